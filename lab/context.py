@@ -1,0 +1,76 @@
+"""Where one lab keeps its things, and the names that keep two labs on one machine apart."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from lab.errors import LabError
+from lab.topology import DEFAULT, Node, Topology
+
+PROJECT = Path(__file__).resolve().parent.parent
+
+
+def lab_dir() -> Path:
+    """The lab's folder: ``HAMYSQL_LAB_DIR``, or ``.lab`` in the project."""
+    return Path(os.environ.get("HAMYSQL_LAB_DIR") or PROJECT / ".lab").resolve()
+
+
+@dataclass(frozen=True)
+class Lab:
+    """The paths and names of one lab. Holds no state: what runs is always read from the system."""
+
+    dir: Path = field(default_factory=lab_dir)
+    project: Path = PROJECT
+    topology: Topology = DEFAULT
+
+    @property
+    def id(self) -> str:
+        """Eight hexadecimal digits from the lab's folder: two checkouts can each run a lab at the same time."""
+        return hashlib.sha256(str(self.dir).encode()).hexdigest()[:8]
+
+    @property
+    def namespace(self) -> str:
+        """The network namespace in which everything of the lab runs."""
+        return f"hamysql-{self.id}"
+
+    @property
+    def run_dir(self) -> Path:
+        """A short folder for sockets: their paths are limited to 107 bytes, a checkout's may be longer."""
+        return Path("/run") / self.namespace
+
+    @property
+    def cache(self) -> Path:
+        """What is expensive to make; survives everything but ``make clean``."""
+        return self.dir / "cache"
+
+    @property
+    def logs(self) -> Path:
+        """Logs of the programs that the lab runs."""
+        return self.dir / "log"
+
+    @property
+    def salt(self) -> Path:
+        """The Salt master's configuration, keys, caches, pillar."""
+        return self.dir / "salt"
+
+    def node_dir(self, node: Node) -> Path:
+        """A node's disks, console and seed."""
+        return self.dir / "nodes" / node.name
+
+    def umid(self, node: Node) -> str:
+        """The machine id on a node's command lines: unique on this host, and how its processes are found."""
+        return f"{self.namespace}-{node.name}"
+
+    def node(self, name: str) -> Node:
+        """A node by its name."""
+        for node in self.topology.nodes:
+            if node.name == name:
+                return node
+        raise LabError(f"there is no node {name!r} in this lab, there are: {', '.join(self.topology.names)}")
+
+    def in_namespace(self, *argv: str | Path) -> list[str]:
+        """A command line that runs on the administrator's side of the lab's network."""
+        return ["ip", "netns", "exec", self.namespace, *map(str, argv)]

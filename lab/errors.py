@@ -1,0 +1,15 @@
+"""The errors of the lab: one clear sentence for the operator, never a traceback."""
+
+from __future__ import annotations
+
+
+class LabError(Exception):
+    """Something did not work; the message says what was found and what to do next."""
+
+    exit_code = 1
+
+
+class HostError(LabError):
+    """The lab cannot work on this machine as it is."""
+
+    exit_code = 2

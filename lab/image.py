@@ -1,0 +1,213 @@
+"""The nodes' base image: bare Debian with ssh and a salt-minion, made once and shared by all nodes.
+
+The cache's key is a hash of everything that the image is made from: the package lists, Salt's version, the files under
+``guest/``, the kernel's version and this code. A change of any of them makes another image.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+from lab import repo
+from lab.context import Lab
+from lab.errors import HostError, LabError
+from lab.host import run, which
+
+HERE = Path(__file__).parent
+GUEST = HERE / "guest"
+MODULES = Path("/usr/lib/uml/modules")
+SIZE = "4G"  # sparse
+PYTHON = "3.11"  # of Debian 12
+KEEP = 2  # images in the cache
+
+# Salt's pkg and pkgrepo modules need python3-apt; kmod loads drbd; iptables is here for its alternatives (see _configure).
+PACKAGES = (
+    *("systemd-sysv", "udev", "dbus", "iproute2", "kmod", "less", "procps", "openssh-server", "iptables"),
+    *("python3", "python3-apt", "ca-certificates", "iputils-ping"),
+)
+
+# What would only cost time in a node that lives for minutes.
+MASKED_UNITS = (
+    *("apt-daily.timer", "apt-daily-upgrade.timer", "dpkg-db-backup.timer", "e2scrub_all.timer", "fstrim.timer"),
+    *("getty@tty1.service", "console-getty.service", "e2scrub_reap.service"),
+)
+
+Step = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Image:
+    """A finished image in the cache."""
+
+    dir: Path
+
+    @property
+    def disk(self) -> Path:
+        """The raw file system that the nodes' copy-on-write files are based on."""
+        return self.dir / "base.img"
+
+    @property
+    def repository(self) -> Path:
+        """The folder with the apt repositories; nodes see it at /srv/repo."""
+        return self.dir / "repo"
+
+    @property
+    def key(self) -> str:
+        """The hash of what it was made from."""
+        return self.dir.name.removeprefix("image-")
+
+
+def kernel_modules() -> Path:
+    """The modules of the kernel that ``linux.uml`` is."""
+    found = sorted(MODULES.glob("*"))
+    if not found:
+        raise HostError(f"{MODULES} is empty: reinstall the package user-mode-linux")
+    return found[-1]
+
+
+def key() -> str:
+    """The hash of everything that an image is made from."""
+    digest = hashlib.sha256()
+    digest.update(repr((PACKAGES, repo.PACKAGES, MASKED_UNITS, SIZE, PYTHON)).encode())
+    digest.update(f"{metadata.version('salt')} {kernel_modules().name}".encode())
+    override = HERE.parent / "requirements-override.txt"
+    for path in sorted([Path(__file__), Path(repo.__file__), override, *GUEST.rglob("*")]):
+        if path.is_file() and "__pycache__" not in path.parts:
+            digest.update(f"{path.relative_to(HERE.parent)} {os.access(path, os.X_OK)}\n".encode())
+            digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def cached(lab: Lab) -> Image | None:
+    """The image for the present key, if it is there."""
+    image = Image(lab.cache / f"image-{key()}")
+    return image if image.disk.exists() else None
+
+
+def build(lab: Lab, step: Step) -> Image:
+    """Make the image and the repositories, and put both into the cache in one move. ``step`` is told what is being done."""
+    image = Image(lab.cache / f"image-{key()}")
+    work = lab.cache / f"building-{os.getpid()}"
+    log = lab.logs / "image.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    log.write_text("")
+    _remove_leftovers(lab)
+    tree = work / "tree"
+    work.mkdir(parents=True)
+    try:
+        step("bare Debian (mmdebstrap)")
+        _bootstrap(tree, log)
+        step("local apt repositories")
+        repo.fill(tree, work / "repo", log)
+        step(f"Salt {metadata.version('salt')}")
+        _install_salt(tree, log)
+        step("kernel modules and configuration")
+        _configure(tree, log)
+        step("file system")
+        disk = work / "base.img"
+        run(["mkfs.ext4", "-q", "-L", "root", "-m", "0", "-d", tree, disk, SIZE], log=log, timeout=300)
+        _delete_tree(tree)
+        if image.dir.exists():
+            _delete_tree(image.dir)
+        work.rename(image.dir)
+    except BaseException:
+        _delete_tree(work)
+        raise
+    _forget_old(lab, image)
+    return image
+
+
+def _bootstrap(tree: Path, log: Path) -> None:
+    options = [f"--dpkgopt={line}" for line in (GUEST / "etc/dpkg/dpkg.cfg.d/lab").read_text().splitlines() if line[0] != "#"]
+    include = ",".join(PACKAGES)
+    run(["mmdebstrap", "--mode=root", "--variant=minbase", f"--include={include}", *options, repo.SUITE, tree], log=log, timeout=1800)
+
+
+def _install_salt(tree: Path, log: Path) -> None:
+    """Put Salt into a virtual environment of the node's Python, with the host's tools and no compiler.
+
+    uv picks wheels for the node's Python, whatever Python the host has. The environment sees the distribution's packages, because
+    Salt needs python3-apt.
+    """
+    uv = Path(sys.executable).parent / "uv"
+    if not uv.exists():
+        raise LabError(f"{uv} is missing: make the virtual environment again (make clean, make .venv/.installed)")
+    venv = tree / "opt/salt"
+    packages = venv / f"lib/python{PYTHON}/site-packages"
+    platform = ["--python-version", PYTHON, "--python-platform", "x86_64-manylinux_2_28"]
+    override = ["--override", HERE.parent / "requirements-override.txt"]
+    command = [uv, "pip", "install", "--python", sys.executable, "--target", packages, *platform, *override]
+    run([*command, "--link-mode=copy", f"salt=={metadata.version('salt')}"], log=log, timeout=1800)
+    shutil.rmtree(packages / "bin", ignore_errors=True)  # scripts for the host's Python
+    (venv / "bin").mkdir()
+    (venv / "bin/python3").symlink_to("/usr/bin/python3")
+    (venv / "pyvenv.cfg").write_text(f"home = /usr/bin\ninclude-system-site-packages = true\nversion = {PYTHON}\n")
+    for name in ("salt-minion", "salt-call"):
+        function = name.replace("-", "_")
+        script = venv / "bin" / name
+        script.write_text(f"#!/opt/salt/bin/python3\nfrom salt.scripts import {function}\n\n{function}()\n")
+        script.chmod(0o755)
+        (tree / "usr/bin" / name).symlink_to(f"/opt/salt/bin/{name}")
+    run(["chroot", tree, "python3", "-m", "compileall", "-q", "-j", "0", "/opt/salt/lib"], log=log, timeout=600, check=False)
+
+
+def _configure(tree: Path, log: Path) -> None:
+    modules = kernel_modules()
+    shutil.copytree(modules, tree / "lib/modules" / modules.name, dirs_exist_ok=True)
+    run(["chroot", tree, "depmod", "-a", modules.name], log=log)
+    # The nodes' kernel has nf_tables without the ip and inet families, so iptables-nft fails in it.
+    for tool in ("iptables", "ip6tables"):
+        run(["chroot", tree, "update-alternatives", "--set", tool, f"/usr/sbin/{tool}-legacy"], log=log)
+    shutil.copytree(GUEST, tree, dirs_exist_ok=True)
+    # The formula brings its own repositories; the host's have no route from here.
+    (tree / "etc/apt/sources.list").write_text("# see sources.list.d\n")
+    for path in [*(tree / "etc/ssh").glob("ssh_host_*"), *(tree / "var/lib/apt/lists").glob("*_*")]:
+        path.unlink()
+    (tree / "etc/fstab").write_text("/dev/ubda / ext4 defaults,noatime 0 0\n")
+    (tree / "etc/resolv.conf").write_text("")
+    for folder in ("root/.ssh", "etc/salt/pki/minion", "srv/repo"):
+        (tree / folder).mkdir(parents=True, exist_ok=True)
+    (tree / "root/.ssh").chmod(0o700)
+    run(["chroot", tree, "systemctl", "mask", *MASKED_UNITS], log=log)
+    run(["chroot", tree, "systemctl", "enable", "ssh.service", "lab-init.service", "salt-minion.service"], log=log)
+    run(["chroot", tree, "systemctl", "set-default", "multi-user.target"], log=log)
+
+
+def _delete_tree(path: Path) -> None:
+    if not path.exists():
+        return
+    if path.name == "tree" or (path / "tree").exists():
+        # mmdebstrap mounts proc and sys in the tree while it works: never follow one that a kill left there.
+        mounts = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()]
+        for mount in sorted((item for item in mounts if item.startswith(f"{path}/")), reverse=True):
+            run(["umount", "--lazy", mount])
+    shutil.rmtree(path)
+
+
+def _remove_leftovers(lab: Lab) -> None:
+    """Delete what a build that was killed left behind, unless its process still lives."""
+    for path in lab.cache.glob("building-*"):
+        if not Path("/proc", path.name.removeprefix("building-")).exists():
+            _delete_tree(path)
+
+
+def _forget_old(lab: Lab, image: Image) -> None:
+    """Keep the newest few images: developing the lab makes many of them."""
+    others = [path for path in lab.cache.glob("image-*") if path != image.dir]
+    for path in sorted(others, key=lambda item: item.stat().st_mtime)[: -(KEEP - 1)]:
+        _delete_tree(path)
+
+
+def which_kernel() -> str:
+    """The kernel program."""
+    program = which("linux.uml")
+    if not program:
+        raise HostError("linux.uml is missing: install the package user-mode-linux")
+    return program

@@ -1,0 +1,88 @@
+"""The lab's network: one namespace, a bridge for each network, a tap for each link of each node.
+
+Everything of the lab runs inside the namespace, so nothing meets the host's own network, and another checkout's lab with the same
+addresses does not either.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from lab.context import Lab
+from lab.errors import HostError, LabError
+from lab.host import run
+from lab.topology import Node
+
+
+def tap(node: Node, link: int) -> str:
+    """The host's end of a node's link."""
+    return f"{node.name}-{link}"
+
+
+def exists(lab: Lab) -> bool:
+    """Is the namespace there?"""
+    return Path("/run/netns", lab.namespace).exists()
+
+
+def pids(lab: Lab) -> list[int]:
+    """All processes in the namespace: the whole lab, and nothing else."""
+    if not exists(lab):
+        return []
+    return [int(word) for word in run(["ip", "netns", "pids", lab.namespace], check=False).stdout.split()]
+
+
+def up(lab: Lab) -> None:
+    """Make what is missing of the namespace, bridges and taps; what is there stays as it is."""
+    if not exists(lab):
+        try:
+            run(["ip", "netns", "add", lab.namespace])
+        except LabError as exc:
+            raise HostError(f"no network namespace can be made (in a container: --privileged): {exc}") from exc
+    _ip(lab, "link", "set", "lo", "up")
+    there = {link["ifname"] for link in json.loads(_ip(lab, "-json", "link", "show"))}
+    for number, network in enumerate(lab.topology.networks):
+        if network.name not in there:
+            # No snooping: without a multicast router it would swallow corosync's multicast after some minutes.
+            _ip(lab, "link", "add", network.name, "type", "bridge", "forward_delay", "0", "mcast_snooping", "0")
+            _ip(lab, "address", "add", f"{network.admin}/{network.length}", "dev", network.name)
+            _ip(lab, "link", "set", network.name, "up")
+        for node in lab.topology.nodes:
+            name = tap(node, number)
+            if name not in there:
+                _ip(lab, "tuntap", "add", "dev", name, "mode", "tap")
+                _ip(lab, "link", "set", name, "master", network.name, "up")
+
+
+def down(lab: Lab) -> None:
+    """Remove the namespace, and with it every bridge and tap."""
+    if exists(lab):
+        run(["ip", "netns", "delete", lab.namespace])
+
+
+def cut(lab: Lab, node: Node, links: list[int]) -> None:
+    """Pull the cables of these links."""
+    for link in links:
+        _ip(lab, "link", "set", tap(node, link), "down")
+
+
+def heal(lab: Lab, node: Node, links: list[int]) -> None:
+    """Plug the cables in again and take every disturbance off them."""
+    for link in links:
+        name = tap(node, link)
+        run(["ip", "netns", "exec", lab.namespace, "tc", "qdisc", "delete", "dev", name, "root"], check=False)
+        _ip(lab, "link", "set", name, "up")
+
+
+def disturb(lab: Lab, node: Node, links: list[int], loss: str, delay: str) -> None:
+    """Make the cables lose and delay packets (netem; on the way to the node)."""
+    netem = [*(["loss", loss] if loss else []), *(["delay", delay] if delay else [])]
+    if not netem:
+        raise LabError("a lossy link needs --loss or --delay, for example --loss 5% or --delay 20ms")
+    for link in links:
+        command = ["tc", "qdisc", "replace", "dev", tap(node, link), "root", "netem", *netem]
+        run(["ip", "netns", "exec", lab.namespace, *command])
+
+
+def _ip(lab: Lab, *words: str) -> str:
+    return run(["ip", "-n", lab.namespace, *words]).stdout

@@ -1,0 +1,166 @@
+"""One node: its disks, its power button, and ssh into it.
+
+A node is a User-Mode Linux kernel, which is several processes of the host. Whether it is on is read from the process list, never
+from a file that a crash would leave behind.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+from pathlib import Path
+
+from lab import image, network
+from lab.context import Lab
+from lab.errors import LabError
+from lab.host import run, wait_for
+from lab.topology import Node
+
+
+def pids(lab: Lab, node: Node) -> list[int]:
+    """The processes whose command line carries exactly this node's ``umid=``."""
+    word = f"umid={lab.umid(node)}".encode()
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                if word in (entry / "cmdline").read_bytes().split(b"\0"):
+                    found.append(int(entry.name))
+            except OSError:  # it ended meanwhile
+                continue
+    return found
+
+
+def _state(pid: int) -> str:
+    """The letter of a process' state, "" when it is gone."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (OSError, IndexError):
+        return ""
+
+
+def power_status(lab: Lab, node: Node) -> str:
+    """on, off, or frozen."""
+    states = [state for pid in pids(lab, node) if (state := _state(pid)) not in ("", "Z")]
+    if not states:
+        return "off"
+    return "frozen" if all(state == "T" for state in states) else "on"
+
+
+def power_on(lab: Lab, node: Node) -> None:
+    """Press the power button of a node that is off; one that is on stays on."""
+    if power_status(lab, node) != "off":
+        return
+    folder = lab.run_dir / "nodes" / node.name
+    disks = [f"ubd{chr(ord('b') + number)}={folder}/{disk.name}.img" for number, disk in enumerate(node.disks)]
+    links = [
+        f"vec{number}:transport=tap,ifname={network.tap(node, number)},depth=128,gro=1,mac={_mac(node, number)}"
+        for number in range(len(lab.topology.networks))
+    ]
+    command = lab.in_namespace(
+        image.which_kernel(),
+        f"umid={lab.umid(node)}",
+        f"uml_dir={lab.run_dir}/uml",
+        f"mem={node.memory_mib}M",
+        f"ubda={folder}/root.cow,{lab.run_dir}/image/base.img",
+        *disks,
+        *("root=/dev/ubda", "rw", "quiet", "con=null", "con0=null,fd:1"),
+        *links,
+        f"lab.seed={folder}/seed",
+        f"lab.repo={lab.run_dir}/image/repo",
+    )
+    shutil.rmtree(lab.run_dir / "uml" / lab.umid(node), ignore_errors=True)
+    environment = {**os.environ, "TMPDIR": "/dev/shm"}  # the node's memory
+    with (lab.node_dir(node) / "console.log").open("wb") as console:
+        subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=console, stderr=console, start_new_session=True, env=environment
+        )
+
+
+def power_off(lab: Lab, node: Node) -> None:
+    """Cut the power: kill every process of the node, at once, and see that they are gone.
+
+    Killing only the first would leave others that hold the disks' locks.
+    """
+    for _ in range(3):  # a process may have forked between look and kill
+        for pid in pids(lab, node):
+            _signal(pid, signal.SIGKILL)
+        if power_status(lab, node) == "off":
+            break
+    wait_for(lambda: power_status(lab, node) == "off", f"the processes of {node.name} to end", timeout=15, interval=0.05)
+    for socket in lab.run_dir.glob(f"ssh-{node.name}*"):
+        socket.unlink(missing_ok=True)
+
+
+def shut_down(lab: Lab, node: Node, timeout: float = 60) -> None:
+    """Shut a node down cleanly; needs its ssh to answer."""
+    if power_status(lab, node) == "off":
+        return
+    ssh(lab, node, "systemctl poweroff", check=False, timeout=20)
+    wait_for(lambda: power_status(lab, node) == "off", f"{node.name} to shut down", timeout=timeout)
+
+
+def freeze(lab: Lab, node: Node) -> None:
+    """Stop a node in its tracks, as a hanging machine does."""
+    if power_status(lab, node) == "off":
+        raise LabError(f"{node.name} is off: nothing to freeze")
+    for pid in pids(lab, node):
+        _signal(pid, signal.SIGSTOP)
+
+
+def thaw(lab: Lab, node: Node) -> None:
+    """Let a frozen node go on."""
+    if power_status(lab, node) == "off":
+        raise LabError(f"{node.name} is off: nothing to thaw")
+    for pid in pids(lab, node):
+        _signal(pid, signal.SIGCONT)
+
+
+def make_disks(lab: Lab, node: Node, image_key: str) -> None:
+    """Throw a node's disks away and give it new, empty ones."""
+    folder = lab.node_dir(node)
+    forget_disks(lab, node)
+    folder.mkdir(parents=True, exist_ok=True)
+    for disk in node.disks:
+        with (folder / f"{disk.name}.img").open("wb") as file:
+            file.truncate(disk.size_mib << 20)
+    (folder / "image").write_text(image_key)  # root.cow is made by the kernel at its first start
+
+
+def forget_disks(lab: Lab, node: Node) -> None:
+    """Delete a node's disks."""
+    if power_status(lab, node) != "off":
+        raise LabError(f"{node.name} is on: its disks are in use")
+    for path in [*lab.node_dir(node).glob("*.img"), *lab.node_dir(node).glob("*.cow"), lab.node_dir(node) / "image"]:
+        path.unlink(missing_ok=True)
+
+
+def disks_of(lab: Lab, node: Node) -> str:
+    """The key of the image that a node's disks belong to, "" when it has none."""
+    path = lab.node_dir(node) / "image"
+    return path.read_text() if path.exists() else ""
+
+
+def ssh_command(lab: Lab, node: Node, *words: str) -> list[str]:
+    """The command line of ssh into a node."""
+    return lab.in_namespace("ssh", "-F", lab.dir / "ssh" / "config", node.name, *words)
+
+
+def ssh(
+    lab: Lab, node: Node, command: str, *, check: bool = True, timeout: float = 60, stdin: str | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run a shell command on a node."""
+    return run(ssh_command(lab, node, command), check=check, timeout=timeout, stdin=stdin)
+
+
+def _mac(node: Node, link: int) -> str:
+    return f"52:54:00:77:{link + 1:02x}:{node.host:02x}"
+
+
+def _signal(pid: int, number: int) -> None:
+    try:
+        os.kill(pid, number)
+    except ProcessLookupError:
+        pass

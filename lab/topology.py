@@ -1,0 +1,65 @@
+"""What the lab consists of: nodes, their disks, and the networks between them.
+
+Plain frozen data, so that another topology (a third node for qdevice or storage, a shared disk) is another value
+and not another code path.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Network:
+    """One bridge in the lab's namespace. ``admin`` is the administrator's (and Salt master's) address on it."""
+
+    name: str
+    prefix: str
+    admin: str
+    length: int = 24
+
+
+@dataclass(frozen=True)
+class Disk:
+    """A further disk of a node: ``ubdb``, ``ubdc``... in the order of ``Node.disks``."""
+
+    name: str
+    size_mib: int
+
+
+@dataclass(frozen=True)
+class Node:
+    """One machine. ``host`` is the last part of its address on every network."""
+
+    name: str
+    host: int
+    memory_mib: int = 1024
+    disks: tuple[Disk, ...] = (Disk("data", 512),)
+
+
+@dataclass(frozen=True)
+class Topology:
+    """Everything there is. Link N of every node is a tap on network N, called ethN inside."""
+
+    networks: tuple[Network, ...]
+    nodes: tuple[Node, ...]
+
+    def address(self, node: Node, network: int = 0) -> str:
+        """The address of a node on a network."""
+        return f"{self.networks[network].prefix}.{node.host}"
+
+    @property
+    def master(self) -> str:
+        """The address on which the Salt master listens."""
+        return self.networks[0].admin
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The nodes' names, in order."""
+        return tuple(node.name for node in self.nodes)
+
+
+DEFAULT = Topology(
+    networks=(Network("br0", "10.77.1", "10.77.1.1"), Network("br1", "10.77.2", "10.77.2.1")),
+    nodes=(Node("db1", 11), Node("db2", 12)),
+)
