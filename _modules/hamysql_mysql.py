@@ -1,0 +1,118 @@
+"""
+The database service on one node: does it answer, and what databases, users and grants has it.
+
+The server is reached with its own command-line client over the local socket, as root (``unix_socket``); SQL goes to the client's
+standard input.
+"""
+
+from __future__ import annotations
+
+import socket
+
+from hamysql import mysql
+from hamysql.command import run
+from hamysql.errors import CommandFailed
+
+__virtualname__ = "hamysql_mysql"
+
+
+def __virtual__():
+    return __virtualname__
+
+
+def _config():
+    return __salt__["hamysql.config"]()["mysql"]
+
+
+def _execute(config, sql):
+    argv = [config["client"], "--no-defaults", "--protocol=socket", f"--socket={config['socket']}", "--user=root"]
+    return run([*argv, "--batch", "--skip-column-names"], stdin=sql).stdout
+
+
+def active():
+    """
+    Whether a database server answers on this node's local socket.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'db*' hamysql_mysql.active
+    """
+    try:
+        return _execute(_config(), "SELECT 1;").strip() == "1"
+    except CommandFailed:
+        return False
+
+
+def ping(timeout=3):
+    """
+    Whether a database server greets on the virtual IP, seen from this node over TCP.
+
+    timeout
+        Seconds, 3 by default.
+
+    Returns ``{"answers": bool, "seen": sentence}``.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'db*' hamysql_mysql.ping
+    """
+    site = __salt__["hamysql.config"]()
+    where = (site["vip"]["address"], site["mysql"]["port"])
+    try:
+        with socket.create_connection(where, timeout=timeout) as connection:
+            connection.settimeout(timeout)
+            greeting = connection.recv(5)
+    except OSError as exc:
+        return {"answers": False, "seen": f"{where[0]}:{where[1]}: {exc}"}
+    # A packet of the client/server protocol: three bytes of length, a sequence number of 0, then protocol version 10.
+    answers = len(greeting) == 5 and greeting[3] == 0 and greeting[4] == 10
+    return {"answers": answers, "seen": f"{where[0]}:{where[1]} sent {greeting.hex() or 'nothing'}"}
+
+
+def _pending(config):
+    observed = mysql.parse_observed(_execute(config, mysql.QUERY))
+    keys = [(user["name"], user["host"]) for user in config["users"]]
+    there = [key for key in keys if key in observed.accounts]
+    grants = mysql.parse_grants(_execute(config, mysql.query_grants(there))) if there else {}
+    return mysql.diff(mysql.Observed(observed.databases, observed.accounts, grants), config)
+
+
+def _readable(changes):
+    return {change.name: {"old": change.old, "new": change.new} for change in changes}
+
+
+def pending():
+    """
+    What the pillar's databases, users and grants differ in from the server's: ``{name: {"old", "new"}}``, no secrets.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt db1 hamysql_mysql.pending
+    """
+    return _readable(_pending(_config()))
+
+
+def apply():
+    """
+    Create and alter what ``pending`` lists; run it on the active node only.
+
+    Returns what was done, in the form of ``pending``.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt db1 hamysql_mysql.apply
+    """
+    config = _config()
+    changes = _pending(config)
+    if changes:
+        statements = [statement for change in changes for statement in change.statements]
+        _execute(config, mysql.PROLOGUE + "\n".join(statements) + "\n")
+    return _readable(changes)

@@ -1,0 +1,167 @@
+"""
+The storage of one node: what is on its disk, and the verbs that make the file system and the first, empty database.
+
+The verbs are called by the orchestration on the one node that its plan chose. Each looks at the latch and at the node itself
+before it acts; none of them can be brought to run on data.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict, replace
+from pathlib import Path
+
+from hamysql import disk, latch
+from hamysql.command import run
+from hamysql.errors import Refused
+from hamysql.plan import Stage
+
+__virtualname__ = "hamysql_storage"
+
+
+def __virtual__():
+    return __virtualname__
+
+
+def _site():
+    return __salt__["hamysql.config"]()
+
+
+def survey():
+    """
+    What this node sees of its replica; reads only, and works before anything is installed.
+
+    Returns ``{"disk": path, "size": bytes or None, "signatures": [{"type", "offset", "uuid"}], "uses": [sentence],
+    "generation": {...} or {}, "status": {...} or {}, "latch": {...} or {}}``, as :mod:`hamysql.plan` wants it.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'db*' hamysql_storage.survey
+    """
+    site = _site()
+    device = site["cluster"]["nodes"][site["self"]]["disk"]
+    size = disk.size(run, device)
+    known = latch.read(site["storage"]["drbd"]["resource"])
+    return {
+        "disk": device,
+        "size": size,
+        "signatures": [asdict(signature) for signature in disk.signatures(run, device)] if size is not None else [],
+        "uses": list(disk.uses(run, device)) if size is not None else [],
+        "generation": __salt__["hamysql_drbd.generation"](),
+        "status": __salt__["hamysql_drbd.status"](),
+        "latch": known.as_dict() if known else {},
+    }
+
+
+def _chosen(site):
+    """The latch of this node, which has to be the seed and primary; anything else is refused."""
+    resource = site["storage"]["drbd"]["resource"]
+    known = latch.read(resource)
+    if known is None or not Stage.SEEDING <= known.stage < Stage.INITIALISED:
+        raise Refused(f"this node was not chosen to make the first data of {resource}")
+    role = __salt__["hamysql_drbd.status"]().get("role")
+    if role != "Primary":
+        raise Refused(f"{resource} is {role or 'not configured'} here, not Primary")
+    return known
+
+
+def make_filesystem():
+    """
+    Make the file system on the replicated device, on the node that was chosen as the seed, once.
+
+    Returns ``True`` when it was made, ``False`` when an earlier run has made it.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt db1 hamysql_storage.make_filesystem
+    """
+    site = _site()
+    known = _chosen(site)
+    if known.stage >= Stage.FILESYSTEM:
+        return False
+    _mkfs(site["storage"]["filesystem"])
+    latch.write(replace(known, stage=Stage.FILESYSTEM))
+    return True
+
+
+def _mkfs(filesystem):
+    # Forced, because an earlier attempt may have been cut off in the middle; the latch says that no data can be there.
+    force = "-f" if filesystem["type"] == "xfs" else "-F"
+    argv = [f"mkfs.{filesystem['type']}", force, *filesystem["mkfs_options"], filesystem["device"]]
+    run(argv, timeout=3600)
+
+
+def initialise_datadir():
+    """
+    Make the empty database in the new file system, on the node that was chosen as the seed, once.
+
+    Returns ``True`` when it was made, ``False`` when an earlier run has made it.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt db1 hamysql_storage.initialise_datadir
+    """
+    site = _site()
+    known = _chosen(site)
+    if known.stage >= Stage.DATADIR:
+        return False
+    if known.stage < Stage.FILESYSTEM:
+        raise Refused("the file system has not been made yet")
+    filesystem, mysql = site["storage"]["filesystem"], site["mysql"]
+    directory = Path(filesystem["directory"])
+    directory.mkdir(mode=0o755, parents=True, exist_ok=True)
+    if os.path.ismount(directory):
+        raise Refused(f"{directory} is a mount point in use already")
+    _mount(filesystem)
+    try:
+        if set(os.listdir(directory)) - {"lost+found"}:
+            # A database that an earlier run did not finish: start again from an empty file system.
+            run(["umount", str(directory)])
+            _mkfs(filesystem)
+            _mount(filesystem)
+        # A new file system belongs to root; mysqld runs as another user.
+        run(["chown", f"{mysql['user']}:{mysql['group']}", str(directory)])
+        run(["chmod", "0750", str(directory)])
+        argv = [mysql["install_db"], f"--user={mysql['user']}", f"--datadir={mysql['datadir']}", "--skip-test-db"]
+        run([*argv, "--auth-root-authentication-method=socket"], timeout=600)
+        run(["sync", "--file-system", str(directory)], timeout=600)
+    finally:
+        if os.path.ismount(directory):
+            run(["umount", str(directory)])
+    latch.write(replace(known, stage=Stage.DATADIR))
+    return True
+
+
+def _mount(filesystem):
+    argv = ["mount", "-t", filesystem["type"], "-o", filesystem["options"], filesystem["device"], filesystem["directory"]]
+    run(argv)
+
+
+def seal():
+    """
+    Record that this node's replica belongs to an initialised cluster: nothing will ever be made on it again.
+
+    Returns ``True`` when it was recorded now, ``False`` when it was before.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'db*' hamysql_storage.seal
+    """
+    resource = _site()["storage"]["drbd"]["resource"]
+    known = latch.read(resource)
+    if known is None or known.stage == Stage.CLAIMED:
+        raise Refused(f"this node has no replica of {resource} yet")
+    if known.stage == Stage.INITIALISED:
+        return False
+    if Stage.SEEDING <= known.stage < Stage.DATADIR:
+        raise Refused(f"the first data of {resource} is not complete here: {known.stage.name}")
+    latch.write(replace(known, stage=Stage.INITIALISED))
+    return True

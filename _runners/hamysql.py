@@ -1,0 +1,109 @@
+"""
+What looks at more than one node of a cluster: its state, the plan for its storage, and an orchestration's progress.
+
+Every function takes ``cluster``, the cluster's name, which may be left out when the master's minions form only one.
+"""
+
+from __future__ import annotations
+
+import time
+
+from hamysql import plan as planner
+from hamysql import progress
+from hamysql.master import TAG, Master
+
+
+def members(cluster=None):
+    """
+    The nodes of a cluster and their minion ids, from the pillars of the accepted minions: ``{node: minion id}``.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-run hamysql.members
+        salt-run hamysql.members cluster=galaxy-db
+    """
+    return dict(Master(__opts__).members(cluster).minions)
+
+
+def status(cluster=None):
+    """
+    What runs where: ``{node: {"cluster": {...}, "drbd": {...}, "database": bool}}``.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-run hamysql.status
+    """
+    found = Master(__opts__).members(cluster)
+    pacemaker = found.ask("hamysql_cluster.status")
+    replicas = found.ask("hamysql_drbd.status")
+    active = found.ask("hamysql_mysql.active")
+    return {
+        node: {"cluster": pacemaker[node], "drbd": replicas[node], "database": active[node]} for node in found.minions
+    }
+
+
+def survey(cluster=None):
+    """
+    What each member sees of its disk and its replica: ``{node: {...}}``, see ``hamysql_storage.survey``.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-run hamysql.survey
+    """
+    return Master(__opts__).members(cluster).ask("hamysql_storage.survey")
+
+
+def plan(cluster=None):
+    """
+    The steps that are left until the storage can be handed to pacemaker, as sentences; an empty list when it is.
+
+    Fails with the evidence when the storage is left alone.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-run hamysql.plan
+    """
+    found = Master(__opts__).members(cluster)
+    surveys = found.ask("hamysql_storage.survey")
+    seen = [planner.Member.from_survey(node, survey) for node, survey in surveys.items()]
+    resource = next(iter(found.ask("hamysql.settings").values()))["storage"]["drbd"]["resource"]
+    return [str(step) for step in planner.storage(seen, found.cluster, resource)]
+
+
+def follow(cluster=None, timeout=3600):
+    """
+    Print an orchestration's progress, line by line, until it ends. Start it before the orchestration, in any terminal.
+
+    cluster
+        Only this cluster's; all clusters' by default.
+    timeout
+        Seconds without any news after which to give up, 3600 by default.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-run hamysql.follow
+    """
+    import salt.utils.event
+
+    tag = f"{TAG}/{cluster or ''}"
+    deadline = time.monotonic() + timeout
+    with salt.utils.event.get_master_event(__opts__, __opts__["sock_dir"], listen=True) as bus:
+        while time.monotonic() < deadline:
+            event = bus.get_event(wait=5, tag=tag, auto_reconnect=True)
+            if event is None:
+                continue
+            print(progress.line(event), flush=True)
+            if event.get("state") in progress.LAST:
+                return event["state"] == "finished"
+            deadline = time.monotonic() + timeout
+    return False

@@ -1,0 +1,41 @@
+"""
+The pillar's databases, users and grants, on the node where the database is active.
+"""
+
+from __future__ import annotations
+
+from salt.exceptions import CommandExecutionError
+
+__virtualname__ = "hamysql_mysql"
+
+
+def __virtual__():
+    return __virtualname__
+
+
+def managed(name):
+    """
+    The databases, users and grants of the pillar are on the server; others are left alone.
+
+    name
+        An id; everything else comes from the ``hamysql`` pillar, so that no password is ever a state's argument.
+
+    .. code-block:: yaml
+
+        hamysql-mysql-accounts-managed:
+          hamysql_mysql.managed
+    """
+    ret = {"name": name, "changes": {}, "result": True, "comment": "databases, users and grants are as in the pillar"}
+    try:
+        pending = __salt__["hamysql_mysql.pending"]()
+        if not pending:
+            return ret
+        if __opts__["test"]:
+            return {**ret, "result": None, "changes": pending, "comment": f"{len(pending)} changes would be made"}
+        ret["changes"] = __salt__["hamysql_mysql.apply"]()
+        left = __salt__["hamysql_mysql.pending"]()
+    except CommandExecutionError as exc:
+        return {**ret, "result": False, "comment": str(exc)}
+    if left:
+        return {**ret, "result": False, "comment": f"still different afterwards: {', '.join(left)}"}
+    return {**ret, "comment": f"{len(ret['changes'])} changes made"}

@@ -1,0 +1,305 @@
+"""
+The phases of the deployment, as states of an orchestration: they run on the master, and act on a cluster's members.
+
+``salt-run state.orchestrate hamysql.orch`` applies all of them in order (``hamysql/orch/init.sls``). Each one surveys the
+members, does what :mod:`hamysql.plan` and the nodes' own states find to be missing, and reports what really changed. They
+share what the first one has found out about the members, so they only work inside one orchestration.
+
+Arguments of every function: ``name``, an id, and ``cluster``, the name of the cluster, which may be left out when the
+master's minions form only one.
+"""
+
+from __future__ import annotations
+
+import time
+
+from hamysql import highstate, plan, wait
+from hamysql.errors import HamysqlError, NotReady
+from hamysql.master import Lock, Master
+from salt.exceptions import CommandExecutionError
+
+__virtualname__ = "hamysql_orch"
+
+
+def __virtual__():
+    if __opts__.get("__role") != "master":
+        return (False, "hamysql_orch runs on the master, in an orchestration: salt-run state.orchestrate hamysql.orch")
+    return __virtualname__
+
+
+class _Deployment:
+    """One orchestration's view of its cluster, kept in ``__context__`` from the first phase to the last."""
+
+    def __init__(self, opts, cluster, jid):
+        self.master = Master(opts)
+        self.members = self.master.members(cluster)
+        self.lock = Lock(self.master.opts, self.members.cluster, jid)
+        self.jid = jid
+        self.test = bool(opts["test"])
+        self.started = time.monotonic()
+        self.changed = 0
+        self.settings = {}
+
+    @property
+    def first(self):
+        """The settings of the first node: what is common to all."""
+        return next(iter(self.settings.values()))
+
+    def say(self, state, phase, text="", **data):
+        """Fire one progress event."""
+        self.master.fire(self.members.cluster, {"jid": self.jid, "state": state, "phase": phase, "text": text, **data})
+
+
+def _deployment(cluster):
+    if "hamysql_orch" not in __context__:
+        jid = str(__opts__.get("orchestration_jid") or __opts__.get("jid") or time.strftime("%Y%m%d%H%M%S"))
+        __context__["hamysql_orch"] = _Deployment(__opts__, cluster, jid)
+    return __context__["hamysql_orch"]
+
+
+def _phase(name, phase, cluster, body):
+    """Run one phase: ``body(deployment)`` returns ``(changes, comment)``; errors become the state's failure."""
+    ret = {"name": name, "changes": {}, "result": True, "comment": ""}
+    started = time.monotonic()
+    try:
+        deployment = _deployment(cluster)
+    except CommandExecutionError as exc:
+        return {**ret, "result": False, "comment": str(exc)}
+    deployment.say("start", phase)
+    try:
+        changes, comment = body(deployment)
+    except CommandExecutionError as exc:
+        deployment.say("failed", phase, str(exc))
+        return {**ret, "result": False, "changes": getattr(exc, "changes", {}), "comment": str(exc)}
+    deployment.changed += sum(len(change) if isinstance(change, dict) else 1 for change in changes.values())
+    deployment.say("end", phase, comment, seconds=time.monotonic() - started)
+    return {**ret, "changes": changes, "comment": comment, "result": None if deployment.test and changes else True}
+
+
+def _apply(deployment, sls, nodes=()):
+    """``state.apply sls`` on nodes; returns ``{node: {state id: changes}}``, raises with every failed state."""
+    returned = deployment.members.ask(
+        "state.apply", nodes, timeout=60, mods=sls, test=deployment.test, queue=True, concurrent=False
+    )
+    outcomes = {node: highstate.summarise(value) for node, value in returned.items()}
+    changes = {node: dict(outcome.changes) for node, outcome in outcomes.items() if outcome.changes}
+    failures = [f"{node}: {failure}" for node, outcome in outcomes.items() for failure in outcome.failures]
+    if failures:
+        error = HamysqlError("\n".join(failures))
+        error.changes = changes
+        raise error
+    return changes
+
+
+def _counted(changes, what):
+    count = sum(len(change) for change in changes.values())
+    return f"{count} {what}" if count else f"no {what}"
+
+
+def _plan(deployment):
+    surveys = deployment.members.ask("hamysql_storage.survey")
+    members = [plan.Member.from_survey(node, survey) for node, survey in surveys.items()]
+    return plan.storage(members, deployment.members.cluster, deployment.first["storage"]["drbd"]["resource"])
+
+
+def members_checked(name, cluster=None):
+    """
+    All members answer, have this formula's modules, a valid pillar and disks that are blank or ours; nothing is touched.
+    """
+
+    def body(deployment):
+        ask = deployment.members.ask
+        ask("test.ping", timeout=10)
+        ask("saltutil.refresh_pillar", **{"wait": True, "timeout": 30})
+        ask("saltutil.sync_all", refresh=True)
+        deployment.settings = ask("hamysql.settings")
+        for settings in deployment.settings.values():
+            if settings["cluster"] != deployment.first["cluster"]:
+                raise HamysqlError("the members' pillars do not agree on hamysql:cluster; give all of them the same one")
+        _plan(deployment)
+        for warning in deployment.first["warnings"]:
+            deployment.say("step", "members", f"WARNING: {warning}")
+        return {}, f"{', '.join(deployment.members.minions)} answer, their pillar is valid, their disks are blank or ours"
+
+    return _phase(name, "members", cluster, body)
+
+
+def nodes_configured(name, cluster=None):
+    """
+    The ``hamysql`` states, which are those of a highstate, are applied on all members.
+    """
+
+    def body(deployment):
+        changes = _apply(deployment, "hamysql")
+        return changes, _counted(changes, "changes")
+
+    return _phase(name, "nodes", cluster, body)
+
+
+def storage_initialised(name, cluster=None):
+    """
+    The replicated device exists on all members and holds a file system and a database.
+
+    Performs the first step of the plan, surveys all members again, and plans again until nothing is left.
+    """
+
+    def body(deployment):
+        if deployment.test:
+            return {"storage": [str(step) for step in _plan(deployment)]} if _plan(deployment) else {}, "as planned"
+        done = []
+        for _ in range(20):
+            steps = _plan(deployment)
+            if not steps:
+                break
+            step = steps[0]
+            deployment.say("step", "storage", str(step))
+            module = "hamysql_drbd" if step.action in _DRBD else "hamysql_storage"
+            returned = deployment.members.ask(f"{module}.{step.action}", step.nodes, timeout=60)
+            done += [f"{step.action} on {node}" for node, value in returned.items() if value is True]
+        else:
+            raise NotReady(f"the storage does not get ready, the same step is planned again and again: {steps[0]}")
+        return ({"storage": done} if done else {}), _counted({"storage": done}, "steps")
+
+    return _phase(name, "storage", cluster, body)
+
+
+_DRBD = frozenset(("create_metadata", "up", "wait_connected", "seed", "release"))
+
+
+def cluster_online(name, cluster=None, timeout=180):
+    """
+    Corosync and pacemaker run on all members, they have elected a controller, and all members are online.
+
+    timeout
+        Seconds to wait for that, 180 by default.
+    """
+
+    def body(deployment):
+        names = tuple(deployment.members.minions)
+        running = deployment.members.ask("hamysql_cluster.status")
+        stopped = tuple(node for node, status in running.items() if not status["running"])
+        changes = {node: {"cluster": {"old": "stopped", "new": "running"}} for node in stopped}
+        if deployment.test and stopped:
+            return changes, f"would be started on {', '.join(stopped)}"
+        if stopped:
+            deployment.say("step", "cluster", f"starting corosync and pacemaker on {', '.join(stopped)}")
+            deployment.members.ask("hamysql_cluster.start", stopped, timeout=60)
+        seen = wait.until(
+            lambda: deployment.members.ask("hamysql_cluster.status"),
+            lambda statuses: all(_online(status, names) for status in statuses.values()),
+            f"{', '.join(names)} are online and have elected a controller",
+            timeout=timeout,
+            interval=1,
+            describe=_describe,
+        )
+        return changes, f"{', '.join(names)} online, {seen[names[0]]['dc']} is the controller"
+
+    return _phase(name, "cluster", cluster, body)
+
+
+def _online(status, names):
+    nodes = status.get("nodes", {})
+    return bool(status["running"] and status["dc"]) and all(
+        node in nodes and nodes[node]["online"] and not nodes[node]["pending"] for node in names
+    )
+
+
+def _describe(statuses):
+    seen = []
+    for node, status in statuses.items():
+        if not status["running"]:
+            seen.append(f"on {node} pacemaker does not run")
+            continue
+        online = [name for name, found in status["nodes"].items() if found["online"]]
+        seen.append(f"{node} sees {', '.join(online) or 'nobody'} online, controller {status['dc'] or 'not elected'}")
+    return "; ".join(seen)
+
+
+def resources_managed(name, cluster=None):
+    """
+    The cluster's configuration holds the pillar's resources, constraints and properties: one atomic change, from one node.
+    """
+
+    def body(deployment):
+        statuses = deployment.members.ask("hamysql_cluster.status")
+        node = next((node for node, status in statuses.items() if status["running"] and status["dc"] == node), None)
+        if node is None and deployment.test:
+            return {"resources": "the whole configuration"}, "the cluster does not run yet"
+        changes = _apply(deployment, "hamysql.pacemaker.resources", [node] if node else ())
+        return changes, f"{_counted(changes, 'changes')}, by {node}"
+
+    return _phase(name, "resources", cluster, body)
+
+
+def service_answering(name, cluster=None, timeout=300):
+    """
+    The database answers on the virtual IP, as seen from every member.
+
+    timeout
+        Seconds to wait for that, 300 by default: a crash recovery may be part of it.
+    """
+
+    def body(deployment):
+        if deployment.test:
+            return {}, "not looked at with test=True"
+        seen = wait.until(
+            lambda: deployment.members.ask("hamysql_mysql.ping"),
+            lambda answers: all(answer["answers"] for answer in answers.values()),
+            "the database answers on the virtual IP",
+            timeout=timeout,
+            interval=1,
+            describe=lambda answers: "; ".join(f"{node}: {answer['seen']}" for node, answer in answers.items()),
+        )
+        return {}, f"{deployment.first['vip']['address']} answers {' and '.join(seen)}"
+
+    return _phase(name, "service", cluster, body)
+
+
+def accounts_managed(name, cluster=None):
+    """
+    The pillar's databases, users and grants are on the active server.
+    """
+
+    def body(deployment):
+        serving = _serving(deployment)
+        if not serving:
+            if deployment.test:
+                return {}, "no database runs yet"
+            raise NotReady("no member has a database server that answers on its local socket")
+        changes = _apply(deployment, "hamysql.mysql.accounts", serving[:1])
+        return changes, f"{_counted(changes, 'changes')}, on {serving[0]}"
+
+    return _phase(name, "accounts", cluster, body)
+
+
+def _serving(deployment):
+    return [node for node, active in deployment.members.ask("hamysql_mysql.active").items() if active]
+
+
+def summarised(name, cluster=None):
+    """
+    Says where what runs, how the replication is, and how much this orchestration has changed.
+    """
+
+    def body(deployment):
+        vip = deployment.first["vip"]["address"]
+        lines = [f"cluster {deployment.members.cluster}, virtual IP {vip}"]
+        replicas = deployment.members.ask("hamysql_drbd.status")
+        serving = _serving(deployment) if not deployment.test else []
+        for node, replica in replicas.items():
+            state = "not configured"
+            if replica:
+                state = f"{replica['role']}, {replica['disk']}, {replica['connection']}"
+                state += f", synchronised to {replica['done']} %" if replica["done"] is not None else ""
+            lines.append(f"  {node}: {'serves the database' if node in serving else 'standby'}; DRBD {state}")
+        lines += [f"  WARNING: {warning}" for warning in deployment.first["warnings"]]
+        count = deployment.changed
+        verb = "would be made" if deployment.test else "made"
+        seconds = time.monotonic() - deployment.started
+        lines.append(f"{count or 'no'} change{'' if count == 1 else 's'} {verb} in {seconds:.0f} s")
+        deployment.say("finished", "summary", "\n".join(lines), changes=count)
+        return {}, "\n".join(lines)
+
+    return _phase(name, "summary", cluster, body)
+
+

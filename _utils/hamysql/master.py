@@ -1,0 +1,96 @@
+"""Salt, seen from the master: the only file of this package that knows Salt's client, pillar compiler and event bus.
+
+It is used by the runner and by the orchestration's states, which both run in a process of the master.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from hamysql.errors import HamysqlError
+from hamysql.members import Answer, Members, choose, clusters
+
+TAG = "hamysql/orch"
+
+
+class Master:
+    """A connection to the Salt master of this machine.
+
+    opts
+        Any Salt options of the master's process; only ``conf_file`` is read, and the configuration is loaded anew, since an
+        orchestration's own options are altered by Salt (``file_client``, ``pillar``, ``test``).
+    """
+
+    def __init__(self, opts: Mapping[str, Any]) -> None:
+        import salt.client
+        import salt.config
+
+        self.opts = salt.config.master_config(opts["conf_file"])
+        self._client = salt.client.get_local_client(c_path=opts["conf_file"])
+
+    def call(
+        self, minions: Sequence[str], function: str, kwargs: Mapping[str, Any], timeout: float
+    ) -> dict[str, Answer]:
+        """Run an execution function on minions; see :class:`hamysql.members.Call`."""
+        returns = self._client.cmd(
+            list(minions), function, kwarg=dict(kwargs), timeout=int(timeout), tgt_type="list", full_return=True
+        )
+        answers = {}
+        for minion, data in returns.items():
+            if not isinstance(data, Mapping) or data.get("out") == "no_return" or "ret" not in data:
+                continue
+            failed = data.get("retcode", 0) != 0 and isinstance(data["ret"], str)
+            answers[minion] = Answer(error=data["ret"].strip()) if failed else Answer(data["ret"])
+        return answers
+
+    def pillars(self) -> dict[str, Mapping[str, Any]]:
+        """The ``hamysql`` pillar of every accepted minion that has one, compiled here and now, minions up or not."""
+        import salt.pillar
+        import salt.utils.minions
+
+        found: dict[str, Mapping[str, Any]] = {}
+        for minion in salt.utils.minions.CkMinions(self.opts).check_minions("*")["minions"]:
+            _, grains, _ = salt.utils.minions.get_minion_data(minion, self.opts)
+            compiler = salt.pillar.Pillar(self.opts, grains or {"id": minion}, minion, self.opts.get("saltenv") or "base")
+            pillar = compiler.compile_pillar().get("hamysql")
+            if isinstance(pillar, Mapping):
+                found[minion] = pillar
+        return found
+
+    def members(self, cluster: str | None) -> Members:
+        """The members of ``cluster``, or of the only cluster that this master has."""
+        name, minions = choose(clusters(self.pillars()), cluster)
+        return Members(name, minions, self.call)
+
+    def fire(self, cluster: str, data: Mapping[str, Any]) -> None:
+        """Say something on the event bus under ``hamysql/orch/CLUSTER``."""
+        import salt.utils.event
+
+        with salt.utils.event.get_master_event(self.opts, self.opts["sock_dir"], listen=False) as bus:
+            bus.fire_event({"cluster": cluster, **data}, f"{TAG}/{cluster}")
+
+
+class Lock:
+    """One orchestration for each cluster at a time: a lock on a file of the master, held by this process until it ends.
+
+    The kernel drops it with the process, however that ends, so it cannot outlive its holder.
+    """
+
+    def __init__(self, opts: Mapping[str, Any], cluster: str, jid: str) -> None:
+        folder = Path(opts["cachedir"]) / "hamysql"
+        folder.mkdir(parents=True, exist_ok=True)
+        self._handle = os.open(folder / f"{cluster}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.read(self._handle, 100).decode(errors="replace").strip()
+            os.close(self._handle)
+            raise HamysqlError(
+                f"another orchestration of {cluster} is running: job {holder or 'unknown'}; wait for it to end"
+            ) from None
+        os.ftruncate(self._handle, 0)
+        os.pwrite(self._handle, f"{jid}\n".encode(), 0)

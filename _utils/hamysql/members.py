@@ -1,0 +1,98 @@
+"""The members of one cluster, asked together.
+
+A question goes to all of them at once, and a partial answer is an error: nothing is ever decided from what some of the
+members said. Salt is behind the ``Call`` that is passed in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from hamysql.errors import HamysqlError
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What one minion returned: its value, or the text of its error."""
+
+    value: Any = None
+    error: str | None = None
+
+
+class Call(Protocol):
+    """Run an execution module's function on minions; a minion that did not answer is missing from the result."""
+
+    def __call__(
+        self, minions: Sequence[str], function: str, kwargs: Mapping[str, Any], timeout: float
+    ) -> Mapping[str, Answer]: ...
+
+
+class NoAnswer(HamysqlError):
+    """At least one member did not answer, or answered with an error; the message names each one."""
+
+
+@dataclass(frozen=True)
+class Members:
+    """The nodes of one cluster (name to minion id, in the pillar's order) and the way to ask them."""
+
+    cluster: str
+    minions: Mapping[str, str]
+    call: Call
+
+    def ask(
+        self, function: str, nodes: Sequence[str] = (), timeout: float = 60, **kwargs: Any
+    ) -> dict[str, Any]:
+        """Run ``function`` on ``nodes`` (all members by default) and return ``{node: value}``.
+
+        timeout
+            Seconds for a minion that is not working on the job any more; a running job is waited for.
+
+        Raises ``NoAnswer`` naming every node that did not answer or failed, with its error.
+        """
+        names = tuple(nodes) or tuple(self.minions)
+        answers = self.call([self.minions[name] for name in names], function, kwargs, timeout)
+        reasons = []
+        for name in names:
+            minion = self.minions[name]
+            answer = answers.get(minion)
+            if answer is None:
+                reasons.append(f"{name} (minion {minion}) does not answer; is it up, and is its key accepted?")
+            elif answer.error is not None:
+                reasons.append(f"{name} (minion {minion}): {function}: {answer.error}")
+        if reasons:
+            raise NoAnswer("\n".join(dict.fromkeys(reasons)))
+        return {name: answers[self.minions[name]].value for name in names}
+
+
+def clusters(pillars: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, str]]:
+    """Which clusters a master has: ``{cluster: {node: minion id}}`` from its minions' ``hamysql`` pillars, unvalidated.
+
+    A node without ``minion_id`` is its own minion id. Raises nothing: what is wrong in a pillar is said by its own minion.
+    """
+    found: dict[str, dict[str, str]] = {}
+    for pillar in pillars.values():
+        cluster = pillar.get("cluster")
+        if not isinstance(cluster, Mapping) or not isinstance(cluster.get("nodes"), Mapping):
+            continue
+        nodes = found.setdefault(str(cluster.get("name")), {})
+        for node, options in cluster["nodes"].items():
+            options = options if isinstance(options, Mapping) else {}
+            nodes.setdefault(str(node), str(options.get("minion_id", node)))
+    return found
+
+
+def choose(found: Mapping[str, Mapping[str, str]], wanted: str | None) -> tuple[str, Mapping[str, str]]:
+    """The cluster that an operation is about: the wanted one, or the only one. Raises ``HamysqlError`` otherwise."""
+    names = ", ".join(sorted(found)) or "none"
+    if wanted is None and len(found) == 1:
+        wanted = next(iter(found))
+    if wanted is None and not found:
+        raise HamysqlError("no accepted minion has a `hamysql` pillar with `cluster: nodes:`; see pillar.example")
+    if wanted is None:
+        how = """pillar='{"hamysql_cluster": "NAME"}'"""
+        raise HamysqlError(f"this master has more than one cluster ({names}): name one with {how}")
+    if wanted not in found:
+        raise HamysqlError(f"no accepted minion has a pillar for the cluster {wanted!r}; there is: {names}")
+    return wanted, found[wanted]

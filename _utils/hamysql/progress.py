@@ -1,0 +1,38 @@
+"""Progress of an orchestration as events, and as the lines that a follower prints. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+# The phases in their order; hamysql/orch/init.sls has one state for each.
+PHASES = {
+    "members": "the pillar, the members and their disks are checked",
+    "nodes": "packages and configuration on all nodes",
+    "storage": "replicated storage, file system and an empty database",
+    "cluster": "corosync and pacemaker",
+    "resources": "the cluster's resources, constraints and properties",
+    "service": "the database answers on the virtual IP",
+    "accounts": "databases, users and grants",
+    "summary": "what runs where",
+}
+
+# After one of these an orchestration says nothing more.
+LAST = ("finished", "failed")
+
+
+def line(event: Mapping[str, Any]) -> str:
+    """One event as text for a terminal."""
+    state, text = event.get("state", ""), str(event.get("text", ""))
+    phase = str(event.get("phase", ""))
+    number = list(PHASES).index(phase) + 1 if phase in PHASES else 0
+    head = f"[{number}/{len(PHASES)}] {phase:<9}"
+    if state == "start":
+        return f"{head} {PHASES.get(phase, '')}"
+    if state == "step":
+        return f"{'':<15} - {text}"
+    if state == "end":
+        return f"{head} done in {event.get('seconds', 0):.0f} s: {text}"
+    if state == "failed":
+        return f"{head} FAILED: {text}"
+    return text
