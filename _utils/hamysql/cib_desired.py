@@ -1,0 +1,84 @@
+"""What hamysql wants in a cluster: the article's resources, constraints and settings as elements of a CIB."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+from collections.abc import Mapping
+from typing import Any
+
+from hamysql.cib_model import SETTING_SETS
+
+# What schema and scheduler know of an operation; any other name is a parameter that only this operation gives its agent.
+_OP_ATTRIBUTES = frozenset({"interval", "timeout", "role", "on-fail", "start-delay", "enabled", "record-pending"})
+
+
+def desired(config: Mapping[str, Any]) -> ET.Element:
+    """The <configuration> with exactly what hamysql owns in a cluster, from the resolved configuration.
+
+    Role names are the present ones; :func:`hamysql.cib.plan` translates them for a CIB with an older schema.
+    """
+    operations = config["pacemaker"]["operations"]
+    vip, filesystem, mysql = config["vip"], config["storage"]["filesystem"], config["mysql"]
+
+    def primitive(name: str, kind: str, params: Mapping[str, Any]) -> ET.Element:
+        return _primitive(name, kind, params, operations[name])
+
+    root = ET.Element("configuration")
+    resources, constraints = ET.SubElement(root, "resources"), ET.SubElement(root, "constraints")
+    group = ET.SubElement(resources, "group", id="g_mysql")
+    ip = {"ip": vip["address"], "cidr_netmask": vip["prefix"], "nic": vip["interface"]}
+    group.append(primitive("p_ip_mysql", "ocf:heartbeat:IPaddr2", ip))
+    mount = {name: filesystem[name] for name in ("device", "directory")}
+    mount |= {"fstype": filesystem["type"], "options": filesystem["options"]}
+    group.append(primitive("p_fs_mysql", "ocf:heartbeat:Filesystem", mount))
+    server = {"binary": mysql["binary"], "client_binary": mysql["client"], "config": mysql["config"]}
+    server |= {name: mysql[name] for name in ("datadir", "socket")}
+    server |= {"pid": mysql["pid_file"], "log": mysql["error_log"], "user": mysql["user"], "group": mysql["group"]}
+    group.append(primitive("p_mysql", "ocf:heartbeat:mysql", server))
+
+    if config["storage"]["backend"] == "drbd":
+        clone = ET.SubElement(resources, "clone", id="ms_drbd_mysql")
+        meta = {"promotable": "true", "notify": "true", "clone-max": 2, "clone-node-max": 1}
+        _pairs(
+            clone,
+            "meta_attributes",
+            "ms_drbd_mysql-meta_attributes",
+            meta | {"promoted-max": 1, "promoted-node-max": 1},
+        )
+        clone.append(
+            primitive("p_drbd_mysql", "ocf:linbit:drbd", {"drbd_resource": config["storage"]["drbd"]["resource"]})
+        )
+        near = {"rsc": "g_mysql", "with-rsc": "ms_drbd_mysql", "with-rsc-role": "Promoted"}
+        ET.SubElement(constraints, "rsc_colocation", id="c_mysql_on_drbd", score="INFINITY", **near)  # type: ignore[arg-type]
+        after = {"first": "ms_drbd_mysql", "first-action": "promote", "then": "g_mysql", "then-action": "start"}
+        ET.SubElement(constraints, "rsc_order", id="o_drbd_before_mysql", kind="Mandatory", **after)  # type: ignore[arg-type]
+
+    for section, values in (("crm_config", "properties"), ("rsc_defaults", "rsc_defaults")):
+        tag, name = SETTING_SETS[section]
+        _pairs(ET.SubElement(root, section), tag, name, config["pacemaker"][values])
+    return root
+
+
+def _pairs(parent: ET.Element, tag: str, name: str, values: Mapping[str, Any]) -> None:
+    """Add a set of name/value pairs with the ids that crm would give; none where there is nothing to set."""
+    given = {key: str(value) for key, value in values.items() if value not in (None, "")}
+    if given:
+        found = ET.SubElement(parent, tag, id=name)
+        for key, value in given.items():
+            ET.SubElement(found, "nvpair", id=f"{name}-{key}", name=key, value=value)
+
+
+def _primitive(name: str, kind: str, params: Mapping[str, Any], operations: Mapping[str, Any]) -> ET.Element:
+    """A primitive; an operation is a mapping, or a list of them (one monitor a role, each with its own interval)."""
+    cls, provider, agent = kind.split(":")
+    element = ET.Element("primitive", {"id": name, "class": cls, "provider": provider, "type": agent})
+    _pairs(element, "instance_attributes", f"{name}-instance_attributes", params)
+    parent = ET.SubElement(element, "operations")
+    for action, given in operations.items():
+        for attributes in given if isinstance(given, (list, tuple)) else [given]:
+            said = {"interval": "0s", **{key: str(value) for key, value in attributes.items()}}
+            own = {key: value for key, value in said.items() if key in _OP_ATTRIBUTES}
+            op = ET.SubElement(parent, "op", {"id": f"{name}-{action}-{said['interval']}", "name": action, **own})
+            further = {key: value for key, value in said.items() if key not in _OP_ATTRIBUTES}
+            _pairs(op, "instance_attributes", f"{op.get('id')}-instance_attributes", further)
+    return element

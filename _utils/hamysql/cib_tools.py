@@ -1,0 +1,199 @@
+"""A cluster's CIB, read and changed through pacemaker's own tools.
+
+Every function takes ``run`` (see :mod:`hamysql.command`). With ``CIB_file`` in the environment all of these tools work
+on a file instead of a cluster.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+import xml.etree.ElementTree as ET
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from hamysql import cib, cib_text
+from hamysql import cib_model as model
+from hamysql.command import Run
+from hamysql.errors import CommandFailed, HamysqlError, NotReady, ParseError, Refused
+
+# crm_exit_t of pacemaker's include/crm/common/results.h, the same in 2.1 and 3.0
+_CONFIG = 78  # the configuration has errors or warnings
+_DISCONNECT = 102  # no connection to the cluster
+_OLD = 103  # the update is older than what is there: somebody else was faster
+
+_NO_PROGRAM = 127
+_COLOUR = re.compile(r"\x1b\[[\d;]*m")  # crm writes them into pipes too
+
+ATTEMPTS = 5
+
+Wanted = Callable[[str], ET.Element]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The CIB that was read, what was (or would be) changed in it, and what pacemaker does about that."""
+
+    live: str
+    plan: cib.Plan
+    actions: tuple[str, ...]
+
+
+class Overtaken(HamysqlError):
+    """The CIB changed between reading it and patching it."""
+
+
+def query(run: Run) -> str:
+    """The live CIB as text. Raises ``NotReady`` where pacemaker is not running."""
+    result = run(["cibadmin", "--query"], accept=(0, _DISCONNECT))
+    if result.returncode == _DISCONNECT:
+        raise NotReady(
+            "pacemaker is not running on this node, so there is no cluster configuration to read or change: start the cluster "
+            "with `systemctl start corosync pacemaker` (or `salt NODE hamysql_cluster.start`) and look at `crm_mon -1`"
+        )
+    return result.stdout
+
+
+def verify(run: Run, live: str, new: str) -> None:
+    """Raise ``Refused`` if `crm_verify` has a complaint about the new CIB that it does not have about the live one.
+
+    crm_verify ends with the same exit code for an error and for a warning (pacemaker 3 warns of every old role name), so
+    what counts is whether the change brings anything along.
+    """
+    complaints = _complaints(run, new)
+    if complaints:
+        known = _complaints(run, live)
+        brought = [line for line in complaints if line not in known]
+        if brought:
+            raise Refused("pacemaker would not accept the new cluster configuration:\n  " + "\n  ".join(brought))
+
+
+def _complaints(run: Run, xml: str) -> list[str]:
+    result = run(["crm_verify", "--verbose", "--xml-pipe"], stdin=xml, accept=(0, _CONFIG))
+    lines = [line for line in result.stderr.splitlines() if line.strip()]
+    return lines or ["crm_verify did not say why"] if result.returncode else []
+
+
+def simulate(run: Run, xml: str) -> tuple[str, ...]:
+    """What pacemaker would do about a CIB with the cluster as it is, one line an action: `start p_mysql on db1`."""
+    result = run(["crm_simulate", "--simulate", "--xml-pipe", "--output-as=xml"], stdin=xml)
+    root = model.parse(result.stdout)
+    if root.tag != "pacemaker-result":
+        raise ParseError(f"expected a <pacemaker-result> from crm_simulate, found <{root.tag}>")
+    return tuple(_action(element) for element in root.findall("actions/*"))
+
+
+def _action(element: ET.Element) -> str:
+    """One line of what crm_simulate plans (crm_simulate-2.*.rng: rsc_action and node_action)."""
+    said = element.attrib
+    target = said.get("resource") or said.get("node", "")
+    words = [said.get("action") or said.get("task", element.tag), target]
+    source, dest = said.get("source") or said.get("node"), said.get("dest")
+    if "resource" in said and source:
+        words += ["from", source, "to", dest] if dest and dest != source else ["on", source]
+    role, next_role = said.get("role"), said.get("next-role")
+    if role and next_role and role != next_role:
+        words.append(f"({role} -> {next_role})")
+    if said.get("blocked") == "true":
+        words.append("(blocked)")
+    if said.get("reason"):
+        words.append(f"because of {said['reason']}")
+    return " ".join(words)
+
+
+def patch(run: Run, live: str, new: str) -> None:
+    """Turn the live CIB into the new one, in one step or not at all.
+
+    Raises ``Overtaken`` if the configuration is no longer the one of ``live``. The patch says which epoch it is for and
+    not which num_updates: pacemaker counts an epoch for each change of the configuration, and a num_updates for each
+    operation that ends somewhere, which is no reason to start again.
+    """
+    with _scratch({"live.xml": live, "new.xml": new}) as folder:
+        files = ["--original", f"{folder}/live.xml", "--new", f"{folder}/new.xml"]
+        found = run(["crm_diff", *files], accept=(0, 1))
+    root = model.parse(found.stdout or "<nothing/>")
+    if root.tag != "diff":
+        raise CommandFailed(["crm_diff", *files], found.returncode, found.stderr + found.stdout)
+    for version in root.findall("version/*"):
+        version.attrib.pop("num_updates", None)
+    argv = ["cibadmin", "--sync-call", "--patch", "--xml-pipe"]
+    result = run(argv, stdin=ET.tostring(root, "unicode"), accept=(0, _OLD))
+    if result.returncode == _OLD:
+        raise Overtaken("the cluster configuration was changed by somebody else at the same time")
+
+
+def preview(run: Run, wanted: Wanted, *, tag: str = cib.TAG, adopt: Collection[str] = ()) -> Outcome:
+    """What :func:`apply` would do now, by the same steps up to the last, which it does not take."""
+    live = query(run)
+    plan = cib.plan(live, wanted(live), tag=tag, adopt=adopt)
+    if not plan.changes:
+        return Outcome(live, plan, ())
+    verify(run, live, plan.xml)
+    return Outcome(live, plan, simulate(run, plan.xml))
+
+
+def apply(run: Run, wanted: Wanted, *, tag: str = cib.TAG, adopt: Collection[str] = ()) -> Outcome:
+    """Make the live CIB have what is wanted, in one atomic change; touch nothing where it has it already.
+
+    wanted
+        Takes the live CIB as text, returns the <configuration> with all that the tag shall own.
+    tag, adopt
+        As in :func:`hamysql.cib.plan`.
+
+    When somebody changes the configuration at the same time, everything is planned again from a fresh read,
+    ``ATTEMPTS`` times at most; then ``Overtaken`` is raised.
+    """
+    for _ in range(ATTEMPTS - 1):
+        with suppress(Overtaken):
+            return _apply_once(run, wanted, tag, adopt)
+    return _apply_once(run, wanted, tag, adopt)
+
+
+def _apply_once(run: Run, wanted: Wanted, tag: str, adopt: Collection[str]) -> Outcome:
+    outcome = preview(run, wanted, tag=tag, adopt=adopt)
+    if outcome.plan.changes:
+        patch(run, outcome.live, outcome.plan.xml)
+    return outcome
+
+
+def from_text(run: Run, text: str) -> Wanted:
+    """What a `crm configure` text makes, as a function of the live CIB; for :func:`apply` with ``TEXT_TAG``.
+
+    crm itself loads the text into a scratch copy of the CIB from which everything is taken out that the text owned so
+    far; what is there afterwards and was not there before is what it wants.
+    """
+
+    def wanted(live: str) -> ET.Element:
+        if not text.strip():
+            return ET.Element("configuration")
+        before = cib_text.without(live, cib.TEXT_TAG)
+        with _scratch({"cib.xml": before, "text.crm": text}) as folder:
+            argv = ["crm", "configure", "load", "update", f"{folder}/text.crm"]
+            try:
+                run(argv, env={"CIB_file": f"{folder}/cib.xml", "HOME": folder}, timeout=120)
+            except CommandFailed as exc:
+                if exc.returncode == _NO_PROGRAM:
+                    raise NotReady(
+                        "crm is not installed on this node, and only crm can read the text of hamysql:pacemaker:configure: "
+                        "install crmsh (hamysql:repo can name the repository that has it), or empty that pillar key"
+                    ) from None
+                # crm repeats the statement that it does not like, and a statement can hold a password
+                said = model.hide(_COLOUR.sub("", exc.output.strip()))
+                raise Refused(f"crm does not accept the text of hamysql:pacemaker:configure:\n{said}") from None
+            after = Path(folder, "cib.xml").read_text(encoding="utf-8")
+        return cib_text.additions(before, after)
+
+    return wanted
+
+
+@contextmanager
+def _scratch(files: dict[str, str]) -> Iterator[str]:
+    """A folder with these files that only this user can enter, gone afterwards."""
+    with tempfile.TemporaryDirectory(prefix="hamysql-") as folder:
+        for name, text in files.items():
+            with open(os.open(f"{folder}/{name}", os.O_WRONLY | os.O_CREAT, 0o600), "w", encoding="utf-8") as file:
+                file.write(text)
+        yield folder

@@ -1,0 +1,149 @@
+"""What pacemaker knows about its cluster: the XML output of `crm_mon`, read into values."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from hamysql.errors import ParseError
+
+
+@dataclass(frozen=True)
+class Node:
+    """A member as pacemaker sees it. Only one that is online, and none of the others, runs resources."""
+
+    name: str
+    id: str
+    online: bool
+    standby: bool
+    maintenance: bool
+    pending: bool  # in corosync's membership, pacemaker not yet (or no more) ready on it
+    unclean: bool  # has to be fenced
+    shutdown: bool
+
+
+@dataclass(frozen=True)
+class Resource:
+    """One instance of a primitive: a clone has one for each copy, `node` is None where it is stopped."""
+
+    id: str
+    agent: str
+    role: str  # Stopped, Started, Promoted, Unpromoted, Starting, Stopping ...
+    node: str | None
+    parent: str | None  # the group or clone next above it
+    managed: bool
+    blocked: bool
+    failed: bool
+
+
+@dataclass(frozen=True)
+class Failure:
+    """An action that failed and has not been cleaned up."""
+
+    action: str  # RESOURCE_TASK_INTERVAL, as in crm_mon
+    node: str
+    status: str
+    reason: str
+    when: str
+
+
+@dataclass(frozen=True)
+class Fencing:
+    """One entry of the fence history."""
+
+    target: str
+    action: str
+    status: str  # success, failed, pending
+    client: str
+    completed: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """The state of a whole cluster at one moment."""
+
+    dc: str | None
+    quorum: bool
+    maintenance: bool
+    nodes: Mapping[str, Node]
+    resources: tuple[Resource, ...]
+    failures: tuple[Failure, ...]
+    fencing: tuple[Fencing, ...]
+
+
+def parse(text: str) -> Cluster:
+    """Read what `crm_mon --output-as=xml -1` prints (pacemaker 2.1 and 3.0).
+
+    Raises ``ParseError`` where that is no state of a cluster, for example crm_mon's word that there is no connection.
+    """
+    try:
+        root = ET.fromstring(text)
+    except ET.ParseError as exc:
+        raise ParseError(f"crm_mon did not print XML ({exc}): {text[:200]!r}") from exc
+    summary = root.find("summary")
+    if root.tag != "pacemaker-result" or summary is None:
+        status = root.find("status")
+        said = status.get("message", "") if status is not None else ""
+        raise ParseError(f"crm_mon printed <{root.tag}> without a summary of the cluster: {said or text[:200]!r}")
+    dc = summary.find("current_dc")
+    options = summary.find("cluster_options")
+    return Cluster(
+        dc=dc.get("name") if dc is not None and _true(dc, "present") else None,
+        quorum=dc is not None and _true(dc, "with_quorum"),
+        maintenance=options is not None and _true(options, "maintenance-mode"),
+        nodes={node.get("name", ""): _node(node) for node in root.findall("nodes/node")},
+        resources=tuple(found for child in root.findall("resources/*") for found in _resources(child, None)),
+        failures=tuple(_failure(failure) for failure in root.findall("failures/failure")),
+        fencing=tuple(_fencing(event) for event in root.findall("fence_history/fence_event")),
+    )
+
+
+def _true(element: ET.Element, name: str) -> bool:
+    return element.get(name) == "true"
+
+
+def _node(node: ET.Element) -> Node:
+    flags = {name: _true(node, name) for name in ("online", "standby", "maintenance", "pending", "unclean", "shutdown")}
+    return Node(name=node.get("name", ""), id=node.get("id", ""), **flags)
+
+
+def _resources(element: ET.Element, parent: str | None) -> Iterator[Resource]:
+    if element.tag != "resource":
+        for child in element:
+            yield from _resources(child, element.get("id") if element.tag in {"group", "clone", "bundle"} else parent)
+        return
+    for node in [node.get("name") for node in element.findall("node")] or [None]:
+        yield Resource(
+            id=element.get("id", ""),
+            agent=element.get("resource_agent", ""),
+            role=element.get("role", ""),
+            node=node,
+            parent=parent,
+            managed=_true(element, "managed"),
+            blocked=_true(element, "blocked"),
+            failed=_true(element, "failed"),
+        )
+
+
+def _failure(failure: ET.Element) -> Failure:
+    status = f"{failure.get('exitstatus', '')} ({failure.get('status', '')})"
+    return Failure(
+        action=failure.get("op_key") or failure.get("id", ""),
+        node=failure.get("node", ""),
+        status=status,
+        reason=failure.get("exitreason", ""),
+        when=failure.get("last-rc-change", ""),
+    )
+
+
+def _fencing(event: ET.Element) -> Fencing:
+    return Fencing(
+        target=event.get("target", ""),
+        action=event.get("action", ""),
+        status=event.get("status", ""),
+        client=event.get("client", ""),
+        completed=event.get("completed", ""),
+        reason=event.get("exit-reason", ""),
+    )
