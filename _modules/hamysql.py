@@ -1,0 +1,121 @@
+"""
+The configuration of hamysql on this minion.
+
+``hamysql.config`` is what templates and states use. It holds secrets, so it cannot be called as a job; ``hamysql.settings``
+is the same with the secrets masked.
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+import logging
+
+import salt.utils.files
+import salt.utils.yaml
+from salt.exceptions import CommandExecutionError, SaltInvocationError
+
+from hamysql import config as _config
+from hamysql import schema as _schema
+from hamysql.errors import Refused
+
+log = logging.getLogger(__name__)
+
+__virtualname__ = "hamysql"
+__func_alias__ = {"config_": "config"}
+
+VERSION = "0.1.0"
+PARAMETERS = "salt://hamysql/parameters"
+
+
+def __virtual__():
+    return __virtualname__
+
+
+def config_(saltenv=None, **kwargs):
+    """
+    Return the finished configuration, **with its secrets**: for templates, states and other modules in the same process.
+
+    saltenv
+        The environment whose parameters are merged below the pillar (default: the minion's, or ``base``).
+
+    Returns a dict in the shape of the pillar ``hamysql`` with derived values added. Raises ``ConfigError`` (every
+    problem of the pillar at once), and ``Refused`` when called as a job, whose return would travel over
+    the event bus and into the job cache.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt db1 hamysql.settings   # hamysql.config itself refuses to run as a job
+    """
+    if "__pub_fun" in kwargs:
+        raise Refused("hamysql.config would return secrets as a job's result; use hamysql.settings instead")
+    if kwargs:
+        raise SaltInvocationError(f"hamysql.config has no argument {', '.join(sorted(kwargs))}")
+    saltenv = saltenv or __opts__.get("saltenv") or "base"
+    pillar = __pillar__.get("hamysql")
+    if pillar is None:
+        raise CommandExecutionError(
+            f"There is no pillar `hamysql` for the minion {__opts__['id']!r}: assign one in the pillar's top file (see "
+            "pillar.example), or look for rendering errors with `salt-call pillar.items`"
+        )
+    text = json.dumps([saltenv, pillar], sort_keys=True, default=repr)
+    key = "hamysql.config:" + hashlib.sha256(text.encode()).hexdigest()
+    if key not in __context__:
+        parameters = _parameters(saltenv)
+        merged = _config.layered(parameters, pillar)
+        __context__[key] = _config.resolve(merged, minion_id=__opts__["id"], nodename=__grains__["nodename"])
+    return copy.deepcopy(__context__[key])
+
+
+def _parameters(saltenv):
+    """The formula's own data for this operating system, general first."""
+    names = ["defaults.yaml", f"os_family/{__grains__['os_family']}.yaml"]
+    cached = __salt__["cp.cache_dir"](PARAMETERS, saltenv=saltenv) or []
+    layers = []
+    for name in names:
+        found = [path for path in cached if path.endswith(f"/hamysql/parameters/{name}")]
+        if not found and name == "defaults.yaml":
+            raise CommandExecutionError(f"{PARAMETERS}/{name} is not on the file server in environment {saltenv!r}")
+        for path in found:
+            with salt.utils.files.fopen(path, encoding="utf-8") as handle:
+                layers.append(salt.utils.yaml.safe_load(handle) or {})
+    if len(layers) < len(names):
+        raise CommandExecutionError(
+            f"hamysql does not know the operating system family {__grains__['os_family']!r} of {__opts__['id']}; "
+            "see the supported ones in the README"
+        )
+    return layers
+
+
+def settings(saltenv=None):
+    """
+    Return the finished configuration with every secret masked.
+
+    saltenv
+        The environment whose parameters are merged below the pillar (default: the minion's, or ``base``).
+
+    Returns a dict in the shape of the pillar ``hamysql`` with derived values added. Raises ``ConfigError``.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt db1 hamysql.settings
+    """
+    return _schema.redacted(config_(saltenv=saltenv))
+
+
+def version():
+    """
+    Return the version of the formula's code on this minion (a text); a running minion keeps the one it started with.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt '*' hamysql.version
+    """
+    return VERSION

@@ -1,0 +1,96 @@
+"""
+The node's own packet filter chain: what the kernel holds of it, and its one atomic change.
+"""
+
+from __future__ import annotations
+
+from salt.exceptions import SaltInvocationError
+
+from hamysql import firewall
+from hamysql.command import run
+
+__virtualname__ = "hamysql_firewall"
+
+TOOLS = {"ipv4": "iptables", "ipv6": "ip6tables"}
+
+
+def __virtual__():
+    return __virtualname__
+
+
+def read(family="ipv4"):
+    """
+    Return what the kernel holds of the chain: ``{"exists": bool, "rules": [text], "jumps": [position in INPUT]}``.
+
+    family
+        ``ipv4`` (default) or ``ipv6``.
+
+    Raises ``CommandFailed``, for example without ``iptables-save``.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt db1 hamysql_firewall.read
+    """
+    seen = _read(family)
+    return {"exists": seen.exists, "rules": list(seen.rules), "jumps": list(seen.jumps)}
+
+
+def apply(family="ipv4"):
+    """
+    Load the chain that the pillar asks for, in one transaction; all other chains and rules stay.
+
+    family
+        ``ipv4`` (default) or ``ipv6``.
+
+    Returns whether anything had to change. Raises ``ConfigError`` and ``CommandFailed``.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt db1 hamysql_firewall.apply
+    """
+    rules = __salt__["hamysql.config"]()["firewall"]["rules"].get(_known(family))
+    seen = _read(family)
+    if rules is None or firewall.converged(seen, rules):
+        return False
+    _restore(family, firewall.restore_text(rules, len(seen.jumps)))
+    return True
+
+
+def remove(family="ipv4"):
+    """
+    Take the chain away.
+
+    family
+        ``ipv4`` (default) or ``ipv6``.
+
+    Returns whether there was one. Raises ``CommandFailed``.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt db1 hamysql_firewall.remove
+    """
+    seen = _read(family)
+    if not seen.exists:
+        return False
+    _restore(family, firewall.removal_text(seen))
+    return True
+
+
+def _known(family):
+    if family not in TOOLS:
+        raise SaltInvocationError(f"family is {family!r}, expected ipv4 or ipv6")
+    return family
+
+
+def _read(family):
+    return firewall.parse(run([f"{TOOLS[_known(family)]}-save", "-t", "filter"]).stdout)
+
+
+def _restore(family, text):
+    run([f"{TOOLS[family]}-restore", "-w", "10", "--noflush"], stdin=text)

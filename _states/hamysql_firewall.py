@@ -1,0 +1,85 @@
+"""
+The node's own packet filter chain, as the pillar asks for it.
+"""
+
+from __future__ import annotations
+
+from hamysql import firewall
+from hamysql.errors import HamysqlError
+
+__virtualname__ = "hamysql_firewall"
+
+
+def __virtual__():
+    return __virtualname__
+
+
+def managed(name):
+    """
+    Have the chain HAMYSQL in the kernel as the pillar asks for it, and INPUT enter it first.
+
+    name
+        Only a label.
+
+    .. code-block:: yaml
+
+        hamysql-firewall-chain-managed:
+          hamysql_firewall.managed: []
+    """
+    wanted = __salt__["hamysql.config"]()["firewall"]["rules"]
+    return _manage(name, wanted, __salt__["hamysql_firewall.apply"], "as the pillar asks")
+
+
+def absent(name):
+    """
+    Have no chain HAMYSQL in the kernel.
+
+    name
+        Only a label.
+
+    .. code-block:: yaml
+
+        hamysql-firewall-chain-absent:
+          hamysql_firewall.absent: []
+    """
+    return _manage(name, dict.fromkeys(firewall.FAMILIES), __salt__["hamysql_firewall.remove"], "gone")
+
+
+def _manage(name, wanted, act, done):
+    """Read, compare, stop if there is nothing to do or in test mode, act, read again."""
+    ret = {"name": name, "result": True, "changes": {}, "comment": f"The chain {firewall.CHAIN} is {done}."}
+    try:
+        for family, rules in wanted.items():
+            before = _read(family)
+            if _as_wanted(before, rules):
+                continue
+            change = {
+                "old": before.lines,
+                "new": [] if rules is None else firewall.Observed(True, tuple(rules), (0,)).lines,
+            }
+            if __opts__["test"]:
+                ret["changes"][family] = change
+                continue
+            act(family)
+            after = _read(family)
+            ret["changes"][family] = {"old": before.lines, "new": after.lines}
+            if not _as_wanted(after, rules):
+                ret["result"] = False
+                ret["comment"] = (
+                    f"The {family} chain {firewall.CHAIN} is not what was loaded: something else changes it."
+                )
+                return ret
+    except HamysqlError as exc:
+        return {**ret, "result": False, "comment": str(exc)}
+    if ret["changes"] and __opts__["test"]:
+        return {**ret, "result": None, "comment": f"The chain {firewall.CHAIN} would be changed."}
+    return ret
+
+
+def _read(family):
+    seen = __salt__["hamysql_firewall.read"](family)
+    return firewall.Observed(seen["exists"], tuple(seen["rules"]), tuple(seen["jumps"]))
+
+
+def _as_wanted(seen, rules):
+    return not seen.exists if rules is None else firewall.converged(seen, rules)

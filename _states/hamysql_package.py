@@ -1,0 +1,121 @@
+"""
+Packages whose services belong to the cluster: installed without any of them being started or stopped.
+"""
+
+from __future__ import annotations
+
+from hamysql import guard
+
+__virtualname__ = "hamysql_package"
+
+# Never touched by an installation, besides the units that are masked for good.
+CLUSTER_UNITS = ("corosync.service", "pacemaker.service")
+
+
+def __virtual__():
+    return __virtualname__
+
+
+def installed(name, pkgs, hold=False):
+    """
+    Have packages installed (``pkg.installed``), with the services of the cluster left alone by their scripts.
+
+    name
+        Only a label.
+    pkgs
+        A list of package names, or of ``{name: version}``.
+    hold
+        Whether the package manager shall keep them at their version (default: False).
+
+    .. code-block:: yaml
+
+        hamysql-package-installed:
+          hamysql_package.installed:
+            - pkgs: [corosync, pacemaker]
+    """
+    return _guarded(name, lambda: _install(name, pkgs, hold))
+
+
+def borrowed(name, pkgs, repository, hold=False):
+    """
+    Have packages from a repository that is enabled only while they are being installed, and disabled otherwise.
+
+    name
+        Only a label.
+    pkgs
+        A list of package names.
+    repository
+        The options of ``pkgrepo.managed``.
+    hold
+        Whether the package manager shall keep them at their version (default: False).
+
+    .. code-block:: yaml
+
+        hamysql-package-from-crmsh-installed:
+          hamysql_package.borrowed:
+            - pkgs: [crmsh]
+            - repository: {name: "deb https://repo.example.org/ha ./", file: /etc/apt/sources.list.d/ha.list}
+    """
+    missing = [package for package in pkgs if not __salt__["pkg.version"](package)]
+    if not missing:
+        return _merged(name, [_repository(repository, enabled=False)])
+    if __opts__["test"]:
+        packages = {package: {"old": "", "new": "installed"} for package in missing}
+        comment = f"{', '.join(missing)} would be installed from {repository['name']}, which would be disabled again"
+        return {"name": name, "result": None, "changes": packages, "comment": comment}
+
+    def install():
+        results = []
+        try:
+            results.append(_repository(repository, enabled=True))
+            if results[0]["result"] is not False:
+                results.append(_install(name, pkgs, hold))
+        finally:
+            results.append(_repository(repository, enabled=False))
+        return _merged(name, results)
+
+    return _guarded(name, install)
+
+
+def _install(name, pkgs, hold):
+    # `hold: False` would release what an administrator holds; only `True` is passed on.
+    return __states__["pkg.installed"](name=name, pkgs=pkgs, **({"hold": True} if hold else {}))
+
+
+def _repository(repository, enabled):
+    state = {"disabled": not enabled} if __grains__["os_family"] == "Debian" else {"enabled": enabled}
+    ret = __states__["pkgrepo.managed"](**repository, **state)
+    if ret["result"] is True and enabled:
+        __salt__["pkg.refresh_db"]()
+    return ret
+
+
+def _guarded(name, act):
+    """Run ``act`` with the guard up; take away the guard that a killed run left, even where nothing is installed."""
+    left = guard.left_over()
+    if __opts__["test"]:
+        ret = act()
+        if left:
+            ret["changes"][str(guard.POLICY)] = {
+                "old": "left by an interrupted installation",
+                "new": "as it was before",
+            }
+            ret["result"] = None if ret["result"] is not False else False
+        return ret
+    units = {*CLUSTER_UNITS, *__salt__["hamysql.config"]()["package"]["masked_units"]}
+    with guard.quiet_services(units):
+        ret = act()
+    if left:
+        ret["changes"][str(guard.POLICY)] = {"old": "left by an interrupted installation", "new": "as it was before"}
+    return ret
+
+
+def _merged(name, results):
+    """One return of several states' returns; the last change of a thing counts."""
+    ret = {"name": name, "result": True, "changes": {}, "comment": ""}
+    for result in results:
+        ret["changes"].update(result["changes"])
+        if result["result"] is not True and ret["result"] is not False:
+            ret["result"] = result["result"]
+    ret["comment"] = "\n".join(str(result["comment"]) for result in results)
+    return ret

@@ -1,0 +1,211 @@
+"""From what the pillar says to finished values: merge, validate, derive. Pure; see ``pillar.py`` for every key."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from posixpath import dirname
+from typing import Any
+
+from hamysql import corosync, drbdconf, firewall, rules
+from hamysql.errors import ConfigError, Problem
+from hamysql.pillar import SCHEMA
+from hamysql.schema import Report, check, kind
+
+Config = dict[str, Any]
+
+
+def merge(base: Any, over: Any) -> Any:
+    """``over`` upon ``base``: mappings key by key, everything else replaces. A key with nothing below it changes nothing."""
+    if over is None:
+        return base
+    if not isinstance(base, Mapping) or not isinstance(over, Mapping):
+        return over
+    result = dict(base)
+    for key, value in over.items():
+        result[key] = merge(result[key], value) if key in result else value
+    return result
+
+
+def layered(parameters: Sequence[Mapping[str, Any]], pillar: Any) -> Any:
+    """Merge the formula's own parameters, general to particular, with the pillar.
+
+    A layer may have the key ``flavors``: what is under the flavor in use comes on top of all layers, below the pillar.
+    """
+    base: Any = {}
+    for layer in parameters:
+        base = merge(base, layer)
+    flavors = base.pop("flavors", {})
+    chosen = merge(base, pillar)
+    try:
+        flavor = flavors[chosen["mysql"]["flavor"]]
+    except (KeyError, TypeError, IndexError):
+        return chosen  # the schema will say what is wrong, or the rules that a value is missing
+    return merge(merge(base, flavor), pillar)
+
+
+def resolve(merged: Any, *, minion_id: str, nodename: str) -> Config:
+    """Validate and derive.
+
+    merged
+        The result of ``layered``.
+    minion_id, nodename
+        The minion on which this runs, and what ``uname -n`` prints there.
+
+    Returns the configuration in the shape of the pillar, with derived values added. Raises ``ConfigError`` with every
+    problem found.
+    """
+    if not isinstance(merged, Mapping):
+        raise ConfigError([Problem("hamysql", kind(merged), "a mapping")])
+    report = Report()
+    config = check(SCHEMA, merged, "hamysql", report)
+    rules.check_all(config, report, minion_id, nodename)
+    if report.problems:
+        raise ConfigError(sorted(set(report.problems), key=lambda problem: problem.path))
+    return derive(config, minion_id)
+
+
+def derive(config: Config, minion_id: str) -> Config:
+    """Add to a valid configuration what follows from it."""
+    nodes, drbd, mysql = config["cluster"]["nodes"], config["storage"]["drbd"], config["mysql"]
+    for number, (name, node) in enumerate(nodes.items(), 1):
+        node["minion_id"] = node["minion_id"] or name
+        node["id"] = number
+        node["disk"] = node["disk"] or drbd["disk"]
+        node["replication"] = node["addresses"][drbd["link"]]
+    config["self"] = next(name for name, node in nodes.items() if node["minion_id"] == minion_id)
+    config["peer"] = next(name for name in nodes if name != config["self"])
+    drbd["minor"] = int(drbd["device"].removeprefix("/dev/drbd"))
+    drbd["disk"] = nodes[config["self"]]["disk"]
+    config["storage"]["filesystem"].update(device=drbd["device"], directory=mysql["datadir"])
+    _derive_fencing(config)
+    _derive_mysql(config)
+    _derive_repositories(config)
+    _derive_packages(config)
+    settings = config["corosync"]
+    if settings["transport"] != "knet":
+        settings.update(crypto_cipher="none", crypto_hash="none")
+    settings.update(encrypted=settings["crypto_hash"] != "none", log_folder=dirname(settings["logfile"]))
+    settings["sections"] = corosync.build(config)
+    drbd["global_sections"] = drbdconf.build_global(drbd)
+    drbd["resource_sections"] = drbdconf.build_resource(config)
+    if config["firewall"]["backend"] == "auto":
+        config["firewall"]["backend"] = "iptables"
+    _derive_firewall(config)
+    _derive_pacemaker(config["pacemaker"])
+    return config
+
+
+def _derive_fencing(config: Config) -> None:
+    fencing, properties = config["fencing"], config["pacemaker"]["properties"]
+    fencing["i_accept_data_loss_without_fencing"] = fencing["i_accept_data_loss_without_fencing"] is True
+    fencing["enabled"] = bool(fencing["devices"])
+    properties["stonith-enabled"] = "true" if fencing["enabled"] else "false"
+    config["warnings"] = []
+    if not fencing["enabled"]:
+        config["warnings"].append(
+            f"Fencing is off ({rules.OPT_OUT}): when the nodes lose sight of each other, both may write, and what one "
+            "of them wrote will be lost. Do not run a database that matters like this."
+        )
+
+
+def _derive_mysql(config: Config) -> None:
+    mysql = config["mysql"]
+    own = {
+        "bind-address": config["vip"]["address"],
+        "port": str(mysql["port"]),
+        "datadir": mysql["datadir"],
+        "socket": mysql["socket"],
+        "pid-file": mysql["pid_file"],
+        "user": mysql["user"],
+        "log-error": mysql["error_log"],
+    }
+    given = mysql.pop("config")
+    server = given.get("mysqld", {})
+    if any(name.replace("_", "-").lower() == "bind-address" for name in server):
+        del own["bind-address"]
+    mysql["options"] = {**given, "mysqld": {**own, **server}}
+    mysql["option_lines"] = {group: list(option_lines(options)) for group, options in mysql["options"].items()}
+    mysql["config"] = mysql.pop("config_file")
+    mysql["log_folder"] = dirname(mysql["error_log"])
+    for database in mysql["databases"]:
+        if database["collate"] is None and database["character_set"] is None:
+            database["character_set"] = "utf8mb4"
+    for user in mysql["users"]:
+        for grant in user["grants"]:
+            grant["grant_option"] = grant["grant_option"] is True
+
+
+def option_lines(options: Mapping[str, Any]) -> Iterator[str]:
+    """The lines of one group of an option file; a list is an option that is given several times."""
+    for name, value in options.items():
+        for one in value if isinstance(value, list) else [value]:
+            yield name if one is None else f"{name} = {quoted_option(one)}"
+
+
+def quoted_option(value: str) -> str:
+    """A value in an option file: in quotes where ``#``, blanks, quotes or escapes would be read as something else."""
+    if value and not set(value) & set("#\\'\"") and value == value.strip():
+        return value
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+def _derive_firewall(config: Config) -> None:
+    rules = firewall.build(config)
+    config["firewall"]["rules"] = rules
+    config["firewall"]["files"] = {
+        family: firewall.restore_text(rules[family]) if family in rules else "" for family in firewall.FAMILIES
+    }
+    tools = {
+        "ipv4": ("/usr/sbin/iptables", "/etc/hamysql/firewall.rules"),
+        "ipv6": ("/usr/sbin/ip6tables", "/etc/hamysql/firewall.rules6"),
+    }
+    config["firewall"]["boot"] = [list(tools[family]) for family in rules]
+
+
+def _derive_pacemaker(pacemaker: Config) -> None:
+    pacemaker["configure"] = pacemaker["configure"] or ""
+    pacemaker["operations"] = {
+        resource: {name: given(operation) for name, operation in operations.items()}
+        for resource, operations in pacemaker["operations"].items()
+    }
+
+
+def given(options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options that have a value."""
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def _derive_packages(config: Config) -> None:
+    package = config["package"]
+    wanted = [
+        *package["cluster"],
+        *package["crm"],
+        *package["drbd"],
+        *package["filesystem"][config["storage"]["filesystem"]["type"]],
+        *(package["firewall"] if config["firewall"]["backend"] != "none" else []),
+        *package["database"],
+        *package["further"],
+    ]
+    temporary = [
+        name
+        for repo in config["repo"]["repositories"].values()
+        if repo["disable_after_install"]
+        for name in repo["packages"]
+    ]
+    package["names"] = [name for name in dict.fromkeys(wanted) if name not in temporary]
+    package["hold"] = package["hold"] is True
+    versions = package["versions"]
+    package["pkgs"] = [{name: versions[name]} if name in versions else name for name in package["names"]]
+
+
+def _derive_repositories(config: Config) -> None:
+    """Split each repository in what pkgrepo.managed is given, and what is borrowed from it."""
+    repositories = config["repo"]["repositories"]
+    for name, repository in repositories.items():
+        packages, temporary = repository.pop("packages"), repository.pop("disable_after_install") is True
+        options = given(repository)
+        if str(options.get("name", "")).startswith(("deb ", "deb-src ")):
+            options.setdefault("file", f"/etc/apt/sources.list.d/hamysql-{name}.list")
+            options.setdefault("aptkey", False)
+        repositories[name] = {"options": options, "packages": packages, "disable_after_install": temporary}

@@ -1,0 +1,108 @@
+"""corosync.conf as a tree: built from the configuration, written and read back (format: corosync.conf(5))."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from hamysql.errors import ParseError
+from hamysql.tree import Section, section
+
+
+def build(config: dict[str, Any]) -> list[Section]:
+    """The sections of corosync.conf for a validated configuration."""
+    settings, nodes = config["corosync"], config["cluster"]["nodes"]
+    extra, knet = settings["options"], settings["transport"] == "knet"
+    totem = section(
+        "totem",
+        [
+            ("version", "2"),
+            ("cluster_name", config["cluster"]["name"]),
+            ("transport", settings["transport"]),
+            ("crypto_cipher", settings["crypto_cipher"] if knet else "none"),
+            ("crypto_hash", settings["crypto_hash"] if knet else "none"),
+            ("token", str(settings["token"])),
+            *extra["totem"].items(),
+        ],
+        _interfaces(settings, links=max(len(node["addresses"]) for node in nodes.values())),
+    )
+    nodelist = section(
+        "nodelist",
+        sections=[
+            section(
+                "node",
+                [
+                    ("name", name),
+                    ("nodeid", str(node["id"])),
+                    *((f"ring{link}_addr", address) for link, address in enumerate(node["addresses"])),
+                ],
+            )
+            for name, node in nodes.items()
+        ],
+    )
+    # two_node implies wait_for_all (votequorum(5)): the survivor of two stays quorate, and a node that was never
+    # joined by its peer since its start does not begin to serve by itself.
+    quorum = section("quorum", [("provider", "corosync_votequorum"), ("two_node", "1"), *extra["quorum"].items()])
+    log = {"fileline": "off", "to_stderr": "no", "to_logfile": "yes", "logfile": settings["logfile"]}
+    log.update({"to_syslog": "yes", "debug": "off", "timestamp": "on", **extra["logging"]})
+    sections = [totem, nodelist, quorum, section("logging", log.items())]
+    if extra["system"]:
+        sections.append(section("system", extra["system"].items()))
+    return sections
+
+
+def _interfaces(settings: dict[str, Any], links: int) -> list[Section]:
+    """One interface for each link, all on the same port: knet's own default would be another port for each link."""
+    udp = settings["transport"] == "udp"
+    return [
+        section(
+            "interface",
+            [
+                ("linknumber", str(link)),
+                ("bindnetaddr", settings["bindnetaddr"] if udp else None),
+                ("mcastaddr", settings["mcastaddr"] if udp else None),
+                ("mcastport", str(settings["port"])),
+                ("ttl", str(settings["ttl"]) if udp else None),
+                *settings["options"]["interface"].items(),
+            ],
+        )
+        for link in range(links)
+    ]
+
+
+def export(sections: Iterable[Section], depth: int = 0) -> str:
+    """The text of corosync.conf; ``parse`` reads it back."""
+    indent = "  " * depth
+    lines = []
+    for part in sections:
+        lines.append(f"{indent}{part['name']} {{\n")
+        lines += [f"{indent}  {key}: {value}\n" for key, value in part["options"]]
+        lines.append(export(part["sections"], depth + 1))
+        lines.append(f"{indent}}}\n")
+    return "".join(lines)
+
+
+def parse(text: str) -> list[Section]:
+    """Read corosync.conf. Raises ``ParseError`` with the line's number for what corosync would not read either."""
+    top = section("")
+    stack = [top]
+    for number, raw in enumerate(text.splitlines(), 1):
+        line = raw.strip()
+        if not line or line.startswith("#"):
+            continue
+        if line.endswith("{"):
+            child = section(line[:-1].strip())
+            stack[-1]["sections"].append(child)
+            stack.append(child)
+        elif line == "}":
+            if len(stack) == 1:
+                raise ParseError(f"corosync.conf, line {number}: a closing brace without its section")
+            stack.pop()
+        elif ":" in line and len(stack) > 1:
+            key, _, value = line.partition(":")
+            stack[-1]["options"].append([key.strip(), value.strip()])
+        else:
+            raise ParseError(f"corosync.conf, line {number}: neither `name {{`, `name: value` in a section, nor `}}`")
+    if len(stack) > 1:
+        raise ParseError(f"corosync.conf: section {stack[-1]['name']} is not closed")
+    return list(top["sections"])

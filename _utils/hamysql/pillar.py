@@ -1,0 +1,253 @@
+"""Every key that the pillar ``hamysql`` may have. Defaults are in ``hamysql/parameters/``, not here."""
+
+from __future__ import annotations
+
+from hamysql import values as v
+from hamysql.schema import Items, Names, Section, Value
+
+MAKE_KEY = "make one with `openssl rand -hex 128`"
+MAKE_PASSWORD = "make one with `openssl rand -hex 16`"
+
+FREE_OPTIONS = Names(v.OPTION_NAME, v.OPTION_VALUE, "a mapping of option names to values")
+PROPERTIES = Names(v.OPTION_NAME, v.PROPERTY_VALUE, "a mapping of names to values")
+
+OPERATION = Section({"interval": v.TIME, "timeout": v.TIME})
+
+
+def _operations(*names: str) -> Section:
+    return Section({name: OPERATION for name in names})
+
+
+NODE = Section(
+    {
+        "minion_id": v.NAME,
+        "addresses": Items(v.ADDRESS, "a list of addresses, one for each link"),
+        "disk": v.DEVICE,
+    }
+)
+
+CLUSTER = Section(
+    {
+        "name": v.required(v.NAME, "the name that its members share"),
+        "nodes": Names(v.NAME, NODE, "a mapping with two nodes; each key is what `uname -n` prints there"),
+    }
+)
+
+VIP = Section(
+    {
+        "address": v.required(v.ADDRESS, "the address under which the database is reached"),
+        "prefix": v.required(v.count(1, 128, "the length of its network's prefix")),
+        "interface": v.required(v.INTERFACE),
+    }
+)
+
+FENCING = Section(
+    {
+        "i_accept_data_loss_without_fencing": v.BOOLEAN,
+        "devices": Names(
+            v.NAME,
+            Names(v.OPTION_NAME, Value("a value", str), "a mapping"),
+            "a mapping of fence devices",
+        ),
+    }
+)
+
+COROSYNC = Section(
+    {
+        "transport": v.one_of("knet", "udpu", "udp"),
+        "port": v.count(2, 65535, "a UDP port (corosync uses this one and the one below)"),
+        "token": v.count(100, 600000, "milliseconds"),
+        "crypto_cipher": v.one_of("aes256", "aes192", "aes128", "none"),
+        "crypto_hash": v.one_of("sha512", "sha384", "sha256", "sha1", "md5", "none"),
+        "authkey": Value("a text of 128 to 4095 ASCII characters", v.ascii_text(128, 4095), secret=True),
+        "mcastaddr": v.MULTICAST,
+        "bindnetaddr": Value("the network address of the nodes' link, such as '192.0.2.0'", v.address),
+        "ttl": v.count(0, 255),
+        "logfile": v.PATH,
+        "options": Section(
+            {
+                "totem": FREE_OPTIONS,
+                "quorum": FREE_OPTIONS,
+                "logging": FREE_OPTIONS,
+                "system": FREE_OPTIONS,
+                "interface": FREE_OPTIONS,
+            }
+        ),
+    }
+)
+
+# The options of Salt's pkgrepo.managed that describe a repository, of apt, dnf and zypper together.
+REPOSITORY_TEXT = Value("a text on one line", v.text(1, 1024))
+REPOSITORY = Section(
+    {
+        "name": REPOSITORY_TEXT,
+        "humanname": REPOSITORY_TEXT,
+        "file": v.PATH,
+        "key_url": REPOSITORY_TEXT,
+        "aptkey": v.BOOLEAN,
+        "baseurl": REPOSITORY_TEXT,
+        "mirrorlist": REPOSITORY_TEXT,
+        "gpgcheck": v.BOOLEAN,
+        "gpgkey": REPOSITORY_TEXT,
+        "gpgautoimport": v.BOOLEAN,
+        "priority": v.count(1, 99),
+        "comments": REPOSITORY_TEXT,
+        "packages": Items(v.PACKAGE, "a list of package names"),
+        "disable_after_install": v.BOOLEAN,
+    }
+)
+
+PACKAGES = Items(v.PACKAGE, "a list of package names")
+PACKAGE = Section(
+    {
+        "cluster": PACKAGES,
+        "crm": PACKAGES,
+        "drbd": PACKAGES,
+        "filesystem": Section({"xfs": PACKAGES, "ext4": PACKAGES}),
+        "firewall": PACKAGES,
+        "database": PACKAGES,
+        "further": PACKAGES,
+        "versions": Names(v.PACKAGE, v.VERSION, "a mapping of package names to versions"),
+        "hold": v.BOOLEAN,
+        "masked_units": Items(v.UNIT, "a list of systemd units"),
+    }
+)
+
+FIREWALL = Section(
+    {
+        "backend": v.one_of("auto", "iptables", "none"),
+        "client_networks": Items(v.NETWORK, "a list of networks"),
+    }
+)
+
+DRBD = Section(
+    {
+        "resource": v.NAME,
+        "device": Value("a DRBD device, such as '/dev/drbd0'", v.drbd_device),
+        "disk": v.DEVICE,
+        "link": v.count(0, 7, "the index of the address that replication uses"),
+        "port": v.PORT,
+        "protocol": v.one_of("A", "B", "C"),
+        "shared_secret": Value(
+            'a text of 1 to 64 ASCII characters without " and \\',
+            v.ascii_text(1, 64),
+            secret=True,
+            missing=MAKE_PASSWORD,
+        ),
+        "cram_hmac_alg": v.one_of("sha512", "sha384", "sha256", "sha224", "sha1", "md5"),
+        "rate": v.RATE,
+        "on_io_error": v.one_of("detach", "pass_on", "call-local-io-error"),
+        "wfc_timeout": v.count(0, 300000, "seconds (0: without end)"),
+        "degr_wfc_timeout": v.count(0, 300000, "seconds (0: without end)"),
+        "usage_count": v.one_of("yes", "no", "ask"),
+        "options": Section(
+            {
+                "global": FREE_OPTIONS,
+                "startup": FREE_OPTIONS,
+                "disk": FREE_OPTIONS,
+                "net": FREE_OPTIONS,
+                "handlers": FREE_OPTIONS,
+                "options": FREE_OPTIONS,
+            }
+        ),
+    }
+)
+
+STORAGE = Section(
+    {
+        "backend": v.one_of("drbd", note=" (shared and nfs are not supported by this version)"),
+        "drbd": DRBD,
+        "filesystem": Section(
+            {
+                "type": v.one_of("xfs", "ext4"),
+                "options": Value("mount options, such as 'noatime'", v.mount_options),
+                "mkfs_options": Items(Value("one argument of mkfs", v.argument), "a list of mkfs arguments"),
+            }
+        ),
+    }
+)
+
+DATABASE = Section(
+    {
+        "name": v.required(v.SQL_DATABASE),
+        "character_set": v.SQL_WORD,
+        "collate": v.SQL_WORD,
+    }
+)
+
+GRANT = Section(
+    {
+        "privileges": Items(v.PRIVILEGE, "a list of privileges"),
+        "on": v.required(v.SQL_TARGET),
+        "grant_option": v.BOOLEAN,
+    }
+)
+
+USER = Section(
+    {
+        "name": v.required(v.SQL_USER),
+        "host": v.required(v.SQL_HOST),
+        "password": Value("a text of 1 to 128 characters without control characters", v.text(1, 128), secret=True),
+        "auth": v.one_of("unix_socket"),
+        "grants": Items(GRANT, "a list of grants"),
+    }
+)
+
+MYSQL = Section(
+    {
+        "flavor": v.one_of("mariadb", "mysql"),
+        "datadir": v.PATH,
+        "socket": v.PATH,
+        "pid_file": v.PATH,
+        "port": v.PORT,
+        "user": v.ACCOUNT,
+        "group": v.ACCOUNT,
+        "log_group": v.ACCOUNT,
+        "binary": v.PATH,
+        "client": v.PATH,
+        "install_db": v.PATH,
+        "config_file": v.PATH,
+        "config_fragment": v.PATH,
+        "error_log": v.PATH,
+        "config": Names(
+            v.OPTION_NAME,
+            Names(v.OPTION_NAME, v.MYSQL_VALUE, "a mapping of options to values"),
+            "a mapping of option groups, such as mysqld, to their options",
+        ),
+        "databases": Items(DATABASE, "a list of databases"),
+        "users": Items(USER, "a list of users"),
+    }
+)
+
+PACEMAKER = Section(
+    {
+        "properties": PROPERTIES,
+        "rsc_defaults": PROPERTIES,
+        "operations": Section(
+            {
+                "p_ip_mysql": _operations("start", "stop", "monitor"),
+                "p_drbd_mysql": _operations(
+                    "start", "stop", "promote", "demote", "notify", "monitor_promoted", "monitor_unpromoted"
+                ),
+                "p_fs_mysql": _operations("start", "stop", "monitor"),
+                "p_mysql": _operations("start", "stop", "monitor"),
+            }
+        ),
+        "configure": Value("text in the language of `crm configure`", v.lines),
+    }
+)
+
+SCHEMA = Section(
+    {
+        "cluster": CLUSTER,
+        "vip": VIP,
+        "fencing": FENCING,
+        "corosync": COROSYNC,
+        "repo": Section({"repositories": Names(v.NAME, REPOSITORY, "a mapping of names to repositories")}),
+        "package": PACKAGE,
+        "firewall": FIREWALL,
+        "storage": STORAGE,
+        "mysql": MYSQL,
+        "pacemaker": PACEMAKER,
+    }
+)

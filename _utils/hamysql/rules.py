@@ -1,0 +1,360 @@
+"""What must hold between the values of a pillar, once each value by itself is well-formed.
+
+Every rule looks only at parts that have no problem yet, adds what it finds to the report and never raises.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterator
+from typing import Any
+
+from hamysql.pillar import MAKE_KEY, MAKE_PASSWORD
+from hamysql.schema import Report
+
+Config = dict[str, Any]
+
+OPT_OUT = "hamysql:fencing:i_accept_data_loss_without_fencing"
+WHY_FENCING = (
+    "without fencing both halves of a partition may go on writing, and one half's data is lost afterwards: set "
+    f"{OPT_OUT}: true only where losing data is acceptable"
+)
+
+# Options that hamysql writes itself; the key of the pillar that sets each, or why there is none.
+OWN_MYSQL = {
+    "datadir": "set hamysql:mysql:datadir",
+    "socket": "set hamysql:mysql:socket",
+    "pid_file": "set hamysql:mysql:pid_file",
+    "port": "set hamysql:mysql:port",
+    "user": "set hamysql:mysql:user",
+    "log_error": "set hamysql:mysql:error_log",
+}
+SERVER_GROUPS = ("mysqld", "server", "mariadb", "mariadbd")
+OWN_COROSYNC = {
+    "totem": (
+        *("version", "cluster_name", "transport", "token", "interface"),
+        *("crypto_cipher", "crypto_hash", "secauth", "key", "keyfile"),
+    ),
+    "quorum": ("provider", "two_node", "wait_for_all", "expected_votes", "device"),
+    "logging": ("logfile", "to_logfile"),
+    "system": (),
+    "interface": ("linknumber", "ringnumber", "bindnetaddr", "mcastaddr", "mcastport", "ttl", "broadcast"),
+}  # fmt: skip
+OWN_DRBD = {
+    "global": {"usage-count": "usage_count"},
+    "startup": {"wfc-timeout": "wfc_timeout", "degr-wfc-timeout": "degr_wfc_timeout"},
+    "disk": {"on-io-error": "on_io_error", "resync-rate": "rate", "c-plan-ahead": "rate: auto"},
+    "net": {"protocol": "protocol", "cram-hmac-alg": "cram_hmac_alg", "shared-secret": "shared_secret"},
+    "handlers": {},
+    "options": {},
+}
+# Options that belong to fencing, two primaries or an automatic loss of one side's changes.
+DANGEROUS_DRBD = {
+    "allow-two-primaries": "not to be set: the file systems of this formula are for one node at a time",
+    "fencing": "not to be set: hamysql:fencing decides it",
+    "after-sb-0pri": "'disconnect' or 'discard-zero-changes': anything else discards one side's data by itself",
+    "after-sb-1pri": "'disconnect': anything else discards one side's data by itself",
+    "after-sb-2pri": "'disconnect': anything else discards one side's data by itself",
+}
+HARMLESS_SPLIT_BRAIN = {"after-sb-0pri": ("disconnect", "discard-zero-changes")}
+
+
+def check_all(config: Config, report: Report, minion_id: str, nodename: str) -> None:
+    """Apply every rule."""
+    check_nodes(config, report)
+    check_self(config, report, minion_id, nodename)
+    check_vip(config, report)
+    check_fencing(config, report)
+    check_corosync(config, report)
+    check_repositories(config, report)
+    check_firewall(config, report)
+    check_drbd(config, report)
+    check_paths(config, report)
+    check_mysql_options(config, report)
+    check_accounts(config, report)
+
+
+def _all_addresses(config: Config) -> Iterator[tuple[str, str]]:
+    for name, node in config["cluster"]["nodes"].items():
+        for number, address in enumerate(node["addresses"]):
+            if address is not None:
+                yield f"hamysql:cluster:nodes:{name}:addresses:{number}", address
+
+
+def check_nodes(config: Config, report: Report) -> None:
+    path = "hamysql:cluster:nodes"
+    nodes = config["cluster"]["nodes"]
+    if len(nodes) != 2 and not any(problem.path.startswith(path) for problem in report.problems):
+        report.add(path, f"{len(nodes)} node{'' if len(nodes) == 1 else 's'}", "exactly two data nodes")
+    seen: dict[str, str] = {}
+    for where, address in _all_addresses(config):
+        if address in seen:
+            report.add(where, repr(address), f"an address of its own: {seen[address]} has this one")
+        seen.setdefault(address, where)
+    minions: dict[str, str] = {}
+    for name, node in nodes.items():
+        minion = node["minion_id"] or name
+        if minion in minions:
+            report.add(f"{path}:{name}:minion_id", repr(minion), f"a minion of its own: {minions[minion]} has this one")
+        minions.setdefault(minion, name)
+        if not node["addresses"] and not report.bad_under(f"{path}:{name}:addresses"):
+            report.add(f"{path}:{name}:addresses", "no address", "one address for each link")
+    if len(nodes) == 2 and not report.bad_under(path):
+        (first, one), (second, two) = nodes.items()
+        if len(one["addresses"]) != len(two["addresses"]):
+            found = f"{len(two['addresses'])}, where {first} has {len(one['addresses'])}"
+            report.add(f"{path}:{second}:addresses", found, "as many addresses on both nodes, one for each link")
+        elif any(_version(a) != _version(b) for a, b in zip(one["addresses"], two["addresses"])):
+            found = "IPv4 and IPv6 on the same link"
+            report.add(f"{path}:{second}:addresses", found, f"the addresses in the same order and family as {first}'s")
+
+
+def check_self(config: Config, report: Report, minion_id: str, nodename: str) -> None:
+    path = "hamysql:cluster:nodes"
+    nodes = config["cluster"]["nodes"]
+    if not nodes or report.bad_under(path):
+        return
+    names = [name for name, node in nodes.items() if (node["minion_id"] or name) == minion_id]
+    if not names:
+        ids = ", ".join(repr(node["minion_id"] or name) for name, node in nodes.items())
+        report.add(
+            path, f"no node with this minion's id {minion_id!r}", f"the minion_id of one node to be it; there are {ids}"
+        )
+    elif names[0] != nodename:
+        report.add(
+            f"{path}:{names[0]}",
+            f"the key {names[0]!r} for the minion {minion_id!r}",
+            f"{nodename!r}, which is what `uname -n` prints there (corosync, pacemaker and DRBD know a node by it)",
+        )
+
+
+def check_vip(config: Config, report: Report) -> None:
+    vip = config["vip"]
+    address, prefix = vip["address"], vip["prefix"]
+    if address is None:
+        return
+    for where, other in _all_addresses(config):
+        if other == address:
+            report.add("hamysql:vip:address", repr(address), f"an address that no node has; it is {where}")
+    if prefix is not None and prefix > _max_prefix(address):
+        report.add(
+            "hamysql:vip:prefix", str(prefix), f"1 to {_max_prefix(address)} for an IPv{_version(address)} address"
+        )
+
+
+def check_fencing(config: Config, report: Report) -> None:
+    fencing, properties = config["fencing"], config["pacemaker"]["properties"]
+    opted_out = fencing["i_accept_data_loss_without_fencing"] is True
+    if fencing["devices"]:
+        report.add(
+            "hamysql:fencing:devices",
+            f"{len(fencing['devices'])} devices",
+            "none: fence devices are not supported by this version",
+        )
+    elif not opted_out and not report.bad_under("hamysql:fencing"):
+        report.add("hamysql:fencing:devices", "no fence device", f"a device for each node; {WHY_FENCING}")
+    unsafe = (("stonith-enabled", ("false", "no", "off", "0", "n")), ("no-quorum-policy", ("ignore",)))
+    for name, values in unsafe:
+        if str(properties.get(name)).lower() in values and not opted_out:
+            report.add(f"hamysql:pacemaker:properties:{name}", repr(properties[name]), f"not to be set: {WHY_FENCING}")
+    for name in ("cluster-name", "cluster-infrastructure", "dc-version", "have-watchdog", "last-lrm-refresh"):
+        if name in properties:
+            report.add(
+                f"hamysql:pacemaker:properties:{name}", "a property that pacemaker writes itself", "not to be set"
+            )
+
+
+def check_corosync(config: Config, report: Report) -> None:
+    corosync, path = config["corosync"], "hamysql:corosync"
+    transport = corosync["transport"]
+    if transport is None:
+        return
+    nodes = config["cluster"]["nodes"]
+    links = max((len(node["addresses"]) for node in nodes.values()), default=0)
+    if transport == "knet":
+        if links > 8:
+            report.add("hamysql:cluster:nodes", f"{links} links", "at most 8, corosync's limit")
+        if (corosync["crypto_cipher"] or "none") != "none" and corosync["crypto_hash"] == "none":
+            report.add(
+                f"{path}:crypto_hash",
+                "'none'",
+                "a hash: corosync encrypts only what it authenticates (corosync.conf(5))",
+            )
+        if (
+            corosync["crypto_hash"] != "none"
+            and corosync["authkey"] is None
+            and not report.bad_under(f"{path}:authkey")
+        ):
+            report.add(
+                f"{path}:authkey",
+                "nothing",
+                f"a text of 128 to 4095 ASCII characters, the same on both nodes: {MAKE_KEY}",
+            )
+    elif links > 1:
+        report.add(
+            f"{path}:transport",
+            f"{transport!r} with {links} addresses on a node",
+            "'knet', the only transport with several links",
+        )
+    if transport == "udp" and corosync["bindnetaddr"] is None and not report.bad_under(f"{path}:bindnetaddr"):
+        report.add(
+            f"{path}:bindnetaddr",
+            "nothing",
+            "the network address of the nodes' link for transport udp, such as '192.0.2.0'",
+        )
+    for key in ("mcastaddr", "bindnetaddr"):
+        if transport != "udp" and corosync[key] is not None:
+            report.add(f"{path}:{key}", repr(corosync[key]), f"not to be set with transport {transport}: it is for udp")
+        for where, address in _all_addresses(config):
+            if transport == "udp" and corosync[key] is not None and _version(address) != _version(corosync[key]):
+                report.add(
+                    f"{path}:{key}", repr(corosync[key]), f"an IPv{_version(address)} address, as {where} is one"
+                )
+                break
+    for section, names in OWN_COROSYNC.items():
+        for name in corosync["options"][section]:
+            if name in names:
+                report.add(
+                    f"{path}:options:{section}:{name}", "an option that hamysql writes itself", "not to be set here"
+                )
+
+
+def check_repositories(config: Config, report: Report) -> None:
+    for name, repository in config["repo"]["repositories"].items():
+        path = f"hamysql:repo:repositories:{name}"
+        if repository["disable_after_install"] and not repository["packages"]:
+            report.add(f"{path}:packages", "no package", "what to install from it before it is disabled")
+        for key, value in repository.items():
+            if isinstance(value, str) and "://" in value and "@" in value.partition("://")[2].split("/")[0]:
+                report.add(
+                    f"{path}:{key}",
+                    "a user name or password in an address",
+                    "them in /etc/apt/auth.conf.d or the like: repository files can be read by everybody",
+                )
+
+
+def check_firewall(config: Config, report: Report) -> None:
+    address = config["vip"]["address"]
+    for number, network in enumerate(config["firewall"]["client_networks"]):
+        if network is not None and address is not None and ipaddress.ip_network(network).version != _version(address):
+            report.add(
+                f"hamysql:firewall:client_networks:{number}",
+                repr(network),
+                f"an IPv{_version(address)} network, as the VIP {address} is one",
+            )
+
+
+def check_drbd(config: Config, report: Report) -> None:
+    drbd, path = config["storage"]["drbd"], "hamysql:storage:drbd"
+    nodes = config["cluster"]["nodes"]
+    if (
+        drbd["disk"] is None
+        and not report.bad_under(f"{path}:disk")
+        and not all(node["disk"] for node in nodes.values())
+    ):
+        report.add(
+            f"{path}:disk", "nothing", "the disk or volume on each node that DRBD replicates, such as '/dev/sdb'"
+        )
+    for where, disk in [(f"{path}:disk", drbd["disk"])] + [
+        (f"hamysql:cluster:nodes:{n}:disk", node["disk"]) for n, node in nodes.items()
+    ]:
+        if disk is not None and disk.startswith("/dev/drbd"):
+            report.add(where, repr(disk), "the disk below DRBD, not a DRBD device")
+    links = min((len(node["addresses"]) for node in nodes.values()), default=0)
+    if drbd["link"] is not None and nodes and links and drbd["link"] >= links:
+        report.add(f"{path}:link", str(drbd["link"]), f"0 to {links - 1}, the index of one of the nodes' addresses")
+    ports = {
+        "hamysql:corosync:port": config["corosync"]["port"],
+        f"{path}:port": drbd["port"],
+        "hamysql:mysql:port": config["mysql"]["port"],
+    }
+    if drbd["port"] is not None and drbd["port"] == ports["hamysql:mysql:port"]:
+        report.add(f"{path}:port", str(drbd["port"]), "another port than hamysql:mysql:port")
+    for section, own in OWN_DRBD.items():
+        for name, value in drbd["options"][section].items():
+            where = f"{path}:options:{section}:{name}"
+            if name in own:
+                report.add(where, "an option that hamysql writes itself", f"{path}:{own[name]} to be set instead")
+            elif (
+                name in DANGEROUS_DRBD
+                and section in ("net", "disk")
+                and value not in HARMLESS_SPLIT_BRAIN.get(name, ("disconnect", "no", "dont-care"))
+            ):
+                report.add(where, repr(value), DANGEROUS_DRBD[name])
+
+
+def check_paths(config: Config, report: Report) -> None:
+    mysql = config["mysql"]
+    if mysql["datadir"] in ("/", "/var", "/var/lib", "/etc", "/usr", "/home", "/root", "/run", "/tmp"):
+        report.add(
+            "hamysql:mysql:datadir",
+            repr(mysql["datadir"]),
+            "a folder of its own: the cluster mounts the replicated file system there",
+        )
+    for key in (
+        "binary",
+        "client",
+        "install_db",
+        "config_file",
+        "config_fragment",
+        "socket",
+        "pid_file",
+        "error_log",
+        "user",
+        "group",
+    ):
+        if mysql[key] is None and not report.bad_under(f"hamysql:mysql:{key}"):
+            report.add(
+                f"hamysql:mysql:{key}",
+                "nothing",
+                "a value: this operating system and flavor are not among those that hamysql knows",
+            )
+
+
+def check_mysql_options(config: Config, report: Report) -> None:
+    for group, options in config["mysql"]["config"].items():
+        for name in options:
+            plain = name.replace("-", "_").lower()
+            path = f"hamysql:mysql:config:{group}:{name}"
+            if plain in OWN_MYSQL and group in SERVER_GROUPS:
+                report.add(path, "an option that hamysql writes itself", f"not to be set here: {OWN_MYSQL[plain]}")
+            if plain == "password" or plain.endswith("passphrase"):
+                report.add(
+                    path,
+                    "a password in an option file",
+                    "it not to be set here: the file can be read by every local user",
+                )
+
+
+def check_accounts(config: Config, report: Report) -> None:
+    mysql = config["mysql"]
+    names: set[str] = set()
+    for number, database in enumerate(mysql["databases"]):
+        if database["name"] is not None and database["name"].lower() in names:
+            report.add(f"hamysql:mysql:databases:{number}:name", repr(database["name"]), "each database once")
+        names.add(str(database["name"]).lower())
+    accounts: set[tuple[str, str]] = set()
+    for number, user in enumerate(mysql["users"]):
+        path = f"hamysql:mysql:users:{number}"
+        account = (str(user["name"]), str(user["host"]).lower())
+        if account in accounts:
+            report.add(path, f"{account[0]}@{account[1]} again", "each account once")
+        accounts.add(account)
+        if user["password"] is not None and user["auth"] is not None:
+            report.add(path, "both password and auth", "one of the two")
+        if user["password"] is None and user["auth"] is None and not report.bad_under(path):
+            report.add(f"{path}:password", "nothing", f"a password ({MAKE_PASSWORD}), or `auth: unix_socket`")
+        for index, grant in enumerate(user["grants"]):
+            where = f"{path}:grants:{index}"
+            if not grant["privileges"] and not report.bad_under(f"{where}:privileges"):
+                report.add(f"{where}:privileges", "no privilege", "at least one, such as ALL")
+            if "ALL" in grant["privileges"] and len(grant["privileges"]) > 1:
+                report.add(f"{where}:privileges", "ALL and others", "ALL alone, or the others")
+
+
+def _version(address: str) -> int:
+    return ipaddress.ip_address(address).version
+
+
+def _max_prefix(address: str) -> int:
+    return ipaddress.ip_address(address).max_prefixlen

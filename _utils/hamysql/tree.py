@@ -1,0 +1,18 @@
+"""Nested configuration (corosync.conf, DRBD's files) as plain data that a template prints by looping only.
+
+A section is ``{"name": str, "options": [[name, value], ...], "sections": [...]}``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+Section = dict[str, Any]
+Option = tuple[str, Any]
+
+
+def section(name: str, options: Iterable[Option] = (), sections: Iterable[Section] = ()) -> Section:
+    """A section; options whose value is ``None`` are left out."""
+    written = [[key, value] for key, value in options if value is not None]
+    return {"name": name, "options": written, "sections": list(sections)}

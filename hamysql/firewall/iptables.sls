@@ -1,0 +1,48 @@
+{%- from "hamysql/map.jinja" import hamysql with context %}
+
+include:
+  - hamysql.package
+
+hamysql-firewall-rules-file-managed:
+  file.managed:
+    - name: /etc/hamysql/firewall.rules
+    - source: salt://hamysql/firewall/files/firewall.rules.jinja
+    - template: jinja
+    - context: {family: ipv4}
+    - user: root
+    - group: root
+    - mode: '0644'
+    - makedirs: True
+    - dir_mode: '0755'
+
+hamysql-firewall-rules6-file-managed:
+  file.managed:
+    - name: /etc/hamysql/firewall.rules6
+    - source: salt://hamysql/firewall/files/firewall.rules.jinja
+    - template: jinja
+    - context: {family: ipv6}
+    - user: root
+    - group: root
+    - mode: '0644'
+    - makedirs: True
+    - dir_mode: '0755'
+
+hamysql-firewall-unit-file-managed:
+  file.managed:
+    - name: /etc/systemd/system/hamysql-firewall.service
+    - source: salt://hamysql/firewall/files/hamysql-firewall.service.jinja
+    - template: jinja
+    - user: root
+    - group: root
+    - mode: '0644'
+
+hamysql-firewall-boot-enabled:
+  service.enabled:
+    - name: hamysql-firewall
+    - require:
+      - file: hamysql-firewall-unit-file-managed
+
+hamysql-firewall-chain-managed:
+  hamysql_firewall.managed:
+    - require:
+      - hamysql_package: hamysql-package-installed

@@ -1,0 +1,10 @@
+# What a highstate applies: all that is local to one node. It is safe on any node at any moment: it never starts, stops
+# or restarts corosync, pacemaker, DRBD or the database. That is the work of the orchestration, hamysql.orch.
+include:
+  - hamysql.repo
+  - hamysql.package
+  - hamysql.firewall
+  - hamysql.corosync
+  - hamysql.storage
+  - hamysql.mysql
+  - hamysql.pacemaker

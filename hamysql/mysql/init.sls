@@ -1,0 +1,29 @@
+# The database's options and the folder of its error log (pillar hamysql:mysql). The datadir is not here: it is a mount
+# of the cluster, filled once by the orchestration.
+{%- from "hamysql/map.jinja" import hamysql with context %}
+
+include:
+  - hamysql.package
+
+hamysql-mysql-config-file-managed:
+  file.managed:
+    - name: {{ hamysql.mysql.config_fragment | json }}
+    - source: salt://hamysql/mysql/files/hamysql.cnf.jinja
+    - template: jinja
+    - user: root
+    - group: root
+    - mode: '0644'
+    - makedirs: True
+    - require:
+      - hamysql_package: hamysql-package-installed
+
+# Debian makes it only when the distribution's own unit starts; the cluster's agent does not start without it.
+hamysql-mysql-log-folder-managed:
+  file.directory:
+    - name: {{ hamysql.mysql.log_folder | json }}
+    - user: {{ hamysql.mysql.user | json }}
+    - group: {{ hamysql.mysql.log_group | json }}
+    - mode: '2750'
+    - makedirs: True
+    - require:
+      - hamysql_package: hamysql-package-installed

@@ -1,0 +1,42 @@
+# DRBD's configuration (pillar hamysql:storage:drbd, hamysql:cluster:nodes). Metadata, connection and roles are the
+# orchestration's work.
+{%- from "hamysql/map.jinja" import hamysql with context %}
+
+include:
+  - hamysql.package
+
+hamysql-drbd-global-config-file-managed:
+  file.managed:
+    - name: /etc/drbd.d/global_common.conf
+    - source: salt://hamysql/storage/drbd/files/drbd.conf.jinja
+    - template: jinja
+    - context: {part: global_sections}
+    - user: root
+    - group: root
+    - mode: '0644'
+    - require:
+      - hamysql_package: hamysql-package-installed
+
+hamysql-drbd-resource-config-file-managed:
+  file.managed:
+    - name: /etc/drbd.d/{{ hamysql.storage.drbd.resource }}.res
+    - source: salt://hamysql/storage/drbd/files/drbd.conf.jinja
+    - template: jinja
+    - context: {part: resource_sections}
+    - user: root
+    - group: root
+    - mode: '0600'
+    - show_changes: False  # the file holds the shared secret
+    - require:
+      - hamysql_package: hamysql-package-installed
+
+# The cluster's resource agent needs it; loaded at boot so that a missing module is seen before a failover needs it.
+hamysql-drbd-module-at-boot-managed:
+  file.managed:
+    - name: /etc/modules-load.d/hamysql-drbd.conf
+    - contents: |
+        # Managed by Salt
+        drbd
+    - user: root
+    - group: root
+    - mode: '0644'
