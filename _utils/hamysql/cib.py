@@ -77,6 +77,15 @@ def plan(live_xml: str, wanted: ET.Element, *, tag: str = TAG, adopt: Collection
     return Plan(_build(root, have, want, gone), tuple(changes))
 
 
+def owned(live_xml: str) -> dict[str, dict[str, str]]:
+    """What each of our tags owns in a live CIB: ``{tag: {id: the element in words}}``."""
+    have = model.index(model.configuration(model.parse(live_xml)))
+    return {
+        tag: {name: model.words(have[name]) for name in sorted(listed(have, tag) & set(have)) if name != tag}
+        for tag in (TAG, TEXT_TAG)
+    }
+
+
 def listed(have: Mapping[str, Item], tag: str) -> set[str]:
     """The ids that a tag owns, its own among them; none where there is no such tag."""
     item = have.get(tag)

@@ -69,16 +69,16 @@ def _pairs(parent: ET.Element, tag: str, name: str, values: Mapping[str, Any]) -
 
 
 def _primitive(name: str, kind: str, params: Mapping[str, Any], operations: Mapping[str, Any]) -> ET.Element:
-    """A primitive; an operation is a mapping, or a list of them (one monitor a role, each with its own interval)."""
+    """A primitive; `monitor_promoted` and `monitor_unpromoted` are the monitors of one role."""
     cls, provider, agent = kind.split(":")
     element = ET.Element("primitive", {"id": name, "class": cls, "provider": provider, "type": agent})
     _pairs(element, "instance_attributes", f"{name}-instance_attributes", params)
     parent = ET.SubElement(element, "operations")
     for action, given in operations.items():
-        for attributes in given if isinstance(given, (list, tuple)) else [given]:
-            said = {"interval": "0s", **{key: str(value) for key, value in attributes.items()}}
-            own = {key: value for key, value in said.items() if key in _OP_ATTRIBUTES}
-            op = ET.SubElement(parent, "op", {"id": f"{name}-{action}-{said['interval']}", "name": action, **own})
-            further = {key: value for key, value in said.items() if key not in _OP_ATTRIBUTES}
-            _pairs(op, "instance_attributes", f"{op.get('id')}-instance_attributes", further)
+        verb, _, role = action.partition("_")
+        said = {"interval": "0s", **({"role": role.capitalize()} if role else {}), **given}
+        own = {key: str(value) for key, value in said.items() if key in _OP_ATTRIBUTES}
+        op = ET.SubElement(parent, "op", {"id": f"{name}-{verb}-{said['interval']}", "name": verb, **own})
+        further = {key: value for key, value in said.items() if key not in _OP_ATTRIBUTES}
+        _pairs(op, "instance_attributes", f"{op.get('id')}-instance_attributes", further)
     return element

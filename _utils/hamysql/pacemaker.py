@@ -130,7 +130,7 @@ def _resources(element: ET.Element, parent: str | None) -> Iterator[Resource]:
 def _failure(failure: ET.Element) -> Failure:
     status = f"{failure.get('exitstatus', '')} ({failure.get('status', '')})"
     return Failure(
-        action=failure.get("op_key") or failure.get("id", ""),
+        action=failure.get("op_key", failure.get("id", "")),
         node=failure.get("node", ""),
         status=status,
         reason=failure.get("exitreason", ""),

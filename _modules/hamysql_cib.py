@@ -1,0 +1,135 @@
+"""
+The cluster's configuration (the CIB), as far as hamysql owns it.
+
+Ownership is written in the cluster itself: the tag ``hamysql`` lists what the pillar's settings made, the tag
+``hamysql-configure`` what the pillar's own ``crm configure`` text made. Nothing else is ever changed or deleted.
+Every function works on the whole cluster, from any node whose pacemaker runs.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+from hamysql import cib, cib_desired, cib_drift, cib_tools
+from hamysql.command import run
+
+__virtualname__ = "hamysql_cib"
+
+
+def __virtual__():
+    return __virtualname__
+
+
+def owned():
+    """
+    What hamysql owns in the live CIB.
+
+    Returns ``{tag: {id: the element in words}}`` for the two tags, an empty dict for one that does not exist.
+    Raises ``NotReady`` where pacemaker does not run.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt db1 hamysql_cib.owned
+    """
+    return cib.owned(cib_tools.query(run))
+
+
+def drift():
+    """
+    What people and programs have put over the configuration for the moment, which hamysql leaves alone.
+
+    Constraints of ``crm resource move`` and of DRBD's fence handler, standby, maintenance, resources of ours stopped
+    or unmanaged by hand. Returns a list of sentences, each with what ends it. Raises ``NotReady`` where pacemaker does not run.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt db1 hamysql_cib.drift
+    """
+    return list(cib_drift.drift(cib_tools.query(run)))
+
+
+def diff(adopt=None):
+    """
+    What ``hamysql_cib.apply`` would change now, checked by ``crm_verify`` but not carried out.
+
+    adopt
+        As in ``hamysql_cib.apply``.
+
+    Returns ``{"changes": [{"kind": "added|changed|removed", "id", "old", "new"}], "actions": [what pacemaker would do],
+    "drift": [sentences]}``. Raises ``NotReady`` where pacemaker does not run, and ``Refused`` where an element of
+    the same name exists that hamysql did not make, or where pacemaker would not accept the result.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt db1 hamysql_cib.diff
+    """
+    return _returned(cib_tools.preview(run, _wanted, adopt=_ids(adopt)))
+
+
+def apply(adopt=None):
+    """
+    Have the pillar's resources, constraints, properties and defaults in the cluster: one atomic change, or none.
+
+    adopt
+        An id, or a list of ids, that hamysql owns from now on although something else made them. They are changed to what
+        the pillar says.
+
+    Returns what was changed, in the form of ``hamysql_cib.diff``. Raises what that raises, and ``Overtaken`` where
+    somebody else changed the configuration at the same time in each of five attempts.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt db1 hamysql_cib.apply
+        salt db1 hamysql_cib.apply adopt=p_mysql
+    """
+    return _returned(cib_tools.apply(run, _wanted, adopt=_ids(adopt)))
+
+
+def configure(text=None, test=False):
+    """
+    Have in the cluster what a text in the language of ``crm configure`` makes, and nothing more that such a text once made.
+
+    text
+        The text; the pillar's ``hamysql:pacemaker:configure`` by default. It can add elements, and change those it has added
+        before. What left the text leaves the cluster. A password belongs into the pillar, not on a command line.
+    test
+        Only say what would be changed; False by default.
+
+    Returns what was changed, in the form of ``hamysql_cib.diff``. Raises what ``hamysql_cib.apply`` raises, ``Refused`` with
+    crm's own words where crm does not accept the text, and ``NotReady`` where crm is not installed.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt db1 hamysql_cib.configure test=True
+        salt db1 hamysql_cib.configure 'primitive p_test ocf:heartbeat:Dummy op monitor interval=30s timeout=20s'
+    """
+    if text is None:
+        text = __salt__["hamysql.config"]()["pacemaker"]["configure"]
+    act = cib_tools.preview if test else cib_tools.apply
+    return _returned(act(run, cib_tools.from_text(run, text), tag=cib.TEXT_TAG))
+
+
+def _wanted(_live):
+    return cib_desired.desired(__salt__["hamysql.config"]())
+
+
+def _ids(adopt):
+    return [adopt] if isinstance(adopt, str) else list(adopt or ())
+
+
+def _returned(outcome):
+    return {
+        "changes": [dataclasses.asdict(change) for change in outcome.plan.changes],
+        "actions": list(outcome.actions),
+        "drift": list(cib_drift.drift(outcome.live)),
+    }

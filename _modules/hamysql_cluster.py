@@ -1,0 +1,127 @@
+"""
+Corosync and pacemaker on one node: what they say, and the verbs that start and stop them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+from hamysql import membership, pacemaker
+from hamysql.command import run
+
+__virtualname__ = "hamysql_cluster"
+
+UNITS = ("corosync", "pacemaker")
+
+_DISCONNECT = 102  # crm_exit_t of pacemaker: no connection to the cluster
+_STOPPED = {
+    "running": False,
+    "dc": None,
+    "quorum": False,
+    "maintenance": False,
+    "nodes": {},
+    "resources": [],
+    "failures": [],
+    "fencing": [],
+}
+
+
+def __virtual__():
+    return __virtualname__
+
+
+def status():
+    """
+    The state of the cluster as pacemaker on this node sees it.
+
+    Returns ``{"running": bool, "dc": node or None, "quorum": bool, "maintenance": bool, "nodes": {name: {"online", "standby",
+    "maintenance", "pending", "unclean", "shutdown": bool, ...}}, "resources": [{"id", "role", "node" or None, "parent",
+    "agent", "managed", "blocked", "failed"}], "failures": [{"action", "node", "status", "reason", "when"}], "fencing":
+    [{"target", "action", "status", "client", "completed", "reason"}]}``; ``running`` is False and all else empty where pacemaker
+    on this node does not run, or is not connected to it yet.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt '*' hamysql_cluster.status
+    """
+    result = run(["crm_mon", "--one-shot", "--output-as=xml"], accept=(0, _DISCONNECT))
+    if result.returncode == _DISCONNECT:
+        return _STOPPED
+    cluster = pacemaker.parse(result.stdout)
+    return {**_STOPPED, "running": True, **dataclasses.asdict(cluster)}
+
+
+def start(timeout=120):
+    """
+    Start corosync and pacemaker on this node. It does not wait for a controller (see ``hamysql_cluster.status``).
+
+    timeout
+        Seconds for systemd to start them, 120 by default.
+
+    Returns True if one of them did not run before, False otherwise. Raises ``CommandFailed`` if a unit does not start.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt db1 hamysql_cluster.start
+    """
+    if all(state == "active" for state in _states()):
+        return False
+    run(["systemctl", "start", *UNITS], timeout=timeout)
+    return True
+
+
+def stop(timeout=900):
+    """
+    Stop pacemaker and corosync on this node: its resources stop, and run on the other node if that is a member.
+
+    timeout
+        Seconds for all resources to stop, 900 by default.
+
+    Returns True if one of them ran before, False otherwise. Raises ``CommandFailed`` if a unit does not stop.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt db1 hamysql_cluster.stop
+    """
+    if all(state in {"inactive", "failed", "unknown"} for state in _states()):
+        return False
+    run(["systemctl", "stop", *reversed(UNITS)], timeout=timeout)
+    return True
+
+
+def corosync():
+    """
+    The membership as corosync on this node sees it.
+
+    Returns ``{"running": bool, "quorate": bool, "node_id": int or None, "members": [node ids], "expected_votes": int,
+    "total_votes": int, "flags": [...], "links": [{"node_id", "link", "connected": bool}]}``. The links are those of knet
+    to other nodes; other transports report none.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt '*' hamysql_cluster.corosync
+    """
+    if _states()[0] != "active":
+        empty = {"running": False, "quorate": False, "node_id": None, "members": [], "expected_votes": 0}
+        return {**empty, "total_votes": 0, "flags": [], "links": []}
+    # corosync-quorumtool ends with 2 where the node is not quorate, as corosync-quorumtool(8) says
+    quorum = membership.parse_quorum(run(["corosync-quorumtool", "-s", "-i"], accept=(0, 2)).stdout)
+    links = membership.parse_links(run(["corosync-cmapctl", "-m", "stats"]).stdout)
+    found = {
+        name: list(value) if isinstance(value, tuple) else value for name, value in dataclasses.asdict(quorum).items()
+    }
+    others = [dataclasses.asdict(link) for link in links if link.node_id != quorum.node_id]
+    return {"running": True, **found, "links": others}
+
+
+def _states():
+    """What `systemctl is-active` prints for each unit; it ends with 3 or 4 where one is not active."""
+    return run(["systemctl", "is-active", *UNITS], accept=(0, 3, 4)).stdout.split()
