@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from posixpath import dirname
 from typing import Any
@@ -207,5 +208,7 @@ def _derive_repositories(config: Config) -> None:
         options = given(repository)
         if str(options.get("name", "")).startswith(("deb ", "deb-src ")):
             options.setdefault("file", f"/etc/apt/sources.list.d/hamysql-{name}.list")
-            options.setdefault("aptkey", False)
+            options.setdefault("aptkey", False)  # keys are files named by signed-by: apt-key is gone
+            if re.search(r"\[[^]]*\btrusted=yes\b", options["name"]):
+                options["trusted"] = True
         repositories[name] = {"options": options, "packages": packages, "disable_after_install": temporary}
