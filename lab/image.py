@@ -36,7 +36,10 @@ PACKAGES = (
 # What would only cost time in a node that lives for minutes.
 MASKED_UNITS = (
     *("apt-daily.timer", "apt-daily-upgrade.timer", "dpkg-db-backup.timer", "e2scrub_all.timer", "fstrim.timer"),
-    *("getty@tty1.service", "console-getty.service", "e2scrub_reap.service"),
+    *("getty@tty1.service", "console-getty.service", "e2scrub_reap.service", "systemd-logind.service"),
+    *("modprobe@configfs.service", "modprobe@dm_mod.service", "modprobe@drm.service", "modprobe@efi_pstore.service"),
+    *("modprobe@fuse.service", "modprobe@loop.service", "systemd-journal-flush.service", "systemd-pstore.service"),
+    *("dev-hugepages.mount", "sys-kernel-debug.mount", "sys-kernel-tracing.mount", "kmod-static-nodes.service"),
 )
 
 Step = Callable[[str], None]
@@ -170,9 +173,9 @@ def _configure(tree: Path, log: Path) -> None:
     (tree / "etc/apt/sources.list").write_text("# see sources.list.d\n")
     for path in [*(tree / "etc/ssh").glob("ssh_host_*"), *(tree / "var/lib/apt/lists").glob("*_*")]:
         path.unlink()
-    (tree / "etc/fstab").write_text("/dev/ubda / ext4 defaults,noatime 0 0\n")
+    (tree / "etc/fstab").write_text("")  # the kernel command line mounts the root; its journal needs no fsck
     (tree / "etc/resolv.conf").write_text("")
-    for folder in ("root/.ssh", "etc/salt/pki/minion", "srv/repo"):
+    for folder in ("root/.ssh", "etc/salt/pki/minion", "srv/repo", "srv/seed"):
         (tree / folder).mkdir(parents=True, exist_ok=True)
     (tree / "root/.ssh").chmod(0o700)
     run(["chroot", tree, "systemctl", "mask", *MASKED_UNITS], log=log)

@@ -91,15 +91,29 @@ def _node_seed(lab: Lab, node: Node) -> None:
         "files/etc/salt/minion": MINION.format(master=lab.topology.master, name=node.name),
         "first/etc/hostname": f"{node.name}\n",
         "first/etc/hosts": _hosts(lab),
-        "links": "".join(
-            f"vec{number} eth{number} {lab.topology.address(node, number)}/{net.length}\n"
-            for number, net in enumerate(lab.topology.networks)
-        ),
+        "links": _ip_batch(lab, node),
     }
     for name, text in texts.items():
         _parent(seed / name).write_text(text)
     for name, source in copies.items():
         shutil.copy(source, _parent(seed / "files" / name))
+    # They are laid down with owner, group and mode as they are here.
+    (seed / "files/root/.ssh").chmod(0o700)
+    for private in ("etc/ssh/ssh_host_ed25519_key", "etc/salt/pki/minion/minion.pem"):
+        (seed / "files" / private).chmod(0o600)
+
+
+def _ip_batch(lab: Lab, node: Node) -> str:
+    """Commands for ``ip -batch``: the kernel calls link N vecN, everybody else ethN."""
+    lines = ["link set lo up"]
+    for number, network in enumerate(lab.topology.networks):
+        address = f"{lab.topology.address(node, number)}/{network.length}"
+        lines += [
+            f"link set vec{number} name eth{number}",
+            f"address add {address} dev eth{number}",
+            f"link set eth{number} up",
+        ]
+    return "\n".join([*lines, ""])
 
 
 def _hosts(lab: Lab) -> str:
