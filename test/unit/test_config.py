@@ -1,0 +1,310 @@
+"""From pillar to finished values: what is derived, and what each wrong pillar is told."""
+
+from __future__ import annotations
+
+import copy
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hamysql import config
+from hamysql.errors import ConfigError
+from hamysql.schema import MASK, Secret, redacted
+from support import PILLARS, ROOT, load, parameters
+
+FIXTURE = Path(__file__).parent / "fixtures" / "config" / "lab.json"
+SECRETS = {"authkey", "shared_secret", "password"}
+REMOVE = object()
+
+
+def put(pillar: Any, path: str, value: Any) -> Any:
+    """Set (or remove) what is at a path such as ``mysql:users:0:name``."""
+    *parents, last = path.split(":")
+    for key in parents:
+        pillar = pillar[int(key)] if isinstance(pillar, list) else pillar.setdefault(key, {})
+    if value is REMOVE:
+        del pillar[last]
+    else:
+        pillar[int(last) if isinstance(pillar, list) else last] = value
+    return pillar
+
+
+def problems(resolve: Any, given: Any, **options: str) -> dict[str, tuple[str, str]]:
+    with pytest.raises(ConfigError) as caught:
+        resolve(given, **options)
+    return {problem.path: (problem.found, problem.expected) for problem in caught.value.problems}
+
+
+def test_the_labs_pillar_resolves_to_the_known_configuration(resolve, request):
+
+    found = resolve(load(ROOT / "lab" / "pillar.sls")["hamysql"])
+    assert json.loads(json.dumps(found)) == json.loads(FIXTURE.read_text())
+
+
+def test_self_and_peer_are_found_by_minion_id(resolve, pillar):
+    found = resolve(pillar("article"), minion_id="db2.example.org", nodename="db2")
+    assert (found["self"], found["peer"]) == ("db2", "db1")
+    assert [node["id"] for node in found["cluster"]["nodes"].values()] == [1, 2]
+
+
+def test_a_node_may_have_a_disk_of_its_own(resolve, pillar):
+    nodes = resolve(pillar("ipv6"))["cluster"]["nodes"]
+    assert [node["disk"] for node in nodes.values()] == ["/dev/vg0/mysql", "/dev/nvme0n1p3"]
+    assert nodes["db2"]["replication"] == "2001:db8::12"
+
+
+def test_the_opt_out_of_fencing_warns_and_turns_stonith_off_but_keeps_the_quorum_policy(resolve, pillar):
+    found = resolve(pillar("minimal"))
+    assert found["pacemaker"]["properties"]["stonith-enabled"] == "false"
+    assert found["pacemaker"]["properties"]["no-quorum-policy"] == "stop"
+    assert found["fencing"]["enabled"] is False
+    (warning,) = found["warnings"]
+    assert "i_accept_data_loss_without_fencing" in warning
+
+
+def test_the_articles_properties_are_to_be_had_behind_the_opt_out(resolve, pillar):
+    properties = resolve(pillar("article"))["pacemaker"]["properties"]
+    assert properties["no-quorum-policy"] == "ignore"
+    assert {properties[f"pe-{name}-series-max"] for name in ("error", "warn", "input")} == {"1000"}
+    assert properties["cluster-recheck-interval"] == "5min"
+
+
+def test_bind_address_is_the_vip_unless_the_pillar_says_otherwise(resolve, pillar):
+    given = pillar("minimal")
+    assert resolve(given)["mysql"]["options"]["mysqld"]["bind-address"] == "192.0.2.100"
+    put(given, "mysql:config:mysqld:bind_address", "*")
+    options = resolve(given)["mysql"]["options"]["mysqld"]
+    assert (options.get("bind-address"), options["bind_address"]) == (None, "*")
+
+
+def test_option_lines_survive_what_an_option_file_would_misread(resolve, pillar):
+    lines = resolve(pillar("ipv6"))["mysql"]["option_lines"]
+    assert "skip-name-resolve = ON" in lines["mysqld"]
+    assert "skip_external_locking" in lines["mysqld"]
+    assert "init_connect = \"SET NAMES 'utf8mb4' # all\"" in lines["mysqld"]
+    assert lines["client"] == ["default-character-set = utf8mb4"]
+
+
+def test_packages_follow_flavor_file_system_and_borrowing(resolve, pillar):
+    found = resolve(pillar("ipv6"))["package"]
+    assert "crmsh" not in found["names"], "crmsh comes from the borrowed repository"
+    assert {"e2fsprogs", "mariadb-server", "percona-toolkit", "drbd-utils"} <= set(found["names"])
+    assert "xfsprogs" not in found["names"]
+    assert {"corosync": "3.1.7-1"} in found["pkgs"]
+    mysql = resolve(pillar("udpu"))
+    assert {"mysql-server", "crmsh"} <= set(mysql["package"]["names"])
+    assert "iptables" not in mysql["package"]["names"]
+    assert mysql["mysql"]["binary"] == "/usr/sbin/mysqld"
+
+
+def test_the_pillar_wins_over_the_flavors_data(resolve, pillar):
+    given = pillar("udpu")
+    given["mysql"] = {"flavor": "mysql", "binary": "/opt/mysql/bin/mysqld"}
+    assert resolve(given)["mysql"]["binary"] == "/opt/mysql/bin/mysqld"
+
+
+def test_empty_sections_of_a_pillar_are_the_defaults(resolve, pillar):
+    given = pillar("minimal")
+    given["mysql"] = None
+    given["pacemaker"] = {"operations": None}
+    assert resolve(given) == resolve(pillar("minimal"))
+
+
+@pytest.mark.parametrize("name", PILLARS)
+def test_secrets_are_masked_wherever_they_went(resolve, pillar, name):
+    found = resolve(pillar(name))
+    secrets = list(_secrets(pillar(name)))
+    assert secrets
+    shown = json.dumps(redacted(found)) + repr(found)
+    for secret in secrets:
+        assert json.dumps(secret)[1:-1] not in shown
+        assert repr(secret)[1:-1] not in shown
+    assert MASK in shown
+    assert json.dumps(found).count("canary") or name == "none"
+
+
+def _secrets(value: Any):
+    if isinstance(value, dict):
+        for key, item in value.items():
+            if key in SECRETS and isinstance(item, str):
+                yield item
+            else:
+                yield from _secrets(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _secrets(item)
+
+
+def test_a_secret_stays_one_in_a_copy(resolve, pillar):
+    found = copy.deepcopy(resolve(pillar("minimal")))
+    assert isinstance(found["corosync"]["authkey"], Secret)
+
+
+# Each row: what is done to the minimal pillar, where the problem must be, and a word of what is expected there.
+WRONG = [
+    ("cluster", REMOVE, "hamysql:cluster:name", "a name"),
+    ("cluster:nodes:db3", {"addresses": ["192.0.2.13"]}, "hamysql:cluster:nodes", "exactly two"),
+    ("cluster:nodes:db2", REMOVE, "hamysql:cluster:nodes", "exactly two"),
+    ("cluster:nodes:db2:addresses", ["192.0.2.11"], "hamysql:cluster:nodes:db2:addresses:0", "of its own"),
+    ("cluster:nodes:db2:addresses", [], "hamysql:cluster:nodes:db2:addresses", "one address"),
+    ("cluster:nodes:db2:addresses", ["192.0.2.12", "198.51.100.1"], "hamysql:cluster:nodes:db2:addresses", "as many"),
+    ("cluster:nodes:db2:addresses", ["2001:db8::1"], "hamysql:cluster:nodes:db2:addresses", "family"),
+    ("cluster:nodes:db2:addresses", "192.0.2.12", "hamysql:cluster:nodes:db2:addresses", "a list"),
+    ("cluster:nodes:db2:addresses", ["192.0.2.300"], "hamysql:cluster:nodes:db2:addresses:0", "IPv4 or IPv6"),
+    ("cluster:nodes:db2:addresses", ["127.0.0.1"], "hamysql:cluster:nodes:db2:addresses:0", "one host"),
+    ("cluster:nodes:db2:addresses", [None], "hamysql:cluster:nodes:db2:addresses:0", "one host"),
+    ("cluster:nodes:db2:addreses", ["192.0.2.12"], "hamysql:cluster:nodes:db2:addreses", "'addresses'"),
+    ("cluster:nodes:db2:minion_id", "db1", "hamysql:cluster:nodes:db2:minion_id", "of its own"),
+    ("cluster:nodes:db2:disk", "sdb", "hamysql:cluster:nodes:db2:disk", "/dev"),
+    ("vip:address", "192.0.2.11", "hamysql:vip:address", "no node"),
+    ("vip:address", REMOVE, "hamysql:vip:address", "reached"),
+    ("vip:address", "fe80::1%eth0", "hamysql:vip:address", "one host"),
+    ("vip:prefix", 64, "hamysql:vip:prefix", "1 to 32"),
+    ("vip:prefix", True, "hamysql:vip:prefix", "1 to 128"),
+    ("vip:prefix", "255.255.255.0", "hamysql:vip:prefix", "1 to 128"),
+    ("vip:interface", "eth0; reboot", "hamysql:vip:interface", "interface"),
+    ("fencing", {}, "hamysql:fencing:devices", "i_accept_data_loss_without_fencing"),
+    ("fencing:i_accept_data_loss_without_fencing", "yes", "hamysql:fencing:i_accept_data_loss_without_fencing", "true"),
+    ("fencing:devices", {"f": {"ip": "1"}}, "hamysql:fencing:devices", "not supported"),
+    ("corosync:transport", "knot", "hamysql:corosync:transport", "'knet'"),
+    ("corosync:port", 1, "hamysql:corosync:port", "2 to 65535"),
+    ("corosync:token", "1s", "hamysql:corosync:token", "milliseconds"),
+    ("corosync:crypto_hash", "none", "hamysql:corosync:crypto_hash", "a hash"),
+    ("corosync:authkey", REMOVE, "hamysql:corosync:authkey", "openssl rand"),
+    ("corosync:authkey", "short", "hamysql:corosync:authkey", "128 to 4095"),
+    ("corosync:authkey", "k" * 4096, "hamysql:corosync:authkey", "128 to 4095"),
+    ("corosync:mcastaddr", "239.1.1.1", "hamysql:corosync:mcastaddr", "for udp"),
+    ("corosync:options", {"totem": {"token": 1}}, "hamysql:corosync:options:totem:token", "not to be set"),
+    ("corosync:options", {"totem": {"a": "b\nc"}}, "hamysql:corosync:options:totem:a", "control"),
+    ("storage:backend", "nfs", "hamysql:storage:backend", "not supported"),
+    ("storage:drbd:disk", REMOVE, "hamysql:storage:drbd:disk", "/dev/sdb"),
+    ("storage:drbd:disk", "/dev/../etc", "hamysql:storage:drbd:disk", "/dev"),
+    ("storage:drbd:disk", "/dev/drbd1", "hamysql:storage:drbd:disk", "below DRBD"),
+    ("storage:drbd:device", "/dev/sdb", "hamysql:storage:drbd:device", "/dev/drbd0"),
+    ("storage:drbd:shared_secret", REMOVE, "hamysql:storage:drbd:shared_secret", "openssl rand"),
+    ("storage:drbd:shared_secret", 'a"b', "hamysql:storage:drbd:shared_secret", "without"),
+    ("storage:drbd:shared_secret", 12345, "hamysql:storage:drbd:shared_secret", "a text"),
+    ("storage:drbd:link", 1, "hamysql:storage:drbd:link", "0 to 0"),
+    ("storage:drbd:port", 3306, "hamysql:storage:drbd:port", "another port"),
+    ("storage:drbd:rate", "10 MB", "hamysql:storage:drbd:rate", "'10M'"),
+    ("storage:drbd:protocol", "c", "hamysql:storage:drbd:protocol", "'C'"),
+    ("storage:drbd:shared-secret", "x", "hamysql:storage:drbd:shared-secret", "'shared_secret'"),
+    ("storage:drbd:options", {"net": {"shared-secret": "x"}}, "hamysql:storage:drbd:options:net:shared-secret", "instead"),
+    ("storage:drbd:options", {"net": {"allow-two-primaries": True}}, "hamysql:storage:drbd:options:net:allow-two-primaries", "not to"),
+    ("storage:drbd:options", {"net": {"after-sb-1pri": "discard-secondary"}}, "hamysql:storage:drbd:options:net:after-sb-1pri", "disc"),
+    ("storage:filesystem", {"type": "btrfs"}, "hamysql:storage:filesystem:type", "'xfs'"),
+    ("storage:filesystem", {"mkfs_options": ["/dev/sda"]}, "hamysql:storage:filesystem:mkfs_options:0", "mkfs"),
+    ("storage:filesystem", {"options": "noatime; rm"}, "hamysql:storage:filesystem:options", "mount"),
+    ("firewall", {"backend": "firewalld"}, "hamysql:firewall:backend", "'iptables'"),
+    ("firewall", {"client_networks": ["192.0.2.1/24"]}, "hamysql:firewall:client_networks:0", "'192.0.2.0/24'"),
+    ("firewall", {"client_networks": ["2001:db8::/64"]}, "hamysql:firewall:client_networks:0", "IPv4 network"),
+    ("firewall", {"client_networks": "192.0.2.0/24"}, "hamysql:firewall:client_networks", "a list"),
+    ("mysql", {"datadir": "/var"}, "hamysql:mysql:datadir", "of its own"),
+    ("mysql", {"config": {"mysqld": {"datadir": "/x"}}}, "hamysql:mysql:config:mysqld:datadir", "hamysql:mysql:datadir"),
+    ("mysql", {"config": {"mariadb": {"pid-file": "/x"}}}, "hamysql:mysql:config:mariadb:pid-file", "pid_file"),
+    ("mysql", {"config": {"client": {"password": "x"}}}, "hamysql:mysql:config:client:password", "not to be set"),
+    ("mysql", {"config": {"mysqld": {"a": "b\n[client]"}}}, "hamysql:mysql:config:mysqld:a", "one line"),
+    ("mysql", {"config": {"mysqld]": {}}}, "hamysql:mysql:config:mysqld]", "name"),
+    ("mysql", {"databases": [{"name": "a`b"}]}, "hamysql:mysql:databases:0:name", "letters"),
+    ("mysql", {"databases": [{"name": "a"}, {"name": "A"}]}, "hamysql:mysql:databases:1:name", "once"),
+    ("mysql", {"databases": ["a"]}, "hamysql:mysql:databases:0", "a mapping"),
+    ("mysql", {"users": [{"name": "a'b", "host": "%", "auth": "unix_socket"}]}, "hamysql:mysql:users:0:name", "letters"),
+    ("mysql", {"users": [{"name": "a", "host": "%' OR", "auth": "unix_socket"}]}, "hamysql:mysql:users:0:host", "pattern"),
+    ("mysql", {"users": [{"name": "a", "host": "%"}]}, "hamysql:mysql:users:0:password", "openssl rand"),
+    ("mysql", {"users": [{"name": "a", "host": "%", "password": "p", "auth": "unix_socket"}]}, "hamysql:mysql:users:0", "one of"),
+    ("mysql", {"users": [{"name": "a", "host": "%", "password": "p\n"}]}, "hamysql:mysql:users:0:password", "control"),
+    ("mysql", {"users": [{"name": "a", "host": "%", "password": "p", "grants": [{"privileges": ["SELECT; DROP"], "on": "*.*"}]}]},
+     "hamysql:mysql:users:0:grants:0:privileges:0", "privilege"),
+    ("mysql", {"users": [{"name": "a", "host": "%", "password": "p", "grants": [{"privileges": ["CREATETEMPORARY TABLES"], "on": "*.*"}]}]},
+     "hamysql:mysql:users:0:grants:0:privileges:0", "CREATE TEMPORARY TABLES"),
+    ("mysql", {"users": [{"name": "a", "host": "%", "password": "p", "grants": [{"privileges": ["ALL"], "on": "*.t"}]}]},
+     "hamysql:mysql:users:0:grants:0:on", "database.table"),
+    ("mysql", {"users": [{"name": "a", "host": "%", "password": "p", "grants": [{"on": "*.*"}]}]},
+     "hamysql:mysql:users:0:grants:0:privileges", "at least one"),
+    ("pacemaker", {"properties": {"stonith-enabled": False, "dc-version": 1}}, "hamysql:pacemaker:properties:dc-version", "not to"),
+    ("pacemaker", {"operations": {"p_mysql": {"start": {"timeout": "soon"}}}}, "hamysql:pacemaker:operations:p_mysql:start:timeout", "20s"),
+    ("pacemaker", {"operations": {"p_mysq": {}}}, "hamysql:pacemaker:operations:p_mysq", "'p_mysql'"),
+    ("pacemaker", {"configure": ["primitive"]}, "hamysql:pacemaker:configure", "crm"),
+    ("repo", {"repositories": {"x": {"name": "deb https://me:pw@repo.example.org/ ./"}}}, "hamysql:repo:repositories:x:name", "auth.conf"),
+    ("repo", {"repositories": {"x": {"name": "deb file:/x ./", "disable_after_install": True}}}, "hamysql:repo:repositories:x:packages", "inst"),
+    ("package", {"masked_units": ["mariadb"]}, "hamysql:package:masked_units:0", "mariadb.service"),
+    ("corosnyc", {}, "hamysql:corosnyc", "'corosync'"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("where", "value", "path", "word"), WRONG, ids=[f"{row[0]}-{n}" for n, row in enumerate(WRONG)]
+)
+def test_a_wrong_pillar_names_the_path_and_what_belongs_there(resolve, pillar, where, value, path, word):
+    given = pillar("minimal")
+    put(given, where, value)
+    found = problems(resolve, given)
+    assert path in found
+    assert word in found[path][1]
+
+
+def test_every_problem_is_reported_at_once(resolve, pillar):
+    given = pillar("minimal")
+    put(given, "vip:prefix", 99)
+    put(given, "corosync:authkey", "short")
+    put(given, "storage:drbd:protokol", "C")
+    put(given, "mysql", {"users": "root"})
+    assert list(problems(resolve, given)) == sorted(
+        ["hamysql:vip:prefix", "hamysql:corosync:authkey", "hamysql:storage:drbd:protokol", "hamysql:mysql:users"]
+    )
+
+
+def test_unsafe_properties_need_the_opt_out(resolve, pillar):
+    given = pillar("article")
+    given["fencing"] = {}
+    assert set(problems(resolve, given)) == {
+        "hamysql:fencing:devices",
+        "hamysql:pacemaker:properties:stonith-enabled",
+        "hamysql:pacemaker:properties:no-quorum-policy",
+    }
+
+
+def test_a_minion_that_is_no_node_is_told_the_minions_that_are(resolve, pillar):
+    found = problems(resolve, pillar("minimal"), minion_id="web1", nodename="web1")
+    assert found["hamysql:cluster:nodes"] == (
+        "no node with this minion's id 'web1'",
+        "the minion_id of one node to be it; there are 'db1', 'db2'",
+    )
+
+
+def test_the_nodes_key_must_be_what_uname_prints(resolve, pillar):
+    found = problems(resolve, pillar("minimal"), nodename="db1.example.org")
+    assert "'db1.example.org'" in found["hamysql:cluster:nodes:db1"][1]
+
+
+def test_udp_needs_the_network_and_knet_several_links(resolve, pillar):
+    given = pillar("article")
+    del given["corosync"]["bindnetaddr"]
+    assert "192.0.2.0" in problems(resolve, given)["hamysql:corosync:bindnetaddr"][1]
+    given = pillar("ipv6")
+    given["corosync"]["transport"] = "udpu"
+    assert "'knet'" in problems(resolve, given)["hamysql:corosync:transport"][1]
+
+
+def test_what_is_found_never_shows_a_secret(resolve, pillar):
+    given = pillar("minimal")
+    put(given, "corosync:authkey", "canary-short")
+    put(given, "storage:drbd:shared_secret", 'canary-"-quote')
+    put(given, "mysql", {"users": [{"name": "a", "host": "%", "password": "canary-\x00"}, "canary-in-a-text"]})
+    found = problems(resolve, given)
+    assert len(found) == 4
+    assert "canary" not in str(found)
+    assert found["hamysql:corosync:authkey"][0] == "a text of 12 characters"
+
+
+@pytest.mark.parametrize("given", [5, "text", [], ["a"], True])
+def test_a_pillar_that_is_no_mapping_is_told_so(resolve, given):
+    assert problems(resolve, given)["hamysql"][1] == "a mapping"
+
+
+def test_an_unknown_operating_system_misses_values_and_says_so(pillar):
+
+    merged = config.layered(parameters()[:1], pillar("minimal"))
+    with pytest.raises(ConfigError, match="operating system and flavor"):
+        config.resolve(merged, minion_id="db1", nodename="db1")
