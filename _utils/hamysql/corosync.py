@@ -52,14 +52,16 @@ def build(config: dict[str, Any]) -> list[Section]:
 
 
 def _interfaces(settings: dict[str, Any], links: int) -> list[Section]:
-    """One interface for each link, all on the same port: knet's own default would be another port for each link."""
+    """One interface for each link, all on the same port: knet's own default would be another port for each link.
+
+    Which of a node's addresses to bind is in the node list; corosync 3 ignores ``bindnetaddr`` beside it.
+    """
     udp = settings["transport"] == "udp"
     return [
         section(
             "interface",
             [
                 ("linknumber", str(link)),
-                ("bindnetaddr", settings["bindnetaddr"] if udp else None),
                 ("mcastaddr", settings["mcastaddr"] if udp else None),
                 ("mcastport", str(settings["port"])),
                 ("ttl", str(settings["ttl"]) if udp else None),

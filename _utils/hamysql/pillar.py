@@ -61,7 +61,6 @@ COROSYNC = Section(
         "crypto_hash": v.one_of("sha512", "sha384", "sha256", "sha1", "md5", "none"),
         "authkey": Value("a text of 128 to 4095 ASCII characters", v.ascii_text(128, 4095), secret=True),
         "mcastaddr": v.MULTICAST,
-        "bindnetaddr": Value("the network address of the nodes' link, such as '192.0.2.0'", v.address),
         "ttl": v.count(0, 255),
         "logfile": v.PATH,
         "options": Section(

@@ -196,21 +196,11 @@ def check_corosync(config: Config, report: Report) -> None:
             f"{transport!r} with {links} addresses on a node",
             "'knet', the only transport with several links",
         )
-    if transport == "udp" and corosync["bindnetaddr"] is None and not report.bad_under(f"{path}:bindnetaddr"):
-        report.add(
-            f"{path}:bindnetaddr",
-            "nothing",
-            "the network address of the nodes' link for transport udp, such as '192.0.2.0'",
-        )
-    for key in ("mcastaddr", "bindnetaddr"):
-        if transport != "udp" and corosync[key] is not None:
-            report.add(f"{path}:{key}", repr(corosync[key]), f"not to be set with transport {transport}: it is for udp")
-        for where, address in _all_addresses(config):
-            if transport == "udp" and corosync[key] is not None and _version(address) != _version(corosync[key]):
-                report.add(
-                    f"{path}:{key}", repr(corosync[key]), f"an IPv{_version(address)} address, as {where} is one"
-                )
-                break
+    if corosync["mcastaddr"] is not None:
+        if transport != "udp":
+            report.add(f"{path}:mcastaddr", repr(corosync["mcastaddr"]), "not to be set: it is for transport udp")
+        elif any(_version(address) != _version(corosync["mcastaddr"]) for _, address in _all_addresses(config)):
+            report.add(f"{path}:mcastaddr", repr(corosync["mcastaddr"]), "an address of the same family as the nodes'")
     for section, names in OWN_COROSYNC.items():
         for name in corosync["options"][section]:
             if name in names:

@@ -11,7 +11,6 @@ hamysql:
   corosync:
     transport: udp
     token: 1000
-    bindnetaddr: 10.1.0.0
     mcastaddr: 239.192.10.1
     logfile: /var/log/cluster/corosync.log
   firewall: {client_networks: [10.1.0.0/24]}

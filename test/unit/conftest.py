@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+
 from hamysql import config
 from support import load_pillar, parameters
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from hamysql import config
 from hamysql.errors import ConfigError
 from hamysql.schema import MASK, Secret, redacted
@@ -174,7 +175,7 @@ WRONG = [
     ("corosync:authkey", REMOVE, "hamysql:corosync:authkey", "openssl rand"),
     ("corosync:authkey", "short", "hamysql:corosync:authkey", "128 to 4095"),
     ("corosync:authkey", "k" * 4096, "hamysql:corosync:authkey", "128 to 4095"),
-    ("corosync:mcastaddr", "239.1.1.1", "hamysql:corosync:mcastaddr", "for udp"),
+    ("corosync:mcastaddr", "239.1.1.1", "hamysql:corosync:mcastaddr", "transport udp"),
     ("corosync:options", {"totem": {"token": 1}}, "hamysql:corosync:options:totem:token", "not to be set"),
     ("corosync:options", {"totem": {"a": "b\nc"}}, "hamysql:corosync:options:totem:a", "control"),
     ("storage:backend", "nfs", "hamysql:storage:backend", "not supported"),
@@ -278,13 +279,16 @@ def test_the_nodes_key_must_be_what_uname_prints(resolve, pillar):
     assert "'db1.example.org'" in found["hamysql:cluster:nodes:db1"][1]
 
 
-def test_udp_needs_the_network_and_knet_several_links(resolve, pillar):
-    given = pillar("article")
-    del given["corosync"]["bindnetaddr"]
-    assert "192.0.2.0" in problems(resolve, given)["hamysql:corosync:bindnetaddr"][1]
+def test_only_knet_has_several_links(resolve, pillar):
     given = pillar("ipv6")
     given["corosync"]["transport"] = "udpu"
     assert "'knet'" in problems(resolve, given)["hamysql:corosync:transport"][1]
+
+
+def test_the_multicast_address_is_of_the_nodes_family(resolve, pillar):
+    given = pillar("article")
+    given["corosync"]["mcastaddr"] = "ff05::1"
+    assert "family" in problems(resolve, given)["hamysql:corosync:mcastaddr"][1]
 
 
 def test_what_is_found_never_shows_a_secret(resolve, pillar):
