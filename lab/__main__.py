@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
-from pathlib import Path
 
-from lab import lifecycle, network, node, salt
+from lab import api, network, node, salt, show
+from lab.cli import parser
 from lab.context import Lab
 from lab.errors import LabError
 from lab.progress import Progress
@@ -16,20 +15,9 @@ from lab.progress import Progress
 PASSED_ON = ("ssh", "salt", "salt-run", "exec")
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m lab", description="Two real nodes on this machine.")
-    verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
-    up = verbs.add_parser("up", help="start what is not up, and deploy hamysql on it")
-    up.add_argument("--pillar", type=Path, metavar="FILE", help="the pillar to use (default: lab/pillar.sls)")
-    up.add_argument("--no-deploy", action="store_true", help="stop when the minions answer")
-    up.add_argument("--fresh", action="store_true", help="throw the nodes' disks away first")
-    verbs.add_parser("down", help="end everything; the nodes' disks stay")
-    return parser
-
-
 def _pass_on(lab: Lab, verb: str, words: list[str]) -> int:
-    if not network.exists(lab):
-        raise LabError("the lab is down: start it with `python -m lab up`")
+    """Become the program that the verb stands for, so that its terminal, signals and exit code are the caller's."""
+    _need_up(lab)
     if verb == "ssh":
         if not words:
             raise LabError(f"ssh needs a node: {', '.join(lab.topology.names)}")
@@ -41,21 +29,76 @@ def _pass_on(lab: Lab, verb: str, words: list[str]) -> int:
     else:
         argv = salt.command(lab, verb, *words)
     sys.stdout.flush()
-    os.execvp(argv[0], argv)
+    try:
+        os.execvp(argv[0], argv)
+    except OSError as exc:
+        raise LabError(f"`{argv[0]}` cannot be run: {exc.strerror}") from exc
+
+
+def _need_up(lab: Lab) -> None:
+    if not network.exists(lab):
+        raise LabError("the lab is down: start it with `python -m lab up`")
 
 
 def _run(words: list[str]) -> int:
     lab = Lab()
     if words and words[0] in PASSED_ON and words[1:] not in (["-h"], ["--help"]):
         return _pass_on(lab, words[0], words[1:])
-    options = _parser().parse_args(words)
+    options = parser().parse_args(words)
     progress = Progress()
-    if options.verb == "up":
-        lifecycle.up(lab, progress, pillar=options.pillar, fresh=options.fresh)
-        progress.show_times()
-    elif options.verb == "down":
-        removed = lifecycle.down(lab)
-        progress.say(f"down: removed {', '.join(removed)}" if removed else "the lab was down already")
+    match options.verb:
+        case "up" | "demo":
+            demo = options.verb == "demo"
+            deploy = demo or not options.no_deploy
+            name = None if demo else options.snapshot
+            api.up(lab, progress, pillar=options.pillar, fresh=demo or options.fresh, snapshot_name=name)
+            if deploy:
+                with progress.stage("deploy"):
+                    result = api.deploy(lab, progress)
+                show.deployment(result, progress)
+                show.status(api.status(lab), progress)
+            progress.show_times()
+            if deploy:
+                show.what_next(lab, progress)
+        case "down":
+            removed = api.down(lab, progress)
+            progress.say(f"down: removed {', '.join(removed)}" if removed else "the lab was down already")
+        case "status":
+            report = api.status(lab)
+            show.json_or(options.json, report, lambda: show.status(report, Progress()))
+        case "power":
+            _need_up(lab)
+            print(api.power(lab, options.node, options.action))
+        case "freeze":
+            node.freeze(lab, lab.node(options.node))
+        case "thaw":
+            node.thaw(lab, lab.node(options.node))
+        case "net":
+            _need_up(lab)
+            api.net(lab, options.node, options.action, link=options.link, loss=options.loss, delay=options.delay)
+        case "probe":
+            _need_up(lab)
+            outcome = show.probe(lab, options.seconds, progress, quiet=options.json)
+            show.json_or(options.json, outcome.as_dict(), lambda: show.outcome(outcome))
+            return 1 if outcome.lost or not outcome.acknowledged else 0
+        case "sync":
+            _need_up(lab)
+            salt.sync(lab)
+        case "snapshot":
+            return _snapshot(lab, options.action, options.name, progress)
+    return 0
+
+
+def _snapshot(lab: Lab, action: str, name: str | None, progress: Progress) -> int:
+    if action == "list":
+        print("\n".join(api.snapshots(lab)))
+        return 0
+    if not name:
+        raise LabError(f"snapshot {action} needs a name")
+    if action == "save":
+        api.save(lab, name, progress)
+    else:
+        api.delete(lab, name)
     return 0
 
 
@@ -67,7 +110,7 @@ def main() -> int:
         print(f"error: {exc}", file=sys.stderr)
         return exc.exit_code
     except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
+        print("interrupted; `python -m lab down` removes what is running", file=sys.stderr)
         return 130
 
 

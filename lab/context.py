@@ -43,8 +43,8 @@ class Lab:
 
     @property
     def cache(self) -> Path:
-        """What is expensive to make; survives everything but ``make clean``."""
-        return self.dir / "cache"
+        """What is expensive to make; survives everything but ``make clean``. ``HAMYSQL_LAB_CACHE`` lets several labs share one."""
+        return Path(os.environ.get("HAMYSQL_LAB_CACHE") or self.dir / "cache").resolve()
 
     @property
     def logs(self) -> Path:

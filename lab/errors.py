@@ -9,6 +9,10 @@ class LabError(Exception):
     exit_code = 1
 
 
+class Broken(LabError):
+    """Waiting on makes no sense: what is waited for cannot come any more."""
+
+
 class HostError(LabError):
     """The lab cannot work on this machine as it is."""
 

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from lab.errors import HostError, LabError
+from lab.errors import Broken, HostError, LabError
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -84,7 +84,7 @@ def wait_for(
     timeout, interval
         Seconds.
 
-    A ``LabError`` from the condition counts as "not yet" and is shown when the time is over.
+    A ``LabError`` from the condition counts as "not yet" and is shown when the time is over; ``Broken`` ends the waiting.
     """
     deadline = time.monotonic() + timeout
     last: object = None
@@ -93,6 +93,8 @@ def wait_for(
             last = condition()
             if last:
                 return last
+        except Broken:
+            raise
         except LabError as exc:
             last = exc
         if time.monotonic() > deadline:
@@ -123,7 +125,9 @@ def check(say: Callable[[str], None], need_space_in: Path) -> None:
     if platform.machine() != "x86_64":
         wrong.append(f"the processor is {platform.machine()}, user-mode-linux exists for x86_64 only")
     if not os.access("/dev/net/tun", os.R_OK | os.W_OK):
-        wrong.append("/dev/net/tun is missing or not accessible (in a container: --device /dev/net/tun --cap-add NET_ADMIN)")
+        wrong.append(
+            "/dev/net/tun is missing or not accessible (in a container: --device /dev/net/tun --cap-add NET_ADMIN)"
+        )
     existing = next(path for path in (need_space_in, *need_space_in.parents) if path.exists())
     free_mib = shutil.disk_usage(existing).free >> 20
     if free_mib < NEED_DISK_MIB:

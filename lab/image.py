@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import signal
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ MODULES = Path("/usr/lib/uml/modules")
 SIZE = "4G"  # sparse
 PYTHON = "3.11"  # of Debian 12
 KEEP = 2  # images in the cache
+STEPS = 5  # of build()
 
 # Salt's pkg and pkgrepo modules need python3-apt; kmod loads drbd; iptables is here for its alternatives (see _configure).
 PACKAGES = (
@@ -128,9 +130,15 @@ def build(lab: Lab, step: Step) -> Image:
 
 
 def _bootstrap(tree: Path, log: Path) -> None:
-    options = [f"--dpkgopt={line}" for line in (GUEST / "etc/dpkg/dpkg.cfg.d/lab").read_text().splitlines() if line[0] != "#"]
+    options = [
+        f"--dpkgopt={line}" for line in (GUEST / "etc/dpkg/dpkg.cfg.d/lab").read_text().splitlines() if line[0] != "#"
+    ]
     include = ",".join(PACKAGES)
-    run(["mmdebstrap", "--mode=root", "--variant=minbase", f"--include={include}", *options, repo.SUITE, tree], log=log, timeout=1800)
+    run(
+        ["mmdebstrap", "--mode=root", "--variant=minbase", f"--include={include}", *options, repo.SUITE, tree],
+        log=log,
+        timeout=1800,
+    )
 
 
 def _install_salt(tree: Path, log: Path) -> None:
@@ -145,8 +153,18 @@ def _install_salt(tree: Path, log: Path) -> None:
     venv = tree / "opt/salt"
     packages = venv / f"lib/python{PYTHON}/site-packages"
     platform = ["--python-version", PYTHON, "--python-platform", "x86_64-manylinux_2_28"]
-    override = ["--override", HERE.parent / "requirements-override.txt"]
-    command = [uv, "pip", "install", "--python", sys.executable, "--target", packages, *platform, *override]
+    override: list[str | Path] = ["--override", HERE.parent / "requirements-override.txt"]
+    command: list[str | Path] = [
+        uv,
+        "pip",
+        "install",
+        "--python",
+        sys.executable,
+        "--target",
+        packages,
+        *platform,
+        *override,
+    ]
     run([*command, "--link-mode=copy", f"salt=={metadata.version('salt')}"], log=log, timeout=1800)
     shutil.rmtree(packages / "bin", ignore_errors=True)  # scripts for the host's Python
     (venv / "bin").mkdir()
@@ -158,7 +176,12 @@ def _install_salt(tree: Path, log: Path) -> None:
         script.write_text(f"#!/opt/salt/bin/python3\nfrom salt.scripts import {function}\n\n{function}()\n")
         script.chmod(0o755)
         (tree / "usr/bin" / name).symlink_to(f"/opt/salt/bin/{name}")
-    run(["chroot", tree, "python3", "-m", "compileall", "-q", "-j", "0", "/opt/salt/lib"], log=log, timeout=600, check=False)
+    run(
+        ["chroot", tree, "python3", "-m", "compileall", "-q", "-j", "0", "/opt/salt/lib"],
+        log=log,
+        timeout=600,
+        check=False,
+    )
 
 
 def _configure(tree: Path, log: Path) -> None:
@@ -195,15 +218,28 @@ def _delete_tree(path: Path) -> None:
 
 
 def _remove_leftovers(lab: Lab) -> None:
-    """Delete what a build that was killed left behind, unless its process still lives."""
+    """Delete what a build that was killed left behind. The caller holds the cache's lock, so no other build is at work."""
     for path in lab.cache.glob("building-*"):
-        if not Path("/proc", path.name.removeprefix("building-")).exists():
-            _delete_tree(path)
+        _end_processes_in(path)
+        _delete_tree(path)
+
+
+def _end_processes_in(folder: Path) -> None:
+    """End what a killed build started and left at work: processes that have the folder as root or in their command line."""
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit() and int(entry.name) != os.getpid():
+            try:
+                inside = os.readlink(entry / "root").startswith(str(folder))
+                if inside or str(folder).encode() in (entry / "cmdline").read_bytes():
+                    os.kill(int(entry.name), signal.SIGKILL)
+            except OSError:
+                continue
 
 
 def _forget_old(lab: Lab, image: Image) -> None:
     """Keep the newest few images: developing the lab makes many of them."""
-    others = [path for path in lab.cache.glob("image-*") if path != image.dir]
+    in_use = {link.resolve() for link in Path("/run").glob("hamysql-*/image")}
+    others = [path for path in lab.cache.glob("image-*") if path != image.dir and path.resolve() not in in_use]
     for path in sorted(others, key=lambda item: item.stat().st_mtime)[: -(KEEP - 1)]:
         _delete_tree(path)
 

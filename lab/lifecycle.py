@@ -9,45 +9,90 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from lab import host, image, network, node, salt, seed
+from lab import host, image, network, node, salt, seed, snapshot
 from lab.context import Lab
-from lab.errors import LabError
+from lab.errors import Broken, LabError
 from lab.host import wait_for
+from lab.lock import locked
 from lab.progress import Progress
+from lab.topology import Node
+
+NOT_ME = (os.getpid(), os.getppid())
 
 
-def up(lab: Lab, progress: Progress, *, pillar: Path | None = None, fresh: bool = False) -> None:
-    """Bring up everything that is not up yet, until both minions answer.
+def up(
+    lab: Lab,
+    progress: Progress,
+    *,
+    pillar: Path | None = None,
+    fresh: bool = False,
+    snapshot_name: str | None = None,
+) -> None:
+    """Bring up everything that is not up yet, until all minions answer.
 
+    pillar
+        The pillar that the master serves from now on; the one it served before by default, at first lab/pillar.sls.
     fresh
-        Throw the nodes' disks away first.
+        Cut the nodes' power and throw their disks away first.
+    snapshot_name
+        Cut the nodes' power and give them the disks of this snapshot first.
     """
     host.check(progress.say, lab.dir)
-    found = image.cached(lab)
-    if not found:
-        with progress.stage("image"):
-            found = image.build(lab, progress.step)
-    if fresh:
-        for item in lab.topology.nodes:
-            node.power_off(lab, item)
-            node.forget_disks(lab, item)
-    with progress.stage("boot"):
-        boot(lab, progress, found, pillar)
+    with locked(lab.dir / "lock", progress.say):
+        salt.configure(lab, pillar)  # before anything is thrown away: the file may be missing
+        if fresh or snapshot_name:
+            for item in lab.topology.nodes:
+                node.power_off(lab, item)
+                node.forget_disks(lab, item)
+        if not _running(lab):
+            need_image(lab, progress)
+            _link(lab.run_dir / "image", image.Image(lab.cache / f"image-{image.key()}").dir)
+        if snapshot_name:
+            with progress.stage("snapshot"):
+                snapshot.restore(lab, snapshot_name, image_key(lab))
+        with progress.stage("boot"):
+            _boot(lab, progress)
 
 
-def boot(lab: Lab, progress: Progress, found: image.Image, pillar: Path | None) -> None:
+def need_image(lab: Lab, progress: Progress) -> None:
+    """Build the image that the present sources stand for, unless it is there."""
+    if image.cached(lab):
+        return
+    with locked(lab.cache / "lock", progress.say), progress.stage("image", image.STEPS):
+        if not image.cached(lab):  # another lab may have built it meanwhile
+            image.build(lab, progress.step)
+
+
+def image_key(lab: Lab) -> str:
+    """The key of the image that nodes would start with now: the running nodes', or that of the present sources."""
+    link = lab.run_dir / "image"
+    if _running(lab) and link.exists():
+        return image.Image(link.resolve()).key
+    return image.key()
+
+
+def _running(lab: Lab) -> list[Node]:
+    return [item for item in lab.topology.nodes if node.power_status(lab, item) != "off"]
+
+
+def _boot(lab: Lab, progress: Progress) -> None:
     """Start what does not run: network, nodes, master; and wait for the minions."""
     progress.step("network, keys, Salt master")
     lab.run_dir.mkdir(parents=True, exist_ok=True)
     (lab.run_dir / "uml").mkdir(exist_ok=True)
-    running = [item for item in lab.topology.nodes if node.power_status(lab, item) != "off"]
-    if not running:
-        _link(lab.run_dir / "image", found.dir)
-        _link(lab.run_dir / "nodes", lab.dir / "nodes")
-    seed.write(lab)
+    _link(lab.run_dir / "nodes", lab.dir / "nodes")
     network.up(lab)
-    salt.configure(lab, pillar)
-    current = (lab.run_dir / "image").resolve().name.removeprefix("image-")
+    inside = set(network.pids(lab))
+    for item in _running(lab):
+        if not inside.intersection(node.pids(lab, item)):
+            progress.say(f"{item.name} runs outside of the lab's network: its power is cut")
+            node.power_off(lab, item)
+        elif node.power_status(lab, item) == "frozen":
+            progress.say(f"{item.name} was frozen: it goes on")
+            node.thaw(lab, item)
+    running = _running(lab)
+    seed.write(lab, [item for item in lab.topology.nodes if item not in running])
+    current = image_key(lab)
     for item in lab.topology.nodes:
         if item not in running:
             if node.disks_of(lab, item) != current:
@@ -57,49 +102,91 @@ def boot(lab: Lab, progress: Progress, found: image.Image, pillar: Path | None) 
             node.power_on(lab, item)
     salt.start(lab)
     salt.sync(lab)
-    wait_for_nodes(lab, progress)
+    wait_for_minions(lab, progress)
 
 
-def wait_for_nodes(lab: Lab, progress: Progress, names: Sequence[str] | None = None, timeout: float = 120) -> None:
+def wait_for_minions(lab: Lab, progress: Progress, names: Sequence[str] | None = None, timeout: float = 180) -> None:
     """Wait until the minions of these nodes (all by default) answer."""
     wanted = set(names or lab.topology.names)
-    progress.step(f"waiting for {', '.join(sorted(wanted))}")
+    progress.step(f"waiting for the minions on {', '.join(sorted(wanted))}")
 
-    def all_connected() -> bool:
+    def connected() -> bool:
         for name in sorted(wanted):
-            item = lab.node(name)
-            if node.power_status(lab, item) == "off":
-                console = lab.node_dir(item) / "console.log"
-                raise SystemExit(f"error: {name} went off while booting; its console: {console}")
-        missing = wanted - salt.connected(lab)
+            if node.power_status(lab, lab.node(name)) == "off":
+                raise Broken(
+                    f"{name} went off while booting; its console: {lab.node_dir(lab.node(name)) / 'console.log'}"
+                )
+        missing = sorted(wanted - salt.connected(lab))
+        cut = [name for name in missing if network.is_cut(lab, lab.node(name), 0)]
+        if cut:
+            raise Broken(f"the cable of {', '.join(cut)} is cut: `python -m lab net {cut[0]} heal` first")
         if missing:
-            raise LabError(f"{', '.join(sorted(missing))} not connected to the master")
+            raise LabError(f"{', '.join(missing)} not connected to the master")
         return True
 
-    wait_for(all_connected, "the minions to connect", timeout=timeout)
+    wait_for(connected, "the minions to connect", timeout=timeout)
 
-    def all_answer() -> bool:
+    def answering() -> bool:
         missing = wanted - salt.answering(lab)
         if missing:
             raise LabError(f"{', '.join(sorted(missing))} did not answer test.ping")
         return True
 
-    wait_for(all_answer, "the minions to answer", timeout=60)
+    wait_for(answering, "the minions to answer", timeout=90)
 
 
-def down(lab: Lab) -> list[str]:
-    """End everything of the lab that runs, however it was left, and say what was removed.
+def save(lab: Lab, name: str, progress: Progress) -> None:
+    """Shut the nodes down, keep their disks as a snapshot, and start again those that were on."""
+    snapshot.folder(lab, name)  # a bad name is an error before anything is shut down
+    with locked(lab.dir / "lock", progress.say):
+        on = _running(lab)
+        with progress.stage("snapshot"):
+            for item in on:
+                progress.step(f"shutting {item.name} down")
+                node.shut_down(lab, item)
+            progress.step("copying disks")
+            snapshot.save(lab, name)
+        for item in on:
+            node.power_on(lab, item)
+        if on:
+            with progress.stage("boot"):
+                wait_for_minions(lab, progress, [item.name for item in on])
+
+
+def delete(lab: Lab, name: str) -> None:
+    """Throw a snapshot away."""
+    snapshot.delete(lab, name)
+
+
+def down(lab: Lab, progress: Progress) -> list[str]:
+    """End everything of the lab that runs, however it was left, and return what was removed.
 
     The nodes' disks, the keys and the cache stay. Raises ``LabError`` when something could not be removed.
     """
-    removed = []
-    for item in lab.topology.nodes:
-        if node.power_status(lab, item) != "off":
+    with locked(lab.dir / "lock", progress.say):
+        removed = []
+        for item in _running(lab):
             node.power_off(lab, item)
             removed.append(f"node {item.name}")
-    inside = [pid for pid in network.pids(lab) if pid != os.getpid()]
-    if inside:
-        removed.append(f"{len(inside)} other processes")
+        others = _end_processes(lab)
+        if others:
+            removed.append(f"{others} other processes")
+        if network.exists(lab):
+            network.down(lab)
+            removed.append(f"network namespace {lab.namespace}")
+        if lab.run_dir.exists():
+            shutil.rmtree(lab.run_dir)
+            removed.append(str(lab.run_dir))
+        left = leftovers(lab)
+        if left:
+            raise LabError(f"the lab could not be taken down completely, still there: {', '.join(left)}")
+        return removed
+
+
+def _end_processes(lab: Lab) -> int:
+    """Kill what is left in the namespace (master, clients, ssh); returns how many there were."""
+    inside = [pid for pid in network.pids(lab) if pid not in NOT_ME]
+    count = len(inside)
     deadline = time.monotonic() + 15
     while inside and time.monotonic() < deadline:
         for pid in inside:
@@ -108,22 +195,13 @@ def down(lab: Lab) -> list[str]:
             except ProcessLookupError:
                 continue
         time.sleep(0.1)
-        inside = [pid for pid in network.pids(lab) if pid != os.getpid()]
-    if network.exists(lab):
-        network.down(lab)
-        removed.append(f"network namespace {lab.namespace}")
-    if lab.run_dir.exists():
-        shutil.rmtree(lab.run_dir)
-        removed.append(str(lab.run_dir))
-    left = leftovers(lab)
-    if left:
-        raise LabError(f"the lab could not be taken down completely, still there: {', '.join(left)}")
-    return removed
+        inside = [pid for pid in network.pids(lab) if pid not in NOT_ME]
+    return count
 
 
 def leftovers(lab: Lab) -> list[str]:
     """What of a lab is still there: processes, the namespace, mounts, its folder under /run."""
-    left = [f"processes of {item.name}" for item in lab.topology.nodes if node.pids(lab, item)]
+    left = [f"processes of {item.name}" for item in _running(lab)]
     left += [f"process {pid}" for pid in network.pids(lab)]
     if network.exists(lab):
         left.append(f"namespace {lab.namespace}")
@@ -135,5 +213,6 @@ def leftovers(lab: Lab) -> list[str]:
 
 
 def _link(link: Path, target: Path) -> None:
+    link.parent.mkdir(parents=True, exist_ok=True)
     link.unlink(missing_ok=True)
     link.symlink_to(target)

@@ -66,6 +66,12 @@ def cut(lab: Lab, node: Node, links: list[int]) -> None:
         _ip(lab, "link", "set", tap(node, link), "down")
 
 
+def is_cut(lab: Lab, node: Node, link: int) -> bool:
+    """Is this cable pulled out?"""
+    (found,) = json.loads(_ip(lab, "-json", "link", "show", "dev", tap(node, link)))
+    return "UP" not in found["flags"]
+
+
 def heal(lab: Lab, node: Node, links: list[int]) -> None:
     """Plug the cables in again and take every disturbance off them."""
     for link in links:

@@ -41,12 +41,20 @@ def _state(pid: int) -> str:
         return ""
 
 
+def _traced(pid: int) -> bool:
+    """Is it one of the processes that the kernel process runs a node's programs in?"""
+    try:
+        return "\nTracerPid:\t0\n" not in Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return True
+
+
 def power_status(lab: Lab, node: Node) -> str:
     """on, off, or frozen."""
-    states = [state for pid in pids(lab, node) if (state := _state(pid)) not in ("", "Z")]
-    if not states:
+    alive = {pid: state for pid in pids(lab, node) if (state := _state(pid)) not in ("", "Z")}
+    if not alive:
         return "off"
-    return "frozen" if all(state == "T" for state in states) else "on"
+    return "frozen" if all(state == "T" for pid, state in alive.items() if not _traced(pid)) else "on"
 
 
 def power_on(lab: Lab, node: Node) -> None:
@@ -90,7 +98,9 @@ def power_off(lab: Lab, node: Node) -> None:
             _signal(pid, signal.SIGKILL)
         if power_status(lab, node) == "off":
             break
-    wait_for(lambda: power_status(lab, node) == "off", f"the processes of {node.name} to end", timeout=15, interval=0.05)
+    wait_for(
+        lambda: power_status(lab, node) == "off", f"the processes of {node.name} to end", timeout=15, interval=0.05
+    )
     for socket in lab.run_dir.glob(f"ssh-{node.name}*"):
         socket.unlink(missing_ok=True)
 
@@ -107,8 +117,10 @@ def freeze(lab: Lab, node: Node) -> None:
     """Stop a node in its tracks, as a hanging machine does."""
     if power_status(lab, node) == "off":
         raise LabError(f"{node.name} is off: nothing to freeze")
+    # The others stand still without the kernel process that traces them, and a stop signal would be delivered into the node.
     for pid in pids(lab, node):
-        _signal(pid, signal.SIGSTOP)
+        if not _traced(pid):
+            _signal(pid, signal.SIGSTOP)
 
 
 def thaw(lab: Lab, node: Node) -> None:

@@ -35,7 +35,16 @@ def fill(tree: Path, target: Path, log: Path) -> None:
     wanted: list[str] = []
     for name, packages in PACKAGES.items():
         wanted += packages
-        command = ["chroot", tree, "apt-get", "install", "-y", "--download-only", "--no-install-recommends", *wanted]
+        command: list[str | Path] = [
+            "chroot",
+            tree,
+            "apt-get",
+            "install",
+            "-y",
+            "--download-only",
+            "--no-install-recommends",
+            *wanted,
+        ]
         run(command, log=log, timeout=1800, env={"DEBIAN_FRONTEND": "noninteractive"})
         pool = target / name / "pool"
         pool.mkdir(parents=True)

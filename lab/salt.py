@@ -11,7 +11,7 @@ from pathlib import Path
 
 from lab import network
 from lab.context import Lab
-from lab.errors import LabError
+from lab.errors import Broken, LabError
 from lab.host import run, wait_for
 
 # Only these folders are served: the whole tree would make Salt walk .venv and .lab.
@@ -54,7 +54,6 @@ def configure(lab: Lab, pillar: Path | None) -> None:
     """Write the master's configuration and lay out what it serves; ``pillar`` stays what it was when it is None."""
     for name in ("etc", "files", "pillar", "cache"):
         (lab.salt / name).mkdir(parents=True, exist_ok=True)
-    (lab.run_dir / "salt").mkdir(parents=True, exist_ok=True)
     text = MASTER.format(address=lab.topology.master, salt=lab.salt, run=lab.run_dir, log=lab.logs / "master.log")
     (lab.salt / "etc/master").write_text(text)
     for name in SERVED:
@@ -71,9 +70,10 @@ def configure(lab: Lab, pillar: Path | None) -> None:
 
 def start(lab: Lab) -> None:
     """Start the master unless it listens already, and wait until it does."""
-    if listening(lab):
+    if _session(lab) in network.pids(lab) and (lab.run_dir / "salt").exists() and listening(lab):
         return
     stop(lab)
+    (lab.run_dir / "salt").mkdir(parents=True, exist_ok=True)
     lab.logs.mkdir(parents=True, exist_ok=True)
     with (lab.logs / "master-output.log").open("wb") as out:
         process = subprocess.Popen(
@@ -84,7 +84,7 @@ def start(lab: Lab) -> None:
     def ready() -> bool:
         if process.poll() is not None:
             tail = (lab.logs / "master-output.log").read_text().strip().splitlines()[-5:]
-            raise SystemExit(f"error: the Salt master ended by itself: {' '.join(tail) or lab.logs / 'master.log'}")
+            raise Broken(f"the Salt master ended by itself: {' '.join(tail) or lab.logs / 'master.log'}")
         return listening(lab)
 
     wait_for(ready, f"the Salt master to listen (its log: {lab.logs / 'master.log'})", timeout=60)
@@ -92,17 +92,30 @@ def start(lab: Lab) -> None:
 
 def stop(lab: Lab) -> None:
     """End the master: all processes of its session that are in the lab's namespace."""
-    path = lab.run_dir / "master.session"
-    if not path.exists():
-        return
-    session = int(path.read_text())
-    for pid in network.pids(lab):
+    session = _session(lab)
+
+    def members() -> list[int]:
+        return [pid for pid in network.pids(lab) if _session_of(pid) == session]
+
+    for pid in members():
         try:
-            if os.getsid(pid) == session:
-                os.kill(pid, signal.SIGKILL)
+            os.kill(pid, signal.SIGKILL)
         except ProcessLookupError:
             continue
-    path.unlink()
+    wait_for(lambda: not members(), "the Salt master to end", timeout=10, interval=0.1)
+
+
+def _session(lab: Lab) -> int:
+    """The master's first process, which leads its session; 0 when none was started."""
+    path = lab.run_dir / "master.session"
+    return int(path.read_text()) if path.exists() else 0
+
+
+def _session_of(pid: int) -> int:
+    try:
+        return os.getsid(pid)
+    except ProcessLookupError:
+        return -1
 
 
 def listening(lab: Lab) -> bool:

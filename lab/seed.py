@@ -7,6 +7,7 @@ these hosts. Nothing is trusted because it came first.
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 from cryptography.hazmat.primitives import serialization
@@ -43,6 +44,10 @@ Host {name}
     User root
     IdentityFile {folder}/id
     IdentitiesOnly yes
+    # A login costs more than a second in a node: share one.
+    ControlMaster auto
+    ControlPath {run}/ssh-%n
+    ControlPersist 60
     UserKnownHostsFile {folder}/known_hosts
     GlobalKnownHostsFile /dev/null
     StrictHostKeyChecking yes
@@ -54,8 +59,8 @@ Host {name}
 """
 
 
-def write(lab: Lab) -> None:
-    """Make the keys that are missing and write every node's seed, the master's key store and the ssh configuration."""
+def write(lab: Lab, nodes: Sequence[Node]) -> None:
+    """Make the keys that are missing and write the master's key store, the ssh configuration, and the seed of these nodes."""
     ssh = lab.dir / "ssh"
     ssh.mkdir(parents=True, exist_ok=True)
     _ssh_key(ssh / "id")
@@ -68,8 +73,9 @@ def write(lab: Lab) -> None:
         _rsa_key(lab.salt / "minion-keys" / node.name)
         shutil.copy(lab.salt / "minion-keys" / f"{node.name}.pub", pki / "minions" / node.name)
         known.append(f"{node.name} {(ssh / f'host-{node.name}.pub').read_text()}")
-        config.append(SSH.format(name=node.name, address=lab.topology.address(node), folder=ssh))
-        _node_seed(lab, node)
+        config.append(SSH.format(name=node.name, address=lab.topology.address(node), folder=ssh, run=lab.run_dir))
+        if node in nodes:
+            _node_seed(lab, node)
     (ssh / "known_hosts").write_text("".join(known))
     (ssh / "config").write_text("".join(config))
 

@@ -1,0 +1,163 @@
+"""The lab for tests and benches: what the command line calls, as functions."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from lab import lifecycle, network, node, salt, snapshot
+from lab import status as status_module
+from lab.context import Lab
+from lab.deploy import Deployment, deploy, orchestrate
+from lab.errors import LabError
+from lab.host import run, wait_for
+from lab.lifecycle import delete, down, save, up, wait_for_minions
+from lab.probe import Outcome, Running
+from lab.progress import Progress
+
+__all__ = [
+    "Deployment",
+    "Lab",
+    "LabError",
+    "Outcome",
+    "Progress",
+    "Running",
+    "delete",
+    "deploy",
+    "down",
+    "healthy",
+    "net",
+    "orchestrate",
+    "packages_snapshot",
+    "power",
+    "salt_json",
+    "salt_run",
+    "save",
+    "snapshots",
+    "ssh",
+    "start_probe",
+    "status",
+    "up",
+    "wait_for",
+    "wait_for_minions",
+    "wait_until",
+]
+
+# What the snapshot "packages installed" depends on, besides the image and the pillar.
+PACKAGE_SOURCES = ("hamysql/repo", "hamysql/package", "hamysql/parameters")
+
+snapshots = snapshot.names
+status = status_module.collect
+
+
+def power(lab: Lab, name: str, action: str) -> str:
+    """Press a node's power button (on, off, cycle) or only look (status); returns on, off or frozen."""
+    item = lab.node(name)
+    if action in ("off", "cycle"):
+        node.power_off(lab, item)
+    if action in ("on", "cycle"):
+        if not node.disks_of(lab, item):
+            raise LabError(f"{name} has no disks yet: start the lab with `python -m lab up`")
+        node.power_on(lab, item)
+    return node.power_status(lab, item)
+
+
+def net(lab: Lab, name: str, action: str, *, link: str = "all", loss: str = "", delay: str = "") -> None:
+    """Cut, heal or disturb a node's cables: ``link`` is "0", "1" or "all"."""
+    item = lab.node(name)
+    links = list(range(len(lab.topology.networks))) if link == "all" else [int(link)]
+    if action == "cut":
+        network.cut(lab, item, links)
+    elif action == "heal":
+        network.heal(lab, item, links)
+    else:
+        network.disturb(lab, item, links, loss, delay)
+
+
+def ssh(lab: Lab, name: str, command: str, *, check: bool = True, timeout: float = 60) -> str:
+    """Run a shell command on a node and return its standard output."""
+    return node.ssh(lab, lab.node(name), command, check=check, timeout=timeout).stdout
+
+
+def salt_json(lab: Lab, target: str, function: str, *words: str, timeout: float = 600) -> dict[str, Any]:
+    """Run an execution function on the minions that ``target`` matches: ``{minion: returned value}``."""
+    argv = ["--static", "--out=json", f"--timeout={int(timeout)}", target, function, *words]
+    done = run(salt.command(lab, "salt", *argv), timeout=timeout + 60, check=False)
+    try:
+        return dict(json.loads(done.stdout))
+    except ValueError as exc:
+        raise LabError(f"`salt {target} {function}` failed: {(done.stderr + done.stdout).strip()[-2000:]}") from exc
+
+
+def salt_run(lab: Lab, *words: str, timeout: float = 600) -> subprocess.CompletedProcess[str]:
+    """Run a runner; its exit code and output are the caller's to judge."""
+    return run(salt.command(lab, "salt-run", *words), timeout=timeout, check=False)
+
+
+def start_probe(lab: Lab, seconds: float) -> Running:
+    """Start a writing client in the background; ``finish()`` returns what it has seen."""
+    return Running(lab, seconds)
+
+
+def wait_until(lab: Lab, what: str, condition: Callable[[dict[str, Any]], object], *, timeout: float) -> dict[str, Any]:
+    """Poll ``status`` until ``condition`` likes it, and return it; the error shows the last one.
+
+    what
+        What is waited for, as a part of a sentence ("db2 to be active").
+    """
+
+    def look() -> dict[str, Any] | None:
+        report = status(lab)
+        if condition(report):
+            return report
+        raise LabError(str(report))
+
+    found = wait_for(look, what, timeout=timeout, interval=1)
+    assert isinstance(found, dict)
+    return found
+
+
+def healthy(report: dict[str, Any]) -> bool:
+    """Everything as it should be: all nodes on and members, both sides UpToDate, the database answers."""
+    good = all(
+        facts["power"] == "on"
+        and facts["member"]
+        and (facts["drbd"] or {}).get("disk") == "UpToDate"
+        and (facts["drbd"] or {}).get("connection") == "Connected"
+        for facts in report["nodes"].values()
+    )
+    return bool(good and report["database"] and report["active"])
+
+
+def packages_snapshot(lab: Lab, progress: Progress, pillar: Path | None = None) -> str:
+    """The name of a snapshot of the nodes with the formula's packages installed; made when it is not there.
+
+    Installing packages is most of a deployment's time; a test that is not about it starts with ``up(lab, progress, fresh=True,
+    snapshot_name=packages_snapshot(lab, progress))``.
+    """
+    sources = [lab.project / name for name in PACKAGE_SOURCES]
+    lifecycle.need_image(lab, progress)
+    key = lifecycle.image_key(lab)
+    name = f"packages-{snapshot.fingerprint([*sources, pillar or salt.PILLAR], key)}"
+    if snapshot.exists(lab, name, key):
+        return name
+    up(lab, progress, pillar=pillar, fresh=True)
+    with progress.stage("packages"):
+        salt_json(lab, "*", "saltutil.sync_all")
+        for states in ("hamysql.repo", "hamysql.package"):
+            _applied(salt_json(lab, "*", "state.apply", states, timeout=1200))
+    snapshot.forget(lab, lambda other: not other.startswith("packages-"))
+    save(lab, name, progress)
+    return name
+
+
+def _applied(returned: dict[str, Any]) -> None:
+    for minion, states in returned.items():
+        if not isinstance(states, dict):
+            raise LabError(f"{minion}: {states}")
+        failed = [f"{state['__id__']}: {state['comment']}" for state in states.values() if state["result"] is False]
+        if failed:
+            raise LabError(f"{minion}: {'; '.join(failed)}")

@@ -1,0 +1,81 @@
+"""How results look on a terminal."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from lab import probe as prober
+from lab.context import Lab
+from lab.deploy import Deployment
+from lab.progress import Progress
+
+
+def json_or(as_json: bool, value: Any, otherwise: Callable[[], None]) -> None:
+    """JSON on standard output, or the readable form."""
+    if as_json:
+        print(json.dumps(value, indent=2))
+    else:
+        otherwise()
+
+
+def status(report: dict[str, Any], progress: Progress) -> None:
+    """The table of ``status``."""
+    table = Table("node", "power", "member", "DRBD role", "DRBD disk", "DRBD connection")
+    for name, facts in report["nodes"].items():
+        drbd = facts["drbd"] or {}
+        columns = [drbd.get(key) or "-" for key in ("role", "disk", "connection")]
+        power = facts["power"] if facts["power"] != "on" or facts["reachable"] else "on, ssh does not answer"
+        table.add_row(name, power, "yes" if facts["member"] else "no", *columns)
+    progress.console.print(table)
+    answer = "answers" if report["database"] else "does not answer"
+    active = report["active"] or "no node"
+    progress.say(
+        f"cluster {report['cluster'] or '-'}: active on {active}, the database {answer} on {report['vip'] or '-'}"
+    )
+
+
+def deployment(result: Deployment, progress: Progress) -> None:
+    """One line on what the orchestration did."""
+    count = sum(len(changes) for changes in result.changes.values())
+    progress.say(f"deployed in {result.seconds:.0f} s, {count or 'no'} changes")
+
+
+def what_next(lab: Lab, progress: Progress) -> None:
+    """What to type now."""
+    progress.say(
+        "\nTry next:\n"
+        "  .venv/bin/python -m lab probe --seconds 60     write through the virtual IP; then, in a second terminal:\n"
+        f"  .venv/bin/python -m lab power {lab.topology.names[0]} off          cut the power of a node\n"
+        "  .venv/bin/python -m lab status                 see the other one take over\n"
+        "  .venv/bin/python -m lab down                   end it all (`make clean` removes its files as well)"
+    )
+
+
+def probe(lab: Lab, seconds: float, progress: Progress, *, quiet: bool) -> prober.Outcome:
+    """Run a probe in the foreground, with its progress unless ``quiet``; an interrupt ends the writing, not the count."""
+    running = prober.Running(lab, seconds)
+    with progress.stage("probe"):
+
+        def tick(message: dict[str, Any]) -> None:
+            waiting = message["waiting"]
+            state = f"waiting for {waiting:.1f} s" if waiting > 1 else "writing"
+            progress.bar(message["elapsed"], seconds, f"{message['acknowledged']} acknowledged, {state}")
+
+        while True:
+            try:
+                return running.finish(None if quiet else tick)
+            except KeyboardInterrupt:
+                running.stop()
+
+
+def outcome(result: prober.Outcome) -> None:
+    """The table of ``probe``."""
+    table = Table(show_header=False)
+    for name, value in result.as_dict().items():
+        table.add_row(name.replace("_", " "), str(value))
+    Console().print(table)
