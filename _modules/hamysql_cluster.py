@@ -13,7 +13,8 @@ __virtualname__ = "hamysql_cluster"
 
 UNITS = ("corosync", "pacemaker")
 
-_DISCONNECT = 102  # crm_exit_t of pacemaker: no connection to the cluster
+# crm_exit_t of pacemaker for no connection to the cluster: its socket refuses (102), or has never been there (105)
+_NOT_RUNNING = (102, 105)
 _STOPPED = {
     "running": False,
     "dc": None,
@@ -46,8 +47,8 @@ def status():
 
         salt '*' hamysql_cluster.status
     """
-    result = run(["crm_mon", "--one-shot", "--output-as=xml"], accept=(0, _DISCONNECT))
-    if result.returncode == _DISCONNECT:
+    result = run(["crm_mon", "--one-shot", "--output-as=xml"], accept=(0, *_NOT_RUNNING))
+    if result.returncode in _NOT_RUNNING:
         return _STOPPED
     cluster = pacemaker.parse(result.stdout)
     return {**_STOPPED, "running": True, **dataclasses.asdict(cluster)}

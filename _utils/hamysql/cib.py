@@ -60,6 +60,11 @@ def plan(live_xml: str, wanted: ET.Element, *, tag: str = TAG, adopt: Collection
     have = model.index(model.configuration(root))
     want = _wanted(root, have, wanted, tag)
     ours = listed(have, tag) | (set(adopt) & set(want))
+    taken = listed(have, TEXT_TAG) & set(want) if tag == TAG else set()
+    if taken:  # what the pillar's own settings say belongs to the text no longer
+        left = [ref for ref in have[TEXT_TAG].element if ref.get("id") not in taken]
+        want |= {TEXT_TAG: _tag(TEXT_TAG, [ref.get("id", "") for ref in left])} if left else {}
+        ours |= taken | {TEXT_TAG}
     gone = [name for name in have if name in ours and name not in want]
     _refuse(have, want, ours, gone)
 
@@ -96,10 +101,8 @@ def _wanted(root: ET.Element, have: Mapping[str, Item], wanted: ET.Element, tag:
     """The wanted items in the terms of this CIB: its role names, the ids of its settings, and the tag itself."""
     wanted = copy.deepcopy(wanted)
     schema = re.fullmatch(r"pacemaker-(\d+)\.(\d+)", root.get("validate-with", ""))
-    if schema and (int(schema[1]), int(schema[2])) < (
-        3,
-        7,
-    ):  # constraints-3.7.rng and resources-3.7.rng brought the new names
+    # constraints-3.7.rng and resources-3.7.rng of pacemaker brought the present names
+    if schema and (int(schema[1]), int(schema[2])) < (3, 7):
         for element in wanted.iter():
             for name, value in element.attrib.items():
                 if name == "role" or name.endswith("-role"):
@@ -115,11 +118,13 @@ def _wanted(root: ET.Element, have: Mapping[str, Item], wanted: ET.Element, tag:
             pair = ET.Element("nvpair", {**item.element.attrib, "id": known.id})
             item = replace(item, place=known.place, element=pair)
         items[item.id] = item
-    if items:
-        element = ET.Element("tag", id=tag)
-        element.extend([ET.Element("obj_ref", id=name) for name in items])
-        items[tag] = Item("tags", "", element)
-    return items
+    return items | {tag: _tag(tag, items)} if items else {}
+
+
+def _tag(tag: str, names: Collection[str]) -> Item:
+    element = ET.Element("tag", id=tag)
+    element.extend([ET.Element("obj_ref", id=name) for name in names])
+    return Item("tags", "", element)
 
 
 def _difference(old: Item | None, new: Item, ours: Collection[str]) -> tuple[str, str]:

@@ -22,7 +22,7 @@ from hamysql.errors import CommandFailed, HamysqlError, NotReady, ParseError, Re
 
 # crm_exit_t of pacemaker's include/crm/common/results.h, the same in 2.1 and 3.0
 _CONFIG = 78  # the configuration has errors or warnings
-_DISCONNECT = 102  # no connection to the cluster
+_NOT_RUNNING = (102, 105)  # no connection to the cluster: its socket refuses, or has never been there
 _OLD = 103  # the update is older than what is there: somebody else was faster
 
 _NO_PROGRAM = 127
@@ -48,8 +48,8 @@ class Overtaken(HamysqlError):
 
 def query(run: Run) -> str:
     """The live CIB as text. Raises ``NotReady`` where pacemaker is not running."""
-    result = run(["cibadmin", "--query"], accept=(0, _DISCONNECT))
-    if result.returncode == _DISCONNECT:
+    result = run(["cibadmin", "--query"], accept=(0, *_NOT_RUNNING))
+    if result.returncode in _NOT_RUNNING:
         raise NotReady(
             "pacemaker is not running on this node, so there is no cluster configuration to read or change: start the cluster "
             "with `systemctl start corosync pacemaker` (or `salt NODE hamysql_cluster.start`) and look at `crm_mon -1`"
@@ -57,24 +57,20 @@ def query(run: Run) -> str:
     return result.stdout
 
 
-def verify(run: Run, live: str, new: str) -> None:
-    """Raise ``Refused`` if `crm_verify` has a complaint about the new CIB that it does not have about the live one.
+def verify(run: Run, xml: str) -> None:
+    """Raise ``Refused`` with crm_verify's own words if it finds an error in a CIB.
 
-    crm_verify ends with the same exit code for an error and for a warning (pacemaker 3 warns of every old role name), so
-    what counts is whether the change brings anything along.
+    It ends with the same exit code for a mere warning, and pacemaker 3 warns of every old role name in somebody else's
+    element, so the lines that call themselves a warning are passed over.
     """
-    complaints = _complaints(run, new)
-    if complaints:
-        known = _complaints(run, live)
-        brought = [line for line in complaints if line not in known]
-        if brought:
-            raise Refused("pacemaker would not accept the new cluster configuration:\n  " + "\n  ".join(brought))
-
-
-def _complaints(run: Run, xml: str) -> list[str]:
     result = run(["crm_verify", "--verbose", "--xml-pipe"], stdin=xml, accept=(0, _CONFIG))
-    lines = [line for line in result.stderr.splitlines() if line.strip()]
-    return lines or ["crm_verify did not say why"] if result.returncode else []
+    if result.returncode:
+        said = dict.fromkeys(line.strip() for line in result.stderr.splitlines() if line.strip())
+        errors = [line for line in said if "warning" not in line.lower()]
+        if errors or not said:
+            raise Refused(
+                "pacemaker would not accept the new configuration:\n  " + "\n  ".join(errors or ["(no reason given)"])
+            )
 
 
 def simulate(run: Run, xml: str) -> tuple[str, ...]:
@@ -131,7 +127,7 @@ def preview(run: Run, wanted: Wanted, *, tag: str = cib.TAG, adopt: Collection[s
     plan = cib.plan(live, wanted(live), tag=tag, adopt=adopt)
     if not plan.changes:
         return Outcome(live, plan, ())
-    verify(run, live, plan.xml)
+    verify(run, plan.xml)
     return Outcome(live, plan, simulate(run, plan.xml))
 
 
