@@ -1,5 +1,8 @@
 # What a highstate applies: all that is local to one node. It is safe on any node at any moment: it never starts, stops
 # or restarts corosync, pacemaker, DRBD or the database. That is the work of the orchestration, hamysql.orch.
+# The map is imported here as well so that an error of the pillar is told once, not once for each folder.
+{%- from "hamysql/map.jinja" import hamysql with context %}
+
 include:
   - hamysql.repo
   - hamysql.package

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,3 +25,16 @@ def load_pillar(name: str) -> Any:
 def parameters(family: str = "Debian") -> list[Any]:
     """The formula's own data for an operating system family, general first."""
     return [load(PARAMETERS / "defaults.yaml"), load(PARAMETERS / "os_family" / f"{family}.yaml")]
+
+
+def secrets_of(value: Any) -> Iterator[str]:
+    """The secret texts of a pillar, found by the names of their keys."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            if key in {"authkey", "shared_secret", "password"} and isinstance(item, str):
+                yield item
+            else:
+                yield from secrets_of(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from secrets_of(item)

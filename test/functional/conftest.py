@@ -1,0 +1,26 @@
+"""What functional tests share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from salt_node import Node
+
+from support import load_pillar
+
+
+@pytest.fixture(scope="session")
+def node(tmp_path_factory) -> Iterator[Callable[..., Node]]:
+    """A node for a pillar of test/pillar (or the lab's) and an operating system; made once, kept for the session."""
+    made: dict[tuple[str, str], Node] = {}
+
+    def get(pillar: str, system: str = "debian12") -> Node:
+        if (pillar, system) not in made:
+            folder = tmp_path_factory.mktemp(f"{pillar}-{system}") / "root"
+            made[pillar, system] = Node(folder, load_pillar(pillar), system)
+        return made[pillar, system]
+
+    yield get
+    for one in made.values():
+        one.end()

@@ -1,0 +1,291 @@
+"""Every pillar of test/pillar, rendered with Salt's own loaders for every supported operating system."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import stat
+from pathlib import Path
+
+import pytest
+from salt_node import SYSTEMS, Node, Raised
+
+from hamysql import corosync
+from hamysql.command import run
+from support import PILLARS, ROOT, load_pillar, secrets_of
+
+FOLDERS = ("repo", "package", "firewall", "corosync", "storage", "storage.drbd", "mysql", "pacemaker")
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="name spaces and owners of files need root")
+
+
+# Every pillar on one system, and the fullest on all others.
+PLACES = [(pillar, "debian12") for pillar in PILLARS] + [("ipv6", system) for system in SYSTEMS if system != "debian12"]
+
+
+@pytest.mark.parametrize(("pillar", "system"), PLACES)
+def test_the_highstate_renders_without_a_secret_in_it(node, pillar, system):
+    chunks = node(pillar, system).low()
+    shown = json.dumps(chunks)
+    for secret in secrets_of(load_pillar(pillar)):
+        assert json.dumps(secret)[1:-1] not in shown
+    for chunk in chunks:
+        assert re.fullmatch(r"hamysql-[a-z][a-z0-9.-]+", chunk["__id__"])
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_each_folder_can_be_applied_alone_and_installs_before_it_configures(node, folder):
+    chunks = node("ipv6").low(f"hamysql.{folder}")
+    assert chunks
+    names = [chunk["__id__"] for chunk in chunks]
+    installed = names.index("hamysql-package-installed") if "hamysql-package-installed" in names else -1
+    for chunk in chunks:
+        if {"hamysql_package": "hamysql-package-installed"} in chunk.get("require", []):
+            assert names.index(chunk["__id__"]) > installed >= 0
+
+
+def test_the_highstate_is_all_folders_in_order(node):
+    names = [chunk["__id__"] for chunk in node("ipv6").low()]
+    order = [
+        "hamysql-repo-site-managed",
+        "hamysql-package-mariadb.service-masked",
+        "hamysql-package-installed",
+        "hamysql-package-from-crm-installed",
+        "hamysql-firewall-chain-managed",
+        "hamysql-corosync-config-file-managed",
+        "hamysql-drbd-resource-config-file-managed",
+        "hamysql-mysql-config-file-managed",
+        "hamysql-pacemaker-boot-enabled",
+    ]
+    assert [name for name in names if name in order] == order
+
+
+def test_nothing_in_a_highstate_starts_stops_or_reloads_a_service(node):
+    for pillar in PILLARS:
+        for chunk in node(pillar).low():
+            assert (chunk["state"], chunk["fun"]) not in {("service", "running"), ("service", "dead")}
+            assert chunk["state"] not in {"cmd", "module"}, "a shell or a function on every run"
+            assert "onlyif" not in chunk
+            assert "unless" not in chunk
+
+
+def test_the_borrowed_repository_is_no_permanent_one(node):
+    chunks = {chunk["__id__"]: chunk for chunk in node("ipv6").low()}
+    assert "hamysql-repo-crm-managed" not in chunks
+    borrowed = chunks["hamysql-package-from-crm-installed"]
+    assert borrowed["pkgs"] == ["crmsh"]
+    assert borrowed["repository"]["file"] == "/etc/apt/sources.list.d/hamysql-crm.list"
+    assert "crmsh" not in chunks["hamysql-package-installed"]["pkgs"]
+
+
+def test_without_a_packet_filter_there_is_no_trace_of_one(node):
+    assert not [chunk for chunk in node("udpu").low() if "firewall" in chunk["__id__"]]
+
+
+FILE_OPTIONS = ("source", "template", "context", "contents", "mode", "dir_mode", "show_changes", "target", "order")
+
+
+class Laid:
+    """The files that a highstate lays down, below a folder instead of /; written by Salt's own file states."""
+
+    def __init__(self, node, root: Path) -> None:
+        self.node, self.root = node, root
+        self.chunks = [chunk for chunk in node.low() if chunk["state"] == "file"]
+
+    def apply(self) -> dict[str, dict]:
+        """The changes of each file state."""
+        high = {}
+        for chunk in self.chunks:
+            # Without owners (accounts of packages that are not installed here) and requisites on what is not a file.
+            own = {key: value for key, value in chunk.items() if key in FILE_OPTIONS}
+            own.update(name=f"{self.root}{chunk['name']}", makedirs=True)
+            high[chunk["__id__"]] = {"file": [chunk["fun"], *({key: value} for key, value in own.items())]}
+        done = self.node.call("state.high", high)
+        assert all(ret["result"] is True for ret in done.values()), done
+        return {ret["__id__"]: ret["changes"] for ret in done.values()}
+
+    def path(self, name: str) -> Path:
+        return Path(f"{self.root}{name}")
+
+    def read(self, name: str) -> str:
+        return self.path(name).read_text()
+
+    def mode(self, name: str) -> int:
+        return stat.S_IMODE(self.path(name).stat().st_mode)
+
+
+@pytest.fixture(scope="module")
+def laid(node, tmp_path_factory):
+    made = {}
+
+    def get(pillar: str) -> Laid:
+        if pillar not in made:
+            made[pillar] = Laid(node(pillar), tmp_path_factory.mktemp(f"laid-{pillar}"))
+            made[pillar].first = made[pillar].apply()
+        return made[pillar]
+
+    return get
+
+
+@pytest.mark.parametrize("pillar", PILLARS)
+def test_a_second_run_changes_no_file_and_no_secret_is_among_the_changes(laid, pillar):
+    files = laid(pillar)
+    assert all(files.first.values()), "the first run makes every file"
+    assert not [name for name, changes in files.apply().items() if changes]
+    for secret in secrets_of(load_pillar(pillar)):
+        assert json.dumps(secret)[1:-1] not in json.dumps(files.first)
+
+
+def test_files_with_secrets_are_for_root_only(laid):
+    files = laid("ipv6")
+    assert files.mode("/etc/corosync/authkey") == 0o400
+    assert files.mode("/etc/drbd.d/mysql.res") == 0o600
+    given = load_pillar("ipv6")
+    assert files.read("/etc/corosync/authkey") == given["corosync"]["authkey"] + "\n"
+    for path in files.root.rglob("*"):
+        if path.is_file() and path.name not in {"authkey", "mysql.res"}:
+            assert "canary" not in path.read_text(), path
+
+
+def test_units_of_the_distribution_are_masked(laid):
+    for unit in ("mariadb", "mysql", "drbd"):
+        assert os.readlink(laid("minimal").path(f"/etc/systemd/system/{unit}.service")) == "/dev/null"
+
+
+def test_no_authkey_where_nothing_is_encrypted(laid):
+    assert not laid("article").path("/etc/corosync/authkey").exists()
+
+
+@pytest.mark.parametrize("pillar", PILLARS)
+@needs_root
+@pytest.mark.skipif(not shutil.which("corosync"), reason="corosync is not installed on this machine")
+def test_corosync_itself_accepts_its_configuration(laid, pillar, tmp_path):
+    text = laid(pillar).read("/etc/corosync/corosync.conf")
+    key = laid(pillar).path("/etc/corosync/authkey")
+    sections = corosync.parse(text)
+    totem, log = sections[0]["options"], sections[3]["options"]
+    totem.append(["keyfile", str(key if key.exists() else tmp_path / "none")])
+    log[:] = [[name, value] for name, value in log if name not in ("logfile", "to_logfile", "to_stderr")]
+    log += [["to_stderr", "yes"], ["to_logfile", "no"]]
+    file = tmp_path / "corosync.conf"
+    file.write_text(corosync.export(sections))
+    done = run([*on_node(pillar), "corosync", "-t", "-c", str(file)])
+    assert "exiting normally" in done.stderr
+    assert "warning" not in done.stderr
+
+
+def test_corosyncs_own_check_can_fail(tmp_path):
+    file = tmp_path / "corosync.conf"
+    file.write_text("totem {\n  version: 3\n}\n")
+    assert run(["corosync", "-t", "-c", str(file)], accept=range(256)).returncode != 0
+
+
+def on_node(pillar: str) -> list[str]:
+    """A prefix that runs a program where the host is called db1 and has its addresses."""
+    addresses = load_pillar(pillar)["cluster"]["nodes"]["db1"]["addresses"]
+    add = "; ".join(f"ip address add {address} dev lo" for address in addresses)
+    return ["unshare", "--net", "--uts", "sh", "-c", f'hostname db1; ip link set lo up; {add}; exec "$@"', "sh"]
+
+
+@pytest.mark.parametrize("program", ["drbdadm", "/lib/drbd/drbdadm-84"])
+@pytest.mark.parametrize("pillar", PILLARS)
+@needs_root
+@pytest.mark.skipif(not shutil.which("drbdadm"), reason="drbd-utils is not installed on this machine")
+def test_drbd_itself_reads_its_files_with_the_syntax_of_8_4_and_9(laid, pillar, program, tmp_path):
+    files = laid(pillar)
+    text = files.read("/etc/drbd.d/global_common.conf") + files.read("/etc/drbd.d/mysql.res")
+    file = tmp_path / "drbd.conf"
+    file.write_text(text)
+    dump = run([*on_node(pillar), program, "-c", str(file), "dump"]).stdout
+    dump = re.sub(r"[ \t]+", " ", dump)
+    drbd = load_pillar(pillar)["storage"]["drbd"]
+    for line in (
+        f"protocol {drbd.get('protocol', 'C')};",
+        f"cram-hmac-alg {drbd.get('cram_hmac_alg', 'sha256')};",
+        f"usage-count {'yes' if drbd.get('usage_count') else 'no'};",
+        "on-io-error detach;",
+        "wfc-timeout 0;",
+        "degr-wfc-timeout 120;",
+        "meta-disk internal;",
+        f'shared-secret "{drbd["shared_secret"]}";' if " " in drbd["shared_secret"] else drbd["shared_secret"],
+    ):
+        assert line in dump
+    fixed = "resync-rate 10M;" in dump and "c-plan-ahead 0;" in dump
+    assert fixed is (drbd.get("rate") != "auto")
+    if pillar == "ipv6":
+        for line in (
+            "address ipv6 [2001:db8::12]:7799;",
+            "al-extents 1237;",
+            "max-buffers 8000;",
+            "/dev/drbd7 minor 7;",
+        ):
+            assert line in dump
+        assert 'pri-lost-after-sb "echo b > /proc/sysrq-trigger";' in dump
+
+
+def test_the_databases_options(laid):
+    text = laid("ipv6").read("/etc/mysql/mariadb.conf.d/90-hamysql.cnf")
+    assert "\n[mysqld]\nbind-address = 2001:db8::100\n" in text
+    assert "\ndatadir = /var/lib/mysql\n" in text
+    assert "\n[client]\ndefault-character-set = utf8mb4\n" in text
+    assert not laid("ipv6").path("/var/lib/mysql").exists(), "the datadir is the cluster's mount"
+    assert laid("ipv6").path("/var/log/mysql").is_dir()
+
+
+def test_the_unit_loads_the_files_of_the_families_in_use(laid):
+    unit = laid("ipv6").read("/etc/systemd/system/hamysql-firewall.service")
+    for tool, name in (("iptables", "firewall.rules"), ("ip6tables", "firewall.rules6")):
+        assert f"ExecStart=/usr/sbin/{tool}-restore -w --noflush /etc/hamysql/{name}\n" in unit
+        assert "COMMIT\n" in laid("ipv6").read(f"/etc/hamysql/{name}")
+    assert "/ip6tables" not in laid("minimal").read("/etc/systemd/system/hamysql-firewall.service")
+
+
+def test_the_pillars_errors_reach_the_user_all_at_once_and_without_a_traceback(node, tmp_path):
+
+    wrong = load_pillar("minimal")
+    wrong["vip"]["prefix"] = 64
+    wrong["corosync"]["authkey"] = "canary-short"
+    wrong["corosync"]["tokn"] = 1000
+    there = Node(tmp_path / "root", wrong, "debian12")
+    (said,) = there.call("state.show_sls", "hamysql")
+    for part in ("hamysql:vip:prefix: found 64", "hamysql:corosync:authkey: found a text of 12", "'token'"):
+        assert part in said
+    assert "Traceback" not in said
+    assert "canary" not in said
+
+
+def test_settings_are_the_configuration_without_its_secrets(node):
+    for pillar in PILLARS:
+        shown = node(pillar).call("hamysql.settings")
+        assert "canary" not in json.dumps(shown)
+        assert shown["storage"]["drbd"]["shared_secret"] == "**********"
+    assert node("ipv6").call("hamysql.config")["corosync"]["authkey"].startswith("canary")
+
+
+@pytest.mark.parametrize(
+    ("pillar", "system", "said"),
+    [
+        (load_pillar("minimal"), "unknown", "does not know the operating system family 'Unknown'"),
+        (None, "debian12", "no pillar `hamysql` for the minion 'db1'"),
+        ("text", "debian12", "ConfigError: the hamysql pillar has 1 error:\n  - hamysql: found a text of 4 characters"),
+    ],
+    ids=["system", "no-pillar", "text"],
+)
+def test_what_is_no_cluster_at_all_is_told_in_one_sentence(tmp_path, monkeypatch, pillar, system, said):
+    monkeypatch.setitem(SYSTEMS, "unknown", {"os_family": "Unknown", "os": "Unknown", "osrelease": "12"})
+    there = Node(tmp_path / "root", pillar, system)
+    with pytest.raises(Raised, match=re.escape(said)):
+        there.call("hamysql.settings")
+    there.end()
+
+
+def test_the_configuration_with_its_secrets_is_no_job(node):
+    with pytest.raises(Raised, match=r"Refused: .*hamysql\.settings"):
+        node("minimal").call("hamysql.config", __pub_fun="hamysql.config")
+
+
+def test_the_templates_name_their_file_and_nothing_of_the_formula_logs_the_pillar():
+    for path in (ROOT / "hamysql").rglob("*.jinja"):
+        if path.name not in {"map.jinja", "authkey.jinja"}:
+            assert path.read_text().startswith("# Managed by Salt: "), path
