@@ -1,9 +1,38 @@
-PYTHON ?= python3
+# `make demo` and `make test` set up everything they need; as root, on a Debian-like system.
 VENV := .venv
 BIN := $(VENV)/bin
+LAB := $(BIN)/python -m lab
+SHELL_FILES = $(shell grep -rlE '^\#!/bin/(ba)?sh' lab .ci test hamysql 2>/dev/null)
 
-$(VENV)/.installed: requirements.txt requirements-dev.txt requirements-override.txt
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
-	$(BIN)/uv pip install --quiet --python $(BIN)/python -r requirements-dev.txt --override requirements-override.txt
-	touch $@
+.PHONY: demo test test-fast lint down clean
+
+demo: $(VENV)/.installed  ## two real nodes, deployed from bare
+	$(LAB) demo
+
+test: lint  ## everything; the cluster tests start a lab of their own
+	$(LAB) host
+	$(BIN)/pytest test/unit test/functional test/cluster
+
+test-fast: $(VENV)/.installed  ## what needs no lab
+	$(LAB) host --tests
+	$(BIN)/pytest test/unit test/functional
+
+lint: $(VENV)/.installed
+	$(LAB) host --tests
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy _utils/hamysql
+	$(BIN)/mypy lab
+	$(BIN)/yamllint --strict .
+	find hamysql -name '*.sls' -exec $(BIN)/salt-lint {} +
+	shellcheck $(SHELL_FILES)
+
+down:  ## end everything that `demo` started; the nodes' disks and the cached images stay
+	if [ -x $(BIN)/python ]; then $(LAB) down; fi
+
+clean: down
+	rm -rf .lab $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)/.installed: lab/bootstrap.sh requirements.txt requirements-dev.txt requirements-override.txt
+	sh lab/bootstrap.sh $(VENV)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from lab import api, network, node, salt, show
+from lab import api, host, network, node, salt, show
 from lab.cli import parser
 from lab.context import Lab
 from lab.errors import LabError
@@ -81,6 +81,11 @@ def _run(words: list[str]) -> int:
             outcome = show.probe(lab, options.seconds, progress, quiet=options.json)
             show.json_or(options.json, outcome.as_dict(), lambda: show.outcome(outcome))
             return 1 if outcome.lost or not outcome.acknowledged else 0
+        case "host":
+            if options.tests:
+                host.install(progress.say, host.TEST_PROGRAMS)
+            else:
+                host.check(progress.say, lab.dir)
         case "sync":
             _need_up(lab)
             salt.sync(lab)

@@ -38,6 +38,10 @@ def parser() -> argparse.ArgumentParser:
     _passed_on(verbs, "salt", "ARGS...", "salt, on the lab's master")
     _passed_on(verbs, "salt-run", "ARGS...", "salt-run, on the lab's master")
     _passed_on(verbs, "exec", "CMD...", "a command on the administrator's side of the lab's network")
+    host = verbs.add_parser(
+        "host", help="install what this machine lacks for the lab, and say what cannot be installed"
+    )
+    host.add_argument("--tests", action="store_true", help="only what tests without the lab and linters need")
     verbs.add_parser("sync", help="give the master the project's changed modules and runners")
     power = _on_node(verbs, "power", "a node's power button; off is a power cut")
     power.add_argument("action", choices=("on", "off", "cycle", "status"))

@@ -40,7 +40,7 @@ def _query(connection: pymysql.connections.Connection, sql: str, *values: object
 def _close(connection: pymysql.connections.Connection | None) -> None:
     if connection is not None:
         try:
-            connection._force_close()  # close() would wait for a server that is gone
+            connection._force_close()  # type: ignore[attr-defined]  # close() would wait for a server that is gone
         except (OSError, pymysql.Error):
             pass
 

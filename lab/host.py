@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import shutil
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from lab.errors import Broken, HostError, LabError
@@ -24,6 +26,17 @@ PROGRAMS = {
     "ssh": "openssh-client",
     "ssh-keygen": "openssh-client",
     "apt-ftparchive": "apt-utils",
+}
+# What tests and linters run on real tools; without them those tests say why they are skipped.
+TEST_PROGRAMS = {
+    "cibadmin": "pacemaker-cli-utils",
+    "crm": "crmsh",
+    "corosync": "corosync",
+    "drbdadm": "drbd-utils",
+    "iptables-legacy": "iptables",
+    "nft": "nftables",
+    "ipmitool": "ipmitool",
+    "shellcheck": "shellcheck",
 }
 NEED_DISK_MIB = 6000
 NEED_MEMORY_MIB = 2500
@@ -107,9 +120,9 @@ def which(program: str) -> str | None:
     return shutil.which(program, path=f"{PATH}:{os.environ.get('PATH', '')}")
 
 
-def missing_packages() -> list[str]:
+def missing_packages(programs: Mapping[str, str]) -> list[str]:
     """The Debian packages that are needed and not there."""
-    return sorted({package for program, package in PROGRAMS.items() if not which(program)})
+    return sorted({package for program, package in programs.items() if not which(program)})
 
 
 def check(say: Callable[[str], None], need_space_in: Path) -> None:
@@ -125,9 +138,10 @@ def check(say: Callable[[str], None], need_space_in: Path) -> None:
     if platform.machine() != "x86_64":
         wrong.append(f"the processor is {platform.machine()}, user-mode-linux exists for x86_64 only")
     if not os.access("/dev/net/tun", os.R_OK | os.W_OK):
-        wrong.append(
-            "/dev/net/tun is missing or not accessible (in a container: --device /dev/net/tun --cap-add NET_ADMIN)"
-        )
+        how = "in a container: --device /dev/net/tun --cap-add NET_ADMIN"
+        wrong.append(f"/dev/net/tun is missing or not accessible ({how})")
+    if unsafe := re.search(r"[^\w./+@=-]", str(need_space_in)):
+        wrong.append(f"the path {need_space_in} has a {unsafe[0]!r} in it, which the nodes' kernel cannot be told")
     existing = next(path for path in (need_space_in, *need_space_in.parents) if path.exists())
     free_mib = shutil.disk_usage(existing).free >> 20
     if free_mib < NEED_DISK_MIB:
@@ -137,12 +151,36 @@ def check(say: Callable[[str], None], need_space_in: Path) -> None:
         wrong.append(f"/dev/shm has {memory_mib} MiB free, the nodes' memory lives there and needs {NEED_MEMORY_MIB}")
     if wrong:
         raise HostError("the lab cannot run here:\n" + "\n".join(f"  - {reason}" for reason in wrong))
-    packages = missing_packages()
-    if packages:
-        say(f"installing what the lab needs on this machine: {', '.join(packages)}")
-        quiet = {"DEBIAN_FRONTEND": "noninteractive"}
-        run(["apt-get", "update", "-q"], timeout=600, env=quiet)
+    install(say, PROGRAMS)
+
+
+def install(say: Callable[[str], None], programs: Mapping[str, str]) -> None:
+    """Install the packages of the programs that are missing, after saying so. None of their daemons is started."""
+    packages = missing_packages(programs)
+    if not packages:
+        return
+    if os.geteuid() != 0 or not which("apt-get"):
+        raise HostError(f"these Debian packages are missing here, install them first: {', '.join(packages)}")
+    say(f"installing what is missing on this machine: {', '.join(packages)}")
+    quiet = {"DEBIAN_FRONTEND": "noninteractive"}
+    run(["apt-get", "update", "-q"], timeout=600, env=quiet)
+    with _no_daemons():
         run(["apt-get", "install", "-q", "-y", "--no-install-recommends", *packages], timeout=1200, env=quiet)
-        still = missing_packages()
-        if still:
-            raise HostError(f"apt-get installed {', '.join(still)}, but their programs are still not in the PATH")
+    still = missing_packages(programs)
+    if still:
+        raise HostError(f"apt-get installed {', '.join(still)}, but their programs are still not in the PATH")
+
+
+@contextmanager
+def _no_daemons() -> Iterator[None]:
+    """Debian's packages start their daemons unless this says no: nobody asked for corosync on the host."""
+    policy = Path("/usr/sbin/policy-rc.d")
+    if policy.exists():
+        yield
+        return
+    policy.write_text("#!/bin/sh\nexit 101\n")
+    policy.chmod(0o755)
+    try:
+        yield
+    finally:
+        policy.unlink()

@@ -1,0 +1,126 @@
+"""Fixtures of the tests that need real nodes: a lab of their own, and a cluster deployed in it.
+
+The lab of these tests lives in ``.lab/test`` and shares the cached images with the developer's own, so a lab that somebody has up
+is left alone. ``HAMYSQL_TEST_KEEP=1`` leaves the tests' lab up at the end (``HAMYSQL_LAB_DIR=.lab/test python -m lab ...`` then
+looks into it).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from lab import api
+from lab.context import PROJECT
+from lab.lifecycle import leftovers
+
+TEST_DIR = PROJECT / ".lab" / "test"
+HEAL_TIMEOUT = 300  # seconds until a cluster that a test has left behind broken must be healthy again
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A deployed lab, and what the deployment from bare nodes returned."""
+
+    lab: api.Lab
+    progress: api.Progress
+    deployment: api.Deployment
+
+    @property
+    def active(self) -> str:
+        """The node that runs the database."""
+        name = api.status(self.lab)["active"]
+        assert name, "no node is active"
+        return str(name)
+
+    @property
+    def standby(self) -> str:
+        """The other one."""
+        (name,) = set(self.lab.topology.names) - {self.active}
+        return name
+
+    def wait_healthy(self, timeout: float = HEAL_TIMEOUT) -> dict[str, object]:
+        """Wait until all nodes are members, both replicas are UpToDate and the database answers."""
+        return api.wait_until(self.lab, "the cluster to be healthy", api.healthy, timeout=timeout)
+
+    def repair(self) -> None:
+        """Undo what a test did to nodes and cables, and wait until the cluster has got over it."""
+        for name in self.lab.topology.names:
+            api.net(self.lab, name, "heal")
+            if api.power(self.lab, name, "status") == "frozen":
+                api.power(self.lab, name, "off")
+            api.power(self.lab, name, "on")
+        self.wait_healthy()
+        api.wait_for_minions(self.lab, self.progress)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """All tests of this folder carry the marker ``cluster``."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker("cluster")
+
+
+@pytest.fixture(scope="session")
+def progress() -> api.Progress:
+    """Where the lab says what it does; pytest shows it when a test fails."""
+    return api.Progress()
+
+
+@pytest.fixture(scope="session")
+def lab(progress: api.Progress) -> Iterator[api.Lab]:
+    """The tests' lab; nothing of it is left at the end."""
+    before = {name: os.environ.get(name) for name in ("HAMYSQL_LAB_DIR", "HAMYSQL_LAB_CACHE")}
+    # In the environment, so that `python -m lab` run by a test means this lab as well.
+    os.environ["HAMYSQL_LAB_CACHE"] = str(api.Lab().cache)
+    os.environ["HAMYSQL_LAB_DIR"] = str(TEST_DIR)
+    lab = api.Lab()
+    yield lab
+    if not os.environ.get("HAMYSQL_TEST_KEEP"):
+        api.down(lab, progress)
+        assert leftovers(lab) == []
+    for name, value in before.items():
+        os.environ.pop(name, None) if value is None else os.environ.update({name: value})
+
+
+@pytest.fixture(scope="session")
+def deployed(lab: api.Lab, progress: api.Progress) -> Cluster:
+    """A cluster deployed by ``hamysql.orch`` on bare nodes, once for all tests of a session."""
+    api.up(lab, progress, fresh=True)
+    with progress.stage("deploy"):
+        deployment = api.deploy(lab, progress)
+    cluster = Cluster(lab, progress, deployment)
+    cluster.wait_healthy()
+    return cluster
+
+
+@pytest.fixture
+def cluster(deployed: Cluster) -> Iterator[Cluster]:
+    """The deployed cluster, healthy at the beginning of each test and repaired at its end."""
+    deployed.wait_healthy()
+    yield deployed
+    deployed.repair()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A failure shows what the lab looked like."""
+    report = yield
+    cluster = getattr(item, "funcargs", {}).get("deployed")
+    if report.failed and cluster is not None:
+        report.sections.append(("status of the lab", json.dumps(api.status(cluster.lab), indent=2)))
+        for name in cluster.lab.topology.names:
+            command = "journalctl -b --no-pager -n 60 -u corosync -u pacemaker -u salt-minion"
+            try:
+                text = api.ssh(cluster.lab, name, command, check=False, timeout=30)
+            except api.LabError as exc:
+                text = str(exc)
+            report.sections.append((f"journal of {name}", text))
+    return report
