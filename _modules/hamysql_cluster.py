@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from hamysql import membership, pacemaker
+from hamysql import membership, pacemaker, wait
 from hamysql.command import run
 
 __virtualname__ = "hamysql_cluster"
@@ -94,6 +94,38 @@ def stop(timeout=900):
         return False
     run(["systemctl", "stop", *reversed(UNITS)], timeout=timeout)
     return True
+
+
+def wait_online(nodes, timeout=180):
+    """
+    Wait until the cluster has elected a controller and every one of ``nodes`` is online, as this node sees it.
+
+    nodes
+        Names of nodes, a list.
+    timeout
+        Seconds, 180 by default.
+
+    Returns the status (see ``status``). Raises ``NotReady`` with what was seen last.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt db1 hamysql_cluster.wait_online '[db1, db2]'
+    """
+
+    def online(seen):
+        states = [seen["nodes"].get(node, {}) for node in nodes]
+        return bool(seen["dc"]) and all(state.get("online") and not state.get("pending") for state in states)
+
+    def describe(seen):
+        if not seen["running"]:
+            return "pacemaker does not run here"
+        found = [node for node, state in seen["nodes"].items() if state["online"]]
+        return f"{', '.join(found) or 'nobody'} online, controller {seen['dc'] or 'not elected'}"
+
+    what = f"{', '.join(nodes)} are online and have elected a controller"
+    return wait.until(status, online, what, timeout=timeout, interval=1, describe=describe)
 
 
 def corosync():

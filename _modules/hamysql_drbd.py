@@ -194,7 +194,9 @@ def seed():
     known = latch.read(resource)
     seen = _status(options)
     if known is None or known.stage in (Stage.CLAIMED, Stage.INITIALISED):
-        raise Refused(f"this node's replica of {resource} is {known.stage.name if known else 'unknown'}: not to be seeded")
+        raise Refused(
+            f"this node's replica of {resource} is {known.stage.name if known else 'unknown'}: not to be seeded"
+        )
     if seen is None or not seen.connected or seen.peer_role == "Primary":
         raise Refused(f"{resource} is {seen}: the peer has to be connected and secondary")
     if known.stage >= Stage.SEEDING and seen.role == "Primary":
@@ -208,7 +210,9 @@ def seed():
     elif known.stage >= Stage.SEEDING:
         run(["drbdadm", "primary", resource])
     else:
-        raise Refused(f"{resource} holds data of generation {new.current:016X}" if new else f"{resource} has no metadata")
+        raise Refused(
+            f"{resource} holds data of generation {new.current:016X}" if new else f"{resource} has no metadata"
+        )
     return True
 
 

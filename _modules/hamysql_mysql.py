@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import socket
 
-from hamysql import mysql
+from hamysql import mysql, wait
 from hamysql.command import run
 from hamysql.errors import CommandFailed
 
@@ -71,6 +71,30 @@ def ping(timeout=3):
     # A packet of the client/server protocol: three bytes of length, a sequence number of 0, then protocol version 10.
     answers = len(greeting) == 5 and greeting[3] == 0 and greeting[4] == 10
     return {"answers": answers, "seen": f"{where[0]}:{where[1]} sent {greeting.hex() or 'nothing'}"}
+
+
+def wait_answering(timeout=300):
+    """
+    Wait until a database server greets on the virtual IP, seen from this node over TCP.
+
+    timeout
+        Seconds, 300 by default: a crash recovery may be part of it.
+
+    Returns what was seen, see ``ping``. Raises ``NotReady`` with what was seen last.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'db*' hamysql_mysql.wait_answering timeout=60
+    """
+    return wait.until(
+        ping,
+        lambda seen: seen["answers"],
+        "the database answers on the virtual IP",
+        timeout=timeout,
+        describe=lambda seen: seen["seen"],
+    )
 
 
 def _pending(config):

@@ -139,7 +139,15 @@ def initialise_datadir():
 
 
 def _mount(filesystem):
-    argv = ["mount", "-t", filesystem["type"], "-o", filesystem["options"], filesystem["device"], filesystem["directory"]]
+    argv = [
+        "mount",
+        "-t",
+        filesystem["type"],
+        "-o",
+        filesystem["options"],
+        filesystem["device"],
+        filesystem["directory"],
+    ]
     run(argv)
 
 

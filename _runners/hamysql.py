@@ -37,18 +37,16 @@ def status(cluster=None):
 
         salt-run hamysql.status
     """
-    found = Master(__opts__).members(cluster)
-    pacemaker = found.ask("hamysql_cluster.status")
-    replicas = found.ask("hamysql_drbd.status")
-    active = found.ask("hamysql_mysql.active")
+    surveys = survey(cluster)
     return {
-        node: {"cluster": pacemaker[node], "drbd": replicas[node], "database": active[node]} for node in found.minions
+        node: {"cluster": seen["cluster"], "drbd": seen["storage"]["status"], "database": seen["database"]}
+        for node, seen in surveys.items()
     }
 
 
 def survey(cluster=None):
     """
-    What each member sees of its disk and its replica: ``{node: {...}}``, see ``hamysql_storage.survey``.
+    Everything that each member sees of itself: ``{node: {...}}``, see ``hamysql_node.survey``.
 
     CLI Example:
 
@@ -56,7 +54,7 @@ def survey(cluster=None):
 
         salt-run hamysql.survey
     """
-    return Master(__opts__).members(cluster).ask("hamysql_storage.survey")
+    return Master(__opts__).members(cluster).ask("hamysql_node.survey")
 
 
 def plan(cluster=None):
@@ -71,11 +69,11 @@ def plan(cluster=None):
 
         salt-run hamysql.plan
     """
-    found = Master(__opts__).members(cluster)
-    surveys = found.ask("hamysql_storage.survey")
-    seen = [planner.Member.from_survey(node, survey) for node, survey in surveys.items()]
-    resource = next(iter(found.ask("hamysql.settings").values()))["storage"]["drbd"]["resource"]
-    return [str(step) for step in planner.storage(seen, found.cluster, resource)]
+    surveys = survey(cluster)
+    settings = next(iter(surveys.values()))["settings"]
+    seen = [planner.Member.from_survey(node, seen["storage"]) for node, seen in surveys.items()]
+    steps = planner.storage(seen, settings["cluster"]["name"], settings["storage"]["drbd"]["resource"])
+    return [str(step) for step in steps]
 
 
 def follow(cluster=None, timeout=3600):

@@ -13,10 +13,11 @@ from __future__ import annotations
 
 import time
 
-from hamysql import highstate, plan, wait
+from salt.exceptions import CommandExecutionError
+
+from hamysql import highstate, plan
 from hamysql.errors import HamysqlError, NotReady
 from hamysql.master import Lock, Master
-from salt.exceptions import CommandExecutionError
 
 __virtualname__ = "hamysql_orch"
 
@@ -38,12 +39,22 @@ class _Deployment:
         self.test = bool(opts["test"])
         self.started = time.monotonic()
         self.changed = 0
-        self.settings = {}
+        self._survey = {}
+
+    def survey(self):
+        """What every member sees (``hamysql_node.survey``), asked again only after something may have changed."""
+        if not self._survey:
+            self._survey = self.members.ask("hamysql_node.survey")
+        return self._survey
+
+    def look_again(self):
+        """Forget the survey."""
+        self._survey = {}
 
     @property
     def first(self):
         """The settings of the first node: what is common to all."""
-        return next(iter(self.settings.values()))
+        return next(iter(self.survey().values()))["settings"]
 
     def say(self, state, phase, text="", **data):
         """Fire one progress event."""
@@ -78,9 +89,7 @@ def _phase(name, phase, cluster, body):
 
 def _apply(deployment, sls, nodes=()):
     """``state.apply sls`` on nodes; returns ``{node: {state id: changes}}``, raises with every failed state."""
-    returned = deployment.members.ask(
-        "state.apply", nodes, timeout=60, mods=sls, test=deployment.test, queue=True, concurrent=False
-    )
+    returned = deployment.members.ask("state.apply", nodes, mods=sls, test=deployment.test, queue=True)
     outcomes = {node: highstate.summarise(value) for node, value in returned.items()}
     changes = {node: dict(outcome.changes) for node, outcome in outcomes.items() if outcome.changes}
     failures = [f"{node}: {failure}" for node, outcome in outcomes.items() for failure in outcome.failures]
@@ -97,8 +106,8 @@ def _counted(changes, what):
 
 
 def _plan(deployment):
-    surveys = deployment.members.ask("hamysql_storage.survey")
-    members = [plan.Member.from_survey(node, survey) for node, survey in surveys.items()]
+    surveys = deployment.survey()
+    members = [plan.Member.from_survey(node, survey["storage"]) for node, survey in surveys.items()]
     return plan.storage(members, deployment.members.cluster, deployment.first["storage"]["drbd"]["resource"])
 
 
@@ -109,17 +118,21 @@ def members_checked(name, cluster=None):
 
     def body(deployment):
         ask = deployment.members.ask
-        ask("test.ping", timeout=10)
-        ask("saltutil.refresh_pillar", **{"wait": True, "timeout": 30})
-        ask("saltutil.sync_all", refresh=True)
-        deployment.settings = ask("hamysql.settings")
-        for settings in deployment.settings.values():
-            if settings["cluster"] != deployment.first["cluster"]:
-                raise HamysqlError("the members' pillars do not agree on hamysql:cluster; give all of them the same one")
+        # The modules first: without them a new minion can say nothing about its pillar.
+        ask("saltutil.sync_all", refresh=False)
+        ask("saltutil.refresh_pillar", wait=True, timeout=30)
+        for survey in deployment.survey().values():
+            if survey["settings"]["cluster"] != deployment.first["cluster"]:
+                raise HamysqlError(
+                    "the members' pillars do not agree on hamysql:cluster; give all of them the same one"
+                )
         _plan(deployment)
         for warning in deployment.first["warnings"]:
             deployment.say("step", "members", f"WARNING: {warning}")
-        return {}, f"{', '.join(deployment.members.minions)} answer, their pillar is valid, their disks are blank or ours"
+        return (
+            {},
+            f"{', '.join(deployment.members.minions)} answer, their pillar is valid, their disks are blank or ours",
+        )
 
     return _phase(name, "members", cluster, body)
 
@@ -140,24 +153,25 @@ def storage_initialised(name, cluster=None):
     """
     The replicated device exists on all members and holds a file system and a database.
 
-    Performs the first step of the plan, surveys all members again, and plans again until nothing is left.
+    Performs the plan's steps, surveys all members again, and plans again until nothing is left.
     """
 
     def body(deployment):
+        steps = _plan(deployment)
         if deployment.test:
-            return {"storage": [str(step) for step in _plan(deployment)]} if _plan(deployment) else {}, "as planned"
+            return {"storage": [str(step) for step in steps]} if steps else {}, f"{len(steps)} steps planned"
         done = []
-        for _ in range(20):
-            steps = _plan(deployment)
-            if not steps:
-                break
-            step = steps[0]
-            deployment.say("step", "storage", str(step))
-            module = "hamysql_drbd" if step.action in _DRBD else "hamysql_storage"
-            returned = deployment.members.ask(f"{module}.{step.action}", step.nodes, timeout=60)
-            done += [f"{step.action} on {node}" for node, value in returned.items() if value is True]
-        else:
-            raise NotReady(f"the storage does not get ready, the same step is planned again and again: {steps[0]}")
+        for _ in range(3):
+            for step in steps:
+                deployment.say("step", "storage", str(step))
+                module = "hamysql_drbd" if step.action in _DRBD else "hamysql_storage"
+                returned = deployment.members.ask(f"{module}.{step.action}", step.nodes)
+                done += [f"{step.action} on {node}" for node, value in returned.items() if value is True]
+            if steps:
+                deployment.look_again()
+                steps = _plan(deployment)
+        if steps:
+            raise NotReady(f"the storage does not get ready, this is planned again and again: {steps[0]}")
         return ({"storage": done} if done else {}), _counted({"storage": done}, "steps")
 
     return _phase(name, "storage", cluster, body)
@@ -175,44 +189,21 @@ def cluster_online(name, cluster=None, timeout=180):
     """
 
     def body(deployment):
-        names = tuple(deployment.members.minions)
-        running = deployment.members.ask("hamysql_cluster.status")
-        stopped = tuple(node for node, status in running.items() if not status["running"])
+        names = list(deployment.members.minions)
+        statuses = {node: survey["cluster"] for node, survey in deployment.survey().items()}
+        stopped = [node for node, status in statuses.items() if not status["running"]]
         changes = {node: {"cluster": {"old": "stopped", "new": "running"}} for node in stopped}
         if deployment.test and stopped:
             return changes, f"would be started on {', '.join(stopped)}"
         if stopped:
             deployment.say("step", "cluster", f"starting corosync and pacemaker on {', '.join(stopped)}")
-            deployment.members.ask("hamysql_cluster.start", stopped, timeout=60)
-        seen = wait.until(
-            lambda: deployment.members.ask("hamysql_cluster.status"),
-            lambda statuses: all(_online(status, names) for status in statuses.values()),
-            f"{', '.join(names)} are online and have elected a controller",
-            timeout=timeout,
-            interval=1,
-            describe=_describe,
-        )
-        return changes, f"{', '.join(names)} online, {seen[names[0]]['dc']} is the controller"
+            deployment.members.ask("hamysql_cluster.start", stopped)
+        ask = deployment.members.ask
+        seen = ask("hamysql_cluster.wait_online", names[:1], nodes=names, timeout=timeout)[names[0]]
+        deployment.look_again()
+        return changes, f"{', '.join(names)} online, {seen['dc']} is the controller"
 
     return _phase(name, "cluster", cluster, body)
-
-
-def _online(status, names):
-    nodes = status.get("nodes", {})
-    return bool(status["running"] and status["dc"]) and all(
-        node in nodes and nodes[node]["online"] and not nodes[node]["pending"] for node in names
-    )
-
-
-def _describe(statuses):
-    seen = []
-    for node, status in statuses.items():
-        if not status["running"]:
-            seen.append(f"on {node} pacemaker does not run")
-            continue
-        online = [name for name, found in status["nodes"].items() if found["online"]]
-        seen.append(f"{node} sees {', '.join(online) or 'nobody'} online, controller {status['dc'] or 'not elected'}")
-    return "; ".join(seen)
 
 
 def resources_managed(name, cluster=None):
@@ -221,11 +212,11 @@ def resources_managed(name, cluster=None):
     """
 
     def body(deployment):
-        statuses = deployment.members.ask("hamysql_cluster.status")
-        node = next((node for node, status in statuses.items() if status["running"] and status["dc"] == node), None)
-        if node is None and deployment.test:
+        controllers = [survey["cluster"]["dc"] for survey in deployment.survey().values() if survey["cluster"]["dc"]]
+        if not controllers and deployment.test:
             return {"resources": "the whole configuration"}, "the cluster does not run yet"
-        changes = _apply(deployment, "hamysql.pacemaker.resources", [node] if node else ())
+        node = controllers[0]
+        changes = _apply(deployment, "hamysql.pacemaker.resources", [node])
         return changes, f"{_counted(changes, 'changes')}, by {node}"
 
     return _phase(name, "resources", cluster, body)
@@ -242,14 +233,8 @@ def service_answering(name, cluster=None, timeout=300):
     def body(deployment):
         if deployment.test:
             return {}, "not looked at with test=True"
-        seen = wait.until(
-            lambda: deployment.members.ask("hamysql_mysql.ping"),
-            lambda answers: all(answer["answers"] for answer in answers.values()),
-            "the database answers on the virtual IP",
-            timeout=timeout,
-            interval=1,
-            describe=lambda answers: "; ".join(f"{node}: {answer['seen']}" for node, answer in answers.items()),
-        )
+        seen = deployment.members.ask("hamysql_mysql.wait_answering", timeout=timeout)
+        deployment.look_again()
         return {}, f"{deployment.first['vip']['address']} answers {' and '.join(seen)}"
 
     return _phase(name, "service", cluster, body)
@@ -273,7 +258,17 @@ def accounts_managed(name, cluster=None):
 
 
 def _serving(deployment):
-    return [node for node, active in deployment.members.ask("hamysql_mysql.active").items() if active]
+    return [node for node, survey in deployment.survey().items() if survey["database"]]
+
+
+def _roles(survey):
+    """One node's part of the summary: what it does, and the state of its replica."""
+    replica = survey["storage"]["status"]
+    state = "not configured"
+    if replica:
+        state = f"{replica['role']}, {replica['disk']}, {replica['connection']}"
+        state += f", synchronised to {replica['done']} %" if replica["done"] is not None else ""
+    return f"{'serves the database' if survey['database'] else 'standby'}; DRBD {state}"
 
 
 def summarised(name, cluster=None):
@@ -284,14 +279,8 @@ def summarised(name, cluster=None):
     def body(deployment):
         vip = deployment.first["vip"]["address"]
         lines = [f"cluster {deployment.members.cluster}, virtual IP {vip}"]
-        replicas = deployment.members.ask("hamysql_drbd.status")
-        serving = _serving(deployment) if not deployment.test else []
-        for node, replica in replicas.items():
-            state = "not configured"
-            if replica:
-                state = f"{replica['role']}, {replica['disk']}, {replica['connection']}"
-                state += f", synchronised to {replica['done']} %" if replica["done"] is not None else ""
-            lines.append(f"  {node}: {'serves the database' if node in serving else 'standby'}; DRBD {state}")
+        for node, survey in deployment.survey().items():
+            lines.append(f"  {node}: {_roles(survey)}")
         lines += [f"  WARNING: {warning}" for warning in deployment.first["warnings"]]
         count = deployment.changed
         verb = "would be made" if deployment.test else "made"
@@ -301,5 +290,3 @@ def summarised(name, cluster=None):
         return {}, "\n".join(lines)
 
     return _phase(name, "summary", cluster, body)
-
-

@@ -55,7 +55,9 @@ class Master:
         found: dict[str, Mapping[str, Any]] = {}
         for minion in salt.utils.minions.CkMinions(self.opts).check_minions("*")["minions"]:
             _, grains, _ = salt.utils.minions.get_minion_data(minion, self.opts)
-            compiler = salt.pillar.Pillar(self.opts, grains or {"id": minion}, minion, self.opts.get("saltenv") or "base")
+            compiler = salt.pillar.Pillar(
+                self.opts, grains or {"id": minion}, minion, self.opts.get("saltenv") or "base"
+            )
             pillar = compiler.compile_pillar().get("hamysql")
             if isinstance(pillar, Mapping):
                 found[minion] = pillar

@@ -41,18 +41,17 @@ class Members:
     minions: Mapping[str, str]
     call: Call
 
-    def ask(
-        self, function: str, nodes: Sequence[str] = (), timeout: float = 60, **kwargs: Any
-    ) -> dict[str, Any]:
-        """Run ``function`` on ``nodes`` (all members by default) and return ``{node: value}``.
+    def ask(self, function: str, on: Sequence[str] = (), /, patience: float = 30, **kwargs: Any) -> dict[str, Any]:
+        """Run ``function`` with ``kwargs`` on the nodes ``on`` (all members by default) and return ``{node: value}``.
 
-        timeout
-            Seconds for a minion that is not working on the job any more; a running job is waited for.
+        patience
+            Seconds until a minion that is silent is asked whether it still works on the job, 30 by default; while it
+            does, it is waited for.
 
         Raises ``NoAnswer`` naming every node that did not answer or failed, with its error.
         """
-        names = tuple(nodes) or tuple(self.minions)
-        answers = self.call([self.minions[name] for name in names], function, kwargs, timeout)
+        names = tuple(on) or tuple(self.minions)
+        answers = self.call([self.minions[name] for name in names], function, kwargs, patience)
         reasons = []
         for name in names:
             minion = self.minions[name]

@@ -177,7 +177,9 @@ def _databases(observed: Observed, wanted: Sequence[Mapping[str, Any]]) -> Itera
         options = (f" CHARACTER SET {charset}" if charset else "") + (f" COLLATE {collate}" if collate else "")
         found = observed.databases.get(name)
         if found is None:
-            yield Change(f"database {name}", None, "present" + options, (f"CREATE DATABASE {identifier(name)}{options};",))
+            yield Change(
+                f"database {name}", None, "present" + options, (f"CREATE DATABASE {identifier(name)}{options};",)
+            )
         elif (charset and found[0] != charset) or (collate and found[1] != collate):
             new = (charset or found[0], collate or found[1])
             yield Change(
@@ -231,7 +233,11 @@ def _regrant(on: str, to: str, old: Grant, new: Grant) -> Iterable[str]:
     if extra and EVERYTHING not in new.privileges:
         yield f"REVOKE {', '.join(sorted(extra))} ON {on} FROM {to}"
     if old.grant_option != new.grant_option:
-        yield f"GRANT USAGE ON {on} TO {to} WITH GRANT OPTION" if new.grant_option else f"REVOKE GRANT OPTION ON {on} FROM {to}"
+        yield (
+            f"GRANT USAGE ON {on} TO {to} WITH GRANT OPTION"
+            if new.grant_option
+            else f"REVOKE GRANT OPTION ON {on} FROM {to}"
+        )
 
 
 def _privilege(name: str) -> str:

@@ -69,7 +69,9 @@ class Member:
         """A member from the plain dictionary that came over the bus."""
         generation, status, latch = survey["generation"], survey["status"], survey["latch"]
         if generation:
-            generation = Generation(int(generation["current"], 16), int(generation["bitmap"], 16), _hex(generation["history"]))
+            generation = Generation(
+                int(generation["current"], 16), int(generation["bitmap"], 16), _hex(generation["history"])
+            )
         return cls(
             name=name,
             disk=survey["disk"],
@@ -189,7 +191,9 @@ def _objections(member: Member, members: Sequence[Member], cluster: str, resourc
             reasons.append(f"{where}: not blank, and not made by hamysql: {found}. Wipe it yourself if it may be lost")
         return [*reasons, *_size_objections(member, members)]
     if (latch.cluster, latch.resource) != (cluster, resource):
-        reasons.append(f"{where}: holds the data of {latch.resource} of cluster {latch.cluster}, not {resource} of {cluster}")
+        reasons.append(
+            f"{where}: holds the data of {latch.resource} of cluster {latch.cluster}, not {resource} of {cluster}"
+        )
     if latch.disk != member.disk:
         reasons.append(f"{where}: the data is on {latch.disk}; another disk cannot be named in place")
     if member.device_uuid is None:

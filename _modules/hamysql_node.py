@@ -1,0 +1,32 @@
+"""
+One node, all at once: what the orchestration and the runner ask every member before they decide anything.
+"""
+
+from __future__ import annotations
+
+__virtualname__ = "hamysql_node"
+
+
+def __virtual__():
+    return __virtualname__
+
+
+def survey():
+    """
+    Everything that this node sees, in one job. Reads only, and works before anything is installed.
+
+    Returns ``{"settings": the configuration with masked secrets, "storage": see hamysql_storage.survey, "cluster": see
+    hamysql_cluster.status, "database": whether a server answers on the local socket}``.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'db*' hamysql_node.survey
+    """
+    return {
+        "settings": __salt__["hamysql.settings"](),
+        "storage": __salt__["hamysql_storage.survey"](),
+        "cluster": __salt__["hamysql_cluster.status"](),
+        "database": __salt__["hamysql_mysql.active"](),
+    }

@@ -1,0 +1,207 @@
+"""The life of one cluster in the lab, in order: bare nodes, wrong orders, deployment, again, power cut, rejoin.
+
+The tests of this file build on each other; when one fails, the rest would only say so again, and is not run.
+"""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+
+import pytest
+import yaml
+
+from lab import api
+
+pytestmark = pytest.mark.cluster
+
+PROJECT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(autouse=True)
+def _in_order(request):
+    failed = getattr(request.session, "cluster_failed", None)
+    if failed:
+        pytest.fail(f"not run: {failed} failed before, and this test builds on it")
+    yield
+    if getattr(request.node, "failed", False):
+        request.session.cluster_failed = request.node.name
+
+
+def _mended(lab, change):
+    """The lab's pillar with one thing changed, in the place where the lab's master serves it from."""
+    pillar = yaml.safe_load((PROJECT / "lab" / "pillar.sls").read_text())
+    changed = copy.deepcopy(pillar)
+    change(changed["hamysql"])
+    served = lab.salt / "pillar" / "lab.sls"
+    served.unlink()
+    served.write_text(yaml.safe_dump(changed, sort_keys=False))
+    return served
+
+
+@pytest.fixture
+def pillar(lab):
+    """A way to serve a changed pillar; the lab's own is back afterwards."""
+    served = lab.salt / "pillar" / "lab.sls"
+    original = served.read_bytes()
+    yield lambda change: _mended(lab, change)
+    served.unlink()
+    served.write_bytes(original)
+
+
+def _untouched(lab):
+    for node in ("db1", "db2"):
+        assert api.ssh(lab, node, "ls /etc/corosync /etc/drbd.d /var/lib/hamysql 2>/dev/null || true") == ""
+        assert api.ssh(lab, node, "wipefs --no-act /dev/ubdb") == ""
+
+
+def test_a_wrong_pillar_is_one_error_with_every_path(bare, progress, pillar):
+    def spoil(config):
+        config["vip"]["address"] = "10.77.1.1000"
+        config["storage"]["drbd"]["disc"] = "/dev/ubdb"
+
+    pillar(spoil)
+    result = api.orchestrate(bare, progress)
+    reason = result.failures["hamysql-members-checked"]
+    assert "hamysql:vip:address" in reason
+    assert "hamysql:storage:drbd:disc" in reason
+    assert not result.changes
+    _untouched(bare)
+
+
+def test_a_missing_disk_is_named_before_anything_is_touched(bare, progress, pillar):
+    pillar(lambda config: config["storage"]["drbd"].update(disk="/dev/ubdz"))
+    result = api.orchestrate(bare, progress)
+    reason = result.failures["hamysql-members-checked"]
+    assert "db1, /dev/ubdz: there is no such block device" in reason
+    assert "db2, /dev/ubdz: there is no such block device" in reason
+    _untouched(bare)
+
+
+def test_a_disk_with_a_file_system_is_left_alone(bare, progress):
+    api.ssh(bare, "db2", "mkfs.ext4 -q -L precious /dev/ubdb")
+    try:
+        reason = api.orchestrate(bare, progress).failures["hamysql-members-checked"]
+        assert "db2, /dev/ubdb: not blank, and not made by hamysql: ext4" in reason
+        assert "db1" not in reason
+        assert "precious" in api.ssh(bare, "db2", "blkid -p /dev/ubdb")
+    finally:
+        api.ssh(bare, "db2", "wipefs --all --quiet /dev/ubdb")
+    _untouched(bare)
+
+
+def test_a_member_that_does_not_answer_is_named(bare, progress):
+    api.ssh(bare, "db2", "systemctl stop salt-minion")
+    try:
+        result = api.orchestrate(bare, progress)
+    finally:
+        api.ssh(bare, "db2", "systemctl start salt-minion")
+        api.wait_for_minions(bare, progress)
+    reason = result.failures["hamysql-members-checked"]
+    assert "db2 (minion db2) does not answer" in reason
+    assert "db1" not in reason
+    _untouched(bare)
+
+
+def test_test_mode_on_bare_nodes_plans_and_touches_nothing(bare, progress):
+    result = api.deploy(bare, progress, test=True)
+    steps = result.changes["hamysql-storage-initialised"]["storage"]
+    assert steps[0].startswith("create_metadata on db1, db2")
+    assert any(step.startswith("seed on db1") for step in steps)
+    assert set(result.changes["hamysql-nodes-configured"]) == {"db1", "db2"}
+    _untouched(bare)
+
+
+def test_deployment_from_bare_nodes_ends_with_a_database_that_takes_writes(deployed):
+    assert "hamysql-nodes-configured" in deployed.result.changes
+    report = api.wait_until(deployed.lab, "both sides UpToDate", api.healthy, timeout=120)
+    assert report["active"] in ("db1", "db2")
+    outcome = api.start_probe(deployed.lab, 3).finish()
+    assert outcome.acknowledged > 0
+    assert outcome.lost == outcome.errors == 0
+
+
+def test_the_cluster_is_the_article_s(deployed):
+    shown = api.ssh(deployed.lab, "db1", "crm configure show")
+    assert "group g_mysql p_ip_mysql p_fs_mysql p_mysql" in shown
+    assert "colocation c_mysql_on_drbd inf: g_mysql ms_drbd_mysql:Promoted" in shown
+    assert "order o_drbd_before_mysql Mandatory: ms_drbd_mysql:promote g_mysql:start" in shown
+
+
+def test_nothing_starts_outside_the_cluster(deployed):
+    for node in ("db1", "db2"):
+        units = api.ssh(deployed.lab, node, "systemctl is-enabled mariadb drbd corosync pacemaker", check=False)
+        assert units.split() == ["masked", "masked", "enabled", "enabled"]
+
+
+def test_the_borrowed_repository_is_disabled_again(deployed):
+    for node in ("db1", "db2"):
+        listing = api.ssh(deployed.lab, node, "cat /etc/apt/sources.list.d/hamysql-crmsh.list")
+        assert all(line.startswith("#") for line in listing.splitlines() if line.strip())
+        assert "install ok installed" in api.ssh(deployed.lab, node, "dpkg -s crmsh")
+
+
+def test_the_firewall_lets_the_peers_in_and_nobody_else(deployed):
+    lab = deployed.lab
+    active = api.status(lab)["active"]
+    address = {"db1": "10.77.1.11", "db2": "10.77.1.12"}[active]
+    peer = "db2" if active == "db1" else "db1"
+    connect = "timeout 3 bash -c 'exec 3<>/dev/tcp/{}/{}' && echo open || echo shut"
+    assert api.ssh(lab, peer, connect.format("10.77.1.100", 3306)).strip() == "open"
+    outside = api.run(lab.in_namespace("bash", "-c", connect.format(address, 7788)), check=False).stdout.strip()
+    assert outside == "shut"
+    assert api.run(lab.in_namespace("bash", "-c", connect.format(address, 22))).stdout.strip() == "open"
+
+
+def test_a_second_deployment_changes_nothing_and_says_so(deployed, progress, figures):
+    again = api.deploy(deployed.lab, progress)
+    figures.append(f"second hamysql.orch: {again.seconds:.0f} s, {len(again.changes)} changes")
+    assert again.changes == {}
+    summary = next(state for state in again.states.values() if state["__id__"] == "hamysql-summarised")
+    assert "no changes made" in summary["comment"]
+
+
+def test_test_mode_on_a_converged_cluster_predicts_nothing(deployed, progress):
+    assert api.deploy(deployed.lab, progress, test=True).changes == {}
+
+
+def test_a_highstate_on_both_nodes_changes_nothing_and_stops_nothing(deployed):
+    probe = api.start_probe(deployed.lab, 30)
+    returned = api.salt_json(deployed.lab, "*", "state.apply", "hamysql")
+    outcome = probe.finish()
+    for minion, states in returned.items():
+        assert {name: state["changes"] for name, state in states.items() if state["changes"]} == {}, minion
+        assert all(state["result"] is True for state in states.values()), minion
+    assert outcome.errors == outcome.lost == 0
+
+
+def test_a_power_cut_of_the_active_node_loses_nothing_and_needs_no_hand(deployed, figures):
+    lab = deployed.lab
+    active = api.status(lab)["active"]
+    standby = "db2" if active == "db1" else "db1"
+    probe = api.start_probe(lab, 120)
+    api.wait_until(lab, "the probe to write", lambda report: report["database"], timeout=30)
+    api.power(lab, active, "off")
+    api.wait_until(lab, f"{standby} to serve", lambda report: report["active"] == standby, timeout=110)
+    outcome = probe.finish()
+    figures.append(
+        f"power cut of {active} without fencing: {outcome.acknowledged} acknowledged, {outcome.lost} lost, "
+        f"longest gap {outcome.longest_gap_seconds:.1f} s"
+    )
+    assert outcome.lost == 0
+    assert outcome.acknowledged > 0
+    assert outcome.errors > 0, "the probe did not notice the power cut"
+
+
+def test_the_cut_node_rejoins_and_both_sides_are_up_to_date(deployed, progress):
+    lab = deployed.lab
+    report = api.status(lab)
+    serving = report["active"]
+    (cut,) = (name for name, node in report["nodes"].items() if node["power"] == "off")
+    api.power(lab, cut, "on")
+    report = api.wait_until(lab, f"{cut} to be back and UpToDate", api.healthy, timeout=240)
+    assert report["active"] == serving, "the service moved back by itself"
+    api.wait_for_minions(lab, progress)
+    again = api.deploy(lab, progress)
+    assert again.changes == {}
+    assert api.status(lab)["active"] == serving
