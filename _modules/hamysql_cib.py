@@ -101,7 +101,8 @@ def configure(text=None, test=False):
         The text; the pillar's ``hamysql:pacemaker:configure`` by default. It can add elements, and change those it has added
         before. What left the text leaves the cluster. A password belongs into the pillar, not on a command line.
     test
-        Only say what would be changed; False by default.
+        Only say what would be changed once ``hamysql_cib.apply`` is done, since a text refers to what that makes; False by
+        default.
 
     Returns what was changed, in the form of ``hamysql_cib.diff``. Raises what ``hamysql_cib.apply`` raises, ``Refused`` with
     crm's own words where crm does not accept the text, and ``NotReady`` where crm is not installed.
@@ -115,12 +116,18 @@ def configure(text=None, test=False):
     """
     if text is None:
         text = __salt__["hamysql.config"]()["pacemaker"]["configure"]
-    act = cib_tools.preview if test else cib_tools.apply
-    return _returned(act(run, cib_tools.from_text(run, text), tag=cib.TEXT_TAG))
+    wanted = cib_tools.from_text(run, text)
+    if test:
+        return _returned(cib_tools.preview(run, wanted, tag=cib.TEXT_TAG, after=_applied))
+    return _returned(cib_tools.apply(run, wanted, tag=cib.TEXT_TAG))
 
 
 def _wanted(_live):
     return cib_desired.desired(__salt__["hamysql.config"]())
+
+
+def _applied(live):
+    return cib.plan(live, _wanted(live)).xml
 
 
 def _ids(adopt):

@@ -121,10 +121,22 @@ def patch(run: Run, live: str, new: str) -> None:
         raise Overtaken("the cluster configuration was changed by somebody else at the same time")
 
 
-def preview(run: Run, wanted: Wanted, *, tag: str = cib.TAG, adopt: Collection[str] = ()) -> Outcome:
-    """What :func:`apply` would do now, by the same steps up to the last, which it does not take."""
+def preview(
+    run: Run,
+    wanted: Wanted,
+    *,
+    tag: str = cib.TAG,
+    adopt: Collection[str] = (),
+    after: Callable[[str], str] | None = None,
+) -> Outcome:
+    """What :func:`apply` would do now, by the same steps up to the last, which it does not take.
+
+    after
+        Turns the live CIB into the one to start from: for a plan that follows another one that is not carried out yet.
+    """
     live = query(run)
-    plan = cib.plan(live, wanted(live), tag=tag, adopt=adopt)
+    start = after(live) if after else live
+    plan = cib.plan(start, wanted(start), tag=tag, adopt=adopt)
     if not plan.changes:
         return Outcome(live, plan, ())
     verify(run, plan.xml)

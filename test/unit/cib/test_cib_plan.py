@@ -45,6 +45,12 @@ def again(desired):
     return plan
 
 
+def test_nodes_and_status_are_pacemakers_and_no_items(fixture):
+    root = ET.fromstring(fixture("cib/cib-2.1.5-running.xml"))
+    sections = {item.section for item in cib_model.index(cib_model.configuration(root)).values()}
+    assert sections == {"crm_config", "resources", "constraints", "rsc_defaults", "tags"}
+
+
 def test_an_empty_cluster_gets_everything_and_a_list_of_it(make_cib, desired):
     plan = cib.plan(make_cib(), desired)
     assert ids(plan) == ids(plan, "added")
@@ -95,6 +101,15 @@ def test_order_and_inner_ids_do_not_matter(deployed, again):
             del parent.attrib[name]
             parent.set(name, value)
     assert again(deployed).changes == ()
+
+
+def test_a_change_leaves_the_rest_written_as_it_is(deployed, again, changed):
+    find(deployed, "p_fs_mysql-monitor-60s").set("id", "an-operators-own-id")
+    find(deployed, "c_mysql_on_drbd").append(ET.Comment("asked for by the accounting team"))
+    plan = again(deployed, changed(lambda site: site["vip"].update(address="10.77.1.101")))
+    assert ids(plan) == ["p_ip_mysql"]
+    assert find(plan.xml, "an-operators-own-id") is not None
+    assert "<!--asked for by the accounting team-->" in plan.xml
 
 
 def test_the_order_of_a_group_matters(deployed, again):

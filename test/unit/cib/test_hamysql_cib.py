@@ -63,14 +63,24 @@ def test_adopting_takes_one_id_or_a_list(module, tools, make_cib):
         ]
 
 
-def test_configure_takes_the_pillars_text_by_default(module, site):
+def test_configure_takes_the_pillars_text_and_previews_it_after_apply(module, site, tools):
+    before = tools.read()
+    site["pacemaker"]["configure"] = "location l_site g_mysql 10: db1\n"  # g_mysql is not there yet
+    assert [change["id"] for change in module.configure(test=True)["changes"]] == ["l_site", "hamysql-configure"]
+    assert tools.read() == before
+
+
+def test_configure_carries_out_unless_it_is_a_test(module, tools, make_cib):
+    tags = '<tags><tag id="hamysql-configure"><obj_ref id="p_old"/></tag></tags>'
+    tools.write(make_cib('<primitive id="p_old" class="ocf" provider="heartbeat" type="Dummy"/>', rest=tags))
     module.apply()
-    assert module.configure(test=True) == NOTHING
-    site["pacemaker"]["configure"] = "property cluster-delay=70s\n"
-    ids = ["cib-bootstrap-options-cluster-delay", "hamysql-configure"]
-    assert [change["id"] for change in module.configure(test=True)["changes"]] == ids
-    assert [change["id"] for change in module.configure()["changes"]] == ids
-    assert module.configure() == NOTHING
+    for test in (True, False):
+        removed = module.configure("", test=test)["changes"]
+        assert sorted((change["kind"], change["id"]) for change in removed) == [
+            ("removed", "hamysql-configure"),
+            ("removed", "p_old"),
+        ]
+    assert module.configure("") == NOTHING
 
 
 def test_nothing_to_do_is_true_without_changes(state):
