@@ -150,7 +150,7 @@ def parse_generation(text: str) -> Generation:
     """
     fields = text.strip().splitlines()[-1].split(":") if text.strip() else []
     try:
-        current, bitmap, *rest = (int(field, 16) for field in fields[:4])
+        current, bitmap, younger, older = (int(field, 16) for field in fields[:4])
     except ValueError as exc:
         raise ParseError(f"drbdadm get-gi printed {text.strip()!r}") from exc
-    return Generation(current, bitmap, tuple(rest))
+    return Generation(current, bitmap, (younger, older))
