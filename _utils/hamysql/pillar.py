@@ -8,8 +8,8 @@ from hamysql.schema import Items, Names, Section, Value
 MAKE_KEY = "make one with `openssl rand -hex 128`"
 MAKE_PASSWORD = "make one with `openssl rand -hex 16`"
 
-FREE_OPTIONS = Names(v.OPTION_NAME, v.OPTION_VALUE, "a mapping of option names to values")
-PROPERTIES = Names(v.OPTION_NAME, v.PROPERTY_VALUE, "a mapping of names to values")
+FREE_OPTIONS = Names(v.OPTION_NAME, v.required(v.OPTION_VALUE), "a mapping of option names to values")
+PROPERTIES = Names(v.OPTION_NAME, v.required(v.PROPERTY_VALUE), "a mapping of names to values")
 
 OPERATION = Section({"interval": v.TIME, "timeout": v.TIME})
 
@@ -79,7 +79,7 @@ COROSYNC = Section(
 REPOSITORY_TEXT = Value("a text on one line", v.text(1, 1024))
 REPOSITORY = Section(
     {
-        "name": REPOSITORY_TEXT,
+        "name": v.required(REPOSITORY_TEXT, "the line of an apt repository, or a repository's id elsewhere"),
         "humanname": REPOSITORY_TEXT,
         "file": v.PATH,
         "key_url": REPOSITORY_TEXT,
@@ -106,7 +106,7 @@ PACKAGE = Section(
         "firewall": PACKAGES,
         "database": PACKAGES,
         "further": PACKAGES,
-        "versions": Names(v.PACKAGE, v.VERSION, "a mapping of package names to versions"),
+        "versions": Names(v.PACKAGE, v.required(v.VERSION), "a mapping of package names to versions"),
         "hold": v.BOOLEAN,
         "masked_units": Items(v.UNIT, "a list of systemd units"),
     }

@@ -144,6 +144,8 @@ def _check_section(node: Section, value: Any, path: str, report: Report) -> dict
     if not isinstance(value, Mapping):
         report.add(path, kind(value), f"a mapping with the keys {', '.join(node.keys)}")
         return {key: check(child, None, f"{path}:{key}", Report()) for key, child in node.keys.items()}
+    if True in value and "on" in node.keys:  # YAML 1.1 reads a bare `on` as a boolean
+        value = {"on" if key is True else key: item for key, item in value.items()}
     for key in value:
         if key not in node.keys:
             report.add(f"{path}:{_key_text(key)}", "an unknown key", nearest(key, node.keys))

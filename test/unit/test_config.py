@@ -104,6 +104,13 @@ def test_the_pillar_wins_over_the_flavors_data(resolve, pillar):
     assert resolve(given)["mysql"]["binary"] == "/opt/mysql/bin/mysqld"
 
 
+def test_a_bare_on_is_not_the_boolean_that_yaml_makes_of_it(resolve, pillar):
+    given = pillar("minimal")
+    grant = {"privileges": ["ALL"], True: "app.*"}
+    given["mysql"] = {"users": [{"name": "app", "host": "%", "password": "p", "grants": [grant]}]}
+    assert resolve(given)["mysql"]["users"][0]["grants"][0]["on"] == "app.*"
+
+
 def test_empty_sections_of_a_pillar_are_the_defaults(resolve, pillar):
     given = pillar("minimal")
     given["mysql"] = None

@@ -1,0 +1,123 @@
+"""Any pillar whatsoever resolves, or is refused with the one error that lists its problems."""
+
+from __future__ import annotations
+
+import copy
+import json
+from typing import Any
+
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+
+from hamysql import config
+from hamysql.errors import ConfigError
+from hamysql.pillar import SCHEMA
+from hamysql.schema import redacted
+from support import PILLARS, load_pillar, parameters, secrets_of
+
+LAYERS = parameters()
+WHOLE = [load_pillar(name) for name in PILLARS]
+KEYS = sorted(
+    {*SCHEMA.keys, "nodes", "drbd", "options", "net", "addresses", "db1", "users", "grants", "operations", "on"}
+)
+LEAVES = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.floats(),
+    st.text(max_size=20),
+    st.binary(max_size=4),
+    st.dates(),
+    st.sampled_from(
+        ["db1", "10.0.0.1", "::1", "10.0.0.0/8", "/dev/sdb", "/", "mysql", "knet", "udp", "\x00", "a'b", "*.*"]
+    ),
+)
+YAMLISH = st.recursive(
+    LEAVES,
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=4),
+        st.dictionaries(st.one_of(st.sampled_from(KEYS), st.text(max_size=8), st.integers(), st.booleans(), st.none()), inner, max_size=5),
+    ),
+    max_leaves=20,
+)  # fmt: skip
+QUICK = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+def outcome(pillar: Any) -> dict[str, Any] | ConfigError:
+    try:
+        return config.resolve(config.layered(LAYERS, pillar), minion_id="db1", nodename="db1")
+    except ConfigError as exc:
+        error = exc
+    assert error.problems
+    assert all(problem.path.startswith("hamysql") and problem.found and problem.expected for problem in error.problems)
+    return error
+
+
+@QUICK
+@given(YAMLISH)
+def test_any_data_resolves_or_is_refused(pillar):
+    outcome(pillar)
+
+
+@QUICK
+@given(st.dictionaries(st.sampled_from(sorted(SCHEMA.keys)), YAMLISH))
+def test_any_data_below_known_keys_resolves_or_is_refused(pillar):
+    outcome(pillar)
+
+
+def places(node: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    below = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
+    return [path, *(place for key, item in below for place in places(item, (*path, key)))]
+
+
+def mutated(pillar: Any, place: tuple[Any, ...], value: Any) -> Any:
+    if not place:
+        return value
+    pillar = copy.deepcopy(pillar)
+    parent = pillar
+    for key in place[:-1]:
+        parent = parent[key]
+    parent[place[-1]] = value
+    return pillar
+
+
+@settings(QUICK, max_examples=400)
+@given(st.data())
+def test_a_good_pillar_with_anything_put_anywhere_resolves_or_is_refused(data):
+    whole = data.draw(st.sampled_from(WHOLE))
+    place = data.draw(st.sampled_from(places(whole)))
+    pillar = mutated(whole, place, data.draw(st.one_of(YAMLISH, LEAVES)))
+    result = outcome(pillar)
+    if isinstance(result, ConfigError):
+        for secret in secrets_of(pillar):
+            assert len(secret) < 8 or secret not in str(result)
+    else:
+        for secret in secrets_of(pillar):
+            assert len(secret) < 8 or json.dumps(secret)[1:-1] not in json.dumps(redacted(result))
+
+
+@settings(QUICK, max_examples=200)
+@given(st.data())
+def test_a_typing_error_in_a_key_is_told_with_the_key_that_was_meant(data):
+    place = data.draw(
+        st.sampled_from([place for place in places(WHOLE[0]) if len(place) == 2 and isinstance(place[1], str)])
+    )
+    section, key = place
+    cut = data.draw(st.integers(1, len(key) - 1))
+    wrong = key[:cut] + key[cut + 1 :]
+    assume(len(key) > 3 and wrong not in SCHEMA.keys[section].keys)
+    pillar = copy.deepcopy(WHOLE[0])
+    pillar[section][wrong] = pillar[section].pop(key)
+    result = outcome(pillar)
+    assert isinstance(result, ConfigError)
+    assert any(p.path == f"hamysql:{section}:{wrong}" and key in p.expected for p in result.problems)
+
+
+def test_depth_alone_is_no_traceback():
+    deep: Any = "end"
+    for _ in range(5000):
+        deep = [deep]
+    outcome({"cluster": deep, "mysql": {"users": deep}})
+    for _ in range(5000):
+        deep = {"mysql": deep}
+    outcome(deep)
