@@ -1,0 +1,54 @@
+"""Events of an orchestration as lines of a terminal."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from hamysql import progress
+from support import ROOT
+
+
+def test_the_phases_are_those_of_the_orchestration_in_its_order():
+    sls = (ROOT / "hamysql" / "orch" / "init.sls").read_text()
+    states = (ROOT / "_states" / "hamysql_orch.py").read_text()
+    functions = re.findall(r'\("hamysql-[a-z-]+", "(\w+)"\)', sls)
+    phase_of = dict(
+        re.findall(r'^def (\w+)\(name, cluster=None.*?\n    return _phase\(name, "(\w+)"', states, re.M | re.S)
+    )
+    assert [phase_of[function] for function in functions] == list(progress.PHASES)
+
+
+@pytest.mark.parametrize(("number", "phase"), list(enumerate(progress.PHASES, 1)))
+def test_a_phase_starts_with_its_number_and_what_it_does(number, phase):
+    line = progress.line({"state": "start", "phase": phase})
+    assert re.fullmatch(rf"\[{number}/8\] {phase} +{re.escape(progress.PHASES[phase])}", line)
+
+
+def test_a_phase_ends_with_its_seconds_and_result():
+    event = {"state": "end", "phase": "storage", "seconds": 12.3, "text": "5 steps"}
+    assert progress.line(event) == "[3/8] storage   done in 12 s: 5 steps"
+
+
+def test_a_step_stands_below_its_phase():
+    assert progress.line({"state": "step", "phase": "storage", "text": "up on db1"}).strip() == "- up on db1"
+
+
+def test_a_failure_is_loud_and_complete():
+    event = {"state": "failed", "phase": "members", "text": "db2 does not answer\ndb1 is broken"}
+    assert progress.line(event) == "[1/8] members   FAILED: db2 does not answer\ndb1 is broken"
+
+
+def test_the_summary_is_printed_as_it_is():
+    text = "cluster galaxy-db\n  db1: serves the database"
+    assert progress.line({"state": "finished", "phase": "summary", "text": text}) == text
+
+
+@pytest.mark.parametrize("event", [{}, {"state": "start", "phase": "unheard-of"}, {"state": "end", "phase": "nodes"}])
+def test_an_event_of_another_version_is_no_crash(event):
+    assert isinstance(progress.line(event), str)
+
+
+def test_a_follower_stops_at_the_end_and_only_there():
+    assert set(progress.LAST) == {"finished", "failed"}
