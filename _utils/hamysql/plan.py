@@ -98,6 +98,16 @@ class Member:
         """Nothing at all is on the disk."""
         return self.size is not None and not self.signatures and not self.uses
 
+    @property
+    def unrecorded(self) -> bool:
+        """Cut off between writing the metadata and recording it."""
+        return self.stage == Stage.CLAIMED and self.device_uuid is not None
+
+    @property
+    def initialised(self) -> bool:
+        """The replica belongs to an initialised cluster, and its disk is still there."""
+        return self.stage == Stage.INITIALISED and self.device_uuid is not None
+
 
 @dataclass(frozen=True)
 class Step:
@@ -134,10 +144,13 @@ def _join(members: Sequence[Member]) -> tuple[Step, ...]:
     """The data exists on at least one side: the others get metadata and then all data from DRBD itself."""
     steps: list[Step] = []
     blank = tuple(member.name for member in members if member.blank)
+    unclaimed = tuple(member.name for member in members if member.unrecorded)
     new = tuple(member.name for member in members if member.blank or member.stage < Stage.INITIALISED)
     if blank:
         why = "its disk is blank, and the other member holds the data that it will receive"
         steps.append(Step("create_metadata", blank, why))
+    if unclaimed:
+        steps.append(Step("create_metadata", unclaimed, "the metadata was written, but not yet recorded"))
     if new:
         steps.append(Step("seal", new, "the cluster is initialised: this replica is filled by DRBD's synchronisation"))
     return tuple(steps)
@@ -150,7 +163,7 @@ def _seed(members: Sequence[Member]) -> tuple[Step, ...]:
     blank = tuple(member.name for member in members if member.device_uuid is None)
     if blank:
         steps.append(Step("create_metadata", blank, "the disk is blank"))
-    unclaimed = tuple(m.name for m in members if m.device_uuid is not None and m.stage == Stage.CLAIMED)
+    unclaimed = tuple(member.name for member in members if member.unrecorded)
     if unclaimed:
         steps.append(Step("create_metadata", unclaimed, "the metadata was written, but not yet recorded"))
     down = tuple(member.name for member in members if member.status is None)
@@ -184,7 +197,7 @@ def _objections(member: Member, members: Sequence[Member], cluster: str, resourc
         return [f"{where}: there is no such block device (hamysql:storage:drbd:disk, or the node's own disk)"]
     reasons = [f"{where}: the disk is in use: {use}" for use in member.uses]
     latch = member.latch
-    others_data = any(other.stage == Stage.INITIALISED for other in members if other is not member)
+    others_data = any(other.initialised for other in members if other is not member)
     found = ", ".join(str(signature) for signature in member.signatures)
     if latch is None:
         if member.signatures:
