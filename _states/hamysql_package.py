@@ -79,7 +79,11 @@ def borrowed(name, pkgs, repository, hold=False):
 
 def _install(name, pkgs, hold):
     # `hold: False` would release what an administrator holds; only `True` is passed on.
-    return __states__["pkg.installed"](name=name, pkgs=pkgs, **({"hold": True} if hold else {}))
+    options = {"hold": True} if hold else {}
+    if __grains__["os_family"] == "Debian":
+        # What pacemaker recommends is every fence agent there is, with the SDK of every cloud: half of the installation.
+        options["install_recommends"] = False
+    return __states__["pkg.installed"](name=name, pkgs=pkgs, **options)
 
 
 def _repository(repository, enabled):
@@ -92,6 +96,8 @@ def _repository(repository, enabled):
 
 def _guarded(name, act):
     """Run ``act`` with the guard up; take away the guard that a killed run left, even where nothing is installed."""
+    if __grains__["os_family"] != "Debian":
+        return act()  # elsewhere, installing a package does not start its services
     left = guard.left_over()
     if __opts__["test"]:
         ret = act()

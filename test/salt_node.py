@@ -35,6 +35,7 @@ from support import ROOT
 SYSTEMS = {
     "debian12": {"os_family": "Debian", "os": "Debian", "osrelease": "12", "oscodename": "bookworm"},
     "debian13": {"os_family": "Debian", "os": "Debian", "osrelease": "13", "oscodename": "trixie"},
+    "el9": {"os_family": "RedHat", "os": "Rocky", "osrelease": "9.6", "oscodename": "Blue Onyx"},
     "ubuntu2404": {"os_family": "Debian", "os": "Ubuntu", "osrelease": "24.04", "oscodename": "noble"},
 }
 SERVED = ("hamysql", "_modules", "_states", "_utils", "_runners")
@@ -77,7 +78,7 @@ class Node:
             "pillar_roots": {"base": [str(pillar_root(folder / "pillar", pillar))]},
             "module_dirs": [str(ROOT / "_modules")],
             "states_dirs": [str(ROOT / "_states")],
-            "grains": {**SYSTEMS[system], "nodename": "db1", "osmajorrelease": int(SYSTEMS[system]["osrelease"][:2])},
+            "grains": {**SYSTEMS[system], "nodename": "db1", "osmajorrelease": int(SYSTEMS[system]["osrelease"].split(".")[0])},
         }
         file.write_text(yaml.safe_dump(options))
         self._low: dict[str, Any] = {}
