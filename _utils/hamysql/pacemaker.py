@@ -90,7 +90,7 @@ def parse(text: str) -> Cluster:
     dc = summary.find("current_dc")
     options = summary.find("cluster_options")
     return Cluster(
-        dc=dc.get("name") if dc is not None and _true(dc, "present") else None,
+        dc=dc.get("name") if dc is not None else None,  # no name where present="false"
         quorum=dc is not None and _true(dc, "with_quorum"),
         maintenance=options is not None and _true(options, "maintenance-mode"),
         nodes={node.get("name", ""): _node(node) for node in root.findall("nodes/node")},

@@ -73,6 +73,12 @@ def test_a_stopped_resource_has_no_node():
     assert (resource.node, resource.parent, resource.blocked) == (None, "c", True)
 
 
+def test_a_replica_of_a_bundle_belongs_to_the_bundle():
+    text = """<pacemaker-result><summary/><resources><bundle id="b"><replica id="0">
+      <resource id="b-docker-0" role="Started"><node name="db1"/></resource></replica></bundle></resources></pacemaker-result>"""
+    assert [(resource.id, resource.parent) for resource in pacemaker.parse(text).resources] == [("b-docker-0", "b")]
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [

@@ -23,10 +23,40 @@ from hamysql.command import Result, run
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 
 
+# Times that the tests can name, whatever the formula's defaults are tuned to.
+OPERATIONS = {
+    "p_ip_mysql": {"start": "20s", "stop": "20s", "monitor": ("30s", "20s")},
+    "p_drbd_mysql": {
+        "start": "240s",
+        "stop": "180s",
+        "promote": "180s",
+        "demote": "180s",
+        "notify": "90s",
+        "monitor_promoted": ("29s", "20s"),
+        "monitor_unpromoted": ("30s", "20s"),
+    },
+    "p_fs_mysql": {"start": "60s", "stop": "180s", "monitor": ("60s", "60s")},
+    "p_mysql": {"start": "300s", "stop": "120s", "monitor": ("20s", "10s")},
+}
+
+
 @pytest.fixture
-def site() -> dict[str, Any]:
-    """The resolved configuration of the lab."""
+def lab() -> dict[str, Any]:
+    """The resolved configuration of the lab, with the formula's own defaults."""
     return json.loads((FIXTURES / "config" / "lab.json").read_text(encoding="utf-8"))
+
+
+@pytest.fixture
+def site(lab: dict[str, Any]) -> dict[str, Any]:
+    """The same with the operations' times above."""
+    lab["pacemaker"]["operations"] = {
+        resource: {
+            name: {"timeout": times} if isinstance(times, str) else {"interval": times[0], "timeout": times[1]}
+            for name, times in operations.items()
+        }
+        for resource, operations in OPERATIONS.items()
+    }
+    return lab
 
 
 @pytest.fixture

@@ -81,9 +81,9 @@ def test_the_server_is_named_and_never_mysqld_safe(desired):
     }
 
 
-def test_every_operation_has_a_timeout(desired):
-    operations = list(desired.iter("op"))
-    assert len(operations) == 16
+def test_every_operation_has_a_timeout_by_default(lab):
+    operations = list(cib_desired.desired(lab).iter("op"))
+    assert {op.get("name") for op in operations} == {"start", "stop", "monitor", "promote", "demote", "notify"}
     assert [op.get("id") for op in operations if not op.get("timeout")] == []
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hamysql import cib, cib_tools
+from hamysql import cib, cib_text, cib_tools
 from hamysql.errors import CommandFailed, NotReady, Refused
 
 TEXT = """\
@@ -98,6 +98,25 @@ def test_crms_own_words_are_the_error_without_the_password(tools, load):
     assert "\x1b" not in text
     assert caught.value.__cause__ is None
     assert tools.read() == before
+
+
+def test_crms_colours_are_not_in_the_error(tools, load):
+    def before(argv):
+        if argv[0] == "crm":
+            raise CommandFailed(
+                argv, 1, "\x1b[31mERROR\x1b[0m: constraint c_x references a resource g_nope which doesn't exist\n"
+            )
+
+    tools.before = before
+    with pytest.raises(Refused, match=r"\nERROR: constraint c_x references a resource g_nope which doesn't exist$"):
+        load(TEXT)
+
+
+def test_the_scratch_copy_has_no_reference_to_what_is_taken_out(make_cib):
+    resources = '<primitive id="p_key" class="ocf" provider="heartbeat" type="Dummy"/>'
+    constraints = '<rsc_location id="cli-ban-p_key-on-db1" rsc="p_key" node="db1" score="-INFINITY"/>'
+    tags = '<tags><tag id="hamysql-configure"><obj_ref id="p_key"/></tag><tag id="t"><obj_ref id="p_key"/></tag></tags>'
+    assert "p_key" not in cib_text.without(make_cib(resources, constraints, tags), cib.TEXT_TAG)
 
 
 def test_where_crm_is_missing_the_error_says_what_to_install(tools, load):

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from hamysql.command import Result
-from hamysql.errors import CommandFailed
+from hamysql.errors import CommandFailed, NotReady
 
 
 @pytest.fixture
@@ -91,6 +91,25 @@ def test_a_unit_that_does_not_start_is_an_error(load_module, monkeypatch):
     monkeypatch.setattr(loaded, "run", run)
     with pytest.raises(CommandFailed, match=r"Job for corosync\.service failed"):
         loaded.start()
+
+
+def test_waiting_ends_when_all_are_online(load_module, fake, fixture, monkeypatch):
+    loaded = load_module("_modules", "hamysql_cluster")
+    monkeypatch.setattr(loaded, "run", fake({"crm_mon": Result(0, fixture("pacemaker/crm_mon-2.1.5-running.xml"))}).run)
+    assert loaded.wait_online(["db1", "db2"], timeout=0)["dc"] == "db1"
+    with pytest.raises(NotReady, match=r"db3 are online.*seen last: db1, db2 online, controller db1"):
+        loaded.wait_online(["db1", "db3"], timeout=0)
+
+
+def test_waiting_says_what_was_seen_last(load_module, fake, fixture, monkeypatch):
+    loaded = load_module("_modules", "hamysql_cluster")
+    for result, seen in (
+        (Result(102, ""), "pacemaker does not run here"),
+        (Result(0, fixture("pacemaker/crm_mon-2.1.5-no-dc.xml")), "nobody online, controller not elected"),
+    ):
+        monkeypatch.setattr(loaded, "run", fake({"crm_mon": result}).run)
+        with pytest.raises(NotReady, match=f"seen last: {seen}"):
+            loaded.wait_online(["db1", "db2"], timeout=0)
 
 
 def test_the_membership(module, fixture):
