@@ -5,9 +5,10 @@ Corosync and pacemaker on one node: what they say, and the verbs that start and 
 from __future__ import annotations
 
 import dataclasses
+from shutil import which
 
 from hamysql import membership, pacemaker, wait
-from hamysql.command import run
+from hamysql.command import PATH, run
 
 __virtualname__ = "hamysql_cluster"
 
@@ -39,7 +40,7 @@ def status():
     "maintenance", "pending", "unclean", "shutdown": bool, ...}}, "resources": [{"id", "role", "node" or None, "parent",
     "agent", "managed", "blocked", "failed"}], "failures": [{"action", "node", "status", "reason", "when"}], "fencing":
     [{"target", "action", "status", "client", "completed", "reason"}]}``; ``running`` is False and all else empty where pacemaker
-    on this node does not run, or is not connected to it yet.
+    on this node is not installed, does not run, or is not connected to it yet.
 
     CLI Example:
 
@@ -47,6 +48,8 @@ def status():
 
         salt '*' hamysql_cluster.status
     """
+    if not which("crm_mon", path=PATH):
+        return _STOPPED
     result = run(["crm_mon", "--one-shot", "--output-as=xml"], accept=(0, *_NOT_RUNNING))
     if result.returncode in _NOT_RUNNING:
         return _STOPPED
