@@ -1,6 +1,7 @@
-{#- What pacemaker manages: the pillar's resources, constraints, properties and own `crm configure` text, as one change
-    each in the configuration that all nodes share. The orchestration applies this on exactly one node, when the storage
-    is ready; it is no part of a highstate. Reads pillar hamysql: vip, storage, mysql, pacemaker. #}
+# What pacemaker manages: the pillar's resources, constraints and settings, and its own `crm configure` text, each one
+# change to the configuration that all nodes share. The orchestration applies this on exactly one node, when the storage
+# is ready; it is no part of a highstate. The states read pillar hamysql: vip, storage, mysql, pacemaker.
+
 hamysql-cib-resources-managed:
   hamysql_cib.managed: []
 

@@ -166,7 +166,7 @@ def test_the_text_is_not_loaded_in_test_mode(state):
 
 def test_the_sls_passes_nothing_to_the_states(request):
     text = (request.config.rootpath / "hamysql" / "pacemaker" / "resources.sls").read_text(encoding="utf-8")
-    states = yaml.safe_load(text[text.index("#}") + 2 :])
+    states = yaml.safe_load(text)
     arguments = [next(iter(argument)) for state in states.values() for argument in next(iter(state.values()))]
     assert [next(iter(state)) for state in states.values()] == ["hamysql_cib.managed", "hamysql_cib.configured"]
     assert arguments == ["require"]
