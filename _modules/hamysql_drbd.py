@@ -107,24 +107,28 @@ def create_metadata():
     resource = options["resource"]
     known = latch.read(resource)
     found = disk.signatures(run, device)
-    uuid = next((signature.uuid for signature in found if signature.type == "drbd"), None)
+    metadata = next((signature for signature in found if signature.type == "drbd"), None)
+    uuid = metadata.uuid if metadata else ""
     if known and uuid and known.device_uuid == uuid:
         return False
     used = disk.uses(run, device)
     if used:
         raise Refused(f"{device} is in use: {', '.join(used)}")
-    if uuid and known and known.stage == Stage.CLAIMED:
+    if metadata and known and known.stage == Stage.CLAIMED:
         # Cut off between writing the metadata and recording it: it is ours if nothing was ever written through it.
         generations = _generation(options)
         if generations is None or not generations.just_created:
             raise Refused(f"{device} holds DRBD metadata that hamysql did not make")
-    elif found:
+        found = [signature for signature in found if signature is not metadata]
+    if found:
         raise Refused(f"{device} is not blank: {', '.join(map(str, found))}")
     claim = Latch(site["cluster"]["name"], resource, device, Stage.CLAIMED)
     if not uuid:
         latch.write(claim)
-        # Standard input is empty: drbdmeta cancels wherever it would have to ask.
-        run(["drbdadm", "create-md", resource], timeout=600)
+        # Standard input is empty: drbdmeta cancels wherever it would have to ask. It would, about metadata that has no
+        # device UUID: drbdadm writes that with a second program, and was cut off before it.
+        force = ["--force"] if metadata else []
+        run(["drbdadm", "create-md", *force, resource], timeout=600)
         uuid = next(signature.uuid for signature in disk.signatures(run, device) if signature.type == "drbd")
     latch.write(Latch(claim.cluster, resource, device, Stage.METADATA, uuid))
     return True

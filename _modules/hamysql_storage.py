@@ -117,7 +117,11 @@ def initialise_datadir():
     directory = Path(filesystem["directory"])
     directory.mkdir(mode=0o755, parents=True, exist_ok=True)
     if os.path.ismount(directory):
-        raise Refused(f"{directory} is a mount point in use already")
+        source = run(["findmnt", "--noheadings", "--output", "SOURCE", "--mountpoint", str(directory)]).stdout.strip()
+        if source != filesystem["device"]:
+            raise Refused(f"{directory} is a mount point in use already, of {source}")
+        # Left behind by an earlier run whose minion was killed in the middle.
+        run(["umount", str(directory)])
     _mount(filesystem)
     try:
         if set(os.listdir(directory)) - {"lost+found"}:

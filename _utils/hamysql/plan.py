@@ -215,7 +215,7 @@ def _objections(member: Member, members: Sequence[Member], cluster: str, resourc
         elif latch.stage > Stage.CLAIMED and not others_data:
             reasons.append(f"{where}: hamysql's DRBD metadata has gone, and no other member holds the data")
     elif latch.stage == Stage.CLAIMED:
-        if member.generation is None or not member.generation.just_created:
+        if member.generation is None or not member.generation.just_created or len(member.signatures) > 1:
             reasons.append(f"{where}: holds DRBD metadata that hamysql did not make: {found}")
     elif latch.device_uuid.lower() != member.device_uuid.lower():
         reasons.append(f"{where}: the DRBD metadata is another disk's: {found}, expected UUID {latch.device_uuid}")

@@ -367,9 +367,16 @@ def test_metadata_in_which_somebody_else_wrote_data_is_not_seeded():
     assert reasons == [f"db1, /dev/sdb: data was written outside hamysql (generation {USED.current:016X})"]
 
 
-@pytest.mark.parametrize("generation", [USED, None], ids=["used", "unreadable"])
-def test_a_claim_does_not_make_strange_metadata_ours(generation):
-    claimed = replace(ours("db1", Stage.CLAIMED), generation=generation)
+@pytest.mark.parametrize(
+    "claimed",
+    [
+        ours("db1", Stage.CLAIMED, USED),
+        replace(ours("db1", Stage.CLAIMED), generation=None),
+        ours("db1", Stage.CLAIMED, NEW, XFS),
+    ],
+    ids=["used", "unreadable", "with a file system"],
+)
+def test_a_claim_does_not_make_strange_metadata_ours(claimed):
     for peer in (blank("db2"), ours("db2", Stage.INITIALISED)):
         assert "DRBD metadata that hamysql did not make" in refusal(claimed, peer)[0]
 

@@ -1,0 +1,446 @@
+"""Two nodes with disks, DRBD and latches, made of plain objects, for the real plan, modules and orchestration state to work on.
+
+Programs are answered from a model instead of a kernel; everything above ``hamysql.command.run`` is the product's own code.
+What may never happen (a file system made on data, a forced promotion where data exists, metadata written over
+something) is an ``AssertionError`` at the program that would do it.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from types import CodeType, ModuleType, SimpleNamespace
+from typing import Any
+
+from hamysql.command import Result
+from hamysql.disk import Signature
+from hamysql.drbd import JUST_CREATED
+from hamysql.errors import CommandFailed, HamysqlError
+from hamysql.members import Answer, Members
+from hamysql.plan import Latch
+from support import ROOT
+
+DEVICE, DIRECTORY = "/dev/drbd0", "/var/lib/mysql"
+
+
+class PowerCut(BaseException):
+    """The node goes down in the middle of a program. Not an ``Exception``: nothing in the product may catch it."""
+
+
+class MinionKilled(BaseException):
+    """The minion's process goes, the kernel under it stays as it is."""
+
+
+class MasterKilled(BaseException):
+    """The orchestration goes; what it has started on the minions runs to its end."""
+
+
+@dataclass
+class Volume:
+    """What the replicated device shows: a file system, a database, and the rows that clients were told are safe."""
+
+    filesystem: str = ""
+    database: str = ""
+    rows: int = 0
+
+
+@dataclass
+class Metadata:
+    """DRBD's metadata on one disk."""
+
+    uuid: str
+    current: int = JUST_CREATED
+    history: int = 0
+    disk: str = "Inconsistent"
+
+
+@dataclass
+class Disk:
+    size: int = 512 * 2**20
+    foreign: Signature | None = None
+    metadata: Metadata | None = None
+    volume: Volume = field(default_factory=Volume)
+
+
+@dataclass
+class Node:
+    name: str
+    disk: Disk | None = field(default_factory=Disk)
+    latch: Latch | None = None
+    on: bool = True
+    up: bool = False
+    primary: bool = False
+    mounted: bool = False
+    dead: BaseException | None = None  # the process that works on the present job is gone
+    modules: dict[str, ModuleType] = field(default_factory=dict)
+
+    def boot(self) -> None:
+        """Power cycle: what only the kernel knew is gone."""
+        self.on, self.up, self.primary, self.mounted = True, False, False, False
+
+
+class World:
+    """The cluster galaxy-db: db1 and db2."""
+
+    def __init__(self) -> None:
+        self.nodes = {name: Node(name) for name in ("db1", "db2")}
+        self.acknowledged = 0
+        self.programs = 0
+        self.jobs = 0
+        self.disturb: Callable[[Node, str], None] = lambda node, moment: None
+        self.kill_master_at: int | None = None
+        self._uuids = itertools.count(0x1000)
+        for node in self.nodes.values():
+            self._load(node)
+
+    # --- the product's own modules, one copy for each node
+
+    def site(self, node: Node) -> dict[str, Any]:
+        return {
+            "self": node.name,
+            "cluster": {"name": "galaxy-db", "nodes": {name: {"disk": "/dev/sdb"} for name in self.nodes}},
+            "storage": {
+                "drbd": {"resource": "mysql", "minor": 0},
+                "filesystem": {
+                    "type": "xfs",
+                    "options": "noatime",
+                    "mkfs_options": [],
+                    "device": DEVICE,
+                    "directory": DIRECTORY,
+                },
+            },
+            "mysql": {"user": "mysql", "group": "mysql", "install_db": "mariadb-install-db", "datadir": DIRECTORY},
+        }
+
+    def _load(self, node: Node) -> None:
+        for name in ("hamysql_drbd", "hamysql_storage"):
+            module = load(f"_modules/{name}.py", f"{node.name}_{name}")
+            module.run = self._runner(node)
+            module.latch = SimpleNamespace(
+                read=lambda resource: node.latch, write=lambda latch: self._write_latch(node, latch)
+            )
+            node.modules[name] = module
+        drbd, storage = node.modules.values()
+        proc = SimpleNamespace(exists=lambda: True, read_text=lambda encoding: self._proc(node))
+        drbd.PROC, drbd.Path = proc, lambda path: SimpleNamespace(exists=lambda: True)
+        storage.os = SimpleNamespace(
+            path=SimpleNamespace(ismount=lambda path: node.mounted), listdir=lambda path: self._listing(node)
+        )
+        for module in (drbd, storage):
+            module.__salt__ = {
+                "hamysql.config": lambda: self.site(node),
+                "hamysql_drbd.status": drbd.status,
+                "hamysql_drbd.generation": drbd.generation,
+            }
+        storage.Path = _Folder
+
+    def _write_latch(self, node: Node, latch: Latch) -> None:
+        self._moment(node, "before")
+        assert latch.cluster == "galaxy-db"
+        node.latch = latch
+        self._moment(node, "after")
+
+    def _moment(self, node: Node, moment: str) -> None:
+        """Before, in the middle of or after something that changes the node: where it can be interrupted."""
+        if node.dead:
+            raise node.dead  # clean-up code does not run in a process that is gone
+        self.programs += moment == "before"
+        try:
+            self.disturb(node, moment)
+        except BaseException as exc:
+            node.dead = exc
+            raise
+
+    def _listing(self, node: Node) -> list[str]:
+        assert node.mounted, "the root file system's folder was looked at, not the replicated one"
+        return ["ibdata1"] if node.disk.volume.database else []
+
+    # --- DRBD
+
+    def peer(self, node: Node) -> Node:
+        return next(other for other in self.nodes.values() if other is not node)
+
+    def connected(self) -> bool:
+        return all(node.on and node.up for node in self.nodes.values())
+
+    def settle(self) -> None:
+        """What DRBD does by itself: a connected replica that is inconsistent follows the one that is not."""
+        first, second = self.nodes.values()
+        if self.connected():
+            for source, target in ((first, second), (second, first)):
+                good, bad = source.disk.metadata, target.disk.metadata
+                if good.disk == "UpToDate" and bad.disk == "Inconsistent" and bad.current == JUST_CREATED:
+                    bad.current, bad.history = next(self._uuids) << 8, JUST_CREATED
+
+    def synchronise(self) -> None:
+        """A running synchronisation comes to its end."""
+        first, second = self.nodes.values()
+        self.settle()
+        if self.connected():
+            for source, target in ((first, second), (second, first)):
+                good, bad = source.disk.metadata, target.disk.metadata
+                if good.disk == "UpToDate" and bad.disk == "Inconsistent":
+                    bad.disk, bad.current, bad.history = "UpToDate", good.current, good.history
+                    target.disk.volume = Volume(**vars(source.disk.volume))
+
+    def change(self, node: Node, **fields: Any) -> None:
+        """A write through the replicated device of the primary, on the peer's disk too if it is up to date."""
+        assert node.primary, "a write without being primary"
+        targets = [node, self.peer(node)] if self.connected() else [node]
+        for target in targets:
+            if target is node or target.disk.metadata.disk == "UpToDate":
+                vars(target.disk.volume).update(fields)
+        if len(targets) == 1 and self.peer(node).disk and self.peer(node).disk.metadata:
+            node.disk.metadata.current = next(self._uuids) << 8
+
+    def data(self) -> list[Node]:
+        """The nodes whose disks hold rows, powered or not."""
+        return [node for node in self.nodes.values() if node.disk and node.disk.volume.rows]
+
+    def _proc(self, node: Node) -> str:
+        head = "version: 8.4.11 (api:1/proto:86-101)\nsrcversion: 059B1B470318F053F5077D5 \n"
+        if not node.up:
+            return head
+        mine, peer = node.disk.metadata, self.peer(node)
+        role = "Primary" if node.primary else "Secondary"
+        if not self.connected():
+            return f"{head} 0: cs:WFConnection ro:{role}/Unknown ds:{mine.disk}/DUnknown C r-----\n    ns:0 oos:0\n"
+        theirs, other = peer.disk.metadata.disk, "Primary" if peer.primary else "Secondary"
+        state = "Connected"
+        if {mine.disk, theirs} == {"UpToDate", "Inconsistent"}:
+            state = "SyncSource" if mine.disk == "UpToDate" else "SyncTarget"
+        return f"{head} 0: cs:{state} ro:{role}/{other} ds:{mine.disk}/{theirs} C r-----\n    ns:0 oos:0\n"
+
+    # --- programs
+
+    def _runner(self, node: Node):
+        def run(argv: Sequence[str], *, stdin=None, timeout=60, accept=(0,), env=None) -> Result:
+            reading = argv[0] in ("wipefs", "blockdev", "lsblk", "findmnt") or "get-gi" in argv
+            if not reading:
+                self._moment(node, "before")
+            program = argv[1] if argv[0] == "drbdadm" else argv[0].partition(".")[0]
+            result = getattr(self, "_" + program.replace("-", "_"))(node, list(argv[1:]))
+            if not reading:
+                self._moment(node, "after")
+            if result.returncode not in accept:
+                raise CommandFailed(argv, result.returncode, result.stderr)
+            return result
+
+        return run
+
+    def _wipefs(self, node: Node, argv: list[str]) -> Result:
+        assert argv[0] == "--no-act"
+        disk, rows = node.disk, []
+        if disk.metadata:
+            rows.append({"type": "drbd", "offset": "0x18fff03c", "uuid": disk.metadata.uuid or None})
+        if disk.foreign:
+            rows.append({"type": disk.foreign.type, "offset": hex(disk.foreign.offset), "uuid": None})
+        if disk.volume.filesystem == "xfs":
+            rows.append({"type": "xfs", "offset": "0x0", "uuid": "dbeced43"})
+        return Result(0, json.dumps({"signatures": rows}))
+
+    def _blockdev(self, node: Node, argv: list[str]) -> Result:
+        return Result(0, f"{node.disk.size}\n") if node.disk else Result(1, "", "No such file or directory")
+
+    def _lsblk(self, node: Node, argv: list[str]) -> Result:
+        children = [{"name": DEVICE, "type": "disk", "mountpoints": [DIRECTORY if node.mounted else None]}]
+        top = {"name": "/dev/sdb", "type": "disk", "mountpoints": [None], "children": children if node.up else []}
+        return Result(0, json.dumps({"blockdevices": [top]}))
+
+    def _findmnt(self, node: Node, argv: list[str]) -> Result:
+        return Result(0, f"{DEVICE}\n") if node.mounted else Result(1, "")
+
+    def _get_gi(self, node: Node, argv: list[str]) -> Result:
+        found = node.disk.metadata if node.disk else None
+        if not found:
+            return Result(255, "", "No valid meta data found")
+        return Result(0, f"{found.current:016X}:{0:016X}:{found.history:016X}:{0:016X}:0:0:0:0:0:0:0\n")
+
+    def _create_md(self, node: Node, argv: list[str]) -> Result:
+        disk, force = node.disk, "--force" in argv
+        if node.up:
+            return Result(20, "", "Device '0' is configured!")
+        if not force and (disk.metadata or disk.foreign or disk.volume != Volume()):
+            return Result(1, "", "Found some data")
+        assert not disk.foreign, "metadata written over foreign data"
+        assert disk.volume == Volume(), "metadata written over a replica"
+        assert disk.metadata is None or disk.metadata.current == JUST_CREATED, "metadata written over metadata of data"
+        disk.metadata = Metadata("")
+        self._moment(node, "half")  # drbdadm writes the device's UUID with a second program
+        disk.metadata.uuid = f"{next(self._uuids):016x}"
+        return Result(0, "")
+
+    def _modprobe(self, node: Node, argv: list[str]) -> Result:
+        return Result(0, "")
+
+    def _up(self, node: Node, argv: list[str]) -> Result:
+        if not node.disk.metadata:
+            return Result(1, "", "No valid meta data found")
+        node.up = True
+        self.settle()
+        return Result(0, "")
+
+    def _primary(self, node: Node, argv: list[str]) -> Result:
+        if self.connected() and self.peer(node).primary:
+            return Result(11, "", "Multiple primaries not allowed by config")
+        if "--force" in argv and node.disk.metadata.disk != "UpToDate":
+            assert not self.data(), f"{node.name} was promoted by force while {self.data()[0].name} holds data"
+            assert node.disk.metadata.current == JUST_CREATED, "a forced promotion of an old replica"
+            node.disk.metadata = Metadata(node.disk.metadata.uuid, next(self._uuids) << 8, JUST_CREATED, "UpToDate")
+            self.settle()
+        if node.disk.metadata.disk != "UpToDate":
+            return Result(17, "", "State change failed: (-2) Need access to UpToDate data")
+        node.primary = True
+        return Result(0, "")
+
+    def _secondary(self, node: Node, argv: list[str]) -> Result:
+        if node.mounted:
+            return Result(11, "", "State change failed: (-12) Device is held open by someone")
+        node.primary = False
+        return Result(0, "")
+
+    def _mkfs(self, node: Node, argv: list[str]) -> Result:
+        assert argv[-1] == DEVICE
+        assert not node.mounted
+        assert not node.disk.volume.rows, f"a file system was made over {node.disk.volume.rows} rows"
+        assert not self.data(), f"a file system was made while {self.data()[0].name} holds data"
+        self.change(node, filesystem="half", database="")
+        self._moment(node, "half")
+        self.change(node, filesystem="xfs")
+        return Result(0, "")
+
+    def _mount(self, node: Node, argv: list[str]) -> Result:
+        assert argv[-2:] == [DEVICE, DIRECTORY]
+        if not node.primary or node.disk.volume.filesystem != "xfs":
+            return Result(32, "", "wrong fs type, bad superblock")
+        node.mounted = True
+        return Result(0, "")
+
+    def _umount(self, node: Node, argv: list[str]) -> Result:
+        node.mounted = False
+        return Result(0, "")
+
+    def _chown(self, node: Node, argv: list[str]) -> Result:
+        assert node.mounted, "the folder below the mount point was changed"
+        return Result(0, "")
+
+    _chmod = _sync = _chown
+
+    def _mariadb_install_db(self, node: Node, argv: list[str]) -> Result:
+        assert node.mounted, "a database was made on the root file system"
+        assert not node.disk.volume.database, "a database was made over another one"
+        self.change(node, database="half")
+        self._moment(node, "half")
+        self.change(node, database="complete")
+        return Result(0, "")
+
+    # --- the master's side
+
+    def call(self, minions: Sequence[str], function: str, kwargs: Any, patience: float) -> dict[str, Answer]:
+        """What :class:`hamysql.master.Master` does: every minion works on the job, some do not answer."""
+        self.jobs += 1
+        answers: dict[str, Answer] = {}
+        for minion in minions:
+            node = self.nodes[minion]
+            if not node.on:
+                continue
+            try:
+                answers[minion] = Answer(self._execute(node, function))
+            except HamysqlError as exc:
+                answers[minion] = Answer(error=str(exc))
+            except PowerCut:
+                node.boot()
+            except MinionKilled:
+                pass
+            node.dead = None
+        if self.kill_master_at == self.jobs:
+            self.kill_master_at = None
+            raise MasterKilled
+        return answers
+
+    def _execute(self, node: Node, function: str) -> Any:
+        if function == "hamysql_node.survey":
+            return {"settings": self.site(node), "storage": node.modules["hamysql_storage"].survey()}
+        module, verb = function.split(".")
+        return getattr(node.modules[module], verb)(**({"timeout": 0} if verb == "wait_connected" else {}))
+
+    def deploy(self) -> dict[str, Any]:
+        """The orchestration's storage phase, as the state returns it; the members' survey of phase one included."""
+        orch = load("_states/hamysql_orch.py", "world_hamysql_orch")
+        orch.__context__ = {"hamysql_orch": _Deployment(self, orch)}
+        orch.__opts__ = {"test": False}
+        return orch.storage_initialised("hamysql-storage-initialised")
+
+    def serve(self) -> bool:
+        """What pacemaker does with initialised members: promote one whose data is complete, and let clients write."""
+        members = [node for node in self.nodes.values() if node.on and node.disk and node.disk.metadata]
+        if not all(node.latch and node.latch.stage.name == "INITIALISED" for node in members):
+            return False
+        for node in members:
+            node.up = True
+        self.settle()
+        ready = [node for node in members if node.primary] or [n for n in members if n.disk.metadata.disk == "UpToDate"]
+        if not ready or any(node.on and node not in members for node in self.nodes.values()):
+            return False
+        node = ready[0]
+        node.primary = node.mounted = True
+        volume = node.disk.volume
+        assert (volume.filesystem, volume.database) == ("xfs", "complete"), "an incomplete database was handed over"
+        assert volume.rows == self.acknowledged, f"{self.acknowledged - volume.rows} acknowledged rows are gone"
+        self.acknowledged += 1
+        self.change(node, rows=self.acknowledged)
+        return True
+
+
+class _Folder:
+    """Stands for the mount point."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+    def __str__(self) -> str:
+        return self.path
+
+    def mkdir(self, mode: int, parents: bool, exist_ok: bool) -> None:
+        pass
+
+
+class _Deployment:
+    """What the orchestration's phases share, without Salt: see ``_Deployment`` in ``_states/hamysql_orch.py``."""
+
+    def __init__(self, world: World, orch: ModuleType) -> None:
+        self.members = Members("galaxy-db", {name: name for name in world.nodes}, world.call)
+        self.test, self.changed = False, 0
+        self.steps: list[str] = []
+        self._survey: dict[str, Any] = {}
+
+    def survey(self) -> dict[str, Any]:
+        if not self._survey:
+            self._survey = self.members.ask("hamysql_node.survey")
+        return self._survey
+
+    def look_again(self) -> None:
+        self._survey = {}
+
+    @property
+    def first(self) -> Any:
+        return next(iter(self.survey().values()))["settings"]
+
+    def say(self, state: str, phase: str, text: str = "", **data: Any) -> None:
+        if state == "step":
+            self.steps.append(text)
+
+
+def load(path: str, name: str) -> ModuleType:
+    """A module of the project by its path, under a name of its own: Salt's folders share file names."""
+    module = ModuleType(name)
+    exec(_code(path), vars(module))
+    return module
+
+
+@functools.cache
+def _code(path: str) -> CodeType:
+    return compile((ROOT / path).read_text(encoding="utf-8"), ROOT / path, "exec")
