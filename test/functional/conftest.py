@@ -24,3 +24,9 @@ def node(tmp_path_factory) -> Iterator[Callable[..., Node]]:
     yield get
     for one in made.values():
         one.end()
+
+
+@pytest.fixture(scope="session")
+def salt_factories_config() -> dict[str, str]:
+    """Daemons log to their own files; sending every record to pytest as well takes longer than the tests."""
+    return {"log_server_level": "error"}
