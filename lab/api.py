@@ -147,8 +147,7 @@ def packages_snapshot(lab: Lab, progress: Progress, pillar: Path | None = None) 
     up(lab, progress, pillar=pillar, fresh=True)
     with progress.stage("packages"):
         salt_json(lab, "*", "saltutil.sync_all")
-        for states in ("hamysql.repo", "hamysql.package"):
-            _applied(salt_json(lab, "*", "state.apply", states, timeout=1200))
+        _applied(salt_json(lab, "*", "state.apply", "hamysql.repo,hamysql.package", timeout=1200))
     snapshot.forget(lab, lambda other: not other.startswith("packages-"))
     save(lab, name, progress)
     return name
