@@ -33,6 +33,7 @@ __all__ = [
     "orchestrate",
     "packages_snapshot",
     "power",
+    "run",
     "salt_json",
     "salt_run",
     "save",

@@ -20,6 +20,7 @@ from lab.context import PROJECT
 from lab.lifecycle import leftovers
 
 TEST_DIR = PROJECT / ".lab" / "test"
+FIGURES = pytest.StashKey[list[str]]()
 HEAL_TIMEOUT = 300  # seconds until a cluster that a test has left behind broken must be healthy again
 
 
@@ -29,7 +30,7 @@ class Cluster:
 
     lab: api.Lab
     progress: api.Progress
-    deployment: api.Deployment
+    result: api.Deployment
 
     @property
     def active(self) -> str:
@@ -89,14 +90,37 @@ def lab(progress: api.Progress) -> Iterator[api.Lab]:
 
 
 @pytest.fixture(scope="session")
-def deployed(lab: api.Lab, progress: api.Progress) -> Cluster:
-    """A cluster deployed by ``hamysql.orch`` on bare nodes, once for all tests of a session."""
+def bare(lab: api.Lab, progress: api.Progress) -> api.Lab:
+    """The lab with new, bare nodes whose minions answer."""
     api.up(lab, progress, fresh=True)
+    return lab
+
+
+@pytest.fixture(scope="session")
+def deployed(bare: api.Lab, progress: api.Progress, figures: list[str]) -> Cluster:
+    """A cluster deployed by ``hamysql.orch`` on the bare nodes, once for all tests of a session."""
     with progress.stage("deploy"):
-        deployment = api.deploy(lab, progress)
-    cluster = Cluster(lab, progress, deployment)
+        result = api.deploy(bare, progress)
+    figures += [f"{stage}: {seconds:.0f} s" for stage, seconds in progress.seconds.items()]
+    cluster = Cluster(bare, progress, result)
     cluster.wait_healthy()
     return cluster
+
+
+@pytest.fixture(scope="session")
+def figures(request: pytest.FixtureRequest) -> list[str]:
+    """Measured figures, one line each; shown at the end of the run, never asserted on."""
+    collected: list[str] = []
+    request.config.stash[FIGURES] = collected
+    return collected
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Print the figures that the tests have measured."""
+    if figures := config.stash.get(FIGURES, []):
+        terminalreporter.section("figures")
+        for line in figures:
+            terminalreporter.write_line(line)
 
 
 @pytest.fixture
@@ -111,15 +135,16 @@ def cluster(deployed: Cluster) -> Iterator[Cluster]:
 def pytest_runtest_makereport(
     item: pytest.Item,
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """A failure shows what the lab looked like."""
+    """A failure shows what the lab looked like, and a test can ask whether it has failed (``item.failed``)."""
     report = yield
-    cluster = getattr(item, "funcargs", {}).get("deployed")
-    if report.failed and cluster is not None:
-        report.sections.append(("status of the lab", json.dumps(api.status(cluster.lab), indent=2)))
-        for name in cluster.lab.topology.names:
+    item.failed = report.failed or getattr(item, "failed", False)  # type: ignore[attr-defined]
+    lab = getattr(item, "funcargs", {}).get("lab")
+    if report.failed and lab is not None:
+        report.sections.append(("status of the lab", json.dumps(api.status(lab), indent=2)))
+        for name in lab.topology.names:
             command = "journalctl -b --no-pager -n 60 -u corosync -u pacemaker -u salt-minion"
             try:
-                text = api.ssh(cluster.lab, name, command, check=False, timeout=30)
+                text = api.ssh(lab, name, command, check=False, timeout=30)
             except api.LabError as exc:
                 text = str(exc)
             report.sections.append((f"journal of {name}", text))
