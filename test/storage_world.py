@@ -74,6 +74,7 @@ class Node:
     up: bool = False
     primary: bool = False
     mounted: bool = False
+    source: str = DEVICE  # what is mounted there
     dead: BaseException | None = None  # the process that works on the present job is gone
     modules: dict[str, ModuleType] = field(default_factory=dict)
 
@@ -92,6 +93,7 @@ class World:
         self.jobs = 0
         self.disturb: Callable[[Node, str], None] = lambda node, moment: None
         self.kill_master_at: int | None = None
+        self.no_space = False
         self._uuids = itertools.count(0x1000)
         for node in self.nodes.values():
             self._load(node)
@@ -251,7 +253,7 @@ class World:
         return Result(0, json.dumps({"blockdevices": [top]}))
 
     def _findmnt(self, node: Node, argv: list[str]) -> Result:
-        return Result(0, f"{DEVICE}\n") if node.mounted else Result(1, "")
+        return Result(0, f"{node.source}\n") if node.mounted else Result(1, "")
 
     def _get_gi(self, node: Node, argv: list[str]) -> Result:
         found = node.disk.metadata if node.disk else None
@@ -314,6 +316,7 @@ class World:
 
     def _mount(self, node: Node, argv: list[str]) -> Result:
         assert argv[-2:] == [DEVICE, DIRECTORY]
+        assert not node.mounted, "mounted twice: the first one would stay for ever"
         if not node.primary or node.disk.volume.filesystem != "xfs":
             return Result(32, "", "wrong fs type, bad superblock")
         node.mounted = True
@@ -334,6 +337,8 @@ class World:
         assert not node.disk.volume.database, "a database was made over another one"
         self.change(node, database="half")
         self._moment(node, "half")
+        if self.no_space:
+            return Result(1, "", "No space left on device")
         self.change(node, database="complete")
         return Result(0, "")
 
@@ -366,6 +371,12 @@ class World:
             return {"settings": self.site(node), "storage": node.modules["hamysql_storage"].survey()}
         module, verb = function.split(".")
         return getattr(node.modules[module], verb)(**({"timeout": 0} if verb == "wait_connected" else {}))
+
+    def perform(self, name: str, verb: str) -> Any:
+        """One verb by hand on one node, as ``salt NODE hamysql_X.VERB`` would; returns or raises what it does."""
+        modules = self.nodes[name].modules.values()
+        module = next(module for module in modules if verb in vars(module))
+        return getattr(module, verb)()
 
     def deploy(self) -> dict[str, Any]:
         """The orchestration's storage phase, as the state returns it; the members' survey of phase one included."""
