@@ -7,8 +7,6 @@ standard input.
 
 from __future__ import annotations
 
-import socket
-
 from hamysql import mysql, wait
 from hamysql.command import run
 from hamysql.errors import CommandFailed
@@ -47,12 +45,14 @@ def active():
 
 def ping(timeout=3):
     """
-    Whether a database server greets on the virtual IP, seen from this node over TCP.
+    Whether a database server answers on the virtual IP, seen from this node over TCP.
 
     timeout
         Seconds, 3 by default.
 
-    Returns ``{"answers": bool, "seen": sentence}``.
+    Returns ``{"answers": bool, "seen": sentence}``. A server that turns the client away answers; before the pillar's users
+    exist it lets nobody in. The real client is used, because a connection that ends before its handshake counts towards
+    ``max_connect_errors``, and would get this node blocked in the end.
 
     CLI Example:
 
@@ -61,21 +61,19 @@ def ping(timeout=3):
         salt 'db*' hamysql_mysql.ping
     """
     site = __salt__["hamysql.config"]()
-    where = (site["vip"]["address"], site["mysql"]["port"])
+    address, port = site["vip"]["address"], site["mysql"]["port"]
+    argv = [site["mysql"]["client"], "--no-defaults", "--protocol=tcp", f"--host={address}", f"--port={port}"]
     try:
-        with socket.create_connection(where, timeout=timeout) as connection:
-            connection.settimeout(timeout)
-            greeting = connection.recv(5)
-    except OSError as exc:
-        return {"answers": False, "seen": f"{where[0]}:{where[1]}: {exc}"}
-    # A packet of the client/server protocol: three bytes of length, a sequence number of 0, then protocol version 10.
-    answers = len(greeting) == 5 and greeting[3] == 0 and greeting[4] == 10
-    return {"answers": answers, "seen": f"{where[0]}:{where[1]} sent {greeting.hex() or 'nothing'}"}
+        run([*argv, "--user=hamysql-ping", f"--connect-timeout={int(timeout)}", "--execute=DO 1"], timeout=timeout + 10)
+        return {"answers": True, "seen": f"{address}:{port} answers"}
+    except CommandFailed as exc:
+        error = mysql.error_number(exc.output)
+        return {"answers": error is not None and error < mysql.CLIENT_ERRORS, "seen": f"{address}:{port}: {exc}"}
 
 
 def wait_answering(timeout=300):
     """
-    Wait until a database server greets on the virtual IP, seen from this node over TCP.
+    Wait until a database server answers on the virtual IP, seen from this node over TCP.
 
     timeout
         Seconds, 300 by default: a crash recovery may be part of it.
@@ -99,8 +97,7 @@ def wait_answering(timeout=300):
 
 def _pending(config):
     observed = mysql.parse_observed(_execute(config, mysql.QUERY))
-    keys = [(user["name"], user["host"]) for user in config["users"]]
-    there = [key for key in keys if key in observed.accounts]
+    there = [key for key in map(mysql.key, config["users"]) if key in observed.accounts]
     grants = mysql.parse_grants(_execute(config, mysql.query_grants(there))) if there else {}
     return mysql.diff(mysql.Observed(observed.databases, observed.accounts, grants), config)
 

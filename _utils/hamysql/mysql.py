@@ -1,7 +1,8 @@
 """Databases, accounts and grants: what is there, what the pillar wants, and the SQL between the two.
 
 Pure: text from the server's own client goes in, statements come out. A pillar is the authority for the databases and
-accounts that it names, and for nothing else; an account without ``grants`` keeps the ones it has.
+accounts that it names, and for nothing else; an account without ``grants`` keeps the ones it has. What the server writes in
+another way than it was given (host names, ``utf8``, names of privileges, columns) is compared as the server writes it.
 
 Passwords appear in no statement, only their hash does, so that neither an error message of the server, its general log nor its
 binary log can carry one.
@@ -31,7 +32,7 @@ class Grant:
     grant_option: bool = False
 
     def __str__(self) -> str:
-        return ", ".join(sorted(self.privileges)) + (" WITH GRANT OPTION" if self.grant_option else "")
+        return (", ".join(sorted(self.privileges)) or "USAGE") + (" WITH GRANT OPTION" if self.grant_option else "")
 
 
 EVERYTHING = "ALL PRIVILEGES"
@@ -116,8 +117,15 @@ def parse_observed(output: str) -> Observed:
     return Observed(databases, accounts)
 
 
-_GRANT = re.compile(r"^GRANT (?P<privileges>.+?) ON (?P<level>\S+) TO (?P<rest>.+)$")
-_TO = re.compile(r"^[`'](?P<user>(?:[^`']|``|'')*)[`']@[`'](?P<host>(?:[^`']|``|'')*)[`']")
+_QUOTED = r"(?:`(?:[^`]|``)*`|'(?:[^']|'')*')"
+_GRANT = re.compile(
+    rf"^GRANT (?P<privileges>.+?) ON (?P<level>\*\.\*|{_QUOTED}\.(?:\*|{_QUOTED}))"
+    rf" TO (?P<user>{_QUOTED})@(?P<host>{_QUOTED})(?P<rest>.*)$"
+)
+_PRIVILEGE = re.compile(
+    rf"(?P<word>[A-Za-z_]+(?: +[A-Za-z_]+)*)\s*(?:\((?P<columns>(?:{_QUOTED}|[^()])*)\))?\s*(?:,|$)"
+)
+_COLUMN = re.compile(rf"{_QUOTED}|[^\s,]+")
 
 
 def parse_grants(output: str) -> dict[Account, dict[str, Grant]]:
@@ -125,26 +133,42 @@ def parse_grants(output: str) -> dict[Account, dict[str, Grant]]:
     found: dict[Account, dict[str, Grant]] = {}
     for line in map(_unescape, output.splitlines()):
         match = _GRANT.match(line)
-        to = _TO.match(match["rest"]) if match else None
-        if not match or not to:
-            continue  # roles, default roles and proxies: not privileges on a level
-        privileges = frozenset(_split(match["privileges"]))
-        grants = found.setdefault((to["user"].replace("``", "`"), to["host"]), {})
-        option = match["rest"].endswith("WITH GRANT OPTION")
-        if privileges != {"USAGE"} or option:
-            grants[match["level"]] = Grant(privileges - {"USAGE"}, option)
+        if not match:
+            continue  # roles, default roles, routines and proxies: not privileges on a level
+        grant = Grant(_privileges(match["privileges"]), match["rest"].endswith("WITH GRANT OPTION"))
+        grants = found.setdefault((_unquote(match["user"]), _unquote(match["host"])), {})
+        if grant != NONE:
+            grants[match["level"]] = grant
     return found
 
 
-def _split(privileges: str) -> list[str]:
-    """``SELECT (a, b), INSERT`` into its parts: commas inside parentheses belong to a column list."""
-    parts, depth, start = [], 0, 0
-    for position, char in enumerate(privileges):
-        depth += (char == "(") - (char == ")")
-        if char == "," and depth == 0:
-            parts.append(privileges[start:position].strip())
-            start = position + 1
-    return [*parts, privileges[start:].strip()]
+# MariaDB: "GRANT", section on global privileges; the left ones are accepted, the right ones shown.
+_ALIASES = {
+    "ALL": EVERYTHING,
+    "READ ONLY ADMIN": "READ_ONLY ADMIN",
+    "REPLICA MONITOR": "SLAVE MONITOR",
+    "REPLICATION CLIENT": "BINLOG MONITOR",
+    "REPLICATION REPLICA": "REPLICATION SLAVE",
+    "REPLICATION REPLICA ADMIN": "REPLICATION SLAVE ADMIN",
+}
+
+
+def _privileges(text: str) -> frozenset[str]:
+    """``select (a, b), INSERT`` as a set with one entry for each column: ``SELECT (`a`)``, ``SELECT (`b`)``, ``INSERT``."""
+    found = set()
+    for match in _PRIVILEGE.finditer(text):
+        word = " ".join(match["word"].upper().split())
+        word = _ALIASES.get(word, word)
+        if match["columns"] is None:
+            found.add(word)
+        else:
+            found.update(f"{word} ({identifier(_unquote(column))})" for column in _COLUMN.findall(match["columns"]))
+    return frozenset(found - {"USAGE"})
+
+
+def _unquote(name: str) -> str:
+    quote = name[:1]
+    return name[1:-1].replace(quote * 2, quote) if quote in ("`", "'") else name
 
 
 _ESCAPES = {"n": "\n", "t": "\t", "0": "\0", "\\": "\\"}
@@ -152,6 +176,16 @@ _ESCAPES = {"n": "\n", "t": "\t", "0": "\0", "\\": "\\"}
 
 def _unescape(cell: str) -> str:
     return re.sub(r"\\(.)", lambda match: _ESCAPES.get(match[1], match[0]), cell)
+
+
+# Errors from 2000 on are the client's own (no connection, connection lost); below they are a server's answer.
+CLIENT_ERRORS = 2000
+
+
+def error_number(output: str) -> int | None:
+    """The number in a client's message, ``ERROR 1045 (28000): Access denied``; ``None`` without one."""
+    match = re.search(r"^ERROR (\d+)", output, re.MULTILINE)
+    return int(match[1]) if match else None
 
 
 # --- comparing ---------------------------------------------------------------------------------------------------
@@ -180,46 +214,63 @@ def _databases(observed: Observed, wanted: Sequence[Mapping[str, Any]]) -> Itera
             yield Change(
                 f"database {name}", None, "present" + options, (f"CREATE DATABASE {identifier(name)}{options};",)
             )
-        elif (charset and found[0] != charset) or (collate and found[1] != collate):
+        elif (charset and not _same(charset, found[0])) or (collate and not _same(collate, found[1])):
             new = (charset or found[0], collate or found[1])
             yield Change(
                 f"database {name}", " ".join(found), " ".join(new), (f"ALTER DATABASE {identifier(name)}{options};",)
             )
 
 
+def _same(given: str, shown: str) -> bool:
+    """Whether a character set or collation is what the server shows: ``utf8`` is an alias, prefixes may be left out."""
+    given = given.lower()
+    alias = re.sub(r"^utf8(?=$|_)", "utf8mb[34]", re.escape(given))
+    return bool(re.fullmatch(rf"{alias}|utf8mb[34]_{re.escape(given)}", shown))
+
+
+def key(user: Mapping[str, Any]) -> Account:
+    """The account of a pillar's user as the server keeps it: host names are in small letters there."""
+    return user["name"], user["host"].lower()
+
+
 def _account(observed: Observed, user: Mapping[str, Any]) -> Iterable[Change]:
-    key = (user["name"], user["host"])
-    name = f"user {key[0]}@{key[1]}"
+    who = key(user)
+    name = f"user {who[0]}@{who[1]}"
     if user.get("auth") == "unix_socket":
         plugin, secret, how = "unix_socket", "", "IDENTIFIED VIA unix_socket"
     else:
         plugin, secret = "mysql_native_password", native_hash(user["password"])
         how = f"IDENTIFIED VIA mysql_native_password USING {text(secret)}"
-    found = observed.accounts.get(key)
+    found = observed.accounts.get(who)
     if found is None:
-        yield Change(name, None, f"present, {plugin}", (f"CREATE USER {account(key)} {how};",))
+        yield Change(name, None, f"present, {plugin}", (f"CREATE USER {account(who)} {how};",))
     elif found[0] != plugin:
-        yield Change(name, found[0], plugin, (f"ALTER USER {account(key)} {how};",))
+        yield Change(name, found[0], plugin, (f"ALTER USER {account(who)} {how};",))
     elif secret and found[1] != secret:
-        yield Change(name, "another password", "the pillar's password", (f"ALTER USER {account(key)} {how};",))
+        yield Change(name, "another password", "the pillar's password", (f"ALTER USER {account(who)} {how};",))
 
 
 def _grants(observed: Observed, user: Mapping[str, Any]) -> Iterable[Change]:
-    if user.get("grants") is None:
+    if not user.get("grants"):
         return
-    key = (user["name"], user["host"])
-    wanted = {
-        level(grant["on"]): Grant(frozenset(map(_privilege, grant["privileges"])), bool(grant.get("grant_option")))
-        for grant in user["grants"]
-    }
-    found = observed.grants.get(key, {})
+    who = key(user)
+    wanted: dict[str, Grant] = {}
+    for grant in user["grants"]:
+        on = level(grant["on"])
+        more = wanted.get(on, NONE)
+        privileges = more.privileges.union(*map(_privileges, grant["privileges"]))
+        wanted[on] = Grant(
+            frozenset({EVERYTHING}) if EVERYTHING in privileges else privileges,
+            more.grant_option or bool(grant.get("grant_option")),
+        )
+    found = observed.grants.get(who, {})
     for on in sorted({*wanted, *found}):
-        old, new = found.get(on), wanted.get(on)
+        old, new = found.get(on, NONE), wanted.get(on, NONE)
         if old == new:
             continue
-        name = f"grants of {key[0]}@{key[1]} on {on}"
-        statements = tuple(f"{statement};" for statement in _regrant(on, account(key), old or NONE, new or NONE))
-        yield Change(name, str(old) if old else None, str(new) if new else "none", statements)
+        name = f"grants of {who[0]}@{who[1]} on {on}"
+        statements = tuple(f"{statement};" for statement in _regrant(on, account(who), old, new))
+        yield Change(name, str(old) if on in found else None, str(new) if new != NONE else "none", statements)
 
 
 def _regrant(on: str, to: str, old: Grant, new: Grant) -> Iterable[str]:
@@ -230,7 +281,9 @@ def _regrant(on: str, to: str, old: Grant, new: Grant) -> Iterable[str]:
         missing, extra = new.privileges, frozenset()
     if missing:
         yield f"GRANT {', '.join(sorted(missing))} ON {on} TO {to}"
-    if extra and EVERYTHING not in new.privileges:
+    if EVERYTHING in new.privileges:  # includes all but those on columns
+        extra = frozenset(privilege for privilege in extra if privilege.endswith(")"))
+    if extra:
         yield f"REVOKE {', '.join(sorted(extra))} ON {on} FROM {to}"
     if old.grant_option != new.grant_option:
         yield (
@@ -238,8 +291,3 @@ def _regrant(on: str, to: str, old: Grant, new: Grant) -> Iterable[str]:
             if new.grant_option
             else f"REVOKE GRANT OPTION ON {on} FROM {to}"
         )
-
-
-def _privilege(name: str) -> str:
-    upper = " ".join(name.upper().split())
-    return EVERYTHING if upper == "ALL" else upper
