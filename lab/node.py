@@ -101,16 +101,22 @@ def power_off(lab: Lab, node: Node) -> None:
     wait_for(
         lambda: power_status(lab, node) == "off", f"the processes of {node.name} to end", timeout=15, interval=0.05
     )
+    _forget_connections(lab, node)
+
+
+def _forget_connections(lab: Lab, node: Node) -> None:
+    """Forget a shared ssh connection: its other end is gone, and it would take seconds to notice."""
     for socket in lab.run_dir.glob(f"ssh-{node.name}*"):
         socket.unlink(missing_ok=True)
 
 
-def shut_down(lab: Lab, node: Node, timeout: float = 60) -> None:
-    """Shut a node down cleanly; needs its ssh to answer."""
+def shut_down(lab: Lab, node: Node, timeout: float = 240) -> None:
+    """Shut a node down cleanly, cluster and all; needs its ssh to answer. ``timeout`` in seconds."""
     if power_status(lab, node) == "off":
         return
     ssh(lab, node, "systemctl poweroff", check=False, timeout=20)
     wait_for(lambda: power_status(lab, node) == "off", f"{node.name} to shut down", timeout=timeout)
+    _forget_connections(lab, node)
 
 
 def freeze(lab: Lab, node: Node) -> None:

@@ -22,7 +22,12 @@ TIMEOUT = 15  # seconds for one node
 
 
 def collect(lab: Lab) -> dict[str, Any]:
-    """Everything that ``status --json`` prints: see the README for the fields."""
+    """What ``status --json`` prints.
+
+    Returns ``{"cluster": name, "vip": address, "active": node or None, "database": whether it answers on the virtual IP,
+    "nodes": {name: {"power": "on", "off" or "frozen", "reachable": by ssh, "member": online in the cluster,
+    "drbd": {"role", "disk", "connection"} or None}}}``.
+    """
     nodes = lab.topology.nodes
     report: dict[str, Any] = {"cluster": None, "vip": None, "active": None, "database": False, "nodes": {}}
     try:
