@@ -153,10 +153,10 @@ _ALIASES = {
 }
 
 
-def _privileges(text: str) -> frozenset[str]:
+def _privileges(written: str) -> frozenset[str]:
     """``select (a, b), INSERT`` as a set with one entry for each column: ``SELECT (`a`)``, ``SELECT (`b`)``, ``INSERT``."""
     found = set()
-    for match in _PRIVILEGE.finditer(text):
+    for match in _PRIVILEGE.finditer(written):
         word = " ".join(match["word"].upper().split())
         word = _ALIASES.get(word, word)
         if match["columns"] is None:

@@ -1,0 +1,436 @@
+"""Databases, users and grants on a real MariaDB server: a private one, on a unix socket in a temporary folder."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from storage_world import load
+
+from hamysql import command, mysql
+
+SERVER, INSTALL, CLIENT = (shutil.which(name) for name in ("mariadbd", "mariadb-install-db", "mariadb"))
+pytestmark = [
+    pytest.mark.skipif(
+        not (SERVER and INSTALL and CLIENT),
+        reason="mariadbd, mariadb-install-db or mariadb is missing (Debian: mariadb-server-core, mariadb-client)",
+    )
+]
+PASSWORD = "canary pass'word\"\\ äöü;--"
+
+
+class Server:
+    """The module and the state on a running server, and a client beside them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.socket, self.log = folder / "sock", folder / "general.log"
+        self.config = {"client": CLIENT, "socket": str(self.socket), "databases": [], "users": []}
+        self.module, self.state = load("_modules/hamysql_mysql.py", "m"), load("_states/hamysql_mysql.py", "s")
+        self.module.__salt__ = {"hamysql.config": lambda: {"mysql": self.config}}
+        self.state.__salt__ = {
+            "hamysql_mysql.pending": self.module.pending,
+            "hamysql_mysql.apply": self.module.apply,
+        }
+
+    def sql(self, *statements: str) -> list[str]:
+        argv = [CLIENT, "--no-defaults", f"--socket={self.socket}", "--user=root", "--batch", "--skip-column-names"]
+        return command.run(argv, stdin=mysql.PROLOGUE + "\n".join(statements)).stdout.splitlines()
+
+    def wanted(self, *users: dict, databases: tuple = ()) -> dict:
+        """Give the pillar these users and databases; returns what is pending."""
+        self.config = {**self.config, "users": list(users), "databases": list(databases)}
+        return self.module.pending()
+
+    def converge(self, *users: dict, databases: tuple = ()) -> dict:
+        """Apply until done, which has to be once; returns what was changed."""
+        pending = self.wanted(*users, databases=databases)
+        assert self.module.apply() == pending
+        assert self.module.pending() == {}
+        return pending
+
+    def grants(self, user: str, host: str = "%") -> dict[str, mysql.Grant]:
+        shown = self.sql(mysql.query_grants([(user, host)]))
+        return mysql.parse_grants("\n".join(shown)).get((user, host), {})
+
+    def login(self, user: str, password: str, statement: str = "SELECT CURRENT_USER();") -> str:
+        """What a client with this password sees; its password is in a file, as it should be."""
+        options = self.log.with_name("client.cnf")
+        quoted = password.replace("\\", "\\\\").replace('"', '\\"')
+        options.write_text(
+            f'[client]\nuser={user}\npassword="{quoted}"\nsocket={self.socket}\ndefault-character-set=utf8mb4\n'
+        )
+        argv = [CLIENT, f"--defaults-file={options}", "--batch", "--skip-column-names"]
+        return command.run(argv, stdin=statement).stdout.strip()
+
+
+@pytest.fixture(scope="session")
+def daemon(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("mariadb")
+    account = ["--user=root"] if os.geteuid() == 0 else []
+    auth = "socket" if account else "normal"
+    command.run(
+        [
+            INSTALL,
+            "--no-defaults",
+            *account,
+            f"--datadir={folder}/data",
+            "--skip-test-db",
+            f"--auth-root-authentication-method={auth}",
+        ],
+        timeout=120,
+    )
+    server = Server(folder)
+    argv = [
+        SERVER,
+        "--no-defaults",
+        *account,
+        f"--datadir={folder}/data",
+        f"--socket={server.socket}",
+        "--skip-networking",
+    ]
+    argv += ["--innodb-buffer-pool-size=32M", "--innodb-flush-log-at-trx-commit=0", f"--general-log-file={server.log}"]
+    with open(folder / "error.log", "w") as log:
+        process = subprocess.Popen(argv, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+    try:
+        deadline = time.monotonic() + 60
+        while not server.module.active():
+            assert process.poll() is None, (folder / "error.log").read_text()
+            assert time.monotonic() < deadline, (folder / "error.log").read_text()
+            time.sleep(0.1)
+        yield server
+    finally:
+        process.terminate()
+        process.wait(60)
+
+
+SYSTEM = {"mysql", "information_schema", "performance_schema", "sys"}
+
+
+@pytest.fixture
+def server(daemon):
+    yield daemon
+    left = mysql.parse_observed("\n".join(daemon.sql(mysql.QUERY)))
+    accounts = [key for key in left.accounts if key not in {("root", "localhost"), ("mariadb.sys", "localhost")}]
+    databases = set(left.databases) - SYSTEM
+    daemon.sql(
+        *(f"DROP USER {mysql.account(key)};" for key in accounts),
+        *(f"DROP DATABASE {mysql.identifier(name)};" for name in databases),
+    )
+    daemon.config = {**daemon.config, "users": [], "databases": []}
+
+
+def user(name="app", host="%", grants=(), **auth) -> dict:
+    return {"name": name, "host": host, **(auth or {"password": PASSWORD}), "grants": list(grants)}
+
+
+def grant(on: str, *privileges: str, option: bool = False) -> dict:
+    return {"privileges": list(privileges), "on": on, "grant_option": option}
+
+
+def database(name: str, character_set=None, collate=None) -> dict:
+    return {"name": name, "character_set": character_set, "collate": collate}
+
+
+# --- databases
+
+
+def test_a_server_that_answers_is_active_and_another_is_not(server):
+    assert server.module.active() is True
+    server.config["socket"] = "/nonexistent/sock"
+    try:
+        assert server.module.active() is False
+    finally:
+        server.config["socket"] = str(server.socket)
+
+
+@pytest.mark.parametrize("name", ["plain", "with_underscore", "per%cent", "back`tick", "quo'te", "sp ace-$"])
+def test_a_database_is_created_once_whatever_its_name(server, name):
+    changed = server.converge(databases=(database(name, "utf8mb4"),))
+    assert changed == {f"database {name}": {"old": None, "new": "present CHARACTER SET utf8mb4"}}
+    assert name in server.sql("SHOW DATABASES;")
+
+
+@pytest.mark.parametrize(
+    ("character_set", "collate"),
+    [
+        ("utf8", None),
+        ("UTF8MB4", None),
+        ("latin1", "latin1_bin"),
+        (None, "utf8_unicode_ci"),
+        ("utf8mb4", "uca1400_ai_ci"),
+        ("utf8mb4", "utf8mb4_bin"),
+        (None, None),
+    ],
+)
+def test_names_that_the_server_shows_differently_are_no_difference(server, character_set, collate):
+    server.converge(databases=(database("app", character_set, collate),))
+
+
+def test_a_character_set_is_changed_and_the_data_kept(server):
+    server.sql(
+        "CREATE DATABASE app CHARACTER SET latin1;", "CREATE TABLE app.t (id int);", "INSERT INTO app.t VALUES (7);"
+    )
+    changed = server.converge(databases=(database("app", "utf8mb4", "utf8mb4_bin"),))
+    assert changed == {"database app": {"old": "latin1 latin1_swedish_ci", "new": "utf8mb4 utf8mb4_bin"}}
+    assert server.sql("SELECT id FROM app.t;") == ["7"]
+
+
+def test_databases_and_users_that_the_pillar_does_not_name_are_left_alone(server):
+    server.sql("CREATE DATABASE theirs;", "CREATE USER theirs@localhost;", "GRANT ALL ON theirs.* TO theirs@localhost;")
+    before = server.grants("theirs", "localhost")
+    server.converge(user(), databases=(database("app"),))
+    assert "theirs" in server.sql("SHOW DATABASES;")
+    assert server.grants("theirs", "localhost") == before != {}
+
+
+# --- accounts
+
+
+def test_an_account_can_log_in_with_the_pillars_password(server):
+    assert server.converge(user()) == {"user app@%": {"old": None, "new": "present, mysql_native_password"}}
+    assert server.login("app", PASSWORD) == "app@%"
+
+
+def test_a_changed_password_replaces_the_old_one(server):
+    server.converge(user(password="first"))
+    changed = server.converge(user())
+    assert changed == {"user app@%": {"old": "another password", "new": "the pillar's password"}}
+    assert server.login("app", PASSWORD) == "app@%"
+    with pytest.raises(command.CommandFailed, match="Access denied"):
+        server.login("app", "first")
+
+
+def test_the_way_to_authenticate_is_changed_both_ways(server):
+    server.converge(user(auth="unix_socket"))
+    assert server.sql("SELECT plugin FROM mysql.user WHERE User = 'app';") == ["unix_socket"]
+    server.converge(user())
+    assert server.login("app", PASSWORD) == "app@%"
+    changed = server.converge(user(auth="unix_socket"))
+    assert changed == {"user app@%": {"old": "mysql_native_password", "new": "unix_socket"}}
+
+
+@pytest.mark.parametrize("name", ["a_b%c", "quo'te", "back`tick", "dash-dot.$"])
+def test_an_account_may_have_any_name(server, name):
+    server.sql("CREATE DATABASE app;")
+    server.converge(user(name, "10.0.0.%", [grant("app.*", "SELECT")]))
+    assert server.grants(name, "10.0.0.%") == {"`app`.*": mysql.Grant(frozenset({"SELECT"}))}
+
+
+def test_host_names_are_small_letters_on_the_server_and_no_difference(server):
+    server.converge(user(host="App.Example.ORG", grants=[grant("*.*", "PROCESS")]))
+    assert server.sql("SELECT Host FROM mysql.user WHERE User = 'app';") == ["app.example.org"]
+
+
+def test_the_same_name_at_two_hosts_is_two_accounts(server):
+    server.converge(user(host="h1", grants=[grant("*.*", "PROCESS")]), user(host="h2", password="other"))
+    assert server.grants("app", "h2") == {}
+
+
+# --- grants
+
+
+def test_grants_of_every_level(server):
+    server.sql("CREATE DATABASE app;", "CREATE TABLE app.t (id int, name int);")
+    server.converge(
+        user(
+            grants=[
+                grant("*.*", "PROCESS", "REPLICATION CLIENT"),
+                grant("app.*", "ALL", option=True),
+                grant("app.t", "DELETE", "SELECT (id, name)", "update (name)"),
+            ]
+        )
+    )
+    assert server.login("app", PASSWORD, "SELECT id FROM app.t; CREATE TABLE app.mine (id int); SHOW PROCESSLIST;")
+
+
+def test_the_articles_root_from_anywhere(server):
+    server.converge(user("root", "%", [grant("*.*", "ALL", option=True)]))
+    assert server.login("root", PASSWORD, "CREATE USER made; GRANT ALL ON *.* TO made WITH GRANT OPTION;") == ""
+
+
+def test_wildcards_in_a_database_name_are_meant_literally(server):
+    server.sql("CREATE DATABASE app_1;", "CREATE DATABASE appX1;", "CREATE TABLE appX1.secret (id int);")
+    server.converge(user(grants=[grant("app_1.*", "ALL")]))
+    with pytest.raises(command.CommandFailed, match="denied"):
+        server.login("app", PASSWORD, "SELECT * FROM appX1.secret;")
+
+
+def test_an_account_without_grants_in_the_pillar_keeps_the_ones_it_has(server):
+    server.converge(user(grants=[grant("*.*", "PROCESS")]))
+    assert server.wanted(user()) == {}
+    root = {"name": "root", "host": "localhost", "auth": "unix_socket", "grants": []}
+    assert not [name for name in server.wanted(root) if name.startswith("grants")]
+
+
+def test_usage_means_no_privilege_at_all(server):
+    server.converge(user(grants=[grant("*.*", "PROCESS", "RELOAD")]))
+    changed = server.converge(user(grants=[grant("*.*", "USAGE")]))
+    assert changed == {"grants of app@% on *.*": {"old": "PROCESS, RELOAD", "new": "none"}}
+
+
+def test_grants_on_the_same_level_add_up(server):
+    server.converge(user(grants=[grant("*.*", "PROCESS"), grant("*.*", "RELOAD", option=True)]))
+    assert server.grants("app") == {"*.*": mysql.Grant(frozenset({"PROCESS", "RELOAD"}), True)}
+
+
+@pytest.mark.parametrize("on", ["*.*", "app.*", "app.t"])
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (grant("", "SELECT"), grant("", "INSERT")),
+        (grant("", "SELECT", "INSERT"), grant("", "SELECT", option=True)),
+        (grant("", "ALL", option=True), grant("", "SELECT", "INSERT")),
+        (grant("", "SELECT", option=True), grant("", "ALL")),
+        (grant("", "ALL"), grant("", "USAGE", option=True)),
+    ],
+    ids=["others", "fewer, with option", "some of all, no option", "all, no option", "only the option"],
+)
+def test_privileges_become_what_the_pillar_says_now(server, on, before, after):
+    server.sql("CREATE DATABASE app;", "CREATE TABLE app.t (id int, name int);")
+    server.converge(user(grants=[{**before, "on": on}]))
+    changed = server.converge(user(grants=[{**after, "on": on}]))
+    assert list(changed) == [f"grants of app@% on {mysql.level(on)}"]
+
+
+def test_privileges_on_other_levels_are_taken_away(server):
+    server.sql("CREATE DATABASE `my db`;", "CREATE DATABASE app;", "CREATE TABLE app.t (id int);")
+    server.converge(user(grants=[grant("app.*", "SELECT")]))
+    server.sql(
+        "GRANT ALL ON `my db`.* TO app WITH GRANT OPTION;",
+        "GRANT SELECT (id) ON app.t TO app;",
+        "GRANT PROCESS ON *.* TO app;",
+    )
+    changed = server.converge(user(grants=[grant("app.*", "SELECT")]))
+    assert changed == {
+        "grants of app@% on *.*": {"old": "PROCESS", "new": "none"},
+        "grants of app@% on `app`.`t`": {"old": "SELECT (`id`)", "new": "none"},
+        "grants of app@% on `my db`.*": {"old": "ALL PRIVILEGES WITH GRANT OPTION", "new": "none"},
+    }
+    assert server.grants("app") == {"`app`.*": mysql.Grant(frozenset({"SELECT"}))}
+
+
+def test_one_column_is_taken_away_and_the_others_stay(server):
+    server.sql("CREATE DATABASE app;", "CREATE TABLE app.t (id int, name int, `we ird, (x)` int);")
+    server.sql("CREATE USER app;", "GRANT SELECT (id, name, `we ird, (x)`), UPDATE ON app.t TO app;")
+    server.converge(user(grants=[grant("app.t", "SELECT (name)", "UPDATE")]))
+    assert server.grants("app") == {"`app`.`t`": mysql.Grant(frozenset({"SELECT (`name`)", "UPDATE"}))}
+
+
+def test_what_stays_is_never_missing_in_between(server):
+    observed = mysql.Observed(
+        {}, {("app", "%"): ("unix_socket", "")}, {("app", "%"): {"*.*": mysql.Grant(frozenset({"SELECT", "RELOAD"}))}}
+    )
+    wanted = {"databases": [], "users": [user(auth="unix_socket", grants=[grant("*.*", "SELECT", "PROCESS")])]}
+    (change,) = mysql.diff(observed, wanted)
+    assert change.statements == ("GRANT PROCESS ON *.* TO 'app'@'%';", "REVOKE RELOAD ON *.* FROM 'app'@'%';")
+
+
+LEVELS = {
+    "*.*": [
+        "SELECT",
+        "INSERT",
+        "PROCESS",
+        "RELOAD",
+        "REPLICATION CLIENT",
+        "REPLICATION REPLICA",
+        "BINLOG ADMIN",
+        "CREATE USER",
+    ],
+    "app.*": ["SELECT", "INSERT", "LOCK TABLES", "EXECUTE", "CREATE TEMPORARY TABLES", "SHOW VIEW"],
+    "a_b%c.*": ["SELECT", "INSERT", "CREATE"],
+    "app.t": [
+        "SELECT",
+        "DELETE",
+        "SELECT (id)",
+        "SELECT (id, name)",
+        "INSERT (name)",
+        "UPDATE (name, id)",
+        "REFERENCES (id)",
+    ],
+    "a_b%c.t_1": ["INSERT", "DROP", "UPDATE (id)"],
+}
+
+
+@st.composite
+def some_grants(draw):
+    found = []
+    for on in draw(st.lists(st.sampled_from(sorted(LEVELS)), max_size=5)):
+        privileges = draw(
+            st.one_of(st.just(["ALL"]), st.lists(st.sampled_from([*LEVELS[on], "USAGE"]), min_size=1, max_size=4))
+        )
+        found.append(grant(on, *privileges, option=draw(st.booleans())))
+    return found or [grant("*.*", "USAGE")]
+
+
+@pytest.fixture(scope="session")
+def tables(daemon):
+    daemon.sql("CREATE OR REPLACE DATABASE app;", "CREATE TABLE app.t (id int, name int);")
+    daemon.sql("CREATE OR REPLACE DATABASE `a_b%c`;", "CREATE TABLE `a_b%c`.t_1 (id int);")
+    daemon.sql("CREATE OR REPLACE USER random;")
+    return daemon
+
+
+@settings(max_examples=20, deadline=None)
+@given(some_grants())
+def test_any_set_of_grants_is_reached_in_one_go_from_any_other(tables, grants):
+    # The account keeps what the last example gave it.
+    tables.wanted({"name": "random", "host": "%", "auth": "unix_socket", "grants": grants})
+    tables.module.apply()
+    assert tables.module.pending() == {}
+
+
+# --- the state
+
+
+def test_the_state_says_what_it_would_do_does_it_and_is_done(server):
+    server.wanted(user(grants=[grant("*.*", "PROCESS")]))
+    server.state.__opts__ = {"test": True}
+    predicted = server.state.managed("accounts")
+    assert predicted["result"] is None
+    assert sorted(predicted["changes"]) == ["grants of app@% on *.*", "user app@%"]
+    assert server.sql("SELECT User FROM mysql.user WHERE User = 'app';") == []
+    server.state.__opts__ = {"test": False}
+    assert server.state.managed("accounts")["changes"] == predicted["changes"]
+    for test in (False, True):
+        server.state.__opts__ = {"test": test}
+        again = server.state.managed("accounts")
+        assert (again["result"], again["changes"]) == (True, {})
+
+
+def test_the_state_fails_with_the_servers_words(server):
+    server.wanted(user(grants=[grant("app.nothing", "SELECT")]))
+    server.state.__opts__ = {"test": False}
+    returned = server.state.managed("accounts")
+    assert returned["result"] is False
+    assert "'app.nothing' doesn't exist" in returned["comment"]
+
+
+# --- secrets
+
+
+def test_no_password_reaches_a_command_line_a_log_or_a_change(server, monkeypatch):
+    seen = []
+
+    def run(argv, **options):
+        seen.append(list(argv))
+        return command.run(argv, **options)
+
+    monkeypatch.setattr(server.module, "run", run)
+    server.sql("SET GLOBAL general_log = ON;")
+    try:
+        server.converge(user(password="first"))
+        changed = server.converge(user())
+        server.state.__opts__ = {"test": False}
+        returned = server.state.managed("accounts")
+    finally:
+        server.sql("SET GLOBAL general_log = OFF;")
+    log = server.log.read_text()
+    assert "CREATE USER 'app'@'%' IDENTIFIED VIA mysql_native_password" in log
+    assert seen
+    assert "canary" not in f"{log}{seen}{changed}{returned}"
