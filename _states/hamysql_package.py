@@ -101,18 +101,14 @@ def _guarded(name, act):
     left = guard.left_over()
     if __opts__["test"]:
         ret = act()
-        if left:
-            ret["changes"][str(guard.POLICY)] = {
-                "old": "left by an interrupted installation",
-                "new": "as it was before",
-            }
-            ret["result"] = None if ret["result"] is not False else False
-        return ret
-    units = {*CLUSTER_UNITS, *__salt__["hamysql.config"]()["package"]["masked_units"]}
-    with guard.quiet_services(units):
-        ret = act()
+    else:
+        units = {*CLUSTER_UNITS, *__salt__["hamysql.config"]()["package"]["masked_units"]}
+        with guard.quiet_services(units):
+            ret = act()
     if left:
         ret["changes"][str(guard.POLICY)] = {"old": "left by an interrupted installation", "new": "as it was before"}
+        if __opts__["test"] and ret["result"] is True:
+            ret["result"] = None
     return ret
 
 

@@ -78,7 +78,11 @@ class Node:
             "pillar_roots": {"base": [str(pillar_root(folder / "pillar", pillar))]},
             "module_dirs": [str(ROOT / "_modules")],
             "states_dirs": [str(ROOT / "_states")],
-            "grains": {**SYSTEMS[system], "nodename": "db1", "osmajorrelease": int(SYSTEMS[system]["osrelease"].split(".")[0])},
+            "grains": {
+                **SYSTEMS[system],
+                "nodename": "db1",
+                "osmajorrelease": int(SYSTEMS[system]["osrelease"].split(".")[0]),
+            },
         }
         file.write_text(yaml.safe_dump(options))
         self._low: dict[str, Any] = {}

@@ -1,0 +1,146 @@
+"""The rules of :mod:`hamysql.rules` that concern the data: its disks, replication, database and accounts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hamysql.pillar import MAKE_PASSWORD
+from hamysql.schema import Report
+
+Config = dict[str, Any]
+
+# Options that hamysql writes itself; the key of the pillar that sets each, or why there is none.
+OWN_MYSQL = {
+    "datadir": "set hamysql:mysql:datadir",
+    "socket": "set hamysql:mysql:socket",
+    "pid_file": "set hamysql:mysql:pid_file",
+    "port": "set hamysql:mysql:port",
+    "user": "set hamysql:mysql:user",
+    "log_error": "set hamysql:mysql:error_log",
+}
+SERVER_GROUPS = ("mysqld", "server", "mariadb", "mariadbd")
+OWN_DRBD = {
+    "global": {"usage-count": "usage_count"},
+    "startup": {"wfc-timeout": "wfc_timeout", "degr-wfc-timeout": "degr_wfc_timeout"},
+    "disk": {"on-io-error": "on_io_error", "resync-rate": "rate", "c-plan-ahead": "rate: auto"},
+    "net": {"protocol": "protocol", "cram-hmac-alg": "cram_hmac_alg", "shared-secret": "shared_secret"},
+    "handlers": {},
+    "options": {},
+}
+# Options that belong to fencing, two primaries or an automatic loss of one side's changes.
+DANGEROUS_DRBD = {
+    "allow-two-primaries": "not to be set: the file systems of this formula are for one node at a time",
+    "fencing": "not to be set: hamysql:fencing decides it",
+    "after-sb-0pri": "'disconnect' or 'discard-zero-changes': anything else discards one side's data by itself",
+    "after-sb-1pri": "'disconnect': anything else discards one side's data by itself",
+    "after-sb-2pri": "'disconnect': anything else discards one side's data by itself",
+}
+HARMLESS_SPLIT_BRAIN = {"after-sb-0pri": ("disconnect", "discard-zero-changes")}
+
+
+def check_drbd(config: Config, report: Report) -> None:
+    drbd, path = config["storage"]["drbd"], "hamysql:storage:drbd"
+    nodes = config["cluster"]["nodes"]
+    if (
+        drbd["disk"] is None
+        and not report.bad_under(f"{path}:disk")
+        and not all(node["disk"] for node in nodes.values())
+    ):
+        report.add(
+            f"{path}:disk", "nothing", "the disk or volume on each node that DRBD replicates, such as '/dev/sdb'"
+        )
+    for where, disk in [(f"{path}:disk", drbd["disk"])] + [
+        (f"hamysql:cluster:nodes:{n}:disk", node["disk"]) for n, node in nodes.items()
+    ]:
+        if disk is not None and disk.startswith("/dev/drbd"):
+            report.add(where, repr(disk), "the disk below DRBD, not a DRBD device")
+    links = min((len(node["addresses"]) for node in nodes.values()), default=0)
+    if drbd["link"] is not None and nodes and links and drbd["link"] >= links:
+        report.add(f"{path}:link", str(drbd["link"]), f"0 to {links - 1}, the index of one of the nodes' addresses")
+    ports = {
+        "hamysql:corosync:port": config["corosync"]["port"],
+        f"{path}:port": drbd["port"],
+        "hamysql:mysql:port": config["mysql"]["port"],
+    }
+    if drbd["port"] is not None and drbd["port"] == ports["hamysql:mysql:port"]:
+        report.add(f"{path}:port", str(drbd["port"]), "another port than hamysql:mysql:port")
+    for section, own in OWN_DRBD.items():
+        for name, value in drbd["options"][section].items():
+            where = f"{path}:options:{section}:{name}"
+            if name in own:
+                report.add(where, "an option that hamysql writes itself", f"{path}:{own[name]} to be set instead")
+            elif (
+                name in DANGEROUS_DRBD
+                and section in ("net", "disk")
+                and value not in HARMLESS_SPLIT_BRAIN.get(name, ("disconnect", "no", "dont-care"))
+            ):
+                report.add(where, repr(value), DANGEROUS_DRBD[name])
+
+
+def check_paths(config: Config, report: Report) -> None:
+    mysql = config["mysql"]
+    if mysql["datadir"] in ("/", "/var", "/var/lib", "/etc", "/usr", "/home", "/root", "/run", "/tmp"):
+        report.add(
+            "hamysql:mysql:datadir",
+            repr(mysql["datadir"]),
+            "a folder of its own: the cluster mounts the replicated file system there",
+        )
+    for key in (
+        "binary",
+        "client",
+        "install_db",
+        "config_file",
+        "config_fragment",
+        "socket",
+        "pid_file",
+        "error_log",
+        "user",
+        "group",
+    ):
+        if mysql[key] is None and not report.bad_under(f"hamysql:mysql:{key}"):
+            report.add(
+                f"hamysql:mysql:{key}",
+                "nothing",
+                "a value: this operating system and flavor are not among those that hamysql knows",
+            )
+
+
+def check_mysql_options(config: Config, report: Report) -> None:
+    for group, options in config["mysql"]["config"].items():
+        for name in options:
+            plain = name.replace("-", "_").lower()
+            path = f"hamysql:mysql:config:{group}:{name}"
+            if plain in OWN_MYSQL and group in SERVER_GROUPS:
+                report.add(path, "an option that hamysql writes itself", f"not to be set here: {OWN_MYSQL[plain]}")
+            if plain == "password" or plain.endswith("passphrase"):
+                report.add(
+                    path,
+                    "a password in an option file",
+                    "it not to be set here: the file can be read by every local user",
+                )
+
+
+def check_accounts(config: Config, report: Report) -> None:
+    mysql = config["mysql"]
+    names: set[str] = set()
+    for number, database in enumerate(mysql["databases"]):
+        if database["name"] is not None and database["name"].lower() in names:
+            report.add(f"hamysql:mysql:databases:{number}:name", repr(database["name"]), "each database once")
+        names.add(str(database["name"]).lower())
+    accounts: set[tuple[str, str]] = set()
+    for number, user in enumerate(mysql["users"]):
+        path = f"hamysql:mysql:users:{number}"
+        account = (str(user["name"]), str(user["host"]).lower())
+        if account in accounts:
+            report.add(path, f"{account[0]}@{account[1]} again", "each account once")
+        accounts.add(account)
+        if user["password"] is not None and user["auth"] is not None:
+            report.add(path, "both password and auth", "one of the two")
+        if user["password"] is None and user["auth"] is None and not report.bad_under(path):
+            report.add(f"{path}:password", "nothing", f"a password ({MAKE_PASSWORD}), or `auth: unix_socket`")
+        for index, grant in enumerate(user["grants"]):
+            where = f"{path}:grants:{index}"
+            if not grant["privileges"] and not report.bad_under(f"{where}:privileges"):
+                report.add(f"{where}:privileges", "no privilege", "at least one, such as ALL")
+            if "ALL" in grant["privileges"] and len(grant["privileges"]) > 1:
+                report.add(f"{where}:privileges", "ALL and others", "ALL alone, or the others")

@@ -1,0 +1,150 @@
+"""The package state: the guard is up while packages are installed, a borrowed repository ends disabled."""
+
+from __future__ import annotations
+
+import importlib.util
+
+import pytest
+
+from hamysql import guard
+from support import ROOT
+
+REPOSITORY = {"name": "deb file:/srv/crm ./", "file": "/etc/apt/sources.list.d/hamysql-crm.list"}
+
+
+class World:
+    """What the state reaches for: packages, one repository, and whether the guard was up when something happened."""
+
+    def __init__(self, module, policy) -> None:
+        self.module, self.policy = module, policy
+        self.installed: set[str] = set()
+        self.disabled: bool | None = None
+        self.fails = self.raises = False
+        self.log: list[tuple[str, bool]] = []
+        module.__opts__ = {"test": False}
+        module.__grains__ = {"os_family": "Debian"}
+        module.__salt__ = {
+            "pkg.version": lambda name: "1" if name in self.installed else "",
+            "pkg.refresh_db": lambda: self.note("refresh"),
+            "hamysql.config": lambda: {"package": {"masked_units": ["mariadb.service"]}},
+        }
+        module.__states__ = {"pkg.installed": self.install, "pkgrepo.managed": self.repository}
+
+    def note(self, what: str) -> None:
+        self.log.append((what, guard.left_over(self.policy)))
+
+    def install(self, name, pkgs, hold=None, install_recommends=True):
+        assert hold in (None, True), "False would release what an administrator holds"
+        assert install_recommends is False
+        self.note("install")
+        if self.raises:
+            raise RuntimeError("dpkg was interrupted")
+        missing = [package for package in pkgs if package not in self.installed]
+        if self.module.__opts__["test"] and missing:
+            return {"name": name, "result": None, "changes": dict.fromkeys(missing), "comment": "would be"}
+        if self.fails:
+            return {"name": name, "result": False, "changes": {}, "comment": "no such package"}
+        self.installed.update(missing)
+        return {"name": name, "result": True, "changes": dict.fromkeys(missing), "comment": "done"}
+
+    def repository(self, name, file, disabled):
+        changed, test = self.disabled is not disabled, self.module.__opts__["test"]
+        self.note("disable" if disabled else "enable")
+        if not test:
+            self.disabled = disabled
+        changes = {"disabled": {"old": None, "new": disabled}} if changed else {}
+        return {"name": name, "result": None if changes and test else True, "changes": changes, "comment": "repo"}
+
+
+@pytest.fixture
+def world(tmp_path, monkeypatch):
+    spec = importlib.util.spec_from_file_location("tested_hamysql_package", ROOT / "_states" / "hamysql_package.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    policy = tmp_path / "policy-rc.d"
+    monkeypatch.setattr(guard, "POLICY", policy)
+    quiet = guard.quiet_services
+    monkeypatch.setattr(guard, "quiet_services", lambda units: quiet(units, policy))
+    left = guard.left_over
+    monkeypatch.setattr(guard, "left_over", lambda path=policy: left(path))
+    return World(module, policy)
+
+
+def test_packages_are_installed_with_the_guard_up_and_it_is_gone_afterwards(world):
+    ret = world.module.installed("label", ["corosync"])
+    assert (ret["result"], set(ret["changes"])) == (True, {"corosync"})
+    assert world.log == [("install", True)]
+    assert not world.policy.exists()
+    assert world.module.installed("label", ["corosync"])["changes"] == {}
+
+
+@pytest.mark.parametrize("defect", ["fails", "raises"])
+def test_the_guard_is_gone_after_a_failure_too(world, defect):
+    setattr(world, defect, True)
+    if defect == "raises":
+        with pytest.raises(RuntimeError):
+            world.module.installed("label", ["corosync"])
+    else:
+        assert world.module.installed("label", ["corosync"])["result"] is False
+    assert not world.policy.exists()
+
+
+def test_a_borrowed_repository_is_enabled_used_and_disabled_again(world):
+    ret = world.module.borrowed("label", ["crmsh"], REPOSITORY)
+    assert ret["result"] is True
+    assert "crmsh" in ret["changes"]
+    assert world.log == [("enable", True), ("refresh", True), ("install", True), ("disable", True)]
+    assert world.disabled is True
+
+
+@pytest.mark.parametrize("defect", ["fails", "raises"])
+def test_a_borrowed_repository_is_disabled_even_when_the_installation_fails(world, defect):
+    setattr(world, defect, True)
+    if defect == "raises":
+        with pytest.raises(RuntimeError):
+            world.module.borrowed("label", ["crmsh"], REPOSITORY)
+    else:
+        assert world.module.borrowed("label", ["crmsh"], REPOSITORY)["result"] is False
+    assert world.disabled is True
+    assert not world.policy.exists()
+
+
+def test_a_second_run_neither_enables_the_repository_nor_installs(world):
+    world.module.borrowed("label", ["crmsh"], REPOSITORY)
+    world.log.clear()
+    for test in (True, False):
+        world.module.__opts__["test"] = test
+        ret = world.module.borrowed("label", ["crmsh"], REPOSITORY)
+        assert (ret["result"], ret["changes"]) == (True, {})
+    assert world.log == [("disable", False)] * 2
+
+
+def test_a_repository_that_somebody_enabled_again_is_disabled(world):
+    world.installed.add("crmsh")
+    world.disabled = False
+    world.module.__opts__["test"] = True
+    assert world.module.borrowed("label", ["crmsh"], REPOSITORY)["result"] is None
+    assert world.disabled is False
+    world.module.__opts__["test"] = False
+    assert world.module.borrowed("label", ["crmsh"], REPOSITORY)["changes"]
+    assert world.disabled is True
+
+
+def test_test_mode_predicts_and_touches_nothing(world):
+    world.module.__opts__["test"] = True
+    assert world.module.installed("label", ["corosync"])["result"] is None
+    ret = world.module.borrowed("label", ["crmsh"], REPOSITORY)
+    assert (ret["result"], set(ret["changes"])) == (None, {"crmsh"})
+    assert (world.installed, world.disabled, world.policy.exists()) == (set(), None, False)
+
+
+def test_what_an_interrupted_run_left_is_reported_and_removed(world):
+    world.policy.write_text(f"#!/bin/sh\n{guard.MARK}\nexit 101\n")
+    world.installed.add("corosync")
+    world.module.__opts__["test"] = True
+    assert world.module.installed("label", ["corosync"])["result"] is None
+    assert world.policy.exists()
+    world.module.__opts__["test"] = False
+    ret = world.module.installed("label", ["corosync"])
+    assert (ret["result"], list(ret["changes"])) == (True, [str(world.policy)])
+    assert not world.policy.exists()
