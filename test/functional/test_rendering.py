@@ -148,6 +148,23 @@ def test_files_with_secrets_are_for_root_only(laid):
             assert "canary" not in path.read_text(), path
 
 
+@pytest.mark.parametrize(
+    ("name", "state"),
+    [
+        ("/etc/corosync/authkey", "hamysql-corosync-authkey-file-managed"),
+        ("/etc/drbd.d/mysql.res", "hamysql-drbd-resource-config-file-managed"),
+    ],
+)
+def test_a_changed_secret_is_put_right_without_being_shown(laid, name, state):
+    files = laid("ipv6")
+    before = files.read(name)
+    files.path(name).write_text(before.replace("canary", "changed"))
+    changes = files.apply()
+    assert [changed for changed, what in changes.items() if what] == [state]
+    assert "canary" not in json.dumps(changes)
+    assert files.read(name) == before
+
+
 def test_units_of_the_distribution_are_masked(laid):
     for unit in ("mariadb", "mysql", "drbd"):
         assert os.readlink(laid("minimal").path(f"/etc/systemd/system/{unit}.service")) == "/dev/null"
