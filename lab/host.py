@@ -36,6 +36,8 @@ TEST_PROGRAMS = {
     "iptables-legacy": "iptables",
     "nft": "nftables",
     "ipmitool": "ipmitool",
+    "mariadbd": "mariadb-server-core",
+    "mariadb": "mariadb-client",
     "shellcheck": "shellcheck",
 }
 NEED_DISK_MIB = 6000

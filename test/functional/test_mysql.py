@@ -215,7 +215,7 @@ def test_the_way_to_authenticate_is_changed_both_ways(server):
     assert changed == {"user app@%": {"old": "mysql_native_password", "new": "unix_socket"}}
 
 
-@pytest.mark.parametrize("name", ["a_b%c", "quo'te", "back`tick", "dash-dot.$"])
+@pytest.mark.parametrize("name", ["a_b%c", "quo'te", "back`tick", "back\\slash", "dash-dot.$"])
 def test_an_account_may_have_any_name(server, name):
     server.sql("CREATE DATABASE app;")
     server.converge(user(name, "10.0.0.%", [grant("app.*", "SELECT")]))
@@ -320,6 +320,13 @@ def test_one_column_is_taken_away_and_the_others_stay(server):
     server.sql("CREATE USER app;", "GRANT SELECT (id, name, `we ird, (x)`), UPDATE ON app.t TO app;")
     server.converge(user(grants=[grant("app.t", "SELECT (name)", "UPDATE")]))
     assert server.grants("app") == {"`app`.`t`": mysql.Grant(frozenset({"SELECT (`name`)", "UPDATE"}))}
+
+
+def test_from_everything_on_a_table_to_one_column(server):
+    server.sql("CREATE DATABASE app;", "CREATE TABLE app.t (id int);")
+    server.sql("CREATE USER app;", "GRANT ALL ON app.t TO app;")
+    server.converge(user(grants=[grant("app.t", "SELECT (id)")]))
+    assert server.grants("app") == {"`app`.`t`": mysql.Grant(frozenset({"SELECT (`id`)"}))}
 
 
 def test_what_stays_is_never_missing_in_between(server):
