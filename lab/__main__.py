@@ -114,6 +114,9 @@ def main() -> int:
     except LabError as exc:
         print(f"error: {exc}", file=sys.stderr)
         return exc.exit_code
+    except OSError as exc:
+        print(f"error: {exc}", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         print("interrupted; `python -m lab down` removes what is running", file=sys.stderr)
         return 130

@@ -149,6 +149,8 @@ def packages_snapshot(lab: Lab, progress: Progress, pillar: Path | None = None) 
     with progress.stage("packages"):
         salt_json(lab, "*", "saltutil.sync_all")
         _applied(salt_json(lab, "*", "state.apply", "hamysql.repo,hamysql.package", timeout=1200))
+        # The packages enable Debian's example of a cluster, which the nodes would form at their next start.
+        salt_json(lab, "*", "cmd.run", "systemctl disable corosync pacemaker")
     snapshot.forget(lab, lambda other: not other.startswith("packages-"))
     save(lab, name, progress)
     return name

@@ -37,7 +37,11 @@ class Deployment:
     def failures(self) -> dict[str, str]:
         """The comments of the states that failed."""
         failed = (state for state in self.states.values() if state.get("result") is False)
-        return {state["__id__"]: str(state.get("comment", "")) for state in failed}
+        comments = {state["__id__"]: str(state.get("comment", "")) for state in failed}
+        # The phases behind the one that failed only say that they were not run.
+        return {
+            name: text for name, text in comments.items() if not text.startswith("One or more requisite")
+        } or comments
 
 
 def deploy(lab: Lab, progress: Progress, *, test: bool = False) -> Deployment:
