@@ -1,34 +1,10 @@
-# corosync's configuration and key, and both of them at boot (pillar hamysql:corosync, hamysql:cluster). Nothing is
-# started or reloaded here: the orchestration does that when both nodes have the same files.
+# corosync's configuration, log folder and start at boot. Nothing is started here: the orchestration does that when both
+# nodes have the same files.
 {%- from "hamysql/map.jinja" import hamysql with context %}
 
 include:
+  - hamysql.corosync.config
   - hamysql.package
-
-hamysql-corosync-config-file-managed:
-  file.managed:
-    - name: /etc/corosync/corosync.conf
-    - source: salt://hamysql/corosync/files/corosync.conf.jinja
-    - template: jinja
-    - user: root
-    - group: root
-    - mode: '0644'
-    - require:
-      - hamysql_package: hamysql-package-installed
-{%- if hamysql.corosync.encrypted %}
-
-hamysql-corosync-authkey-file-managed:
-  file.managed:
-    - name: /etc/corosync/authkey
-    - source: salt://hamysql/corosync/files/authkey.jinja
-    - template: jinja
-    - user: root
-    - group: root
-    - mode: '0400'
-    - show_changes: False
-    - require:
-      - hamysql_package: hamysql-package-installed
-{%- endif %}
 
 hamysql-corosync-log-folder-managed:
   file.directory:

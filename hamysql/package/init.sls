@@ -3,6 +3,7 @@
 
 include:
   - hamysql.repo
+  - hamysql.corosync.config
 
 # The cluster alone starts these. The links must be there before the packages are, which would start them.
 {%- for unit in hamysql.package.masked_units %}
@@ -22,6 +23,8 @@ hamysql-package-installed:
   hamysql_package.installed:
     - pkgs: {{ hamysql.package.pkgs | json }}
     - hold: {{ hamysql.package.hold | json }}
+    - require:
+      - sls: hamysql.corosync.config
 {%- for name, repository in hamysql.repo.repositories.items() if repository.disable_after_install %}
 
 hamysql-package-from-{{ name }}-installed:

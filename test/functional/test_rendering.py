@@ -49,16 +49,24 @@ def test_the_highstate_is_all_folders_in_order(node):
     names = [chunk["__id__"] for chunk in node("ipv6").low()]
     order = [
         "hamysql-repo-site-managed",
+        "hamysql-corosync-config-file-managed",
         "hamysql-package-mariadb.service-masked",
         "hamysql-package-installed",
         "hamysql-package-from-crm-installed",
         "hamysql-firewall-chain-managed",
-        "hamysql-corosync-config-file-managed",
+        "hamysql-corosync-boot-enabled",
         "hamysql-drbd-resource-config-file-managed",
         "hamysql-mysql-config-file-managed",
         "hamysql-pacemaker-boot-enabled",
     ]
     assert [name for name in names if name in order] == order
+
+
+def test_corosync_never_meets_the_example_configuration_of_its_package(node):
+    """A node that went down right after the installation came back as a cluster of its own, named node1."""
+    for pillar in PILLARS:
+        names = [chunk["__id__"] for chunk in node(pillar).low("hamysql.package")]
+        assert names.index("hamysql-corosync-config-file-managed") < names.index("hamysql-package-installed")
 
 
 def test_nothing_in_a_highstate_starts_stops_or_reloads_a_service(node):

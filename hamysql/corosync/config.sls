@@ -1,0 +1,27 @@
+# corosync's configuration and key (pillar hamysql:corosync, hamysql:cluster). They are laid down before the package is
+# installed: a node that goes down in between would otherwise come back as a cluster of its own, made by the package's
+# example configuration. A running corosync is not reloaded here.
+{%- from "hamysql/map.jinja" import hamysql with context %}
+
+hamysql-corosync-config-file-managed:
+  file.managed:
+    - name: /etc/corosync/corosync.conf
+    - source: salt://hamysql/corosync/files/corosync.conf.jinja
+    - template: jinja
+    - user: root
+    - group: root
+    - mode: '0644'
+    - makedirs: True
+{%- if hamysql.corosync.encrypted %}
+
+hamysql-corosync-authkey-file-managed:
+  file.managed:
+    - name: /etc/corosync/authkey
+    - source: salt://hamysql/corosync/files/authkey.jinja
+    - template: jinja
+    - user: root
+    - group: root
+    - mode: '0400'
+    - makedirs: True
+    - show_changes: False
+{%- endif %}
