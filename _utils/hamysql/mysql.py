@@ -178,14 +178,13 @@ def _unescape(cell: str) -> str:
     return re.sub(r"\\(.)", lambda match: _ESCAPES.get(match[1], match[0]), cell)
 
 
-# Errors from 2000 on are the client's own (no connection, connection lost); below they are a server's answer.
-CLIENT_ERRORS = 2000
+def is_answer(output: str) -> bool:
+    """Whether a client's error message, ``ERROR 1045 (28000): Access denied``, is a server's answer.
 
-
-def error_number(output: str) -> int | None:
-    """The number in a client's message, ``ERROR 1045 (28000): Access denied``; ``None`` without one."""
+    2000 to 2999 and 5000 to 5999 are errors of the client itself: no connection, connection lost (MariaDB's ``errmsg.h``).
+    """
     match = re.search(r"^ERROR (\d+)", output, re.MULTILINE)
-    return int(match[1]) if match else None
+    return bool(match) and int(match[1]) // 1000 not in (2, 5)
 
 
 # --- comparing ---------------------------------------------------------------------------------------------------
