@@ -184,7 +184,7 @@ def is_answer(output: str) -> bool:
     2000 to 2999 and 5000 to 5999 are errors of the client itself: no connection, connection lost (MariaDB's ``errmsg.h``).
     """
     match = re.search(r"^ERROR (\d+)", output, re.MULTILINE)
-    return bool(match) and int(match[1]) // 1000 not in (2, 5)
+    return match is not None and int(match[1]) // 1000 not in (2, 5)
 
 
 # --- comparing ---------------------------------------------------------------------------------------------------
