@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import multiprocessing
 import os
+import signal
 import sys
 from functools import cache
 from multiprocessing.connection import Connection
@@ -114,6 +115,9 @@ class Node:
 
 def _serve(pipe: Connection, file: str) -> None:
     """The node's process: Salt's loaders once, then a call at a time."""
+    # Salt, once loaded in pytest's process, has handlers of its own; with them nothing would end this one.
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     logging.disable()  # pytest's streams are closed here
     opts = salt.config.minion_config(file)
     known = {**machine(), **opts["grains"]}
