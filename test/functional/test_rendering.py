@@ -274,6 +274,7 @@ def test_the_pillars_errors_reach_the_user_all_at_once_and_without_a_traceback(n
     wrong["corosync"]["tokn"] = 1000
     there = Node(tmp_path / "root", wrong, "debian12")
     (said,) = there.call("state.show_sls", "hamysql")
+    there.end()
     for part in ("hamysql:vip:prefix: found 64", "hamysql:corosync:authkey: found a text of 12", "'token'"):
         assert part in said
     assert "Traceback" not in said
