@@ -4,6 +4,8 @@ One node, all at once: what the orchestration and the runner ask every member be
 
 from __future__ import annotations
 
+from hamysql import fingerprint
+
 __virtualname__ = "hamysql_node"
 
 
@@ -15,8 +17,9 @@ def survey():
     """
     Everything that this node sees, in one job. Reads only, and works before anything is installed.
 
-    Returns ``{"settings": the configuration with masked secrets, "storage": see hamysql_storage.survey, "cluster": see
-    hamysql_cluster.status, "database": whether a server answers on the local socket}``.
+    Returns ``{"code": digest of the formula's code here, "pillar": digest of the pillar, "settings": the configuration with
+    masked secrets, "storage": see hamysql_storage.survey, "cluster": see hamysql_cluster.status, "database": whether a server
+    answers on the local socket}``.
 
     CLI Example:
 
@@ -25,6 +28,8 @@ def survey():
         salt 'db*' hamysql_node.survey
     """
     return {
+        "code": fingerprint.code(__opts__["extension_modules"]),
+        "pillar": fingerprint.pillar(__pillar__.get("hamysql")),
         "settings": __salt__["hamysql.settings"](),
         "storage": __salt__["hamysql_storage.survey"](),
         "cluster": __salt__["hamysql_cluster.status"](),

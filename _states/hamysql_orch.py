@@ -18,6 +18,7 @@ from salt.exceptions import CommandExecutionError
 from hamysql import highstate, plan
 from hamysql.errors import HamysqlError, NotReady
 from hamysql.master import Lock, Master
+from hamysql.members import NoAnswer
 
 __virtualname__ = "hamysql_orch"
 
@@ -111,17 +112,33 @@ def _plan(deployment):
     return plan.storage(members, deployment.members.cluster, deployment.first["storage"]["drbd"]["resource"])
 
 
+def _current(deployment):
+    """Whether all members have the formula's code and their pillar as the master has them: nothing is to be synchronised."""
+    try:
+        surveys = deployment.survey()
+    except NoAnswer:  # a new minion without modules, one with a stale and wrong pillar, or one that is down
+        return False
+    pillars = deployment.members.pillars
+    return all(
+        survey.get("code") == deployment.master.code and survey.get("pillar") == pillars[node]
+        for node, survey in surveys.items()
+    )
+
+
 def members_checked(name, cluster=None):
     """
     All members answer, have this formula's modules, a valid pillar and disks that are blank or ours; nothing is touched.
     """
 
     def body(deployment):
-        ask = deployment.members.ask
-        # The modules first: without them a new minion can say nothing about its pillar.
-        ask("saltutil.sync_all", refresh=False)
-        ask("saltutil.refresh_pillar", wait=True, timeout=30)
+        if not _current(deployment):
+            # The modules first: without them a new minion can say nothing about its pillar.
+            deployment.members.ask("saltutil.sync_all", refresh=False)
+            deployment.members.ask("saltutil.refresh_pillar", wait=True, timeout=30)
+            deployment.look_again()
         for survey in deployment.survey().values():
+            if survey["code"] != deployment.master.code:
+                raise HamysqlError("the master has another version of hamysql: run `salt-run saltutil.sync_all` on it")
             if survey["settings"]["cluster"] != deployment.first["cluster"]:
                 raise HamysqlError(
                     "the members' pillars do not agree on hamysql:cluster; give all of them the same one"
@@ -195,15 +212,22 @@ def cluster_online(name, cluster=None, timeout=180):
         changes = {node: {"cluster": {"old": "stopped", "new": "running"}} for node in stopped}
         if deployment.test and stopped:
             return changes, f"would be started on {', '.join(stopped)}"
+        if not stopped and all(_online(status, names) for status in statuses.values()):
+            return {}, f"{', '.join(names)} online, {statuses[names[0]]['dc']} is the controller"
         if stopped:
             deployment.say("step", "cluster", f"starting corosync and pacemaker on {', '.join(stopped)}")
             deployment.members.ask("hamysql_cluster.start", stopped)
-        ask = deployment.members.ask
-        seen = ask("hamysql_cluster.wait_online", names[:1], nodes=names, timeout=timeout)[names[0]]
+        deployment.members.ask("hamysql_cluster.wait_online", names[:1], nodes=names, timeout=timeout)
         deployment.look_again()
-        return changes, f"{', '.join(names)} online, {seen['dc']} is the controller"
+        dc = deployment.survey()[names[0]]["cluster"]["dc"]
+        return changes, f"{', '.join(names)} online, {dc} is the controller"
 
     return _phase(name, "cluster", cluster, body)
+
+
+def _online(status, names):
+    states = [status["nodes"].get(name, {}) for name in names]
+    return bool(status["dc"]) and all(state.get("online") and not state.get("pending") for state in states)
 
 
 def resources_managed(name, cluster=None):
@@ -234,7 +258,8 @@ def service_answering(name, cluster=None, timeout=300):
         if deployment.test:
             return {}, "not looked at with test=True"
         seen = deployment.members.ask("hamysql_mysql.wait_answering", timeout=timeout)
-        deployment.look_again()
+        if deployment.changed:
+            deployment.look_again()
         return {}, f"{deployment.first['vip']['address']} answers {' and '.join(seen)}"
 
     return _phase(name, "service", cluster, body)

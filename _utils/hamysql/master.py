@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from hamysql import fingerprint
 from hamysql.errors import HamysqlError
 from hamysql.members import Answer, Members, choose, clusters
 
@@ -65,8 +66,15 @@ class Master:
 
     def members(self, cluster: str | None) -> Members:
         """The members of ``cluster``, or of the only cluster that this master has."""
-        name, minions = choose(clusters(self.pillars()), cluster)
-        return Members(name, minions, self.call)
+        pillars = self.pillars()
+        name, minions = choose(clusters(pillars), cluster)
+        digests = {node: fingerprint.pillar(pillars.get(minion)) for node, minion in minions.items()}
+        return Members(name, minions, self.call, digests)
+
+    @property
+    def code(self) -> str:
+        """The digest of the formula's code that this master has synchronised."""
+        return fingerprint.code(self.opts["extension_modules"])
 
     def fire(self, cluster: str, data: Mapping[str, Any]) -> None:
         """Say something on the event bus under ``hamysql/orch/CLUSTER``."""

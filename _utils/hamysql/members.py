@@ -7,7 +7,7 @@ members said. Salt is behind the ``Call`` that is passed in.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from hamysql.errors import HamysqlError
@@ -35,11 +35,12 @@ class NoAnswer(HamysqlError):
 
 @dataclass(frozen=True)
 class Members:
-    """The nodes of one cluster (name to minion id, in the pillar's order) and the way to ask them."""
+    """The nodes of one cluster (name to minion id, in the pillar's order), the way to ask them, their pillars' digests."""
 
     cluster: str
     minions: Mapping[str, str]
     call: Call
+    pillars: Mapping[str, str] = field(default_factory=dict)
 
     def ask(self, function: str, on: Sequence[str] = (), /, patience: float = 30, **kwargs: Any) -> dict[str, Any]:
         """Run ``function`` with ``kwargs`` on the nodes ``on`` (all members by default) and return ``{node: value}``.
