@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-from lab import lifecycle, network, node, salt, snapshot
+from lab import network, node, salt, snapshot
 from lab import status as status_module
 from lab.context import Lab
 from lab.deploy import Deployment, deploy, orchestrate
@@ -31,7 +30,6 @@ __all__ = [
     "healthy",
     "net",
     "orchestrate",
-    "packages_snapshot",
     "power",
     "run",
     "salt_json",
@@ -46,9 +44,6 @@ __all__ = [
     "wait_for_minions",
     "wait_until",
 ]
-
-# What the snapshot "packages installed" depends on, besides the image and the pillar.
-PACKAGE_SOURCES = ("hamysql/repo", "hamysql/package", "hamysql/parameters")
 
 snapshots = snapshot.names
 status = status_module.collect
@@ -131,35 +126,3 @@ def healthy(report: dict[str, Any]) -> bool:
         for facts in report["nodes"].values()
     )
     return bool(good and report["database"] and report["active"])
-
-
-def packages_snapshot(lab: Lab, progress: Progress, pillar: Path | None = None) -> str:
-    """The name of a snapshot of the nodes with the formula's packages installed; made when it is not there.
-
-    Installing packages is most of a deployment's time; a test that is not about it starts with ``up(lab, progress, fresh=True,
-    snapshot_name=packages_snapshot(lab, progress))``.
-    """
-    sources = [lab.project / name for name in PACKAGE_SOURCES]
-    lifecycle.need_image(lab, progress)
-    key = lifecycle.image_key(lab)
-    name = f"packages-{snapshot.fingerprint([*sources, pillar or salt.PILLAR], key)}"
-    if snapshot.exists(lab, name, key):
-        return name
-    up(lab, progress, pillar=pillar, fresh=True)
-    with progress.stage("packages"):
-        salt_json(lab, "*", "saltutil.sync_all")
-        _applied(salt_json(lab, "*", "state.apply", "hamysql.repo,hamysql.package", timeout=1200))
-        # The packages enable Debian's example of a cluster, which the nodes would form at their next start.
-        salt_json(lab, "*", "cmd.run", "systemctl disable corosync pacemaker")
-    snapshot.forget(lab, lambda other: not other.startswith("packages-"))
-    save(lab, name, progress)
-    return name
-
-
-def _applied(returned: dict[str, Any]) -> None:
-    for minion, states in returned.items():
-        if not isinstance(states, dict):
-            raise LabError(f"{minion}: {states}")
-        failed = [f"{state['__id__']}: {state['comment']}" for state in states.values() if state["result"] is False]
-        if failed:
-            raise LabError(f"{minion}: {'; '.join(failed)}")
