@@ -116,8 +116,10 @@ def _current(deployment):
     """Whether all members have the formula's code and their pillar as the master has them: nothing is to be synchronised."""
     try:
         surveys = deployment.survey()
-    except NoAnswer:  # a new minion without modules, one with a stale and wrong pillar, or one that is down
-        return False
+    except NoAnswer as exc:
+        if exc.silent:  # asking them again would only take as long again, and the others may well be put right
+            raise NoAnswer(exc.silent, {}) from None
+        return False  # a new minion without modules, or one with a stale and wrong pillar
     pillars = deployment.members.pillars
     return all(
         survey.get("code") == deployment.master.code and survey.get("pillar") == pillars[node]

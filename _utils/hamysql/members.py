@@ -30,7 +30,15 @@ class Call(Protocol):
 
 
 class NoAnswer(HamysqlError):
-    """At least one member did not answer, or answered with an error; the message names each one."""
+    """At least one member did not answer, or answered with an error; the message names each one.
+
+    silent, failed
+        The sentences about members that did not answer, and about those that answered with an error, by node.
+    """
+
+    def __init__(self, silent: Mapping[str, str], failed: Mapping[str, str]) -> None:
+        self.silent, self.failed = dict(silent), dict(failed)
+        super().__init__("\n".join([*self.silent.values(), *self.failed.values()]))
 
 
 @dataclass(frozen=True)
@@ -53,16 +61,16 @@ class Members:
         """
         names = tuple(on) or tuple(self.minions)
         answers = self.call([self.minions[name] for name in names], function, kwargs, patience)
-        reasons = []
+        silent, failed = {}, {}
         for name in names:
             minion = self.minions[name]
             answer = answers.get(minion)
             if answer is None:
-                reasons.append(f"{name} (minion {minion}) does not answer; is it up, and is its key accepted?")
+                silent[name] = f"{name} (minion {minion}) does not answer; is it up, and is its key accepted?"
             elif answer.error is not None:
-                reasons.append(f"{name} (minion {minion}): {function}: {answer.error}")
-        if reasons:
-            raise NoAnswer("\n".join(dict.fromkeys(reasons)))
+                failed[name] = f"{name} (minion {minion}): {function}: {answer.error}"
+        if silent or failed:
+            raise NoAnswer(silent, failed)
         return {name: answers[self.minions[name]].value for name in names}
 
 

@@ -43,6 +43,7 @@ def test_a_partial_answer_is_an_error_that_names_node_and_minion():
     with pytest.raises(NoAnswer, match=r"^db2 \(minion db2\.example\.org\) does not answer") as error:
         Members("c", MINIONS, Minions(db1=Answer(True))).ask("test.ping")
     assert "db1" not in str(error.value)
+    assert list(error.value.silent) == ["db2"]
 
 
 def test_a_failure_is_told_with_its_function_and_its_own_words():
@@ -55,9 +56,10 @@ def test_every_member_that_fails_is_named():
     with pytest.raises(NoAnswer) as error:
         Members("c", MINIONS, Minions(db1=Answer(error="broken"))).ask("x.y")
     assert str(error.value).splitlines() == [
-        "db1 (minion db1.example.org): x.y: broken",
         "db2 (minion db2.example.org) does not answer; is it up, and is its key accepted?",
+        "db1 (minion db1.example.org): x.y: broken",
     ]
+    assert (list(error.value.silent), list(error.value.failed)) == (["db2"], ["db1"])
 
 
 def pillar(name="galaxy-db", **nodes):

@@ -1,0 +1,447 @@
+"""The orchestration's first phase and the runner, on a real master with two real minions.
+
+Both minions run on this machine, as db1 and db2 (``nodename`` is a grain of their configuration). What needs a cluster is not
+tested here, and nothing may be applied to this machine: ``state`` is disabled in the minions.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import logging
+import multiprocessing
+import os
+import select
+import subprocess
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import salt.client
+import salt.config
+import salt.pillar
+import salt.runner
+import yaml
+from salt_node import serve
+
+from hamysql import progress
+from hamysql.errors import HamysqlError
+from hamysql.master import Lock, Master
+from support import load_pillar
+
+QUIET = {
+    "enable_gpu_grains": False,
+    "enable_fqdns_grains": False,
+    "fileserver_interval": 3600,
+    "log_level": "warning",
+    "log_level_logfile": "warning",
+}
+LATER = [
+    "hamysql-nodes-configured",
+    "hamysql-storage-initialised",
+    "hamysql-cluster-online",
+    "hamysql-resources-managed",
+    "hamysql-service-answering",
+    "hamysql-accounts-managed",
+    "hamysql-summarised",
+]
+# What phase one may run on a member: it brings the modules and the pillar, and looks.
+HARMLESS = {"saltutil.sync_all", "saltutil.refresh_pillar", "hamysql_node.survey", "saltutil.find_job"}
+
+
+class Site:
+    """The master, what its minions' pillars are, and what is run on the master.
+
+    Runners run in a child of this process, as they do in one of ``salt-run``: all that is left out is the loading of Python
+    and Salt, which takes longer than most tests.
+    """
+
+    def __init__(self, master, folder: Path) -> None:
+        self.master, self.pillar = master, folder / "pillar"
+        self.opts = salt.config.master_config(str(Path(master.config["conf_file"])))
+        self.default = {name: pillar(folder) for name in ("db1", "db2")}
+        # An accepted minion that is down, and whose pillar says that it forms another cluster with db1.
+        self.default["gone"] = pillar(folder, name="half", nodes={"db1": {"minion_id": "db1"}, "gone": {}})
+        self.pillar.mkdir(exist_ok=True)
+        (self.pillar / "top.sls").write_text(yaml.safe_dump({"base": {name: [name] for name in self.default}}))
+        self.give()
+
+    def give(self, **pillars) -> None:
+        """Other pillars than the default ones, until the end of the test; ``None``: none at all."""
+        for name, content in {**self.default, **pillars}.items():
+            text = {} if content is None else {"hamysql": content}
+            (self.pillar / f"{name}.sls").write_text(yaml.safe_dump(text, sort_keys=False))
+
+    def start(self, work: Callable[..., Any], *arguments: Any) -> Child:
+        """``work(opts, *arguments)`` in a child."""
+        return Child(work, copy.deepcopy(self.opts), *arguments)
+
+    def run(self, function: str, **arguments: Any) -> Any:
+        """What a runner returns, or its words where it fails."""
+        return self.start(_runner, function, arguments).result()
+
+    def orchestrate(self, cluster: str | None = "galaxy-db", **arguments: Any) -> Outcome:
+        return Outcome(self.start(_orchestrate, cluster, arguments).result())
+
+    def fire(self, cluster: str, *events: dict[str, Any]) -> None:
+        self.start(_fire, cluster, events).result()
+
+    def follow(self, cluster: str) -> Child:
+        """A follower that listens already: it has printed an event."""
+        follower = self.start(_runner, "hamysql.follow", {"cluster": cluster, "timeout": 100})
+        deadline = time.monotonic() + 60
+        while not follower.printed():
+            assert time.monotonic() < deadline, "the follower shows nothing"
+            self.fire(cluster, {"state": "step", "phase": "members", "text": "is anybody there?"})
+            follower.wait_for_output(0.2)
+        return follower
+
+    def functions_run(self) -> set[str]:
+        """Everything that the minions were ever told to do."""
+        jobs = self.run("jobs.list_jobs").values()
+        return {job["Function"] for job in jobs if not job["Function"].startswith("runner.")}
+
+
+class Child:
+    """A forked process: its return, and what it prints."""
+
+    def __init__(self, work: Callable[..., Any], *arguments: Any) -> None:
+        fork = multiprocessing.get_context("fork")
+        self._pipe, far = fork.Pipe()
+        self._output, write = os.pipe()
+        self._text = ""
+        self._process = fork.Process(target=_child, args=(far, write, work, arguments), daemon=True)
+        self._process.start()
+        far.close()
+        os.close(write)
+
+    def result(self, timeout: float = 120) -> Any:
+        assert self._pipe.poll(timeout), f"not done after {timeout} s; printed: {self.printed()}"
+        try:
+            done, value = self._pipe.recv()
+        except EOFError:
+            done, value = False, f"the process is gone; printed: {self.printed()}"
+        self._process.join(30)
+        assert done, value
+        return value
+
+    def wait_for_output(self, timeout: float) -> bool:
+        return bool(select.select([self._output], [], [], timeout)[0])
+
+    def printed(self) -> str:
+        while self.wait_for_output(0) and (read := os.read(self._output, 65536)):
+            self._text += read.decode()
+        return self._text
+
+    def end(self) -> None:
+        self._process.kill()
+        self._process.join(30)
+
+
+def _child(pipe: Any, write: int, work: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
+    logging.disable()  # pytest's streams are closed here
+    os.dup2(write, 1)
+    sys.stdout = os.fdopen(1, "w", closefd=False)
+    try:
+        pipe.send((True, work(*arguments)))
+    except BaseException:
+        pipe.send((False, traceback.format_exc()))
+    sys.stdout.flush()
+    os._exit(0)
+
+
+def _runner(opts: dict[str, Any], function: str, arguments: dict[str, Any]) -> Any:
+    return salt.runner.RunnerClient(opts).cmd(function, kwarg=arguments, print_event=False)
+
+
+def _orchestrate(opts: dict[str, Any], cluster: str | None, arguments: dict[str, Any]) -> Any:
+    chosen = {"pillar": {"hamysql_cluster": cluster}} if cluster else {}
+    return _runner(opts, "state.orchestrate", {"mods": "hamysql.orch", **chosen, **arguments})
+
+
+def _fire(opts: dict[str, Any], cluster: str, events: tuple[dict[str, Any], ...]) -> None:
+    bus = Master(opts)
+    for event in events:
+        bus.fire(cluster, event)
+
+
+def _ask(opts: dict[str, Any], function: str, arguments: dict[str, Any]) -> Any:
+    return Master(opts).members("galaxy-db").ask(function, **arguments)
+
+
+class Outcome:
+    """The return of an orchestration, by state id."""
+
+    def __init__(self, returned: Any) -> None:
+        self.code = returned["retcode"]
+        (states,) = returned["data"].values()
+        self.states = {state["__id__"]: state for state in states.values()}
+        self.first = self.states["hamysql-members-checked"]
+
+    def assert_stopped_at_once(self) -> str:
+        """It failed in the phase "members", no later phase ran, nothing changed; returns why."""
+        assert self.code != 0
+        assert self.first["result"] is False
+        assert list(self.states)[1:] == LATER
+        for name in LATER:
+            assert self.states[name]["result"] is False
+            assert "requisite failed" in self.states[name]["comment"]
+        assert not any(state["changes"] for state in self.states.values())
+        return self.first["comment"]
+
+
+def pillar(folder: Path, name: str = "galaxy-db", nodes=None) -> dict:
+    """The least pillar, for a cluster of this name."""
+    content = load_pillar("minimal")
+    nodes = nodes or {"db1": {}, "db2": {}}
+    addresses = iter(["192.0.2.11", "192.0.2.12"])
+    content["cluster"] = {
+        "name": name,
+        "nodes": {
+            node: {"addresses": [next(addresses)], "disk": f"/dev/disk/by-path/{folder.name}-{node}", **options}
+            for node, options in nodes.items()
+        },
+    }
+    return content
+
+
+@pytest.fixture(scope="module")
+def running(salt_factories, tmp_path_factory) -> Iterator[Site]:
+    folder = tmp_path_factory.mktemp("orchestration")
+    master = salt_factories.salt_master_daemon(
+        "orchestration-master",
+        defaults={
+            **QUIET,
+            "interface": "127.0.0.1",
+            "file_roots": {"base": [str(serve(folder / "states"))]},
+            "pillar_roots": {"base": [str(folder / "pillar")]},
+            "gather_job_timeout": 3,
+            "auto_accept": True,
+            "worker_threads": 3,
+        },
+    )
+    site = Site(master, folder)
+    minions = [
+        master.salt_minion_daemon(
+            name,
+            defaults={**QUIET, "grains": {"nodename": name}, "multiprocessing": False},
+            overrides={"disable_modules": ["state"]},
+        )
+        for name in ("db1", "db2")
+    ]
+    with master.started(), ThreadPoolExecutor() as threads:
+        try:
+            assert all(threads.map(lambda minion: minion.start(), minions))
+            accepted = Path(master.config["pki_dir"]) / "minions"
+            (accepted / "gone").write_bytes((accepted / "db1").read_bytes())
+            site.run("saltutil.sync_all")
+            yield site
+        finally:
+            list(threads.map(lambda minion: minion.terminate(), minions))
+
+
+@pytest.fixture
+def site(running) -> Iterator[Site]:
+    yield running
+    running.give()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def half(running) -> Iterator[SimpleNamespace]:
+    """The orchestration of a cluster with a member that is down: it takes its time to be sure, beside the other tests."""
+    follower = running.follow("half")
+    words = ["state.orchestrate", "hamysql.orch", f"pillar={json.dumps({'hamysql_cluster': 'half'})}", "--out=json"]
+    argv = [
+        sys.executable,
+        running.master.salt_run_cli().get_script_path(),
+        f"--config-dir={running.master.config_dir}",
+    ]
+    orchestration = subprocess.Popen(
+        [*argv, *words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
+    yield SimpleNamespace(follower=follower, orchestration=orchestration)
+    follower.end()
+    orchestration.kill()
+    orchestration.wait(30)
+
+
+# --- which cluster
+
+
+def test_the_members_are_found_in_the_pillars(site):
+    assert site.run("hamysql.members", cluster="galaxy-db") == {"db1": "db1", "db2": "db2"}
+    assert site.run("hamysql.members", cluster="half") == {"db1": "db1", "gone": "gone"}
+
+
+def test_more_than_one_cluster_needs_a_name(site):
+    sentence = (
+        'this master has more than one cluster (galaxy-db, half): name one with pillar=\'{"hamysql_cluster": "NAME"}\''
+    )
+    assert site.orchestrate(None).assert_stopped_at_once() == sentence
+
+
+def test_a_cluster_that_nobody_has_is_refused_with_those_there_are(site):
+    words = str(site.run("hamysql.members", cluster="galaxy"))
+    assert "no accepted minion has a pillar for the cluster 'galaxy'; there is: galaxy-db, half" in words
+
+
+# --- what stops a deployment before anything is touched
+
+
+def test_a_wrong_pillar_is_told_completely_with_path_and_minion(site):
+    wrong = copy.deepcopy(site.default["db2"])
+    wrong["vip"]["adress"] = wrong["vip"].pop("address")
+    wrong["storage"]["drbd"]["port"] = 99999
+    site.give(db2=wrong)
+    why = site.orchestrate().assert_stopped_at_once()
+    assert why.startswith("db2 (minion db2): hamysql_node.survey: ")
+    assert "db1 (minion" not in why
+    for path in ("hamysql:vip:adress", "hamysql:vip:address", "hamysql:storage:drbd:port"):
+        assert f"- {path}: found" in why
+
+
+def test_missing_disks_are_all_named_in_test_mode_too(site):
+    why = site.orchestrate(test=True).assert_stopped_at_once()
+    assert [f"-{node}: there is no such block device" in why for node in ("db1", "db2")] == [True, True]
+
+
+def test_a_second_orchestration_is_refused_and_names_the_first(site):
+    lock = Lock(site.opts, "galaxy-db", "20260131120000000000")
+    try:
+        why = site.orchestrate().assert_stopped_at_once()
+    finally:
+        os.close(lock._handle)
+    assert why == "another orchestration of galaxy-db is running: job 20260131120000000000; wait for it to end"
+
+
+HOLD = """
+import sys
+from hamysql.master import Lock
+lock = Lock({"cachedir": sys.argv[1]}, "galaxy-db", "1")
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_the_lock_does_not_outlive_its_holder_and_is_for_one_cluster(tmp_path):
+    where = {"cachedir": str(tmp_path)}
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    holder = subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(tmp_path)],
+        env=environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert holder.stdout.readline() == "held\n"
+        with pytest.raises(HamysqlError, match="job 1; wait"):
+            Lock(where, "galaxy-db", "2")
+        Lock(where, "another-db", "3")
+    finally:
+        holder.kill()
+        holder.wait(30)
+    Lock(where, "galaxy-db", "20")
+    with pytest.raises(HamysqlError, match="job 20; wait"):
+        Lock(where, "galaxy-db", "4")
+
+
+# --- real disks
+
+
+@pytest.fixture
+def disks(site, tmp_path) -> Iterator[dict[str, str]]:
+    """A small real block device for each node, named in the pillar."""
+    found: dict[str, str] = {}
+    try:
+        for name in ("db1", "db2"):
+            image = tmp_path / name
+            image.touch()
+            os.truncate(image, 16 * 2**20)
+            attached = subprocess.run(
+                ["losetup", "--find", "--show", image], capture_output=True, text=True, check=False
+            )
+            if attached.returncode:
+                pytest.skip(f"no loop device can be had here: {attached.stderr.strip()}")
+            found[name] = attached.stdout.strip()
+        changed = copy.deepcopy(site.default["db1"])
+        for name, device in found.items():
+            changed["cluster"]["nodes"][name]["disk"] = device
+        site.give(db1=changed, db2=changed)
+        yield found
+    finally:
+        for device in found.values():
+            subprocess.run(["losetup", "--detach", device], check=False)
+
+
+def test_the_plan_for_two_blank_disks_and_the_refusal_of_one_with_data(site, disks):
+    site.start(_ask, "saltutil.refresh_pillar", {"wait": True, "timeout": 30}).result()
+    steps = site.run("hamysql.plan", cluster="galaxy-db")
+    assert [step.split(":")[0] for step in steps] == [
+        "create_metadata on db1, db2",
+        "up on db1, db2",
+        "wait_connected on db1, db2",
+        "seed on db1",
+        "make_filesystem on db1",
+        "initialise_datadir on db1",
+        "release on db1",
+        "seal on db1, db2",
+    ]
+    subprocess.run(["mkfs.ext4", "-q", disks["db2"]], check=True)
+    why = site.orchestrate().assert_stopped_at_once()
+    assert "the storage is left alone" in why
+    assert f"db2, {disks['db2']}: not blank, and not made by hamysql: ext4 at byte 1080" in why
+    assert "db1," not in why
+
+
+# --- progress
+
+
+def test_a_follower_prints_every_phase_and_ends_with_the_summary(site):
+    follower = site.follow("galaxy-db")
+    events = []
+    for phase in progress.PHASES:
+        events.append({"state": "start", "phase": phase, "text": ""})
+        events.append({"state": "end", "phase": phase, "text": "no changes", "seconds": 1.0})
+    site.fire("galaxy-db", *events)
+    site.fire("another-db", {"state": "failed", "phase": "nodes", "text": "not ours"})
+    site.fire(
+        "galaxy-db", {"state": "finished", "phase": "summary", "text": "cluster galaxy-db, virtual IP 192.0.2.100"}
+    )
+    assert follower.result() is True
+    shown = follower.printed()
+    lines = [line for line in shown.splitlines() if "is anybody there" not in line]
+    starts = [line for line in lines if line.startswith("[") and "done in" not in line]
+    assert [line.split()[1] for line in starts] == list(progress.PHASES)
+    assert [line for line in lines if "done in 1 s: no changes" in line][7].startswith("[8/8] summary")
+    assert "cluster galaxy-db, virtual IP 192.0.2.100" in lines
+    assert "not ours" not in shown
+
+
+def test_a_member_that_does_not_answer_is_named_and_a_follower_sees_it(half):
+    told, _ = half.orchestration.communicate(timeout=120)
+    assert half.orchestration.returncode != 0
+    outcome = Outcome(json.loads(told))
+    assert outcome.assert_stopped_at_once() == "gone (minion gone) does not answer; is it up, and is its key accepted?"
+    assert half.follower.result() is False
+    shown = half.follower.printed()
+    lines = [line for line in shown.splitlines() if "is anybody there" not in line]
+    assert lines[0].startswith("[1/8] members   the pillar, the members and their disks are checked")
+    assert lines[1] == "[1/8] members   FAILED: gone (minion gone) does not answer; is it up, and is its key accepted?"
+
+
+def test_the_only_cluster_needs_no_name(site):
+    site.give(gone=None)
+    assert site.run("hamysql.members") == {"db1": "db1", "db2": "db2"}
+
+
+def test_none_of_all_this_has_touched_a_member(site):
+    done = site.functions_run()
+    assert "hamysql_node.survey" in done
+    assert done <= HARMLESS
