@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from hamysql.command import Run
@@ -35,9 +36,31 @@ def parse_signatures(text: str) -> tuple[Signature, ...]:
         raise ParseError(f"wipefs --json printed something unknown: {exc}") from exc
 
 
+# As much as drbdmeta itself looks at before it calls a disk without a known signature empty.
+HEAD = 68 * 1024
+
+
+def first_data(device: str) -> int | None:
+    """The offset of the first byte in the first 68 KiB that is not zero, ``None`` when all are.
+
+    ``wipefs --all`` removes signatures and leaves the data, and so do many other tools.
+    """
+    with open(device, "rb") as handle:
+        head = handle.read(HEAD)
+    rest = head.lstrip(b"\0")
+    return len(head) - len(rest) if rest else None
+
+
 def signatures(run: Run, device: str) -> tuple[Signature, ...]:
-    """Every signature on ``device``: file systems, partition tables, RAID, LVM, swap and DRBD metadata."""
-    return parse_signatures(run(["wipefs", "--no-act", "--json", device]).stdout)
+    """Every signature on ``device``: file systems, partition tables, RAID, LVM, swap and DRBD metadata.
+
+    A disk that has none, and yet is not empty at its beginning, has one of the type ``data``.
+    """
+    found = parse_signatures(run(["wipefs", "--no-act", "--json", device]).stdout)
+    if found or not Path(device).exists():
+        return found
+    offset = first_data(device)
+    return () if offset is None else (Signature("data without a known signature", offset),)
 
 
 def size(run: Run, device: str) -> int | None:

@@ -85,8 +85,12 @@ def test_a_disk_with_a_file_system_is_left_alone(bare, progress):
         assert "db2, /dev/ubdb: not blank, and not made by hamysql: ext4" in reason
         assert "db1" not in reason
         assert "precious" in api.ssh(bare, "db2", "blkid -p /dev/ubdb")
-    finally:
+        # wipefs removes the signature only; DRBD would refuse the rest, after everything else was done.
         api.ssh(bare, "db2", "wipefs --all --quiet /dev/ubdb")
+        reason = api.orchestrate(bare, progress).failures["hamysql-members-checked"]
+        assert "db2, /dev/ubdb: not blank, and not made by hamysql: data without a known signature" in reason
+    finally:
+        api.ssh(bare, "db2", "dd if=/dev/zero of=/dev/ubdb bs=1M count=1 conv=fsync status=none")
     _untouched(bare)
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 
 import pytest
+from salt._logging import shutdown_temp_handler
 from salt_node import Node
 
 from support import load_pillar
@@ -30,3 +32,13 @@ def node(tmp_path_factory) -> Iterator[Callable[..., Node]]:
 def salt_factories_config() -> dict[str, str]:
     """Daemons log to their own files; sending every record to pytest as well takes longer than the tests."""
     return {"log_server_level": "error"}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nothing_after_the_last_line() -> None:
+    """Salt keeps its first records for a console and prints them at exit, when pytest's streams are closed: a traceback each.
+
+    It also sets the root logger to its very lowest level, and pytest would keep thousands of records for each test.
+    """
+    shutdown_temp_handler()
+    logging.getLogger().setLevel(logging.WARNING)

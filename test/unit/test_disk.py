@@ -132,3 +132,13 @@ def test_a_disk_that_cannot_be_read_is_an_error_and_not_blank():
     )
     with pytest.raises(CommandFailed, match="probing failed"):
         disk.signatures(run, "/dev/sdb")
+
+
+def test_a_disk_without_signatures_that_is_not_empty_is_not_blank(tmp_path):
+    """What ``wipefs --all`` leaves of a file system: no signature, and all the data."""
+    device = tmp_path / "disk"
+    device.write_bytes(bytes(4096) + b"data" + bytes(disk.HEAD))
+    (found,) = disk.signatures(lambda argv, **_: Result(0, ""), str(device))
+    assert (found.type, found.offset) == ("data without a known signature", 4096)
+    device.write_bytes(bytes(disk.HEAD) + b"data")
+    assert disk.signatures(lambda argv, **_: Result(0, ""), str(device)) == ()
