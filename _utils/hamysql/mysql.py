@@ -284,6 +284,10 @@ def _regrant(on: str, to: str, old: Grant, new: Grant) -> Iterable[str]:
         extra = frozenset(privilege for privilege in extra if privilege.endswith(")"))
     if extra:
         yield f"REVOKE {', '.join(sorted(extra))} ON {on} FROM {to}"
+        # SELECT on a table takes SELECT on its columns along.
+        taken = {name for name in new.privileges if name.endswith(")") and name.partition(" (")[0] in extra}
+        if taken:
+            yield f"GRANT {', '.join(sorted(taken))} ON {on} TO {to}"
     if old.grant_option != new.grant_option:
         yield (
             f"GRANT USAGE ON {on} TO {to} WITH GRANT OPTION"

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from storage_world import load
 
@@ -384,6 +384,7 @@ def tables(daemon):
 
 
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@example([grant("app.t", "SELECT")], [grant("app.t", "SELECT (id, name)", "REFERENCES (id)")])
 @given(some_grants(), some_grants())
 def test_any_set_of_grants_is_reached_in_one_go_from_any_other(tables, before, after):
     # A new account for each example, so that a failure can be repeated.
