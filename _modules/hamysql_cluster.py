@@ -54,7 +54,7 @@ def status():
     if result.returncode in _NOT_RUNNING:
         return _STOPPED
     cluster = pacemaker.parse(result.stdout)
-    return {**_STOPPED, "running": True, **dataclasses.asdict(cluster)}
+    return {**_STOPPED, "running": True, **dataclasses.asdict(cluster)} if cluster else _STOPPED
 
 
 def start(timeout=120):

@@ -73,9 +73,10 @@ class Cluster:
     fencing: tuple[Fencing, ...]
 
 
-def parse(text: str) -> Cluster:
+def parse(text: str) -> Cluster | None:
     """Read what `crm_mon --output-as=xml -1` prints (pacemaker 2.1 and 3.0).
 
+    None where it succeeded without a cluster to show: pacemakerd answers, and its daemons are just starting or ending.
     Raises ``ParseError`` where that is no state of a cluster, for example crm_mon's word that there is no connection.
     """
     try:
@@ -85,6 +86,8 @@ def parse(text: str) -> Cluster:
     summary = root.find("summary")
     if root.tag != "pacemaker-result" or summary is None:
         status = root.find("status")
+        if root.tag == "pacemaker-result" and status is not None and status.get("code") == "0":
+            return None
         said = status.get("message", "") if status is not None else ""
         raise ParseError(f"crm_mon printed <{root.tag}> without a summary of the cluster: {said or text[:200]!r}")
     dc = summary.find("current_dc")

@@ -79,6 +79,12 @@ def test_a_replica_of_a_bundle_belongs_to_the_bundle():
     assert [(resource.id, resource.parent) for resource in pacemaker.parse(text).resources] == [("b-docker-0", "b")]
 
 
+def test_daemons_that_are_just_starting_show_no_cluster_yet():
+    text = """<pacemaker-result api-version="2.25" request="crm_mon --one-shot --output-as=xml">
+      <pacemakerd sys_from="" state="starting_daemons" last_updated=""/><status code="0" message="OK"/></pacemaker-result>"""
+    assert pacemaker.parse(text) is None
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
