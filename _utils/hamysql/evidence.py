@@ -53,7 +53,7 @@ def judge(member: Member, members: Sequence[Member], wanted: Wanted) -> Verdict:
         return Verdict((f"{member.where}: there is no such block device ({_KEYS})",))
     others = [other for other in members if other is not member]
     reasons = [f"{member.where}: the disk is in use: {use}" for use in member.uses]
-    reasons += _not_this_cluster(member, wanted)
+    reasons += _not_this_cluster(member, others, wanted)
     strange = _strange(member, others, wanted)
     allowed = strange is not None and strange.wipeable and not member.uses and member.status is None
     wipe = allowed and wanted.wipe.get(member.name) in member.names
@@ -67,7 +67,7 @@ def judge(member: Member, members: Sequence[Member], wanted: Wanted) -> Verdict:
 _KEYS = "hamysql:storage:drbd:disk, or the node's own disk"
 
 
-def _not_this_cluster(member: Member, wanted: Wanted) -> list[str]:
+def _not_this_cluster(member: Member, others: Sequence[Member], wanted: Wanted) -> list[str]:
     """The node's latch is about something else than this cluster's disk."""
     latch, reasons = member.latch, []
     if latch is None:
@@ -78,8 +78,12 @@ def _not_this_cluster(member: Member, wanted: Wanted) -> list[str]:
             f"{wanted.cluster}. Neither name can be changed in place: give the pillar the old ones back"
         )
     if latch.disk != member.disk and not member.recorded:
+        gone = (
+            f"if it is gone for good, `rm /var/lib/hamysql/{wanted.resource}.json` here, and this one is filled by DRBD"
+        )
         reasons.append(
             f"{member.where}: the data is on {latch.disk}; another disk cannot be named in place. Name the old one again"
+            + (f"; {gone}" if any(other.holds_data for other in others) else "")
         )
     return reasons
 

@@ -273,6 +273,15 @@ def renamed():
     assert todo(replace(db1(), disk="/dev/disk/by-id/ata-GALAXY_db1"), ours("db2", Stage.INITIALISED, USED)) == []
 
 
+@row("another disk is named")
+def another_named():
+    for disk in ((), (XFS,)):
+        second = replace(ours("db2", Stage.INITIALISED), disk="/dev/sdc", signatures=disk, generation=None)
+        reason = refusal(db1(), second)[0]
+        assert reason.startswith("db2, /dev/sdc: the data is on /dev/sdb; another disk cannot be named in place.")
+        assert "if it is gone for good" in reason
+
+
 @row("another disk under the old name")
 def swapped():
     second = ours("db2", Stage.INITIALISED, STRANGER)

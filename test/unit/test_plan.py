@@ -289,10 +289,13 @@ def test_the_data_of_another_cluster_is_left_alone(field, value):
 
 def test_a_disk_that_was_renamed_in_the_pillar_is_refused():
     first = ours("db1", Stage.INITIALISED)
-    reasons = refusal(replace(blank("db1"), disk="/dev/sdc", latch=first.latch), ours("db2", Stage.INITIALISED))
-    assert reasons == [
-        "db1, /dev/sdc: the data is on /dev/sdb; another disk cannot be named in place. Name the old one again"
-    ]
+    other = replace(blank("db1"), disk="/dev/sdc", latch=first.latch)
+    text = "db1, /dev/sdc: the data is on /dev/sdb; another disk cannot be named in place. Name the old one again"
+    gone = "; if it is gone for good, `rm /var/lib/hamysql/mysql.json` here, and this one is filled by DRBD"
+    assert refusal(other, ours("db2", Stage.INITIALISED)) == [text + gone]
+    assert refusal(other, blank("db2"))[0] == text
+    # That advice is followed by what it promises.
+    assert todo(replace(other, latch=None), ours("db2", Stage.INITIALISED))[0] == ("create_metadata", FIRST)
 
 
 def test_another_disk_under_the_old_name_is_refused():
