@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 import sys
 import time
 from pathlib import Path
@@ -100,6 +101,10 @@ def report(figures: dict[str, Any]) -> str:
 def main() -> int:
     """Measure, print, keep the result; the bench's lab is down afterwards."""
     lab, progress = bench_lab(), api.Progress()
+    lab.dir.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(lab.dir).free >> 20
+    if free < SIZE_MIB * 1.3:  # a full synchronisation writes the zeros of one disk to the other
+        raise SystemExit(f"{lab.dir} has {free} MiB free, the bench needs {SIZE_MIB * 1.3:.0f}")
     try:
         up(lab, progress, pillar=pillar_file(lab), fresh=True)
         with progress.stage("packages"):
