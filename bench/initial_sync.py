@@ -22,7 +22,6 @@ import yaml
 
 from lab import api
 from lab.context import PROJECT
-from lab.lifecycle import down, up
 from lab.topology import DEFAULT, Disk
 
 SIZE_MIB = 20 * 1024
@@ -106,13 +105,13 @@ def main() -> int:
     if free < SIZE_MIB * 1.3:  # a full synchronisation writes the zeros of one disk to the other
         raise SystemExit(f"{lab.dir} has {free} MiB free, the bench needs {SIZE_MIB * 1.3:.0f}")
     try:
-        up(lab, progress, pillar=pillar_file(lab), fresh=True)
+        api.up(lab, progress, pillar=pillar_file(lab), fresh=True)
         with progress.stage("packages"):
             api.salt_json(lab, "*", "saltutil.sync_all")
             call(lab, "*", "state.apply", "hamysql.storage")
         seconds = {mode: measure(lab, mode) for mode in ("auto", "full")}
     finally:
-        down(lab, progress)
+        api.down(lab, progress)
         for name in lab.topology.names:
             (lab.dir / "nodes" / name / "data.img").unlink(missing_ok=True)
     figures = {
