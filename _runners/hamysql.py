@@ -69,10 +69,7 @@ def plan(cluster=None):
 
         salt-run hamysql.plan
     """
-    surveys = survey(cluster)
-    settings = next(iter(surveys.values()))["settings"]
-    seen = [planner.Member.from_survey(node, seen["storage"]) for node, seen in surveys.items()]
-    steps = planner.storage(seen, settings["cluster"]["name"], settings["storage"]["drbd"]["resource"])
+    steps = planner.storage(*planner.from_surveys(survey(cluster)))
     return [str(step) for step in steps]
 
 

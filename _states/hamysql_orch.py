@@ -122,9 +122,11 @@ def _counted(changes, what):
 
 
 def _plan(deployment):
-    surveys = deployment.survey()
-    members = [plan.Member.from_survey(node, survey["storage"]) for node, survey in surveys.items()]
-    return plan.storage(members, deployment.members.cluster, deployment.first["storage"]["drbd"]["resource"])
+    return plan.storage(*plan.from_surveys(deployment.survey(), deployment.jid))
+
+
+def _warnings(deployment):
+    return [*deployment.first["warnings"], *plan.warnings(*plan.from_surveys(deployment.survey(), deployment.jid))]
 
 
 def _current(deployment):
@@ -161,7 +163,7 @@ def members_checked(name, cluster=None):
                     "the members' pillars do not agree on hamysql:cluster; give all of them the same one"
                 )
         _plan(deployment)
-        for warning in deployment.first["warnings"]:
+        for warning in _warnings(deployment):
             deployment.say("step", "members", f"WARNING: {warning}")
         return (
             {},
@@ -194,16 +196,19 @@ def storage_initialised(name, cluster=None):
         steps = _plan(deployment)
         if deployment.test:
             return {"storage": [str(step) for step in steps]} if steps else {}, f"{len(steps)} steps planned"
-        done = []
-        for _ in range(3):
+        done, stale = [], True  # the survey is that of the first phase
+        for _ in range(_ROUNDS):
             for step in steps:
+                if step.fresh and stale:
+                    break  # it is decided again, from what the members see now
                 deployment.say("step", "storage", str(step))
                 module = "hamysql_drbd" if step.action in _DRBD else "hamysql_storage"
-                returned = deployment.members.ask(f"{module}.{step.action}", step.nodes)
+                returned = deployment.members.ask(f"{module}.{step.action}", step.nodes, **step.arguments)
                 done += [f"{step.action} on {node}" for node, value in returned.items() if value is True]
+                stale = True
             if steps:
                 deployment.look_again()
-                steps = _plan(deployment)
+                steps, stale = _plan(deployment), False
         if steps:
             raise NotReady(f"the storage does not get ready, this is planned again and again: {steps[0]}")
         return ({"storage": done} if done else {}), _counted({"storage": done}, "steps")
@@ -211,7 +216,8 @@ def storage_initialised(name, cluster=None):
     return _phase(name, "storage", cluster, body)
 
 
-_DRBD = frozenset(("create_metadata", "up", "wait_connected", "seed", "release"))
+_DRBD = frozenset(("create_metadata", "up", "wait_connected", "skip_initial_sync", "seed", "release", "rejoin"))
+_ROUNDS = 6  # two disks to wipe, the rest, and one to see that nothing is left
 
 
 def cluster_online(name, cluster=None, timeout=180):
@@ -331,7 +337,7 @@ def summarised(name, cluster=None):
         lines = [f"cluster {deployment.members.cluster}, virtual IP {vip}"]
         for node, survey in deployment.survey().items():
             lines.append(f"  {node}: {_roles(survey)}")
-        lines += [f"  WARNING: {warning}" for warning in deployment.first["warnings"]]
+        lines += [f"  WARNING: {warning}" for warning in _warnings(deployment)]
         count = deployment.changed
         verb = "would be made" if deployment.test else "made"
         seconds = time.monotonic() - deployment.started

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
 from lab import api
 from lab.context import PROJECT
@@ -50,21 +52,37 @@ class Cluster:
         return api.wait_until(self.lab, "the cluster to be healthy", api.healthy, timeout=timeout)
 
     def repair(self) -> None:
-        """Undo what a test did to nodes and cables, and wait until the cluster has got over it."""
-        for name in self.lab.topology.names:
+        """Undo what a test did to nodes, cables and daemons, and wait until the cluster has got over it."""
+        names = self.lab.topology.names
+        for name in names:
             api.net(self.lab, name, "heal")
             if api.power(self.lab, name, "status") == "frozen":
                 api.power(self.lab, name, "off")
             api.power(self.lab, name, "on")
+        api.wait_until(
+            self.lab,
+            "the nodes to be reachable",
+            lambda report: all(report["nodes"][name]["reachable"] for name in names),
+            timeout=HEAL_TIMEOUT,
+        )
+        for name in names:
+            api.ssh(self.lab, name, "systemctl start corosync pacemaker salt-minion", timeout=120)
         self.wait_healthy()
         api.wait_for_minions(self.lab, self.progress)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """All tests of this folder carry the marker ``cluster``."""
-    for item in items:
-        if Path(__file__).parent in item.path.parents:
-            item.add_marker("cluster")
+    """All tests of this folder carry the marker ``cluster``; what needs bare nodes comes first, then the deployment."""
+    ours = [item for item in items if Path(__file__).parent in item.path.parents]
+    for item in ours:
+        item.add_marker("cluster")
+
+    def order(item: pytest.Item) -> int:
+        if item not in ours:
+            return 0
+        return 1 if item.path.name == "test_deployment.py" else 2
+
+    items.sort(key=order)
 
 
 @pytest.fixture(scope="session")
@@ -121,6 +139,23 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         terminalreporter.section("figures")
         for line in figures:
             terminalreporter.write_line(line)
+
+
+@pytest.fixture
+def pillar(lab: api.Lab) -> Iterator[Callable[[Callable[[dict[str, Any]], object]], None]]:
+    """A way to serve the lab's pillar with something changed; the lab's own is back afterwards."""
+    served = lab.salt / "pillar" / "lab.sls"
+    original = served.read_bytes()
+
+    def change(edit: Callable[[dict[str, Any]], object]) -> None:
+        changed = yaml.safe_load(original)
+        edit(changed["hamysql"])
+        served.unlink()
+        served.write_text(yaml.safe_dump(changed, sort_keys=False))
+
+    yield change
+    served.unlink()
+    served.write_bytes(original)
 
 
 @pytest.fixture

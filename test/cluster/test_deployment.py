@@ -5,17 +5,11 @@ The tests of this file build on each other; when one fails, the rest would only 
 
 from __future__ import annotations
 
-import copy
-from pathlib import Path
-
 import pytest
-import yaml
 
 from lab import api
 
 pytestmark = pytest.mark.cluster
-
-PROJECT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(autouse=True)
@@ -26,27 +20,6 @@ def _in_order(request):
     yield
     if getattr(request.node, "failed", False):
         request.session.cluster_failed = request.node.name
-
-
-def _mended(lab, change):
-    """The lab's pillar with one thing changed, in the place where the lab's master serves it from."""
-    pillar = yaml.safe_load((PROJECT / "lab" / "pillar.sls").read_text())
-    changed = copy.deepcopy(pillar)
-    change(changed["hamysql"])
-    served = lab.salt / "pillar" / "lab.sls"
-    served.unlink()
-    served.write_text(yaml.safe_dump(changed, sort_keys=False))
-    return served
-
-
-@pytest.fixture
-def pillar(lab):
-    """A way to serve a changed pillar; the lab's own is back afterwards."""
-    served = lab.salt / "pillar" / "lab.sls"
-    original = served.read_bytes()
-    yield lambda change: _mended(lab, change)
-    served.unlink()
-    served.write_bytes(original)
 
 
 def _untouched(lab):

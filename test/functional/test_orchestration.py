@@ -382,6 +382,7 @@ def test_the_plan_for_two_blank_disks_and_the_refusal_of_one_with_data(site, dis
         "create_metadata on db1, db2",
         "up on db1, db2",
         "wait_connected on db1, db2",
+        "skip_initial_sync on db1",
         "seed on db1",
         "make_filesystem on db1",
         "initialise_datadir on db1",
