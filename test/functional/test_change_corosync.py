@@ -126,7 +126,8 @@ def test_the_token_in_service_is_the_new_one(daemon):
 
 
 @pytest.mark.parametrize(
-    ("section", "name", "value"), [("totem", "netmtu", "1300"), ("system", "sched_rr", "no"), ("totem", "ip_version", "ipv4")]
+    ("section", "name", "value"),
+    [("totem", "netmtu", "1300"), ("system", "sched_rr", "no"), ("totem", "ip_version", "ipv4")],
 )
 def test_what_waits_for_a_start_is_not_taken_over_by_a_reload(daemon, section, name, value):
     site = resolved(options={section: {name: value}})
