@@ -61,10 +61,12 @@ class Cluster:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """All tests of this folder carry the marker ``cluster``."""
+    """All tests of this folder carry the marker ``cluster``; the first are those that deploy, the last leave another pillar."""
+    place = {"test_deployment.py": -1, "test_changes.py": 1}
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker("cluster")
+    items.sort(key=lambda item: place.get(item.path.name, 0) if item.get_closest_marker("cluster") else 0)
 
 
 @pytest.fixture(scope="session")

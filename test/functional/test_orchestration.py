@@ -242,6 +242,7 @@ def running(salt_factories, tmp_path_factory) -> Iterator[Site]:
             accepted = Path(master.config["pki_dir"]) / "minions"
             (accepted / "gone").write_bytes((accepted / "db1").read_bytes())
             site.run("saltutil.sync_all")
+            site.extension_modules = [Path(minion.config["extension_modules"]) for minion in minions]
             yield site
         finally:
             list(threads.map(lambda minion: minion.terminate(), minions))
@@ -346,6 +347,22 @@ def test_the_lock_does_not_outlive_its_holder_and_is_for_one_cluster(tmp_path):
     Lock(where, "galaxy-db", "20")
     with pytest.raises(HamysqlError, match="job 20; wait"):
         Lock(where, "galaxy-db", "4")
+
+
+def test_a_minion_with_older_code_in_memory_is_named(site, running):
+    """The same new version is on the disks of the master and of both minions, and in the memory of none of them."""
+    folders = [Path(site.opts["extension_modules"]), *running.extension_modules]
+    files = [folder / "utils" / "hamysql" / "wait.py" for folder in folders]
+    texts = [file.read_text() for file in files]
+    try:
+        for file, text in zip(files, texts, strict=True):
+            file.write_text(f"{text}# another version\n")
+        why = site.orchestrate().assert_stopped_at_once()
+    finally:
+        for file, text in zip(files, texts, strict=True):
+            file.write_text(text)
+    assert why.startswith("db1 (minion db1) keeps an older version of hamysql in memory: restart its minion")
+    assert "`salt db1 service.restart salt-minion no_block=True`" in why
 
 
 # --- real disks
