@@ -114,7 +114,7 @@ def test_a_standby_is_restarted(module):
 )
 def test_the_node_that_serves_is_not_restarted(module, resources, database):
     module.resources, module.database = resources, database
-    with pytest.raises(Refused, match="db2 runs the service; move it first: `salt db2 hamysql_cib.move db1`"):
+    with pytest.raises(Refused, match=r"db2 runs the service; move it first: `salt db2 hamysql_cib\.move db1`"):
         module.restart()
     assert module.ran == []
 
