@@ -19,7 +19,8 @@ def survey():
 
     Returns ``{"code": digest of the formula's code here, "pillar": digest of the pillar, "settings": the configuration with
     masked secrets, "storage": see hamysql_storage.survey, "cluster": see hamysql_cluster.status, "database": whether a server
-    answers on the local socket}``.
+    answers on the local socket, "pending": see hamysql_change.pending, "stale": whether this minion's process has other code
+    of the formula in memory than is on its disk}``.
 
     CLI Example:
 
@@ -34,6 +35,8 @@ def survey():
         "storage": __salt__["hamysql_storage.survey"](),
         "cluster": __salt__["hamysql_cluster.status"](),
         "database": __salt__["hamysql_mysql.active"](),
+        "pending": __salt__["hamysql_change.pending"](),
+        "stale": fingerprint.stale(),
     }
 
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import time
 
+from hamysql import change, progress
 from hamysql import plan as planner
-from hamysql import progress
 from hamysql.master import TAG, Master
 
 
@@ -29,7 +29,7 @@ def members(cluster=None):
 
 def status(cluster=None):
     """
-    What runs where: ``{node: {"cluster": {...}, "drbd": {...}, "database": bool}}``.
+    What runs where, and what is pending: ``{node: {"cluster": {...}, "drbd": {...}, "database": bool, "pending": [sentence]}}``.
 
     CLI Example:
 
@@ -39,7 +39,12 @@ def status(cluster=None):
     """
     surveys = survey(cluster)
     return {
-        node: {"cluster": seen["cluster"], "drbd": seen["storage"]["status"], "database": seen["database"]}
+        node: {
+            "cluster": seen["cluster"],
+            "drbd": seen["storage"]["status"],
+            "database": seen["database"],
+            "pending": [str(item) for item in change.from_dicts(seen["pending"])],
+        }
         for node, seen in surveys.items()
     }
 

@@ -15,8 +15,8 @@ import time
 
 from salt.exceptions import CommandExecutionError
 
-from hamysql import highstate, plan
-from hamysql.errors import HamysqlError, NotReady
+from hamysql import change, highstate, plan, rolling
+from hamysql.errors import HamysqlError, NotReady, Refused
 from hamysql.master import Lock, Master
 from hamysql.members import NoAnswer
 
@@ -155,13 +155,21 @@ def members_checked(name, cluster=None):
             deployment.members.ask("saltutil.sync_all", refresh=False)
             deployment.members.ask("saltutil.refresh_pillar", wait=True, timeout=30)
             deployment.look_again()
-        for survey in deployment.survey().values():
+        for node, survey in deployment.survey().items():
+            if survey["stale"]:
+                minion = deployment.members.minions[node]
+                raise HamysqlError(
+                    f"{node} (minion {minion}) keeps an older version of hamysql in memory: restart its minion with "
+                    f"`salt {minion} service.restart salt-minion no_block=True`, and run hamysql.orch again"
+                )
             if survey["code"] != deployment.master.code:
                 raise HamysqlError("the master has another version of hamysql: run `salt-run saltutil.sync_all` on it")
             if survey["settings"]["cluster"] != deployment.first["cluster"]:
                 raise HamysqlError(
                     "the members' pillars do not agree on hamysql:cluster; give all of them the same one"
                 )
+        if refused := change.by_members(change.REFUSED, deployment.survey()):
+            raise Refused("this cannot be changed in place:\n" + "\n".join(f"  - {sentence}" for sentence in refused))
         _plan(deployment)
         for warning in _warnings(deployment):
             deployment.say("step", "members", f"WARNING: {warning}")
@@ -270,6 +278,61 @@ def resources_managed(name, cluster=None):
         return changes, f"{_counted(changes, 'changes')}, by {node}"
 
     return _phase(name, "resources", cluster, body)
+
+
+def changes_rolled(name, cluster=None, timeout=1800):
+    """
+    What waits for a restart has had it: the standby first, then a switchover, then the other node. Nothing moves where
+    nothing is pending, and nothing at all unless the cluster is whole and nobody has a hand on it.
+
+    timeout
+        Seconds for a node to be back and synchronised, 1800 by default.
+    """
+
+    def body(deployment):
+        names = list(deployment.members.minions)
+        if deployment.changed and not deployment.test:
+            deployment.look_again()
+        steps = rolling.steps(deployment.survey())
+        if deployment.test:
+            return {"changes": [str(step) for step in steps]} if steps else {}, f"{len(steps)} steps planned"
+        if steps and deployment.changed:
+            deployment.members.ask("hamysql_change.settle", names[:1])
+            deployment.look_again()
+            steps = rolling.steps(deployment.survey())
+        done = []
+        for _ in range(2 * len(names)):
+            if not steps:
+                break
+            step = steps[0]
+            drift = deployment.members.ask("hamysql_cib.interventions", names[:1])
+            if obstacles := rolling.obstacles(deployment.survey(), drift[names[0]]):
+                raise _Unfinished(done, steps, obstacles)
+            deployment.say("step", "changes", str(step))
+            if step.action == rolling.SWITCH_OVER:
+                deployment.members.ask("hamysql_change.check_options", [step.node])
+                deployment.members.ask("hamysql_cib.move", [step.node], node=step.node)
+            else:
+                deployment.members.ask("hamysql_change.restart", [step.node])
+            deployment.members.ask("hamysql_change.wait_whole", [step.node], nodes=names, timeout=timeout)
+            done.append(str(step))
+            deployment.look_again()
+            steps = rolling.steps(deployment.survey())
+        if steps:
+            raise _Unfinished(done, steps, ["it is still pending after a restart"])
+        return ({"changes": done} if done else {}), "; ".join(done) or "nothing waits for a restart"
+
+    return _phase(name, "changes", cluster, body)
+
+
+class _Unfinished(NotReady):
+    """A rolling step could not be done; carries those that were."""
+
+    def __init__(self, done, steps, reasons):
+        self.changes = {"changes": done} if done else {}
+        lines = ["this waits for a restart:", *(f"  - {step}" for step in steps), "and nothing is restarted because:"]
+        lines += [f"  - {reason}" for reason in reasons]
+        super().__init__("\n".join([*lines, "Put that right, and run hamysql.orch again."]))
 
 
 def service_answering(name, cluster=None, timeout=300):

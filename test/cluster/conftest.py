@@ -26,6 +26,10 @@ FIGURES = pytest.StashKey[list[str]]()
 HEAL_TIMEOUT = 300  # seconds until a cluster that a test has left behind broken must be healthy again
 
 
+# What needs bare nodes comes first, then what deploys; the last leave another pillar. All others are 0.
+ORDER = {"test_bare_nodes.py": -3, "test_deployment.py": -2, "test_changes.py": 1}
+
+
 @dataclass(frozen=True)
 class Cluster:
     """A deployed lab, and what the deployment from bare nodes returned."""
@@ -72,17 +76,11 @@ class Cluster:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """All tests of this folder carry the marker ``cluster``; what needs bare nodes comes first, then the deployment."""
+    """All tests of this folder carry the marker ``cluster``, and run in ``ORDER``: before all others those without a lab."""
     ours = [item for item in items if Path(__file__).parent in item.path.parents]
     for item in ours:
         item.add_marker("cluster")
-
-    def order(item: pytest.Item) -> int:
-        if item not in ours:
-            return 0
-        return 1 if item.path.name == "test_deployment.py" else 2
-
-    items.sort(key=order)
+    items.sort(key=lambda item: ORDER.get(item.path.name, 0) if item in ours else -9)
 
 
 @pytest.fixture(scope="session")
