@@ -23,8 +23,8 @@ def __virtual__():
     return __virtualname__
 
 
-def _site():
-    return __salt__["hamysql.config"]()
+def _site(misnamed=False):
+    return __salt__["hamysql.config"](misnamed=misnamed)
 
 
 def survey():
@@ -40,7 +40,7 @@ def survey():
 
         salt 'db*' hamysql_storage.survey
     """
-    site = _site()
+    site = _site(misnamed=True)
     device = site["cluster"]["nodes"][site["self"]]["disk"]
     size = disk.size(run, device)
     known = latch.read(site["storage"]["drbd"]["resource"])

@@ -9,7 +9,9 @@ from __future__ import annotations
 import time
 
 from hamysql import plan as planner
+from hamysql import preflight as judge
 from hamysql import progress
+from hamysql.errors import Refused
 from hamysql.master import TAG, Master
 
 
@@ -57,6 +59,30 @@ def survey(cluster=None):
     return Master(__opts__).members(cluster).ask("hamysql_node.survey")
 
 
+def preflight(cluster=None):
+    """
+    Whether the members are fit for what the pillar says: all that is judged before a deployment touches anything.
+
+    Returns the findings as sentences, those that would forbid a deployment first, an empty list where there are none.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-run hamysql.preflight
+    """
+    found = Master(__opts__).members(cluster)
+    asked = time.time()
+    surveys = found.ask("hamysql_node.survey")
+    findings = judge.judge(surveys, (asked, time.time()))
+    forbidding = [str(finding) for finding in findings if finding.refuses]
+    try:
+        _steps(surveys)
+    except Refused as exc:
+        forbidding.append(str(exc))
+    return [*forbidding, *(f"WARNING: {finding}" for finding in findings if not finding.refuses)]
+
+
 def plan(cluster=None):
     """
     The steps that are left until the storage can be handed to pacemaker, as sentences; an empty list when it is.
@@ -69,11 +95,13 @@ def plan(cluster=None):
 
         salt-run hamysql.plan
     """
-    surveys = survey(cluster)
+    return [str(step) for step in _steps(survey(cluster))]
+
+
+def _steps(surveys):
     settings = next(iter(surveys.values()))["settings"]
     seen = [planner.Member.from_survey(node, seen["storage"]) for node, seen in surveys.items()]
-    steps = planner.storage(seen, settings["cluster"]["name"], settings["storage"]["drbd"]["resource"])
-    return [str(step) for step in steps]
+    return planner.storage(seen, settings["cluster"]["name"], settings["storage"]["drbd"]["resource"])
 
 
 def follow(cluster=None, timeout=3600):

@@ -15,8 +15,8 @@ import time
 
 from salt.exceptions import CommandExecutionError
 
-from hamysql import highstate, plan
-from hamysql.errors import HamysqlError, NotReady
+from hamysql import highstate, plan, preflight
+from hamysql.errors import HamysqlError, NotReady, Refused
 from hamysql.master import Lock, Master
 from hamysql.members import NoAnswer
 
@@ -41,11 +41,14 @@ class _Deployment:
         self.started = time.monotonic()
         self.changed = 0
         self._survey = {}
+        self.window = (0.0, 0.0)
 
     def survey(self):
         """What every member sees (``hamysql_node.survey``), asked again only after something may have changed."""
         if not self._survey:
+            asked = time.time()
             self._survey = self.members.ask("hamysql_node.survey")
+            self.window = (asked, time.time())
         return self._survey
 
     def look_again(self):
@@ -129,7 +132,9 @@ def _current(deployment):
 
 def members_checked(name, cluster=None):
     """
-    All members answer, have this formula's modules, a valid pillar and disks that are blank or ours; nothing is touched.
+    All members answer, have this formula's modules, a valid pillar and disks that are blank or ours, and pass preflight.
+
+    Nothing is touched before all of this holds. All that forbids going on is told at once, see :mod:`hamysql.preflight`.
     """
 
     def body(deployment):
@@ -145,13 +150,20 @@ def members_checked(name, cluster=None):
                 raise HamysqlError(
                     "the members' pillars do not agree on hamysql:cluster; give all of them the same one"
                 )
-        _plan(deployment)
-        for warning in deployment.first["warnings"]:
-            deployment.say("step", "members", f"WARNING: {warning}")
-        return (
-            {},
-            f"{', '.join(deployment.members.minions)} answer, their pillar is valid, their disks are blank or ours",
-        )
+        findings = preflight.judge(deployment.survey(), deployment.window)
+        try:
+            _plan(deployment)
+            refusal = preflight.refusal(findings)
+        except Refused as exc:
+            refusal = preflight.refusal(findings, [str(exc)])
+        if refusal:
+            raise Refused(refusal)
+        warnings = [f"WARNING: {warning}" for warning in (*deployment.first["warnings"], *findings)]
+        for warning in warnings:
+            deployment.say("step", "members", warning)
+        names = ", ".join(deployment.members.minions)
+        said = f"{names} answer, their pillar is valid, their disks are blank or ours, and they are fit for each other"
+        return {}, "\n".join([said, *warnings])
 
     return _phase(name, "members", cluster, body)
 

@@ -44,13 +44,13 @@ def layered(parameters: Sequence[Mapping[str, Any]], pillar: Any) -> Any:
     return merge(merge(base, flavor), pillar)
 
 
-def resolve(merged: Any, *, minion_id: str, nodename: str) -> Config:
+def resolve(merged: Any, *, minion_id: str, nodename: str | None) -> Config:
     """Validate and derive.
 
     merged
         The result of ``layered``.
     minion_id, nodename
-        The minion on which this runs, and what ``uname -n`` prints there.
+        The minion on which this runs, and what ``uname -n`` prints there; ``None`` to leave that to preflight.
 
     Returns the configuration in the shape of the pillar, with derived values added. Raises ``ConfigError`` with every
     problem found.
