@@ -122,6 +122,27 @@ def configure(text=None, test=False):
     return _returned(cib_tools.apply(run, wanted, tag=cib.TEXT_TAG))
 
 
+def preview():
+    """
+    What ``hamysql_cib.apply`` and then ``hamysql_cib.configure`` would change now; nothing is carried out.
+
+    Returns the changes of both, in the form of ``hamysql_cib.diff``, and what pacemaker would do about all of them. Raises what
+    those raise.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt db1 hamysql_cib.preview
+    """
+    own, text = diff(), configure(test=True)
+    return {
+        "changes": own["changes"] + text["changes"],
+        "actions": text["actions"] if text["changes"] else own["actions"],
+        "drift": own["drift"],
+    }
+
+
 def _wanted(_live):
     return cib_desired.desired(__salt__["hamysql.config"]())
 

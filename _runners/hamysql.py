@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import time
 
+from salt.exceptions import CommandExecutionError
+
 from hamysql import plan as planner
+from hamysql import plan_text, progress
 from hamysql import preflight as judge
-from hamysql import progress
 from hamysql.errors import Refused
 from hamysql.master import TAG, Master
 
@@ -85,6 +87,26 @@ def preflight(cluster=None):
 
 def plan(cluster=None):
     """
+    What a deployment would do now, phase by phase: ``state.orchestrate hamysql.orch test=True``, reduced to its text.
+
+    Returns lines such as ``+ file /etc/corosync/corosync.conf`` and ``~ p_mysql: op monitor timeout 30s -> 20s``; a phase that
+    refuses says why, and is the last one. Nothing is changed, but for the formula's modules, which members that are behind get.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-run hamysql.plan
+    """
+    pillar = {"hamysql_cluster": cluster} if cluster else {}
+    (states,) = __salt__["state.orchestrate"]("hamysql.orch", test=True, pillar=pillar)["data"].values()
+    if not isinstance(states, dict):
+        raise CommandExecutionError("\n".join(map(str, states)))
+    return plan_text.text(list(plan_text.phases(states)))
+
+
+def steps(cluster=None):
+    """
     The steps that are left until the storage can be handed to pacemaker, as sentences; an empty list when it is.
 
     Fails with the evidence when the storage is left alone.
@@ -93,7 +115,7 @@ def plan(cluster=None):
 
     .. code-block:: bash
 
-        salt-run hamysql.plan
+        salt-run hamysql.steps
     """
     return [str(step) for step in _steps(survey(cluster))]
 

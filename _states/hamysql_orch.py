@@ -15,7 +15,7 @@ import time
 
 from salt.exceptions import CommandExecutionError
 
-from hamysql import highstate, plan, preflight
+from hamysql import highstate, plan, plan_text, preflight
 from hamysql.errors import HamysqlError, NotReady, Refused
 from hamysql.master import Lock, Master
 from hamysql.members import NoAnswer
@@ -86,13 +86,17 @@ def _phase(name, phase, cluster, body):
     except CommandExecutionError as exc:
         deployment.say("failed", phase, str(exc))
         return {**ret, "result": False, "changes": getattr(exc, "changes", {}), "comment": str(exc)}
-    deployment.changed += sum(len(change) if isinstance(change, dict) else 1 for change in changes.values())
-    deployment.say("end", phase, comment, seconds=time.monotonic() - started)
+    deployment.changed += sum(len(change) if isinstance(change, (dict, list)) else 1 for change in changes.values())
+    shown = {"lines": plan_text.flat(changes)} if deployment.test else {}
+    deployment.say("end", phase, comment, seconds=time.monotonic() - started, **shown)
     return {**ret, "changes": changes, "comment": comment, "result": None if deployment.test and changes else True}
 
 
 def _apply(deployment, sls, nodes=()):
-    """``state.apply sls`` on nodes; returns ``{node: {state id: changes}}``, raises with every failed state."""
+    """``state.apply sls`` on nodes; raises with every failed state.
+
+    Returns ``{node: {state id: changes}}``, with ``test=True`` ``{node: [the plan's entries]}`` (:mod:`hamysql.plan_text`).
+    """
     returned = deployment.members.ask("state.apply", nodes, mods=sls, test=deployment.test, queue=True)
     outcomes = {node: highstate.summarise(value) for node, value in returned.items()}
     changes = {node: dict(outcome.changes) for node, outcome in outcomes.items() if outcome.changes}
@@ -101,6 +105,8 @@ def _apply(deployment, sls, nodes=()):
         error = HamysqlError("\n".join(failures))
         error.changes = changes
         raise error
+    if deployment.test:
+        return {node: entries for node, value in returned.items() if (entries := plan_text.states(value))}
     return changes
 
 
@@ -225,7 +231,8 @@ def cluster_online(name, cluster=None, timeout=180):
         stopped = [node for node, status in statuses.items() if not status["running"]]
         changes = {node: {"cluster": {"old": "stopped", "new": "running"}} for node in stopped}
         if deployment.test and stopped:
-            return changes, f"would be started on {', '.join(stopped)}"
+            entries = [f"+ corosync and pacemaker are started on {node}" for node in stopped]
+            return {"cluster": entries}, f"would be started on {', '.join(stopped)}"
         if not stopped and all(_online(status, names) for status in statuses.values()):
             return {}, f"{', '.join(names)} online, {statuses[names[0]]['dc']} is the controller"
         if stopped:
@@ -251,13 +258,34 @@ def resources_managed(name, cluster=None):
 
     def body(deployment):
         controllers = [survey["cluster"]["dc"] for survey in deployment.survey().values() if survey["cluster"]["dc"]]
-        if not controllers and deployment.test:
-            return {"resources": "the whole configuration"}, "the cluster does not run yet"
+        if deployment.test:
+            return _planned_resources(deployment, controllers[:1])
         node = controllers[0]
         changes = _apply(deployment, "hamysql.pacemaker.resources", [node])
         return changes, f"{_counted(changes, 'changes')}, by {node}"
 
     return _phase(name, "resources", cluster, body)
+
+
+def _planned_resources(deployment, controller):
+    if not controller:
+        if _initialised(deployment):
+            return {}, "not known: pacemaker runs nowhere, and its configuration is compared when it does"
+        entries = plan_text.whole_cib(deployment.first)
+        return {"resources": entries}, _counted({"resources": entries}, "changes, to a cluster that is new")
+    seen = deployment.members.ask("hamysql_cib.preview", controller)[controller[0]]
+    entries = plan_text.cib(seen["changes"])
+    lines = [_counted({"resources": entries}, "changes")]
+    lines += [f"left as somebody has put it: {sentence}" for sentence in seen["drift"]]
+    if entries:
+        lines += ["what pacemaker would do about it:", *(plan_text.actions(seen["actions"]) or ["nothing"])]
+    return {"resources": entries} if entries else {}, "\n".join(lines)
+
+
+def _initialised(deployment):
+    """Whether any member's replica belongs to an initialised cluster."""
+    latches = [survey["storage"]["latch"] for survey in deployment.survey().values()]
+    return any(latch.get("stage") == plan.Stage.INITIALISED.name for latch in latches)
 
 
 def service_answering(name, cluster=None, timeout=300):
@@ -287,8 +315,11 @@ def accounts_managed(name, cluster=None):
     def body(deployment):
         serving = _serving(deployment)
         if not serving:
+            if deployment.test and _initialised(deployment):
+                return {}, "not known: no database runs, and its accounts are compared when it does"
             if deployment.test:
-                return {}, "no database runs yet"
+                entries = plan_text.whole_accounts(deployment.first)
+                return {"accounts": entries}, _counted({"accounts": entries}, "changes, to a database that is new")
             raise NotReady("no member has a database server that answers on its local socket")
         changes = _apply(deployment, "hamysql.mysql.accounts", serving[:1])
         return changes, f"{_counted(changes, 'changes')}, on {serving[0]}"

@@ -232,7 +232,8 @@ PACEMAKER = Section(
                 "p_mysql": _operations("start", "stop", "monitor"),
             }
         ),
-        "configure": Value("text in the language of `crm configure`", v.lines),
+        # Secret as a whole: a parameter of a resource may be a password.
+        "configure": Value("text in the language of `crm configure`", v.lines, secret=True),
     }
 )
 

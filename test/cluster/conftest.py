@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
+from witness import Witness
 
 from lab import api
 from lab.context import PROJECT
@@ -96,11 +99,34 @@ def bare(lab: api.Lab, progress: api.Progress) -> api.Lab:
     return lab
 
 
+@pytest.fixture
+def pillar(lab: api.Lab) -> Iterator[Callable[[Callable[[dict[str, Any]], None]], None]]:
+    """A way to serve the lab's pillar with something changed in it; the lab's own is back afterwards."""
+    served = lab.salt / "pillar" / "lab.sls"
+    original = served.read_bytes()
+
+    def give(change: Callable[[dict[str, Any]], None]) -> None:
+        changed = yaml.safe_load((PROJECT / "lab" / "pillar.sls").read_text())
+        change(changed["hamysql"])
+        served.unlink()
+        served.write_text(yaml.safe_dump(changed, sort_keys=False))
+
+    yield give
+    served.unlink()
+    served.write_bytes(original)
+
+
 @pytest.fixture(scope="session")
-def deployed(bare: api.Lab, progress: api.Progress, figures: list[str]) -> Cluster:
+def witness(bare: api.Lab) -> Witness:
+    """Whoever looks on while the cluster is deployed."""
+    return Witness(bare)
+
+
+@pytest.fixture(scope="session")
+def deployed(bare: api.Lab, progress: api.Progress, figures: list[str], witness: Witness) -> Cluster:
     """A cluster deployed by ``hamysql.orch`` on the bare nodes, once for all tests of a session."""
     with progress.stage("deploy"):
-        result = api.deploy(bare, progress)
+        result = witness.watch(lambda: api.deploy(bare, progress))
     figures += [f"{stage}: {seconds:.0f} s" for stage, seconds in progress.seconds.items()]
     cluster = Cluster(bare, progress, result)
     cluster.wait_healthy()

@@ -5,17 +5,11 @@ The tests of this file build on each other; when one fails, the rest would only 
 
 from __future__ import annotations
 
-import copy
-from pathlib import Path
-
 import pytest
-import yaml
 
 from lab import api
 
 pytestmark = pytest.mark.cluster
-
-PROJECT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(autouse=True)
@@ -26,27 +20,6 @@ def _in_order(request):
     yield
     if getattr(request.node, "failed", False):
         request.session.cluster_failed = request.node.name
-
-
-def _mended(lab, change):
-    """The lab's pillar with one thing changed, in the place where the lab's master serves it from."""
-    pillar = yaml.safe_load((PROJECT / "lab" / "pillar.sls").read_text())
-    changed = copy.deepcopy(pillar)
-    change(changed["hamysql"])
-    served = lab.salt / "pillar" / "lab.sls"
-    served.unlink()
-    served.write_text(yaml.safe_dump(changed, sort_keys=False))
-    return served
-
-
-@pytest.fixture
-def pillar(lab):
-    """A way to serve a changed pillar; the lab's own is back afterwards."""
-    served = lab.salt / "pillar" / "lab.sls"
-    original = served.read_bytes()
-    yield lambda change: _mended(lab, change)
-    served.unlink()
-    served.write_bytes(original)
 
 
 def _untouched(lab):
@@ -107,15 +80,6 @@ def test_a_member_that_does_not_answer_is_named(bare, progress):
     _untouched(bare)
 
 
-def test_test_mode_on_bare_nodes_plans_and_touches_nothing(bare, progress):
-    result = api.deploy(bare, progress, test=True)
-    steps = result.changes["hamysql-storage-initialised"]["storage"]
-    assert steps[0].startswith("create_metadata on db1, db2")
-    assert any(step.startswith("seed on db1") for step in steps)
-    assert set(result.changes["hamysql-nodes-configured"]) == {"db1", "db2"}
-    _untouched(bare)
-
-
 def test_deployment_from_bare_nodes_ends_with_a_database_that_takes_writes(deployed):
     assert "hamysql-nodes-configured" in deployed.result.changes
     report = api.wait_until(deployed.lab, "both sides UpToDate", api.healthy, timeout=120)
@@ -163,10 +127,6 @@ def test_a_second_deployment_changes_nothing_and_says_so(deployed, progress, fig
     assert again.changes == {}
     summary = next(state for state in again.states.values() if state["__id__"] == "hamysql-summarised")
     assert "no changes made" in summary["comment"]
-
-
-def test_test_mode_on_a_converged_cluster_predicts_nothing(deployed, progress):
-    assert api.deploy(deployed.lab, progress, test=True).changes == {}
 
 
 def test_a_highstate_on_both_nodes_changes_nothing_and_stops_nothing(deployed):

@@ -304,6 +304,20 @@ def test_a_wrong_pillar_is_told_completely_with_path_and_minion(site):
 def test_missing_disks_are_all_named_in_test_mode_too(site):
     why = site.orchestrate(test=True).assert_stopped_at_once()
     assert [f"-{node}: there is no such block device" in why for node in ("db1", "db2")] == [True, True]
+    # This machine has neither the nodes' addresses nor their link; all of it is one error.
+    for node, address in (("db1", "192.0.2.11"), ("db2", "192.0.2.12")):
+        assert f"  - {node}: found no address {address} on any interface" in why
+    told = site.run("hamysql.preflight", cluster="galaxy-db")
+    assert "\n".join(told).splitlines()[-2:] == why.splitlines()[-2:]
+    assert all(f"  - {finding}" in why for finding in told[:-1])
+
+
+def test_the_plan_is_told_by_its_phases_up_to_the_one_that_refuses(site):
+    text = site.run("hamysql.plan", cluster="galaxy-db")
+    first, *rest = text.splitlines()
+    assert first.startswith("members: FAILED: preflight has found")
+    assert all(line.startswith("    ") for line in rest)
+    assert "192.0.2.11" in text
 
 
 def test_a_second_orchestration_is_refused_and_names_the_first(site):
@@ -377,7 +391,7 @@ def disks(site, tmp_path) -> Iterator[dict[str, str]]:
 
 def test_the_plan_for_two_blank_disks_and_the_refusal_of_one_with_data(site, disks):
     site.start(_ask, "saltutil.refresh_pillar", {"wait": True, "timeout": 30}).result()
-    steps = site.run("hamysql.plan", cluster="galaxy-db")
+    steps = site.run("hamysql.steps", cluster="galaxy-db")
     assert [step.split(":")[0] for step in steps] == [
         "create_metadata on db1, db2",
         "up on db1, db2",
@@ -389,7 +403,7 @@ def test_the_plan_for_two_blank_disks_and_the_refusal_of_one_with_data(site, dis
         "seal on db1, db2",
     ]
     subprocess.run(["mkfs.ext4", "-q", disks["db2"]], check=True)
-    words = site.run("hamysql.plan", cluster="galaxy-db")
+    words = site.run("hamysql.steps", cluster="galaxy-db")
     assert "the storage is left alone" in words
     assert f"db2, {disks['db2']}: not blank, and not made by hamysql: ext4 at byte 1080" in words
     assert "db1," not in words
