@@ -6,15 +6,20 @@ Every function takes ``cluster``, the cluster's name, which may be left out when
 
 from __future__ import annotations
 
+import os
+import pwd
 import time
+from pathlib import Path
 
 from salt.exceptions import CommandExecutionError
 
 from hamysql import plan as planner
-from hamysql import plan_text, progress
+from hamysql import plan_text, progress, secretfile
 from hamysql import preflight as judge
+from hamysql.command import run
 from hamysql.errors import Refused
 from hamysql.master import TAG, Master
+from hamysql.members import choose, clusters
 
 
 def members(cluster=None):
@@ -124,6 +129,47 @@ def _steps(surveys):
     settings = next(iter(surveys.values()))["settings"]
     seen = [planner.Member.from_survey(node, seen["storage"]) for node, seen in surveys.items()]
     return planner.storage(seen, settings["cluster"]["name"], settings["storage"]["drbd"]["resource"])
+
+
+def secrets(path, cluster=None, gpg_key=None):
+    """
+    Make the secrets that a cluster's pillar lacks, in a new pillar file on the master that only the master's user can read.
+
+    That are corosync's key, DRBD's shared secret, and the passwords of the pillar's database users that have none. Passwords of
+    fence devices are not among them: those have been set on the devices. An existing file is never touched.
+
+    path
+        The new file, below a folder of ``pillar_roots``.
+    cluster
+        The cluster's name, which may be left out when the master's minions form only one, or none yet.
+    gpg_key
+        Encrypt each secret for this key of the master's keyring (``gpg_keydir``), for Salt's gpg renderer. Plain text by default.
+
+    Returns ``{"file": path, "made": [pillar paths]}``, never a value. Raises ``Refused`` where there is nothing to make, where the
+    file exists, or where every minion could read it, and ``CommandFailed`` with gpg's own words.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-run hamysql.secrets /srv/pillar/galaxy-db-secrets.sls
+        salt-run hamysql.secrets /srv/pillar/galaxy-db-secrets.sls gpg_key=salt@example.org
+    """
+    master = Master(__opts__)
+    place = secretfile.check_place(path, [root for roots in master.opts["file_roots"].values() for root in roots])
+    pillars = master.pillars()
+    found = clusters(pillars)
+    minions = choose(found, cluster)[1].values() if found or cluster else ()
+    wanted = [pillars[minion] for minion in minions if minion in pillars] or [{}]
+    lacking = list(dict.fromkeys(item for pillar in wanted for item in secretfile.missing(pillar)))
+    if not lacking:
+        raise Refused("the cluster's pillar has all of its secrets: nothing was made")
+    home = master.opts.get("gpg_keydir") or str(Path(master.opts["conf_file"]).parent / "gpgkeys")
+    encrypt = secretfile.gpg(run, home, gpg_key) if gpg_key else None
+    text = secretfile.text(secretfile.make(lacking), encrypt)
+    user = pwd.getpwnam(master.opts["user"])
+    secretfile.write(place, text, (user.pw_uid, user.pw_gid) if os.geteuid() == 0 else None)
+    return {"file": str(place), "made": [":".join(("hamysql", *item)) for item in lacking]}
 
 
 def follow(cluster=None, timeout=3600):

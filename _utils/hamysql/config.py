@@ -131,7 +131,9 @@ def _derive_mysql(config: Config) -> None:
     for database in mysql["databases"]:
         if database["collate"] is None and database["character_set"] is None:
             database["character_set"] = "utf8mb4"
+    passwords = mysql.pop("passwords")
     for user in mysql["users"]:
+        user["password"] = user["password"] or passwords.get(f"{user['name']}@{user['host'].lower()}")
         for grant in user["grants"]:
             grant["grant_option"] = grant["grant_option"] is True
 
