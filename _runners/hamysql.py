@@ -19,7 +19,7 @@ from hamysql import preflight as judge
 from hamysql.command import run
 from hamysql.errors import Refused
 from hamysql.master import TAG, Master
-from hamysql.members import choose, clusters
+from hamysql.members import NoAnswer, choose, clusters
 
 
 def members(cluster=None):
@@ -70,7 +70,8 @@ def preflight(cluster=None):
     """
     Whether the members are fit for what the pillar says: all that is judged before a deployment touches anything.
 
-    Returns the findings as sentences, those that would forbid a deployment first, an empty list where there are none.
+    Returns the findings as sentences, those that would forbid a deployment first, an empty list where there are none. A member
+    that does not answer, or whose pillar is wrong, is a finding, too.
 
     CLI Example:
 
@@ -80,7 +81,10 @@ def preflight(cluster=None):
     """
     found = Master(__opts__).members(cluster)
     asked = time.time()
-    surveys = found.ask("hamysql_node.survey")
+    try:
+        surveys = found.ask("hamysql_node.survey")
+    except NoAnswer as exc:
+        return [*exc.silent.values(), *exc.failed.values()]
     findings = judge.judge(surveys, (asked, time.time()))
     forbidding = [str(finding) for finding in findings if finding.refuses]
     try:
@@ -145,8 +149,8 @@ def secrets(path, cluster=None, gpg_key=None):
     gpg_key
         Encrypt each secret for this key of the master's keyring (``gpg_keydir``), for Salt's gpg renderer. Plain text by default.
 
-    Returns ``{"file": path, "made": [pillar paths]}``, never a value. Raises ``Refused`` where there is nothing to make, where the
-    file exists, or where every minion could read it, and ``CommandFailed`` with gpg's own words.
+    Returns ``{"file": path, "made": [pillar paths]}``, never a value; ``{"error": sentence, "retcode": 1}`` where there is
+    nothing to make, the file exists, every minion could read it, or gpg does not encrypt.
 
     CLI Example:
 
@@ -155,6 +159,16 @@ def secrets(path, cluster=None, gpg_key=None):
         salt-run hamysql.secrets /srv/pillar/galaxy-db-secrets.sls
         salt-run hamysql.secrets /srv/pillar/galaxy-db-secrets.sls gpg_key=salt@example.org
     """
+    try:
+        return _make_secrets(path, cluster, gpg_key)
+    except CommandExecutionError as exc:
+        return {
+            "error": str(exc),
+            "retcode": 1,
+        }  # salt-run exits with it; a runner that raises is shown with a traceback
+
+
+def _make_secrets(path, cluster, gpg_key):
     master = Master(__opts__)
     place = secretfile.check_place(path, [root for roots in master.opts["file_roots"].values() for root in roots])
     pillars = master.pillars()

@@ -87,7 +87,17 @@ def text(values: Mapping[Path_, str], encrypt: Callable[[str], str] | None = Non
 
 def gpg(run: Run, home: str, key: str) -> Callable[[str], str]:
     """What encrypts a text for ``key`` of the keyring in the folder ``home``; raises ``CommandFailed`` with gpg's own words."""
-    argv = ["gpg", "--homedir", home, "--batch", "--no-tty", "--armor", "--trust-model", "always"]
+    argv = [
+        "gpg",
+        "--homedir",
+        home,
+        "--batch",
+        "--no-tty",
+        "--armor",
+        "--trust-model",
+        "always",
+        "--no-auto-key-locate",
+    ]
     return lambda plain: run([*argv, "--recipient", key, "--encrypt"], stdin=plain).stdout
 
 
