@@ -112,7 +112,7 @@ def _apply(deployment, sls, nodes=()):
 
 def _counted(changes, what):
     count = sum(len(change) for change in changes.values())
-    return f"{count} {what}" if count else f"no {what}"
+    return f"{count or 'no'} {what.removesuffix('s') if count == 1 else what}"
 
 
 def _plan(deployment):
