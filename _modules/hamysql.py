@@ -8,8 +8,6 @@ is the same with the secrets masked.
 from __future__ import annotations
 
 import copy
-import hashlib
-import json
 import logging
 
 import salt.utils.files
@@ -17,6 +15,7 @@ import salt.utils.yaml
 from salt.exceptions import CommandExecutionError, SaltInvocationError
 
 from hamysql import config as _config
+from hamysql import fingerprint
 from hamysql import schema as _schema
 from hamysql.errors import Refused
 
@@ -33,12 +32,14 @@ def __virtual__():
     return __virtualname__
 
 
-def config_(saltenv=None, **kwargs):
+def config_(saltenv=None, misnamed=False, **kwargs):
     """
     Return the finished configuration, **with its secrets**: for templates, states and other modules in the same process.
 
     saltenv
         The environment whose parameters are merged below the pillar (default: the minion's, or ``base``).
+    misnamed
+        Whether a node whose ``uname -n`` is not its key in the pillar is accepted: only by what looks (default: False).
 
     Returns a dict in the shape of the pillar ``hamysql`` with derived values added. Raises ``ConfigError`` (every
     problem of the pillar at once), and ``Refused`` when called as a job, whose return would travel over
@@ -61,12 +62,12 @@ def config_(saltenv=None, **kwargs):
             f"There is no pillar `hamysql` for the minion {__opts__['id']!r}: assign one in the pillar's top file (see "
             "pillar.example), or look for rendering errors with `salt-call pillar.items`"
         )
-    text = json.dumps([saltenv, pillar], sort_keys=True, default=repr)
-    key = "hamysql.config:" + hashlib.sha256(text.encode()).hexdigest()
+    key = f"hamysql.config:{fingerprint.pillar([saltenv, misnamed, pillar])}"
     if key not in __context__:
         parameters = _parameters(saltenv)
         merged = _config.layered(parameters, pillar)
-        __context__[key] = _config.resolve(merged, minion_id=__opts__["id"], nodename=__grains__["nodename"])
+        nodename = None if misnamed else __grains__["nodename"]
+        __context__[key] = _config.resolve(merged, minion_id=__opts__["id"], nodename=nodename)
     return copy.deepcopy(__context__[key])
 
 
@@ -90,12 +91,14 @@ def _parameters(saltenv):
     return layers
 
 
-def settings(saltenv=None):
+def settings(saltenv=None, misnamed=False):
     """
     Return the finished configuration with every secret masked.
 
     saltenv
         The environment whose parameters are merged below the pillar (default: the minion's, or ``base``).
+    misnamed
+        Whether a node whose ``uname -n`` is not its key in the pillar is accepted (default: False).
 
     Returns a dict in the shape of the pillar ``hamysql`` with derived values added. Raises ``ConfigError``.
 
@@ -105,7 +108,7 @@ def settings(saltenv=None):
 
         salt db1 hamysql.settings
     """
-    return _schema.redacted(config_(saltenv=saltenv))
+    return _schema.redacted(config_(saltenv=saltenv, misnamed=misnamed))
 
 
 def version():

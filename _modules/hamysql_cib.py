@@ -181,6 +181,27 @@ def _place_in_words(node):
     return f"it runs on {node}" if node else "it runs nowhere"
 
 
+def preview():
+    """
+    What ``hamysql_cib.apply`` and then ``hamysql_cib.configure`` would change now; nothing is carried out.
+
+    Returns the changes of both, in the form of ``hamysql_cib.diff``, and what pacemaker would do about all of them. Raises what
+    those raise.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt db1 hamysql_cib.preview
+    """
+    own, text = diff(), configure(test=True)
+    return {
+        "changes": own["changes"] + text["changes"],
+        "actions": text["actions"] if text["changes"] else own["actions"],
+        "drift": own["drift"],
+    }
+
+
 def _wanted(_live):
     return cib_desired.desired(__salt__["hamysql.config"]())
 

@@ -24,8 +24,8 @@ def __virtual__():
     return __virtualname__
 
 
-def _site():
-    site = __salt__["hamysql.config"]()
+def _site(misnamed=False):
+    site = __salt__["hamysql.config"](misnamed=misnamed)
     return site, site["storage"]["drbd"]
 
 
@@ -70,7 +70,7 @@ def status():
 
         salt db1 hamysql_drbd.status
     """
-    found = _status(_site()[1])
+    found = _status(_site(misnamed=True)[1])
     return found.as_dict() if found else {}
 
 
@@ -86,7 +86,7 @@ def generation():
 
         salt db1 hamysql_drbd.generation
     """
-    found = _generation(_site()[0])
+    found = _generation(_site(misnamed=True)[0])
     if found is None:
         return {}
     return {

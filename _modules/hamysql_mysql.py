@@ -18,8 +18,8 @@ def __virtual__():
     return __virtualname__
 
 
-def _config():
-    return __salt__["hamysql.config"]()["mysql"]
+def _config(misnamed=False):
+    return __salt__["hamysql.config"](misnamed=misnamed)["mysql"]
 
 
 def _execute(config, sql):
@@ -37,7 +37,7 @@ def active():
         salt 'db*' hamysql_mysql.active
     """
     try:
-        return _execute(_config(), "SELECT 1;").strip() == "1"
+        return _execute(_config(misnamed=True), "SELECT 1;").strip() == "1"
     except CommandFailed:
         return False
 

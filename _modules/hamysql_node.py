@@ -4,7 +4,11 @@ One node, all at once: what the orchestration and the runner ask every member be
 
 from __future__ import annotations
 
-from hamysql import fingerprint
+import time
+
+from hamysql import facts as machine
+from hamysql import fingerprint, reach
+from hamysql.command import run
 
 __virtualname__ = "hamysql_node"
 
@@ -20,7 +24,7 @@ def survey():
     Returns ``{"code": digest of the formula's code here, "pillar": digest of the pillar, "settings": the configuration with
     masked secrets, "storage": see hamysql_storage.survey, "cluster": see hamysql_cluster.status, "database": whether a server
     answers on the local socket, "pending": see hamysql_change.pending, "stale": whether this minion's process has other code
-    of the formula in memory than is on its disk}``.
+    of the formula in memory than is on its disk, "facts": see hamysql_node.facts}``.
 
     CLI Example:
 
@@ -28,16 +32,21 @@ def survey():
 
         salt 'db*' hamysql_node.survey
     """
-    return {
+    started = time.time()
+    cluster = __salt__["hamysql_cluster.status"]()
+    seen = {
         "code": fingerprint.code(__opts__["extension_modules"]),
         "pillar": fingerprint.pillar(__pillar__.get("hamysql")),
-        "settings": __salt__["hamysql.settings"](),
+        "settings": __salt__["hamysql.settings"](misnamed=True),
         "storage": __salt__["hamysql_storage.survey"](),
-        "cluster": __salt__["hamysql_cluster.status"](),
+        "cluster": cluster,
         "database": __salt__["hamysql_mysql.active"](),
         "pending": __salt__["hamysql_change.pending"](),
         "stale": fingerprint.stale(),
+        "facts": facts(cluster["running"]),
     }
+    seen["facts"]["clock"] = [started, time.time()]
+    return seen
 
 
 def pending():
@@ -57,10 +66,71 @@ def pending():
     seen = __salt__["hamysql_mysql.ping"]()
     found = {"service": "" if seen["answers"] else seen["seen"], "resources": None, "drift": [], "accounts": None}
     if __salt__["hamysql_cluster.status"]()["dc"] == __salt__["hamysql.config"]()["self"]:
-        cluster = __salt__["hamysql_cib.diff"]()
-        text = __salt__["hamysql_cib.configure"](test=True)
-        found["resources"] = [change["id"] for change in [*cluster["changes"], *text["changes"]]]
+        cluster = __salt__["hamysql_cib.preview"]()
+        found["resources"] = [change["id"] for change in cluster["changes"]]
         found["drift"] = cluster["drift"]
     if __salt__["hamysql_mysql.active"]():
         found["accounts"] = list(__salt__["hamysql_mysql.pending"]())
     return found
+
+
+def facts(running=False):
+    """
+    What this machine is, as far as it has to be fit for a cluster. Reads only, and works before anything is installed.
+
+    running
+        Whether the cluster runs here; where it does not, it is asked on the network whether anybody has the virtual IP. False by
+        default.
+
+    Returns ``{"nodename": what uname -n prints, "system": {"name", "release"}, "clock": [seconds since 1970, the same],
+    "interfaces": {name: {"mac", "addresses": [with prefix]}}, "drbd": {"version": of the loaded module or "", "loadable": bool},
+    "packages": {name: version that is installed, or would be}, "unreachable": [addresses of the peer that do not answer a
+    ping], "vip_owner": hardware address that answers for the virtual IP, or ""}``.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'db*' hamysql_node.facts
+    """
+    site = __salt__["hamysql.config"](misnamed=True)
+    own, peer = (site["cluster"]["nodes"][site[which]]["addresses"] for which in ("self", "peer"))
+    found = machine.interfaces(run)
+    name = __grains__["os"]
+    return {
+        "nodename": __grains__["nodename"],
+        "system": {
+            "name": "Enterprise Linux" if __grains__["os_family"] == "RedHat" and name != "Fedora" else name,
+            "release": str(__grains__["osrelease"]),
+        },
+        "clock": [time.time()] * 2,
+        "interfaces": found,
+        "drbd": machine.drbd(__grains__["kernelrelease"]),
+        "packages": _packages(site["package"]),
+        "unreachable": reach.unreachable(zip(own, peer)),
+        "vip_owner": "" if running else _vip_owner(site["vip"], found),
+    }
+
+
+def _packages(package):
+    """The versions that the members have to agree on."""
+    names = [*package["cluster"], *package["drbd"], *package["database"]]
+    listed = __salt__["pkg.list_pkgs"]()
+    found = {name: listed.get(name, "") for name in names}
+    missing = [name for name in names if not found[name]]
+    # Elsewhere the package manager would have to fetch its indexes first.
+    if missing and __grains__["os_family"] == "Debian":
+        latest = __salt__["pkg.latest_version"](*missing, refresh=False)
+        found |= latest if isinstance(latest, dict) else {missing[0]: latest}
+    return found
+
+
+def _vip_owner(vip, interfaces):
+    """Who answers for the virtual IP; not asked where the interface is missing, or has the address itself."""
+    addresses = interfaces.get(vip["interface"], {"addresses": [vip["address"]]})["addresses"]
+    if any(address.partition("/")[0] == vip["address"] for address in addresses):
+        return ""
+    try:
+        return reach.owner(vip["interface"], vip["address"])
+    except OSError:
+        return ""

@@ -23,8 +23,8 @@ def __virtual__():
     return __virtualname__
 
 
-def _site():
-    return __salt__["hamysql.config"]()
+def _site(misnamed=False):
+    return __salt__["hamysql.config"](misnamed=misnamed)
 
 
 def _disk(site):
@@ -45,7 +45,7 @@ def survey():
 
         salt 'db*' hamysql_storage.survey
     """
-    site = _site()
+    site = _site(misnamed=True)
     device = _disk(site)
     size = disk.size(run, device)
     there = size is not None

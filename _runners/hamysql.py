@@ -6,11 +6,20 @@ Every function takes ``cluster``, the cluster's name, which may be left out when
 
 from __future__ import annotations
 
+import os
+import pwd
 import time
+from pathlib import Path
 
-from hamysql import change, progress
+from salt.exceptions import CommandExecutionError
+
+from hamysql import change, plan_text, progress, secretfile
 from hamysql import plan as planner
+from hamysql import preflight as judge
+from hamysql.command import run
+from hamysql.errors import Refused
 from hamysql.master import TAG, Master
+from hamysql.members import NoAnswer, choose, clusters
 
 
 def members(cluster=None):
@@ -62,7 +71,55 @@ def survey(cluster=None):
     return Master(__opts__).members(cluster).ask("hamysql_node.survey")
 
 
+def preflight(cluster=None):
+    """
+    Whether the members are fit for what the pillar says: all that is judged before a deployment touches anything.
+
+    Returns the findings as sentences, those that would forbid a deployment first, an empty list where there are none. A member
+    that does not answer, or whose pillar is wrong, is a finding, too.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-run hamysql.preflight
+    """
+    found = Master(__opts__).members(cluster)
+    asked = time.time()
+    try:
+        surveys = found.ask("hamysql_node.survey")
+    except NoAnswer as exc:
+        return [*exc.silent.values(), *exc.failed.values()]
+    findings = judge.judge(surveys, (asked, time.time()))
+    forbidding = [str(finding) for finding in findings if finding.refuses]
+    try:
+        planner.storage(*planner.from_surveys(surveys))
+    except Refused as exc:
+        forbidding.append(str(exc))
+    return [*forbidding, *(f"WARNING: {finding}" for finding in findings if not finding.refuses)]
+
+
 def plan(cluster=None):
+    """
+    What a deployment would do now, phase by phase: ``state.orchestrate hamysql.orch test=True``, reduced to its text.
+
+    Returns lines such as ``+ file /etc/corosync/corosync.conf`` and ``~ p_mysql: op monitor timeout 30s -> 20s``; a phase that
+    refuses says why, and is the last one. Nothing is changed, but for the formula's modules, which members that are behind get.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-run hamysql.plan
+    """
+    pillar = {"hamysql_cluster": cluster} if cluster else {}
+    (states,) = __salt__["state.orchestrate"]("hamysql.orch", test=True, pillar=pillar)["data"].values()
+    if not isinstance(states, dict):
+        raise CommandExecutionError("\n".join(map(str, states)))
+    return plan_text.text(list(plan_text.phases(states)))
+
+
+def steps(cluster=None):
     """
     The steps that are left until the storage can be handed to pacemaker, as sentences; an empty list when it is.
 
@@ -72,10 +129,60 @@ def plan(cluster=None):
 
     .. code-block:: bash
 
-        salt-run hamysql.plan
+        salt-run hamysql.steps
     """
-    steps = planner.storage(*planner.from_surveys(survey(cluster)))
-    return [str(step) for step in steps]
+    return [str(step) for step in planner.storage(*planner.from_surveys(survey(cluster)))]
+
+
+def secrets(path, cluster=None, gpg_key=None):
+    """
+    Make the secrets that a cluster's pillar lacks, in a new pillar file on the master that only the master's user can read.
+
+    That are corosync's key, DRBD's shared secret, and the passwords of the pillar's database users that have none. Passwords of
+    fence devices are not among them: those have been set on the devices. An existing file is never touched.
+
+    path
+        The new file, below a folder of ``pillar_roots``.
+    cluster
+        The cluster's name, which may be left out when the master's minions form only one, or none yet.
+    gpg_key
+        Encrypt each secret for this key of the master's keyring (``gpg_keydir``), for Salt's gpg renderer. Plain text by default.
+
+    Returns ``{"file": path, "made": [pillar paths]}``, never a value; ``{"error": sentence, "retcode": 1}`` where there is
+    nothing to make, the file exists, every minion could read it, or gpg does not encrypt.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-run hamysql.secrets /srv/pillar/galaxy-db-secrets.sls
+        salt-run hamysql.secrets /srv/pillar/galaxy-db-secrets.sls gpg_key=salt@example.org
+    """
+    try:
+        return _make_secrets(path, cluster, gpg_key)
+    except CommandExecutionError as exc:
+        return {
+            "error": str(exc),
+            "retcode": 1,
+        }  # salt-run exits with it; a runner that raises is shown with a traceback
+
+
+def _make_secrets(path, cluster, gpg_key):
+    master = Master(__opts__)
+    place = secretfile.check_place(path, [root for roots in master.opts["file_roots"].values() for root in roots])
+    pillars = master.pillars()
+    found = clusters(pillars)
+    minions = choose(found, cluster)[1].values() if found or cluster else ()
+    wanted = [pillars[minion] for minion in minions if minion in pillars] or [{}]
+    lacking = list(dict.fromkeys(item for pillar in wanted for item in secretfile.missing(pillar)))
+    if not lacking:
+        raise Refused("the cluster's pillar has all of its secrets: nothing was made")
+    home = master.opts.get("gpg_keydir") or str(Path(master.opts["conf_file"]).parent / "gpgkeys")
+    encrypt = secretfile.gpg(run, home, gpg_key) if gpg_key else None
+    text = secretfile.text(secretfile.make(lacking), encrypt)
+    user = pwd.getpwnam(master.opts["user"])
+    secretfile.write(place, text, (user.pw_uid, user.pw_gid) if os.geteuid() == 0 else None)
+    return {"file": str(place), "made": [":".join(("hamysql", *item)) for item in lacking]}
 
 
 def follow(cluster=None, timeout=3600):

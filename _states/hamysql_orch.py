@@ -15,7 +15,7 @@ import time
 
 from salt.exceptions import CommandExecutionError
 
-from hamysql import change, highstate, plan, rolling
+from hamysql import change, highstate, plan, plan_text, preflight, rolling
 from hamysql.errors import HamysqlError, NotReady, Refused
 from hamysql.master import Lock, Master
 from hamysql.members import NoAnswer
@@ -42,11 +42,14 @@ class _Deployment:
         self.changed = 0
         self._survey = {}
         self._pending = {}
+        self.window = (0.0, 0.0)
 
     def survey(self):
         """What every member sees (``hamysql_node.survey``), asked again only after something may have changed."""
         if not self._survey:
+            asked = time.time()
             self._survey = self.members.ask("hamysql_node.survey")
+            self.window = (asked, time.time())
         return self._survey
 
     def pending(self):
@@ -98,13 +101,17 @@ def _phase(name, phase, cluster, body):
     except CommandExecutionError as exc:
         deployment.say("failed", phase, str(exc))
         return {**ret, "result": False, "changes": getattr(exc, "changes", {}), "comment": str(exc)}
-    deployment.changed += sum(len(change) if isinstance(change, dict) else 1 for change in changes.values())
-    deployment.say("end", phase, comment, seconds=time.monotonic() - started)
+    deployment.changed += sum(len(change) if isinstance(change, (dict, list)) else 1 for change in changes.values())
+    shown = {"lines": plan_text.flat(changes)} if deployment.test else {}
+    deployment.say("end", phase, comment, seconds=time.monotonic() - started, **shown)
     return {**ret, "changes": changes, "comment": comment, "result": None if deployment.test and changes else True}
 
 
 def _apply(deployment, sls, nodes=()):
-    """``state.apply sls`` on nodes; returns ``{node: {state id: changes}}``, raises with every failed state."""
+    """``state.apply sls`` on nodes; raises with every failed state.
+
+    Returns ``{node: {state id: changes}}``, with ``test=True`` ``{node: [the plan's entries]}`` (:mod:`hamysql.plan_text`).
+    """
     returned = deployment.members.ask("state.apply", nodes, mods=sls, test=deployment.test, queue=True)
     outcomes = {node: highstate.summarise(value) for node, value in returned.items()}
     changes = {node: dict(outcome.changes) for node, outcome in outcomes.items() if outcome.changes}
@@ -113,12 +120,14 @@ def _apply(deployment, sls, nodes=()):
         error = HamysqlError("\n".join(failures))
         error.changes = changes
         raise error
+    if deployment.test:
+        return {node: entries for node, value in returned.items() if (entries := plan_text.states(value))}
     return changes
 
 
 def _counted(changes, what):
     count = sum(len(change) for change in changes.values())
-    return f"{count} {what}" if count else f"no {what}"
+    return f"{count or 'no'} {what.removesuffix('s') if count == 1 else what}"
 
 
 def _plan(deployment):
@@ -146,7 +155,9 @@ def _current(deployment):
 
 def members_checked(name, cluster=None):
     """
-    All members answer, have this formula's modules, a valid pillar and disks that are blank or ours; nothing is touched.
+    All members answer, have this formula's modules, a valid pillar and disks that are blank or ours, and pass preflight.
+
+    Nothing is touched before all of this holds. All that forbids going on is told at once, see :mod:`hamysql.preflight`.
     """
 
     def body(deployment):
@@ -168,15 +179,22 @@ def members_checked(name, cluster=None):
                 raise HamysqlError(
                     "the members' pillars do not agree on hamysql:cluster; give all of them the same one"
                 )
+        findings = preflight.judge(deployment.survey(), deployment.window)
+        refusals = []
         if refused := change.by_members(change.REFUSED, deployment.survey()):
-            raise Refused("this cannot be changed in place:\n" + "\n".join(f"  - {sentence}" for sentence in refused))
-        _plan(deployment)
-        for warning in _warnings(deployment):
-            deployment.say("step", "members", f"WARNING: {warning}")
-        return (
-            {},
-            f"{', '.join(deployment.members.minions)} answer, their pillar is valid, their disks are blank or ours",
-        )
+            refusals.append("this cannot be changed in place:\n" + "\n".join(f"  - {sentence}" for sentence in refused))
+        try:
+            _plan(deployment)
+        except Refused as exc:
+            refusals.append(str(exc))
+        if refusal := preflight.refusal(findings, refusals):
+            raise Refused(refusal)
+        warnings = [f"WARNING: {warning}" for warning in (*_warnings(deployment), *findings)]
+        for warning in warnings:
+            deployment.say("step", "members", warning)
+        names = ", ".join(deployment.members.minions)
+        said = f"{names} answer, their pillar is valid, their disks are blank or ours, and they are fit for each other"
+        return {}, "\n".join([said, *warnings])
 
     return _phase(name, "members", cluster, body)
 
@@ -242,7 +260,8 @@ def cluster_online(name, cluster=None, timeout=180):
         stopped = [node for node, status in statuses.items() if not status["running"]]
         changes = {node: {"cluster": {"old": "stopped", "new": "running"}} for node in stopped}
         if deployment.test and stopped:
-            return changes, f"would be started on {', '.join(stopped)}"
+            entries = [f"+ corosync and pacemaker are started on {node}" for node in stopped]
+            return {"cluster": entries}, f"would be started on {', '.join(stopped)}"
         if not stopped and all(_online(status, names) for status in statuses.values()):
             return {}, f"{', '.join(names)} online, {statuses[names[0]]['dc']} is the controller"
         if stopped:
@@ -268,11 +287,11 @@ def resources_managed(name, cluster=None):
 
     def body(deployment):
         controllers = [survey["cluster"]["dc"] for survey in deployment.survey().values() if survey["cluster"]["dc"]]
-        if not controllers and deployment.test:
-            return {"resources": "the whole configuration"}, "the cluster does not run yet"
         if deployment.nothing_left("resources"):
             drift = dict.fromkeys(line for found in deployment.pending().values() for line in found["drift"])
             return {}, "\n".join(["no changes", *(f"left as somebody has put it: {line}" for line in drift)])
+        if deployment.test:
+            return _planned_resources(deployment, controllers[:1])
         node = controllers[0]
         changes = _apply(deployment, "hamysql.pacemaker.resources", [node])
         return changes, f"{_counted(changes, 'changes')}, by {node}"
@@ -335,6 +354,27 @@ class _Unfinished(NotReady):
         super().__init__("\n".join([*lines, "Put that right, and run hamysql.orch again."]))
 
 
+def _planned_resources(deployment, controller):
+    if not controller:
+        if _initialised(deployment):
+            return {}, "not known: pacemaker runs nowhere, and its configuration is compared when it does"
+        entries = plan_text.whole_cib(deployment.first)
+        return {"resources": entries}, _counted({"resources": entries}, "changes, to a cluster that is new")
+    seen = deployment.members.ask("hamysql_cib.preview", controller)[controller[0]]
+    entries = plan_text.cib(seen["changes"])
+    lines = [_counted({"resources": entries}, "changes")]
+    lines += [f"left as somebody has put it: {sentence}" for sentence in seen["drift"]]
+    if entries:
+        lines += ["what pacemaker would do about it:", *(plan_text.actions(seen["actions"]) or ["nothing"])]
+    return {"resources": entries} if entries else {}, "\n".join(lines)
+
+
+def _initialised(deployment):
+    """Whether any member's replica belongs to an initialised cluster."""
+    latches = [survey["storage"]["latch"] for survey in deployment.survey().values()]
+    return any(latch.get("stage") == plan.Stage.INITIALISED.name for latch in latches)
+
+
 def service_answering(name, cluster=None, timeout=300):
     """
     The database answers on the virtual IP, as seen from every member.
@@ -365,8 +405,11 @@ def accounts_managed(name, cluster=None):
     def body(deployment):
         serving = _serving(deployment)
         if not serving:
+            if deployment.test and _initialised(deployment):
+                return {}, "not known: no database runs, and its accounts are compared when it does"
             if deployment.test:
-                return {}, "no database runs yet"
+                entries = plan_text.whole_accounts(deployment.first)
+                return {"accounts": entries}, _counted({"accounts": entries}, "changes, to a database that is new")
             raise NotReady("no member has a database server that answers on its local socket")
         if deployment.nothing_left("accounts"):
             return {}, f"no changes, on {serving[0]}"

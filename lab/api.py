@@ -74,9 +74,9 @@ def net(lab: Lab, name: str, action: str, *, link: str = "all", loss: str = "", 
         network.disturb(lab, item, links, loss, delay)
 
 
-def ssh(lab: Lab, name: str, command: str, *, check: bool = True, timeout: float = 60) -> str:
+def ssh(lab: Lab, name: str, command: str, *, check: bool = True, timeout: float = 60, stdin: str | None = None) -> str:
     """Run a shell command on a node and return its standard output."""
-    return node.ssh(lab, lab.node(name), command, check=check, timeout=timeout).stdout
+    return node.ssh(lab, lab.node(name), command, check=check, timeout=timeout, stdin=stdin).stdout
 
 
 def salt_json(lab: Lab, target: str, function: str, *words: str, timeout: float = 600) -> dict[str, Any]:

@@ -28,7 +28,7 @@ cachedir: {salt}/cache
 sock_dir: {run}/salt
 pidfile: {run}/salt-master.pid
 log_file: {log}
-log_level_logfile: info
+log_level_logfile: debug  # tests look for secrets in it
 file_roots: {{base: ["{salt}/files"]}}
 pillar_roots: {{base: ["{salt}/pillar"]}}
 file_ignore_regex: ['/__pycache__(/|$)', '\\.pyc$']

@@ -33,6 +33,8 @@ tcp_keepalive_idle: 10
 tcp_keepalive_intvl: 5
 # There is no DNS to ask.
 enable_fqdns_grains: false
+# Tests look for secrets in it.
+log_level_logfile: debug
 mine_functions:
   network.ip_addrs: []
 """

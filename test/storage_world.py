@@ -150,7 +150,7 @@ class World:
         )
         for module in (drbd, storage):
             module.__salt__ = {
-                "hamysql.config": lambda: self.site(node),
+                "hamysql.config": lambda **_: self.site(node),
                 "hamysql_drbd.status": drbd.status,
                 "hamysql_drbd.generation": drbd.generation,
                 "hamysql_cluster.status": lambda: {"running": node.failed},

@@ -44,13 +44,13 @@ def layered(parameters: Sequence[Mapping[str, Any]], pillar: Any) -> Any:
     return merge(merge(base, flavor), pillar)
 
 
-def resolve(merged: Any, *, minion_id: str, nodename: str) -> Config:
+def resolve(merged: Any, *, minion_id: str, nodename: str | None) -> Config:
     """Validate and derive.
 
     merged
         The result of ``layered``.
     minion_id, nodename
-        The minion on which this runs, and what ``uname -n`` prints there.
+        The minion on which this runs, and what ``uname -n`` prints there; ``None`` to leave that to preflight.
 
     Returns the configuration in the shape of the pillar, with derived values added. Raises ``ConfigError`` with every
     problem found.
@@ -131,7 +131,9 @@ def _derive_mysql(config: Config) -> None:
     for database in mysql["databases"]:
         if database["collate"] is None and database["character_set"] is None:
             database["character_set"] = "utf8mb4"
+    passwords = mysql.pop("passwords")
     for user in mysql["users"]:
+        user["password"] = user["password"] or passwords.get(f"{user['name']}@{user['host'].lower()}")
         for grant in user["grants"]:
             grant["grant_option"] = grant["grant_option"] is True
 

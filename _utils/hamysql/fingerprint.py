@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+_DEEP = 100  # levels of a pillar; the schema ends long before
 _CODE = ("modules/hamysql*.py", "states/hamysql*.py", "utils/hamysql/*.py")
 
 
@@ -29,11 +29,6 @@ def _digest(folder: Path, paths: Iterable[Path]) -> str:
     return digest.hexdigest()
 
 
-def pillar(values: Mapping[str, Any] | None) -> str:
-    """A digest of a ``hamysql`` pillar. Its long random keys keep anybody from guessing the rest of it."""
-    return hashlib.sha256(json.dumps(values, sort_keys=True, default=str).encode()).hexdigest()
-
-
 # What this process has in memory. Salt's loader reads modules and states anew after a synchronisation, but nothing makes
 # Python read a package again that a process, or the one that it was forked from, has imported.
 LOADED = package(Path(__file__).parent)
@@ -46,3 +41,22 @@ def stale() -> bool:
     of our functions itself, for a schedule say; from then on its jobs run the code of that moment until it is restarted.
     """
     return package(Path(__file__).parent) != LOADED
+
+
+def pillar(values: Any) -> str:
+    """A digest of a ``hamysql`` pillar, whatever is in it. Its long random keys keep anybody from guessing the rest of it."""
+    return hashlib.sha256(_canonical(values).encode(errors="backslashreplace")).hexdigest()
+
+
+def _canonical(value: Any, depth: int = 0) -> str:
+    """The same text for the same data, whether it has crossed Salt's bus or not: for keys of any type, at any depth."""
+    if depth > _DEEP:
+        return "..."
+    if isinstance(value, Mapping):
+        pairs = (f"{_canonical(key, depth + 1)}: {_canonical(item, depth + 1)}" for key, item in value.items())
+        return "{" + ", ".join(sorted(pairs)) + "}"
+    if isinstance(value, (list, tuple)):
+        return "[" + ", ".join(_canonical(item, depth + 1) for item in value) + "]"
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value:#x}"  # the decimal form of a very long number is an error
+    return repr(value) if value is None or isinstance(value, (bool, float)) else repr(str(value))

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from hamysql.errors import HamysqlError
+from hamysql.schema import show
 
 
 @dataclass(frozen=True)
@@ -84,11 +85,15 @@ def clusters(pillars: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, st
         cluster = pillar.get("cluster")
         if not isinstance(cluster, Mapping) or not isinstance(cluster.get("nodes"), Mapping):
             continue
-        nodes = found.setdefault(str(cluster.get("name")), {})
+        nodes = found.setdefault(_text(cluster.get("name")), {})
         for node, options in cluster["nodes"].items():
             options = options if isinstance(options, Mapping) else {}
-            nodes.setdefault(str(node), str(options.get("minion_id", node)))
+            nodes.setdefault(_text(node), _text(options.get("minion_id", node)))
     return found
+
+
+def _text(name: Any) -> str:
+    return name if isinstance(name, str) else show(name)
 
 
 def choose(found: Mapping[str, Mapping[str, str]], wanted: str | None) -> tuple[str, Mapping[str, str]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hamysql import values as v
 from hamysql.schema import Items, Names, Section, Value
 
@@ -184,11 +186,13 @@ GRANT = Section(
     }
 )
 
+PASSWORD = Value("a text of 1 to 128 characters without control characters", v.text(1, 128), secret=True)
+
 USER = Section(
     {
         "name": v.required(v.SQL_USER),
         "host": v.required(v.SQL_HOST),
-        "password": Value("a text of 1 to 128 characters without control characters", v.text(1, 128), secret=True),
+        "password": PASSWORD,
         "auth": v.one_of("unix_socket"),
         "grants": Items(GRANT, "a list of grants"),
     }
@@ -217,6 +221,8 @@ MYSQL = Section(
         ),
         "databases": Items(DATABASE, "a list of databases"),
         "users": Items(USER, "a list of users"),
+        # Of users without one above: a list cannot be completed by another file of the pillar, a mapping can.
+        "passwords": Names(v.SQL_ACCOUNT, replace(PASSWORD, missing=""), "a mapping of accounts to passwords"),
     }
 )
 
@@ -234,7 +240,8 @@ PACEMAKER = Section(
                 "p_mysql": _operations("start", "stop", "monitor"),
             }
         ),
-        "configure": Value("text in the language of `crm configure`", v.lines),
+        # Secret as a whole: a parameter of a resource may be a password.
+        "configure": Value("text in the language of `crm configure`", v.lines, secret=True),
     }
 )
 

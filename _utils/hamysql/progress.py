@@ -33,7 +33,8 @@ def line(event: Mapping[str, Any]) -> str:
     if state == "step":
         return f"{'':<15} - {text}"
     if state == "end":
-        return f"{head} done in {event.get('seconds', 0):.0f} s: {text}"
+        lines = [f"{'':<16}{item}" for item in event.get("lines", ())]
+        return "\n".join([f"{head} done in {event.get('seconds', 0):.0f} s: {text}", *lines])
     if state == "failed":
         return f"{head} FAILED: {text}"
     return text

@@ -34,7 +34,7 @@ OWN_COROSYNC = {
 }  # fmt: skip
 
 
-def check_all(config: Config, report: Report, minion_id: str, nodename: str) -> None:
+def check_all(config: Config, report: Report, minion_id: str, nodename: str | None) -> None:
     """Apply every rule."""
     check_nodes(config, report)
     check_self(config, report, minion_id, nodename)
@@ -84,7 +84,7 @@ def check_nodes(config: Config, report: Report) -> None:
             report.add(f"{path}:{second}:addresses", found, f"the addresses in the same order and family as {first}'s")
 
 
-def check_self(config: Config, report: Report, minion_id: str, nodename: str) -> None:
+def check_self(config: Config, report: Report, minion_id: str, nodename: str | None) -> None:
     path = "hamysql:cluster:nodes"
     nodes = config["cluster"]["nodes"]
     if not nodes or report.bad_under(path):
@@ -95,7 +95,7 @@ def check_self(config: Config, report: Report, minion_id: str, nodename: str) ->
         report.add(
             path, f"no node with this minion's id {minion_id!r}", f"the minion_id of one node to be it; there are {ids}"
         )
-    elif names[0] != nodename:
+    elif nodename is not None and names[0] != nodename:
         report.add(
             f"{path}:{names[0]}",
             f"the key {names[0]!r} for the minion {minion_id!r}",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from hamysql.pillar import MAKE_PASSWORD
-from hamysql.schema import Report
+from hamysql.schema import Report, nearest
 
 Config = dict[str, Any]
 
@@ -130,6 +130,11 @@ def check_accounts(config: Config, report: Report) -> None:
         if database["name"] is not None and database["name"].lower() in names:
             report.add(f"hamysql:mysql:databases:{number}:name", repr(database["name"]), "each database once")
         names.add(str(database["name"]).lower())
+    known = {f"{user['name']}@{str(user['host']).lower()}": None for user in mysql["users"]}
+    for name in mysql["passwords"]:
+        if name not in known and not report.bad_under("hamysql:mysql:users"):
+            expected = nearest(name, known) if known else "a user in hamysql:mysql:users"
+            report.add(f"hamysql:mysql:passwords:{name}", "an account that is not among the users", expected)
     accounts: set[tuple[str, str]] = set()
     for number, user in enumerate(mysql["users"]):
         path = f"hamysql:mysql:users:{number}"
@@ -137,9 +142,12 @@ def check_accounts(config: Config, report: Report) -> None:
         if account in accounts:
             report.add(path, f"{account[0]}@{account[1]} again", "each account once")
         accounts.add(account)
-        if user["password"] is not None and user["auth"] is not None:
-            report.add(path, "both password and auth", "one of the two")
-        if user["password"] is None and user["auth"] is None and not report.bad_under(path):
+        apart = mysql["passwords"].get("@".join(account)) is not None
+        ways = [way for way, given in (("password", user["password"]), ("auth", user["auth"])) if given is not None]
+        ways += ["an entry of hamysql:mysql:passwords"] if apart else []
+        if len(ways) > 1:
+            report.add(path, f"both {' and '.join(ways)}", "one of the two")
+        if not ways and not report.bad_under(path) and not report.bad_under("hamysql:mysql:passwords"):
             report.add(f"{path}:password", "nothing", f"a password ({MAKE_PASSWORD}), or `auth: unix_socket`")
         for index, grant in enumerate(user["grants"]):
             where = f"{path}:grants:{index}"

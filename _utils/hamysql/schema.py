@@ -104,7 +104,8 @@ def kind(value: Any) -> str:
 
 def nearest(word: Any, known: Mapping[str, Any] | list[str]) -> str:
     """A hint that names the known word nearest to ``word``, or all of them."""
-    close = difflib.get_close_matches(str(word).replace("-", "_").lower(), list(known), n=1, cutoff=0.6)
+    text = word[:60].replace("-", "_").lower() if isinstance(word, str) else ""
+    close = difflib.get_close_matches(text, list(known), n=1, cutoff=0.6)
     if close:
         return f"{close[0]!r}, the nearest known key"
     return "one of " + ", ".join(sorted(known))

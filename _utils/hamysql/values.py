@@ -217,6 +217,14 @@ def privilege(value: Any) -> str:
     return f"{word} ({', '.join(columns)})"
 
 
+def account(value: Any) -> str:
+    """A database account as ``name@host``; host names are in small letters, as the server keeps them."""
+    name, _, host = value.rpartition("@") if isinstance(value, str) else ("", "", "")
+    if not _SQL_NAME.fullmatch(name) or not _SQL_HOST.fullmatch(host):
+        raise ValueError
+    return f"{name}@{host.lower()}"
+
+
 # MariaDB: "GRANT", sections on global, database, table and column privileges; MySQL 8.0: "Static Privileges".
 # MySQL's dynamic privileges are all of the form WORD_WORD.
 PRIVILEGES = frozenset(
@@ -249,6 +257,7 @@ PROPERTY_VALUE = Value('a text, number or boolean without control characters, \\
 MYSQL_VALUE = Value("a text, number, boolean or a list of these, on one line", mysql_value)
 SQL_USER = Value("an account name of 1 to 32 letters, digits, '_', '$', '.' and '-'", _matching(_SQL_NAME))
 SQL_HOST = Value("a host, address or pattern, such as '%', '10.0.0.%' or 'app.example.org'", _matching(_SQL_HOST))
+SQL_ACCOUNT = Value("an account, such as 'keystone@%'", account)
 SQL_DATABASE = Value("a database name of 1 to 64 letters, digits, '_', '$' and '-'", _matching(_SQL_DATABASE))
 SQL_WORD = Value("a plain word, such as 'utf8mb4'", _matching(_SQL_WORD))
 SQL_TARGET = Value("'*.*', 'database.*' or 'database.table' without quotes", _matching(_SQL_TARGET))

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 import yaml
+from witness import Witness
 
 from lab import api
 from lab.context import PROJECT
@@ -113,10 +114,16 @@ def bare(lab: api.Lab, progress: api.Progress) -> api.Lab:
 
 
 @pytest.fixture(scope="session")
-def deployed(bare: api.Lab, progress: api.Progress, figures: list[str]) -> Cluster:
+def witness(bare: api.Lab) -> Witness:
+    """Whoever looks on while the cluster is deployed."""
+    return Witness(bare)
+
+
+@pytest.fixture(scope="session")
+def deployed(bare: api.Lab, progress: api.Progress, figures: list[str], witness: Witness) -> Cluster:
     """A cluster deployed by ``hamysql.orch`` on the bare nodes, once for all tests of a session."""
     with progress.stage("deploy"):
-        result = api.deploy(bare, progress)
+        result = witness.watch(lambda: api.deploy(bare, progress))
     figures += [f"{stage}: {seconds:.0f} s" for stage, seconds in progress.seconds.items()]
     cluster = Cluster(bare, progress, result)
     cluster.wait_healthy()

@@ -80,15 +80,6 @@ def test_a_member_that_does_not_answer_is_named(bare, progress):
     _untouched(bare)
 
 
-def test_test_mode_on_bare_nodes_plans_and_touches_nothing(bare, progress):
-    result = api.deploy(bare, progress, test=True)
-    steps = result.changes["hamysql-storage-initialised"]["storage"]
-    assert steps[0].startswith("create_metadata on db1, db2")
-    assert any(step.startswith("seed on db1") for step in steps)
-    assert set(result.changes["hamysql-nodes-configured"]) == {"db1", "db2"}
-    _untouched(bare)
-
-
 def test_deployment_from_bare_nodes_ends_with_a_database_that_takes_writes(deployed):
     assert "hamysql-nodes-configured" in deployed.result.changes
     report = api.wait_until(deployed.lab, "both sides UpToDate", api.healthy, timeout=120)
@@ -136,10 +127,6 @@ def test_a_second_deployment_changes_nothing_and_says_so(deployed, progress, fig
     assert again.changes == {}
     summary = next(state for state in again.states.values() if state["__id__"] == "hamysql-summarised")
     assert "no changes made" in summary["comment"]
-
-
-def test_test_mode_on_a_converged_cluster_predicts_nothing(deployed, progress):
-    assert api.deploy(deployed.lab, progress, test=True).changes == {}
 
 
 def test_a_highstate_on_both_nodes_changes_nothing_and_stops_nothing(deployed):

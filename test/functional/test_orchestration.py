@@ -12,6 +12,7 @@ import logging
 import multiprocessing
 import os
 import select
+import shutil
 import subprocess
 import sys
 import time
@@ -306,6 +307,20 @@ def test_a_wrong_pillar_is_told_completely_with_path_and_minion(site):
 def test_missing_disks_are_all_named_in_test_mode_too(site):
     why = site.orchestrate(test=True).assert_stopped_at_once()
     assert [f"-{node}: there is no such block device" in why for node in ("db1", "db2")] == [True, True]
+    # This machine has neither the nodes' addresses nor their link; all of it is one error.
+    for node, address in (("db1", "192.0.2.11"), ("db2", "192.0.2.12")):
+        assert f"  - {node}: found no address {address} on any interface" in why
+    told = site.run("hamysql.preflight", cluster="galaxy-db")
+    assert "\n".join(told).splitlines()[-2:] == why.splitlines()[-2:]
+    assert all(f"  - {finding}" in why for finding in told[:-1])
+
+
+def test_the_plan_is_told_by_its_phases_up_to_the_one_that_refuses(site):
+    text = site.run("hamysql.plan", cluster="galaxy-db")
+    first, *rest = text.splitlines()
+    assert first.startswith("members: FAILED: preflight has found")
+    assert all(line.startswith("    ") for line in rest)
+    assert "192.0.2.11" in text
 
 
 def test_a_second_orchestration_is_refused_and_names_the_first(site):
@@ -395,7 +410,7 @@ def disks(site, tmp_path) -> Iterator[dict[str, str]]:
 
 def test_the_plan_for_two_blank_disks_and_the_refusal_of_one_with_data(site, disks):
     site.start(_ask, "saltutil.refresh_pillar", {"wait": True, "timeout": 30}).result()
-    steps = site.run("hamysql.plan", cluster="galaxy-db")
+    steps = site.run("hamysql.steps", cluster="galaxy-db")
     assert [step.split(":")[0] for step in steps] == [
         "create_metadata on db1, db2",
         "up on db1, db2",
@@ -408,10 +423,88 @@ def test_the_plan_for_two_blank_disks_and_the_refusal_of_one_with_data(site, dis
         "seal on db1, db2",
     ]
     subprocess.run(["mkfs.ext4", "-q", disks["db2"]], check=True)
-    words = site.run("hamysql.plan", cluster="galaxy-db")
+    words = site.run("hamysql.steps", cluster="galaxy-db")
     assert "the storage is left alone" in words
     assert f"db2, {disks['db2']}: not blank, and not made by hamysql: ext4 at byte 1080" in words
     assert "db1," not in words
+
+
+# --- secrets
+
+
+@pytest.fixture
+def keyring(site) -> Iterator[str]:
+    """A throw-away key in the keyring that the master's gpg renderer looks into; its user id."""
+    if not shutil.which("gpg"):
+        pytest.skip("gpg is not installed on this machine")
+    home, name = Path(site.opts["conf_file"]).parent / "gpgkeys", "hamysql-test@example.org"
+    home.mkdir(mode=0o700)
+    gpg = ["gpg", "--homedir", str(home), "--batch", "--quiet", "--passphrase", ""]
+    try:
+        subprocess.run([*gpg, "--quick-generate-key", name, "default", "default", "never"], check=True)
+        yield name
+    finally:
+        subprocess.run(["gpgconf", "--homedir", str(home), "--kill", "all"], check=True)
+        shutil.rmtree(home)
+
+
+def _pillars(opts: dict[str, Any]) -> Any:
+    return Master(opts).pillars()
+
+
+def without_secrets(site) -> dict:
+    content = copy.deepcopy(site.default["db1"])
+    content["corosync"].pop("authkey")
+    content["storage"]["drbd"].pop("shared_secret")
+    content["mysql"] = {"users": [{"name": "app", "host": "%"}]}
+    return content
+
+
+@pytest.mark.parametrize("encrypted", [False, True], ids=["plain", "gpg"])
+def test_the_secrets_that_a_pillar_lacks_are_made_once_and_rendered_and_told_to_nobody(site, request, encrypted):
+    key = {"gpg_key": request.getfixturevalue("keyring")} if encrypted else {}
+    given, place = without_secrets(site), site.pillar / f"made-{encrypted}.sls"
+    site.give(db1=given, db2=given)
+    arguments = {"path": str(place), "cluster": "galaxy-db", **key}
+    told = site.run("hamysql.secrets", **arguments)
+    paths = ["hamysql:corosync:authkey", "hamysql:storage:drbd:shared_secret", "hamysql:mysql:passwords:app@%"]
+    assert told == {"file": str(place), "made": paths}
+    assert place.stat().st_mode & 0o777 == 0o600
+    text = place.read_text()
+    assert "secrets are never overwritten" in site.run("hamysql.secrets", **arguments)["error"]
+    assert place.read_text() == text
+
+    # Rendered by the master itself, beside the rest of the pillar.
+    for node in ("db1", "db2"):
+        whole = {"include": [place.stem], "hamysql": given}
+        (site.pillar / f"{node}.sls").write_text(yaml.safe_dump(whole, sort_keys=False))
+    rendered = site.start(_pillars).result()["db1"]
+    made = [rendered["corosync"]["authkey"], rendered["storage"]["drbd"]["shared_secret"]]
+    made.append(rendered["mysql"]["passwords"]["app@%"])
+    assert [len(secret) for secret in made] == [256, 48, 32]
+    assert [secret in text for secret in made] == [not encrypted] * 3
+    again = site.run("hamysql.secrets", path=str(site.pillar / "more.sls"), cluster="galaxy-db")
+    assert again["retcode"] == 1
+    assert "has all of its secrets" in again["error"]
+    cache = [path for path in (Path(site.opts["cachedir"]) / "jobs").rglob("*") if path.is_file()]
+    assert cache
+    log = Path(site.master.config["log_file"])
+    assert not [path for path in (*cache, log) for secret in made if secret.encode() in path.read_bytes()]
+
+
+def test_a_key_that_nobody_has_makes_no_file(site, keyring):
+    given, place = without_secrets(site), site.pillar / "made.sls"
+    site.give(db1=given, db2=given)
+    words = site.run("hamysql.secrets", path=str(place), cluster="galaxy-db", gpg_key="nobody@example.org")
+    assert words["error"].startswith("`gpg --homedir ")
+    assert "nobody@example.org: skipped" in words["error"]
+    assert not place.exists()
+
+
+def test_secrets_are_not_put_where_every_minion_can_read_them(site):
+    root = site.opts["file_roots"]["base"][0]
+    words = site.run("hamysql.secrets", path=f"{root}/made.sls", cluster="galaxy-db")
+    assert "whose files every minion can read" in words["error"]
 
 
 # --- progress

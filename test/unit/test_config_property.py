@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 import copy
+import importlib.util
 import json
+from contextlib import suppress
+from types import ModuleType
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
+from salt.exceptions import CommandExecutionError
 
-from hamysql import config
+from hamysql import config, fingerprint, secretfile
 from hamysql.errors import ConfigError
+from hamysql.members import clusters
 from hamysql.pillar import SCHEMA
 from hamysql.schema import redacted
-from support import PILLARS, load_pillar, parameters, secrets_of
+from support import PARAMETERS, PILLARS, ROOT, load_pillar, parameters, secrets_of
 
 LAYERS = parameters()
 WHOLE = [load_pillar(name) for name in PILLARS]
 KEYS = sorted(
     {*SCHEMA.keys, "nodes", "drbd", "options", "net", "addresses", "db1", "users", "grants", "operations", "on"}
 )
+WORDS = ["db1", "10.0.0.1", "::1", "10.0.0.0/8", "/dev/sdb", "/", "mysql", "knet", "udp", "\x00", "a'b", "*.*"]
 LEAVES = st.one_of(
     st.none(),
     st.booleans(),
@@ -28,15 +35,15 @@ LEAVES = st.one_of(
     st.text(max_size=20),
     st.binary(max_size=4),
     st.dates(),
-    st.sampled_from(
-        ["db1", "10.0.0.1", "::1", "10.0.0.0/8", "/dev/sdb", "/", "mysql", "knet", "udp", "\x00", "a'b", "*.*"]
-    ),
+    st.sampled_from(WORDS),
+    st.sampled_from(["x" * 100_000, "\ud800", float("nan"), frozenset(), object()]),
 )
+WILD_KEYS = st.sampled_from(["k" * 100_000, 1.5, (1, "a"), b"key"])
 YAMLISH = st.recursive(
     LEAVES,
     lambda inner: st.one_of(
         st.lists(inner, max_size=4),
-        st.dictionaries(st.one_of(st.sampled_from(KEYS), st.text(max_size=8), st.integers(), st.booleans(), st.none()), inner, max_size=5),
+        st.dictionaries(st.one_of(st.sampled_from(KEYS), st.text(max_size=8), st.integers(), st.booleans(), st.none(), WILD_KEYS), inner, max_size=5),
     ),
     max_leaves=20,
 )  # fmt: skip
@@ -63,6 +70,41 @@ def test_any_data_resolves_or_is_refused(pillar):
 @given(st.dictionaries(st.sampled_from(sorted(SCHEMA.keys)), YAMLISH))
 def test_any_data_below_known_keys_resolves_or_is_refused(pillar):
     outcome(pillar)
+
+
+@pytest.fixture(scope="module")
+def minion() -> ModuleType:
+    """The module through which templates and states get the configuration, with a minion's dunders."""
+    spec = importlib.util.spec_from_file_location("hamysql_module", ROOT / "_modules" / "hamysql.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    module.__opts__ = {"id": "db1", "saltenv": None}
+    module.__grains__ = {"os_family": "Debian", "nodename": "db1"}
+    cached = [str(path) for path in PARAMETERS.rglob("*.yaml")]
+    module.__salt__ = {"cp.cache_dir": lambda *_, **__: cached}
+    return module
+
+
+@QUICK
+@given(st.one_of(YAMLISH, st.dictionaries(st.sampled_from(sorted(SCHEMA.keys)), YAMLISH), st.sampled_from(WHOLE)))
+def test_a_minion_has_settings_or_the_one_error_and_a_digest_of_it_all(minion, pillar):
+    minion.__context__, minion.__pillar__ = {}, {"hamysql": pillar}
+    assert fingerprint.pillar(pillar) == fingerprint.pillar(pillar)
+    if pillar is None:
+        with pytest.raises(CommandExecutionError, match="There is no pillar `hamysql`"):
+            minion.settings()
+    else:
+        with suppress(ConfigError):
+            minion.settings()
+
+
+@QUICK
+@given(st.dictionaries(st.text(max_size=4), st.dictionaries(st.sampled_from(["cluster", "x"]), YAMLISH)))
+def test_the_clusters_of_any_pillars_can_be_listed_and_their_secrets_counted(pillars):
+    for nodes in clusters(pillars).values():
+        assert all(isinstance(text, str) for pair in nodes.items() for text in pair)
+    for pillar in pillars.values():
+        assert secretfile.missing({**pillar, "mysql": pillar.get("x"), "storage": pillar.get("cluster")})
 
 
 def places(node: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
@@ -132,3 +174,27 @@ def test_depth_alone_is_no_traceback():
     for _ in range(5000):
         deep = {"mysql": deep}
     outcome(deep)
+
+
+HUGE = 10**5000  # its decimal form is an error
+
+
+@pytest.mark.parametrize(
+    "pillar",
+    [{HUGE: 1}, {"cluster": HUGE}, {"cluster": {"nodes": {HUGE: {}, "db1": HUGE}}}, {"vip": {"prefix": HUGE}}, {"mysql": {HUGE: HUGE}}],
+)  # fmt: skip
+def test_a_number_without_end_is_no_traceback(minion, pillar):
+    assert isinstance(outcome(pillar), ConfigError)
+    minion.__context__, minion.__pillar__ = {}, {"hamysql": pillar}
+    with pytest.raises(ConfigError):
+        minion.settings()
+    clusters({"db1": pillar})
+
+
+def test_a_bare_on_beside_other_keys_is_no_traceback(minion):
+    """YAML 1.1 reads it as a boolean, and keys of different types have no order."""
+    pillar = copy.deepcopy(load_pillar("minimal"))
+    grants = [{"privileges": ["ALL"], True: "a.*"}]
+    pillar["mysql"] = {"users": [{"name": "a", "host": "%", "password": "p", "grants": grants}]}
+    minion.__context__, minion.__pillar__ = {}, {"hamysql": pillar}
+    assert minion.settings()["mysql"]["users"][0]["grants"][0]["on"] == "a.*"

@@ -31,6 +31,20 @@ def test_a_phase_ends_with_its_seconds_and_result():
     assert progress.line(event) == "[3/9] storage   done in 12 s: 5 steps"
 
 
+def test_a_plan_s_lines_stand_below_the_end_of_its_phase():
+    event = {
+        "state": "end",
+        "phase": "nodes",
+        "seconds": 2,
+        "text": "1 changes",
+        "lines": ["db1:", "    + file /etc/a"],
+    }
+    first, *rest = progress.line(event).splitlines()
+    assert first == "[2/8] nodes     done in 2 s: 1 changes"
+    assert [line.strip() for line in rest] == ["db1:", "+ file /etc/a"]
+    assert rest[1].index("+") - rest[0].index("d") == 4
+
+
 def test_a_step_stands_below_its_phase():
     assert progress.line({"state": "step", "phase": "storage", "text": "up on db1"}).strip() == "- up on db1"
 

@@ -1,0 +1,94 @@
+"""Everything that a deployment lets the world see: process lists, the event bus, job returns, logs.
+
+The process lists of the nodes and of the master are sampled while a deployment runs; a process that lives for less than the
+pause between two looks may be missed, so a test that looks for secrets is as good as it is long.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from lab import api, network, salt
+
+# On a node; one process, and a file system that is gone with the node.
+SAMPLER = """
+import os, time
+seen = set()
+with open("/run/command-lines", "ab", buffering=0) as out:
+    while True:
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            try:
+                with open(f"/proc/{pid}/cmdline", "rb") as file:
+                    line = file.read()
+            except OSError:
+                continue
+            if line and line not in seen:
+                seen.add(line)
+                out.write(line.replace(b"\\0", b" ") + b"\\n")
+        time.sleep(0.2)
+"""
+START = "cat >/run/sampler.py && systemd-run --quiet --unit=sampler python3 /run/sampler.py"
+# What a node keeps besides: logs with the journal, and all that its minion has cached. The patterns are not on a command line.
+SEARCH = "cat >/run/patterns; grep -rlaF -f /run/patterns /run/command-lines /var/log /var/cache/salt; rm /run/patterns"
+
+
+class Witness:
+    """Looks on while ``watch`` runs something; ``found`` says where any of some texts was seen."""
+
+    def __init__(self, lab: api.Lab) -> None:
+        self.lab = lab
+        self.lines: set[bytes] = set()  # of the master's side
+        self.events = lab.logs / "events.log"
+        self._end = threading.Event()
+
+    def watch(self, work: Callable[[], Any]) -> Any:
+        for name in self.lab.topology.names:
+            api.ssh(self.lab, name, START, stdin=SAMPLER)
+        with self.events.open("wb") as out:
+            argv = salt.command(self.lab, "salt-run", "state.event", "count=-1", "pretty=False")
+            bus = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.DEVNULL)
+            sampling = threading.Thread(target=self._sample)
+            sampling.start()
+            try:
+                return work()
+            finally:
+                self._end.set()
+                sampling.join()
+                bus.kill()
+                bus.wait()
+                for name in self.lab.topology.names:
+                    api.ssh(self.lab, name, "systemctl stop sampler", check=False)
+
+    def _sample(self) -> None:
+        while not self._end.wait(0.3):
+            for pid in network.pids(self.lab):
+                try:
+                    self.lines.add(Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" "))
+                except OSError:
+                    continue
+
+    def node_lines(self, name: str) -> str:
+        """The command lines that were seen on a node."""
+        return api.ssh(self.lab, name, "cat /run/command-lines")
+
+    def found(self, texts: list[str]) -> list[str]:
+        """Every place where one of the texts was seen."""
+        wanted = [text.encode() for text in texts]
+        places = ["the master's process list"] * any(text in line for line in self.lines for text in wanted)
+        files = [self.events, *self.lab.logs.glob("*"), *(self.lab.salt / "cache" / "jobs").rglob("*")]
+        places += [str(path) for path in files if path.is_file() and any(text in path.read_bytes() for text in wanted)]
+        with ThreadPoolExecutor() as threads:
+            looks = threads.map(self._on_node(texts), self.lab.topology.names)
+        return [*places, *(place for look in looks for place in look)]
+
+    def _on_node(self, texts: list[str]) -> Callable[[str], list[str]]:
+        def look(name: str) -> list[str]:
+            listing = api.ssh(self.lab, name, SEARCH, stdin="\n".join(texts) + "\n", timeout=120)
+            return [f"{name}: {path}" for path in listing.splitlines()]
+
+        return look
