@@ -123,7 +123,10 @@ def configure(text=None, test=False):
 
 
 def _wanted(_live):
-    return cib_desired.desired(__salt__["hamysql.config"]())
+    config = __salt__["hamysql.config"]()
+    if any(device["secrets"] for device in config["fencing"]["devices"]):
+        cib_tools.need_secrets(run)
+    return cib_desired.desired(config)
 
 
 def _applied(live):

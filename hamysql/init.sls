@@ -8,6 +8,7 @@ include:
   - hamysql.package
   - hamysql.firewall
   - hamysql.corosync
+  - hamysql.fencing
   - hamysql.storage
   - hamysql.mysql
   - hamysql.pacemaker

@@ -76,6 +76,12 @@ def _run(words: list[str]) -> int:
         case "net":
             _need_up(lab)
             api.net(lab, options.node, options.action, link=options.link, loss=options.loss, delay=options.delay)
+        case "part":
+            _need_up(lab)
+            api.part(lab, heal=options.heal)
+        case "bmc":
+            _need_up(lab)
+            api.bmc_power(lab, options.node, options.action)
         case "probe":
             _need_up(lab)
             outcome = show.probe(lab, options.seconds, progress, quiet=options.json)

@@ -7,7 +7,7 @@ import subprocess
 from collections.abc import Callable
 from typing import Any
 
-from lab import network, node, salt, snapshot
+from lab import bmc, network, node, salt, snapshot
 from lab import status as status_module
 from lab.context import Lab
 from lab.deploy import Deployment, deploy, orchestrate
@@ -24,12 +24,14 @@ __all__ = [
     "Outcome",
     "Progress",
     "Running",
+    "bmc_power",
     "delete",
     "deploy",
     "down",
     "healthy",
     "net",
     "orchestrate",
+    "part",
     "power",
     "run",
     "salt_json",
@@ -71,6 +73,19 @@ def net(lab: Lab, name: str, action: str, *, link: str = "all", loss: str = "", 
         network.heal(lab, item, links)
     else:
         network.disturb(lab, item, links, loss, delay)
+
+
+def part(lab: Lab, *, heal: bool = False) -> None:
+    """Cut the nodes off from each other, and only from each other, or undo that."""
+    network.part(lab, heal=heal)
+
+
+def bmc_power(lab: Lab, name: str, action: str) -> None:
+    """A node's BMC itself: "off" breaks it, "on" has it answer again."""
+    if action == "off":
+        bmc.fail(lab, lab.node(name))
+    else:
+        bmc.start(lab)
 
 
 def ssh(lab: Lab, name: str, command: str, *, check: bool = True, timeout: float = 60) -> str:

@@ -46,6 +46,8 @@ def up(lab: Lab) -> None:
             # No snooping: without a multicast router it would swallow corosync's multicast after some minutes.
             _ip(lab, "link", "add", network.name, "type", "bridge", "forward_delay", "0", "mcast_snooping", "0")
             _ip(lab, "address", "add", f"{network.admin}/{network.length}", "dev", network.name)
+            for node in lab.topology.nodes if number == 0 else ():
+                _ip(lab, "address", "add", f"{lab.topology.bmc_address(node)}/{network.length}", "dev", network.name)
             _ip(lab, "link", "set", network.name, "up")
         for node in lab.topology.nodes:
             name = tap(node, number)
@@ -78,6 +80,18 @@ def heal(lab: Lab, node: Node, links: list[int]) -> None:
         name = tap(node, link)
         run(["ip", "netns", "exec", lab.namespace, "tc", "qdisc", "delete", "dev", name, "root"], check=False)
         _ip(lab, "link", "set", name, "up")
+
+
+def part(lab: Lab, *, heal: bool = False) -> None:
+    """Cut the nodes off from each other on every link, or undo that; all else still reaches each of them.
+
+    A bridge passes nothing from one isolated port to another. So both sides live, see their fence devices and their clients,
+    and only not each other, as behind switches that have lost the line between them.
+    """
+    for node in lab.topology.nodes:
+        for number in range(len(lab.topology.networks)):
+            state = "off" if heal else "on"
+            _ip(lab, "link", "set", "dev", tap(node, number), "type", "bridge_slave", "isolated", state)
 
 
 def disturb(lab: Lab, node: Node, links: list[int], loss: str, delay: str) -> None:

@@ -36,6 +36,11 @@ class Node:
     memory_mib: int = 1024
     disks: tuple[Disk, ...] = (Disk("data", 512),)
 
+    @property
+    def bmc(self) -> int:
+        """The last part of its BMC's address, which is on the first network only."""
+        return self.host + 100
+
 
 @dataclass(frozen=True)
 class Topology:
@@ -47,6 +52,10 @@ class Topology:
     def address(self, node: Node, network: int = 0) -> str:
         """The address of a node on a network."""
         return f"{self.networks[network].prefix}.{node.host}"
+
+    def bmc_address(self, node: Node) -> str:
+        """Where a node's BMC answers: a power button that works whatever the node itself does."""
+        return f"{self.networks[0].prefix}.{node.bmc}"
 
     @property
     def master(self) -> str:

@@ -41,13 +41,31 @@ VIP = Section(
     }
 )
 
+FENCE_DEVICE = Section(
+    {
+        "agent": v.required(v.FENCE_AGENT),
+        "level": v.count(1, 9, "a level of the node's fencing topology"),
+        "timeout": v.count(5, 3600, "seconds"),
+        "options": PROPERTIES,
+        "secrets": Names(
+            v.OPTION_NAME,
+            Value("a text of 1 to 512 characters on one line", v.text(1, 512), secret=True, missing=""),
+            "a mapping of option names to secrets",
+        ),
+    }
+)
+
 FENCING = Section(
     {
         "i_accept_data_loss_without_fencing": v.BOOLEAN,
+        "delay": v.count(0, 300, "seconds"),
+        "favoured": v.NAME,
+        "timeout": v.count(5, 3600, "seconds"),
+        "monitor_interval": v.count(10, 86400, "seconds"),
         "devices": Names(
             v.NAME,
-            Names(v.OPTION_NAME, Value("a value", str), "a mapping"),
-            "a mapping of fence devices",
+            Items(FENCE_DEVICE, "a list of fence devices"),
+            "a mapping of nodes to the devices that cut them off",
         ),
     }
 )
@@ -101,6 +119,7 @@ PACKAGE = Section(
     {
         "cluster": PACKAGES,
         "crm": PACKAGES,
+        "fencing": Section({"agents": PACKAGES, "ipmi": PACKAGES}),
         "drbd": PACKAGES,
         "filesystem": Section({"xfs": PACKAGES, "ext4": PACKAGES}),
         "firewall": PACKAGES,

@@ -35,6 +35,7 @@ DANGEROUS_DRBD = {
     "after-sb-1pri": "'disconnect': anything else discards one side's data by itself",
     "after-sb-2pri": "'disconnect': anything else discards one side's data by itself",
 }
+FENCE_HANDLERS = ("fence-peer", "unfence-peer", "after-resync-target", "outdate-peer")
 HARMLESS_SPLIT_BRAIN = {"after-sb-0pri": ("disconnect", "discard-zero-changes")}
 
 
@@ -75,6 +76,8 @@ def check_drbd(config: Config, report: Report) -> None:
                 and value not in HARMLESS_SPLIT_BRAIN.get(name, ("disconnect", "no", "dont-care"))
             ):
                 report.add(where, repr(value), DANGEROUS_DRBD[name])
+            elif section == "handlers" and name in FENCE_HANDLERS and config["fencing"]["devices"]:
+                report.add(where, "a handler that hamysql writes itself", "not to be set: hamysql:fencing decides it")
 
 
 def check_paths(config: Config, report: Report) -> None:
