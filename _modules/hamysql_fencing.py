@@ -11,7 +11,7 @@ from pathlib import Path
 
 from hamysql import latch, operations, wait
 from hamysql.command import run
-from hamysql.errors import CommandFailed, NotReady, Refused
+from hamysql.errors import CommandFailed, Refused
 from hamysql.plan import Stage
 
 __virtualname__ = "hamysql_fencing"
@@ -223,25 +223,12 @@ def take_over(peer_is_off=None, timeout=180):
     if site["fencing"]["enabled"]:
         # Before there is quorum: with it, pacemaker would shoot the node that it has never seen, and wait for that.
         run(["stonith_admin", "--confirm", site["peer"]])
-        _outdate(site)
+        # A replica that has not seen its peer since it started is only Consistent, and DRBD's handler keeps it from being promoted:
+        # that the peer has nothing newer is what the operator has just said (crm-fence-peer.sh, "operator intervention").
+        run(["drbdadm", "primary", "--force", site["storage"]["drbd"]["resource"]], timeout=300)
+        __salt__["hamysql_drbd.release"]()
     run(["corosync-cmapctl", "-s", "quorum.cancel_wait_for_all", "u8", "1"])
     return True
-
-
-def _outdate(site):
-    """Place DRBD's own constraint that only this node may be promoted, by DRBD's own script.
-
-    A replica that has not seen its peer since it started is only Consistent, and its handler would refuse to promote it: that the
-    peer has nothing newer is what the operator has just said.
-    """
-    drbd = site["storage"]["drbd"]
-    script = "crm-fence-peer.sh" if __salt__["hamysql_drbd.kernel"]() == "8.4" else "crm-fence-peer.9.sh"
-    environment = {"DRBD_RESOURCE": drbd["resource"], "DRBD_PEER": site["peer"], "DRBD_MINOR": str(drbd["minor"])}
-    argv = [f"/usr/lib/drbd/{script}", "--unreachable-peer-is-outdated", "--timeout", "20", "--dc-timeout", "20"]
-    # 4, 5, 7: the constraint is there; drbdadm's meaning of the last two is no matter here (crm-fence-peer.sh)
-    run(argv, env=environment, accept=(4, 5, 7), timeout=120)
-    if not any("drbd-fence-by-handler" in sentence for sentence in __salt__["hamysql_cib.drift"]()):
-        raise NotReady(f"{script} did not place its constraint; its reasons are in the system's log")
 
 
 def wait_recovered(timeout=300):

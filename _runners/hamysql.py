@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import time
 
+from hamysql import operate, progress
 from hamysql import plan as planner
-from hamysql import progress
-from hamysql.master import TAG, Master
+from hamysql.master import TAG, Lock, Master
 
 
 def members(cluster=None):
@@ -29,7 +29,8 @@ def members(cluster=None):
 
 def status(cluster=None):
     """
-    What runs where: ``{node: {"cluster": {...}, "drbd": {...}, "database": bool}}``.
+    What runs where: ``{node: {"cluster": {...}, "drbd": {...}, "database": bool, "fencing": [...]}}``. ``fencing`` is what
+    ``fence_test`` has proven of the devices that cut this node off: ``[{"level", "devices", "proven": time or None}]``.
 
     CLI Example:
 
@@ -37,9 +38,17 @@ def status(cluster=None):
 
         salt-run hamysql.status
     """
-    surveys = survey(cluster)
+    members = Master(__opts__).members(cluster)
+    surveys = members.ask("hamysql_node.survey")
+    running = [node for node, seen in surveys.items() if seen["cluster"]["running"]] or list(surveys)
+    proofs = members.ask("hamysql_fencing.proofs", running[:1])[running[0]]
     return {
-        node: {"cluster": seen["cluster"], "drbd": seen["storage"]["status"], "database": seen["database"]}
+        node: {
+            "cluster": seen["cluster"],
+            "drbd": seen["storage"]["status"],
+            "database": seen["database"],
+            "fencing": proofs.get(node, []),
+        }
         for node, seen in surveys.items()
     }
 
@@ -74,6 +83,69 @@ def plan(cluster=None):
     seen = [planner.Member.from_survey(node, seen["storage"]) for node, seen in surveys.items()]
     steps = planner.storage(seen, settings["cluster"]["name"], settings["storage"]["drbd"]["resource"])
     return [str(step) for step in steps]
+
+
+def fence_test(confirm=None, node=None, cluster=None, timeout=600):
+    """
+    Prove that each fence device really cuts its node off, one node after another: **the nodes lose their power**, and the
+    service moves once.
+
+    confirm
+        The cluster's name, once more.
+    node
+        Only the devices of this node, those of all nodes by default.
+    timeout
+        Seconds for a node to come back and be synchronised, 600 by default.
+
+    Refuses unless the cluster is healthy, before each fencing again. Proven is a device when pacemaker has had its success
+    and the node has started anew since. Returns ``{node: [{"level", "devices", "proven": time}]}``; ``hamysql.status`` shows it
+    from then on, as long as the devices' configuration stays as it is.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-run hamysql.fence_test confirm=galaxy-db
+    """
+    master = Master(__opts__)
+    members = master.members(cluster)
+    Lock(master.opts, members.cluster, "hamysql.fence_test")
+    return operate.fence_test(members, confirm, node, timeout, _say)
+
+
+def take_over(node, confirm=None, peer_is_off=None, cluster=None, timeout=300):
+    """
+    Have one node serve alone, after an outage of both from which only this one came back.
+
+    A node that has not seen its peer since it started waits for it, since the peer may have newer data. This looks at what
+    can be known (the peer's fence device, this node's replica), says what only you can know, and does it when you confirm.
+
+    node
+        The node that came back.
+    confirm
+        The cluster's name. Without it, you are told what to be sure of, and nothing is done.
+    peer_is_off
+        The other node's name, where no fence device can say that it is off.
+    timeout
+        Seconds for the database to answer, 300 by default.
+
+    Returns the node's survey afterwards. The other node may be switched on from then on: it joins and is synchronised.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-run hamysql.take_over db1
+        salt-run hamysql.take_over db1 confirm=galaxy-db
+    """
+    master = Master(__opts__)
+    members = master.members(cluster)
+    Lock(master.opts, members.cluster, "hamysql.take_over")
+    return operate.take_over(members, node, confirm, peer_is_off, timeout, _say)
+
+
+def _say(text):
+    print(text, flush=True)
 
 
 def follow(cluster=None, timeout=3600):
