@@ -28,6 +28,7 @@ __all__ = [
     "delete",
     "deploy",
     "down",
+    "freeze",
     "healthy",
     "net",
     "orchestrate",
@@ -73,6 +74,11 @@ def net(lab: Lab, name: str, action: str, *, link: str = "all", loss: str = "", 
         network.heal(lab, item, links)
     else:
         network.disturb(lab, item, links, loss, delay)
+
+
+def freeze(lab: Lab, name: str) -> None:
+    """Stop a node in its tracks, as a hanging machine does."""
+    node.freeze(lab, lab.node(name))
 
 
 def part(lab: Lab, *, heal: bool = False) -> None:

@@ -51,6 +51,7 @@ class Cluster:
 
     def repair(self) -> None:
         """Undo what a test did to nodes and cables, and wait until the cluster has got over it."""
+        api.part(self.lab, heal=True)
         for name in self.lab.topology.names:
             api.net(self.lab, name, "heal")
             if api.power(self.lab, name, "status") == "frozen":
