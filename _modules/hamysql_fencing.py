@@ -163,7 +163,7 @@ def evidence():
     """
     What speaks for and against this node serving alone, after an outage of both from which only this one came back.
 
-    Returns ``{"node", "peer", "quorate": bool, "members": number of nodes that corosync sees, "power": see power,
+    Returns ``{"node", "peer", "database": whether it runs here, "members": number of nodes that corosync sees, "power": see power,
     "initialised": whether this node has ever held the database, "flags": what DRBD's metadata remembers, or {}}``.
 
     CLI Example:
@@ -180,7 +180,7 @@ def evidence():
     return {
         "node": site["self"],
         "peer": site["peer"],
-        "quorate": corosync["quorate"],
+        "database": __salt__["hamysql_mysql.active"](),
         "members": len(corosync["members"]),
         "power": power(site["peer"]),
         "initialised": known is not None and known.stage == Stage.INITIALISED,

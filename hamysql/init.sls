@@ -9,6 +9,7 @@ include:
   - hamysql.firewall
   - hamysql.corosync
   - hamysql.fencing
+  - hamysql.quorum
   - hamysql.storage
   - hamysql.mysql
   - hamysql.pacemaker

@@ -51,7 +51,8 @@ def _run(words: list[str]) -> int:
             demo = options.verb == "demo"
             deploy = demo or not options.no_deploy
             name = None if demo else options.snapshot
-            api.up(lab, progress, pillar=options.pillar, fresh=demo or options.fresh, snapshot_name=name)
+            fresh, qdevice = demo or options.fresh, not demo and options.qdevice
+            api.up(lab, progress, pillar=options.pillar, fresh=fresh, snapshot_name=name, qdevice=qdevice)
             if deploy:
                 with progress.stage("deploy"):
                     result = api.deploy(lab, progress)

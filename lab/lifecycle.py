@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from lab import bmc, host, image, network, node, salt, seed, snapshot
+from lab import bmc, host, image, network, node, salt, seed, settings, snapshot
 from lab.context import Lab
 from lab.errors import Broken, LabError
 from lab.host import wait_for
@@ -27,6 +27,7 @@ def up(
     pillar: Path | None = None,
     fresh: bool = False,
     snapshot_name: str | None = None,
+    qdevice: bool = False,
 ) -> None:
     """Bring up everything that is not up yet, until all minions answer.
 
@@ -36,10 +37,16 @@ def up(
         Cut the nodes' power and throw their disks away first.
     snapshot_name
         Cut the nodes' power and give them the disks of this snapshot first.
+    qdevice
+        With the machine for a quorum device; a pillar that names one has it started as well.
     """
     host.check(progress.say, lab.dir)
     with locked(lab.dir / "lock", progress.say):
         salt.configure(lab, pillar)  # before anything is thrown away: the file may be missing
+        if qdevice or settings.read(lab).quorum_device:
+            lab.qdevice.touch()
+        elif not _running(lab):
+            lab.qdevice.unlink(missing_ok=True)
         if fresh or snapshot_name:
             for item in lab.topology.nodes:
                 node.power_off(lab, item)

@@ -46,10 +46,11 @@ def up(lab: Lab) -> None:
             # No snooping: without a multicast router it would swallow corosync's multicast after some minutes.
             _ip(lab, "link", "add", network.name, "type", "bridge", "forward_delay", "0", "mcast_snooping", "0")
             _ip(lab, "address", "add", f"{network.admin}/{network.length}", "dev", network.name)
-            for node in lab.topology.nodes if number == 0 else ():
-                _ip(lab, "address", "add", f"{lab.topology.bmc_address(node)}/{network.length}", "dev", network.name)
             _ip(lab, "link", "set", network.name, "up")
         for node in lab.topology.nodes:
+            if number == 0:
+                bmc = f"{lab.topology.bmc_address(node)}/{network.length}"
+                _ip(lab, "address", "replace", bmc, "dev", network.name)
             name = tap(node, number)
             if name not in there:
                 _ip(lab, "tuntap", "add", "dev", name, "mode", "tap")
@@ -88,7 +89,7 @@ def part(lab: Lab, *, heal: bool = False) -> None:
     A bridge passes nothing from one isolated port to another. So both sides live, see their fence devices and their clients,
     and only not each other, as behind switches that have lost the line between them.
     """
-    for node in lab.topology.nodes:
+    for node in lab.topology.data_nodes:
         for number in range(len(lab.topology.networks)):
             state = "off" if heal else "on"
             _ip(lab, "link", "set", "dev", tap(node, number), "type", "bridge_slave", "isolated", state)

@@ -1,12 +1,11 @@
 """What the lab consists of: nodes, their disks, and the networks between them.
 
-Plain frozen data, so that another topology (a third node for qdevice or storage, a shared disk) is another value
-and not another code path.
+Plain frozen data, so that another topology is another value and not another code path.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
@@ -63,6 +62,11 @@ class Topology:
         return self.networks[0].admin
 
     @property
+    def data_nodes(self) -> tuple[Node, ...]:
+        """The nodes that the database runs on: not the quorum device's server."""
+        return tuple(node for node in self.nodes if node.disks)
+
+    @property
     def names(self) -> tuple[str, ...]:
         """The nodes' names, in order."""
         return tuple(node.name for node in self.nodes)
@@ -72,3 +76,5 @@ DEFAULT = Topology(
     networks=(Network("br0", "10.77.1", "10.77.1.1"), Network("br1", "10.77.2", "10.77.2.1")),
     nodes=(Node("db1", 11), Node("db2", 12)),
 )
+# The same with a third, small machine for a quorum device.
+WITH_QDEVICE = replace(DEFAULT, nodes=(*DEFAULT.nodes, Node("qd1", 13, memory_mib=512, disks=())))

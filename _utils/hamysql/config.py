@@ -79,6 +79,8 @@ def derive(config: Config, minion_id: str) -> Config:
     drbd["minor"] = int(drbd["device"].removeprefix("/dev/drbd"))
     drbd["disk"] = nodes[config["self"]]["disk"]
     config["storage"]["filesystem"].update(device=drbd["device"], directory=mysql["datadir"])
+    device = config["quorum"]["device"]
+    config["quorum"]["device"] = device if device["address"] else {}
     fencing.derive(config)
     _derive_warnings(config)
     _derive_mysql(config)
@@ -179,6 +181,7 @@ def _derive_packages(config: Config) -> None:
     package = config["package"]
     wanted = [
         *package["cluster"],
+        *(package["quorum"]["device"] if config["quorum"]["device"] else []),
         *_fencing_packages(config["fencing"]["devices"], package["fencing"]),
         *package["crm"],
         *package["drbd"],

@@ -26,6 +26,9 @@ IPMI_AGENTS = frozenset(
 # Seconds on top of what delay and agents may take until pacemaker calls a fencing failed. 2.1.5 leaves the delay out of its own
 # account, and an action starts late where the node that has to run it is just being elected controller.
 MARGIN = 15
+# Seconds of head start of the favoured node when both live and shoot each other: the election of a controller (1 to 2 s), and
+# the start of an agent on the other side. With a quorum device only the half that has its vote shoots at all.
+HEAD_START = 5
 # Seconds that the election of a controller may take after corosync has noticed the loss.
 ELECTION = 20
 
@@ -38,6 +41,8 @@ def derive(config: Config) -> None:
     """
     fencing, properties = config["fencing"], config["pacemaker"]["properties"]
     fencing["favoured"] = fencing["favoured"] or next(iter(config["cluster"]["nodes"]))
+    if fencing["delay"] is None:
+        fencing["delay"] = 0 if config["quorum"]["device"] else HEAD_START
     devices = [
         _device(node, number, device, fencing)
         for node, given in fencing["devices"].items()

@@ -119,8 +119,8 @@ def alone(evidence: Mapping[str, Any]) -> list[str]:
         What ``hamysql_fencing.evidence`` returns on the node.
     """
     peer, reasons = evidence["peer"], []
-    if evidence["quorate"]:
-        reasons.append("this node's cluster has quorum: nothing is to be taken over, see `crm_mon -1`")
+    if evidence["database"]:
+        reasons.append("the database runs on this node: nothing is to be taken over, see `crm_mon -1`")
     if evidence["members"] > 1:
         reasons.append(f"{peer} is a member of the cluster")
     for device, power in evidence["power"].items():

@@ -93,6 +93,19 @@ COROSYNC = Section(
     }
 )
 
+QUORUM = Section(
+    {
+        "device": Section(
+            {
+                "minion_id": v.NAME,
+                "address": v.ADDRESS,
+                "port": v.PORT,
+                "algorithm": v.one_of("ffsplit", "lms"),
+            }
+        )
+    }
+)
+
 # The options of Salt's pkgrepo.managed that describe a repository, of apt, dnf and zypper together.
 REPOSITORY_TEXT = Value("a text on one line", v.text(1, 1024))
 REPOSITORY = Section(
@@ -120,6 +133,7 @@ PACKAGE = Section(
         "cluster": PACKAGES,
         "crm": PACKAGES,
         "fencing": Section({"agents": PACKAGES, "ipmi": PACKAGES}),
+        "quorum": Section({"device": PACKAGES, "server": PACKAGES}),
         "drbd": PACKAGES,
         "filesystem": Section({"xfs": PACKAGES, "ext4": PACKAGES}),
         "firewall": PACKAGES,
@@ -260,6 +274,7 @@ SCHEMA = Section(
         "cluster": CLUSTER,
         "vip": VIP,
         "fencing": FENCING,
+        "quorum": QUORUM,
         "corosync": COROSYNC,
         "repo": Section({"repositories": Names(v.NAME, REPOSITORY, "a mapping of names to repositories")}),
         "package": PACKAGE,

@@ -11,7 +11,7 @@ from typing import Any
 
 from hamysql.pillar import MAKE_KEY
 from hamysql.rules_data import check_accounts, check_drbd, check_mysql_options, check_paths
-from hamysql.rules_fencing import check_fencing
+from hamysql.rules_fencing import check_fencing, check_quorum
 from hamysql.schema import Report
 
 Config = dict[str, Any]
@@ -35,6 +35,7 @@ def check_all(config: Config, report: Report, minion_id: str, nodename: str) -> 
     check_self(config, report, minion_id, nodename)
     check_vip(config, report)
     check_fencing(config, report)
+    check_quorum(config, report)
     check_corosync(config, report)
     check_repositories(config, report)
     check_firewall(config, report)

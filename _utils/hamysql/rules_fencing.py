@@ -65,6 +65,20 @@ def check_fencing(config: Config, report: Report) -> None:
     _check_properties(config, report, opted_out)
 
 
+def check_quorum(config: Config, report: Report) -> None:
+    device, path = config["quorum"]["device"], "hamysql:quorum:device"
+    for one, other in (("minion_id", "address"), ("address", "minion_id")):
+        if device[one] is not None and device[other] is None and not report.bad_under(f"{path}:{other}"):
+            report.add(
+                f"{path}:{other}", "nothing", f"the {other.replace('_', ' ')} of the third machine, beside its {one}"
+            )
+    for name, node in config["cluster"]["nodes"].items():
+        if device["address"] is not None and device["address"] in node["addresses"]:
+            report.add(f"{path}:address", repr(device["address"]), f"a third machine: it is an address of {name}")
+        if device["minion_id"] is not None and device["minion_id"] == (node["minion_id"] or name):
+            report.add(f"{path}:minion_id", repr(device["minion_id"]), f"a third machine: {name} is a data node")
+
+
 def _check_device(device: Config, where: str, report: Report) -> None:
     for name in device["options"]:
         if name in OWN_OPTIONS:

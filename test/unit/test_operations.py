@@ -130,7 +130,7 @@ def test_anything_else_is_no_flags(text):
 def evidence():
     """A standby that came back alone; its peer is off."""
     flags = dict(operations.parse_flags(STANDBY).__dict__)
-    seen = {"node": "db2", "peer": "db1", "quorate": False, "members": 1, "initialised": True, "flags": flags}
+    seen = {"node": "db2", "peer": "db1", "database": False, "members": 1, "initialised": True, "flags": flags}
     return {**seen, "power": {"p_fence_db1": "off"}}
 
 
@@ -148,7 +148,7 @@ def test_metadata_that_knows_the_peer_to_be_older_says_so(evidence):
 
 
 ALONE = [
-    ({"quorate": True}, "has quorum"),
+    ({"database": True}, "nothing is to be taken over"),
     ({"members": 2}, "db1 is a member"),
     ({"power": {"p_fence_db1": "unknown", "p_fence_db1_2": "on"}}, "db1 is switched on, says p_fence_db1_2"),
     ({"initialised": False}, "never held the database"),
