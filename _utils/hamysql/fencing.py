@@ -63,7 +63,7 @@ def derive(config: Config) -> None:
     # A node runs only the devices that cut off the other one, and is not told the secrets of its own.
     fencing["secret_files"] = [
         {
-            "id": f"{device['id']}-{name}",
+            "id": f"{device['id'].removeprefix('p_fence_')}-{name}".replace("_", "-"),
             "path": f"{SECRETS}/{device['id']}/{name}",
             "value": value,
             "sign": _sign(value),

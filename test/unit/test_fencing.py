@@ -78,7 +78,7 @@ def test_a_node_is_told_the_secrets_of_the_other_ones_devices_only(resolve, pill
     names = [
         file["id"] for file in resolve(pillar("fenced"), minion_id="db2", nodename="db2")["fencing"]["secret_files"]
     ]
-    assert names == ["p_fence_db1-password", "p_fence_db1_2-password", "p_fence_db1_3-password"]
+    assert names == ["db1-password", "db1-2-password", "db1-3-password"]
 
 
 def test_agents_and_what_they_work_through_are_installed(resolve, pillar):
