@@ -253,6 +253,8 @@ def cluster_online(name, cluster=None, timeout=180):
         if not stopped and all(_online(status, names) for status in statuses.values()):
             return {}, f"{', '.join(names)} online, {statuses[names[0]]['dc']} is the controller"
         if stopped:
+            if deployment.first["fencing"]["sbd"] and operate.prepare_sbd(deployment.members):
+                changes["sbd"] = f"{deployment.first['fencing']['sbd']['device']} prepared"
             deployment.say("step", "cluster", f"starting corosync and pacemaker on {', '.join(stopped)}")
             deployment.members.ask("hamysql_cluster.start", stopped)
             if deployment.first["quorum"]["device"]:

@@ -204,7 +204,12 @@ def _derive_packages(config: Config) -> None:
 
 def _fencing_packages(devices: list[Config], packages: Mapping[str, list[str]]) -> list[str]:
     through_ipmitool = any(device["agent"] in fencing.IPMI_AGENTS for device in devices)
-    return [*(packages["agents"] if devices else []), *(packages["ipmi"] if through_ipmitool else [])]
+    through_disk = any(device["agent"] == "fence_sbd" for device in devices)
+    return [
+        *(packages["agents"] if devices else []),
+        *(packages["ipmi"] if through_ipmitool else []),
+        *(packages["sbd"] if through_disk else []),
+    ]
 
 
 def _derive_repositories(config: Config) -> None:

@@ -43,6 +43,7 @@ def derive(config: Config) -> None:
     fencing["favoured"] = fencing["favoured"] or next(iter(config["cluster"]["nodes"]))
     if fencing["delay"] is None:
         fencing["delay"] = 0 if config["quorum"]["device"] else HEAD_START
+    _derive_sbd(config)
     devices = [
         _device(node, number, device, fencing)
         for node, given in fencing["devices"].items()
@@ -72,6 +73,25 @@ def derive(config: Config) -> None:
         if device["node"] != config["self"]
         for name, value in device["secrets"].items()
     ]
+
+
+def _derive_sbd(config: Config) -> None:
+    """A shared disk for poison pills is the last device of each node; all that is needed for it follows from the watchdog's time.
+
+    sbd(8): a node that cannot read its slot ends within the watchdog's time, and whoever has written a pill waits for twice that
+    (msgwait) before it counts as fenced.
+    """
+    fencing = config["fencing"]
+    sbd = fencing["sbd"]
+    if not sbd["device"]:
+        fencing["sbd"] = {}
+        return
+    sbd["msgwait"] = 2 * sbd["watchdog_timeout"]
+    # fence_sbd gives up after its power_timeout; pacemaker after the device's timeout, which has to be at least twice msgwait
+    options = {"devices": sbd["device"], "power_timeout": str(sbd["msgwait"] + 10)}
+    for node in config["cluster"]["nodes"]:
+        device = {"agent": "fence_sbd", "level": None, "timeout": 2 * sbd["msgwait"] + 20, "options": options}
+        fencing["devices"].setdefault(node, []).append({**device, "secrets": {}})
 
 
 def _device(node: str, number: int, device: Mapping[str, Any], fencing: Mapping[str, Any]) -> Config:

@@ -120,3 +120,13 @@ def _is_there(members: Members, node: str) -> bool:
 
 def _listed(reasons: list[str]) -> str:
     return "\n".join(f"  - {reason}" for reason in reasons)
+
+
+def prepare_sbd(members: Members) -> bool:
+    """Prepare the shared disk of sbd from one node, when all of them see it; returns whether it was prepared now."""
+    seen = members.ask("hamysql_sbd.check")
+    if len(set(seen.values())) > 1:
+        told = "; ".join(f"{name}: {identity or 'no serial number'}" for name, identity in seen.items())
+        raise Refused(f"hamysql:fencing:sbd:device is not the same disk on all nodes: {told}")
+    first = next(iter(members.minions))
+    return bool(members.ask("hamysql_sbd.prepare", [first], 120)[first])

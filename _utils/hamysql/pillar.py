@@ -67,6 +67,14 @@ FENCING = Section(
             Items(FENCE_DEVICE, "a list of fence devices"),
             "a mapping of nodes to the devices that cut them off",
         ),
+        "sbd": Section(
+            {
+                "device": v.DEVICE,
+                "watchdog": v.DEVICE,
+                "watchdog_timeout": v.count(1, 600, "seconds"),
+                "config_file": v.PATH,
+            }
+        ),
     }
 )
 
@@ -132,7 +140,7 @@ PACKAGE = Section(
     {
         "cluster": PACKAGES,
         "crm": PACKAGES,
-        "fencing": Section({"agents": PACKAGES, "ipmi": PACKAGES}),
+        "fencing": Section({"agents": PACKAGES, "ipmi": PACKAGES, "sbd": PACKAGES}),
         "quorum": Section({"device": PACKAGES, "server": PACKAGES}),
         "drbd": PACKAGES,
         "filesystem": Section({"xfs": PACKAGES, "ext4": PACKAGES}),

@@ -45,24 +45,37 @@ def check_fencing(config: Config, report: Report) -> None:
     opted_out = fencing["i_accept_data_loss_without_fencing"] is True
     nodes = config["cluster"]["nodes"]
     devices = fencing["devices"]
+    sbd = fencing["sbd"]["device"]
     for node, given in devices.items():
         where = f"{path}:devices:{node}"
         if node not in nodes:
             report.add(where, f"the key {node!r}", f"one of the cluster's nodes: {', '.join(nodes)}")
         for number, device in enumerate(given):
             _check_device(device, f"{where}:{number}", report)
-    if devices and opted_out:
+    _check_sbd(config, report)
+    if (devices or sbd) and opted_out:
         report.add(OPT_OUT, "true, and there are fence devices", "one of the two: with devices it is not needed")
     elif not opted_out and not report.bad_under(path) and not report.bad_under("hamysql:cluster"):
-        if not devices:
+        if not devices and not sbd:
             report.add(f"{path}:devices", "no fence device", f"a device for each node; {WHY_FENCING}")
-        for node in nodes if devices else ():
+        for node in nodes if devices and not sbd else ():
             if not devices.get(node):
                 report.add(f"{path}:devices:{node}", "no fence device", f"a device that cuts off {node}; {WHY_FENCING}")
     favoured = fencing["favoured"]
     if favoured is not None and favoured != "active" and favoured not in nodes:
         report.add(f"{path}:favoured", repr(favoured), f"'active' or one of the nodes: {', '.join(nodes)}")
     _check_properties(config, report, opted_out)
+
+
+def _check_sbd(config: Config, report: Report) -> None:
+    device, path = config["fencing"]["sbd"]["device"], "hamysql:fencing:sbd:device"
+    if device is None:
+        return
+    disks = [config["storage"]["drbd"]["disk"], *(node["disk"] for node in config["cluster"]["nodes"].values())]
+    if device.startswith("/dev/drbd") or device in disks:
+        report.add(path, repr(device), "a disk of its own that both nodes share: what DRBD replicates ends with DRBD")
+    if config["fencing"]["sbd"]["config_file"] is None:
+        report.add("hamysql:fencing:sbd:config_file", "nothing", "the file that sbd's unit reads its options from")
 
 
 def check_quorum(config: Config, report: Report) -> None:
@@ -97,7 +110,7 @@ def _check_device(device: Config, where: str, report: Report) -> None:
 
 
 def _check_properties(config: Config, report: Report, opted_out: bool) -> None:
-    fencing = config["fencing"]
+    fenced = config["fencing"]["devices"] or config["fencing"]["sbd"]["device"]
     for given, value in config["pacemaker"]["properties"].items():
         name, where = given.replace("_", "-").lower(), f"{PROPERTIES}:{given}"
         if name in OWN_PROPERTIES:
@@ -107,11 +120,11 @@ def _check_properties(config: Config, report: Report, opted_out: bool) -> None:
         for unsafe, values in UNSAFE:
             if name == unsafe and str(value).strip().lower() in values and not opted_out:
                 report.add(where, repr(value), f"not to be set: {WHY_FENCING}")
-        if name == "stonith-enabled" and fencing["devices"] and str(value).strip().lower() in FALSE:
+        if name == "stonith-enabled" and fenced and str(value).strip().lower() in FALSE:
             report.add(where, repr(value), "not to be set: fence devices that are not used protect nothing")
         if name == "priority-fencing-delay":
             report.add(
                 where, "a property that hamysql writes itself", "hamysql:fencing:favoured: active to be set instead"
             )
-        if name == "stonith-timeout" and fencing["devices"]:
+        if name == "stonith-timeout" and fenced:
             report.add(where, "a property that hamysql computes", "the timeout of the fence devices to be set instead")
