@@ -20,10 +20,11 @@ class Network:
 
 @dataclass(frozen=True)
 class Disk:
-    """A further disk of a node: ``ubdb``, ``ubdc``... in the order of ``Node.disks``."""
+    """A further disk of a node: ``ubdb``, ``ubdc``... in the order of ``Node.disks``. All nodes see the same shared one."""
 
     name: str
     size_mib: int
+    shared: bool = False
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class Node:
     name: str
     host: int
     memory_mib: int = 1024
-    disks: tuple[Disk, ...] = (Disk("data", 512),)
+    disks: tuple[Disk, ...] = (Disk("data", 512), Disk("lun", 8, shared=True))
 
     @property
     def bmc(self) -> int:
