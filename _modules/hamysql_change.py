@@ -259,7 +259,7 @@ def _drbd(site):
         return []
     # What the pillar says, and not what is in the file yet. In a file of its own, as it holds the shared secret.
     with tempfile.NamedTemporaryFile("w", prefix="hamysql-", suffix=".conf", encoding="ascii") as file:
-        file.write(change_drbd.config_text(site))
+        file.write(change_drbd.config_text(site, __salt__["hamysql_drbd.kernel"]()))
         file.flush()
         said = _drbdadm(site, "--config-file", file.name, "--dry-run", "adjust", resource)
     return list(change_drbd.pending(site, running, full, change_drbd.parse_commands(said)))

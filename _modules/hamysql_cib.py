@@ -203,7 +203,10 @@ def preview():
 
 
 def _wanted(_live):
-    return cib_desired.desired(__salt__["hamysql.config"]())
+    config = __salt__["hamysql.config"]()
+    if any(device["secrets"] for device in config["fencing"]["devices"]):
+        cib_tools.need_secrets(run)
+    return cib_desired.desired(config)
 
 
 def _applied(live):

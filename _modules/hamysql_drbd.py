@@ -74,6 +74,27 @@ def status():
     return found.as_dict() if found else {}
 
 
+def kernel():
+    """
+    Which configuration this node's kernel module understands, ``"8.4"`` or ``"9"``: the loaded module's version, or that of the
+    module that would be loaded; ``"9"`` where none is installed yet.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt db1 hamysql_drbd.kernel
+    """
+    if PROC.exists():
+        version = drbd.kernel_version(PROC.read_text(encoding="ascii"))
+    else:
+        try:
+            version = run(["modinfo", "--field", "version", "drbd"]).stdout.strip()
+        except CommandFailed:
+            version = ""
+    return "8.4" if version.startswith("8.") else "9"
+
+
 def generation():
     """
     The generation identifiers of this node's data, as hexadecimal text: ``{"current", "bitmap", "history": [...],

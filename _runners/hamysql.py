@@ -13,12 +13,12 @@ from pathlib import Path
 
 from salt.exceptions import CommandExecutionError
 
-from hamysql import change, plan_text, progress, secretfile
+from hamysql import change, operate, plan_text, progress, secretfile
 from hamysql import plan as planner
 from hamysql import preflight as judge
 from hamysql.command import run
 from hamysql.errors import Refused
-from hamysql.master import TAG, Master
+from hamysql.master import TAG, Lock, Master
 from hamysql.members import NoAnswer, choose, clusters
 
 
@@ -38,7 +38,9 @@ def members(cluster=None):
 
 def status(cluster=None):
     """
-    What runs where, and what is pending: ``{node: {"cluster": {...}, "drbd": {...}, "database": bool, "pending": [sentence]}}``.
+    What runs where, and what is pending: ``{node: {"cluster": {...}, "drbd": {...}, "database": bool, "pending": [sentence],
+    "fencing": [...]}}``. ``fencing`` is what ``fence_test`` has proven of the devices that cut this node off: ``[{"level",
+    "devices", "proven": time or None}]``.
 
     CLI Example:
 
@@ -46,13 +48,17 @@ def status(cluster=None):
 
         salt-run hamysql.status
     """
-    surveys = survey(cluster)
+    members = Master(__opts__).members(cluster)
+    surveys = members.ask("hamysql_node.survey")
+    running = [node for node, seen in surveys.items() if seen["cluster"]["running"]] or list(surveys)
+    proofs = members.ask("hamysql_fencing.proofs", running[:1])[running[0]]
     return {
         node: {
             "cluster": seen["cluster"],
             "drbd": seen["storage"]["status"],
             "database": seen["database"],
             "pending": [str(item) for item in change.from_dicts(seen["pending"])],
+            "fencing": proofs.get(node, []),
         }
         for node, seen in surveys.items()
     }
@@ -183,6 +189,69 @@ def _make_secrets(path, cluster, gpg_key):
     user = pwd.getpwnam(master.opts["user"])
     secretfile.write(place, text, (user.pw_uid, user.pw_gid) if os.geteuid() == 0 else None)
     return {"file": str(place), "made": [":".join(("hamysql", *item)) for item in lacking]}
+
+
+def fence_test(confirm=None, node=None, cluster=None, timeout=600):
+    """
+    Prove that each fence device really cuts its node off, one node after another: **the nodes lose their power**, and the
+    service moves once.
+
+    confirm
+        The cluster's name, once more.
+    node
+        Only the devices of this node, those of all nodes by default.
+    timeout
+        Seconds for a node to come back and be synchronised, 600 by default.
+
+    Refuses unless the cluster is healthy, before each fencing again. Proven is a device when pacemaker has had its success
+    and the node has started anew since. Returns ``{node: [{"level", "devices", "proven": time}]}``; ``hamysql.status`` shows it
+    from then on, as long as the devices' configuration stays as it is.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-run hamysql.fence_test confirm=galaxy-db
+    """
+    master = Master(__opts__)
+    members = master.members(cluster)
+    Lock(master.opts, members.cluster, "hamysql.fence_test")
+    return operate.fence_test(members, confirm, node, timeout, _say)
+
+
+def take_over(node, confirm=None, peer_is_off=None, cluster=None, timeout=300):
+    """
+    Have one node serve alone, after an outage of both from which only this one came back.
+
+    A node that has not seen its peer since it started waits for it, since the peer may have newer data. This looks at what
+    can be known (the peer's fence device, this node's replica), says what only you can know, and does it when you confirm.
+
+    node
+        The node that came back.
+    confirm
+        The cluster's name. Without it, you are told what to be sure of, and nothing is done.
+    peer_is_off
+        The other node's name, where no fence device can say that it is off.
+    timeout
+        Seconds for the database to answer, 300 by default.
+
+    Returns the node's survey afterwards. The other node may be switched on from then on: it joins and is synchronised.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-run hamysql.take_over db1
+        salt-run hamysql.take_over db1 confirm=galaxy-db
+    """
+    master = Master(__opts__)
+    members = master.members(cluster)
+    Lock(master.opts, members.cluster, "hamysql.take_over")
+    return operate.take_over(members, node, confirm, peer_is_off, timeout, _say)
+
+
+def _say(text):
+    print(text, flush=True)
 
 
 def follow(cluster=None, timeout=3600):

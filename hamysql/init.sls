@@ -9,6 +9,8 @@ include:
   - hamysql.package
   - hamysql.firewall
   - hamysql.corosync
+  - hamysql.fencing
+  - hamysql.quorum
   - hamysql.storage
   - hamysql.mysql
   - hamysql.pacemaker

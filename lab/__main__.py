@@ -51,7 +51,8 @@ def _run(words: list[str]) -> int:
             demo = options.verb == "demo"
             deploy = demo or not options.no_deploy
             name = None if demo else options.snapshot
-            api.up(lab, progress, pillar=options.pillar, fresh=demo or options.fresh, snapshot_name=name)
+            fresh, qdevice = demo or options.fresh, not demo and options.qdevice
+            api.up(lab, progress, pillar=options.pillar, fresh=fresh, snapshot_name=name, qdevice=qdevice)
             if deploy:
                 with progress.stage("deploy"):
                     result = api.deploy(lab, progress)
@@ -76,6 +77,12 @@ def _run(words: list[str]) -> int:
         case "net":
             _need_up(lab)
             api.net(lab, options.node, options.action, link=options.link, loss=options.loss, delay=options.delay)
+        case "part":
+            _need_up(lab)
+            api.part(lab, heal=options.heal)
+        case "bmc":
+            _need_up(lab)
+            api.bmc_power(lab, options.node, options.action)
         case "probe":
             _need_up(lab)
             outcome = show.probe(lab, options.seconds, progress, quiet=options.json)

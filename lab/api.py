@@ -7,7 +7,7 @@ import subprocess
 from collections.abc import Callable
 from typing import Any
 
-from lab import network, node, salt, snapshot
+from lab import bmc, network, node, salt, snapshot
 from lab import status as status_module
 from lab.context import Lab
 from lab.deploy import Deployment, deploy, kill_orchestration, orchestrate
@@ -24,13 +24,16 @@ __all__ = [
     "Outcome",
     "Progress",
     "Running",
+    "bmc_power",
     "delete",
     "deploy",
     "down",
+    "freeze",
     "healthy",
     "kill_orchestration",
     "net",
     "orchestrate",
+    "part",
     "power",
     "run",
     "salt_json",
@@ -74,6 +77,24 @@ def net(lab: Lab, name: str, action: str, *, link: str = "all", loss: str = "", 
         network.disturb(lab, item, links, loss, delay)
 
 
+def freeze(lab: Lab, name: str) -> None:
+    """Stop a node in its tracks, as a hanging machine does."""
+    node.freeze(lab, lab.node(name))
+
+
+def part(lab: Lab, *, heal: bool = False) -> None:
+    """Cut the nodes off from each other, and only from each other, or undo that."""
+    network.part(lab, heal=heal)
+
+
+def bmc_power(lab: Lab, name: str, action: str) -> None:
+    """A node's BMC itself: "off" breaks it, "on" has it answer again."""
+    if action == "off":
+        bmc.fail(lab, lab.node(name))
+    else:
+        bmc.start(lab)
+
+
 def ssh(lab: Lab, name: str, command: str, *, check: bool = True, timeout: float = 60, stdin: str | None = None) -> str:
     """Run a shell command on a node and return its standard output."""
     return node.ssh(lab, lab.node(name), command, check=check, timeout=timeout, stdin=stdin).stdout
@@ -112,7 +133,7 @@ def wait_until(lab: Lab, what: str, condition: Callable[[dict[str, Any]], object
             return report
         raise LabError(str(report))
 
-    found = wait_for(look, what, timeout=timeout, interval=1)
+    found = wait_for(look, what, timeout=timeout, interval=5)  # each look costs a node a second of its processor
     assert isinstance(found, dict)
     return found
 

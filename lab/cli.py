@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from lab.topology import DEFAULT
+from lab.topology import WITH_QDEVICE
 
 EPILOG = """\
 All state is kept under .lab in the project (HAMYSQL_LAB_DIR names another folder). Try:
@@ -27,6 +27,7 @@ def parser() -> argparse.ArgumentParser:
     up = verbs.add_parser("up", help="start what is not up, and deploy hamysql on it")
     up.add_argument("--no-deploy", action="store_true", help="stop when the minions answer")
     up.add_argument("--fresh", action="store_true", help="throw the nodes' disks away first")
+    up.add_argument("--qdevice", action="store_true", help="with a third machine, qd1, for a quorum device")
     demo = verbs.add_parser("demo", help="the same from bare nodes, whatever is there")
     up.add_argument("--from", dest="snapshot", metavar="NAME", help="start the nodes from a snapshot")
     for verb in (up, demo):
@@ -50,6 +51,10 @@ def parser() -> argparse.ArgumentParser:
     net.add_argument("--link", choices=("0", "1", "all"), default="all", help="which cable (default: all)")
     net.add_argument("--loss", metavar="5%", default="", help="lossy: packets lost on the way to the node")
     net.add_argument("--delay", metavar="20ms", default="", help="lossy: packets delayed on the way to the node")
+    part = verbs.add_parser("part", help="cut the nodes off from each other, and from nothing else")
+    part.add_argument("--heal", action="store_true", help="let them see each other again")
+    bmc = _on_node(verbs, "bmc", "a node's BMC, the fence device; off breaks it")
+    bmc.add_argument("action", choices=("on", "off"))
     _on_node(verbs, "freeze", "stop a node in its tracks, as a hanging machine does")
     _on_node(verbs, "thaw", "let it go on")
     probe = verbs.add_parser("probe", help="write through the virtual IP, and count what was lost")
@@ -65,7 +70,7 @@ def _on_node(
     verbs: argparse._SubParsersAction[argparse.ArgumentParser], name: str, text: str
 ) -> argparse.ArgumentParser:
     verb = verbs.add_parser(name, help=text)
-    verb.add_argument("node", choices=DEFAULT.names)
+    verb.add_argument("node", choices=WITH_QDEVICE.names)
     return verb
 
 

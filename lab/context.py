@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lab.errors import LabError
-from lab.topology import DEFAULT, Node, Topology
+from lab.topology import DEFAULT, WITH_QDEVICE, Node, Topology
 
 PROJECT = Path(__file__).resolve().parent.parent
 
@@ -24,7 +24,16 @@ class Lab:
 
     dir: Path = field(default_factory=lab_dir)
     project: Path = PROJECT
-    topology: Topology = DEFAULT
+
+    @property
+    def topology(self) -> Topology:
+        """Its nodes; the quorum device's server is one of them where ``up`` has been asked for it."""
+        return WITH_QDEVICE if self.qdevice.exists() else DEFAULT
+
+    @property
+    def qdevice(self) -> Path:
+        """There when the lab has a third machine for a quorum device."""
+        return self.dir / "qdevice"
 
     @property
     def id(self) -> str:

@@ -6,10 +6,10 @@ import os
 import shutil
 import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from lab import host, image, network, node, salt, seed, snapshot
+from lab import bmc, host, image, network, node, salt, seed, settings, snapshot
 from lab.context import Lab
 from lab.errors import Broken, LabError
 from lab.host import wait_for
@@ -27,6 +27,7 @@ def up(
     pillar: Path | None = None,
     fresh: bool = False,
     snapshot_name: str | None = None,
+    qdevice: bool = False,
 ) -> None:
     """Bring up everything that is not up yet, until all minions answer.
 
@@ -36,10 +37,16 @@ def up(
         Cut the nodes' power and throw their disks away first.
     snapshot_name
         Cut the nodes' power and give them the disks of this snapshot first.
+    qdevice
+        With the machine for a quorum device; a pillar that names one has it started as well.
     """
     host.check(progress.say, lab.dir)
     with locked(lab.dir / "lock", progress.say):
         salt.configure(lab, pillar)  # before anything is thrown away: the file may be missing
+        if qdevice or settings.read(lab).quorum_device:
+            lab.qdevice.touch()
+        elif not _running(lab):
+            lab.qdevice.unlink(missing_ok=True)
         if fresh or snapshot_name:
             for item in lab.topology.nodes:
                 node.power_off(lab, item)
@@ -100,6 +107,7 @@ def _boot(lab: Lab, progress: Progress) -> None:
                     progress.say(f"the image has changed: {item.name} starts with new disks")
                 node.make_disks(lab, item, current)
             node.power_on(lab, item)
+    bmc.start(lab)
     salt.start(lab)
     salt.sync(lab)
     wait_for_minions(lab, progress)
@@ -165,6 +173,7 @@ def down(lab: Lab, progress: Progress) -> list[str]:
     """
     with locked(lab.dir / "lock", progress.say):
         removed = []
+        _end(bmc.processes(lab).values())  # first: a BMC would switch a node on again in the middle of it
         for item in _running(lab):
             node.power_off(lab, item)
             removed.append(f"node {item.name}")
@@ -183,17 +192,21 @@ def down(lab: Lab, progress: Progress) -> list[str]:
         return removed
 
 
+def _end(pids: Iterable[int]) -> None:
+    for pid in pids:
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            continue
+
+
 def _end_processes(lab: Lab) -> int:
     """Kill what is left in the namespace (master, clients, ssh); returns how many there were."""
     inside = [pid for pid in network.pids(lab) if pid not in NOT_ME]
     count = len(inside)
     deadline = time.monotonic() + 15
     while inside and time.monotonic() < deadline:
-        for pid in inside:
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                continue
+        _end(inside)
         time.sleep(0.1)
         inside = [pid for pid in network.pids(lab) if pid not in NOT_ME]
     return count

@@ -48,6 +48,9 @@ def up(lab: Lab) -> None:
             _ip(lab, "address", "add", f"{network.admin}/{network.length}", "dev", network.name)
             _ip(lab, "link", "set", network.name, "up")
         for node in lab.topology.nodes:
+            if number == 0:
+                bmc = f"{lab.topology.bmc_address(node)}/{network.length}"
+                _ip(lab, "address", "replace", bmc, "dev", network.name)
             name = tap(node, number)
             if name not in there:
                 _ip(lab, "tuntap", "add", "dev", name, "mode", "tap")
@@ -78,6 +81,18 @@ def heal(lab: Lab, node: Node, links: list[int]) -> None:
         name = tap(node, link)
         run(["ip", "netns", "exec", lab.namespace, "tc", "qdisc", "delete", "dev", name, "root"], check=False)
         _ip(lab, "link", "set", name, "up")
+
+
+def part(lab: Lab, *, heal: bool = False) -> None:
+    """Cut the nodes off from each other on every link, or undo that; all else still reaches each of them.
+
+    A bridge passes nothing from one isolated port to another. So both sides live, see their fence devices and their clients,
+    and only not each other, as behind switches that have lost the line between them.
+    """
+    for node in lab.topology.data_nodes:
+        for number in range(len(lab.topology.networks)):
+            state = "off" if heal else "on"
+            _ip(lab, "link", "set", "dev", tap(node, number), "type", "bridge_slave", "isolated", state)
 
 
 def disturb(lab: Lab, node: Node, links: list[int], loss: str, delay: str) -> None:

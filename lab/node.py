@@ -16,7 +16,7 @@ from lab import image, network
 from lab.context import Lab
 from lab.errors import LabError
 from lab.host import run, wait_for
-from lab.topology import Node
+from lab.topology import Disk, Node
 
 
 def pids(lab: Lab, node: Node) -> list[int]:
@@ -62,7 +62,7 @@ def power_on(lab: Lab, node: Node) -> None:
     if power_status(lab, node) != "off":
         return
     folder = lab.run_dir / "nodes" / node.name
-    disks = [f"ubd{chr(ord('b') + number)}={folder}/{disk.name}.img" for number, disk in enumerate(node.disks)]
+    disks = [_disk(lab, folder, number, disk) for number, disk in enumerate(node.disks)]
     links = [
         f"vec{number}:transport=tap,ifname={network.tap(node, number)},depth=128,gro=1,mac={_mac(node, number)}"
         for number in range(len(lab.topology.networks))
@@ -86,6 +86,25 @@ def power_on(lab: Lab, node: Node) -> None:
         subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=console, stderr=console, start_new_session=True, env=environment
         )
+
+
+def _disk(lab: Lab, folder: Path, number: int, disk: Disk) -> str:
+    """A disk on the kernel's command line; "c" leaves the lock on its file to others (ubd's own word for a cluster's disk)."""
+    letter = chr(ord("b") + number)
+    if not disk.shared:
+        return f"ubd{letter}={folder}/{disk.name}.img"
+    if not _shared(lab, disk).exists():  # a snapshot does not keep it
+        _blank(_shared(lab, disk), disk)
+    return f"ubd{letter}c={folder.parent}/{disk.name}.img"
+
+
+def _shared(lab: Lab, disk: Disk) -> Path:
+    return lab.dir / "nodes" / f"{disk.name}.img"
+
+
+def _blank(path: Path, disk: Disk) -> None:
+    with path.open("wb") as file:
+        file.truncate(disk.size_mib << 20)
 
 
 def power_off(lab: Lab, node: Node) -> None:
@@ -143,8 +162,7 @@ def make_disks(lab: Lab, node: Node, image_key: str) -> None:
     forget_disks(lab, node)
     folder.mkdir(parents=True, exist_ok=True)
     for disk in node.disks:
-        with (folder / f"{disk.name}.img").open("wb") as file:
-            file.truncate(disk.size_mib << 20)
+        _blank(_shared(lab, disk) if disk.shared else folder / f"{disk.name}.img", disk)
     (folder / "image").write_text(image_key)  # root.cow is made by the kernel at its first start
 
 

@@ -8,8 +8,15 @@ hamysql:
       db2: {minion_id: db2, addresses: [10.77.1.12, 10.77.2.12]}
   vip: {address: 10.77.1.100, prefix: 24, interface: eth0}
   fencing:
-    # Fence devices come later; until then this lab runs with the risk that its README describes.
-    i_accept_data_loss_without_fencing: true
+    devices:
+      db1:
+        - agent: fence_ipmilan
+          options: {ip: 10.77.1.111, username: fence, lanplus: true}
+          secrets: {password: lab-only-bmc}
+      db2:
+        - agent: fence_ipmilan
+          options: {ip: 10.77.1.112, username: fence, lanplus: true}
+          secrets: {password: lab-only-bmc}
   corosync:
     transport: knet
     authkey: "f2ed20c5a23708e9ce8c07d817480f4881e3b2415ce444bd1cd3a9cba128656c9690f3e130097a5431e29c4086488902a8317f61b5b26a0d6d1ee06026663198a690499c04776c0e5e24992affd9b0b52c0086a5bbebc48d8255b3c108806c0fd8aaf8c468b540ed882f571fa4eda7c210ad55ac959a467bd55932c345493a13"

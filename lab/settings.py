@@ -22,6 +22,7 @@ class Settings:
     port: int
     users: dict[str, str]
     databases: tuple[str, ...]
+    quorum_device: bool = False
 
     def probe_login(self) -> dict[str, Any]:
         """How the probe reaches the database through the virtual IP."""
@@ -44,6 +45,7 @@ def read(lab: Lab) -> Settings:
             vip=pillar["vip"]["address"],
             port=int(mysql.get("port", 3306)),
             users={user["name"]: user.get("password", "") for user in mysql.get("users", [])},
+            quorum_device=bool(pillar.get("quorum", {}).get("device")),
             databases=tuple(database["name"] for database in mysql.get("databases", [])),
         )
     except OSError as exc:

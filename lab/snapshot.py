@@ -68,6 +68,8 @@ def restore(lab: Lab, name: str, image_key: str) -> None:
         raise LabError(f"snapshot {name!r} was made on an image that has changed since: save it again")
     for item in lab.topology.nodes:
         node.forget_disks(lab, item)
+        if not (source / item.name).exists():  # a node that was not there yet begins with new disks
+            continue
         lab.node_dir(item).mkdir(parents=True, exist_ok=True)
         _copy(source / item.name, lab.node_dir(item))
         (lab.node_dir(item) / "image").write_text(image_key)

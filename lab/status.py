@@ -28,7 +28,7 @@ def collect(lab: Lab) -> dict[str, Any]:
     "nodes": {name: {"power": "on", "off" or "frozen", "reachable": by ssh, "member": online in the cluster,
     "drbd": {"role", "disk", "connection"} or None}}}``.
     """
-    nodes = lab.topology.nodes
+    nodes = lab.topology.data_nodes
     report: dict[str, Any] = {"cluster": None, "vip": None, "active": None, "database": False, "nodes": {}}
     try:
         known = settings.read(lab)

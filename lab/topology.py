@@ -1,12 +1,11 @@
 """What the lab consists of: nodes, their disks, and the networks between them.
 
-Plain frozen data, so that another topology (a third node for qdevice or storage, a shared disk) is another value
-and not another code path.
+Plain frozen data, so that another topology is another value and not another code path.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
@@ -21,10 +20,11 @@ class Network:
 
 @dataclass(frozen=True)
 class Disk:
-    """A further disk of a node: ``ubdb``, ``ubdc``... in the order of ``Node.disks``."""
+    """A further disk of a node: ``ubdb``, ``ubdc``... in the order of ``Node.disks``. All nodes see the same shared one."""
 
     name: str
     size_mib: int
+    shared: bool = False
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,12 @@ class Node:
     name: str
     host: int
     memory_mib: int = 1024
-    disks: tuple[Disk, ...] = (Disk("data", 512),)
+    disks: tuple[Disk, ...] = (Disk("data", 512), Disk("lun", 8, shared=True))
+
+    @property
+    def bmc(self) -> int:
+        """The last part of its BMC's address, which is on the first network only."""
+        return self.host + 100
 
 
 @dataclass(frozen=True)
@@ -48,10 +53,19 @@ class Topology:
         """The address of a node on a network."""
         return f"{self.networks[network].prefix}.{node.host}"
 
+    def bmc_address(self, node: Node) -> str:
+        """Where a node's BMC answers: a power button that works whatever the node itself does."""
+        return f"{self.networks[0].prefix}.{node.bmc}"
+
     @property
     def master(self) -> str:
         """The address on which the Salt master listens."""
         return self.networks[0].admin
+
+    @property
+    def data_nodes(self) -> tuple[Node, ...]:
+        """The nodes that the database runs on: not the quorum device's server."""
+        return tuple(node for node in self.nodes if node.disks)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -63,3 +77,5 @@ DEFAULT = Topology(
     networks=(Network("br0", "10.77.1", "10.77.1.1"), Network("br1", "10.77.2", "10.77.2.1")),
     nodes=(Node("db1", 11), Node("db2", 12)),
 )
+# The same with a third, small machine for a quorum device.
+WITH_QDEVICE = replace(DEFAULT, nodes=(*DEFAULT.nodes, Node("qd1", 13, memory_mib=512, disks=())))

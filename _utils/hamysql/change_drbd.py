@@ -89,10 +89,14 @@ def parse_commands(text: str) -> tuple[Command, ...]:
     return tuple(found)
 
 
-def config_text(config: Mapping[str, Any]) -> str:
-    """The configuration that the pillar wants, for `drbdadm --config-file`. It holds the shared secret."""
+def config_text(config: Mapping[str, Any], kernel: str) -> str:
+    """The configuration that the pillar wants, for `drbdadm --config-file`. It holds the shared secret.
+
+    kernel
+        For which kernel module: one of ``drbdconf.KERNELS``.
+    """
     drbd = config["storage"]["drbd"]
-    return drbdconf.export([*drbd["global_sections"], *drbd["resource_sections"]])
+    return drbdconf.export([*drbd["global_sections"], *drbd["resource_sections"][kernel]])
 
 
 def pending(

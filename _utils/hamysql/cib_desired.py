@@ -6,6 +6,7 @@ import xml.etree.ElementTree as ET
 from collections.abc import Mapping
 from typing import Any
 
+from hamysql import fencing
 from hamysql.cib_model import SETTING_SETS
 
 # What schema and scheduler know of an operation; any other name is a parameter that only this operation gives its agent.
@@ -52,6 +53,14 @@ def desired(config: Mapping[str, Any]) -> ET.Element:
         ET.SubElement(constraints, "rsc_colocation", id="c_mysql_on_drbd", score="INFINITY", **near)  # type: ignore[arg-type]
         after = {"first": "ms_drbd_mysql", "first-action": "promote", "then": "g_mysql", "then-action": "start"}
         ET.SubElement(constraints, "rsc_order", id="o_drbd_before_mysql", kind="Mandatory", **after)  # type: ignore[arg-type]
+
+    if config["fencing"]["favoured"] == "active":
+        # what runs here is worth a delay to whoever would shoot this node (priority-fencing-delay)
+        _pairs(group, "meta_attributes", "g_mysql-meta_attributes", {"priority": 1})
+    for name, found in fencing.elements(config).items():
+        if found:
+            parent = root.find(name)
+            (ET.SubElement(root, name) if parent is None else parent).extend(found)
 
     for section, values in (("crm_config", "properties"), ("rsc_defaults", "rsc_defaults")):
         tag, name = SETTING_SETS[section]

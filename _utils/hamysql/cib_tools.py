@@ -57,6 +57,17 @@ def query(run: Run) -> str:
     return result.stdout
 
 
+def need_secrets(run: Run) -> None:
+    """Raise ``Refused`` if this pacemaker cannot read a parameter from a file of its own (cibsecret(8))."""
+    features = run(["pacemakerd", "--features"]).stdout
+    if "cibsecrets" not in features.split():
+        raise Refused(
+            "this pacemaker was built without CIB secrets, so a fence device's secret would stand in the cluster's configuration, "
+            "readable by every member of the group haclient: take hamysql:fencing:devices:*:secrets out of the pillar, and give "
+            "the agent's option password_script the path of a script on the nodes that prints the secret"
+        )
+
+
 def verify(run: Run, xml: str) -> None:
     """Raise ``Refused`` with crm_verify's own words if it finds an error in a CIB.
 

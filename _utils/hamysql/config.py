@@ -7,9 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from posixpath import dirname
 from typing import Any
 
-from hamysql import corosync, drbdconf, firewall, rules
+from hamysql import corosync, drbdconf, fencing, firewall, rules
 from hamysql.errors import ConfigError, Problem
 from hamysql.pillar import SCHEMA
+from hamysql.rules_fencing import OPT_OUT
 from hamysql.schema import Report, check, kind
 
 Config = dict[str, Any]
@@ -78,7 +79,10 @@ def derive(config: Config, minion_id: str) -> Config:
     drbd["minor"] = int(drbd["device"].removeprefix("/dev/drbd"))
     drbd["disk"] = nodes[config["self"]]["disk"]
     config["storage"]["filesystem"].update(device=drbd["device"], directory=mysql["datadir"])
-    _derive_fencing(config)
+    device = config["quorum"]["device"]
+    config["quorum"]["device"] = device if device["address"] else {}
+    fencing.derive(config)
+    _derive_warnings(config)
     _derive_mysql(config)
     _derive_repositories(config)
     _derive_packages(config)
@@ -88,7 +92,7 @@ def derive(config: Config, minion_id: str) -> Config:
     settings.update(encrypted=settings["crypto_hash"] != "none", log_folder=dirname(settings["logfile"]))
     settings["sections"] = corosync.build(config)
     drbd["global_sections"] = drbdconf.build_global(drbd)
-    drbd["resource_sections"] = drbdconf.build_resource(config)
+    drbd["resource_sections"] = {kernel: drbdconf.build_resource(config, kernel) for kernel in drbdconf.KERNELS}
     if config["firewall"]["backend"] == "auto":
         config["firewall"]["backend"] = "iptables"
     _derive_firewall(config)
@@ -96,15 +100,11 @@ def derive(config: Config, minion_id: str) -> Config:
     return config
 
 
-def _derive_fencing(config: Config) -> None:
-    fencing, properties = config["fencing"], config["pacemaker"]["properties"]
-    fencing["i_accept_data_loss_without_fencing"] = fencing["i_accept_data_loss_without_fencing"] is True
-    fencing["enabled"] = bool(fencing["devices"])
-    properties["stonith-enabled"] = "true" if fencing["enabled"] else "false"
+def _derive_warnings(config: Config) -> None:
     config["warnings"] = []
-    if not fencing["enabled"]:
+    if not config["fencing"]["enabled"]:
         config["warnings"].append(
-            f"Fencing is off ({rules.OPT_OUT}): when the nodes lose sight of each other, both may write, and what one "
+            f"Fencing is off ({OPT_OUT}): when the nodes lose sight of each other, both may write, and what one "
             "of them wrote will be lost. Do not run a database that matters like this."
         )
 
@@ -183,6 +183,8 @@ def _derive_packages(config: Config) -> None:
     package = config["package"]
     wanted = [
         *package["cluster"],
+        *(package["quorum"]["device"] if config["quorum"]["device"] else []),
+        *_fencing_packages(config["fencing"]["devices"], package["fencing"]),
         *package["crm"],
         *package["drbd"],
         *package["filesystem"][config["storage"]["filesystem"]["type"]],
@@ -200,6 +202,16 @@ def _derive_packages(config: Config) -> None:
     package["hold"] = package["hold"] is True
     versions = package["versions"]
     package["pkgs"] = [{name: versions[name]} if name in versions else name for name in package["names"]]
+
+
+def _fencing_packages(devices: list[Config], packages: Mapping[str, list[str]]) -> list[str]:
+    through_ipmitool = any(device["agent"] in fencing.IPMI_AGENTS for device in devices)
+    through_disk = any(device["agent"] == "fence_sbd" for device in devices)
+    return [
+        *(packages["agents"] if devices else []),
+        *(packages["ipmi"] if through_ipmitool else []),
+        *(packages["sbd"] if through_disk else []),
+    ]
 
 
 def _derive_repositories(config: Config) -> None:

@@ -40,15 +40,25 @@ def build(config: dict[str, Any]) -> list[Section]:
             for name, node in nodes.items()
         ],
     )
-    # two_node implies wait_for_all (votequorum(5)): the survivor of two stays quorate, and a node that was never
-    # joined by its peer since its start does not begin to serve by itself.
-    quorum = section("quorum", [("provider", "corosync_votequorum"), ("two_node", "1"), *extra["quorum"].items()])
+    quorum = _quorum(config["quorum"]["device"], extra["quorum"])
     log = {"fileline": "off", "to_stderr": "no", "to_logfile": "yes", "logfile": settings["logfile"]}
     log.update({"to_syslog": "yes", "debug": "off", "timestamp": "on", **extra["logging"]})
     sections = [totem, nodelist, quorum, section("logging", log.items())]
     if extra["system"]:
         sections.append(section("system", extra["system"].items()))
     return sections
+
+
+def _quorum(device: dict[str, Any], extra: dict[str, str]) -> Section:
+    if not device:
+        # two_node implies wait_for_all (votequorum(5)): the survivor of two stays quorate, and a node that was never
+        # joined by its peer since its start does not begin to serve by itself.
+        return section("quorum", [("provider", "corosync_votequorum"), ("two_node", "1"), *extra.items()])
+    # The device's vote takes two_node's place: of two halves, the one that has it is quorate (corosync-qdevice(8)).
+    net = [("host", device["address"]), ("port", str(device["port"])), ("algorithm", device["algorithm"])]
+    model = section("net", [*net, ("tls", "required")])
+    parts = [section("device", [("model", "net"), ("votes", "1")], [model])]
+    return section("quorum", [("provider", "corosync_votequorum"), *extra.items()], parts)
 
 
 def _interfaces(settings: dict[str, Any], links: int) -> list[Section]:

@@ -1,4 +1,4 @@
-"""DRBD's configuration files as trees, in the syntax that kernel 8.4 and 9 share (drbd.conf-8.4(5), drbd.conf-9.0(5))."""
+"""DRBD's configuration files as trees, for kernel modules of 8.4 and 9 (drbd.conf-8.4(5), drbd.conf-9.0(5))."""
 
 from __future__ import annotations
 
@@ -7,8 +7,11 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
+from hamysql import fencing
 from hamysql.schema import Secret
 from hamysql.tree import Section, section
+
+KERNELS = ("8.4", "9")  # of the module; they differ in what they call fencing
 
 
 def build_global(drbd: dict[str, Any]) -> list[Section]:
@@ -16,10 +19,12 @@ def build_global(drbd: dict[str, Any]) -> list[Section]:
     return [section("global", [("usage-count", drbd["usage_count"]), *_quoted(drbd["options"]["global"])])]
 
 
-def build_resource(config: dict[str, Any]) -> list[Section]:
-    """The sections of the resource's file."""
+def build_resource(config: dict[str, Any], kernel: str) -> list[Section]:
+    """The sections of the resource's file for a kernel module, one of ``KERNELS``."""
     drbd = config["storage"]["drbd"]
     extra = {name: _quoted(options) for name, options in drbd["options"].items()}
+    for name, options in fencing.drbd_sections(config, kernel).items():
+        extra[name] = [*options, *extra[name]]
     parts = [
         section(
             "startup",

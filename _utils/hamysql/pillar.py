@@ -43,13 +43,39 @@ VIP = Section(
     }
 )
 
+FENCE_DEVICE = Section(
+    {
+        "agent": v.required(v.FENCE_AGENT),
+        "level": v.count(1, 9, "a level of the node's fencing topology"),
+        "timeout": v.count(5, 3600, "seconds"),
+        "options": PROPERTIES,
+        "secrets": Names(
+            v.OPTION_NAME,
+            Value("a text of 1 to 512 characters on one line", v.text(1, 512), secret=True, missing=""),
+            "a mapping of option names to secrets",
+        ),
+    }
+)
+
 FENCING = Section(
     {
         "i_accept_data_loss_without_fencing": v.BOOLEAN,
+        "delay": v.count(0, 300, "seconds"),
+        "favoured": v.NAME,
+        "timeout": v.count(5, 3600, "seconds"),
+        "monitor_interval": v.count(10, 86400, "seconds"),
         "devices": Names(
             v.NAME,
-            Names(v.OPTION_NAME, Value("a value", str), "a mapping"),
-            "a mapping of fence devices",
+            Items(FENCE_DEVICE, "a list of fence devices"),
+            "a mapping of nodes to the devices that cut them off",
+        ),
+        "sbd": Section(
+            {
+                "device": v.DEVICE,
+                "watchdog": v.DEVICE,
+                "watchdog_timeout": v.count(1, 600, "seconds"),
+                "config_file": v.PATH,
+            }
         ),
     }
 )
@@ -74,6 +100,19 @@ COROSYNC = Section(
                 "interface": FREE_OPTIONS,
             }
         ),
+    }
+)
+
+QUORUM = Section(
+    {
+        "device": Section(
+            {
+                "minion_id": v.NAME,
+                "address": v.ADDRESS,
+                "port": v.PORT,
+                "algorithm": v.one_of("ffsplit", "lms"),
+            }
+        )
     }
 )
 
@@ -103,6 +142,8 @@ PACKAGE = Section(
     {
         "cluster": PACKAGES,
         "crm": PACKAGES,
+        "fencing": Section({"agents": PACKAGES, "ipmi": PACKAGES, "sbd": PACKAGES}),
+        "quorum": Section({"device": PACKAGES, "server": PACKAGES}),
         "drbd": PACKAGES,
         "filesystem": Section({"xfs": PACKAGES, "ext4": PACKAGES}),
         "firewall": PACKAGES,
@@ -250,6 +291,7 @@ SCHEMA = Section(
         "cluster": CLUSTER,
         "vip": VIP,
         "fencing": FENCING,
+        "quorum": QUORUM,
         "corosync": COROSYNC,
         "repo": Section({"repositories": Names(v.NAME, REPOSITORY, "a mapping of names to repositories")}),
         "package": PACKAGE,

@@ -11,15 +11,10 @@ from typing import Any
 
 from hamysql.pillar import MAKE_KEY
 from hamysql.rules_data import check_accounts, check_drbd, check_mysql_options, check_paths
+from hamysql.rules_fencing import check_fencing, check_quorum
 from hamysql.schema import Report
 
 Config = dict[str, Any]
-
-OPT_OUT = "hamysql:fencing:i_accept_data_loss_without_fencing"
-WHY_FENCING = (
-    "without fencing both halves of a partition may go on writing, and one half's data is lost afterwards: set "
-    f"{OPT_OUT}: true only where losing data is acceptable"
-)
 
 # Options that hamysql writes itself.
 OWN_COROSYNC = {
@@ -40,6 +35,7 @@ def check_all(config: Config, report: Report, minion_id: str, nodename: str | No
     check_self(config, report, minion_id, nodename)
     check_vip(config, report)
     check_fencing(config, report)
+    check_quorum(config, report)
     check_corosync(config, report)
     check_repositories(config, report)
     check_firewall(config, report)
@@ -115,28 +111,6 @@ def check_vip(config: Config, report: Report) -> None:
         report.add(
             "hamysql:vip:prefix", str(prefix), f"1 to {_max_prefix(address)} for an IPv{_version(address)} address"
         )
-
-
-def check_fencing(config: Config, report: Report) -> None:
-    fencing, properties = config["fencing"], config["pacemaker"]["properties"]
-    opted_out = fencing["i_accept_data_loss_without_fencing"] is True
-    if fencing["devices"]:
-        report.add(
-            "hamysql:fencing:devices",
-            f"{len(fencing['devices'])} devices",
-            "none: fence devices are not supported by this version",
-        )
-    elif not opted_out and not report.bad_under("hamysql:fencing"):
-        report.add("hamysql:fencing:devices", "no fence device", f"a device for each node; {WHY_FENCING}")
-    unsafe = (("stonith-enabled", ("false", "no", "off", "0", "n")), ("no-quorum-policy", ("ignore",)))
-    for name, values in unsafe:
-        if str(properties.get(name)).lower() in values and not opted_out:
-            report.add(f"hamysql:pacemaker:properties:{name}", repr(properties[name]), f"not to be set: {WHY_FENCING}")
-    for name in ("cluster-name", "cluster-infrastructure", "dc-version", "have-watchdog", "last-lrm-refresh"):
-        if name in properties:
-            report.add(
-                f"hamysql:pacemaker:properties:{name}", "a property that pacemaker writes itself", "not to be set"
-            )
 
 
 def check_corosync(config: Config, report: Report) -> None:

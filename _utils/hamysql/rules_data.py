@@ -35,6 +35,8 @@ DANGEROUS_DRBD = {
     "after-sb-1pri": "'disconnect': anything else discards one side's data by itself",
     "after-sb-2pri": "'disconnect': anything else discards one side's data by itself",
 }
+OPT_OUT = "i_accept_data_loss_without_fencing"
+FENCE_HANDLERS = ("fence-peer", "unfence-peer", "after-resync-target", "outdate-peer")
 HARMLESS_SPLIT_BRAIN = {"after-sb-0pri": ("disconnect", "discard-zero-changes")}
 
 
@@ -78,6 +80,8 @@ def check_drbd(config: Config, report: Report) -> None:
                 and value not in HARMLESS_SPLIT_BRAIN.get(name, ("disconnect", "no", "dont-care"))
             ):
                 report.add(where, repr(value), DANGEROUS_DRBD[name])
+            elif section == "handlers" and name in FENCE_HANDLERS and not config["fencing"][OPT_OUT]:
+                report.add(where, "a handler that hamysql writes itself", "not to be set: hamysql:fencing decides it")
 
 
 def check_paths(config: Config, report: Report) -> None:

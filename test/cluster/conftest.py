@@ -59,6 +59,7 @@ class Cluster:
     def repair(self) -> None:
         """Undo what a test did to nodes, cables and daemons, and wait until the cluster has got over it."""
         names = self.lab.topology.names
+        api.part(self.lab, heal=True)
         for name in names:
             api.net(self.lab, name, "heal")
             if api.power(self.lab, name, "status") == "frozen":

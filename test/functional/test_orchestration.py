@@ -45,6 +45,7 @@ QUIET = {
 }
 LATER = [
     "hamysql-nodes-configured",
+    "hamysql-quorum-certified",
     "hamysql-storage-initialised",
     "hamysql-cluster-online",
     "hamysql-resources-managed",

@@ -240,13 +240,15 @@ def on_node(pillar: str) -> list[str]:
     return ["unshare", "--net", "--uts", "sh", "-c", f'hostname db1; ip link set lo up; {add}; exec "$@"', "sh"]
 
 
-@pytest.mark.parametrize("program", ["drbdadm", "/lib/drbd/drbdadm-84"])
+@pytest.mark.parametrize(("program", "kernel"), [("drbdadm", "9"), ("/lib/drbd/drbdadm-84", "8.4")])
 @pytest.mark.parametrize("pillar", PILLARS)
 @needs_root
 @pytest.mark.skipif(not shutil.which("drbdadm"), reason="drbd-utils is not installed on this machine")
-def test_drbd_itself_reads_its_files_with_the_syntax_of_8_4_and_9(laid, pillar, program, tmp_path):
-    files = laid(pillar)
-    text = files.read("/etc/drbd.d/global_common.conf") + files.read("/etc/drbd.d/mysql.res")
+def test_drbd_itself_reads_its_files_with_the_syntax_of_8_4_and_9(node, laid, pillar, program, kernel, tmp_path):
+    template = "salt://hamysql/storage/drbd/files/drbd.conf.jinja"
+    given = {"default_renderer": "jinja", "part": "resource_sections", "kernel": kernel, "saltenv": "base"}
+    resource = node(pillar).call("slsutil.renderer", template, **given)
+    text = laid(pillar).read("/etc/drbd.d/global_common.conf") + resource
     file = tmp_path / "drbd.conf"
     file.write_text(text)
     dump = run([*on_node(pillar), program, "-c", str(file), "dump"]).stdout
@@ -340,5 +342,5 @@ def test_the_configuration_with_its_secrets_is_no_job(node):
 
 def test_the_templates_name_their_file_and_nothing_of_the_formula_logs_the_pillar():
     for path in (ROOT / "hamysql").rglob("*.jinja"):
-        if path.name not in {"map.jinja", "authkey.jinja"}:
+        if path.name not in {"map.jinja", "authkey.jinja", "secret.jinja"}:
             assert path.read_text().startswith("# Managed by Salt: "), path

@@ -160,7 +160,7 @@ WRONG = [
     ("vip:interface", "eth0; reboot", "hamysql:vip:interface", "interface"),
     ("fencing", {}, "hamysql:fencing:devices", "i_accept_data_loss_without_fencing"),
     ("fencing:i_accept_data_loss_without_fencing", "yes", "hamysql:fencing:i_accept_data_loss_without_fencing", "true"),
-    ("fencing:devices", {"f": {"ip": "1"}}, "hamysql:fencing:devices", "not supported"),
+    ("fencing:devices", {"db1": {"ip": "1"}}, "hamysql:fencing:devices:db1", "a list"),
     ("corosync:transport", "knot", "hamysql:corosync:transport", "'knet'"),
     ("corosync:port", 1, "hamysql:corosync:port", "2 to 65535"),
     ("corosync:token", "1s", "hamysql:corosync:token", "milliseconds"),

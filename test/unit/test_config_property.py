@@ -125,10 +125,8 @@ def mutated(pillar: Any, place: tuple[Any, ...], value: Any) -> Any:
 
 def telling_secrets(pillar: Any) -> list[str]:
     """The secrets whose text betrays them: long enough, and not also the text of something that may be shown."""
-    given_text = json.dumps([*LAYERS, pillar], default=str)
-    return [
-        secret for secret in secrets_of(pillar) if len(secret) >= 8 and given_text.count(json.dumps(secret)[1:-1]) == 1
-    ]
+    given_text = repr([*LAYERS, pillar])
+    return [secret for secret in secrets_of(pillar) if len(secret) >= 8 and given_text.count(repr(secret)[1:-1]) == 1]
 
 
 def test_a_secret_is_telling_unless_something_else_has_its_text():

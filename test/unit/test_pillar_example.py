@@ -48,9 +48,5 @@ def walk(node: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...
 def test_what_the_parameters_set_by_default_is_what_it_shows():
     base = config.layered(parameters(), {})
     shown = dict(walk(EXAMPLE))
-    different = {
-        ":".join(path): (value, shown.get(path))
-        for path, value in walk(base)
-        if shown.get(path) != value and path[0] != "fencing"
-    }
+    different = {":".join(path): (value, shown.get(path)) for path, value in walk(base) if shown.get(path) != value}
     assert different == {}

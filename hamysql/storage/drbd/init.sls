@@ -22,7 +22,7 @@ hamysql-drbd-resource-config-file-managed:
     - name: /etc/drbd.d/{{ hamysql.storage.drbd.resource }}.res
     - source: salt://hamysql/storage/drbd/files/drbd.conf.jinja
     - template: jinja
-    - context: {part: resource_sections}
+    - context: {part: resource_sections, kernel: ''}  # the one that the node has
     - user: root
     - group: root
     - mode: '0600'

@@ -40,7 +40,7 @@ def pending(tmp_path):
 
     def call(wanted, show=SHOW, full=SHOW):
         (tmp_path / "show").write_text(show)
-        (tmp_path / "wanted.conf").write_text(change_drbd.config_text(wanted))
+        (tmp_path / "wanted.conf").write_text(change_drbd.config_text(wanted, "8.4"))
         (tmp_path / "drbdsetup").write_text(f'#!/bin/sh\n[ "$1" = show ] && cat {tmp_path}/show\nexit 0\n')
         (tmp_path / "drbdsetup").chmod(0o755)
         script = INSIDE.format(folder=tmp_path, drbdadm=DRBDADM)

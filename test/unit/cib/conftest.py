@@ -48,7 +48,10 @@ def lab() -> dict[str, Any]:
 
 @pytest.fixture
 def site(lab: dict[str, Any]) -> dict[str, Any]:
-    """The same with the operations' times above."""
+    """The same with the operations' times above, and without fence devices, which test_cib_fencing.py is about."""
+    lab["fencing"].update(devices=[], levels={}, enabled=False)
+    del lab["pacemaker"]["properties"]["stonith-timeout"]
+    lab["pacemaker"]["properties"]["stonith-enabled"] = "false"
     lab["pacemaker"]["operations"] = {
         resource: {
             name: {"timeout": times} if isinstance(times, str) else {"interval": times[0], "timeout": times[1]}

@@ -1,0 +1,259 @@
+"""
+Fencing, from one node: what its devices say, the proof that they work, and what is done when the other node does not come back.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+from hamysql import latch, operations, wait
+from hamysql.command import run
+from hamysql.errors import CommandFailed, Refused
+from hamysql.plan import Stage
+
+__virtualname__ = "hamysql_fencing"
+
+# A node's attribute in the cluster's configuration: it is on all nodes at once, outlives each of them, and goes with the cluster.
+RECORD = "hamysql-fenced-"
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+
+
+def __virtual__():
+    return __virtualname__
+
+
+def _site():
+    return __salt__["hamysql.config"]()
+
+
+def boot_id():
+    """
+    The kernel's own id of this boot, which no two boots share.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'db*' hamysql_fencing.boot_id
+    """
+    return BOOT_ID.read_text(encoding="ascii").strip()
+
+
+def power(node=None):
+    """
+    What the fence devices of a node say about its power; asked directly, pacemaker is not needed.
+
+    node
+        The peer by default.
+
+    Returns ``{device: "on", "off" or "unknown"}``; a device that does not answer knows nothing.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt db1 hamysql_fencing.power
+    """
+    site = _site()
+    node = node or site["peer"]
+    return {device["id"]: _power(device) for device in site["fencing"]["devices"] if device["node"] == node}
+
+
+def _power(device):
+    """fence agents take their options on standard input, and end with 0 for on, 2 for off (FenceAgentAPI)."""
+    options = {"action": "status", "port": device["node"], **device["options"], **device["secrets"]}
+    if "plug" in options:
+        del options["port"]
+    text = "".join(f"{name}={value!s}\n" for name, value in options.items() if not name.startswith("pcmk_"))
+    try:
+        result = run([device["agent"]], stdin=text, timeout=device["timeout"], accept=(0, 2))
+    except CommandFailed:
+        return "unknown"
+    return "off" if result.returncode == 2 else "on"
+
+
+def prove(node, level):
+    """
+    Fence another node with the devices of one level only, and wait for the devices to have confirmed it.
+
+    node, level
+        As in ``hamysql:fencing:devices``. Devices of other levels are switched off meanwhile.
+
+    Returns True. Raises ``CommandFailed`` with pacemaker's reason. ``salt-run hamysql.fence_test`` is what you want: it looks
+    whether the cluster can afford it, and whether the node was really cut off.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt db1 hamysql_fencing.prove db2 1
+    """
+    site = _site()
+    if node == site["self"]:
+        raise Refused("a node cannot fence itself")
+    fencing = site["fencing"]
+    others = [name for other in fencing["levels"][node] if other["level"] != int(level) for name in other["devices"]]
+    try:
+        for name in others:
+            _switch(name, ["--parameter-value", "Stopped"])
+        timeout = fencing["stonith_timeout"]
+        run(["stonith_admin", "--reboot", node, "--timeout", f"{timeout}s"], timeout=2 * timeout)
+    finally:
+        for name in others:
+            _switch(name, None)
+    return True
+
+
+def _switch(name, value):
+    """Take a device out of use, or (None) back into it."""
+    change = ["--set-parameter", "target-role", *value] if value else ["--delete-parameter", "target-role"]
+    run(["crm_resource", "--resource", name, "--meta", *change, "--wait"], timeout=120)
+
+
+def record(node, level):
+    """
+    Write down in the cluster that the devices of a level have cut a node off, now.
+
+    Returns the record (see ``proofs``).
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt db1 hamysql_fencing.record db2 1
+    """
+    fencing = _site()["fencing"]
+    names = next(found["devices"] for found in fencing["levels"][node] if found["level"] == int(level))
+    value = f"{time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())} {operations.digest(fencing, names)}"
+    run(["crm_attribute", "--type", "nodes", "--node", node, "--name", f"{RECORD}{level}", "--update", value])
+    return proofs()
+
+
+def proofs():
+    """
+    What is proven of each node's fence devices: ``{node: [{"level", "devices", "proven": time or None}]}``.
+
+    A record counts as long as the devices are configured as they were then. ``{}`` without fence devices.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt db1 hamysql_fencing.proofs
+    """
+    fencing = _site()["fencing"]
+    if not fencing["enabled"]:
+        return {}
+    found = []
+    # 102, 105: pacemaker does not run; 6: nothing of that name
+    result = run(["cibadmin", "--query", "--scope", "nodes"], accept=(0, 6, 102, 105))
+    for node in ET.fromstring(result.stdout).iter("node") if result.returncode == 0 else ():
+        for pair in node.iter("nvpair"):
+            if pair.get("name", "").startswith(RECORD):
+                when, _, digest = pair.get("value", "").partition(" ")
+                level = pair.get("name", "").removeprefix(RECORD)
+                found.append({"node": node.get("uname", ""), "level": level, "when": when, "digest": digest})
+    return operations.proofs(found, fencing)
+
+
+def evidence():
+    """
+    What speaks for and against this node serving alone, after an outage of both from which only this one came back.
+
+    Returns ``{"node", "peer", "database": whether it runs here, "members": number of nodes that corosync sees, "power": see power,
+    "initialised": whether this node has ever held the database, "flags": what DRBD's metadata remembers, or {}}``.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt db1 hamysql_fencing.evidence
+    """
+    site = _site()
+    resource = site["storage"]["drbd"]["resource"]
+    corosync = __salt__["hamysql_cluster.corosync"]()
+    known = latch.read(resource)
+    found = run(["drbdadm", "get-gi", resource], accept=range(256))
+    return {
+        "node": site["self"],
+        "peer": site["peer"],
+        "database": __salt__["hamysql_mysql.active"](),
+        "members": len(corosync["members"]),
+        "power": power(site["peer"]),
+        "initialised": known is not None and known.stage == Stage.INITIALISED,
+        "flags": dataclasses.asdict(operations.parse_flags(found.stdout)) if found.returncode == 0 else {},
+    }
+
+
+def take_over(peer_is_off=None, timeout=180):
+    """
+    Have this node serve alone: declare the other one off, and stop waiting for it.
+
+    peer_is_off
+        The other node's name, where no fence device can say that it is off.
+    timeout
+        Seconds to wait for a controller, 180 by default.
+
+    Returns True. Raises ``Refused`` with everything that speaks against it. ``salt-run hamysql.take_over`` is what you want.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt db1 hamysql_fencing.take_over
+    """
+    site = _site()
+    seen = evidence()
+    reasons = operations.alone(seen) + operations.unseen(seen, peer_is_off)
+    if reasons:
+        raise Refused("\n".join(reasons))
+    __salt__["hamysql_cluster.start"]()
+    wait.until(
+        __salt__["hamysql_cluster.status"],
+        lambda status: bool(status["dc"]),
+        "this node is the controller",
+        timeout=timeout,
+        interval=2,
+        describe=lambda status: "no controller" if status["running"] else "pacemaker does not run",
+    )
+    __salt__["hamysql_drbd.up"]()
+    if site["fencing"]["enabled"]:
+        # Before there is quorum: with it, pacemaker would shoot the node that it has never seen, and wait for that.
+        run(["stonith_admin", "--confirm", site["peer"]])
+        # A replica that has not seen its peer since it started is only Consistent, and DRBD's handler keeps it from being promoted:
+        # that the peer has nothing newer is what the operator has just said (crm-fence-peer.sh, "operator intervention").
+        run(["drbdadm", "primary", "--force", site["storage"]["drbd"]["resource"]], timeout=300)
+        __salt__["hamysql_drbd.release"]()
+    run(["corosync-cmapctl", "-s", "quorum.cancel_wait_for_all", "u8", "1"])
+    return True
+
+
+def wait_recovered(timeout=300):
+    """
+    Wait until both nodes are online and both replicas UpToDate, as this node sees it.
+
+    timeout
+        Seconds, 300 by default.
+
+    Returns True. Raises ``NotReady`` with what was seen last.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt db1 hamysql_fencing.wait_recovered
+    """
+    deadline = time.monotonic() + timeout
+    __salt__["hamysql_cluster.wait_online"](list(_site()["cluster"]["nodes"]), timeout=timeout)
+    wait.until(
+        __salt__["hamysql_drbd.status"],
+        lambda seen: bool(seen.get("up_to_date")),
+        "both replicas are UpToDate",
+        timeout=max(1, deadline - time.monotonic()),
+        interval=1,
+        describe=lambda seen: f"{seen['connection']}, {seen['disk']}/{seen['peer_disk']}" if seen else "not configured",
+    )
+    return True

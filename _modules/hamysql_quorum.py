@@ -1,0 +1,161 @@
+"""
+The quorum device: its certificates, on the third machine that decides and on the nodes that ask it.
+
+Everything that travels between machines is public: each node makes a key of its own and has a request signed.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+from hamysql.command import run
+from hamysql.errors import NotReady
+
+__virtualname__ = "hamysql_quorum"
+
+SERVER = Path("/etc/corosync/qnetd/nssdb")
+NODE = Path("/etc/corosync/qdevice/net/nssdb")
+# the names that corosync's own scripts give (corosync-qnetd-certutil(8), corosync-qdevice-net-certutil(8))
+AUTHORITY, CERTIFICATE = "QNet CA", "Cluster Cert"
+
+
+def __virtual__():
+    return __virtualname__
+
+
+def authority():
+    """
+    On the third machine: the certificate of its own authority, as text; it is made where there is none.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt qd1 hamysql_quorum.authority
+    """
+    if not (SERVER / "cert9.db").exists():
+        run(["corosync-qnetd-certutil", "-i"], timeout=300)
+    return _certificate(SERVER, AUTHORITY)
+
+
+def sign(cluster, request):
+    """
+    On the third machine: sign a node's request.
+
+    cluster
+        The cluster's name, as in corosync.conf.
+    request
+        What ``request`` returned on the node.
+
+    Returns the certificate, Base64.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt qd1 hamysql_quorum.sign galaxy-db REQUEST
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "request")
+        path.write_bytes(base64.b64decode(request))
+        run(["corosync-qnetd-certutil", "-s", "-c", str(path), "-n", cluster], timeout=120)
+    return base64.b64encode((SERVER / f"cluster-{cluster}.crt").read_bytes()).decode()
+
+
+def certified(authority):
+    """
+    Whether this node has a certificate for its cluster, and trusts the authority that is given.
+
+    authority
+        What ``authority`` returned on the third machine.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt db1 hamysql_quorum.certified AUTHORITY
+    """
+    return _certificate(NODE, AUTHORITY) == authority.strip() and bool(_certificate(NODE, CERTIFICATE))
+
+
+def request(authority):
+    """
+    Make this node's key anew, trust an authority, and return a request to be signed by it, Base64.
+
+    authority
+        What ``authority`` returned on the third machine.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt db1 hamysql_quorum.request AUTHORITY
+    """
+    cluster = __salt__["hamysql.config"]()["cluster"]["name"]
+    if NODE.exists():
+        shutil.rmtree(NODE)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "authority")
+        path.write_text(f"{authority.strip()}\n", encoding="ascii")
+        run(["corosync-qdevice-net-certutil", "-i", "-c", str(path)], timeout=120)
+    run(["corosync-qdevice-net-certutil", "-r", "-n", cluster], timeout=120)
+    return base64.b64encode((NODE / "qdevice-net-node.crq").read_bytes()).decode()
+
+
+def install(certificate):
+    """
+    Install the certificate that was signed for this node.
+
+    certificate
+        What ``sign`` returned on the third machine.
+
+    Returns True. Raises ``NotReady`` if there is none afterwards.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt db1 hamysql_quorum.install CERTIFICATE
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "certificate")
+        path.write_bytes(base64.b64decode(certificate))
+        run(["corosync-qdevice-net-certutil", "-M", "-c", str(path)], timeout=120)
+    # That script also exports key and certificate for other nodes, which have their own.
+    (NODE / "qdevice-net-node.p12").unlink(missing_ok=True)
+    if not _certificate(NODE, CERTIFICATE):
+        raise NotReady(
+            f"{NODE} has no certificate {CERTIFICATE!r} although corosync-qdevice-net-certutil has imported one"
+        )
+    return True
+
+
+def start():
+    """
+    Have corosync-qdevice run on this node.
+
+    Returns True if it did not run before, False otherwise.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt db1 hamysql_quorum.start
+    """
+    unit = "corosync-qdevice"
+    if run(["systemctl", "is-active", unit], accept=(0, 3, 4)).stdout.strip() == "active":
+        return False
+    run(["systemctl", "start", unit], timeout=120)
+    return True
+
+
+def _certificate(folder, name):
+    """A certificate of a database as text, "" where it has none."""
+    if not os.path.exists(folder / "cert9.db"):
+        return ""
+    result = run(["certutil", "-L", "-d", str(folder), "-n", name, "-a"], accept=(0, 255))
+    return result.stdout.replace("\r", "").strip() if result.returncode == 0 else ""

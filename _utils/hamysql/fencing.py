@@ -1,0 +1,193 @@
+"""Fence devices: from the pillar to what pacemaker, DRBD and the nodes' files need. Pure.
+
+Sources: Pacemaker Explained, "Fencing"; crm-fence-peer.sh's own text (drbd-utils); drbd.conf(5), "fencing".
+"""
+
+from __future__ import annotations
+
+import hashlib
+import xml.etree.ElementTree as ET
+from collections.abc import Mapping
+from typing import Any
+
+from hamysql.schema import Secret
+
+Config = dict[str, Any]
+
+# Where pacemaker looks for a parameter whose value in the CIB is only MAGIC (Pacemaker Administration; cibsecret(8)).
+SECRETS = "/var/lib/pacemaker/lrm/secrets"
+MAGIC = "lrm://"
+
+# Agents that do their work through ipmitool, which their package only recommends.
+IPMI_AGENTS = frozenset(
+    "fence_ipmilan fence_ipmilanplus fence_idrac fence_ilo3 fence_ilo4 fence_ilo5 fence_imm".split()
+)
+
+# Seconds on top of what delay and agents may take until pacemaker calls a fencing failed. 2.1.5 leaves the delay out of its own
+# account, and an action starts late where the node that has to run it is just being elected controller.
+MARGIN = 15
+# Seconds of head start of the favoured node when both live and shoot each other: the election of a controller (1 to 2 s), and
+# the start of an agent on the other side. With a quorum device only the half that has its vote shoots at all.
+HEAD_START = 5
+# Seconds that the election of a controller may take after corosync has noticed the loss.
+ELECTION = 20
+
+
+def derive(config: Config) -> None:
+    """Complete a valid configuration's ``fencing``, and the cluster properties that follow from it.
+
+    ``fencing:devices`` becomes a list of ``{"id", "node", "level", "agent", "options", "secrets", "timeout"}``; ``levels`` is
+    ``{node: [{"level", "devices": [ids]}]}``, ``stonith_timeout`` is in seconds, ``secret_files`` are those that this node needs.
+    """
+    fencing, properties = config["fencing"], config["pacemaker"]["properties"]
+    fencing["favoured"] = fencing["favoured"] or next(iter(config["cluster"]["nodes"]))
+    if fencing["delay"] is None:
+        fencing["delay"] = 0 if config["quorum"]["device"] else HEAD_START
+    _derive_sbd(config)
+    devices = [
+        _device(node, number, device, fencing)
+        for node, given in fencing["devices"].items()
+        for number, device in enumerate(given, 1)
+    ]
+    fencing["i_accept_data_loss_without_fencing"] = fencing["i_accept_data_loss_without_fencing"] is True
+    fencing["enabled"] = bool(devices)
+    fencing["devices"] = devices
+    fencing["levels"] = _levels(devices)
+    properties["stonith-enabled"] = "true" if devices else "false"
+    if not devices:
+        fencing["secret_files"] = []
+        return
+    fencing["stonith_timeout"] = stonith_timeout(devices, fencing["delay"])
+    properties.setdefault("stonith-timeout", f"{fencing['stonith_timeout']}s")
+    if fencing["favoured"] == "active":
+        properties["priority-fencing-delay"] = f"{fencing['delay']}s"
+    # A node runs only the devices that cut off the other one, and is not told the secrets of its own.
+    fencing["secret_files"] = [
+        {
+            "id": f"{device['id'].removeprefix('p_fence_')}-{name}".replace("_", "-"),
+            "path": f"{SECRETS}/{device['id']}/{name}",
+            "value": value,
+            "sign": _sign(value),
+        }
+        for device in devices
+        if device["node"] != config["self"]
+        for name, value in device["secrets"].items()
+    ]
+
+
+def _derive_sbd(config: Config) -> None:
+    """A shared disk for poison pills is the last device of each node; all that is needed for it follows from the watchdog's time.
+
+    sbd(8): a node that cannot read its slot ends within the watchdog's time, and whoever has written a pill waits for twice that
+    (msgwait) before it counts as fenced.
+    """
+    fencing = config["fencing"]
+    sbd = fencing["sbd"]
+    if not sbd["device"]:
+        fencing["sbd"] = {}
+        return
+    sbd["msgwait"] = 2 * sbd["watchdog_timeout"]
+    # fence_sbd gives up after its power_timeout; pacemaker after the device's timeout, which has to be at least twice msgwait
+    options = {"devices": sbd["device"], "power_timeout": str(sbd["msgwait"] + 10)}
+    for node in config["cluster"]["nodes"]:
+        device = {"agent": "fence_sbd", "level": None, "timeout": 2 * sbd["msgwait"] + 20, "options": options}
+        fencing["devices"].setdefault(node, []).append({**device, "secrets": {}})
+
+
+def _device(node: str, number: int, device: Mapping[str, Any], fencing: Mapping[str, Any]) -> Config:
+    timeout = device["timeout"] or fencing["timeout"]
+    options = dict(device["options"])
+    options |= {"pcmk_host_list": node, "pcmk_host_check": "static-list"}
+    options |= {"pcmk_reboot_timeout": f"{timeout}s", "pcmk_off_timeout": f"{timeout}s"}
+    if fencing["delay"] and node == fencing["favoured"]:
+        options["pcmk_delay_base"] = f"{fencing['delay']}s"
+    name = f"p_fence_{node}" if number == 1 else f"p_fence_{node}_{number}"
+    found = {"id": name, "node": node, "level": device["level"] or number, "agent": device["agent"]}
+    return {**found, "options": options, "secrets": dict(device["secrets"]), "timeout": timeout}
+
+
+def _levels(devices: list[Config]) -> dict[str, list[Config]]:
+    """The order in which each node's devices are tried; those of one level only help together."""
+    levels: dict[str, dict[int, list[str]]] = {}
+    for device in devices:
+        levels.setdefault(device["node"], {}).setdefault(device["level"], []).append(device["id"])
+    return {
+        node: [{"level": level, "devices": found[level]} for level in sorted(found)] for node, found in levels.items()
+    }
+
+
+def stonith_timeout(devices: list[Config], delay: int) -> int:
+    """Seconds until a fencing has failed: all devices of a node may have to be tried, one after another."""
+    sums: dict[str, int] = {}
+    for device in devices:
+        sums[device["node"]] = sums.get(device["node"], 0) + device["timeout"]
+    return max(sums.values()) + delay + MARGIN
+
+
+def _sign(value: str) -> Secret:
+    """What cibsecret writes beside a secret: pacemaker refuses a value that does not match it."""
+    return Secret(hashlib.md5(value.encode(), usedforsecurity=False).hexdigest())
+
+
+def elements(config: Mapping[str, Any]) -> dict[str, list[ET.Element]]:
+    """What fencing adds to the CIB: ``{section: [elements]}``.
+
+    Secrets are not in it: pacemaker reads them from a file of the node that runs the agent.
+    """
+    fencing = config["fencing"]
+    resources, constraints, topology = [], [], []
+    for device in fencing["devices"]:
+        name, monitor = device["id"], fencing["monitor_interval"]
+        primitive = ET.Element("primitive", {"id": name, "class": "stonith", "type": device["agent"]})
+        found = ET.SubElement(primitive, "instance_attributes", id=f"{name}-instance_attributes")
+        for key, value in {**device["options"], **dict.fromkeys(device["secrets"], MAGIC)}.items():
+            ET.SubElement(found, "nvpair", id=f"{name}-instance_attributes-{key}", name=key, value=str(value))
+        operations = ET.SubElement(primitive, "operations")
+        for verb, interval in (("start", 0), ("monitor", monitor)):
+            ET.SubElement(
+                operations,
+                "op",
+                id=f"{name}-{verb}-{interval}s",
+                name=verb,
+                interval=f"{interval}s",
+                timeout=f"{device['timeout']}s",
+            )
+        resources.append(primitive)
+        away = {"id": f"l_{name.removeprefix('p_')}", "rsc": name, "node": device["node"], "score": "-INFINITY"}
+        constraints.append(ET.Element("rsc_location", away))
+    for node, levels in fencing["levels"].items():
+        if len(levels) > 1 or len(levels[0]["devices"]) > 1:
+            for level in levels:
+                said = {"id": f"fl_{node}_{level['level']}", "target": node, "index": str(level["level"])}
+                said["devices"] = ",".join(level["devices"])
+                topology.append(ET.Element("fencing-level", said))
+    return {"resources": resources, "constraints": constraints, "fencing-topology": topology}
+
+
+def drbd_sections(config: Config, kernel: str) -> dict[str, list[tuple[str, str]]]:
+    """What DRBD is told about fencing, by section of its configuration, for a kernel module of 8.4 or 9.
+
+    With ``resource-and-stonith`` a primary that has lost its peer holds all writes until the peer can write no more. The handler
+    waits for pacemaker to have fenced it, and goes on without that proof when its own time is over, so it gets more than
+    pacemaker needs: the time to notice the loss, to elect a controller, and to try all fence devices.
+    """
+    fencing = config["fencing"]
+    if not fencing["enabled"]:
+        return {}
+    notice = ELECTION + -(-22 * config["corosync"]["token"] // 10000)
+    handler = f"--timeout {notice + fencing['stonith_timeout']} --dc-timeout {notice}"
+    if kernel.startswith("8."):
+        return {
+            "disk": [("fencing", "resource-and-stonith")],
+            "handlers": [
+                ("fence-peer", f'"/usr/lib/drbd/crm-fence-peer.sh {handler}"'),
+                ("after-resync-target", '"/usr/lib/drbd/crm-unfence-peer.sh"'),
+            ],
+        }
+    return {
+        "net": [("fencing", "resource-and-stonith")],
+        "handlers": [
+            ("fence-peer", f'"/usr/lib/drbd/crm-fence-peer.9.sh {handler}"'),
+            ("unfence-peer", '"/usr/lib/drbd/crm-unfence-peer.9.sh"'),
+        ],
+    }

@@ -1,0 +1,205 @@
+"""What an operator does to a whole cluster, and when it may be done. Pure: surveys go in, reasons against it come out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from hamysql.errors import ParseError, Refused
+
+Survey = Mapping[str, Any]
+
+
+def confirmed(cluster: str, given: str | None, what: str) -> None:
+    """Raise ``Refused`` unless the cluster was named once more, with what is about to happen."""
+    if given != cluster:
+        wrong = f" (it says {given!r})" if given else ""
+        raise Refused(f"{what}\nIf that is what you want, say confirm={cluster}{wrong}")
+
+
+def unhealthy(surveys: Mapping[str, Survey]) -> list[str]:
+    """Everything that is not as it should be in a cluster, as sentences; none when it could lose a node now.
+
+    surveys
+        What every member says (``hamysql_node.survey``).
+    """
+    reasons = []
+    for name, survey in surveys.items():
+        cluster, replica = survey["cluster"], survey["storage"]["status"] or {}
+        if not cluster["running"]:
+            reasons.append(f"{name}: pacemaker does not run")
+            continue
+        if not cluster["quorum"]:
+            reasons.append(f"{name}: the cluster has no quorum")
+        if cluster["maintenance"]:
+            reasons.append(f"{name}: the cluster is in maintenance mode")
+        for other in surveys:
+            state = cluster["nodes"].get(other, {})
+            if not state.get("online"):
+                reasons.append(f"{name} sees {other} offline")
+            flags = ("standby", "maintenance", "pending", "unclean", "shutdown")
+            reasons += [f"{name} sees {other} in state {flag}" for flag in flags if state.get(flag)]
+        if not replica.get("up_to_date"):
+            seen = f"{replica['connection']}, {replica['disk']}/{replica['peer_disk']}" if replica else "not configured"
+            reasons.append(f"{name}: the replicas are not both UpToDate: {seen}")
+    serving = [name for name, survey in surveys.items() if survey["database"]]
+    if len(serving) != 1:
+        reasons.append(f"the database answers on {' and '.join(serving) or 'no node'}")
+    return reasons + _devices_astray(surveys)
+
+
+def _devices_astray(surveys: Mapping[str, Survey]) -> list[str]:
+    """Fence devices that are configured and do not run, as the first member sees it."""
+    survey = next(iter(surveys.values()))
+    running = {
+        item["id"] for item in survey["cluster"]["resources"] if item["role"] == "Started" and not item["failed"]
+    }
+    names = [device["id"] for device in survey["settings"]["fencing"]["devices"]]
+    return [f"fence device {name} does not run: look at `crm_mon -1rf`" for name in names if name not in running]
+
+
+@dataclass(frozen=True)
+class Shot:
+    """One fencing that ``fence_test`` makes: a node, by the devices of one level."""
+
+    node: str
+    level: int
+    devices: tuple[str, ...]
+
+
+def shots(surveys: Mapping[str, Survey], only: str | None = None) -> list[Shot]:
+    """Each level of each node's fence devices, the standby's first: the service moves as seldom as it can.
+
+    only
+        One node's devices only, all by default.
+
+    Raises ``Refused`` where there is nothing to test.
+    """
+    survey = next(iter(surveys.values()))
+    levels = survey["settings"]["fencing"]["levels"]
+    if not levels:
+        raise Refused("this cluster has no fence devices: there is nothing to test (hamysql:fencing:devices)")
+    if only is not None and only not in levels:
+        raise Refused(f"there is no node {only!r} with fence devices, there are: {', '.join(levels)}")
+    names = sorted(levels, key=lambda name: bool(surveys[name]["database"]))
+    return [
+        Shot(name, level["level"], tuple(level["devices"]))
+        for name in names
+        if only in (None, name)
+        for level in levels[name]
+    ]
+
+
+@dataclass(frozen=True)
+class Flags:
+    """What the metadata of a replica remembers of the moment when it was last written (drbdadm show-gi)."""
+
+    consistent: bool
+    up_to_date: bool
+    primary: bool
+    connected: bool
+    full_sync: bool
+    peer_outdated: bool
+    crashed_primary: bool
+
+
+def parse_flags(text: str) -> Flags:
+    """The flags from ``drbdadm get-gi``: seven of them after the four generation identifiers."""
+    words = text.strip().splitlines()[-1].split(":")[4:11] if text.strip() else []
+    if len(words) != 7 or not set(words) <= {"0", "1"}:
+        raise ParseError(f"drbdadm get-gi printed {text.strip()!r}")
+    return Flags(*(word == "1" for word in words))
+
+
+def alone(evidence: Mapping[str, Any]) -> list[str]:
+    """Why a node must not serve alone, as sentences; none when only its operator can know better.
+
+    evidence
+        What ``hamysql_fencing.evidence`` returns on the node.
+    """
+    peer, reasons = evidence["peer"], []
+    if evidence["database"]:
+        reasons.append("the database runs on this node: nothing is to be taken over, see `crm_mon -1`")
+    if evidence["members"] > 1:
+        reasons.append(f"{peer} is a member of the cluster")
+    for device, power in evidence["power"].items():
+        if power == "on":
+            reasons.append(
+                f"{peer} is switched on, says {device}: find out why it does not join, or switch it off and leave it off"
+            )
+    if not evidence["initialised"]:
+        reasons.append("this node has never held the database")
+    flags = evidence["flags"]
+    if not flags:
+        reasons.append("this node has no DRBD metadata to judge its replica by")
+    elif not flags["consistent"] or flags["full_sync"]:
+        reasons.append(
+            f"this node's replica is Inconsistent, it was being synchronised: start {peer}, which has the data"
+        )
+    elif not flags["up_to_date"]:
+        reasons.append(f"this node's replica is Outdated: {peer} has written since, start that node")
+    return reasons
+
+
+def consider(evidence: Mapping[str, Any]) -> str:
+    """What the operator has to be sure of before a node serves alone, with what speaks for it."""
+    name, peer, flags = evidence["node"], evidence["peer"], evidence["flags"]
+    powers = [f"{peer} is {power}, says {device}" for device, power in evidence["power"].items() if power != "unknown"]
+    if flags["peer_outdated"]:
+        newest = f"It has: its metadata says that {peer} was out of date when {name} last wrote."
+    elif flags["primary"] or flags["crashed_primary"]:
+        newest = (
+            f"{name} was serving when it went down. Had it been replaced by {peer} before that, it does not know it."
+        )
+    else:
+        newest = f"{name} was standby, and connected, when it went down. If {peer} went on alone, it does not know it."
+    return "\n".join(
+        [
+            f"{name} is about to serve alone, although it has not seen {peer} since it started. Be sure that",
+            f"  - {peer} is off, and stays off until {name} serves. {'; '.join(powers) or 'No fence device can say so.'}",
+            f"  - {name} has the newest data, or went down together with {peer}. {newest}",
+            f"If {peer} has newer data, what it wrote last will be lost when it is overwritten.",
+        ]
+    )
+
+
+def unseen(evidence: Mapping[str, Any], off: str | None) -> list[str]:
+    """Why it cannot be taken for granted that the peer is off: no device says so, and neither does the operator."""
+    if off == evidence["peer"] or "off" in evidence["power"].values():
+        return []
+    return [
+        f"no fence device can say whether {evidence['peer']} is off: go and see, and say peer_is_off={evidence['peer']}"
+    ]
+
+
+def proofs(found: Sequence[Mapping[str, str]], fencing: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
+    """What is proven of each node's fence devices: ``{node: [{"level", "devices", "proven": time or None}]}``.
+
+    found
+        The records: ``{"node", "level", "when", "digest"}``. One of devices that were configured otherwise proves nothing.
+    fencing
+        The configuration's ``fencing``.
+    """
+    known = {(record["node"], record["level"]): record for record in found}
+    result: dict[str, list[dict[str, Any]]] = {}
+    for node, levels in fencing["levels"].items():
+        for level in levels:
+            record = known.get((node, str(level["level"])))
+            valid = record is not None and record["digest"] == digest(fencing, level["devices"])
+            proven = record["when"] if record and valid else None
+            result.setdefault(node, []).append({**level, "proven": proven})
+    return result
+
+
+def digest(fencing: Mapping[str, Any], names: Sequence[str]) -> str:
+    """A short hash of how devices are configured, without their secrets: it is stored where everybody can read it."""
+    import hashlib
+    import json
+
+    devices = [
+        {**{key: device[key] for key in ("id", "node", "agent", "options")}, "secrets": sorted(device["secrets"])}
+        for device in fencing["devices"]
+        if device["id"] in names
+    ]
+    return hashlib.sha256(json.dumps(devices, sort_keys=True).encode()).hexdigest()[:12]

@@ -1,0 +1,130 @@
+"""The rules of :mod:`hamysql.rules` that concern fencing and what the cluster does without it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hamysql.schema import Report
+
+Config = dict[str, Any]
+
+OPT_OUT = "hamysql:fencing:i_accept_data_loss_without_fencing"
+WHY_FENCING = (
+    "without fencing both halves of a partition may go on writing, and one half's data is lost afterwards: set "
+    f"{OPT_OUT}: true only where losing data is acceptable"
+)
+PROPERTIES = "hamysql:pacemaker:properties"
+
+# Options of a device that hamysql writes itself, and what to set instead.
+OWN_OPTIONS = {
+    "pcmk_host_list": "the device to be listed under the node that it cuts off",
+    "pcmk_host_check": "not to be set: hamysql says which node the device cuts off",
+    "pcmk_host_map": "not to be set: give the agent's own option for the outlet, such as plug",
+    "pcmk_delay_base": "hamysql:fencing:delay to be set instead",
+    "pcmk_delay_max": "hamysql:fencing:delay to be set instead",
+    "pcmk_reboot_timeout": "the device's timeout to be set instead",
+    "pcmk_off_timeout": "the device's timeout to be set instead",
+    "delay": "hamysql:fencing:delay to be set instead",
+}
+# Names under which agents take a secret (fencing.py of fence-agents); pacemaker's own scripts for one are no secrets.
+SECRET_OPTIONS = frozenset("password passwd community snmp_priv_passwd token api_key apikey secret_key".split())
+
+# What pacemaker reads as false (crm_str_to_boolean).
+FALSE = ("false", "no", "off", "0", "n")
+UNSAFE = (
+    ("stonith-enabled", FALSE),
+    ("startup-fencing", FALSE),
+    ("no-quorum-policy", ("ignore",)),
+)
+OWN_PROPERTIES = ("cluster-name", "cluster-infrastructure", "dc-version", "have-watchdog", "last-lrm-refresh")
+
+
+def check_fencing(config: Config, report: Report) -> None:
+    fencing = config["fencing"]
+    path = "hamysql:fencing"
+    opted_out = fencing["i_accept_data_loss_without_fencing"] is True
+    nodes = config["cluster"]["nodes"]
+    devices = fencing["devices"]
+    sbd = fencing["sbd"]["device"]
+    for node, given in devices.items():
+        where = f"{path}:devices:{node}"
+        if node not in nodes:
+            report.add(where, f"the key {node!r}", f"one of the cluster's nodes: {', '.join(nodes)}")
+        for number, device in enumerate(given):
+            _check_device(device, f"{where}:{number}", report)
+    _check_sbd(config, report)
+    if (devices or sbd) and opted_out:
+        report.add(OPT_OUT, "true, and there are fence devices", "one of the two: with devices it is not needed")
+    elif not opted_out and not report.bad_under(path) and not report.bad_under("hamysql:cluster"):
+        if not devices and not sbd:
+            report.add(f"{path}:devices", "no fence device", f"a device for each node; {WHY_FENCING}")
+        for node in nodes if devices and not sbd else ():
+            if not devices.get(node):
+                report.add(f"{path}:devices:{node}", "no fence device", f"a device that cuts off {node}; {WHY_FENCING}")
+    favoured = fencing["favoured"]
+    if favoured is not None and favoured != "active" and favoured not in nodes:
+        report.add(f"{path}:favoured", repr(favoured), f"'active' or one of the nodes: {', '.join(nodes)}")
+    _check_properties(config, report, opted_out)
+
+
+def _check_sbd(config: Config, report: Report) -> None:
+    device, path = config["fencing"]["sbd"]["device"], "hamysql:fencing:sbd:device"
+    if device is None:
+        return
+    disks = [config["storage"]["drbd"]["disk"], *(node["disk"] for node in config["cluster"]["nodes"].values())]
+    if device.startswith("/dev/drbd") or device in disks:
+        report.add(path, repr(device), "a disk of its own that both nodes share: what DRBD replicates ends with DRBD")
+    if config["fencing"]["sbd"]["config_file"] is None:
+        report.add("hamysql:fencing:sbd:config_file", "nothing", "the file that sbd's unit reads its options from")
+
+
+def check_quorum(config: Config, report: Report) -> None:
+    device, path = config["quorum"]["device"], "hamysql:quorum:device"
+    for one, other in (("minion_id", "address"), ("address", "minion_id")):
+        if device[one] is not None and device[other] is None and not report.bad_under(f"{path}:{other}"):
+            report.add(
+                f"{path}:{other}", "nothing", f"the {other.replace('_', ' ')} of the third machine, beside its {one}"
+            )
+    for name, node in config["cluster"]["nodes"].items():
+        if device["address"] is not None and device["address"] in node["addresses"]:
+            report.add(f"{path}:address", repr(device["address"]), f"a third machine: it is an address of {name}")
+        if device["minion_id"] is not None and device["minion_id"] == (node["minion_id"] or name):
+            report.add(f"{path}:minion_id", repr(device["minion_id"]), f"a third machine: {name} is a data node")
+
+
+def _check_device(device: Config, where: str, report: Report) -> None:
+    for name in device["options"]:
+        if name in OWN_OPTIONS:
+            report.add(f"{where}:options:{name}", "an option that hamysql writes itself", OWN_OPTIONS[name])
+        elif name in SECRET_OPTIONS:
+            report.add(
+                f"{where}:options:{name}",
+                "a secret in plain sight",
+                f"it under {where}:secrets, from where it goes into a file of the nodes and not into the cluster's configuration",
+            )
+        elif name in device["secrets"]:
+            report.add(f"{where}:secrets:{name}", "an option that is given twice", "it in one place")
+    for name in device["secrets"]:
+        if name.startswith("pcmk_"):
+            report.add(f"{where}:secrets:{name}", "an option of pacemaker's", "it under options, if at all")
+
+
+def _check_properties(config: Config, report: Report, opted_out: bool) -> None:
+    fenced = config["fencing"]["devices"] or config["fencing"]["sbd"]["device"]
+    for given, value in config["pacemaker"]["properties"].items():
+        name, where = given.replace("_", "-").lower(), f"{PROPERTIES}:{given}"
+        if name in OWN_PROPERTIES:
+            report.add(where, "a property that pacemaker writes itself", "not to be set")
+        if name != given and name in dict(UNSAFE):
+            report.add(where, "another spelling of a property", repr(name))
+        for unsafe, values in UNSAFE:
+            if name == unsafe and str(value).strip().lower() in values and not opted_out:
+                report.add(where, repr(value), f"not to be set: {WHY_FENCING}")
+        if name == "stonith-enabled" and fenced and str(value).strip().lower() in FALSE:
+            report.add(where, repr(value), "not to be set: fence devices that are not used protect nothing")
+        if name == "priority-fencing-delay":
+            report.add(
+                where, "a property that hamysql writes itself", "hamysql:fencing:favoured: active to be set instead"
+            )
+        if name == "stonith-timeout" and fenced:
+            report.add(where, "a property that hamysql computes", "the timeout of the fence devices to be set instead")

@@ -1,0 +1,45 @@
+# The secrets of the fence devices that this node runs (pillar hamysql:fencing:devices), in the files from which pacemaker
+# reads a parameter that its configuration only mentions (cibsecret(8)). The devices themselves are in that configuration.
+# And sbd's options and its start, which is corosync's (pillar hamysql:fencing:sbd); the orchestration prepares its disk.
+{%- from "hamysql/map.jinja" import hamysql with context %}
+
+include:
+  - hamysql.package
+{%- for file in hamysql.fencing.secret_files %}
+{%- for part, suffix in (("value", ""), ("sign", ".sign")) %}
+
+hamysql-fencing-{{ file.id }}-{{ part }}-file-managed:
+  file.managed:
+    - name: {{ (file.path ~ suffix) | json }}
+    - source: salt://hamysql/fencing/files/secret.jinja
+    - template: jinja
+    - context: {{ {"id": file.id, "part": part} | json }}
+    - user: root
+    - group: root
+    - mode: '0600'
+    - makedirs: True
+    - dir_mode: '0700'
+    - show_changes: False
+    - require:
+      - hamysql_package: hamysql-package-installed
+{%- endfor %}
+{%- endfor %}
+{%- if hamysql.fencing.sbd %}
+
+hamysql-fencing-sbd-config-file-managed:
+  file.managed:
+    - name: {{ hamysql.fencing.sbd.config_file | json }}
+    - source: salt://hamysql/fencing/files/sbd.jinja
+    - template: jinja
+    - user: root
+    - group: root
+    - mode: '0644'
+    - require:
+      - hamysql_package: hamysql-package-installed
+
+hamysql-fencing-sbd-boot-enabled:
+  service.enabled:
+    - name: sbd
+    - require:
+      - file: hamysql-fencing-sbd-config-file-managed
+{%- endif %}

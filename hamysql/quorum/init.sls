@@ -1,0 +1,13 @@
+# The nodes' side of a quorum device (pillar hamysql:quorum:device): its daemon at boot. Certificates are the orchestration's work.
+{%- from "hamysql/map.jinja" import hamysql with context %}
+
+include:
+  - hamysql.package
+{%- if hamysql.quorum.device %}
+
+hamysql-quorum-device-boot-enabled:
+  service.enabled:
+    - name: corosync-qdevice
+    - require:
+      - hamysql_package: hamysql-package-installed
+{%- endif %}

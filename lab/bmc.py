@@ -1,0 +1,123 @@
+"""The nodes' BMCs: IPMI over LAN, as a server's management board speaks it, with a node's power button behind it.
+
+Each one is a process of its own in the lab's namespace, ``python -m lab.bmc NODE``. Stock fence agents use it like any other.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from typing import Any
+
+from pyghmi.ipmi.bmc import Bmc
+
+from lab import network, node
+from lab.context import PROJECT, Lab
+from lab.errors import LabError
+from lab.host import run, wait_for
+from lab.topology import Node
+
+# Constants of the lab, published with the project: never use them elsewhere.
+USER, PASSWORD = "fence", "lab-only-bmc"
+PORT = 623
+
+
+class NodeBmc(Bmc):  # type: ignore[misc]
+    """One node's management board; each method is what an IPMI chassis command does."""
+
+    def __init__(self, lab: Lab, item: Node) -> None:
+        self.lab, self.node = lab, item
+        super().__init__({USER: PASSWORD}, port=PORT, address=f"::ffff:{lab.topology.bmc_address(item)}")
+
+    def get_power_state(self) -> str:
+        """A frozen machine has its power on."""
+        return "off" if node.power_status(self.lab, self.node) == "off" else "on"
+
+    def power_off(self) -> None:
+        node.power_off(self.lab, self.node)
+
+    def power_on(self) -> None:
+        node.power_on(self.lab, self.node)
+
+    def power_cycle(self) -> None:
+        self.power_off()
+        self.power_on()
+
+    power_reset = power_cycle
+
+
+def start(lab: Lab) -> None:
+    """Start the BMCs that do not run, and wait until each one answers."""
+    lab.logs.mkdir(parents=True, exist_ok=True)
+    running = processes(lab)
+    for item in lab.topology.nodes:
+        if item.name not in running:
+            _start(lab, item)
+    for item in lab.topology.nodes:
+        _wait(lab, item)
+
+
+def _wait(lab: Lab, item: Node) -> None:
+    what = f"the BMC of {item.name} to listen (its log: {log(lab, item)})"
+    wait_for(lambda: listening(lab, item), what, timeout=30)
+
+
+def _start(lab: Lab, item: Node) -> None:
+    with open(log(lab, item), "ab") as out:
+        command = lab.in_namespace(sys.executable, "-m", "lab.bmc", item.name)
+        environment = {**os.environ, "HAMYSQL_LAB_DIR": str(lab.dir)}
+        subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=out,
+            start_new_session=True,
+            cwd=PROJECT,
+            env=environment,
+        )
+
+
+def log(lab: Lab, item: Node) -> str:
+    """The file with what a node's BMC says."""
+    return str(lab.logs / f"bmc-{item.name}.log")
+
+
+def listening(lab: Lab, item: Node) -> bool:
+    """Does a node's BMC listen?"""
+    out = run(lab.in_namespace("ss", "-Hlun", f"( sport = :{PORT} )"), check=False).stdout
+    return f"{lab.topology.bmc_address(item)}]:{PORT} " in out
+
+
+def processes(lab: Lab) -> dict[str, int]:
+    """The BMCs that run: ``{node: pid}``."""
+    found = {}
+    for pid in network.pids(lab):
+        try:
+            with open(f"/proc/{pid}/cmdline", "rb") as file:
+                words = file.read().split(b"\0")
+        except OSError:  # it ended meanwhile
+            continue
+        if b"lab.bmc" in words:
+            found[words[words.index(b"lab.bmc") + 1].decode()] = pid
+    return found
+
+
+def fail(lab: Lab, item: Node) -> None:
+    """Break a node's BMC: it is silent until the next ``start``, as one that has lost its power along with the node."""
+    pid = processes(lab).get(item.name)
+    if pid is None:
+        raise LabError(f"the BMC of {item.name} does not run")
+    os.kill(pid, signal.SIGKILL)
+    wait_for(lambda: item.name not in processes(lab), f"the BMC of {item.name} to end", timeout=10, interval=0.1)
+
+
+def main(words: Any) -> None:
+    """Be one node's BMC until somebody ends this process."""
+    lab = Lab()
+    NodeBmc(lab, lab.node(words[0])).listen()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

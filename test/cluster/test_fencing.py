@@ -1,0 +1,121 @@
+"""Fencing on real nodes with real IPMI: partitions, hanging machines, the proof of the devices, and serving alone.
+
+Each test starts with a healthy cluster and leaves one behind.
+"""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from hamysql import pacemaker
+from lab import api
+
+pytestmark = pytest.mark.cluster
+
+PATIENCE = 180  # seconds for a node to be fenced and to have booted again
+
+
+def boots(lab):
+    """Each reachable node's boot id: another one after it was switched off and on."""
+    read = "cat /proc/sys/kernel/random/boot_id"
+    found = {}
+    for name in lab.topology.names:
+        try:
+            found[name] = api.ssh(lab, name, read, timeout=10).strip()
+        except api.LabError:
+            continue
+    return found
+
+
+def restarted(lab, before):
+    """The nodes that have booted anew since."""
+    return [name for name, boot in boots(lab).items() if boot != before[name]]
+
+
+def shot(lab, witness):
+    """The nodes that a witness' pacemaker has fenced with success."""
+    shown = pacemaker.parse(api.ssh(lab, witness, "crm_mon --one-shot --output-as=xml"))
+    return {event.target for event in shown.fencing if event.status == "success"}
+
+
+def run(lab, *words, timeout=600):
+    done = api.salt_run(lab, *words, timeout=timeout)
+    return done.returncode, done.stdout + done.stderr
+
+
+def writing(lab, seconds):
+    """A probe that has begun to write."""
+    probe = api.start_probe(lab, seconds)
+    api.wait_until(lab, "the probe to write", lambda report: report["database"], timeout=30)
+    return probe
+
+
+def test_nodes_that_lose_sight_of_each_other_leave_one_serving(cluster, figures):
+    lab, before = cluster.lab, boots(cluster.lab)
+    probe = writing(lab, 100)
+    api.part(lab)
+    api.wait_for(lambda: restarted(lab, before), "one node to be fenced", timeout=PATIENCE, interval=1)
+    api.part(lab, heal=True)
+    cluster.wait_healthy()
+    outcome = probe.finish()
+    figures.append(f"partition: {outcome.acknowledged} acknowledged, longest gap {outcome.longest_gap_seconds:.1f} s")
+    assert restarted(lab, before) == ["db2"], "the favoured node survives, and only the other one was cut off"
+    assert "db2" in shot(lab, "db1")
+    assert cluster.active == "db1"
+    assert outcome.acknowledged > 0
+    assert outcome.lost == 0
+
+
+def test_a_hanging_node_is_cut_off_and_loses_nothing(cluster, figures):
+    lab, before, active, standby = cluster.lab, boots(cluster.lab), cluster.active, cluster.standby
+    probe = writing(lab, 90)
+    api.freeze(lab, active)
+    outcome = probe.finish()
+    assert api.status(lab)["active"] == standby
+    cluster.wait_healthy()
+    figures.append(
+        f"{active} frozen: {outcome.acknowledged} acknowledged, longest gap {outcome.longest_gap_seconds:.1f} s"
+    )
+    assert restarted(lab, before) == [active]
+    assert active in shot(lab, standby)
+    assert outcome.lost == 0
+
+
+def test_the_devices_are_proven_one_node_at_a_time(cluster, figures):
+    lab, before = cluster.lab, boots(cluster.lab)
+    code, said = run(lab, "hamysql.fence_test")
+    assert code != 0
+    assert "confirm=galaxy-db" in said
+    assert restarted(lab, before) == []
+    code, said = run(lab, "hamysql.fence_test", "confirm=galaxy-db")
+    assert code == 0, said
+    assert sorted(restarted(lab, before)) == ["db1", "db2"]
+    cluster.wait_healthy()
+    shown = json.loads(api.salt_run(lab, "hamysql.status", "--out=json").stdout)
+    for name in lab.topology.names:
+        (level,) = shown[name]["fencing"]
+        assert level["devices"] == [f"p_fence_{name}"]
+        assert level["proven"], f"no proof for {name}: {said}"
+
+
+def test_a_node_alone_after_a_total_outage_serves_when_its_operator_says_so(cluster, progress):
+    lab, active, standby = cluster.lab, cluster.active, cluster.standby
+    for name in (standby, active):
+        api.power(lab, name, "off")
+    api.power(lab, active, "on")
+    api.wait_for_minions(lab, progress, [active])
+    code, said = run(lab, "hamysql.take_over", active)
+    assert code != 0
+    assert f"{standby} is off, says p_fence_{standby}" in said
+    assert "confirm=galaxy-db" in said
+    assert not api.status(lab)["database"], "it has served without being told to"
+    code, said = run(lab, "hamysql.take_over", active, "confirm=galaxy-db")
+    assert code == 0, said
+    assert api.status(lab)["active"] == active
+    outcome = api.start_probe(lab, 3).finish()
+    assert outcome.acknowledged > 0
+    api.power(lab, standby, "on")
+    cluster.wait_healthy()
+    assert cluster.active == active

@@ -1,0 +1,91 @@
+"""Fence devices as CIB elements, judged by pacemaker's own tools."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from hamysql import cib, cib_desired, cib_tools, config
+from hamysql.command import Result
+from hamysql.errors import Refused
+from support import load_pillar, parameters
+
+
+@pytest.fixture
+def fenced():
+    """A site with three devices for db1, in two levels, and one for db2."""
+    merged = config.layered(parameters(), load_pillar("fenced"))
+    return config.resolve(merged, minion_id="db1", nodename="db1")
+
+
+@pytest.fixture
+def wanted(fenced):
+    return cib_desired.desired(fenced)
+
+
+def by_id(root, name):
+    return next(element for element in root.iter() if element.get("id") == name)
+
+
+def params(root, name):
+    return {pair.get("name"): pair.get("value") for pair in by_id(root, name).findall("instance_attributes/nvpair")}
+
+
+def test_pacemaker_accepts_them(tools, make_cib, wanted):
+    tools.write(make_cib())
+    outcome = cib_tools.apply(tools.run, lambda _: wanted)
+    assert {"p_fence_db1", "l_fence_db1", "fl_db1_1", "fl_db1_2"} <= {change.id for change in outcome.plan.changes}
+    assert not cib_tools.apply(tools.run, lambda _: wanted).plan.changes, "a second time, nothing is changed"
+
+
+def test_a_node_never_runs_its_own_device(wanted):
+    away = {(item.get("rsc"), item.get("node"), item.get("score")) for item in wanted.iter("rsc_location")}
+    assert away == {
+        ("p_fence_db1", "db1", "-INFINITY"),
+        ("p_fence_db1_2", "db1", "-INFINITY"),
+        ("p_fence_db1_3", "db1", "-INFINITY"),
+        ("p_fence_db2", "db2", "-INFINITY"),
+    }
+
+
+def test_a_topology_is_there_where_a_node_has_several_devices(wanted):
+    levels = [(item.get("target"), item.get("index"), item.get("devices")) for item in wanted.iter("fencing-level")]
+    assert levels == [("db1", "1", "p_fence_db1"), ("db1", "2", "p_fence_db1_2,p_fence_db1_3")]
+
+
+def test_no_secret_is_in_the_cib_in_changes_or_in_words(wanted, make_cib):
+    planned = cib.plan(make_cib(), wanted)
+    shown = ET.tostring(wanted, "unicode") + planned.xml + json.dumps([change.__dict__ for change in planned.changes])
+    assert "canary" not in shown
+    assert params(wanted, "p_fence_db1")["password"] == "lrm://"
+    assert "lrm://" not in json.dumps([change.__dict__ for change in planned.changes]), "a secret looks like one"
+
+
+def test_the_active_node_is_worth_more_where_it_is_favoured(fenced):
+    assert "priority" not in ET.tostring(cib_desired.desired(fenced), "unicode")
+    fenced["fencing"]["favoured"] = "active"
+    group = by_id(cib_desired.desired(fenced), "g_mysql")
+    assert [(pair.get("name"), pair.get("value")) for pair in group.findall("meta_attributes/nvpair")] == [
+        ("priority", "1")
+    ]
+
+
+def test_a_pacemaker_without_secret_files_is_refused(fenced):
+    def run(argv, **_):
+        assert argv == ["pacemakerd", "--features"]
+        return Result(0, "Pacemaker 2.1.2\n Supporting v3.13.0: generated-manpages monotonic ncurses systemd\n")
+
+    with pytest.raises(Refused, match="password_script"):
+        cib_tools.need_secrets(run)
+
+
+def test_debians_pacemaker_has_them():
+    def run(argv, **_):
+        return Result(
+            0, Path(__file__).parents[1].joinpath("fixtures/pacemaker/pacemakerd-features-2.1.5.txt").read_text()
+        )
+
+    cib_tools.need_secrets(run)

@@ -1,0 +1,201 @@
+"""Fence devices from the pillar: what is derived of them, what is refused, what DRBD is told."""
+
+from __future__ import annotations
+
+import hashlib
+
+import pytest
+
+from hamysql import drbdconf, fencing
+from hamysql.errors import ConfigError
+
+
+def problems(resolve, given):
+    with pytest.raises(ConfigError) as caught:
+        resolve(given)
+    return {problem.path: (problem.found, problem.expected) for problem in caught.value.problems}
+
+
+def by_id(config):
+    return {device["id"]: device for device in config["fencing"]["devices"]}
+
+
+def test_a_device_knows_its_node_and_pacemaker_its_time(resolve, pillar):
+    devices = by_id(resolve(pillar("fenced")))
+    assert list(devices) == ["p_fence_db1", "p_fence_db1_2", "p_fence_db1_3", "p_fence_db2"]
+    options = devices["p_fence_db1_2"]["options"]
+    assert (options["pcmk_host_list"], options["pcmk_host_check"]) == ("db1", "static-list")
+    assert (options["pcmk_reboot_timeout"], options["pcmk_off_timeout"]) == ("30s", "30s")
+    assert devices["p_fence_db1"]["options"]["pcmk_reboot_timeout"] == "60s"
+
+
+def test_only_the_favoured_node_is_shot_later(resolve, pillar):
+    devices = by_id(resolve(pillar("fenced")))
+    delays = {name: device["options"].get("pcmk_delay_base") for name, device in devices.items()}
+    assert delays == {"p_fence_db1": None, "p_fence_db1_2": None, "p_fence_db1_3": None, "p_fence_db2": "7s"}
+
+
+def test_the_first_node_is_favoured_by_default(resolve, pillar):
+    given = pillar("fenced")
+    del given["fencing"]["favoured"]
+    devices = by_id(resolve(given))
+    assert {name for name, device in devices.items() if "pcmk_delay_base" in device["options"]} == {
+        "p_fence_db1",
+        "p_fence_db1_2",
+        "p_fence_db1_3",
+    }
+
+
+def test_the_active_node_can_be_favoured_by_pacemaker_itself(resolve, pillar):
+    given = pillar("fenced")
+    given["fencing"]["favoured"] = "active"
+    found = resolve(given)
+    assert found["pacemaker"]["properties"]["priority-fencing-delay"] == "7s"
+    assert not any("pcmk_delay_base" in device["options"] for device in found["fencing"]["devices"])
+
+
+def test_the_fencing_may_take_the_delay_and_all_devices_one_after_another(resolve, pillar):
+    properties = resolve(pillar("fenced"))["pacemaker"]["properties"]
+    assert properties["stonith-enabled"] == "true"
+    assert properties["stonith-timeout"] == f"{60 + 30 + 30 + 7 + fencing.MARGIN}s"
+
+
+def test_devices_of_one_level_are_needed_together(resolve, pillar):
+    levels = resolve(pillar("fenced"))["fencing"]["levels"]
+    assert levels["db1"] == [
+        {"level": 1, "devices": ["p_fence_db1"]},
+        {"level": 2, "devices": ["p_fence_db1_2", "p_fence_db1_3"]},
+    ]
+
+
+def test_a_node_is_told_the_secrets_of_the_other_ones_devices_only(resolve, pillar):
+    files = resolve(pillar("fenced"))["fencing"]["secret_files"]
+    (file,) = files
+    assert file["path"] == "/var/lib/pacemaker/lrm/secrets/p_fence_db2/password"
+    assert file["value"] == "canary-fence-password-2"
+    # cibsecret(8) writes `printf %s VALUE | md5sum`, and pacemaker refuses a value with another one
+    assert file["sign"] == hashlib.md5(b"canary-fence-password-2").hexdigest()
+    names = [
+        file["id"] for file in resolve(pillar("fenced"), minion_id="db2", nodename="db2")["fencing"]["secret_files"]
+    ]
+    assert names == ["db1-password", "db1-2-password", "db1-3-password"]
+
+
+def test_agents_and_what_they_work_through_are_installed(resolve, pillar):
+    assert {"fence-agents", "ipmitool"} <= set(resolve(pillar("fenced"))["package"]["names"])
+    given = pillar("fenced")
+    for devices in given["fencing"]["devices"].values():
+        devices[:] = [{"agent": "fence_virsh", "options": {"ip": "192.0.2.40"}}]
+    assert "ipmitool" not in resolve(given)["package"]["names"]
+    assert "fence-agents" not in resolve(pillar("minimal"))["package"]["names"]
+
+
+def test_a_node_without_a_device_is_refused_with_the_reason(resolve, pillar):
+    given = pillar("fenced")
+    del given["fencing"]["devices"]["db2"]
+    (path,) = found = problems(resolve, given)
+    assert path == "hamysql:fencing:devices:db2"
+    assert "both halves of a partition may go on writing" in found[path][1]
+
+
+def device(**options):
+    return {"agent": "fence_ipmilan", "options": options}
+
+
+WRONG = [
+    (device(password="x"), "hamysql:fencing:devices:db1:0:options:password", "secrets"),
+    (device(pcmk_host_list="db2"), "hamysql:fencing:devices:db1:0:options:pcmk_host_list", "under the node"),
+    (device(pcmk_delay_base="3s"), "hamysql:fencing:devices:db1:0:options:pcmk_delay_base", "hamysql:fencing:delay"),
+    ({"options": {}}, "hamysql:fencing:devices:db1:0:agent", "fence agent"),
+    ({"agent": "fence ipmi"}, "hamysql:fencing:devices:db1:0:agent", "fence_ipmilan"),
+    ({**device(), "level": 10}, "hamysql:fencing:devices:db1:0:level", "1 to 9"),
+    ({**device(), "timeout": "1 minute"}, "hamysql:fencing:devices:db1:0:timeout", "seconds"),
+    ({**device(), "secrets": {"password": None}}, "hamysql:fencing:devices:db1:0:secrets:password", "a text"),
+    ({**device(ip="1"), "secrets": {"ip": "1"}}, "hamysql:fencing:devices:db1:0:secrets:ip", "one place"),
+]
+
+
+@pytest.mark.parametrize(("entry", "path", "expected"), WRONG)
+def test_a_wrong_device_names_its_path(resolve, pillar, entry, path, expected):
+    given = pillar("fenced")
+    given["fencing"]["devices"]["db1"] = [entry]
+    found = problems(resolve, given)
+    assert list(found) == [path]
+    assert expected in found[path][1]
+
+
+def test_a_secret_is_not_in_the_message_about_it(resolve, pillar):
+    given = pillar("fenced")
+    given["fencing"]["devices"]["db1"][0]["secrets"]["password"] = "canary\nof two lines"
+    assert "canary" not in str(problems(resolve, given))
+
+
+def test_devices_of_a_node_that_there_is_not(resolve, pillar):
+    given = pillar("fenced")
+    given["fencing"]["devices"]["db3"] = [device(ip="192.0.2.23")]
+    assert problems(resolve, given)["hamysql:fencing:devices:db3"][1] == "one of the cluster's nodes: db1, db2"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("stonith-enabled", False),
+        ("stonith-enabled", "FALSE"),
+        ("stonith-enabled", "n"),
+        ("stonith_enabled", "false"),
+        ("startup-fencing", "no"),
+        ("no-quorum-policy", "ignore"),
+        ("no_quorum_policy", "ignore"),
+        ("stonith-timeout", "1s"),
+    ],
+)
+def test_no_property_gets_around_fencing(resolve, pillar, name, value):
+    given = pillar("fenced")
+    given["pacemaker"] = {"properties": {name: value}}
+    assert f"hamysql:pacemaker:properties:{name}" in problems(resolve, given)
+
+
+def test_the_opt_out_beside_devices_is_a_contradiction(resolve, pillar):
+    given = pillar("fenced")
+    given["fencing"]["i_accept_data_loss_without_fencing"] = True
+    assert list(problems(resolve, given)) == ["hamysql:fencing:i_accept_data_loss_without_fencing"]
+
+
+def test_the_handlers_of_fencing_are_not_the_pillars(resolve, pillar):
+    given = pillar("fenced")
+    given["storage"]["drbd"]["options"] = {"handlers": {"fence-peer": "/bin/true", "split-brain": "/bin/true"}}
+    assert list(problems(resolve, given)) == ["hamysql:storage:drbd:options:handlers:fence-peer"]
+
+
+def options(sections, name):
+    (resource,) = sections
+    return dict(next((part["options"] for part in resource["sections"] if part["name"] == name), []))
+
+
+def test_drbd_holds_writes_until_the_peer_is_fenced_in_the_words_of_its_version(resolve, pillar):
+    found = resolve(pillar("fenced"))["storage"]["drbd"]["resource_sections"]
+    assert list(found) == list(drbdconf.KERNELS)
+    old, new = found["8.4"], found["9"]
+    assert options(old, "disk")["fencing"] == options(new, "net")["fencing"] == "resource-and-stonith"
+    assert "fencing" not in options(old, "net") | options(new, "disk")
+    handlers = {
+        name: value.strip('"').split()[0].rpartition("/")[2] for name, value in options(old, "handlers").items()
+    }
+    assert handlers == {"fence-peer": "crm-fence-peer.sh", "after-resync-target": "crm-unfence-peer.sh"}
+    handlers = {
+        name: value.strip('"').split()[0].rpartition("/")[2] for name, value in options(new, "handlers").items()
+    }
+    assert handlers == {"fence-peer": "crm-fence-peer.9.sh", "unfence-peer": "crm-unfence-peer.9.sh"}
+
+
+def test_drbds_handler_waits_longer_than_pacemaker_fences(resolve, pillar):
+    """When its time is over it lets the writes go on, fenced or not."""
+    config = resolve(pillar("fenced"))
+    words = options(config["storage"]["drbd"]["resource_sections"]["8.4"], "handlers")["fence-peer"].strip('"').split()
+    assert int(words[words.index("--timeout") + 1]) > config["fencing"]["stonith_timeout"] + 2.2 * 3
+
+
+def test_without_fencing_drbd_is_told_nothing(resolve, pillar):
+    for sections in resolve(pillar("minimal"))["storage"]["drbd"]["resource_sections"].values():
+        assert "fencing" not in options(sections, "disk") | options(sections, "net")
+        assert options(sections, "handlers") == {}
