@@ -15,8 +15,8 @@ pytestmark = pytest.mark.long
 
 # The beginnings of the lines that an orchestration's progress has, in their order.
 MOMENTS = (
-    *("[1/", "[2/", "- create_metadata", "- up", "- wait_connected", "- seed", "- make_filesystem"),
-    *("- initialise_datadir", "- release", "- seal", "- starting corosync", "[5/", "[6/", "[7/"),
+    *("[1/", "[2/", "- create_metadata", "- up", "- wait_connected", "- skip_initial_sync", "- seed"),
+    *("- make_filesystem", "- initialise_datadir", "- release", "- seal", "- starting corosync", "[5/", "[6/", "[7/"),
 )
 
 
