@@ -42,6 +42,7 @@ class _Deployment:
         self.changed = 0
         self._survey = {}
         self.window = (0.0, 0.0)
+        self._pending = {}
 
     def survey(self):
         """What every member sees (``hamysql_node.survey``), asked again only after something may have changed."""
@@ -51,9 +52,23 @@ class _Deployment:
             self.window = (asked, time.time())
         return self._survey
 
+    def pending(self):
+        """What every member finds left to do in the running cluster (``hamysql_node.pending``): one job for three phases."""
+        if not self._pending:
+            self._pending = self.members.ask("hamysql_node.pending")
+        return self._pending
+
+    def nothing_left(self, what):
+        """Whether somebody can tell what is left of ``what``, and nobody finds anything; asked only where all was in place."""
+        if self.changed:
+            return False
+        answers = [found[what] for found in self.pending().values() if found[what] is not None]
+        return bool(answers) and not any(answers)
+
     def look_again(self):
-        """Forget the survey."""
+        """Forget what the members said."""
         self._survey = {}
+        self._pending = {}
 
     @property
     def first(self):
@@ -258,6 +273,11 @@ def resources_managed(name, cluster=None):
 
     def body(deployment):
         controllers = [survey["cluster"]["dc"] for survey in deployment.survey().values() if survey["cluster"]["dc"]]
+        if deployment.test and not controllers:
+            return _planned_anew(deployment)
+        if deployment.nothing_left("resources"):
+            drift = dict.fromkeys(line for found in deployment.pending().values() for line in found["drift"])
+            return {}, "\n".join(["no changes", *_put(drift)])
         if deployment.test:
             return _planned_resources(deployment, controllers[:1])
         node = controllers[0]
@@ -267,19 +287,27 @@ def resources_managed(name, cluster=None):
     return _phase(name, "resources", cluster, body)
 
 
+def _planned_anew(deployment):
+    """The plan for the configuration of a cluster that does not run."""
+    if _initialised(deployment):
+        return {}, "not known: pacemaker runs nowhere, and its configuration is compared when it does"
+    entries = plan_text.whole_cib(deployment.first)
+    return {"resources": entries}, _counted({"resources": entries}, "changes, to a cluster that is new")
+
+
 def _planned_resources(deployment, controller):
-    if not controller:
-        if _initialised(deployment):
-            return {}, "not known: pacemaker runs nowhere, and its configuration is compared when it does"
-        entries = plan_text.whole_cib(deployment.first)
-        return {"resources": entries}, _counted({"resources": entries}, "changes, to a cluster that is new")
+    """The plan for the configuration of the running cluster, and what pacemaker would do about it."""
     seen = deployment.members.ask("hamysql_cib.preview", controller)[controller[0]]
     entries = plan_text.cib(seen["changes"])
     lines = [_counted({"resources": entries}, "changes")]
-    lines += [f"left as somebody has put it: {sentence}" for sentence in seen["drift"]]
+    lines += _put(seen["drift"])
     if entries:
         lines += ["what pacemaker would do about it:", *(plan_text.actions(seen["actions"]) or ["nothing"])]
     return {"resources": entries} if entries else {}, "\n".join(lines)
+
+
+def _put(drift):
+    return [f"left as somebody has put it: {sentence}" for sentence in drift]
 
 
 def _initialised(deployment):
@@ -299,10 +327,13 @@ def service_answering(name, cluster=None, timeout=300):
     def body(deployment):
         if deployment.test:
             return {}, "not looked at with test=True"
+        address = deployment.first["vip"]["address"]
+        if deployment.nothing_left("service"):
+            return {}, f"{address} answers {' and '.join(deployment.pending())}"
         seen = deployment.members.ask("hamysql_mysql.wait_answering", timeout=timeout)
         if deployment.changed:
             deployment.look_again()
-        return {}, f"{deployment.first['vip']['address']} answers {' and '.join(seen)}"
+        return {}, f"{address} answers {' and '.join(seen)}"
 
     return _phase(name, "service", cluster, body)
 
@@ -321,6 +352,8 @@ def accounts_managed(name, cluster=None):
                 entries = plan_text.whole_accounts(deployment.first)
                 return {"accounts": entries}, _counted({"accounts": entries}, "changes, to a database that is new")
             raise NotReady("no member has a database server that answers on its local socket")
+        if deployment.nothing_left("accounts"):
+            return {}, f"no changes, on {serving[0]}"
         changes = _apply(deployment, "hamysql.mysql.accounts", serving[:1])
         return changes, f"{_counted(changes, 'changes')}, on {serving[0]}"
 

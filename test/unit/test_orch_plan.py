@@ -17,7 +17,7 @@ PHASES = [
     *("resources_managed", "service_answering", "accounts_managed", "summarised"),
 ]
 # Everything that a member may be asked while nothing may be changed.
-READING = {"hamysql_node.survey", "state.apply", "hamysql_cib.preview"}
+READING = {"hamysql_node.survey", "hamysql_node.pending", "state.apply", "hamysql_cib.preview"}
 NODE = {"online": True, "pending": False, "standby": False}
 
 
@@ -99,6 +99,11 @@ class Site:
             return {minion: Answer(self.surveys[minion]) for minion in minions}
         if function == "hamysql_cib.preview":
             return {minion: Answer(self.cib) for minion in minions}
+        if function == "hamysql_node.pending":
+            left = [change["id"] for change in self.cib["changes"]]
+            found = {"service": "", "drift": self.cib["drift"]}
+            tell = {"db1": {"resources": left, "accounts": None}, "db2": {"resources": None, "accounts": []}}
+            return {minion: Answer({**found, **tell[minion]}) for minion in minions}
         assert function == "state.apply", function
         return {minion: Answer(self.applied.get((kwargs["mods"], minion), NOTHING)) for minion in minions}
 
