@@ -167,17 +167,12 @@ def members_checked(name, cluster=None):
         for survey in deployment.survey().values():
             if survey["code"] != deployment.master.code:
                 raise HamysqlError("the master has another version of hamysql: run `salt-run saltutil.sync_all` on it")
-            if survey["settings"]["cluster"] != deployment.first["cluster"]:
-                raise HamysqlError(
-                    "the members' pillars do not agree on hamysql:cluster; give all of them the same one"
-                )
-        findings = preflight.judge(deployment.survey(), deployment.window)
+        findings, evidence = preflight.judge(deployment.survey(), deployment.window), []
         try:
             _plan(deployment)
-            refusal = preflight.refusal(findings)
         except Refused as exc:
-            refusal = preflight.refusal(findings, [str(exc)])
-        if refusal:
+            evidence.append(str(exc))
+        if refusal := preflight.refusal(findings, evidence):
             raise Refused(refusal)
         warnings = [f"WARNING: {warning}" for warning in (*deployment.first["warnings"], *findings)]
         for warning in warnings:
