@@ -174,12 +174,11 @@ def members_checked(name, cluster=None):
             evidence.append(str(exc))
         if refusal := preflight.refusal(findings, evidence):
             raise Refused(refusal)
-        warnings = [f"WARNING: {warning}" for warning in (*deployment.first["warnings"], *findings)]
-        for warning in warnings:
-            deployment.say("step", "members", warning)
+        for warning in deployment.first["warnings"]:
+            deployment.say("step", "members", f"WARNING: {warning}")
         names = ", ".join(deployment.members.minions)
         said = f"{names} answer, their pillar is valid, their disks are blank or ours, and they are fit for each other"
-        return {}, "\n".join([said, *warnings])
+        return {}, "\n".join([said, *(f"WARNING: {finding}" for finding in findings)])
 
     return _phase(name, "members", cluster, body)
 
@@ -297,7 +296,10 @@ def _planned_resources(deployment, controller):
     lines = [_counted({"resources": entries}, "changes")]
     lines += _put(seen["drift"])
     if entries:
-        lines += ["what pacemaker would do about it:", *(plan_text.actions(seen["actions"]) or ["nothing"])]
+        lines += [
+            "what pacemaker would do about it:",
+            *(f"  {line}" for line in plan_text.actions(seen["actions"]) or ["nothing"]),
+        ]
     return {"resources": entries} if entries else {}, "\n".join(lines)
 
 

@@ -243,5 +243,5 @@ def text(phases: Sequence[tuple[str, str, Mapping[str, Any]]]) -> str:
     lines = []
     for phase, comment, changes in phases:
         first, *rest = comment.splitlines() or [""]
-        lines += [f"{phase}: {first}", *(INDENT + line for line in (*rest, *flat(changes)))]
+        lines += [f"{phase}: {first}", *(INDENT + line for line in (*flat(changes), *rest))]
     return "\n".join(lines)
