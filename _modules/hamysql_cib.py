@@ -9,9 +9,11 @@ Every function works on the whole cluster, from any node whose pacemaker runs.
 from __future__ import annotations
 
 import dataclasses
+import time
 
-from hamysql import cib, cib_desired, cib_drift, cib_tools
+from hamysql import cib, cib_desired, cib_drift, cib_move, cib_tools, wait
 from hamysql.command import run
+from hamysql.errors import Refused
 
 __virtualname__ = "hamysql_cib"
 
@@ -50,6 +52,59 @@ def drift():
         salt db1 hamysql_cib.drift
     """
     return list(cib_drift.drift(cib_tools.query(run)))
+
+
+def interventions():
+    """
+    Those of ``hamysql_cib.drift`` that decide where and whether something runs; nothing is moved or restarted meanwhile.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt db1 hamysql_cib.interventions
+    """
+    return list(cib_drift.interventions(cib_tools.query(run)))
+
+
+def move(node, timeout=900):
+    """
+    Move the service to a node, through pacemaker, and leave it there: no constraint stays behind.
+
+    node
+        The name of a node.
+    timeout
+        Seconds for it to run there, 900 by default: stopping, promoting and a crash recovery may be part of it. As long,
+        and half as long again, pacemaker heeds the constraint if this function is killed; the next ``apply`` takes it away.
+
+    Returns False where the service was there already, else True. Raises ``Refused`` while somebody has a hand on the cluster (see
+    ``interventions``), and ``NotReady`` with what was seen last.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt db1 hamysql_cib.move db2
+    """
+
+    def place():
+        found = __salt__["hamysql_cluster.status"]()["resources"]
+        return next((item["node"] for item in found if item["id"] == "p_mysql" and item["role"] == "Started"), None)
+
+    if place() == node:
+        return False
+    hands = cib_drift.interventions(cib_tools.query(run))
+    if hands:
+        raise Refused("nothing is moved while this is so:\n" + "\n".join(f"  - {hand}" for hand in hands))
+    site = __salt__["hamysql.config"]()
+    until = time.time() + 1.5 * timeout
+    cib_tools.apply(run, lambda _: cib_move.desired(site, node, until))
+    try:
+        what = f"pacemaker runs the database on {node}"
+        wait.until(place, lambda seen: seen == node, what, timeout=timeout, interval=2, describe=_place_in_words)
+    finally:
+        cib_tools.apply(run, _wanted)
+    return True
 
 
 def diff(adopt=None):
@@ -120,6 +175,10 @@ def configure(text=None, test=False):
     if test:
         return _returned(cib_tools.preview(run, wanted, tag=cib.TEXT_TAG, after=_applied))
     return _returned(cib_tools.apply(run, wanted, tag=cib.TEXT_TAG))
+
+
+def _place_in_words(node):
+    return f"it runs on {node}" if node else "it runs nowhere"
 
 
 def preview():

@@ -7,12 +7,13 @@ again at what the node itself sees before it acts, and can be called by hand and
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from hamysql import disk, drbd, latch, wait
 from hamysql.command import run
 from hamysql.errors import CommandFailed, Refused
-from hamysql.plan import Latch, Stage
+from hamysql.replica import Latch, Stage
 
 __virtualname__ = "hamysql_drbd"
 
@@ -37,17 +38,23 @@ def _status(options):
     return drbd.parse_json(run(["drbdsetup", "status", "--json"]).stdout, options["resource"])
 
 
-def _generation(options):
-    """``None`` where there is no metadata, or nothing yet to read it with."""
-    result = None
+def _generation(site):
+    """``None`` where there is no metadata. From the disk itself where DRBD is not installed or configured yet."""
+    options = site["storage"]["drbd"]
     if Path(f"/etc/drbd.d/{options['resource']}.res").exists():
         try:
             result = run(["drbdadm", "get-gi", options["resource"]], accept=range(256))
         except CommandFailed:
-            return None
-    if result is None or result.returncode:
-        return None
-    return drbd.parse_generation(result.stdout)
+            result = None
+        if result is not None and not result.returncode:
+            return drbd.parse_generation(result.stdout)
+    device = _disk(site)
+    size = disk.size(run, device)
+    return None if size is None else drbd.read_generation(device, size)
+
+
+def _disk(site):
+    return site["cluster"]["nodes"][site["self"]]["disk"]
 
 
 def status():
@@ -70,7 +77,8 @@ def status():
 def generation():
     """
     The generation identifiers of this node's data, as hexadecimal text: ``{"current", "bitmap", "history": [...],
-    "just_created"}``; ``{}`` without metadata. Source of their meaning: DRBD user's guide, "Generation identifiers".
+    "consistent", "just_created"}``; ``{}`` without metadata. Source of their meaning: DRBD user's guide, "Generation
+    identifiers".
 
     CLI Example:
 
@@ -78,20 +86,24 @@ def generation():
 
         salt db1 hamysql_drbd.generation
     """
-    found = _generation(_site(misnamed=True)[1])
+    found = _generation(_site(misnamed=True)[0])
     if found is None:
         return {}
     return {
         "current": f"{found.current:016X}",
         "bitmap": f"{found.bitmap:016X}",
         "history": [f"{uuid:016X}" for uuid in found.history],
+        "consistent": found.consistent,
         "just_created": found.just_created,
     }
 
 
-def create_metadata():
+def create_metadata(run_id=""):
     """
     Write DRBD's metadata to this node's disk (``drbdadm create-md``), if the disk is provably blank.
+
+    run_id
+        The orchestration's job, for the latch: what another run has made is not new. Empty by default.
 
     Returns ``True`` when metadata was written, ``False`` when hamysql's own was there. Raises ``Refused`` for a disk that
     holds anything else, whatever it is.
@@ -103,7 +115,7 @@ def create_metadata():
         salt db1 hamysql_drbd.create_metadata
     """
     site, options = _site()
-    device = site["cluster"]["nodes"][site["self"]]["disk"]
+    device = _disk(site)
     resource = options["resource"]
     known = latch.read(resource)
     found = disk.signatures(run, device)
@@ -111,18 +123,19 @@ def create_metadata():
     uuid = metadata.uuid if metadata else ""
     if known and uuid and known.device_uuid == uuid:
         return False
-    used = disk.uses(run, device)
-    if used:
-        raise Refused(f"{device} is in use: {', '.join(used)}")
+    above = disk.occupants(run, device, options["device"])
+    if above.uses or above.partitions:
+        raise Refused(f"{device} is in use: {', '.join((*above.uses, *above.partitions))}")
     if metadata and known and known.stage == Stage.CLAIMED:
         # Cut off between writing the metadata and recording it: it is ours if nothing was ever written through it.
-        generations = _generation(options)
+        generations = _generation(site)
         if generations is None or not generations.just_created:
             raise Refused(f"{device} holds DRBD metadata that hamysql did not make")
         found = [signature for signature in found if signature is not metadata]
+        run_id = known.run
     if found:
         raise Refused(f"{device} is not blank: {', '.join(map(str, found))}")
-    claim = Latch(site["cluster"]["name"], resource, device, Stage.CLAIMED)
+    claim = Latch(site["cluster"]["name"], resource, device, Stage.CLAIMED, run=str(run_id))
     if not uuid:
         latch.write(claim)
         # Standard input is empty: drbdmeta cancels wherever it would have to ask. It would, about metadata that has no
@@ -130,7 +143,7 @@ def create_metadata():
         force = ["--force"] if metadata else []
         run(["drbdadm", "create-md", *force, resource], timeout=600)
         uuid = next(signature.uuid for signature in disk.signatures(run, device) if signature.type == "drbd")
-    latch.write(Latch(claim.cluster, resource, device, Stage.METADATA, uuid))
+    latch.write(replace(claim, stage=Stage.METADATA, device_uuid=uuid))
     return True
 
 
@@ -180,6 +193,44 @@ def wait_connected(timeout=60):
     return found.as_dict()
 
 
+def skip_initial_sync(run_id):
+    """
+    Declare two new, empty replicas equal (``drbdadm -- --clear-bitmap new-current-uuid``), on the node that is to be seeded.
+
+    run_id
+        The orchestration's job; the metadata must have been made in it.
+
+    Returns ``True`` when it was done, ``False`` when it was before. Raises ``Refused`` unless this node's metadata was made in
+    this run and never written to, and DRBD calls both connected sides ``Inconsistent``, which a side with data never
+    is. The peer's kernel checks its own side again. Source: DRBD user's guide, "Skipping initial device synchronization".
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt db1 hamysql_drbd.skip_initial_sync 20260131120000000000
+    """
+    site, options = _site()
+    resource = options["resource"]
+    known = latch.read(resource)
+    seen = _status(options)
+    if known and known.stage == Stage.SEEDING and known.run == str(run_id) and seen and seen.up_to_date:
+        return False
+    if known is None or known.stage != Stage.METADATA or not known.run or known.run != str(run_id):
+        raise Refused(
+            f"the metadata of {resource} was not made in run {run_id}: its first synchronisation is not skipped"
+        )
+    state = (seen.connection, seen.role, seen.peer_role, seen.disk, seen.peer_disk) if seen else ()
+    if state != ("Connected", "Secondary", "Secondary", "Inconsistent", "Inconsistent"):
+        raise Refused(f"{resource} is {' '.join(state) or 'not configured'}: the sides are not both new and connected")
+    new = _generation(site)
+    if new is None or not new.just_created:
+        raise Refused(f"{resource} holds data of generation {new}: its first synchronisation is not skipped")
+    latch.write(replace(known, stage=Stage.SEEDING))
+    run(["drbdadm", "--", "--clear-bitmap", "new-current-uuid", resource])
+    return True
+
+
 def seed():
     """
     Make this node the source of the first data: ``drbdadm primary --force``, once in the life of a cluster.
@@ -193,7 +244,7 @@ def seed():
 
         salt db1 hamysql_drbd.seed
     """
-    _, options = _site()
+    site, options = _site()
     resource = options["resource"]
     known = latch.read(resource)
     seen = _status(options)
@@ -205,11 +256,11 @@ def seed():
         raise Refused(f"{resource} is {seen}: the peer has to be connected and secondary")
     if known.stage >= Stage.SEEDING and seen.role == "Primary":
         return False
-    new = _generation(options)
+    new = _generation(site)
     if new is not None and new.just_created:
         if seen.disk != "Inconsistent" or seen.peer_disk != "Inconsistent":
             raise Refused(f"{resource} is {seen.disk}/{seen.peer_disk}: one side holds data already")
-        latch.write(Latch(known.cluster, resource, known.disk, Stage.SEEDING, known.device_uuid))
+        latch.write(replace(known, stage=Stage.SEEDING))
         run(["drbdadm", "primary", "--force", resource])
     elif known.stage >= Stage.SEEDING:
         run(["drbdadm", "primary", resource])
@@ -238,3 +289,35 @@ def release():
         return False
     run(["drbdadm", "secondary", options["resource"]])
     return True
+
+
+def rejoin():
+    """
+    Let DRBD and pacemaker try this node's replaced disk, after they have given up on the old one.
+
+    Attaches the disk where the resource is up without one, and has pacemaker, where it runs here, forget the failures
+    of ``p_drbd_mysql`` on this node and start it again.
+
+    Returns ``True`` when something was done. Raises ``Refused`` unless the disk holds hamysql's new metadata, which DRBD
+    fills from the other node.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt db2 hamysql_drbd.rejoin
+    """
+    site, options = _site()
+    resource = options["resource"]
+    known = latch.read(resource)
+    new = _generation(site)
+    if known is None or known.stage != Stage.INITIALISED or new is None or not new.just_created:
+        raise Refused(f"this node has no new replica of {resource} that could join")
+    seen = _status(options)
+    attach = seen is not None and seen.disk == "Diskless"
+    if attach:
+        run(["drbdadm", "attach", resource])
+    managed = __salt__["hamysql_cluster.status"]()["running"]
+    if managed:
+        run(["crm_resource", "--cleanup", "--resource", "p_drbd_mysql", "--node", site["self"]], timeout=120)
+    return attach or managed

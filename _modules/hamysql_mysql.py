@@ -23,8 +23,7 @@ def _config(misnamed=False):
 
 
 def _execute(config, sql):
-    argv = [config["client"], "--no-defaults", "--protocol=socket", f"--socket={config['socket']}", "--user=root"]
-    return run([*argv, "--batch", "--skip-column-names"], stdin=sql).stdout
+    return run(mysql.client(config), stdin=sql).stdout
 
 
 def active():

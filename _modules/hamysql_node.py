@@ -24,7 +24,8 @@ def survey():
 
     Returns ``{"code": digest of the formula's code here, "pillar": digest of the pillar, "settings": the configuration with
     masked secrets, "storage": see hamysql_storage.survey, "cluster": see hamysql_cluster.status, "database": whether a server
-    answers on the local socket, "facts": see hamysql_node.facts}``.
+    answers on the local socket, "pending": see hamysql_change.pending, "stale": whether this minion's process has other code
+    of the formula in memory than is on its disk, "facts": see hamysql_node.facts}``.
 
     CLI Example:
 
@@ -41,10 +42,37 @@ def survey():
         "storage": __salt__["hamysql_storage.survey"](),
         "cluster": cluster,
         "database": __salt__["hamysql_mysql.active"](),
+        "pending": __salt__["hamysql_change.pending"](),
+        "stale": fingerprint.stale(),
         "facts": facts(cluster["running"]),
     }
     seen["facts"]["clock"] = [started, time.time()]
     return seen
+
+
+def pending():
+    """
+    What is left to do in the running cluster, as far as this node can tell. Reads only.
+
+    Every member looks at the virtual IP, the controller also at the cluster's configuration, and the active node at the
+    accounts. Returns ``{"service": "" or a sentence on why the database does not answer, "resources": ids that differ or
+    None, "drift": see hamysql_cib.drift, "accounts": names that differ or None}``; None where it is another node's to tell.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'db*' hamysql_node.pending
+    """
+    seen = __salt__["hamysql_mysql.ping"]()
+    found = {"service": "" if seen["answers"] else seen["seen"], "resources": None, "drift": [], "accounts": None}
+    if __salt__["hamysql_cluster.status"]()["dc"] == __salt__["hamysql.config"]()["self"]:
+        cluster = __salt__["hamysql_cib.preview"]()
+        found["resources"] = [change["id"] for change in cluster["changes"]]
+        found["drift"] = cluster["drift"]
+    if __salt__["hamysql_mysql.active"]():
+        found["accounts"] = list(__salt__["hamysql_mysql.pending"]())
+    return found
 
 
 def facts(running=False):
@@ -107,29 +135,3 @@ def _vip_owner(vip, interfaces):
         return reach.owner(vip["interface"], vip["address"])
     except OSError:
         return ""
-
-
-def pending():
-    """
-    What is left to do in the running cluster, as far as this node can tell. Reads only.
-
-    Every member looks at the virtual IP, the controller also at the cluster's configuration, and the active node at the
-    accounts. Returns ``{"service": "" or a sentence on why the database does not answer, "resources": ids that differ or
-    None, "drift": see hamysql_cib.drift, "accounts": names that differ or None}``; None where it is another node's to tell.
-
-    CLI Example:
-
-    .. code-block:: bash
-
-        salt 'db*' hamysql_node.pending
-    """
-    seen = __salt__["hamysql_mysql.ping"]()
-    found = {"service": "" if seen["answers"] else seen["seen"], "resources": None, "drift": [], "accounts": None}
-    if __salt__["hamysql_cluster.status"]()["dc"] == __salt__["hamysql.config"]()["self"]:
-        cluster = __salt__["hamysql_cib.diff"]()
-        text = __salt__["hamysql_cib.configure"](test=True)
-        found["resources"] = [change["id"] for change in [*cluster["changes"], *text["changes"]]]
-        found["drift"] = cluster["drift"]
-    if __salt__["hamysql_mysql.active"]():
-        found["accounts"] = list(__salt__["hamysql_mysql.pending"]())
-    return found

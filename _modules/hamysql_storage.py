@@ -2,7 +2,7 @@
 The storage of one node: what is on its disk, and the verbs that make the file system and the first, empty database.
 
 The verbs are called by the orchestration on the one node that its plan chose. Each looks at the latch and at the node itself
-before it acts; none of them can be brought to run on data.
+before it acts; none of them can be brought to run on the cluster's data.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 from hamysql import disk, latch
 from hamysql.command import run
 from hamysql.errors import Refused
-from hamysql.plan import Stage
+from hamysql.replica import Latch, Stage
 
 __virtualname__ = "hamysql_storage"
 
@@ -27,12 +27,17 @@ def _site(misnamed=False):
     return __salt__["hamysql.config"](misnamed=misnamed)
 
 
+def _disk(site):
+    return site["cluster"]["nodes"][site["self"]]["disk"]
+
+
 def survey():
     """
     What this node sees of its replica; reads only, and works before anything is installed.
 
     Returns ``{"disk": path, "size": bytes or None, "signatures": [{"type", "offset", "uuid"}], "uses": [sentence],
-    "generation": {...} or {}, "status": {...} or {}, "latch": {...} or {}}``, as :mod:`hamysql.plan` wants it.
+    "partitions": [path], "names": [stable path], "generation": {...} or {}, "status": {...} or {}, "latch": {...} or {}}``,
+    as :mod:`hamysql.plan` wants it.
 
     CLI Example:
 
@@ -41,18 +46,104 @@ def survey():
         salt 'db*' hamysql_storage.survey
     """
     site = _site(misnamed=True)
-    device = site["cluster"]["nodes"][site["self"]]["disk"]
+    device = _disk(site)
     size = disk.size(run, device)
+    there = size is not None
+    above = disk.occupants(run, device, site["storage"]["drbd"]["device"]) if there else disk.Occupants()
     known = latch.read(site["storage"]["drbd"]["resource"])
     return {
         "disk": device,
         "size": size,
-        "signatures": [asdict(signature) for signature in disk.signatures(run, device)] if size is not None else [],
-        "uses": list(disk.uses(run, device)) if size is not None else [],
+        "signatures": [asdict(signature) for signature in disk.signatures(run, device)] if there else [],
+        "uses": list(above.uses),
+        "partitions": list(above.partitions),
+        "names": list(disk.stable_names(device)) if there else [],
         "generation": __salt__["hamysql_drbd.generation"](),
         "status": __salt__["hamysql_drbd.status"](),
         "latch": known.as_dict() if known else {},
     }
+
+
+def wipe(found):
+    """
+    Destroy what is on this node's disk, if the pillar gives up this very disk (``hamysql:storage:drbd:wipe``).
+
+    found
+        The signatures that are to be destroyed, as ``salt-run hamysql.plan`` shows them, a list of texts: the disk must hold
+        exactly these.
+
+    Returns ``True`` when it was wiped, ``False`` when it is blank. Raises ``Refused`` for a disk that is in use, that the pillar
+    does not name, that holds something else, or hamysql's own replica.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt db2 hamysql_storage.wipe '["ext4 at byte 1080"]'
+    """
+    site = _site()
+    options, device = site["storage"]["drbd"], _disk(site)
+    named = options["wipe"].get(site["self"])
+    names = disk.stable_names(device)
+    if named not in names:
+        raise Refused(f"hamysql:storage:drbd:wipe names {named or 'nothing'} for {site['self']}, not {names[0]}")
+    signatures = disk.signatures(run, device)
+    seen = [str(signature) for signature in signatures]
+    if not seen:
+        return False
+    known = latch.read(options["resource"])
+    uuids = [signature.uuid.lower() for signature in signatures if signature.type == "drbd"]
+    if known and known.device_uuid.lower() in uuids:
+        raise Refused(f"{device} holds this node's replica of {options['resource']}: it is not wiped")
+    if seen != list(found):
+        raise Refused(f"{device} holds {', '.join(seen)}, not {', '.join(found)}")
+    uses = disk.occupants(run, device, options["device"]).uses
+    status = __salt__["hamysql_drbd.status"]()
+    if uses or status:
+        raise Refused(f"{device} is in use: {', '.join(uses) or 'by DRBD'}")
+    disk.wipe(run, device)
+    left = disk.signatures(run, device)
+    if left:
+        raise Refused(f"{device} was wiped, and still holds {', '.join(map(str, left))}")
+    return True
+
+
+def adopt(device_uuid):
+    """
+    Record that the replica on this node's disk is the cluster's own, where the node has forgotten it (it was installed again).
+
+    The orchestration does so where the other member holds the same data. By hand it says that a disk which no member
+    knows holds this cluster's data.
+
+    device_uuid
+        The UUID of the DRBD metadata on this very disk, as ``wipefs`` and ``salt-run hamysql.plan`` show it.
+
+    Returns ``True`` when it was recorded, ``False`` when it was before. Raises ``Refused`` for a disk without that metadata, or
+    without data, and where this node's latch is about something else.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-call hamysql_storage.adopt e7c4c235a46d231d
+    """
+    site = _site()
+    resource, device = site["storage"]["drbd"]["resource"], _disk(site)
+    known = latch.read(resource)
+    wanted = str(device_uuid).lower()
+    if known and known.stage == Stage.INITIALISED and known.device_uuid.lower() == wanted:
+        return False
+    if known:
+        raise Refused(f"this node's latch is about {known.resource} on {known.disk} already ({known.stage.name})")
+    signatures = disk.signatures(run, device)
+    uuid = next((signature.uuid for signature in signatures if signature.type == "drbd"), "")
+    if not uuid or uuid.lower() != wanted:
+        raise Refused(f"{device} holds {', '.join(map(str, signatures)) or 'nothing'}, not DRBD metadata {wanted}")
+    generation = __salt__["hamysql_drbd.generation"]()
+    if not generation or generation["just_created"]:
+        raise Refused(f"the replica on {device} has never held data")
+    latch.write(Latch(site["cluster"]["name"], resource, device, Stage.INITIALISED, uuid))
+    return True
 
 
 def _chosen(site):

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from salt.exceptions import CommandExecutionError
 
+from hamysql import change, plan_text, progress, secretfile
 from hamysql import plan as planner
-from hamysql import plan_text, progress, secretfile
 from hamysql import preflight as judge
 from hamysql.command import run
 from hamysql.errors import Refused
@@ -38,7 +38,7 @@ def members(cluster=None):
 
 def status(cluster=None):
     """
-    What runs where: ``{node: {"cluster": {...}, "drbd": {...}, "database": bool}}``.
+    What runs where, and what is pending: ``{node: {"cluster": {...}, "drbd": {...}, "database": bool, "pending": [sentence]}}``.
 
     CLI Example:
 
@@ -48,7 +48,12 @@ def status(cluster=None):
     """
     surveys = survey(cluster)
     return {
-        node: {"cluster": seen["cluster"], "drbd": seen["storage"]["status"], "database": seen["database"]}
+        node: {
+            "cluster": seen["cluster"],
+            "drbd": seen["storage"]["status"],
+            "database": seen["database"],
+            "pending": [str(item) for item in change.from_dicts(seen["pending"])],
+        }
         for node, seen in surveys.items()
     }
 
@@ -88,7 +93,7 @@ def preflight(cluster=None):
     findings = judge.judge(surveys, (asked, time.time()))
     forbidding = [str(finding) for finding in findings if finding.refuses]
     try:
-        _steps(surveys)
+        planner.storage(*planner.from_surveys(surveys))
     except Refused as exc:
         forbidding.append(str(exc))
     return [*forbidding, *(f"WARNING: {finding}" for finding in findings if not finding.refuses)]
@@ -126,13 +131,7 @@ def steps(cluster=None):
 
         salt-run hamysql.steps
     """
-    return [str(step) for step in _steps(survey(cluster))]
-
-
-def _steps(surveys):
-    settings = next(iter(surveys.values()))["settings"]
-    seen = [planner.Member.from_survey(node, seen["storage"]) for node, seen in surveys.items()]
-    return planner.storage(seen, settings["cluster"]["name"], settings["storage"]["drbd"]["resource"])
+    return [str(step) for step in planner.storage(*planner.from_surveys(survey(cluster)))]
 
 
 def secrets(path, cluster=None, gpg_key=None):

@@ -15,7 +15,7 @@ import time
 
 from salt.exceptions import CommandExecutionError
 
-from hamysql import highstate, plan, plan_text, preflight
+from hamysql import change, highstate, plan, plan_text, preflight, rolling
 from hamysql.errors import HamysqlError, NotReady, Refused
 from hamysql.master import Lock, Master
 from hamysql.members import NoAnswer
@@ -131,9 +131,11 @@ def _counted(changes, what):
 
 
 def _plan(deployment):
-    surveys = deployment.survey()
-    members = [plan.Member.from_survey(node, survey["storage"]) for node, survey in surveys.items()]
-    return plan.storage(members, deployment.members.cluster, deployment.first["storage"]["drbd"]["resource"])
+    return plan.storage(*plan.from_surveys(deployment.survey(), deployment.jid))
+
+
+def _warnings(deployment):
+    return [*deployment.first["warnings"], *plan.warnings(*plan.from_surveys(deployment.survey(), deployment.jid))]
 
 
 def _current(deployment):
@@ -164,17 +166,25 @@ def members_checked(name, cluster=None):
             deployment.members.ask("saltutil.sync_all", refresh=False)
             deployment.members.ask("saltutil.refresh_pillar", wait=True, timeout=30)
             deployment.look_again()
-        for survey in deployment.survey().values():
+        for node, survey in deployment.survey().items():
+            if survey["stale"]:
+                minion = deployment.members.minions[node]
+                raise HamysqlError(
+                    f"{node} (minion {minion}) keeps an older version of hamysql in memory: restart its minion with "
+                    f"`salt {minion} service.restart salt-minion no_block=True`, and run hamysql.orch again"
+                )
             if survey["code"] != deployment.master.code:
                 raise HamysqlError("the master has another version of hamysql: run `salt-run saltutil.sync_all` on it")
         findings, evidence = preflight.judge(deployment.survey(), deployment.window), []
+        if refused := change.by_members(change.REFUSED, deployment.survey()):
+            evidence.append("this cannot be changed in place:\n" + "\n".join(f"  - {sentence}" for sentence in refused))
         try:
             _plan(deployment)
         except Refused as exc:
             evidence.append(str(exc))
         if refusal := preflight.refusal(findings, evidence):
             raise Refused(refusal)
-        for warning in deployment.first["warnings"]:
+        for warning in _warnings(deployment):
             deployment.say("step", "members", f"WARNING: {warning}")
         names = ", ".join(deployment.members.minions)
         said = f"{names} answer, their pillar is valid, their disks are blank or ours, and they are fit for each other"
@@ -206,16 +216,19 @@ def storage_initialised(name, cluster=None):
         steps = _plan(deployment)
         if deployment.test:
             return {"storage": [str(step) for step in steps]} if steps else {}, f"{len(steps)} steps planned"
-        done = []
-        for _ in range(3):
+        done, stale = [], True  # the survey is that of the first phase
+        for _ in range(_ROUNDS):
             for step in steps:
+                if step.fresh and stale:
+                    break  # it is decided again, from what the members see now
                 deployment.say("step", "storage", str(step))
                 module = "hamysql_drbd" if step.action in _DRBD else "hamysql_storage"
-                returned = deployment.members.ask(f"{module}.{step.action}", step.nodes)
+                returned = deployment.members.ask(f"{module}.{step.action}", step.nodes, **step.arguments)
                 done += [f"{step.action} on {node}" for node, value in returned.items() if value is True]
+                stale = True
             if steps:
                 deployment.look_again()
-                steps = _plan(deployment)
+                steps, stale = _plan(deployment), False
         if steps:
             raise NotReady(f"the storage does not get ready, this is planned again and again: {steps[0]}")
         return ({"storage": done} if done else {}), _counted({"storage": done}, "steps")
@@ -223,7 +236,8 @@ def storage_initialised(name, cluster=None):
     return _phase(name, "storage", cluster, body)
 
 
-_DRBD = frozenset(("create_metadata", "up", "wait_connected", "seed", "release"))
+_DRBD = frozenset(("create_metadata", "up", "wait_connected", "skip_initial_sync", "seed", "release", "rejoin"))
+_ROUNDS = 6  # two disks to wipe, the rest, and one to see that nothing is left
 
 
 def cluster_online(name, cluster=None, timeout=180):
@@ -279,6 +293,61 @@ def resources_managed(name, cluster=None):
         return changes, f"{_counted(changes, 'changes')}, by {node}"
 
     return _phase(name, "resources", cluster, body)
+
+
+def changes_rolled(name, cluster=None, timeout=1800):
+    """
+    What waits for a restart has had it: the standby first, then a switchover, then the other node. Nothing moves where
+    nothing is pending, and nothing at all unless the cluster is whole and nobody has a hand on it.
+
+    timeout
+        Seconds for a node to be back and synchronised, 1800 by default.
+    """
+
+    def body(deployment):
+        names = list(deployment.members.minions)
+        if deployment.changed and not deployment.test:
+            deployment.look_again()
+        steps = rolling.steps(deployment.survey())
+        if deployment.test:
+            return {"changes": [str(step) for step in steps]} if steps else {}, f"{len(steps)} steps planned"
+        if steps and deployment.changed:
+            deployment.members.ask("hamysql_change.settle", names[:1])
+            deployment.look_again()
+            steps = rolling.steps(deployment.survey())
+        done = []
+        for _ in range(2 * len(names)):
+            if not steps:
+                break
+            step = steps[0]
+            drift = deployment.members.ask("hamysql_cib.interventions", names[:1])
+            if obstacles := rolling.obstacles(deployment.survey(), drift[names[0]]):
+                raise _Unfinished(done, steps, obstacles)
+            deployment.say("step", "changes", str(step))
+            if step.action == rolling.SWITCH_OVER:
+                deployment.members.ask("hamysql_change.check_options", [step.node])
+                deployment.members.ask("hamysql_cib.move", [step.node], node=step.node)
+            else:
+                deployment.members.ask("hamysql_change.restart", [step.node])
+            deployment.members.ask("hamysql_change.wait_whole", [step.node], nodes=names, timeout=timeout)
+            done.append(str(step))
+            deployment.look_again()
+            steps = rolling.steps(deployment.survey())
+        if steps:
+            raise _Unfinished(done, steps, ["it is still pending after a restart"])
+        return ({"changes": done} if done else {}), "; ".join(done) or "nothing waits for a restart"
+
+    return _phase(name, "changes", cluster, body)
+
+
+class _Unfinished(NotReady):
+    """A rolling step could not be done; carries those that were."""
+
+    def __init__(self, done, steps, reasons):
+        self.changes = {"changes": done} if done else {}
+        lines = ["this waits for a restart:", *(f"  - {step}" for step in steps), "and nothing is restarted because:"]
+        lines += [f"  - {reason}" for reason in reasons]
+        super().__init__("\n".join([*lines, "Put that right, and run hamysql.orch again."]))
 
 
 def _planned_anew(deployment):
@@ -381,7 +450,7 @@ def summarised(name, cluster=None):
         lines = [f"cluster {deployment.members.cluster}, virtual IP {vip}"]
         for node, survey in deployment.survey().items():
             lines.append(f"  {node}: {_roles(survey)}")
-        lines += [f"  WARNING: {warning}" for warning in deployment.first["warnings"]]
+        lines += [f"  WARNING: {warning}" for warning in _warnings(deployment)]
         count = deployment.changed
         verb = "would be made" if deployment.test else "made"
         seconds = time.monotonic() - deployment.started

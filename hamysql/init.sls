@@ -1,5 +1,6 @@
 # What a highstate applies: all that is local to one node. It is safe on any node at any moment: it never starts, stops
-# or restarts corosync, pacemaker, DRBD or the database. That is the work of the orchestration, hamysql.orch.
+# or restarts corosync, pacemaker, DRBD or the database. That is the work of the orchestration, hamysql.orch. Where they
+# run, they are told what they can take over as they run.
 # The map is imported here as well so that an error of the pillar is told once, not once for each folder.
 {%- from "hamysql/map.jinja" import hamysql with context %}
 
@@ -11,3 +12,4 @@ include:
   - hamysql.storage
   - hamysql.mysql
   - hamysql.pacemaker
+  - hamysql.change

@@ -10,17 +10,18 @@ from __future__ import annotations
 import functools
 import itertools
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from types import CodeType, ModuleType, SimpleNamespace
 from typing import Any
 
+from hamysql import drbd as real_drbd
 from hamysql.command import Result
 from hamysql.disk import Signature
-from hamysql.drbd import JUST_CREATED
+from hamysql.drbd import JUST_CREATED, Generation
 from hamysql.errors import CommandFailed, HamysqlError
 from hamysql.members import Answer, Members
-from hamysql.plan import Latch
+from hamysql.replica import Latch
 from support import ROOT
 
 DEVICE, DIRECTORY = "/dev/drbd0", "/var/lib/mysql"
@@ -55,6 +56,7 @@ class Metadata:
     current: int = JUST_CREATED
     history: int = 0
     disk: str = "Inconsistent"
+    bitmap: int = 0
 
 
 @dataclass
@@ -62,6 +64,7 @@ class Disk:
     size: int = 512 * 2**20
     foreign: Signature | None = None
     metadata: Metadata | None = None
+    given_up: bool = False  # the operator's word that what is on it may be lost
     volume: Volume = field(default_factory=Volume)
 
 
@@ -75,6 +78,8 @@ class Node:
     primary: bool = False
     mounted: bool = False
     source: str = DEVICE  # what is mounted there
+    configured: bool = True  # DRBD is installed and has its configuration
+    failed: bool = False  # pacemaker runs, and has given up starting the replica
     dead: BaseException | None = None  # the process that works on the present job is gone
     modules: dict[str, ModuleType] = field(default_factory=dict)
 
@@ -94,7 +99,10 @@ class World:
         self.disturb: Callable[[Node, str], None] = lambda node, moment: None
         self.kill_master_at: int | None = None
         self.no_space = False
+        self.wipe: dict[str, str] = {}  # of the pillar
+        self.initial_sync = "auto"
         self._uuids = itertools.count(0x1000)
+        self.runs = itertools.count(20260131120000000000)
         for node in self.nodes.values():
             self._load(node)
 
@@ -105,7 +113,13 @@ class World:
             "self": node.name,
             "cluster": {"name": "galaxy-db", "nodes": {name: {"disk": "/dev/sdb"} for name in self.nodes}},
             "storage": {
-                "drbd": {"resource": "mysql", "minor": 0},
+                "drbd": {
+                    "resource": "mysql",
+                    "minor": 0,
+                    "device": DEVICE,
+                    "wipe": self.wipe,
+                    "initial_sync": self.initial_sync,
+                },
                 "filesystem": {
                     "type": "xfs",
                     "options": "noatime",
@@ -127,7 +141,10 @@ class World:
             node.modules[name] = module
         drbd, storage = node.modules.values()
         proc = SimpleNamespace(exists=lambda: True, read_text=lambda encoding: self._proc(node))
-        drbd.PROC, drbd.Path = proc, lambda path: SimpleNamespace(exists=lambda: True)
+        drbd.PROC, drbd.Path = proc, lambda path: SimpleNamespace(exists=lambda: node.configured)
+        drbd.drbd = SimpleNamespace(
+            **{**vars(real_drbd), "read_generation": lambda device, size: self._generation_on(node)}
+        )
         storage.os = SimpleNamespace(
             path=SimpleNamespace(ismount=lambda path: node.mounted), listdir=lambda path: self._listing(node)
         )
@@ -136,6 +153,7 @@ class World:
                 "hamysql.config": lambda **_: self.site(node),
                 "hamysql_drbd.status": drbd.status,
                 "hamysql_drbd.generation": drbd.generation,
+                "hamysql_cluster.status": lambda: {"running": node.failed},
             }
         storage.Path = _Folder
 
@@ -168,25 +186,30 @@ class World:
     def connected(self) -> bool:
         return all(node.on and node.up for node in self.nodes.values())
 
-    def settle(self) -> None:
-        """What DRBD does by itself: a connected replica that is inconsistent follows the one that is not."""
+    def _pairs(self) -> Iterator[tuple[Metadata, Node, Metadata, Node]]:
+        """Who would send data to whom, if connected: each as source and as target."""
         first, second = self.nodes.values()
         if self.connected():
             for source, target in ((first, second), (second, first)):
-                good, bad = source.disk.metadata, target.disk.metadata
-                if good.disk == "UpToDate" and bad.disk == "Inconsistent" and bad.current == JUST_CREATED:
-                    bad.current, bad.history = next(self._uuids) << 8, JUST_CREATED
+                yield source.disk.metadata, source, target.disk.metadata, target
+
+    def settle(self) -> None:
+        """What DRBD does by itself: a connected replica that is inconsistent or older follows the one that is not."""
+        for good, _, bad, _ in self._pairs():
+            if good.disk == bad.disk == "UpToDate" and bad.current in (good.bitmap, good.history):
+                bad.disk = "Inconsistent"
+            if good.disk == "UpToDate" and bad.disk == "Inconsistent":
+                good.bitmap = good.bitmap or next(self._uuids) << 8
+                bad.current, bad.bitmap, bad.history = good.bitmap, 0, JUST_CREATED
 
     def synchronise(self) -> None:
         """A running synchronisation comes to its end."""
-        first, second = self.nodes.values()
         self.settle()
-        if self.connected():
-            for source, target in ((first, second), (second, first)):
-                good, bad = source.disk.metadata, target.disk.metadata
-                if good.disk == "UpToDate" and bad.disk == "Inconsistent":
-                    bad.disk, bad.current, bad.history = "UpToDate", good.current, good.history
-                    target.disk.volume = Volume(**vars(source.disk.volume))
+        for good, source, bad, target in self._pairs():
+            if good.disk == "UpToDate" and bad.disk == "Inconsistent":
+                good.history, good.bitmap = good.bitmap, 0
+                target.disk.metadata = replace(good, uuid=bad.uuid)
+                target.disk.volume = replace(source.disk.volume)
 
     def change(self, node: Node, **fields: Any) -> None:
         """A write through the replicated device of the primary, on the peer's disk too if it is up to date."""
@@ -196,7 +219,8 @@ class World:
             if target is node or target.disk.metadata.disk == "UpToDate":
                 vars(target.disk.volume).update(fields)
         if len(targets) == 1 and self.peer(node).disk and self.peer(node).disk.metadata:
-            node.disk.metadata.current = next(self._uuids) << 8
+            mine = node.disk.metadata
+            mine.current, mine.bitmap = next(self._uuids) << 8, mine.bitmap or mine.current
 
     def data(self) -> list[Node]:
         """The nodes whose disks hold rows, powered or not."""
@@ -220,10 +244,11 @@ class World:
 
     def _runner(self, node: Node):
         def run(argv: Sequence[str], *, stdin=None, timeout=60, accept=(0,), env=None) -> Result:
-            reading = argv[0] in ("wipefs", "blockdev", "lsblk", "findmnt") or "get-gi" in argv
+            reading = argv[0] in ("blockdev", "lsblk", "findmnt") or "get-gi" in argv or "--no-act" in argv
             if not reading:
                 self._moment(node, "before")
-            program = argv[1] if argv[0] == "drbdadm" else argv[0].partition(".")[0]
+            verb = "new-current-uuid" if "new-current-uuid" in argv else argv[1]
+            program = verb if argv[0] == "drbdadm" else argv[0].partition(".")[0]
             result = getattr(self, "_" + program.replace("-", "_"))(node, list(argv[1:]))
             if not reading:
                 self._moment(node, "after")
@@ -234,8 +259,15 @@ class World:
         return run
 
     def _wipefs(self, node: Node, argv: list[str]) -> Result:
-        assert argv[0] == "--no-act"
         disk, rows = node.disk, []
+        if argv[0] == "--all":
+            assert disk.given_up, "a disk was wiped that nobody gave up"
+            assert not node.up
+            assert not node.mounted
+            assert not disk.volume.rows, "rows were wiped"
+            self._moment(node, "half")
+            disk.foreign, disk.metadata, disk.volume = None, None, Volume()
+            return Result(0, "")
         if disk.metadata:
             rows.append({"type": "drbd", "offset": "0x18fff03c", "uuid": disk.metadata.uuid or None})
         if disk.foreign:
@@ -259,7 +291,37 @@ class World:
         found = node.disk.metadata if node.disk else None
         if not found:
             return Result(255, "", "No valid meta data found")
-        return Result(0, f"{found.current:016X}:{0:016X}:{found.history:016X}:{0:016X}:0:0:0:0:0:0:0\n")
+        consistent = int(found.disk == "UpToDate")
+        return Result(
+            0, f"{found.current:016X}:{found.bitmap:016X}:{found.history:016X}:{0:016X}:{consistent}:0:0:0:0:0:0\n"
+        )
+
+    def _generation_on(self, node: Node) -> Generation | None:
+        found = node.disk.metadata
+        return found and Generation(found.current, found.bitmap, (found.history, 0), found.disk == "UpToDate")
+
+    def _blkdiscard(self, node: Node, argv: list[str]) -> Result:
+        assert node.disk.given_up
+        assert not node.disk.metadata
+        assert not node.up
+        return Result(0, "")
+
+    def _new_current_uuid(self, node: Node, argv: list[str]) -> Result:
+        sides = [one.disk for one in self.nodes.values()]
+        assert argv[:2] == ["--", "--clear-bitmap"]
+        assert self.connected(), "the peer does not hear of it"
+        for disk in sides:
+            assert disk.metadata.current == JUST_CREATED, "a replica was called equal that had a history"
+            assert disk.volume == Volume(), "a replica was called equal that was written to"
+        current = next(self._uuids) << 8
+        for disk in sides:
+            disk.metadata = Metadata(disk.metadata.uuid, current, 0, "UpToDate")
+        return Result(0, "")
+
+    def _crm_resource(self, node: Node, argv: list[str]) -> Result:
+        assert argv == ["--cleanup", "--resource", "p_drbd_mysql", "--node", node.name]
+        node.failed = False
+        return Result(0, "")
 
     def _create_md(self, node: Node, argv: list[str]) -> Result:
         disk, force = node.disk, "--force" in argv
@@ -353,7 +415,7 @@ class World:
             if not node.on:
                 continue
             try:
-                answers[minion] = Answer(self._execute(node, function))
+                answers[minion] = Answer(self._execute(node, function, kwargs))
             except HamysqlError as exc:
                 answers[minion] = Answer(error=str(exc))
             except PowerCut:
@@ -366,17 +428,21 @@ class World:
             raise MasterKilled
         return answers
 
-    def _execute(self, node: Node, function: str) -> Any:
+    def _execute(self, node: Node, function: str, kwargs: Any) -> Any:
         if function == "hamysql_node.survey":
-            return {"settings": self.site(node), "storage": node.modules["hamysql_storage"].survey()}
+            failures = [
+                {"node": one.name, "action": "p_drbd_mysql_start_0"} for one in self.nodes.values() if one.failed
+            ]
+            storage = node.modules["hamysql_storage"].survey()
+            return {"settings": self.site(node), "storage": storage, "cluster": {"failures": failures}}
         module, verb = function.split(".")
-        return getattr(node.modules[module], verb)(**({"timeout": 0} if verb == "wait_connected" else {}))
+        return getattr(node.modules[module], verb)(**kwargs, **({"timeout": 0} if verb == "wait_connected" else {}))
 
-    def perform(self, name: str, verb: str) -> Any:
+    def perform(self, name: str, verb: str, **arguments: Any) -> Any:
         """One verb by hand on one node, as ``salt NODE hamysql_X.VERB`` would; returns or raises what it does."""
         modules = self.nodes[name].modules.values()
         module = next(module for module in modules if verb in vars(module))
-        return getattr(module, verb)()
+        return getattr(module, verb)(**arguments)
 
     def deploy(self) -> dict[str, Any]:
         """The orchestration's storage phase, as the state returns it; the members' survey of phase one included."""
@@ -424,7 +490,7 @@ class _Deployment:
 
     def __init__(self, world: World, orch: ModuleType) -> None:
         self.members = Members("galaxy-db", {name: name for name in world.nodes}, world.call)
-        self.test, self.changed = False, 0
+        self.test, self.changed, self.jid = False, 0, str(next(world.runs))
         self.steps: list[str] = []
         self._survey: dict[str, Any] = {}
 

@@ -2,3 +2,5 @@
 
 Execution modules, states and runners import from here (``from hamysql import drbd``).
 """
+
+from hamysql import fingerprint as fingerprint  # first of all: it notes what is on the disk when this package is loaded

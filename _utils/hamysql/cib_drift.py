@@ -20,10 +20,20 @@ def drift(live_xml: str) -> tuple[str, ...]:
     That is: constraints of `crm resource move` and `ban` and of DRBD's fence handler, nodes in standby or maintenance,
     the whole cluster in maintenance, resources of ours stopped or unmanaged, and foreign members of our groups.
     """
+    have = model.index(model.configuration(model.parse(live_xml)))
+    return (*interventions(live_xml), *_members(have, _ours(have)))
+
+
+def interventions(live_xml: str) -> tuple[str, ...]:
+    """Those deviations of :func:`drift` that decide where and whether something runs: nothing is moved while there is one."""
     root = model.parse(live_xml)
     have = model.index(model.configuration(root))
-    ours = listed(have, TAG) | listed(have, TEXT_TAG)
+    ours = _ours(have)
     return (*_constraints(have), *_nodes(root), *_settings(have, ours), *_resources(have, ours))
+
+
+def _ours(have: dict[str, model.Item]) -> set[str]:
+    return listed(have, TAG) | listed(have, TEXT_TAG)
 
 
 def _constraints(have: dict[str, model.Item]) -> Iterator[str]:
@@ -63,7 +73,11 @@ def _resources(have: dict[str, model.Item], ours: set[str]) -> Iterator[str]:
                 end = {"target-role": "start", "is-managed": "manage"}.get(pair.get("name", ""), "maintenance off")
                 command = " ".join(["crm resource", end.partition(" ")[0], name, *end.split(" ")[1:]])
                 yield f"{name} has {pair.get('name')}={pair.get('value')}; `{command}` ends it"
-        for member in item.members:
+
+
+def _members(have: dict[str, model.Item], ours: set[str]) -> Iterator[str]:
+    for name in sorted(ours & set(have)):
+        for member in have[name].members:
             if member not in ours:
                 yield f"{member} is in {name}, but was not made by hamysql"
 

@@ -1,16 +1,15 @@
-"""What lies on a disk, from what util-linux reports. Reading only: nothing here writes to a device."""
+"""What lies on a disk, from what util-linux reports; all but :func:`wipe` only read."""
 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from hamysql.command import Run
-from hamysql.errors import ParseError
+from hamysql.errors import ParseError, Refused
 
 
 @dataclass(frozen=True)
@@ -69,39 +68,80 @@ def size(run: Run, device: str) -> int | None:
     return int(result.stdout) if result.returncode == 0 else None
 
 
-# A claim that DRBD itself makes: lsblk shows the DRBD device as the disk's child, and that is no foreign use.
-_OWN = re.compile(r"^drbd\d+$")
+# Folders of /dev/disk whose names stay with a disk, the best first: by its serial number, by the slot that it is in.
+_STABLE = ("by-id", "by-path")
 
 
-def parse_uses(text: str) -> tuple[str, ...]:
-    """Who uses a disk, from ``lsblk --json --bytes --paths -o NAME,KNAME,TYPE,MOUNTPOINTS DEVICE``.
+def stable_names(device: str, root: Path = Path("/dev/disk")) -> tuple[str, ...]:
+    """The names under which udev knows this very disk, whatever order disks are found in; its own name where it has none."""
+    real = Path(device).resolve()
+    for folder in _STABLE:
+        found = sorted(str(link) for link in (root / folder).glob("*") if link.resolve() == real)
+        if found:
+            return tuple(found)
+    return (device,)
 
-    Returns sentences such as ``"/dev/sdb1 is mounted on /srv"``; DRBD's own device is not listed.
+
+@dataclass(frozen=True)
+class Occupants:
+    """What the kernel has on top of a disk: ``uses`` as sentences, and ``partitions`` that nobody uses, by name."""
+
+    uses: tuple[str, ...] = ()
+    partitions: tuple[str, ...] = ()
+
+
+def parse_occupants(text: str, own: str) -> Occupants:
+    """Who uses a disk, from ``lsblk --json --paths --output NAME,TYPE,MOUNTPOINTS DEVICE``.
+
+    own
+        The DRBD device that belongs there; it is not listed, nor what is on top of it.
+
+    The uses are sentences such as ``"/dev/sdb1 is mounted on /srv"``.
     """
     try:
         tops = json.loads(text)["blockdevices"] if text.strip() else []
     except (json.JSONDecodeError, KeyError) as exc:
         raise ParseError(f"lsblk --json printed something unknown: {exc}") from exc
-    found: list[str] = []
+    uses: list[str] = []
+    partitions: list[str] = []
 
     def look(row: dict[str, Any], parent: str) -> None:
         name = str(row["name"])
-        own = bool(_OWN.match(name.rsplit("/", 1)[-1]))
-        if own:
+        if name == own:
             return
         mounts: Sequence[str | None] = row.get("mountpoints") or [row.get("mountpoint")]
-        found.extend(f"{name} is mounted on {point}" for point in mounts if point)
-        if parent:
-            found.append(f"{name} ({row.get('type')}) lies on {parent}")
+        uses.extend(f"{name} is mounted on {point}" for point in mounts if point)
+        if parent and row.get("type") == "part":
+            partitions.append(name)
+        elif parent:
+            uses.append(f"{name} ({row.get('type')}) lies on {parent}")
         for child in row.get("children") or ():
             look(child, name)
 
     for top in tops:
         look(top, "")
-    return tuple(found)
+    return Occupants(tuple(uses), tuple(partitions))
 
 
-def uses(run: Run, device: str) -> tuple[str, ...]:
-    """Mounts and devices on top of ``device`` (partitions, LVM, RAID), DRBD's own apart."""
+def occupants(run: Run, device: str, own: str) -> Occupants:
+    """Mounts, partitions and devices on top of ``device`` (LVM, RAID, another DRBD), apart from its ``own`` DRBD device."""
     argv = ["lsblk", "--json", "--paths", "--output", "NAME,TYPE,MOUNTPOINTS", device]
-    return parse_uses(run(argv).stdout)
+    return parse_occupants(run(argv).stdout, own)
+
+
+# As much at both ends as holds every label that a tool would find again: the head that drbdmeta looks at, DRBD's metadata
+# block and activity log, a backup GPT, labels of RAID and ZFS.
+EDGE = 2**20
+
+
+def wipe(run: Run, device: str) -> None:
+    """Destroy what lies on ``device``: all signatures, and the first and the last MiB.
+
+    Both programs open it exclusively: they fail while anything in the kernel uses it (wipefs(8), blkdiscard(8)).
+    """
+    whole = size(run, device)
+    if whole is None or whole < 2 * EDGE:
+        raise Refused(f"{device} has {whole} bytes: that is no disk for data")
+    run(["wipefs", "--all", "--quiet", device])
+    for offset in (0, whole - EDGE):
+        run(["blkdiscard", "--zeroout", "--offset", str(offset), "--length", str(EDGE), device], timeout=600)

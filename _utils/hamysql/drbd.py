@@ -7,9 +7,12 @@ The kernel module 8.4 is read from ``/proc/drbd``, 9 from ``drbdsetup status --j
 from __future__ import annotations
 
 import json
+import os
 import re
+import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any
 
 from hamysql.errors import ParseError
@@ -58,24 +61,60 @@ _DISCONNECTED = frozenset(
 )
 
 
+class Kinship(Enum):
+    """What the generation identifiers of two sides say about their data."""
+
+    NEW = "one of them never held data"
+    SAME = "both hold the same data"
+    OLDER = "the other side has gone on from this one's data"
+    NEWER = "this side has gone on from the other one's data"
+    DIVERGED = "both have gone on from the same data, each by itself"
+    UNRELATED = "nothing in common"
+
+
 @dataclass(frozen=True)
 class Generation:
-    """The generation identifiers of one side's data (DRBD user's guide, "Generation identifiers")."""
+    """The generation identifiers of one side's data (DRBD user's guide, "Generation identifiers").
+
+    ``consistent`` is DRBD's flag of that name: the data is a usable image, not the target of an unfinished synchronisation.
+    """
 
     current: int
     bitmap: int
     history: tuple[int, ...]
+    consistent: bool = True
 
     @property
     def just_created(self) -> bool:
         """The metadata is new: no data was ever written through it, on this or any other node."""
         return self.current == JUST_CREATED and not self.bitmap and not any(self.history)
 
+    def kinship(self, other: Generation) -> Kinship:
+        """How this side's data is related to the other's, by the rules with which DRBD decides who synchronises whom.
+
+        Source: ``drbd_uuid_compare`` in DRBD 8.4's ``drbd_receiver.c``; the user's guide tells the same in words.
+        """
+        mine, theirs = self.current & _IDENTITY, other.current & _IDENTITY
+        if {mine, theirs} & {0, JUST_CREATED}:
+            return Kinship.NEW
+        if mine == theirs:
+            return Kinship.SAME
+        if mine in other._ancestors:
+            return Kinship.OLDER
+        if theirs in self._ancestors:
+            return Kinship.NEWER
+        return Kinship.DIVERGED if self._ancestors & other._ancestors else Kinship.UNRELATED
+
     def related(self, other: Generation) -> bool:
-        """Whether both sides descend from the same data, so that DRBD itself can tell which is newer."""
-        mine = {self.current & _IDENTITY, self.bitmap & _IDENTITY, *(uuid & _IDENTITY for uuid in self.history)}
-        theirs = {other.current & _IDENTITY, other.bitmap & _IDENTITY, *(uuid & _IDENTITY for uuid in other.history)}
-        return bool((mine & theirs) - {0, JUST_CREATED})
+        """Whether both sides descend from the same data."""
+        return self.kinship(other) not in (Kinship.NEW, Kinship.UNRELATED)
+
+    @property
+    def _ancestors(self) -> set[int]:
+        return {uuid & _IDENTITY for uuid in (self.bitmap, *self.history)} - {0, JUST_CREATED}
+
+    def __str__(self) -> str:
+        return f"{self.current:016X}:{self.bitmap:016X}:" + ":".join(f"{uuid:016X}" for uuid in self.history)
 
 
 _VERSION = re.compile(r"^version: (\d+(?:\.\d+)+)", re.MULTILINE)
@@ -144,13 +183,38 @@ def parse_json(text: str, resource: str) -> Status | None:
 
 
 def parse_generation(text: str) -> Generation:
-    """Generation identifiers from ``drbdadm get-gi``: ``CURRENT:BITMAP:HISTORY:HISTORY:flags...``.
+    """Generation identifiers from ``drbdadm get-gi``: ``CURRENT:BITMAP:HISTORY:HISTORY:consistent:further flags``.
 
     DRBD 9 prints a line for each peer; hamysql's resources have one.
     """
     fields = text.strip().splitlines()[-1].split(":") if text.strip() else []
     try:
         current, bitmap, younger, older = (int(field, 16) for field in fields[:4])
-    except ValueError as exc:
+        consistent = fields[4] == "1"
+    except (ValueError, IndexError) as exc:
         raise ParseError(f"drbdadm get-gi printed {text.strip()!r}") from exc
-    return Generation(current, bitmap, (younger, older))
+    return Generation(current, bitmap, (younger, older), consistent)
+
+
+# The block at the end of a disk with internal metadata (struct meta_data_on_disk in DRBD 8.4's drbd_actlog.c): size, four
+# identifiers, device UUID, reserved, flags, magic; big-endian. The magic has two values: detached, and in use or crashed.
+_BLOCK = 4096
+_METADATA = struct.Struct(">Q4QQQII")
+_MAGIC = (0x8374026B, 0x8374026C)
+_FLAG_CONSISTENT = 1
+
+
+def read_generation(device: str, size: int) -> Generation | None:
+    """Generation identifiers straight from a disk with internal metadata of DRBD 8.4, ``None`` when it has none.
+
+    For a disk that is not in use, on a node where DRBD is not installed, or not configured for it.
+    """
+    with open(device, "rb") as handle:
+        handle.seek(size // _BLOCK * _BLOCK - _BLOCK, os.SEEK_SET)
+        block = handle.read(_BLOCK)
+    if len(block) < _METADATA.size:
+        return None
+    _, current, bitmap, younger, older, _, _, flags, magic = _METADATA.unpack_from(block)
+    if magic not in _MAGIC:
+        return None
+    return Generation(current, bitmap, (younger, older), bool(flags & _FLAG_CONSISTENT))

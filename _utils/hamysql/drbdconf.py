@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Iterable
 from typing import Any
 
 from hamysql.schema import Secret
@@ -73,3 +74,13 @@ def _quoted(options: dict[str, str]) -> list[tuple[str, str]]:
     return [
         (name, value if re.fullmatch(r"[A-Za-z0-9_./-]+", value) else f'"{value}"') for name, value in options.items()
     ]
+
+
+def export(sections: Iterable[Section], depth: int = 0) -> str:
+    """The text of a configuration file. It holds the shared secret."""
+    indent = "  " * depth
+    lines = []
+    for part in sections:
+        options = [f"{indent}  {name} {value};\n" for name, value in part["options"]]
+        lines += [f"{indent}{part['name']} {{\n", *options, export(part["sections"], depth + 1), f"{indent}}}\n"]
+    return "".join(lines)

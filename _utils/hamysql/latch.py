@@ -11,7 +11,7 @@ import os
 from pathlib import Path
 
 from hamysql.errors import ParseError
-from hamysql.plan import Latch
+from hamysql.replica import Latch
 
 FOLDER = Path("/var/lib/hamysql")
 
@@ -24,7 +24,8 @@ def read(resource: str, folder: Path = FOLDER) -> Latch | None:
     except FileNotFoundError:
         return None
     except (ValueError, KeyError, TypeError) as exc:
-        raise ParseError(f"{path} is damaged ({exc}); compare it with the other node's before going on") from exc
+        how = "remove it and run again: the disk and the other member decide then whether the replica is taken over"
+        raise ParseError(f"{path} is damaged ({exc}); {how}") from exc
 
 
 def write(latch: Latch, folder: Path = FOLDER) -> None:

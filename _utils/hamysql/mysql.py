@@ -58,6 +58,12 @@ class Change:
     statements: tuple[str, ...]
 
 
+def client(config: Mapping[str, Any]) -> list[str]:
+    """The command line of the server's own client, as root on the local socket; SQL goes to its standard input."""
+    argv = [config["client"], "--no-defaults", "--protocol=socket", f"--socket={config['socket']}", "--user=root"]
+    return [*argv, "--batch", "--skip-column-names"]
+
+
 def native_hash(password: str) -> str:
     """The hash of ``mysql_native_password``: ``*`` and SHA1(SHA1(password)) in capitals."""
     inner = hashlib.sha1(password.encode(), usedforsecurity=False).digest()

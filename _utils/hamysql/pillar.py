@@ -141,6 +141,8 @@ DRBD = Section(
         "wfc_timeout": v.count(0, 300000, "seconds (0: without end)"),
         "degr_wfc_timeout": v.count(0, 300000, "seconds (0: without end)"),
         "usage_count": v.one_of("yes", "no", "ask"),
+        "initial_sync": v.one_of("auto", "full"),
+        "wipe": Names(v.NAME, v.required(v.DEVICE), "a mapping of nodes to the disks whose content may be destroyed"),
         "options": Section(
             {
                 "global": FREE_OPTIONS,

@@ -54,6 +54,9 @@ def check_drbd(config: Config, report: Report) -> None:
     ]:
         if disk is not None and disk.startswith("/dev/drbd"):
             report.add(where, repr(disk), "the disk below DRBD, not a DRBD device")
+    for name in drbd["wipe"]:
+        if nodes and name not in nodes:
+            report.add(f"{path}:wipe:{name}", "no node of this cluster", f"one of {', '.join(nodes)}")
     links = min((len(node["addresses"]) for node in nodes.values()), default=0)
     if drbd["link"] is not None and nodes and links and drbd["link"] >= links:
         report.add(f"{path}:link", str(drbd["link"]), f"0 to {links - 1}, the index of one of the nodes' addresses")

@@ -1,7 +1,10 @@
 # corosync's configuration and key (pillar hamysql:corosync, hamysql:cluster). They are laid down before the package is
 # installed: a node that goes down in between would otherwise come back as a cluster of its own, made by the package's
-# example configuration. A running corosync is not reloaded here.
+# example configuration. A running corosync is reloaded by hamysql.change.
 {%- from "hamysql/map.jinja" import hamysql with context %}
+
+include:
+  - hamysql.change.check
 
 hamysql-corosync-config-file-managed:
   file.managed:
@@ -12,6 +15,8 @@ hamysql-corosync-config-file-managed:
     - group: root
     - mode: '0644'
     - makedirs: True
+    - require:
+      - hamysql_change: hamysql-change-possible
 {%- if hamysql.corosync.encrypted %}
 
 hamysql-corosync-authkey-file-managed:
@@ -24,4 +29,6 @@ hamysql-corosync-authkey-file-managed:
     - mode: '0400'
     - makedirs: True
     - show_changes: False
+    - require:
+      - hamysql_change: hamysql-change-possible
 {%- endif %}

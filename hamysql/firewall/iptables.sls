@@ -1,6 +1,7 @@
 {%- from "hamysql/map.jinja" import hamysql with context %}
 
 include:
+  - hamysql.change.check
   - hamysql.package
 
 hamysql-firewall-rules-file-managed:
@@ -14,6 +15,8 @@ hamysql-firewall-rules-file-managed:
     - mode: '0644'
     - makedirs: True
     - dir_mode: '0755'
+    - require:
+      - hamysql_change: hamysql-change-possible
 
 hamysql-firewall-rules6-file-managed:
   file.managed:
@@ -26,6 +29,8 @@ hamysql-firewall-rules6-file-managed:
     - mode: '0644'
     - makedirs: True
     - dir_mode: '0755'
+    - require:
+      - hamysql_change: hamysql-change-possible
 
 hamysql-firewall-unit-file-managed:
   file.managed:

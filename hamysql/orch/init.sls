@@ -8,6 +8,7 @@
   ("hamysql-storage-initialised", "storage_initialised"),
   ("hamysql-cluster-online", "cluster_online"),
   ("hamysql-resources-managed", "resources_managed"),
+  ("hamysql-changes-rolled", "changes_rolled"),
   ("hamysql-service-answering", "service_answering"),
   ("hamysql-accounts-managed", "accounts_managed"),
   ("hamysql-summarised", "summarised"),

@@ -27,6 +27,10 @@ FIGURES = pytest.StashKey[list[str]]()
 HEAL_TIMEOUT = 300  # seconds until a cluster that a test has left behind broken must be healthy again
 
 
+# What needs bare nodes comes first, then what deploys; the last leave another pillar. All others are 0.
+ORDER = {"test_bare_nodes.py": -3, "test_deployment.py": -2, "test_changes.py": 1}
+
+
 @dataclass(frozen=True)
 class Cluster:
     """A deployed lab, and what the deployment from bare nodes returned."""
@@ -53,21 +57,31 @@ class Cluster:
         return api.wait_until(self.lab, "the cluster to be healthy", api.healthy, timeout=timeout)
 
     def repair(self) -> None:
-        """Undo what a test did to nodes and cables, and wait until the cluster has got over it."""
-        for name in self.lab.topology.names:
+        """Undo what a test did to nodes, cables and daemons, and wait until the cluster has got over it."""
+        names = self.lab.topology.names
+        for name in names:
             api.net(self.lab, name, "heal")
             if api.power(self.lab, name, "status") == "frozen":
                 api.power(self.lab, name, "off")
             api.power(self.lab, name, "on")
+        api.wait_until(
+            self.lab,
+            "the nodes to be reachable",
+            lambda report: all(report["nodes"][name]["reachable"] for name in names),
+            timeout=HEAL_TIMEOUT,
+        )
+        for name in names:
+            api.ssh(self.lab, name, "systemctl start corosync pacemaker salt-minion", timeout=120)
         self.wait_healthy()
         api.wait_for_minions(self.lab, self.progress)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """All tests of this folder carry the marker ``cluster``."""
-    for item in items:
-        if Path(__file__).parent in item.path.parents:
-            item.add_marker("cluster")
+    """All tests of this folder carry the marker ``cluster``, and run in ``ORDER``: before all others those without a lab."""
+    ours = [item for item in items if Path(__file__).parent in item.path.parents]
+    for item in ours:
+        item.add_marker("cluster")
+    items.sort(key=lambda item: ORDER.get(item.path.name, 0) if item in ours else -9)
 
 
 @pytest.fixture(scope="session")
@@ -97,23 +111,6 @@ def bare(lab: api.Lab, progress: api.Progress) -> api.Lab:
     """The lab with new, bare nodes whose minions answer."""
     api.up(lab, progress, fresh=True)
     return lab
-
-
-@pytest.fixture
-def pillar(lab: api.Lab) -> Iterator[Callable[[Callable[[dict[str, Any]], None]], None]]:
-    """A way to serve the lab's pillar with something changed in it; the lab's own is back afterwards."""
-    served = lab.salt / "pillar" / "lab.sls"
-    original = served.read_bytes()
-
-    def give(change: Callable[[dict[str, Any]], None]) -> None:
-        changed = yaml.safe_load((PROJECT / "lab" / "pillar.sls").read_text())
-        change(changed["hamysql"])
-        served.unlink()
-        served.write_text(yaml.safe_dump(changed, sort_keys=False))
-
-    yield give
-    served.unlink()
-    served.write_bytes(original)
 
 
 @pytest.fixture(scope="session")
@@ -147,6 +144,23 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         terminalreporter.section("figures")
         for line in figures:
             terminalreporter.write_line(line)
+
+
+@pytest.fixture
+def pillar(lab: api.Lab) -> Iterator[Callable[[Callable[[dict[str, Any]], object]], None]]:
+    """A way to serve the lab's pillar with something changed; the lab's own is back afterwards."""
+    served = lab.salt / "pillar" / "lab.sls"
+    original = served.read_bytes()
+
+    def change(edit: Callable[[dict[str, Any]], object]) -> None:
+        changed = yaml.safe_load(original)
+        edit(changed["hamysql"])
+        served.unlink()
+        served.write_text(yaml.safe_dump(changed, sort_keys=False))
+
+    yield change
+    served.unlink()
+    served.write_bytes(original)
 
 
 @pytest.fixture

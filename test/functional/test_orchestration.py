@@ -48,6 +48,7 @@ LATER = [
     "hamysql-storage-initialised",
     "hamysql-cluster-online",
     "hamysql-resources-managed",
+    "hamysql-changes-rolled",
     "hamysql-service-answering",
     "hamysql-accounts-managed",
     "hamysql-summarised",
@@ -242,6 +243,7 @@ def running(salt_factories, tmp_path_factory) -> Iterator[Site]:
             accepted = Path(master.config["pki_dir"]) / "minions"
             (accepted / "gone").write_bytes((accepted / "db1").read_bytes())
             site.run("saltutil.sync_all")
+            site.extension_modules = [Path(minion.config["extension_modules"]) for minion in minions]
             yield site
         finally:
             list(threads.map(lambda minion: minion.terminate(), minions))
@@ -362,6 +364,22 @@ def test_the_lock_does_not_outlive_its_holder_and_is_for_one_cluster(tmp_path):
         Lock(where, "galaxy-db", "4")
 
 
+def test_a_minion_with_older_code_in_memory_is_named(site, running):
+    """The same new version is on the disks of the master and of both minions, and in the memory of none of them."""
+    folders = [Path(site.opts["extension_modules"]), *running.extension_modules]
+    files = [folder / "utils" / "hamysql" / "wait.py" for folder in folders]
+    texts = [file.read_text() for file in files]
+    try:
+        for file, text in zip(files, texts, strict=True):
+            file.write_text(f"{text}# another version\n")
+        why = site.orchestrate().assert_stopped_at_once()
+    finally:
+        for file, text in zip(files, texts, strict=True):
+            file.write_text(text)
+    assert why.startswith("db1 (minion db1) keeps an older version of hamysql in memory: restart its minion")
+    assert "`salt db1 service.restart salt-minion no_block=True`" in why
+
+
 # --- real disks
 
 
@@ -397,6 +415,7 @@ def test_the_plan_for_two_blank_disks_and_the_refusal_of_one_with_data(site, dis
         "create_metadata on db1, db2",
         "up on db1, db2",
         "wait_connected on db1, db2",
+        "skip_initial_sync on db1",
         "seed on db1",
         "make_filesystem on db1",
         "initialise_datadir on db1",
@@ -507,7 +526,7 @@ def test_a_follower_prints_every_phase_and_ends_with_the_summary(site):
     lines = [line for line in shown.splitlines() if "is anybody there" not in line]
     starts = [line for line in lines if line.startswith("[") and "done in" not in line]
     assert [line.split()[1] for line in starts] == list(progress.PHASES)
-    assert [line for line in lines if "done in 1 s: no changes" in line][7].startswith("[8/8] summary")
+    assert [line for line in lines if "done in 1 s: no changes" in line][8].startswith("[9/9] summary")
     assert "cluster galaxy-db, virtual IP 192.0.2.100" in lines
     assert "not ours" not in shown
 
@@ -520,8 +539,8 @@ def test_a_member_that_does_not_answer_is_named_and_a_follower_sees_it(half):
     assert half.follower.result() is False
     shown = half.follower.printed()
     lines = [line for line in shown.splitlines() if "is anybody there" not in line]
-    assert lines[0].startswith("[1/8] members   the pillar, the members and their disks are checked")
-    assert lines[1] == "[1/8] members   FAILED: gone (minion gone) does not answer; is it up, and is its key accepted?"
+    assert lines[0].startswith("[1/9] members   the pillar, the members and their disks are checked")
+    assert lines[1] == "[1/9] members   FAILED: gone (minion gone) does not answer; is it up, and is its key accepted?"
 
 
 def test_the_only_cluster_needs_no_name(site):

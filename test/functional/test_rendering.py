@@ -49,6 +49,7 @@ def test_the_highstate_is_all_folders_in_order(node):
     names = [chunk["__id__"] for chunk in node("ipv6").low()]
     order = [
         "hamysql-repo-site-managed",
+        "hamysql-change-possible",
         "hamysql-corosync-config-file-managed",
         "hamysql-package-mariadb.service-masked",
         "hamysql-package-installed",
@@ -58,8 +59,34 @@ def test_the_highstate_is_all_folders_in_order(node):
         "hamysql-drbd-resource-config-file-managed",
         "hamysql-mysql-config-file-managed",
         "hamysql-pacemaker-boot-enabled",
+        "hamysql-change-applied",
     ]
     assert [name for name in names if name in order] == order
+
+
+@pytest.mark.parametrize(
+    "name", ["hamysql", "hamysql.mysql", "hamysql.storage", "hamysql.corosync", "hamysql.firewall"]
+)
+def test_no_setting_is_written_before_it_is_known_to_be_possible(node, name):
+    chunks = {(chunk["state"], chunk["__id__"]): chunk for chunk in node("ipv6").low(name)}
+
+    def needs(chunk, seen):
+        for requisite in chunk.get("require", []):
+            ((state, wanted),) = requisite.items()
+            for key, other in chunks.items():
+                if (key == (state, wanted) or (state == "sls" and other["__sls__"] == wanted)) and key not in seen:
+                    seen.add(key)
+                    needs(other, seen)
+        return seen
+
+    settings = [
+        chunk for chunk in chunks.values() if str(chunk.get("source", "")).endswith((".conf.jinja", ".cnf.jinja"))
+    ]
+    settings += [chunk for chunk in chunks.values() if "firewall.rules" in str(chunk.get("source", ""))]
+    settings += [chunk for chunk in chunks.values() if chunk["state"] == "hamysql_package"]
+    assert settings
+    for chunk in settings:
+        assert ("hamysql_change", "hamysql-change-possible") in needs(chunk, set()), chunk["__id__"]
 
 
 def test_corosync_never_meets_the_example_configuration_of_its_package(node):

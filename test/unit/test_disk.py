@@ -9,7 +9,7 @@ import pytest
 from hamysql import disk
 from hamysql.command import Result
 from hamysql.disk import Signature
-from hamysql.errors import CommandFailed, ParseError
+from hamysql.errors import CommandFailed, ParseError, Refused
 
 FIXTURES = Path(__file__).parent / "fixtures" / "disk"
 
@@ -61,36 +61,85 @@ def test_a_signature_is_evidence_that_can_be_looked_up():
     ("name", "expected"),
     [
         ("blank", []),
-        ("partition-mounted", ["/dev/sdb1 is mounted on /mnt", "/dev/sdb1 (part) lies on /dev/sdb"]),
+        ("partition-mounted", ["/dev/sdb1 is mounted on /mnt"]),
         ("drbd", []),
         ("drbd-mounted", []),
     ],
 )
 def test_uses_are_what_others_do_with_the_disk(name, expected):
-    assert disk.parse_uses(printed("lsblk", name)) == tuple(expected)
+    assert disk.parse_occupants(printed("lsblk", name), "/dev/drbd0").uses == tuple(expected)
 
 
 def test_everything_above_a_disk_is_listed_at_any_depth():
     text = """{"blockdevices": [{"name": "/dev/sdb", "type": "disk", "mountpoints": [null], "children": [
         {"name": "/dev/sdb1", "type": "part", "mountpoints": [null], "children": [
             {"name": "/dev/mapper/vg-data", "type": "lvm", "mountpoints": ["/srv", "/var/www"]}]}]}]}"""
-    assert disk.parse_uses(text) == (
-        "/dev/sdb1 (part) lies on /dev/sdb",
+    found = disk.parse_occupants(text, "/dev/drbd0")
+    assert found.partitions == ("/dev/sdb1",)
+    assert found.uses == (
         "/dev/mapper/vg-data is mounted on /srv",
         "/dev/mapper/vg-data is mounted on /var/www",
         "/dev/mapper/vg-data (lvm) lies on /dev/sdb1",
     )
 
 
+def test_another_drbd_device_on_the_disk_is_a_foreign_use():
+    found = disk.parse_occupants(printed("lsblk", "drbd-mounted"), "/dev/drbd5")
+    assert found.uses == ("/dev/drbd0 is mounted on /mnt", "/dev/drbd0 (disk) lies on /dev/sdb")
+
+
+def test_a_disk_has_the_names_that_stay_with_it(tmp_path):
+    device, other = tmp_path / "sdb", tmp_path / "sdc"
+    device.touch()
+    other.touch()
+    root = tmp_path / "disk"
+    for folder, name, target in (
+        ("by-path", "pci-0000:00:01.0", device),
+        ("by-id", "wwn-0x5000", device),
+        ("by-id", "ata-GALAXY", device),
+        ("by-id", "ata-OTHER", other),
+    ):
+        (root / folder).mkdir(parents=True, exist_ok=True)
+        (root / folder / name).symlink_to(target)
+    by_id = (str(root / "by-id" / "ata-GALAXY"), str(root / "by-id" / "wwn-0x5000"))
+    assert disk.stable_names(str(device), root) == by_id
+    assert disk.stable_names(by_id[1], root) == by_id
+    for name in by_id:
+        (root / "by-id" / name.rsplit("/", 1)[1]).unlink()
+    assert disk.stable_names(str(device), root) == (str(root / "by-path" / "pci-0000:00:01.0"),)
+    assert disk.stable_names(str(device), tmp_path / "no udev") == (str(device),)
+
+
+def test_wiping_destroys_the_signatures_and_both_ends():
+    done: list[list[str]] = []
+
+    def run(argv, **_):
+        done.append(argv)
+        return Result(0, "536870912\n" if argv[0] == "blockdev" else "")
+
+    disk.wipe(run, "/dev/sdb")
+    assert done[1:] == [
+        ["wipefs", "--all", "--quiet", "/dev/sdb"],
+        ["blkdiscard", "--zeroout", "--offset", "0", "--length", "1048576", "/dev/sdb"],
+        ["blkdiscard", "--zeroout", "--offset", "535822336", "--length", "1048576", "/dev/sdb"],
+    ]
+
+
+@pytest.mark.parametrize("size", ["1048576\n", ""], ids=["tiny", "missing"])
+def test_what_is_no_disk_is_not_wiped(size):
+    with pytest.raises(Refused):
+        disk.wipe(lambda argv, **_: Result(0 if size else 1, size), "/dev/sdb")
+
+
 def test_a_disk_mounted_as_a_whole_is_in_use():
     text = '{"blockdevices": [{"name": "/dev/sdb", "type": "disk", "mountpoints": ["/data"]}]}'
-    assert disk.parse_uses(text) == ("/dev/sdb is mounted on /data",)
+    assert disk.parse_occupants(text, "/dev/drbd0").uses == ("/dev/sdb is mounted on /data",)
 
 
 @pytest.mark.parametrize("text", ["lsblk: not a block device", "{}"])
 def test_uses_that_are_not_understood_are_an_error(text):
     with pytest.raises(ParseError, match="lsblk"):
-        disk.parse_uses(text)
+        disk.parse_occupants(text, "/dev/drbd0")
 
 
 class Programs:
@@ -118,7 +167,7 @@ def test_the_commands_only_read():
     )
     assert disk.signatures(run, "/dev/sdb") == (Signature("dos", 510),)
     assert disk.size(run, "/dev/sdb") == 536870912
-    assert disk.uses(run, "/dev/sdb")[0] == "/dev/sdb1 is mounted on /mnt"
+    assert disk.occupants(run, "/dev/sdb", "/dev/drbd0").uses == ("/dev/sdb1 is mounted on /mnt",)
 
 
 def test_a_device_that_is_missing_has_no_size():

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hamysql import drbd
-from hamysql.drbd import Generation, Status
+from hamysql.drbd import Generation, Kinship, Status
 from hamysql.errors import ParseError
 
 FIXTURES = Path(__file__).parent / "fixtures" / "drbd"
@@ -174,25 +174,77 @@ def test_the_identifiers_are_in_drbds_order():
     assert found == Generation(0xBF47C6620772DF0D, 0x949CA4647D747839, (0x32C4AE688FE0A053, 4))
 
 
-def test_relatives_are_recognised_whoever_was_primary():
-    primary, peer = generation("8.4.11-uptodate-primary"), generation("8.4.11-uptodate-peer")
-    assert primary.current != peer.current  # the lowest bit: who is primary
-    assert primary.related(peer)
-    assert peer.related(primary)
+# current, bitmap, history; the lowest bit only says who is primary
+A, B, C, D = 0xA000, 0xB000, 0xC000, 0xD000
 
 
-def test_both_halves_of_a_split_brain_descend_from_the_same_data():
-    assert generation("8.4.11-split-brain-0").related(generation("8.4.11-split-brain-1"))
+@pytest.mark.parametrize(
+    ("mine", "other", "expected"),
+    [
+        (Generation(A, 0, (B, 0)), Generation(A + 1, 0, (B + 1, 0)), Kinship.SAME),
+        (Generation(A, 0, (0, 0)), Generation(B, A + 1, (0, 0)), Kinship.OLDER),
+        (Generation(A, 0, (0, 0)), Generation(C, B, (D, A)), Kinship.OLDER),
+        (Generation(A, B, (C, D)), Generation(B, 0, (C, D)), Kinship.NEWER),
+        (Generation(A, B, (C, D)), Generation(D + 1, 0, (0, 0)), Kinship.NEWER),
+        (Generation(A, C, (0, 0)), Generation(B, C + 1, (0, 0)), Kinship.DIVERGED),
+        (Generation(A, C, (0, 0)), Generation(B, D, (C, 0)), Kinship.DIVERGED),
+        (Generation(A, B, (0, 0)), Generation(C, D, (0, 0)), Kinship.UNRELATED),
+        # "Just created" is in the history of every replica, and no common ancestor.
+        (Generation(A, 0, (B, 4)), Generation(C, 0, (D, 4)), Kinship.UNRELATED),
+        (Generation(4, 0, (0, 0)), Generation(A, 0, (0, 0)), Kinship.NEW),
+        (Generation(4, 0, (0, 0)), Generation(4, 0, (0, 0)), Kinship.NEW),
+    ],
+)
+def test_kinship_is_what_drbd_would_decide(mine, other, expected):
+    assert mine.kinship(other) is expected
+    mirrored = {Kinship.OLDER: Kinship.NEWER, Kinship.NEWER: Kinship.OLDER}
+    assert other.kinship(mine) is mirrored.get(expected, expected)
 
 
-def test_strangers_are_not_related_though_both_were_created_once():
-    # Both have "just created" in their history, which every replica has.
-    assert not generation("8.4.11-uptodate-primary").related(generation("8.4.11-seeded-alone"))
-    new = generation("8.4.11-just-created")
-    assert not new.related(new)
+@pytest.mark.parametrize(
+    ("mine", "other", "expected"),
+    [
+        ("uptodate-primary", "uptodate-peer", Kinship.SAME),
+        ("uptodate-peer", "peer-away", Kinship.OLDER),
+        ("syncing", "uptodate-peer", Kinship.SAME),
+        ("split-brain-0", "split-brain-1", Kinship.DIVERGED),
+        ("seeded-alone", "uptodate-primary", Kinship.UNRELATED),
+        ("just-created", "uptodate-primary", Kinship.NEW),
+    ],
+)
+def test_kinship_of_captured_generations(mine, other, expected):
+    assert generation(f"8.4.11-{mine}").kinship(generation(f"8.4.11-{other}")) is expected
 
 
-@pytest.mark.parametrize("text", ["", "\n", "no such resource", "0004:0000", "not:hexa:deci:mal"])
+def test_a_replica_that_was_never_filled_is_not_consistent():
+    assert generation("8.4.11-uptodate-peer").consistent
+    assert not generation("8.4.11-just-created").consistent
+
+
+def test_generations_are_read_from_the_disk_itself(tmp_path):
+    """The block was written by drbdmeta 9.22 (create-md, write-dev-uuid, set-gi); its get-gi prints the expected text."""
+    block = bytes.fromhex(
+        "0000000000000000 949ca4647d747839 32c4ae688fe0a053 0000000000000004 0000000000000000 e7c4c235a46d231d"
+        "0000000000000000 000000b78374026b 00000050ffffffc0 00000101ffffffb8 0000100000000000 0000000100000008"
+    )
+    device = tmp_path / "disk"
+    for magic, size in ((b"\x83\x74\x02\x6b", 8 * 4096), (b"\x83\x74\x02\x6c", 8 * 4096 + 512)):
+        device.write_bytes(bytes(7 * 4096) + block[:60] + magic + block[64:] + bytes(4096 - len(block) + size % 4096))
+        found = drbd.read_generation(str(device), size)
+        assert found == drbd.parse_generation(
+            "949CA4647D747839:32C4AE688FE0A053:0000000000000004:0000000000000000:1:1:1:1:0:1:0"
+        )
+    assert not drbd.parse_generation(str(found).replace("949C", "949D") + ":0:1:1:1:0:1:0").consistent
+
+
+@pytest.mark.parametrize("content", [b"", bytes(4096), b"\xff" * 8192], ids=["empty", "blank", "something else"])
+def test_a_disk_without_drbd_metadata_has_no_generation(tmp_path, content):
+    device = tmp_path / "disk"
+    device.write_bytes(content)
+    assert drbd.read_generation(str(device), max(len(content), 4096)) is None
+
+
+@pytest.mark.parametrize("text", ["", "\n", "no such resource", "0004:0000", "not:hexa:deci:mal:1", "4:0:0:0"])
 def test_output_that_has_no_identifiers_is_named(text):
     with pytest.raises(ParseError, match="get-gi"):
         drbd.parse_generation(text)

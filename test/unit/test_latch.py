@@ -10,7 +10,7 @@ import pytest
 
 from hamysql import latch
 from hamysql.errors import ParseError
-from hamysql.plan import Latch, Stage
+from hamysql.replica import Latch, Stage
 
 LATCH = Latch("galaxy-db", "mysql", "/dev/sdb", Stage.SEEDING, "e7c4c235a46d231d")
 
@@ -35,6 +35,7 @@ def test_the_file_says_the_stage_by_its_name(tmp_path):
         "disk": "/dev/sdb",
         "stage": "SEEDING",
         "device_uuid": "e7c4c235a46d231d",
+        "run": "",
     }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import importlib.util
 import json
+import re
 from types import SimpleNamespace
 
 from hamysql import progress
@@ -12,10 +13,7 @@ from hamysql.members import Answer, Members
 from support import ROOT
 
 LAB = json.loads((ROOT / "test" / "unit" / "fixtures" / "config" / "lab.json").read_text(encoding="utf-8"))
-PHASES = [
-    *("members_checked", "nodes_configured", "storage_initialised", "cluster_online"),
-    *("resources_managed", "service_answering", "accounts_managed", "summarised"),
-]
+PHASES = re.findall(r'\("hamysql-[a-z-]+", "(\w+)"\)', (ROOT / "hamysql" / "orch" / "init.sls").read_text())
 # Everything that a member may be asked while nothing may be changed.
 READING = {"hamysql_node.survey", "hamysql_node.pending", "state.apply", "hamysql_cib.preview"}
 NODE = {"online": True, "pending": False, "standby": False}
@@ -28,11 +26,13 @@ def survey(name):
     return {
         "code": "same",
         "pillar": "same",
+        "stale": False,
+        "pending": [],
         "settings": copy.deepcopy(LAB),
         "storage": {
-            "disk": "/dev/ubdb", "size": 2**29, "signatures": [], "uses": [], "generation": {}, "status": {}, "latch": {},
+            "disk": "/dev/ubdb", "size": 2**29, "signatures": [], "uses": [], "partitions": [], "names": [], "generation": {}, "status": {}, "latch": {},
         },
-        "cluster": {"running": False, "dc": None, "nodes": {}},
+        "cluster": {"running": False, "dc": None, "nodes": {}, "failures": []},
         "database": False,
         "facts": {
             "nodename": name, "system": {"name": "Debian", "release": "12"}, "clock": [0.0, 0.0], "interfaces": links,
@@ -47,7 +47,7 @@ def installed(name):
     uuid = f"{name}-uuid"
     seen["storage"] |= {
         "signatures": [{"type": "drbd", "offset": 0, "uuid": uuid}],
-        "generation": {"current": "AAAA", "bitmap": "0", "history": ["0", "0"], "just_created": False},
+        "generation": {"current": "AAAA", "bitmap": "0", "history": ["0", "0"], "just_created": False, "consistent": True},
         "latch": {
             "cluster": "galaxy-db", "resource": "mysql", "disk": "/dev/ubdb", "stage": "INITIALISED", "device_uuid": uuid,
         },
@@ -61,7 +61,7 @@ def working(name):
     status = {"connection": "Connected", "disk": "UpToDate", "peer_disk": "UpToDate", "out_of_sync": 0, "done": None}
     roles = ("Primary", "Secondary") if name == "db2" else ("Secondary", "Primary")
     seen["storage"]["status"] = {**status, "role": roles[0], "peer_role": roles[1]}
-    seen["cluster"] = {"running": True, "dc": "db1", "nodes": {"db1": NODE, "db2": NODE}}
+    seen["cluster"] = {"running": True, "dc": "db1", "nodes": {"db1": NODE, "db2": NODE}, "failures": []}
     seen["database"] = name == "db2"
     return seen
 

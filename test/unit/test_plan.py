@@ -6,58 +6,26 @@ import dataclasses
 from dataclasses import replace
 
 import pytest
+from replicas import (
+    ALONE,
+    FULL,
+    NAME,
+    NEW,
+    SIZE,
+    USED,
+    UUID,
+    XFS,
+    blank,
+    connected,
+    ours,
+    refusal,
+    todo,
+    without_metadata,
+)
 
 from hamysql import plan
 from hamysql.disk import Signature
-from hamysql.drbd import JUST_CREATED, Generation, Status
-from hamysql.errors import Refused
-from hamysql.plan import Latch, Member, Stage, Step
-
-SIZE = 512 * 2**20
-UUID = {"db1": "e7c4c235a46d231d", "db2": "a9ed857efa422c00"}
-NEW = Generation(JUST_CREATED, 0, (0, 0))
-USED = Generation(0x949CA4647D747838, 0, (0x32C4AE688FE0A052, JUST_CREATED))
-XFS = Signature("xfs", 0, "627a22bb-ecf0-48ff-814b-c8b47add52c8")
-
-
-def blank(name: str, **fields) -> Member:
-    """A node on which nothing was ever done."""
-    return Member(name, "/dev/sdb", **{"size": SIZE, **fields})
-
-
-def ours(name: str, stage: Stage, generation: Generation | None = None, *further: Signature, **fields) -> Member:
-    """A node whose disk and latch hamysql has brought to ``stage``."""
-    uuid = "" if stage == Stage.CLAIMED else UUID[name]
-    latch = Latch("galaxy-db", "mysql", "/dev/sdb", stage, uuid)
-    drbd = Signature("drbd", SIZE - 4036, UUID[name])
-    generation = generation or (NEW if stage <= Stage.METADATA else USED)
-    return blank(name, **{"signatures": (drbd, *further), "generation": generation, "latch": latch, **fields})
-
-
-def without_metadata(member: Member, **fields) -> Member:
-    """The same node with a new, blank disk in the place of the old one."""
-    return replace(member, signatures=(), generation=None, status=None, **fields)
-
-
-def connected(role: str = "Secondary", disk: str = "Inconsistent") -> Status:
-    return Status("Connected", role, "Secondary", disk, "Inconsistent")
-
-
-ALONE = Status("WFConnection", "Secondary", "Unknown", "Inconsistent", "DUnknown")
-
-
-def todo(*members: Member) -> list[tuple[str, tuple[str, ...]]]:
-    return [(step.action, step.nodes) for step in plan.storage(members, "galaxy-db", "mysql")]
-
-
-def refusal(*members: Member) -> list[str]:
-    """The evidence of a refusal, sentence by sentence."""
-    with pytest.raises(Refused) as refused:
-        plan.storage(members, "galaxy-db", "mysql")
-    head, *reasons = str(refused.value).splitlines()
-    assert head == "the storage is left alone:"
-    return [reason.removeprefix("  - ") for reason in reasons]
-
+from hamysql.plan import Member, Stage, Step
 
 BOTH, FIRST, SECOND = ("db1", "db2"), ("db1",), ("db2",)
 FROM_SCRATCH = [
@@ -243,10 +211,10 @@ def test_the_node_that_was_chosen_once_stays_the_seed():
 
 
 def test_every_step_says_where_and_why():
-    steps = plan.storage([blank("db1"), blank("db2")], "galaxy-db", "mysql")
+    steps = plan.storage([blank("db1"), blank("db2")], FULL)
     assert str(steps[0]) == "create_metadata on db1, db2: the disk is blank"
     assert str(steps[3]) == "seed on db1: no member has ever held data; this is the first node of the pillar"
-    again = plan.storage([ours("db1", Stage.SEEDING, NEW), ours("db2", Stage.METADATA)], "galaxy-db", "mysql")
+    again = plan.storage([ours("db1", Stage.SEEDING, NEW), ours("db2", Stage.METADATA)], FULL)
     assert "an earlier run chose this node" in next(str(step) for step in again if step.action == "seed")
     assert all(step.why for step in (*steps, *again))
 
@@ -256,15 +224,15 @@ def test_every_step_says_where_and_why():
 
 @pytest.mark.parametrize(
     "signature",
-    [XFS, Signature("dos", 510), Signature("LVM2_member", 536, "OLC1oI"), Signature("drbd", SIZE - 4036, "feed")],
-    ids=["file system", "partition table", "LVM physical volume", "DRBD metadata of another resource"],
+    [XFS, Signature("dos", 510), Signature("LVM2_member", 536, "OLC1oI")],
+    ids=["file system", "partition table", "LVM physical volume"],
 )
 @pytest.mark.parametrize("peer", [blank("db2"), ours("db2", Stage.METADATA), ours("db2", Stage.INITIALISED)])
 def test_a_disk_that_is_not_blank_and_not_ours_is_left_alone(signature, peer):
-    generation = USED if signature.type == "drbd" else None
-    reasons = refusal(blank("db1", signatures=(signature,), generation=generation), peer)
+    reasons = refusal(blank("db1", signatures=(signature,)), peer)
     assert reasons == [
-        f"db1, /dev/sdb: not blank, and not made by hamysql: {signature}. Wipe it yourself if it may be lost"
+        f"db1, /dev/sdb: not blank, and not made by hamysql: {signature}. If all that is on it may be lost: "
+        f"hamysql:storage:drbd:wipe: {{db1: {NAME.format('db1')}}}"
     ]
 
 
@@ -321,8 +289,13 @@ def test_the_data_of_another_cluster_is_left_alone(field, value):
 
 def test_a_disk_that_was_renamed_in_the_pillar_is_refused():
     first = ours("db1", Stage.INITIALISED)
-    reasons = refusal(replace(blank("db1"), disk="/dev/sdc", latch=first.latch), ours("db2", Stage.INITIALISED))
-    assert reasons == ["db1, /dev/sdc: the data is on /dev/sdb; another disk cannot be named in place"]
+    other = replace(blank("db1"), disk="/dev/sdc", latch=first.latch)
+    text = "db1, /dev/sdc: the data is on /dev/sdb; another disk cannot be named in place. Name the old one again"
+    gone = "; if it is gone for good, `rm /var/lib/hamysql/mysql.json` here, and this one is filled by DRBD"
+    assert refusal(other, ours("db2", Stage.INITIALISED)) == [text + gone]
+    assert refusal(other, blank("db2"))[0] == text
+    # That advice is followed by what it promises.
+    assert todo(replace(other, latch=None), ours("db2", Stage.INITIALISED))[0] == ("create_metadata", FIRST)
 
 
 def test_another_disk_under_the_old_name_is_refused():
@@ -340,7 +313,8 @@ def test_the_case_of_a_uuid_is_not_another_disk():
 def test_something_else_in_the_place_of_our_metadata_is_refused():
     first = replace(ours("db1", Stage.INITIALISED), signatures=(XFS,), generation=None)
     assert refusal(first, ours("db2", Stage.INITIALISED)) == [
-        f"db1, /dev/sdb: holds {XFS} where hamysql's DRBD metadata was"
+        f"db1, /dev/sdb: holds {XFS} where hamysql's DRBD metadata was. If all that is on it may be lost: "
+        f"hamysql:storage:drbd:wipe: {{db1: {NAME.format('db1')}}}"
     ]
 
 
@@ -364,7 +338,10 @@ def test_the_other_disk_lost_while_the_first_is_being_replaced_is_refused_too():
 
 def test_metadata_in_which_somebody_else_wrote_data_is_not_seeded():
     reasons = refusal(ours("db1", Stage.METADATA, USED), ours("db2", Stage.METADATA))
-    assert reasons == [f"db1, /dev/sdb: data was written outside hamysql (generation {USED.current:016X})"]
+    assert len(reasons) == 1
+    assert reasons[0].startswith(
+        f"db1, /dev/sdb: data was written outside hamysql (generation {USED.current:016X}). Nothing was handed to the"
+    )
 
 
 @pytest.mark.parametrize(
@@ -390,10 +367,13 @@ def test_a_survey_becomes_a_member():
         "size": SIZE,
         "signatures": [{"type": "drbd", "offset": SIZE - 4036, "uuid": UUID["db1"]}],
         "uses": [],
+        "partitions": [],
+        "names": [NAME.format("db1")],
         "generation": {
             "current": "949CA4647D747838",
             "bitmap": "0000000000000000",
             "history": ["32C4AE688FE0A052", "0000000000000004"],
+            "consistent": True,
             "just_created": False,
         },
         "status": connected().as_dict(),
@@ -414,6 +394,8 @@ def test_the_survey_of_a_bare_node_becomes_a_blank_member():
         "size": SIZE,
         "signatures": [],
         "uses": [],
+        "partitions": [],
+        "names": [NAME.format("db1")],
         "generation": {},
         "status": {},
         "latch": {},
@@ -427,4 +409,4 @@ def test_a_step_can_be_performed_by_a_module():
     source = "".join((ROOT / "_modules" / f"hamysql_{name}.py").read_text() for name in ("drbd", "storage"))
     actions = {action for action, _ in (*FROM_SCRATCH, *todo(blank("db1"), ours("db2", Stage.INITIALISED)))}
     assert all(f"\ndef {action}(" in source for action in actions)
-    assert [field.name for field in dataclasses.fields(Step)] == ["action", "nodes", "why"]
+    assert [field.name for field in dataclasses.fields(Step)] == ["action", "nodes", "why", "arguments", "fresh"]

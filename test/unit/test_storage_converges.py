@@ -10,7 +10,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from storage_world import Disk, MasterKilled, MinionKilled, PowerCut, World
 
 from hamysql.disk import Signature
-from hamysql.plan import Stage
+from hamysql.drbd import JUST_CREATED
+from hamysql.replica import Stage
 
 MOMENTS = ("before", "half", "after")
 
@@ -60,6 +61,7 @@ def test_a_deployment_makes_one_database_and_hands_it_over_secondary():
             "create_metadata on db2",
             "up on db1",
             "up on db2",
+            "skip_initial_sync on db1",
             "seed on db1",
             "make_filesystem on db1",
             "initialise_datadir on db1",
@@ -145,6 +147,93 @@ def test_the_replacement_of_a_disk_cut_off_anywhere(moment):
         assert world.serve()
 
 
+def serving(world: World) -> World:
+    """Deployed, with acknowledged rows on both sides."""
+    assert deployed(world).serve()
+    world.synchronise()
+    return world
+
+
+def second_hand(world: World, name: str) -> None:
+    """The node's disk is replaced by a used one, and pacemaker has given up on it; the pillar gives up what is on it."""
+    node = world.nodes[name]
+    node.boot()
+    node.disk, node.failed = Disk(foreign=Signature("ext4", 0x438), given_up=True), True
+    world.wipe[name] = "/dev/sdb"
+
+
+@pytest.mark.parametrize("name", ["db1", "db2"])
+def test_a_second_hand_disk_is_wiped_once_and_filled(name):
+    world = serving(World())
+    second_hand(world, name)
+    returned = world.deploy()
+    steps = ("wipe", "create_metadata", "seal", "rejoin")
+    assert returned["changes"] == {"storage": [f"{step} on {name}" for step in steps]}
+    assert world.serve()
+    world.synchronise()
+    assert world.nodes[name].disk.volume.rows == world.acknowledged
+    # The key is still in the pillar, and does nothing any more: the disk holds our data.
+    world.nodes[name].disk.given_up = False
+    assert_done(world)
+
+
+@pytest.mark.parametrize("error", [PowerCut, MinionKilled])
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_wiping_and_joining_cut_off_anywhere(moment, error):
+    happened = 0
+    for number in range(1, 12):
+        world = serving(World())
+        second_hand(world, "db2")
+        happened += interrupted(world, number, moment, error)
+        deployed(world)
+        assert_done(world)
+        assert world.serve()
+    assert happened >= (2 if moment == "half" else 6)
+
+
+def test_a_new_pair_of_used_disks_is_wiped_before_the_first_data_is_made():
+    world = World()
+    for name in ("db1", "db2"):
+        second_hand(world, name)
+        world.nodes[name].failed = False
+    done = deployed(world).nodes["db1"].latch
+    assert done.stage is Stage.INITIALISED
+    assert world.serve()
+
+
+@pytest.mark.parametrize("name", ["db1", "db2"])
+@pytest.mark.parametrize("configured", [True, False], ids=["latch lost", "installed again"])
+def test_a_forgotten_replica_is_taken_over_and_keeps_its_rows(name, configured):
+    world = serving(World())
+    node = world.nodes[name]
+    node.boot()
+    node.latch, node.configured = None, configured
+    before = node.disk.metadata
+    returned = world.deploy()
+    assert returned["changes"] == {"storage": [f"adopt on {name}"]}
+    assert node.disk.metadata == before
+    assert_done(world)
+    assert world.serve()
+
+
+def test_full_copies_what_auto_does_not():
+    for mode, peer in (("auto", "UpToDate"), ("full", "Inconsistent")):
+        world = World()
+        world.initial_sync = mode
+        deployed(world)
+        assert world.nodes["db2"].disk.metadata.disk == peer
+
+
+def test_what_an_interrupted_run_has_made_is_copied_in_full():
+    world = World()
+    world.kill_master_at = 2  # after the metadata
+    with pytest.raises(MasterKilled):
+        world.deploy()
+    assert [node.latch.stage for node in world.nodes.values()] == [Stage.METADATA] * 2
+    deployed(world)
+    assert world.nodes["db2"].disk.metadata.disk == "Inconsistent"
+
+
 def test_a_disk_with_data_is_never_touched():
     world = World()
     world.nodes["db2"].disk = Disk(foreign=Signature("ext4", 0x438))
@@ -175,9 +264,10 @@ def test_a_disk_that_gets_data_after_the_survey_is_not_touched_either():
 class Cluster(RuleBasedStateMachine):
     """Anything in any order, with deployments in between."""
 
-    @initialize()
-    def start(self) -> None:
+    @initialize(mode=st.sampled_from(["auto", "full"]))
+    def start(self, mode) -> None:
         self.world = World()
+        self.world.initial_sync = mode
         # Something happened after which a refusal is the right answer: data or its evidence was taken away.
         self.spoilt = False
 
@@ -218,8 +308,8 @@ class Cluster(RuleBasedStateMachine):
         if all(node.on for node in self.world.nodes.values()):
             self.world.serve()
 
-    @rule(name=st.sampled_from(["db1", "db2"]))
-    def replace_a_disk(self, name) -> None:
+    @rule(name=st.sampled_from(["db1", "db2"]), used=st.booleans())
+    def replace_a_disk(self, name, used) -> None:
         node = self.world.nodes[name]
         peer = self.world.peer(node)
         complete = (
@@ -233,13 +323,20 @@ class Cluster(RuleBasedStateMachine):
             if self.world.acknowledged:
                 return  # the last copy of acknowledged rows is not thrown away here
             self.spoilt = True
-        node.boot()
-        node.disk = Disk()
+        self.world.wipe.pop(name, None)
+        if used:
+            second_hand(self.world, name)
+        else:
+            node.boot()
+            node.disk, node.failed = Disk(), False
 
     @rule(name=st.sampled_from(["db1", "db2"]))
     def reinstall_a_node(self, name) -> None:
         node = self.world.nodes[name]
-        if node.latch is not None:
+        peer = self.world.peer(node)
+        known = peer.latch is not None and peer.latch.stage == Stage.INITIALISED
+        used = [one.disk.metadata is not None and one.disk.metadata.current != JUST_CREATED for one in (node, peer)]
+        if node.latch is not None and not (known and all(used)):
             self.spoilt = True
         node.boot()
         node.latch = None

@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 from storage_world import Disk, Metadata, World
 
-from hamysql.disk import Signature
+from hamysql.disk import Occupants, Signature
 from hamysql.errors import CommandFailed, Refused
-from hamysql.plan import Latch, Stage
+from hamysql.replica import Latch, Stage
 
 STEPS = ("create_metadata", "up", "seed", "make_filesystem", "initialise_datadir", "release", "seal")
 
@@ -116,8 +116,8 @@ class Uses:
     def __init__(self, module) -> None:
         self.signatures = module.signatures
 
-    def uses(self, run, device):
-        return (f"{device} is mounted on /srv",)
+    def occupants(self, run, device, own):
+        return Occupants(uses=(f"{device} is mounted on /srv",))
 
 
 # --- seeding
@@ -246,6 +246,8 @@ def test_the_survey_of_a_bare_node(world):
         "size": 512 * 2**20,
         "signatures": [],
         "uses": [],
+        "partitions": [],
+        "names": ["/dev/sdb"],
         "generation": {},
         "status": {},
         "latch": {},
@@ -255,7 +257,7 @@ def test_the_survey_of_a_bare_node(world):
 def test_the_survey_without_the_disk(world):
     world.nodes["db1"].disk = None
     found = world.perform("db1", "survey")
-    assert (found["size"], found["signatures"], found["uses"]) == (None, [], [])
+    assert (found["size"], found["signatures"], found["uses"], found["names"]) == (None, [], [], [])
 
 
 def test_the_survey_of_a_seeded_node(world):

@@ -1,0 +1,356 @@
+"""
+What the pillar says and the running services of this node do not know yet.
+
+A setting is applied live, waits for a restart, or cannot be changed in place; see :mod:`hamysql.change`. Only ``restart``
+restarts anything, and the orchestration alone calls it.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from pathlib import Path
+from shutil import which
+
+from hamysql import change, change_corosync, change_data, change_drbd, change_mysql, corosync, latch, mysql, wait
+from hamysql.command import PATH, run
+from hamysql.errors import CommandFailed, Refused
+from hamysql.schema import MASK
+
+__virtualname__ = "hamysql_change"
+
+COROSYNC_CONF = Path("/etc/corosync/corosync.conf")
+AUTHKEY = Path("/etc/corosync/authkey")
+CIB = Path("/var/lib/pacemaker/cib/cib.xml")
+PROC = Path("/proc")
+RECORD = Path("/run/hamysql/mysqld.json")
+
+
+def __virtual__():
+    return __virtualname__
+
+
+def _site(misnamed=False):
+    return __salt__["hamysql.config"](misnamed=misnamed)
+
+
+def pending():
+    """
+    The settings whose value in service is not the pillar's, of this node. Works before anything is installed.
+
+    Returns a list of ``{"kind": "live", "restart" or "refused", "scope": "corosync", "drbd", "mysql" or "data", "path": of the
+    pillar, "old", "new", "advice"}``; secrets are not in it. What the running database was started with is recorded on the way,
+    as long as its option file still says so.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'db*' hamysql_change.pending
+    """
+    return [item.as_dict() for item in _pending(_site(misnamed=True))]
+
+
+def _pending(site):
+    return [*_data(site), *_corosync(site), *_drbd(site), *_mysql(site["mysql"])]
+
+
+def refused():
+    """
+    What the pillar asks for and cannot be changed in place, as sentences that say what to do; empty where it all can.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'db*' hamysql_change.refused
+    """
+    return [str(item) for item in change.of_kind(change.REFUSED, _pending(_site()))]
+
+
+def apply():
+    """
+    Let the running services take over what they can without an interruption. The files have to be written before.
+
+    corosync reads its file again (on all nodes), ``drbdadm adjust`` changes options of the resource, variables of the database are
+    set. Returns ``{path: {"old", "new"}}`` of what was changed. Raises ``Refused`` where a file is not the pillar's yet,
+    ``NotReady`` where a service did not take something over, and ``CommandFailed`` with the service's own words.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt db1 hamysql_change.apply
+    """
+    site = _site()
+    live = change.of_kind(change.LIVE, _pending(site))
+    scopes = {item.scope for item in live}
+    if change.COROSYNC in scopes:
+        _reload_corosync(site)
+    if change.DRBD in scopes:
+        _drbdadm(site, "adjust", site["storage"]["drbd"]["resource"])
+        _taken_over(_drbd, site, "DRBD")
+    if change.MYSQL in scopes:
+        _set_variables(site["mysql"])
+    return {item.path: {"old": item.old, "new": item.new} for item in live}
+
+
+def check_options():
+    """
+    Let the database server read its option files, without starting it, and say what it does not accept.
+
+    Returns True. Raises ``Refused`` with the server's words.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt db1 hamysql_change.check_options
+    """
+    config = _site()["mysql"]
+    argv = [config["binary"], f"--defaults-file={config['config']}", "--verbose", "--help"]
+    result = run(argv, accept=range(256))
+    if result.returncode:
+        said = [line.partition("[ERROR] ")[2] for line in result.stderr.splitlines() if "[ERROR]" in line]
+        raise Refused(
+            f"the database would not start with its options: {'; '.join(said) or result.stderr.strip()}. Put them right in "
+            "hamysql:mysql:config; the name of an option that belongs to a plugin of the datadir can begin with loose_"
+        )
+    return True
+
+
+def restart(timeout=900):
+    """
+    Restart corosync and pacemaker, and with them DRBD, on this node, which must not be the one that serves.
+
+    timeout
+        Seconds for stopping and for starting, 900 by default.
+
+    Returns True. Raises ``Refused`` where this node runs the service.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt db2 hamysql_change.restart
+    """
+    here = _site()["self"]
+    resources = __salt__["hamysql_cluster.status"]()["resources"]
+    serving = [item["id"] for item in resources if item["node"] == here and item["parent"] == "g_mysql"]
+    if serving or __salt__["hamysql_mysql.active"]():
+        raise Refused(f"{here} runs the service; move it first: `salt {here} hamysql_cib.move {_site()['peer']}`")
+    __salt__["hamysql_cluster.stop"](timeout=timeout)
+    __salt__["hamysql_cluster.start"](timeout=timeout)
+    return True
+
+
+def wait_whole(nodes, timeout=900):
+    """
+    Wait until all nodes are online, both replicas are up to date and nothing keeps the service on one node.
+
+    nodes
+        Names of nodes, a list.
+    timeout
+        Seconds, 900 by default: DRBD synchronises what was written meanwhile.
+
+    Returns True. Raises ``NotReady`` with what was seen last.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt db1 hamysql_change.wait_whole '[db1, db2]'
+    """
+    started = time.monotonic()
+    __salt__["hamysql_cluster.wait_online"](nodes=nodes, timeout=timeout)
+
+    def look():
+        status = __salt__["hamysql_drbd.status"]()
+        return status, __salt__["hamysql_cib.interventions"]()
+
+    def describe(seen):
+        status, hands = seen
+        state = f"{status['disk']}/{status['peer_disk']}, {status['connection']}" if status else "not configured"
+        return "; ".join([f"DRBD {state}", *hands])
+
+    wait.until(
+        look,
+        lambda seen: bool(seen[0]) and seen[0]["up_to_date"] and not seen[1],
+        "both replicas are UpToDate and nothing keeps the service on one node",
+        timeout=max(0, timeout - (time.monotonic() - started)),
+        interval=2,
+        describe=describe,
+    )
+    return True
+
+
+def settle(timeout=900):
+    """
+    Wait until pacemaker has nothing left to do (``crm_resource --wait``).
+
+    timeout
+        Seconds, 900 by default.
+
+    Returns True. Raises ``CommandFailed``.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt db1 hamysql_change.settle
+    """
+    run(["crm_resource", "--wait", f"--timeout={int(timeout)}s"], timeout=timeout + 10)
+    return True
+
+
+def _taken_over(look, site, who, timeout=10):
+    """Wait until nothing live is left; a reload goes through the cluster's messages, and so takes a moment."""
+    wait.until(
+        lambda: change.of_kind(change.LIVE, look(site)),
+        lambda left: not left,
+        f"{who} has taken over its changed configuration",
+        timeout=timeout,
+        describe=lambda left: "; ".join(map(str, left)),
+    )
+
+
+# --- the data
+
+
+def _data(site):
+    cib = CIB.read_text(encoding="utf-8") if CIB.exists() else None
+    latches = [latch.read(path.stem) for path in sorted(latch.FOLDER.glob("*.json"))]
+    return change_data.pending(site, cib, latches)
+
+
+# --- corosync
+
+
+def _corosync(site):
+    if not which("corosync-cmapctl", path=PATH):
+        return []
+    result = run(["corosync-cmapctl"], accept=(0, 1))
+    if result.returncode:  # it does not run
+        return []
+    key = site["corosync"]["authkey"]
+    differs = site["corosync"]["encrypted"] and AUTHKEY.exists() and AUTHKEY.read_text(encoding="ascii") != key
+    return list(change_corosync.pending(site, change_corosync.parse_map(result.stdout), differs))
+
+
+def _reload_corosync(site):
+    there = change_corosync.keys(corosync.parse(COROSYNC_CONF.read_text(encoding="utf-8")))
+    if there != change_corosync.keys(site["corosync"]["sections"]):
+        raise Refused(f"{COROSYNC_CONF} is not what the pillar says: `state.apply hamysql` writes it")
+    run(["corosync-cfgtool", "-R"])
+    _taken_over(_corosync, site, "corosync")
+
+
+# --- DRBD
+
+
+def _drbd(site):
+    resource = site["storage"]["drbd"]["resource"]
+    if not __salt__["hamysql_drbd.status"]():
+        return []
+    running = change_drbd.parse_show(run(["drbdsetup", "show", resource]).stdout)
+    full = change_drbd.parse_show(run(["drbdsetup", "show", "--show-defaults", resource]).stdout)
+    if running is None or full is None:
+        return []
+    # What the pillar says, and not what is in the file yet. In a file of its own, as it holds the shared secret.
+    with tempfile.NamedTemporaryFile("w", prefix="hamysql-", suffix=".conf", encoding="ascii") as file:
+        file.write(change_drbd.config_text(site))
+        file.flush()
+        said = _drbdadm(site, "--config-file", file.name, "--dry-run", "adjust", resource)
+    return list(change_drbd.pending(site, running, full, change_drbd.parse_commands(said)))
+
+
+def _drbdadm(site, *words):
+    """Run drbdadm. It repeats a command that failed, and commands can hold the shared secret."""
+    try:
+        return run(["drbdadm", *words]).stdout
+    except CommandFailed as exc:
+        output = exc.output.replace(site["storage"]["drbd"]["shared_secret"], MASK)
+        raise CommandFailed(exc.argv, exc.returncode, output) from None
+
+
+# --- the database
+
+
+def _mysql(config):
+    process = _process(config)
+    if process is None:
+        return []
+    running = _running(config, process)
+    if running is None:
+        return [change_mysql.UNKNOWN]
+    want = change_mysql.wanted(config)
+    return list(change_mysql.pending(config, running, want, _variables(config, change_mysql.changed(running, want))))
+
+
+def _variables(config, names):
+    if not names:
+        return {}
+    try:
+        return change_mysql.parse_variables(_sql(config, change_mysql.query(names)))
+    except CommandFailed:  # it does not answer yet
+        return {}
+
+
+def _sql(config, statements):
+    return run(mysql.client(config), stdin=statements).stdout
+
+
+def _process(config):
+    """The server that wrote the pid file; ``None`` where it does not run."""
+    try:
+        pid = int(Path(config["pid_file"]).read_text(encoding="ascii"))
+        name, _, fields = (PROC / str(pid) / "stat").read_text(encoding="utf-8").rpartition(")")
+    except (OSError, ValueError):
+        return None
+    program = name.partition("(")[2]  # the kernel keeps 15 characters of it
+    if program != os.path.basename(config["binary"])[:15]:
+        return None
+    return change_mysql.Process(pid, int(fields.split()[19]))  # proc(5): field 22, the first after the name is 3
+
+
+def _running(config, process):
+    """The options that the server runs with; ``None`` where nobody knows."""
+    if RECORD.exists():
+        known = change_mysql.recorded(RECORD.read_text(encoding="utf-8"), process)
+        if known is not None:
+            return known
+    fragment = Path(config["config_fragment"])
+    uptime = time.clock_gettime(time.CLOCK_BOOTTIME) - process.start / os.sysconf("SC_CLK_TCK")
+    if not fragment.exists() or fragment.stat().st_ctime >= time.time() - uptime:
+        return None
+    options = change_mysql.parse_file(fragment.read_text(encoding="utf-8"))
+    _write_record(process, options)
+    return options
+
+
+def _write_record(process, options):
+    RECORD.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    new = RECORD.with_suffix(".new")
+    new.write_text(change_mysql.record(process, options), encoding="utf-8")
+    new.replace(RECORD)
+
+
+def _set_variables(config):
+    process = _process(config)
+    running = _running(config, process) if process else None
+    if running is None:
+        return
+    want = change_mysql.wanted(config)
+    names = change_mysql.changed(running, want)
+    variables = _variables(config, names)
+    for name in names:
+        sql = change_mysql.statement(name, want.get(name, []), variables.get(name))
+        if sql is None:
+            continue
+        _sql(config, sql)
+        if name in want:
+            running[name] = want[name]
+        else:
+            del running[name]
+        _write_record(process, running)

@@ -1,0 +1,87 @@
+"""
+Changes of the pillar while the cluster is in service: the first and the last state of what a highstate applies.
+"""
+
+from __future__ import annotations
+
+from salt.exceptions import CommandExecutionError
+
+from hamysql import change
+
+__virtualname__ = "hamysql_change"
+
+
+def __virtual__():
+    return __virtualname__
+
+
+def possible(name):
+    """
+    The pillar asks for nothing that cannot be changed in place; else nothing behind this state is touched.
+
+    name
+        Only a label.
+
+    .. code-block:: yaml
+
+        hamysql-change-possible:
+          hamysql_change.possible: []
+    """
+    ret = {
+        "name": name,
+        "result": True,
+        "changes": {},
+        "comment": "Nothing that is in service stands against the pillar.",
+    }
+    try:
+        refused = __salt__["hamysql_change.refused"]()
+    except CommandExecutionError as exc:
+        return {**ret, "result": False, "comment": str(exc)}
+    if refused:
+        return {**ret, "result": False, "comment": "\n".join(["This cannot be changed in place:", *_listed(refused)])}
+    return ret
+
+
+def applied(name):
+    """
+    The running services have taken over what they can without an interruption. What has to wait for a restart is told, and is
+    no change: the orchestration restarts.
+
+    name
+        Only a label.
+
+    .. code-block:: yaml
+
+        hamysql-change-applied:
+          hamysql_change.applied: []
+    """
+    ret = {"name": name, "result": True, "changes": {}, "comment": ""}
+    try:
+        found = _look()
+        live = change.of_kind(change.LIVE, found)
+        if not live:
+            return {**ret, "comment": _comment("Nothing is to be applied.", found)}
+        if __opts__["test"]:
+            changes = {item.path: {"old": item.old, "new": item.new} for item in live}
+            return {**ret, "result": None, "changes": changes, "comment": _comment("It would be applied.", found)}
+        ret["changes"] = __salt__["hamysql_change.apply"]()
+        left = _look()
+    except CommandExecutionError as exc:
+        return {**ret, "result": False, "comment": str(exc)}
+    if change.of_kind(change.LIVE, left):
+        paths = ", ".join(item.path for item in change.of_kind(change.LIVE, left))
+        return {**ret, "result": False, "comment": _comment(f"Looked at again, it still differs: {paths}.", left)}
+    return {**ret, "comment": _comment("Applied without an interruption.", left)}
+
+
+def _look():
+    return change.from_dicts(__salt__["hamysql_change.pending"]())
+
+
+def _comment(first, found):
+    waiting = change.of_kind(change.RESTART, found)
+    return "\n".join([first, *(["Pending:", *_listed(waiting)] if waiting else [])])
+
+
+def _listed(sentences):
+    return [f"  - {sentence}" for sentence in sentences]

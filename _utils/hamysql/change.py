@@ -1,0 +1,86 @@
+"""A setting whose value in the pillar is not (yet) the one in service, and what it takes to change it there. Pure.
+
+Each setting belongs to one of three classes:
+
+``live``
+    The running service takes it over without an interruption. A highstate does that.
+``restart``
+    It takes effect when its daemon starts: pending until the orchestration has gone round, standby first.
+``refused``
+    It cannot be changed under a running cluster, or not at all while the data stays where it is. Nothing is touched.
+
+What is in service is read from the daemons, not from their files: :mod:`hamysql.change_corosync`,
+:mod:`hamysql.change_drbd`, :mod:`hamysql.change_mysql`, and :mod:`hamysql.change_data` for what the data itself dictates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+LIVE, RESTART, REFUSED = "live", "restart", "refused"
+
+# What has to be restarted: the cluster's daemons and DRBD of a node, or the database, which is moved to the other node.
+COROSYNC, DRBD, MYSQL, DATA = "corosync", "drbd", "mysql", "data"
+STACK = frozenset({COROSYNC, DRBD})
+
+DEFAULT = "the default"
+
+TOGETHER = (
+    "both nodes have to change it at the same moment. Put the old value back, or stop the cluster on both nodes "
+    "(`salt NODE hamysql_cluster.stop`, the standby first; the database is down from then on) and run hamysql.orch again"
+)
+KEEP = "it belongs to the data that is there. Put the old value back; other storage is a new cluster, and the data moves by a dump"
+
+
+@dataclass(frozen=True)
+class Pending:
+    """One setting: its class, what it belongs to, its path in the pillar, the value in service and the pillar's."""
+
+    kind: str
+    scope: str
+    path: str
+    old: str
+    new: str
+    advice: str = ""
+
+    def __str__(self) -> str:
+        if self.kind == REFUSED:
+            return f"{self.path}: {self.old} is in service, the pillar says {self.new}: {self.advice}"
+        how = "takes effect at once" if self.kind == LIVE else _RESTARTS[self.scope in STACK]
+        return f"{self.path}: {self.old} -> {self.new}, {how}"
+
+    def as_dict(self) -> dict[str, str]:
+        """For a return over Salt's bus; :func:`from_dicts` reads it back."""
+        return asdict(self)
+
+
+_RESTARTS = {
+    True: "when this node's cluster services start again (hamysql.orch does that, the standby first)",
+    False: "when the database starts again (hamysql.orch moves it to the other node for that)",
+}
+
+
+def from_dicts(found: Iterable[Mapping[str, str]]) -> tuple[Pending, ...]:
+    """What a member has returned."""
+    return tuple(Pending(**item) for item in found)
+
+
+def of_kind(kind: str, found: Iterable[Pending]) -> tuple[Pending, ...]:
+    """Those of one class."""
+    return tuple(item for item in found if item.kind == kind)
+
+
+def by_members(kind: str, surveys: Mapping[str, Mapping[str, Any]]) -> tuple[str, ...]:
+    """What the members' surveys (``pending``) have of one class, as sentences: each once, with the nodes that say so."""
+    sentences: dict[str, list[str]] = {}
+    for node, survey in surveys.items():
+        for item in of_kind(kind, from_dicts(survey["pending"])):
+            sentences.setdefault(str(item), []).append(node)
+    return tuple(f"{', '.join(nodes)}: {sentence}" for sentence, nodes in sentences.items())
+
+
+def show(values: Sequence[str]) -> str:
+    """The values of one option in words; none is the default."""
+    return ", ".join(value or "(set)" for value in values) or DEFAULT

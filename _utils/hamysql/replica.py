@@ -1,0 +1,146 @@
+"""One node's replica, as the plan sees it: what the node itself reports of its disk, of DRBD and of what was done before."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any
+
+from hamysql.disk import Signature
+from hamysql.drbd import Generation, Status
+
+
+class Stage(IntEnum):
+    """How far a node's replica has come; written to its latch, and never taken back."""
+
+    CLAIMED = 1  # the disk was blank, metadata is about to be written
+    METADATA = 2  # hamysql's metadata is on the disk
+    SEEDING = 3  # this node was chosen as the source of the first data
+    FILESYSTEM = 4  # mkfs has ended
+    DATADIR = 5  # the empty database has been made
+    INITIALISED = 6  # released to the cluster; from now on DRBD and pacemaker decide
+
+
+@dataclass(frozen=True)
+class Latch:
+    """What hamysql has done on a node, kept there in ``/var/lib/hamysql/RESOURCE.json``.
+
+    ``run`` is the job of the orchestration that made the metadata.
+    """
+
+    cluster: str
+    resource: str
+    disk: str
+    stage: Stage
+    device_uuid: str = ""
+    run: str = ""
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Latch:
+        """The latch from its file's content; the stage is kept by name."""
+        return cls(**{**data, "stage": Stage[data["stage"]]})
+
+    def as_dict(self) -> dict[str, str]:
+        """The content of the latch's file."""
+        return {**self.__dict__, "stage": self.stage.name}
+
+
+@dataclass(frozen=True)
+class Member:
+    """One node's own view of its replica; the fields are those of ``hamysql_storage.survey``.
+
+    ``names`` are the stable names of the disk, the best first; ``failures`` the actions on the replica that pacemaker gave up.
+    """
+
+    name: str
+    disk: str
+    size: int | None = None
+    signatures: tuple[Signature, ...] = ()
+    uses: tuple[str, ...] = ()
+    partitions: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
+    generation: Generation | None = None
+    status: Status | None = None
+    latch: Latch | None = None
+    failures: tuple[str, ...] = ()
+
+    @classmethod
+    def from_survey(cls, name: str, survey: Mapping[str, Any], failures: Sequence[str] = ()) -> Member:
+        """A member from the plain dictionary that came over the bus."""
+        generation, status, latch = survey["generation"], survey["status"], survey["latch"]
+        return cls(
+            name=name,
+            disk=survey["disk"],
+            size=survey["size"],
+            signatures=tuple(Signature(**signature) for signature in survey["signatures"]),
+            uses=tuple(survey["uses"]),
+            partitions=tuple(survey["partitions"]),
+            names=tuple(survey["names"]),
+            generation=_generation(generation) if generation else None,
+            status=Status(**{key: status[key] for key in Status.__dataclass_fields__}) if status else None,
+            latch=Latch.from_dict(latch) if latch else None,
+            failures=tuple(failures),
+        )
+
+    @property
+    def where(self) -> str:
+        """The node and its disk, as every sentence about them begins."""
+        return f"{self.name}, {self.disk}"
+
+    @property
+    def contents(self) -> str:
+        """What is on the disk, in words; empty for a blank one."""
+        return ", ".join(str(signature) for signature in self.signatures)
+
+    @property
+    def stage(self) -> int:
+        """The latch's stage, 0 without a latch."""
+        return self.latch.stage if self.latch else 0
+
+    @property
+    def device_uuid(self) -> str | None:
+        """The device UUID of the DRBD metadata on the disk, ``None`` when there is none."""
+        return next((signature.uuid for signature in self.signatures if signature.type == "drbd"), None)
+
+    @property
+    def recorded(self) -> bool:
+        """The metadata on the disk is the one that the latch names."""
+        mine, found = self.latch.device_uuid if self.latch else "", self.device_uuid
+        return bool(mine and found) and mine.lower() == str(found).lower()
+
+    @property
+    def blank(self) -> bool:
+        """Nothing at all is on the disk."""
+        return self.size is not None and not self.signatures and not self.uses and not self.partitions
+
+    @property
+    def unrecorded(self) -> bool:
+        """Cut off between writing the metadata and recording it."""
+        return self.stage == Stage.CLAIMED and self.device_uuid is not None
+
+    @property
+    def used(self) -> bool:
+        """The DRBD metadata on the disk has carried data."""
+        return self.generation is not None and not self.generation.just_created
+
+    @property
+    def holds_data(self) -> bool:
+        """The node has an initialised replica with a usable image of the data."""
+        if self.stage != Stage.INITIALISED or not self.recorded:
+            return False
+        if self.generation is not None and (self.generation.just_created or not self.generation.consistent):
+            return False
+        return self.status is None or self.status.disk not in ("Inconsistent", "Diskless", "Failed")
+
+    @property
+    def untaken(self) -> bool:
+        """An initialised member with new metadata that its kernel or pacemaker has not taken up after a failure."""
+        if self.stage != Stage.INITIALISED or self.generation is None or not self.generation.just_created:
+            return False
+        return bool(self.failures) or (self.status is not None and self.status.disk == "Diskless")
+
+
+def _generation(survey: Mapping[str, Any]) -> Generation:
+    current, bitmap, *history = (int(text, 16) for text in (survey["current"], survey["bitmap"], *survey["history"]))
+    return Generation(current, bitmap, tuple(history), survey["consistent"])

@@ -1,0 +1,225 @@
+"""Changes of the pillar while the cluster is in service, each test upon the one before.
+
+The last tests of a session: the pillar that they leave behind is not the lab's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import yaml
+
+from lab import api
+
+pytestmark = pytest.mark.cluster
+
+NODES = ("db1", "db2")
+
+
+@pytest.fixture(autouse=True)
+def _in_order(request):
+    failed = getattr(request.session, "changes_failed", None)
+    if failed:
+        pytest.fail(f"not run: {failed} failed before, and this test builds on it")
+    yield
+    if getattr(request.node, "failed", False):
+        request.session.changes_failed = request.node.name
+
+
+def serve(lab: api.Lab, change: Callable[[dict[str, Any]], object]) -> None:
+    """Change the pillar that the lab's master serves, and let the minions know."""
+    served = lab.salt / "pillar" / "lab.sls"
+    pillar = yaml.safe_load(served.read_text())
+    change(pillar["hamysql"])
+    served.unlink()  # it may be a link to the project's own
+    served.write_text(yaml.safe_dump(pillar, sort_keys=False))
+    api.salt_json(lab, "*", "saltutil.refresh_pillar", "wait=True")
+
+
+@pytest.fixture
+def impossible(lab: api.Lab) -> Iterator[Callable[..., None]]:
+    """Serve a pillar that is taken back at the end of the test."""
+    served = lab.salt / "pillar" / "lab.sls"
+    before = served.read_bytes()
+    yield lambda change: serve(lab, change)
+    served.unlink()
+    served.write_bytes(before)
+    api.salt_json(lab, "*", "saltutil.refresh_pillar", "wait=True")
+
+
+def on_both(lab: api.Lab, command: str) -> dict[str, str]:
+    return {node: api.ssh(lab, node, command).strip() for node in NODES}
+
+
+def daemons(lab: api.Lab) -> dict[str, str]:
+    """The processes that nobody may restart, and the controller."""
+    return on_both(lab, "pgrep -x 'corosync|pacemakerd|mariadbd' | tr '\\n' ' '; crmadmin -D 2>/dev/null")
+
+
+def apply(lab: api.Lab) -> tuple[dict[str, Any], str]:
+    """A highstate's states on both nodes, as ordinary as it gets: their changes, and what they say is pending."""
+    returned = api.salt_json(lab, "*", "state.apply", "hamysql")
+    changes, pending = {}, ""
+    for node, states in returned.items():
+        for state in states.values():
+            assert state["result"] is True, state
+            changes |= {f"{node} {state['__id__']}": state["changes"]} if state["changes"] else {}
+            if state["__id__"] == "hamysql-change-applied":
+                pending += f"{node}: {state['comment']}\n"
+    return changes, pending
+
+
+def variable(lab: api.Lab, name: str) -> str:
+    node = api.status(lab)["active"]
+    return api.ssh(lab, node, f"mariadb --batch --skip-column-names -e 'SELECT @@GLOBAL.{name}'").strip()
+
+
+def test_what_is_live_is_applied_by_a_highstate_without_a_gap(deployed, figures):
+    lab = deployed.lab
+    deployed.wait_healthy()
+
+    def change(config):
+        config["corosync"]["token"] = 4500
+        config["mysql"]["config"]["mysqld"]["max_connections"] = 60
+        config["storage"]["drbd"]["options"] = {"net": {"max-buffers": "4096"}}
+
+    before = daemons(lab)
+    serve(lab, change)
+    probe = api.start_probe(lab, 120)
+    changes, pending = apply(lab)
+    probe.stop()
+    outcome = probe.finish()
+    figures.append(f"live changes: longest gap {outcome.longest_gap_seconds:.1f} s, {outcome.errors} errors")
+    assert {name.split()[1] for name in changes} >= {
+        "hamysql-corosync-config-file-managed",
+        "hamysql-drbd-resource-config-file-managed",
+        "hamysql-mysql-config-file-managed",
+        "hamysql-change-applied",
+    }
+    assert "Pending" not in pending
+    assert daemons(lab) == before
+    assert outcome.errors == outcome.lost == 0
+    tokens = on_both(lab, "corosync-cmapctl -g runtime.config.totem.token")
+    assert all(text.endswith("= 4500") for text in tokens.values()), tokens
+    buffers = on_both(lab, "drbdsetup show mysql | grep max-buffers")
+    assert all("4096" in text for text in buffers.values()), buffers
+    assert variable(lab, "max_connections") == "60"
+    assert apply(lab)[0] == {}
+
+
+def test_what_cannot_be_changed_in_place_is_refused_and_touches_nothing(deployed, progress, impossible):
+    lab = deployed.lab
+
+    def change(config):
+        config["corosync"]["port"] = 5505
+        config["storage"]["filesystem"]["type"] = "ext4"
+
+    before = on_both(lab, "cat /etc/corosync/corosync.conf /etc/firewall.rules /etc/hamysql/* 2>/dev/null | md5sum")
+    impossible(change)
+    result = api.orchestrate(lab, progress)
+    reason = result.failures["hamysql-members-checked"]
+    assert "db1, db2: hamysql:corosync:port: 5405 is in service, the pillar says 5505: both nodes have to" in reason
+    assert "hamysql:storage:filesystem:type: xfs is in service, the pillar says ext4" in reason
+    assert not result.changes
+    states = api.salt_json(lab, "db1", "state.apply", "hamysql")["db1"]
+    assert {state["__id__"]: state["result"] for state in states.values()}["hamysql-change-possible"] is False
+    assert not any(state["changes"] for state in states.values())
+    assert (
+        on_both(lab, "cat /etc/corosync/corosync.conf /etc/firewall.rules /etc/hamysql/* 2>/dev/null | md5sum")
+        == before
+    )
+
+
+def test_what_needs_a_restart_is_pending_for_a_highstate(deployed):
+    lab = deployed.lab
+
+    def change(config):
+        config["corosync"]["options"] = {"system": {"move_to_root_cgroup": "no"}}
+        config["mysql"]["config"]["mysqld"]["table_open_cache_instances"] = 4
+
+    before = daemons(lab)
+    serve(lab, change)
+    active = api.status(lab)["active"]
+    changes, pending = apply(lab)
+    assert not any(name.endswith("hamysql-change-applied") for name in changes)
+    assert pending.count("hamysql:corosync:options:system:move_to_root_cgroup: the default -> no") == 2
+    assert pending.count("table_open_cache_instances: the default -> 4, when the database starts again") == 1
+    again, still = apply(lab)
+    assert again == {}
+    assert still == pending
+    assert daemons(lab) == before
+    status = api.salt_run(lab, "hamysql.status", "--out=yaml").stdout
+    assert "table_open_cache_instances" in str(yaml.safe_load(status)[active]["pending"])
+
+
+def test_nothing_is_restarted_while_an_operator_has_a_node_in_standby(deployed, progress):
+    lab = deployed.lab
+    standby = deployed.standby
+    before = daemons(lab)
+    api.ssh(lab, standby, f"crm_standby -N {standby} -v on")
+    try:
+        reason = api.orchestrate(lab, progress).failures["hamysql-changes-rolled"]
+        assert f"node {standby} is in standby; `crm node online {standby}` ends it" in reason
+        assert "hamysql:corosync:options:system:move_to_root_cgroup" in reason
+        assert daemons(lab) == before
+        assert "on" in api.ssh(lab, standby, f"crm_standby -N {standby} -G -q")
+    finally:
+        api.ssh(lab, standby, f"crm_standby -N {standby} -D")
+    deployed.wait_healthy()
+
+
+def test_the_orchestration_restarts_the_standby_first_and_loses_nothing(deployed, progress, figures):
+    lab = deployed.lab
+    active, standby = deployed.active, deployed.standby
+    probe = api.start_probe(lab, 600)
+    result = api.deploy(lab, progress)
+    probe.stop()
+    outcome = probe.finish()
+    figures.append(
+        f"both nodes restarted one after the other: {result.seconds:.0f} s, {outcome.lost} lost, "
+        f"longest gap {outcome.longest_gap_seconds:.1f} s"
+    )
+    steps = [step.split(":")[0] for step in result.changes["hamysql-changes-rolled"]["changes"]]
+    assert steps == [
+        f"restart the cluster services of {standby}",
+        f"switch the service over to {standby}",
+        f"restart the cluster services of {active}",
+    ]
+    assert outcome.lost == 0
+    assert outcome.acknowledged > 0
+    assert deployed.wait_healthy()["active"] == standby
+    assert variable(lab, "table_open_cache_instances") == "4"
+    cib = api.ssh(lab, active, "cibadmin --query")
+    assert "hamysql-move" not in cib
+    assert "cli-" not in cib
+    again = api.deploy(lab, progress)
+    assert again.changes == {}
+    assert api.status(lab)["active"] == standby
+
+
+def test_what_left_the_pillar_leaves_the_cluster_and_what_others_made_stays(deployed):
+    lab = deployed.lab
+    node = deployed.active
+
+    def resources() -> dict[str, Any]:
+        states = api.salt_json(lab, node, "state.apply", "hamysql.pacemaker.resources")[node].values()
+        assert all(state["result"] is True for state in states), states
+        return {name: change for state in states for name, change in state["changes"].items()}
+
+    api.ssh(lab, node, "crm configure primitive p_foreign ocf:pacemaker:Dummy op monitor interval=30s timeout=20s")
+    text = "primitive p_extra ocf:pacemaker:Dummy \\\n  op monitor interval=30s timeout=20s\n"
+    try:
+        serve(lab, lambda config: config.setdefault("pacemaker", {}).update(configure=text))
+        assert set(resources()) == {"p_extra", "hamysql-configure"}
+        assert resources() == {}
+        serve(lab, lambda config: config["pacemaker"].update(configure=""))
+        removed = resources()
+        assert removed["p_extra"]["new"] == ""
+        shown = api.ssh(lab, node, "cibadmin --query --scope resources")
+        assert "p_extra" not in shown
+        assert "p_foreign" in shown
+    finally:
+        api.ssh(lab, node, "crm_resource --resource p_foreign --meta -p target-role -v Stopped; crm_resource --wait")
+        api.ssh(lab, node, "cibadmin --delete --xml-text '<primitive id=\"p_foreign\"/>'")

@@ -1,0 +1,146 @@
+"""Which settings a real corosync takes over while it runs: a daemon of its own, in a network and mount namespace.
+
+What the daemon keeps although its file says otherwise is not for a reload, whatever a manual says.
+"""
+
+from __future__ import annotations
+
+import copy
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from hamysql import change, change_corosync, config, corosync
+from support import ROOT, load, parameters
+
+PROGRAMS = ("corosync", "corosync-cmapctl", "corosync-cfgtool", "ip", "unshare")
+pytestmark = pytest.mark.skipif(
+    os.geteuid() != 0 or not all(map(shutil.which, PROGRAMS)),
+    reason=f"needs root and {', '.join(PROGRAMS)} (Debian: corosync, iproute2, util-linux)",
+)
+SPACE = "hamysql-corosync-test"
+START = """
+mount -t tmpfs none /run && mkdir /run/corosync && mount -t tmpfs none /var/log && mkdir /var/log/corosync
+mount -t tmpfs none /var/lib/corosync
+mount --bind {folder} /etc/corosync && exec corosync -f
+"""
+
+
+def resolved(**options):
+    """The lab's configuration, with options of corosync."""
+    pillar = load(ROOT / "lab" / "pillar.sls")["hamysql"]
+    pillar["corosync"].update(copy.deepcopy(options))
+    return config.resolve(config.layered(parameters("Debian"), pillar), minion_id="db1", nodename="db1")
+
+
+class Daemon:
+    """A running corosync, and its file."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        (folder / "authkey").write_text(resolved()["corosync"]["authkey"])
+
+    def write(self, site) -> None:
+        (self.folder / "corosync.conf").write_text(corosync.export(site["corosync"]["sections"]))
+
+    def run(self, *argv: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(["ip", "netns", "exec", SPACE, *argv], capture_output=True, text=True, check=False)
+
+    def map(self) -> dict[str, str]:
+        return change_corosync.parse_map(self.run("corosync-cmapctl").stdout)
+
+    def pending(self, site) -> dict[str, str]:
+        return {item.path: item.kind for item in change_corosync.pending(site, self.map(), False)}
+
+    def reload(self, site) -> None:
+        self.write(site)
+        done = self.run("corosync-cfgtool", "-R")
+        assert done.returncode == 0, done.stderr
+
+
+@pytest.fixture(scope="module")
+def daemon(tmp_path_factory) -> Iterator[Daemon]:
+    found = Daemon(tmp_path_factory.mktemp("corosync"))
+    found.write(resolved())
+    subprocess.run(["ip", "netns", "add", SPACE], check=True)
+    process = None
+    try:
+        found.run("ip", "link", "set", "lo", "up")
+        for link, address in (("l0", "10.77.1.11/24"), ("l1", "10.77.2.11/24")):
+            found.run("ip", "link", "add", link, "type", "bridge")
+            found.run("ip", "address", "add", address, "dev", link)
+            found.run("ip", "link", "set", link, "up")
+        script = START.format(folder=found.folder)
+        argv = ["ip", "netns", "exec", SPACE, "unshare", "--mount", "sh", "-ec", script]
+        with open(found.folder / "output", "w") as output:
+            process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+        deadline = time.monotonic() + 30
+        while found.run("corosync-cmapctl", "-g", "totem.version").returncode:
+            assert process.poll() is None, (found.folder / "output").read_text()
+            assert time.monotonic() < deadline, (found.folder / "output").read_text()
+            time.sleep(0.1)
+        yield found
+    finally:
+        if process:
+            process.kill()
+            process.wait(30)
+        subprocess.run(["ip", "netns", "delete", SPACE], check=False)
+
+
+@pytest.fixture(autouse=True)
+def as_it_was(daemon) -> Iterator[None]:
+    yield
+    daemon.reload(resolved())
+    assert daemon.pending(resolved()) == {}
+
+
+def test_a_daemon_runs_with_what_its_file_says(daemon):
+    assert daemon.pending(resolved()) == {}
+
+
+LIVE = [
+    {"token": 5000},
+    {"options": {"totem": {"join": "60", "token_retransmits_before_loss_const": "10"}}},
+    {"options": {"logging": {"debug": "on"}}},
+    {"options": {"quorum": {"last_man_standing_window": "5000"}}},
+    {"options": {"interface": {"knet_link_priority": "2", "knet_ping_timeout": "4000"}}},
+]
+
+
+@pytest.mark.parametrize("options", LIVE, ids=lambda options: "-".join(options.get("options", options)))
+def test_what_is_live_is_taken_over_by_a_reload(daemon, options):
+    site = resolved(**options)
+    assert set(daemon.pending(site).values()) == {change.LIVE}
+    daemon.reload(site)
+    assert daemon.pending(site) == {}
+
+
+def test_the_token_in_service_is_the_new_one(daemon):
+    daemon.reload(resolved(token=7000))
+    assert "(u32) = 7000" in daemon.run("corosync-cmapctl", "-g", "runtime.config.totem.token").stdout
+
+
+@pytest.mark.parametrize(
+    ("section", "name", "value"),
+    [("totem", "netmtu", "1300"), ("system", "sched_rr", "no"), ("totem", "ip_version", "ipv4")],
+)
+def test_what_waits_for_a_start_is_not_taken_over_by_a_reload(daemon, section, name, value):
+    site = resolved(options={section: {name: value}})
+    expected = {f"hamysql:corosync:options:{section}:{name}": change.RESTART}
+    assert daemon.pending(site) == expected
+    daemon.reload(site)
+    assert daemon.pending(site) == expected
+
+
+def test_the_cluster_s_name_is_refused_and_a_reload_would_not_change_it(daemon):
+    site = resolved()
+    site["cluster"]["name"] = "another"
+    site["corosync"]["sections"] = corosync.build(site)
+    assert daemon.pending(site) == {"hamysql:cluster:name": change.REFUSED}
+    daemon.reload(site)
+    assert daemon.map()["totem.cluster_name"] == "galaxy-db"

@@ -1,0 +1,97 @@
+"""What a running corosync differs in from the pillar; a real one is in test/functional."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from hamysql import change, change_corosync, config
+from hamysql.errors import ParseError
+from support import ROOT, load, parameters
+
+CMAP = (Path(__file__).parents[1] / "fixtures" / "corosync" / "cmap-3.1.7.txt").read_text(encoding="ascii")
+
+
+def pillar():
+    return load(ROOT / "lab" / "pillar.sls")["hamysql"]
+
+
+def found(given, *, key_differs=False, running=CMAP):
+    site = config.resolve(config.layered(parameters(), given), minion_id="db1", nodename="db1")
+    items = change_corosync.pending(site, change_corosync.parse_map(running), key_differs)
+    return [(item.kind, item.path, item.old, item.new) for item in items]
+
+
+def test_a_daemon_that_runs_with_the_pillar_has_nothing_pending():
+    assert found(pillar()) == []
+
+
+def test_a_token_is_live():
+    given = pillar()
+    given["corosync"]["token"] = 5000
+    assert found(given) == [("live", "hamysql:corosync:token", "3000", "5000")]
+
+
+def test_an_option_that_left_the_pillar_goes_back_to_its_default():
+    running = CMAP + "totem.join (u32) = 60\n"
+    assert found(pillar(), running=running) == [
+        ("live", "hamysql:corosync:options:totem:join", "60", "the default"),
+    ]
+
+
+@pytest.mark.parametrize("line", ["quorum.cancel_wait_for_all (u8) = 1", "nodelist.local_node_pos (u32) = 1"])
+def test_what_corosync_or_an_operator_wrote_is_no_setting(line):
+    assert found(pillar(), running=f"{CMAP}{line}\n") == []
+
+
+def test_a_system_option_waits_for_a_start():
+    given = pillar()
+    given["corosync"]["options"] = {"system": {"sched_rr": "no"}}
+    assert found(given) == [("restart", "hamysql:corosync:options:system:sched_rr", "the default", "no")]
+
+
+@pytest.mark.parametrize(
+    ("change_it", "path"),
+    [
+        (lambda given: given["cluster"].update(name="other"), "hamysql:cluster:name"),
+        (lambda given: given["corosync"].update(crypto_cipher="aes128"), "hamysql:corosync:crypto_cipher"),
+        (lambda given: given["corosync"].update(port=5505), "hamysql:corosync:port"),
+        (
+            lambda given: given["cluster"]["nodes"]["db2"].update(addresses=["10.77.1.12", "10.77.2.99"]),
+            "hamysql:cluster:nodes:db2:addresses:1",
+        ),
+    ],
+)
+def test_what_both_nodes_must_agree_about_is_refused_with_its_path(change_it, path):
+    given = pillar()
+    change_it(given)
+    result = found(given)
+    assert {item[:2] for item in result} == {("refused", path)}
+
+
+def test_another_transport_is_refused():
+    given = pillar()
+    given["corosync"]["transport"] = "udpu"
+    for node in given["cluster"]["nodes"].values():
+        del node["addresses"][1]
+    kinds = {path: kind for kind, path, _, _ in found(given)}
+    assert kinds["hamysql:corosync:transport"] == "refused"
+
+
+def test_another_key_is_refused_and_not_shown():
+    (item,) = found(pillar(), key_differs=True)
+    assert item == ("refused", "hamysql:corosync:authkey", "another key", "a new one")
+
+
+def test_the_sentence_of_a_refusal_says_what_to_do():
+    item = change.Pending("refused", "corosync", "hamysql:corosync:transport", "knet", "udpu", change.TOGETHER)
+    assert str(item).startswith(
+        "hamysql:corosync:transport: knet is in service, the pillar says udpu: both nodes have to"
+    )
+    assert "hamysql_cluster.stop" in str(item)
+
+
+def test_a_map_without_configuration_is_an_error():
+    with pytest.raises(ParseError, match="no configuration"):
+        change_corosync.parse_map("Failed to initialize the cmap API\n")

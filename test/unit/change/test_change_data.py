@@ -1,0 +1,76 @@
+"""What the data dictates: a pillar that wants it elsewhere or otherwise is told so, with the path."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+
+import pytest
+
+from hamysql import change_data, cib_desired, config
+from hamysql.plan import Latch, Stage
+from support import ROOT, load, parameters
+
+LATCH = Latch("galaxy-db", "mysql", "/dev/ubdb", Stage.INITIALISED, "F00D")
+
+
+def resolved(change=lambda given: None):
+    given = load(ROOT / "lab" / "pillar.sls")["hamysql"]
+    change(given)
+    return config.resolve(config.layered(parameters(), given), minion_id="db1", nodename="db1")
+
+
+CIB = f"<cib>{ET.tostring(cib_desired.desired(resolved()), 'unicode')}</cib>"
+
+
+def found(change=lambda given: None, cib=CIB, latches=(LATCH,)):
+    items = list(change_data.pending(resolved(change), cib, latches))
+    assert all(item.kind == "refused" for item in items)
+    return [(item.path, item.old, item.new) for item in items]
+
+
+def test_a_cluster_that_is_the_pillar_s_has_nothing_against_it():
+    assert found() == []
+
+
+def test_before_there_is_anything_nothing_is_refused():
+    assert found(cib=None, latches=()) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (lambda given: given["cluster"].update(name="new"), ("hamysql:cluster:name", "galaxy-db", "new")),
+        (
+            lambda given: given["storage"]["drbd"].update(disk="/dev/sdx"),
+            ("hamysql:storage:drbd:disk", "/dev/ubdb", "/dev/sdx"),
+        ),
+        (
+            lambda given: given["storage"]["drbd"].update(device="/dev/drbd3"),
+            ("hamysql:storage:drbd:device", "/dev/drbd0", "/dev/drbd3"),
+        ),
+        (
+            lambda given: given["storage"]["drbd"].update(resource="other"),
+            ("hamysql:storage:drbd:resource", "mysql", "other"),
+        ),
+        (
+            lambda given: given["storage"]["filesystem"].update(type="ext4"),
+            ("hamysql:storage:filesystem:type", "xfs", "ext4"),
+        ),
+        (
+            lambda given: given["mysql"].update(datadir="/srv/mysql"),
+            ("hamysql:mysql:datadir", "/var/lib/mysql", "/srv/mysql"),
+        ),
+    ],
+)
+def test_each_is_refused_with_its_path_and_both_values(change, expected):
+    assert found(change) == [expected]
+
+
+def test_without_a_cluster_configuration_the_latch_still_knows_the_resource():
+    renamed = found(lambda given: given["storage"]["drbd"].update(resource="other"), cib=None)
+    assert renamed == [("hamysql:storage:drbd:resource", "mysql", "other")]
+
+
+def test_a_latch_of_another_cluster_or_disk_does_not_forbid_a_new_resource():
+    old = Latch("galaxy-db", "gone", "/dev/vdx", Stage.INITIALISED, "F00D")
+    assert found(cib=None, latches=(old,)) == []

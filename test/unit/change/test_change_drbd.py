@@ -1,0 +1,116 @@
+"""What DRBD in the kernel differs in from the pillar: drbdadm's own words about `drbdsetup show` of 8.4."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from hamysql import change_drbd, config
+from support import ROOT, load, parameters
+
+FIXTURES = Path(__file__).parents[1] / "fixtures" / "drbd"
+SHOW = (FIXTURES / "show-8.4.txt").read_text(encoding="ascii")
+DRBDADM = Path("/lib/drbd/drbdadm-84")
+real = pytest.mark.skipif(
+    os.geteuid() != 0 or not DRBDADM.exists() or not shutil.which("unshare"),
+    reason="needs root, unshare and drbdadm-84 (Debian: drbd-utils)",
+)
+# drbdadm asks the drbdsetup beside it; its answer is what a kernel has said.
+INSIDE = """
+hostname db1
+mount --bind {folder}/drbdsetup /lib/drbd/drbdsetup-84
+exec {drbdadm} --config-file {folder}/wanted.conf --dry-run adjust mysql
+"""
+
+
+def site(**drbd):
+    given = load(ROOT / "lab" / "pillar.sls")["hamysql"]
+    given["storage"]["drbd"].update(drbd)
+    return config.resolve(config.layered(parameters(), given), minion_id="db1", nodename="db1")
+
+
+@pytest.fixture
+def pending(tmp_path):
+    """What is pending for a pillar, as drbdadm sees it, where the kernel has ``show``."""
+
+    def call(wanted, show=SHOW, full=SHOW):
+        (tmp_path / "show").write_text(show)
+        (tmp_path / "wanted.conf").write_text(change_drbd.config_text(wanted))
+        (tmp_path / "drbdsetup").write_text(f'#!/bin/sh\n[ "$1" = show ] && cat {tmp_path}/show\nexit 0\n')
+        (tmp_path / "drbdsetup").chmod(0o755)
+        script = INSIDE.format(folder=tmp_path, drbdadm=DRBDADM)
+        argv = ["unshare", "--mount", "--uts", "sh", "-ec", script]
+        done = subprocess.run(argv, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        commands = change_drbd.parse_commands(done.stdout)
+        items = change_drbd.pending(wanted, change_drbd.parse_show(show), change_drbd.parse_show(full), commands)
+        return [(item.kind, item.path, item.old, item.new) for item in items]
+
+    return call
+
+
+@real
+def test_a_kernel_that_has_the_pillar_s_options_has_nothing_pending(pending):
+    assert pending(site()) == []
+
+
+@real
+def test_options_of_the_network_and_the_disk_are_live(pending):
+    wanted = site(rate="20M", options={"net": {"max-buffers": "4096"}})
+    full = SHOW.replace("net {", "net {\n        max-buffers 2048;\n        protocol C;")
+    full = full.replace("disk {", "disk {\n on-io-error detach;")
+    assert pending(wanted, full=full) == [
+        ("live", "hamysql:storage:drbd:rate", "10240k", "20M"),
+        ("live", "hamysql:storage:drbd:options:net:max-buffers", "2048", "4096"),
+    ]
+
+
+@real
+def test_an_option_that_left_the_pillar_goes_back_to_its_default(pending):
+    running = SHOW.replace("net {", "net {\n        max-buffers 4096;\n        protocol C;")
+    running = running.replace("disk {", "disk {\n on-io-error detach;")
+    assert pending(site(), running, running) == [
+        ("live", "hamysql:storage:drbd:options:net:max-buffers", "4096", "the default")
+    ]
+
+
+@real
+def test_a_changed_secret_is_live_and_not_shown(pending):
+    full = SHOW.replace("net {", "net {\n        protocol C;")
+    assert pending(site(shared_secret="a-canary"), full=full) == [
+        ("live", "hamysql:storage:drbd:shared_secret", "another secret", "the pillar's")
+    ]
+
+
+@real
+def test_what_an_operator_has_taken_apart_is_not_put_together_by_a_change(pending):
+    show = re.sub(r"    (net|_remote_host) \{.*?\n    \}\n|        address[^\n]*11:7788;\n", "", SHOW, flags=re.DOTALL)
+    assert "address" not in show
+    assert "net {" not in show
+    full = show.replace("disk {", "disk {\n on-io-error detach;")
+    assert pending(site(), show, full) == []
+    assert [item[:2] for item in pending(site(rate="20M"), show, full)] == [("restart", "hamysql:storage:drbd:rate")]
+
+
+@pytest.mark.parametrize(
+    ("drbd", "expected"),
+    [
+        ({"port": 7799}, ("hamysql:storage:drbd:port", "ipv4 10.77.1.11:7788 and ipv4 10.77.1.12:7788")),
+        ({"link": 1}, ("hamysql:storage:drbd:link", "ipv4 10.77.1.11:7788 and ipv4 10.77.1.12:7788")),
+        ({"device": "/dev/drbd1"}, ("hamysql:storage:drbd:device", "/dev/drbd0")),
+        ({"disk": "/dev/ubdc"}, ("hamysql:storage:drbd:disk", "/dev/ubdb")),
+    ],
+)
+def test_what_a_resource_is_made_of_is_refused(drbd, expected):
+    running = change_drbd.parse_show(SHOW)
+    items = list(change_drbd.pending(site(**drbd), running, running, ()))
+    assert [(item.kind, item.path, item.old) for item in items] == [("refused", *expected)]
+
+
+def test_a_resource_that_is_not_configured_shows_nothing():
+    assert change_drbd.parse_show("\n") is None

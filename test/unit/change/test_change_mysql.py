@@ -1,0 +1,102 @@
+"""What the running database differs in from the pillar's options; a real server is in test/functional."""
+
+from __future__ import annotations
+
+import pytest
+
+from hamysql import change_mysql, config
+from hamysql.change_mysql import Process, Variable
+from support import ROOT, load, parameters
+
+DYNAMIC = Variable("50", "INT UNSIGNED", settable=True)
+FIXED = Variable("1", "BIGINT UNSIGNED", settable=False)
+
+
+def mysql(**options):
+    given = load(ROOT / "lab" / "pillar.sls")["hamysql"]
+    given["mysql"]["config"]["mysqld"].update(options)
+    return config.resolve(config.layered(parameters(), given), minion_id="db1", nodename="db1")["mysql"]
+
+
+def text_of(settings):
+    return "# Managed by Salt\n" + "".join(
+        f"\n[{group}]\n" + "".join(f"{line}\n" for line in lines) for group, lines in settings["option_lines"].items()
+    )
+
+
+def test_the_file_that_is_written_says_what_is_wanted():
+    settings = mysql(init_connect='SET NAMES "utf8mb4" # \\', skip_name_resolve=None)
+    options = change_mysql.parse_file(text_of(settings))
+    assert options == change_mysql.wanted(settings)
+    assert options["init_connect"] == ['SET NAMES "utf8mb4" # \\']
+    assert options["bind_address"] == ["10.77.1.100"]
+
+
+def test_only_groups_of_the_server_count():
+    found = change_mysql.parse_file("[client]\nport=1\n[mariadb-10.11]\nmax-connections=5\n[mariadb-dump]\nquick\n")
+    assert found == {"max_connections": ["5"]}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "variables", "kind"),
+    [
+        ({}, {"max_connections": ["60"]}, {"max_connections": DYNAMIC}, "live"),
+        ({"max_connections": ["60"]}, {}, {"max_connections": DYNAMIC}, "live"),
+        ({}, {"innodb_log_group": ["60"]}, {"innodb_log_group": FIXED}, "restart"),
+        ({}, {"plugin_load_add": ["x"]}, {}, "restart"),  # an option that is no variable
+        ({}, {"replicate_do_db": ["a", "b"]}, {"replicate_do_db": DYNAMIC}, "restart"),  # cannot be set twice
+    ],
+)
+def test_what_can_be_set_is_live_and_everything_else_waits(old, new, variables, kind):
+    (item,) = change_mysql.pending(mysql(), old, new, variables)
+    assert item.kind == kind
+
+
+def test_the_datadir_is_the_data_s_business():
+    assert change_mysql.changed({"datadir": ["/a"]}, {"datadir": ["/b"]}) == []
+
+
+@pytest.mark.parametrize(
+    ("values", "type_", "sql"),
+    [
+        (["64M"], "BIGINT UNSIGNED", "SET GLOBAL x = 67108864;"),
+        (["-1"], "INT", "SET GLOBAL x = -1;"),
+        (["0.5"], "DOUBLE", "SET GLOBAL x = 0.5;"),
+        (["on"], "BOOLEAN", "SET GLOBAL x = ON;"),
+        ([""], "BOOLEAN", "SET GLOBAL x = ON;"),
+        (["1"], "BOOLEAN", "SET GLOBAL x = 1;"),
+        (["ROW"], "ENUM", "SET GLOBAL x = 'ROW';"),
+        (["it's; DROP"], "VARCHAR", "SET GLOBAL x = 'it''s; DROP';"),
+        (["1; DROP DATABASE a"], "BOOLEAN", None),
+        ([""], "BIGINT UNSIGNED", None),
+        ([""], "VARCHAR", "SET GLOBAL x = '';"),
+        ([], "BIGINT UNSIGNED", "SET GLOBAL x = DEFAULT;"),
+    ],
+)
+def test_the_statement_for_a_value(values, type_, sql):
+    assert change_mysql.statement("x", values, Variable("", type_, settable=True)) == sql
+
+
+def test_a_record_is_about_one_run_of_the_server():
+    text = change_mysql.record(Process(7, 100), {"port": ["3306"]})
+    assert change_mysql.recorded(text, Process(7, 100)) == {"port": ["3306"]}
+    assert change_mysql.recorded(text, Process(7, 101)) is None
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"pid": 7, "start": 100}', '{"pid": 7, "start": 100, "options": 1}'])
+def test_a_damaged_record_is_none(text):
+    assert change_mysql.recorded(text, Process(7, 100)) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "path"),
+    [
+        ("bind_address", "hamysql:vip:address"),
+        ("port", "hamysql:mysql:port"),
+        ("max_connections", "hamysql:mysql:config:mysqld:max_connections"),
+        ("sync_binlog", "hamysql:mysql:config:mysqld:sync-binlog"),
+        ("gone", "hamysql:mysql:config:mysqld:gone"),
+    ],
+)
+def test_the_path_of_an_option(name, path):
+    assert change_mysql.path(mysql(**{"sync-binlog": 1}), name) == path

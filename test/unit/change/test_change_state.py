@@ -1,0 +1,144 @@
+"""The states and the module over the classes: what is told, what is done, and what is left alone."""
+
+from __future__ import annotations
+
+import pytest
+from storage_world import load
+
+from hamysql.change import DRBD, LIVE, MYSQL, REFUSED, RESTART, Pending
+from hamysql.errors import CommandFailed, Refused
+
+TOKEN = Pending(LIVE, "corosync", "hamysql:corosync:token", "3000", "5000")
+OPTION = Pending(RESTART, MYSQL, "hamysql:mysql:config:mysqld:x", "1", "2")
+NAME = Pending(REFUSED, "data", "hamysql:cluster:name", "a", "b", "put it back")
+WAITING = "Pending:\n  - hamysql:mysql:config:mysqld:x: 1 -> 2, when the database starts again"
+
+
+@pytest.fixture
+def state():
+    """The states; ``looks`` is what is pending at each look, ``applied`` counts."""
+
+    def make(*looks, test=False):
+        module = load("_states/hamysql_change.py", "hamysql_change_state")
+        seen = list(looks)
+        module.applied_calls = []
+
+        def pending():
+            return [item.as_dict() for item in (seen.pop(0) if len(seen) > 1 else seen[0])]
+
+        def apply():
+            module.applied_calls.append(1)
+            return {TOKEN.path: {"old": "3000", "new": "5000"}}
+
+        module.__opts__ = {"test": test}
+        module.__salt__ = {
+            "hamysql_change.pending": pending,
+            "hamysql_change.apply": apply,
+            "hamysql_change.refused": lambda: [str(item) for item in looks[0] if item.kind == REFUSED],
+        }
+        return module
+
+    return make
+
+
+def test_what_is_live_is_applied_and_told_with_what_waits(state):
+    module = state([TOKEN, OPTION], [OPTION])
+    ret = module.applied("x")
+    assert ret["changes"] == {TOKEN.path: {"old": "3000", "new": "5000"}}
+    assert ret["result"] is True
+    assert WAITING in ret["comment"]
+
+
+def test_what_waits_for_a_restart_is_no_change(state):
+    module = state([OPTION])
+    ret = module.applied("x")
+    assert (ret["result"], ret["changes"], module.applied_calls) == (True, {}, [])
+    assert WAITING in ret["comment"]
+
+
+def test_test_mode_predicts_and_does_nothing(state):
+    module = state([TOKEN, OPTION], test=True)
+    ret = module.applied("x")
+    assert (ret["result"], module.applied_calls) == (None, [])
+    assert ret["changes"] == {TOKEN.path: {"old": "3000", "new": "5000"}}
+
+
+def test_what_was_not_taken_over_is_a_failure_that_keeps_its_changes(state):
+    ret = state([TOKEN]).applied("x")
+    assert ret["result"] is False
+    assert ret["changes"]
+    assert "it still differs: hamysql:corosync:token" in ret["comment"]
+
+
+def test_what_cannot_be_changed_fails_with_every_sentence(state):
+    ret = state([NAME, TOKEN]).possible("x")
+    assert ret["result"] is False
+    assert ret["comment"].endswith("  - hamysql:cluster:name: a is in service, the pillar says b: put it back")
+
+
+def test_what_can_be_changed_is_possible(state):
+    assert state([TOKEN, OPTION]).possible("x")["result"] is True
+
+
+# --- the module
+
+
+@pytest.fixture
+def module():
+    """The module of db2; ``module.ran`` are the commands of the cluster's services."""
+    loaded = load("_modules/hamysql_change.py", "hamysql_change_module")
+    loaded.ran, loaded.resources, loaded.database = [], [], False
+    secret = {"resource": "mysql", "shared_secret": "canary"}
+    loaded.__salt__ = {
+        "hamysql.config": lambda **_: {"self": "db2", "peer": "db1", "storage": {"drbd": secret}},
+        "hamysql_cluster.status": lambda: {"resources": loaded.resources},
+        "hamysql_cluster.stop": lambda timeout: loaded.ran.append("stop"),
+        "hamysql_cluster.start": lambda timeout: loaded.ran.append("start"),
+        "hamysql_mysql.active": lambda: loaded.database,
+    }
+    return loaded
+
+
+def test_a_standby_is_restarted(module):
+    module.resources = [
+        {"id": "p_mysql", "node": "db1", "parent": "g_mysql"},
+        {"id": "p_drbd_mysql", "node": "db2", "parent": "ms_drbd_mysql"},
+    ]
+    assert module.restart() is True
+    assert module.ran == ["stop", "start"]
+
+
+@pytest.mark.parametrize(
+    ("resources", "database"),
+    [([{"id": "p_ip_mysql", "node": "db2", "parent": "g_mysql"}], False), ([], True)],
+)
+def test_the_node_that_serves_is_not_restarted(module, resources, database):
+    module.resources, module.database = resources, database
+    with pytest.raises(Refused, match=r"db2 runs the service; move it first: `salt db2 hamysql_cib\.move db1`"):
+        module.restart()
+    assert module.ran == []
+
+
+def test_a_failing_drbdadm_does_not_tell_the_secret(module):
+    def run(argv, **_):
+        raise CommandFailed(argv, 10, "Command 'drbdsetup net-options --shared-secret=canary' terminated")
+
+    module.run = run
+    with pytest.raises(CommandFailed) as caught:
+        module._drbdadm(module._site(), "adjust", "mysql")
+    assert "canary" not in str(caught.value)
+    assert caught.value.__cause__ is None
+
+
+def test_a_reload_before_the_file_is_written_is_refused(module, tmp_path):
+    module.COROSYNC_CONF = tmp_path / "corosync.conf"
+    module.COROSYNC_CONF.write_text("totem {\n  version: 2\n  token: 1000\n}\n")
+    site = {"corosync": {"sections": [{"name": "totem", "options": [["version", "2"]], "sections": []}]}}
+    with pytest.raises(Refused, match="is not what the pillar says"):
+        module._reload_corosync(site)
+
+
+def test_options_are_in_one_of_the_classes():
+    assert str(Pending(RESTART, DRBD, "p", "1", "2")).endswith(
+        "when this node's cluster services start again (hamysql.orch does that, the standby first)"
+    )
