@@ -31,8 +31,8 @@ def __virtual__():
     return __virtualname__
 
 
-def _site():
-    return __salt__["hamysql.config"]()
+def _site(misnamed=False):
+    return __salt__["hamysql.config"](misnamed=misnamed)
 
 
 def pending():
@@ -49,7 +49,7 @@ def pending():
 
         salt 'db*' hamysql_change.pending
     """
-    return [item.as_dict() for item in _pending(_site())]
+    return [item.as_dict() for item in _pending(_site(misnamed=True))]
 
 
 def _pending(site):

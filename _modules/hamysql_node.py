@@ -4,6 +4,7 @@ One node, all at once: what the orchestration and the runner ask every member be
 
 from __future__ import annotations
 
+import os
 import time
 
 from hamysql import facts as machine
@@ -105,7 +106,7 @@ def facts(running=False):
         },
         "clock": [time.time()] * 2,
         "interfaces": found,
-        "drbd": machine.drbd(__grains__["kernelrelease"]),
+        "drbd": machine.drbd(os.uname().release),
         "packages": _packages(site["package"]),
         "unreachable": reach.unreachable(zip(own, peer)),
         "vip_owner": "" if running else _vip_owner(site["vip"], found),

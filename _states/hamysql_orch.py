@@ -41,8 +41,8 @@ class _Deployment:
         self.started = time.monotonic()
         self.changed = 0
         self._survey = {}
-        self._pending = {}
         self.window = (0.0, 0.0)
+        self._pending = {}
 
     def survey(self):
         """What every member sees (``hamysql_node.survey``), asked again only after something may have changed."""
@@ -175,26 +175,20 @@ def members_checked(name, cluster=None):
                 )
             if survey["code"] != deployment.master.code:
                 raise HamysqlError("the master has another version of hamysql: run `salt-run saltutil.sync_all` on it")
-            if survey["settings"]["cluster"] != deployment.first["cluster"]:
-                raise HamysqlError(
-                    "the members' pillars do not agree on hamysql:cluster; give all of them the same one"
-                )
-        findings = preflight.judge(deployment.survey(), deployment.window)
-        refusals = []
+        findings, evidence = preflight.judge(deployment.survey(), deployment.window), []
         if refused := change.by_members(change.REFUSED, deployment.survey()):
-            refusals.append("this cannot be changed in place:\n" + "\n".join(f"  - {sentence}" for sentence in refused))
+            evidence.append("this cannot be changed in place:\n" + "\n".join(f"  - {sentence}" for sentence in refused))
         try:
             _plan(deployment)
         except Refused as exc:
-            refusals.append(str(exc))
-        if refusal := preflight.refusal(findings, refusals):
+            evidence.append(str(exc))
+        if refusal := preflight.refusal(findings, evidence):
             raise Refused(refusal)
-        warnings = [f"WARNING: {warning}" for warning in (*_warnings(deployment), *findings)]
-        for warning in warnings:
-            deployment.say("step", "members", warning)
+        for warning in _warnings(deployment):
+            deployment.say("step", "members", f"WARNING: {warning}")
         names = ", ".join(deployment.members.minions)
         said = f"{names} answer, their pillar is valid, their disks are blank or ours, and they are fit for each other"
-        return {}, "\n".join([said, *warnings])
+        return {}, "\n".join([said, *(f"WARNING: {finding}" for finding in findings)])
 
     return _phase(name, "members", cluster, body)
 
@@ -327,9 +321,11 @@ def resources_managed(name, cluster=None):
 
     def body(deployment):
         controllers = [survey["cluster"]["dc"] for survey in deployment.survey().values() if survey["cluster"]["dc"]]
+        if deployment.test and not controllers:
+            return _planned_anew(deployment)
         if deployment.nothing_left("resources"):
             drift = dict.fromkeys(line for found in deployment.pending().values() for line in found["drift"])
-            return {}, "\n".join(["no changes", *(f"left as somebody has put it: {line}" for line in drift)])
+            return {}, "\n".join(["no changes", *_put(drift)])
         if deployment.test:
             return _planned_resources(deployment, controllers[:1])
         node = controllers[0]
@@ -394,19 +390,30 @@ class _Unfinished(NotReady):
         super().__init__("\n".join([*lines, "Put that right, and run hamysql.orch again."]))
 
 
+def _planned_anew(deployment):
+    """The plan for the configuration of a cluster that does not run."""
+    if _initialised(deployment):
+        return {}, "not known: pacemaker runs nowhere, and its configuration is compared when it does"
+    entries = plan_text.whole_cib(deployment.first)
+    return {"resources": entries}, _counted({"resources": entries}, "changes, to a cluster that is new")
+
+
 def _planned_resources(deployment, controller):
-    if not controller:
-        if _initialised(deployment):
-            return {}, "not known: pacemaker runs nowhere, and its configuration is compared when it does"
-        entries = plan_text.whole_cib(deployment.first)
-        return {"resources": entries}, _counted({"resources": entries}, "changes, to a cluster that is new")
+    """The plan for the configuration of the running cluster, and what pacemaker would do about it."""
     seen = deployment.members.ask("hamysql_cib.preview", controller)[controller[0]]
     entries = plan_text.cib(seen["changes"])
     lines = [_counted({"resources": entries}, "changes")]
-    lines += [f"left as somebody has put it: {sentence}" for sentence in seen["drift"]]
+    lines += _put(seen["drift"])
     if entries:
-        lines += ["what pacemaker would do about it:", *(plan_text.actions(seen["actions"]) or ["nothing"])]
+        lines += [
+            "what pacemaker would do about it:",
+            *(f"  {line}" for line in plan_text.actions(seen["actions"]) or ["nothing"]),
+        ]
     return {"resources": entries} if entries else {}, "\n".join(lines)
+
+
+def _put(drift):
+    return [f"left as somebody has put it: {sentence}" for sentence in drift]
 
 
 def _initialised(deployment):

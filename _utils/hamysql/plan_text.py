@@ -95,11 +95,10 @@ def _firewall(function: str, state: Mapping[str, Any]) -> list[str]:
     return entries or _other(function, state)
 
 
-def _named(function: str, state: Mapping[str, Any]) -> list[str]:
-    return pairs(state["changes"]) or _other(function, state)
-
-
 def _other(function: str, state: Mapping[str, Any]) -> list[str]:
+    changes = state.get("changes") or {}
+    if changes and all(isinstance(change, Mapping) and {"old", "new"} <= change.keys() for change in changes.values()):
+        return pairs(changes)
     comment = state.get("comment") or ""
     said = "; ".join(map(str, comment)) if isinstance(comment, (list, tuple)) else str(comment)
     name = state.get("__id__") or state.get("name")
@@ -113,7 +112,6 @@ _SHOWN = {
     "pkgrepo": _repository,
     "service": _service,
     "hamysql_firewall": _firewall,
-    "hamysql_mysql": _named,
 }
 
 
@@ -245,5 +243,5 @@ def text(phases: Sequence[tuple[str, str, Mapping[str, Any]]]) -> str:
     lines = []
     for phase, comment, changes in phases:
         first, *rest = comment.splitlines() or [""]
-        lines += [f"{phase}: {first}", *(INDENT + line for line in (*rest, *flat(changes)))]
+        lines += [f"{phase}: {first}", *(INDENT + line for line in (*flat(changes), *rest))]
     return "\n".join(lines)

@@ -95,6 +95,12 @@ def judge(surveys: Mapping[str, Mapping[str, Any]], window: tuple[float, float] 
     window
         The master's time before the members were asked and after all had answered; without it clocks are not compared.
     """
+    first = next(iter(surveys))
+    ours = surveys[first]["settings"]["cluster"]
+    others = [name for name, survey in surveys.items() if survey["settings"]["cluster"] != ours]
+    if others:  # then it is not known what anything shall be compared with
+        expected = f"what {first} has: the same pillar on all members"
+        return tuple(Finding(name, "other nodes in its pillar", expected, "hamysql:cluster") for name in others)
     machines = [Machine.from_survey(name, survey) for name, survey in surveys.items()]
     found = [finding for machine in machines for finding in _alone(machine)]
     found += [*_links(machines), *_vip_owner(machines), *_versions(machines)]

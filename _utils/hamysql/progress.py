@@ -34,8 +34,9 @@ def line(event: Mapping[str, Any]) -> str:
     if state == "step":
         return f"{'':<15} - {text}"
     if state == "end":
-        lines = [f"{'':<16}{item}" for item in event.get("lines", ())]
-        return "\n".join([f"{head} done in {event.get('seconds', 0):.0f} s: {text}", *lines])
+        first, *rest = text.splitlines() or [""]
+        below = [f"{'':<16}{item}" for item in (*event.get("lines", ()), *rest)]
+        return "\n".join([f"{head} done in {event.get('seconds', 0):.0f} s: {first}", *below])
     if state == "failed":
         return f"{head} FAILED: {text}"
     return text

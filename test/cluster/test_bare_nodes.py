@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 import untouched
 
@@ -68,7 +70,7 @@ def test_the_plan_for_bare_and_half_built_nodes_has_everything_and_touches_nothi
     api.salt_json(bare, "db1", "state.apply", "hamysql.corosync.config")
     try:
         before = untouched.look(bare)
-        half = api.salt_run(bare, "hamysql.plan", "--out=newline_values_only").stdout
+        half = json.loads(api.salt_run(bare, "hamysql.plan", "--out=json").stdout)
         assert untouched.differences(before, untouched.look(bare)) == []
     finally:
         api.ssh(bare, "db1", "rm -r /etc/corosync")

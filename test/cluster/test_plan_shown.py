@@ -43,5 +43,5 @@ def test_a_drifted_cluster_s_plan_says_what_pacemaker_would_do_and_changes_nothi
     (resources,) = (s for s in result.states.values() if s["__id__"] == "hamysql-resources-managed")
     told = resources["comment"].partition("what pacemaker would do about it:\n")[2].splitlines()
     for resource in ("p_fs_mysql", "p_mysql"):
-        assert any(line.startswith(f"{resource} restarts on {active}") for line in told)
+        assert any(line.startswith(f"  {resource} restarts on {active}") for line in told)
     assert set(result.changes) == {"hamysql-nodes-configured", "hamysql-resources-managed"}

@@ -10,10 +10,10 @@ from lab import api
 # Left out is what belongs to Salt itself, and what changes by itself while systems and databases run.
 LOOK = r"""
 find /etc /usr /var/lib /var/spool /root /srv -xdev \
-  \( -path /etc/salt -o -path /var/lib/mysql -o -path /var/lib/systemd -o -path /var/lib/pacemaker/pengine \
+  \( -path /etc/salt -o -path /var/lib/mysql -o -path /var/lib/systemd -o -path /var/lib/logrotate -o -path /var/lib/pacemaker/pengine \
      -o -path /var/lib/pacemaker/blackbox -o -name __pycache__ \) -prune -o ! -type d -printf '%p %s %T@ %C@ %m %u %l\n' | sort
 head -c 1048576 /dev/ubdb | sha256sum
-cat /proc/mounts /proc/modules | cut -d' ' -f1-3 | sort
+cut -d' ' -f1-3 /proc/mounts; grep -o '^drbd ' /proc/modules
 iptables-legacy-save 2>/dev/null | grep -v '^[#:]'
 cibadmin --query 2>/dev/null | sed -n '/<cib /,/<\/configuration>/p' | sed 's/num_updates="[0-9]*"//; s/cib-last-written="[^"]*"//'
 systemctl list-units --state=active --type=service --plain --no-legend | cut -d' ' -f1 | grep -E 'corosync|pacemaker|maria|drbd|hamysql'

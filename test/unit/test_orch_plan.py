@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import importlib.util
 import json
+import re
 from types import SimpleNamespace
 
 from hamysql import progress
@@ -12,10 +13,7 @@ from hamysql.members import Answer, Members
 from support import ROOT
 
 LAB = json.loads((ROOT / "test" / "unit" / "fixtures" / "config" / "lab.json").read_text(encoding="utf-8"))
-PHASES = [
-    *("members_checked", "nodes_configured", "quorum_certified", "storage_initialised", "cluster_online"),
-    *("resources_managed", "changes_rolled", "service_answering", "accounts_managed", "summarised"),
-]
+PHASES = re.findall(r'\("hamysql-[a-z-]+", "(\w+)"\)', (ROOT / "hamysql" / "orch" / "init.sls").read_text())
 # Everything that a member may be asked while nothing may be changed.
 READING = {"hamysql_node.survey", "hamysql_node.pending", "state.apply", "hamysql_cib.preview"}
 NODE = {"online": True, "pending": False, "standby": False}
@@ -49,7 +47,7 @@ def installed(name):
     uuid = f"{name}-uuid"
     seen["storage"] |= {
         "signatures": [{"type": "drbd", "offset": 0, "uuid": uuid}],
-        "generation": {"current": "AAAA", "bitmap": "0", "history": ["0", "0"], "consistent": True, "just_created": False},
+        "generation": {"current": "AAAA", "bitmap": "0", "history": ["0", "0"], "just_created": False, "consistent": True},
         "latch": {
             "cluster": "galaxy-db", "resource": "mysql", "disk": "/dev/ubdb", "stage": "INITIALISED", "device_uuid": uuid,
         },
@@ -99,13 +97,13 @@ class Site:
         self.asked.append((function, kwargs.get("mods"), kwargs.get("test")))
         if function == "hamysql_node.survey":
             return {minion: Answer(self.surveys[minion]) for minion in minions}
-        if function == "hamysql_node.pending":
-            ids = [change["id"] for change in self.cib["changes"]]
-            dc = {"service": "", "resources": ids, "drift": self.cib["drift"], "accounts": None}
-            active = {"service": "", "resources": None, "drift": [], "accounts": []}
-            return {"db1": Answer(dc), "db2": Answer(active)}
         if function == "hamysql_cib.preview":
             return {minion: Answer(self.cib) for minion in minions}
+        if function == "hamysql_node.pending":
+            left = [change["id"] for change in self.cib["changes"]]
+            found = {"service": "", "drift": self.cib["drift"]}
+            tell = {"db1": {"resources": left, "accounts": None}, "db2": {"resources": None, "accounts": []}}
+            return {minion: Answer({**found, **tell[minion]}) for minion in minions}
         assert function == "state.apply", function
         return {minion: Answer(self.applied.get((kwargs["mods"], minion), NOTHING)) for minion in minions}
 
@@ -172,7 +170,7 @@ def test_a_drifted_cluster_shows_words_and_not_xml_and_what_pacemaker_would_do()
         "1 change",
         "left as somebody has put it: node db1 is in standby; `crm node online db1` ends it",
         "what pacemaker would do about it:",
-        "p_mysql restarts on db2",
+        "  p_mysql restarts on db2",
     ]
     assert "2 changes would be made" in returned["summarised"]["comment"]
 

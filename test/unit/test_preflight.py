@@ -267,6 +267,14 @@ def test_a_major_version(version, parts, expected):
     assert preflight.major(version, parts) == expected
 
 
+def test_members_with_other_pillars_are_not_compared_any_further(site):
+    site["db2"]["settings"]["cluster"]["nodes"]["db1"]["addresses"] = ["10.77.1.99"]
+    site["db1"]["facts"]["drbd"]["loadable"] = False
+    assert texts(site) == [
+        "db2: found other nodes in its pillar, expected what db1 has: the same pillar on all members (hamysql:cluster)"
+    ]
+
+
 def test_nothing_to_say_is_no_error():
     assert preflight.refusal(()) == ""
     assert preflight.refusal((), ["only this"]) == "only this"

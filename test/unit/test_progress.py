@@ -36,12 +36,12 @@ def test_a_plan_s_lines_stand_below_the_end_of_its_phase():
         "state": "end",
         "phase": "nodes",
         "seconds": 2,
-        "text": "1 changes",
+        "text": "1 change\nwhat pacemaker would do about it:",
         "lines": ["db1:", "    + file /etc/a"],
     }
     first, *rest = progress.line(event).splitlines()
-    assert first == "[2/10] nodes     done in 2 s: 1 changes"
-    assert [line.strip() for line in rest] == ["db1:", "+ file /etc/a"]
+    assert re.fullmatch(r"\[2/\d+\] nodes     done in 2 s: 1 change", first)
+    assert [line.strip() for line in rest] == ["db1:", "+ file /etc/a", "what pacemaker would do about it:"]
     assert rest[1].index("+") - rest[0].index("d") == 4
 
 

@@ -90,7 +90,7 @@ def module():
     loaded.ran, loaded.resources, loaded.database = [], [], False
     secret = {"resource": "mysql", "shared_secret": "canary"}
     loaded.__salt__ = {
-        "hamysql.config": lambda: {"self": "db2", "peer": "db1", "storage": {"drbd": secret}},
+        "hamysql.config": lambda **_: {"self": "db2", "peer": "db1", "storage": {"drbd": secret}},
         "hamysql_cluster.status": lambda: {"resources": loaded.resources},
         "hamysql_cluster.stop": lambda timeout: loaded.ran.append("stop"),
         "hamysql_cluster.start": lambda timeout: loaded.ran.append("start"),
