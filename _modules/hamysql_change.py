@@ -53,7 +53,7 @@ def pending():
 
 
 def _pending(site):
-    return [*_data(site), *_corosync(site), *_drbd(site), *_mysql(site["mysql"])]
+    return change.distinct([*_data(site), *_corosync(site), *_drbd(site), *_mysql(site["mysql"])])
 
 
 def refused():
@@ -90,7 +90,6 @@ def apply():
         _reload_corosync(site)
     if change.DRBD in scopes:
         _drbdadm(site, "adjust", site["storage"]["drbd"]["resource"])
-        _taken_over(_drbd, site, "DRBD")
     if change.MYSQL in scopes:
         _set_variables(site["mysql"])
     return {item.path: {"old": item.old, "new": item.new} for item in live}
@@ -204,17 +203,6 @@ def settle(timeout=900):
     return True
 
 
-def _taken_over(look, site, who, timeout=10):
-    """Wait until nothing live is left; a reload goes through the cluster's messages, and so takes a moment."""
-    wait.until(
-        lambda: change.of_kind(change.LIVE, look(site)),
-        lambda left: not left,
-        f"{who} has taken over its changed configuration",
-        timeout=timeout,
-        describe=lambda left: "; ".join(map(str, left)),
-    )
-
-
 # --- the data
 
 
@@ -238,12 +226,27 @@ def _corosync(site):
     return list(change_corosync.pending(site, change_corosync.parse_map(result.stdout), differs))
 
 
-def _reload_corosync(site):
+def _reload_corosync(site, timeout=15):
     there = change_corosync.keys(corosync.parse(COROSYNC_CONF.read_text(encoding="utf-8")))
     if there != change_corosync.keys(site["corosync"]["sections"]):
         raise Refused(f"{COROSYNC_CONF} is not what the pillar says: `state.apply hamysql` writes it")
-    run(["corosync-cfgtool", "-R"])
-    _taken_over(_corosync, site, "corosync")
+    said = []
+
+    def look():
+        left = change.of_kind(change.LIVE, _corosync(site))
+        if left:
+            # It reloads all nodes; one that comes while another is under way is turned away.
+            said.append(run(["corosync-cfgtool", "-R"], accept=range(256)).stderr.strip())
+        return left
+
+    wait.until(
+        look,
+        lambda left: not left,
+        "corosync has taken over its changed configuration",
+        timeout=timeout,
+        interval=1,
+        describe=lambda left: "; ".join([*map(str, left), *said[-1:]]),
+    )
 
 
 # --- DRBD

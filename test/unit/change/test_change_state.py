@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from storage_world import load
 
-from hamysql.change import DRBD, LIVE, MYSQL, REFUSED, RESTART, Pending
+from hamysql import change
+from hamysql.change import LIVE, MYSQL, REFUSED, RESTART, Pending
 from hamysql.errors import CommandFailed, Refused
 
 TOKEN = Pending(LIVE, "corosync", "hamysql:corosync:token", "3000", "5000")
@@ -68,6 +69,24 @@ def test_what_was_not_taken_over_is_a_failure_that_keeps_its_changes(state):
     assert ret["result"] is False
     assert ret["changes"]
     assert "it still differs: hamysql:corosync:token" in ret["comment"]
+
+
+def test_a_service_s_refusal_is_the_comment_and_what_was_done_before_it_is_kept(state):
+    done = Pending(LIVE, MYSQL, "hamysql:mysql:config:mysqld:a", "1", "2")
+    module = state([TOKEN, done], [TOKEN])
+
+    def apply():
+        raise CommandFailed(["mariadb"], 1, "Variable 'b' can't be set to the value of 'x'")
+
+    module.__salt__["hamysql_change.apply"] = apply
+    ret = module.applied("x")
+    assert (ret["result"], ret["changes"]) == (False, {done.path: {"old": "1", "new": "2"}})
+    assert "can't be set" in ret["comment"]
+
+
+def test_a_path_is_named_once_by_the_first_who_knows_it():
+    other = Pending(REFUSED, "corosync", NAME.path, "a", "b", "stop it")
+    assert change.distinct([NAME, other, TOKEN]) == [NAME, TOKEN]
 
 
 def test_what_cannot_be_changed_fails_with_every_sentence(state):
@@ -136,9 +155,3 @@ def test_a_reload_before_the_file_is_written_is_refused(module, tmp_path):
     site = {"corosync": {"sections": [{"name": "totem", "options": [["version", "2"]], "sections": []}]}}
     with pytest.raises(Refused, match="is not what the pillar says"):
         module._reload_corosync(site)
-
-
-def test_options_are_in_one_of_the_classes():
-    assert str(Pending(RESTART, DRBD, "p", "1", "2")).endswith(
-        "when this node's cluster services start again (hamysql.orch does that, the standby first)"
-    )
