@@ -103,9 +103,10 @@ def test_what_can_be_changed_is_possible(state):
 
 
 @pytest.fixture
-def module():
-    """The module of db2; ``module.ran`` are the commands of the cluster's services."""
-    loaded = load("_modules/hamysql_change.py", "hamysql_change_module")
+def module(request):
+    """A module of db2; ``module.ran`` are the commands of the cluster's services."""
+    name = getattr(request, "param", "hamysql_change")
+    loaded = load(f"_modules/{name}.py", f"{name}_module")
     loaded.ran, loaded.resources, loaded.database = [], [], False
     secret = {"resource": "mysql", "shared_secret": "canary"}
     loaded.__salt__ = {
@@ -118,6 +119,7 @@ def module():
     return loaded
 
 
+@pytest.mark.parametrize("module", ["hamysql_rolling"], indirect=True)
 def test_a_standby_is_restarted(module):
     module.resources = [
         {"id": "p_mysql", "node": "db1", "parent": "g_mysql"},
@@ -127,6 +129,7 @@ def test_a_standby_is_restarted(module):
     assert module.ran == ["stop", "start"]
 
 
+@pytest.mark.parametrize("module", ["hamysql_rolling"], indirect=True)
 @pytest.mark.parametrize(
     ("resources", "database"),
     [([{"id": "p_ip_mysql", "node": "db2", "parent": "g_mysql"}], False), ([], True)],
