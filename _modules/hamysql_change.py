@@ -127,7 +127,7 @@ def _reload_corosync(site, timeout=15):
     def look():
         left = change.of_kind(change.LIVE, _corosync(site))
         if left:
-            # It reloads all nodes; one that comes while another is under way is turned away.
+            # It makes every node read its file, so it can fail for the peer's as well; until it is done, it is asked for again.
             said.append(run(["corosync-cfgtool", "-R"], accept=range(256)).stderr.strip())
         return left
 
