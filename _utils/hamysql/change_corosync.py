@@ -104,6 +104,8 @@ def path(key: str, nodes: list[str]) -> str:
         address = re.fullmatch(r"ring(\d+)_addr", node[2]) if node else None
         if node and address and int(node[1]) < len(nodes):
             where += f":{nodes[int(node[1])]}:addresses:{address[1]}"
+    elif key == "quorum.two_node" or rest.startswith("device."):  # one takes the other's place
+        where = "quorum:device"
     else:
         where = f"corosync:options:{section}:{rest.replace('.', ':')}"
     return f"hamysql:{where}"
