@@ -114,7 +114,7 @@ def _corosync(site):
     if result.returncode:  # it does not run
         return []
     key = site["corosync"]["authkey"]
-    differs = site["corosync"]["encrypted"] and AUTHKEY.exists() and AUTHKEY.read_text(encoding="ascii") != key
+    differs = site["corosync"]["encrypted"] and AUTHKEY.exists() and AUTHKEY.read_text(encoding="ascii").strip() != key
     return list(change_corosync.pending(site, change_corosync.parse_map(result.stdout), differs))
 
 

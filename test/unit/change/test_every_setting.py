@@ -18,7 +18,7 @@ from support import ROOT, load, parameters
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 RUNNING = change_corosync.parse_map((FIXTURES / "corosync" / "cmap-3.1.7.txt").read_text(encoding="ascii"))
-SHOWN = change_drbd.parse_show((FIXTURES / "drbd" / "show-8.4.txt").read_text(encoding="ascii"))
+SHOWN = change_drbd.parse_show((FIXTURES / "drbd" / "show-8.4.11.txt").read_text(encoding="ascii"))
 LATCH = Latch("galaxy-db", "mysql", "/dev/ubdb", Stage.INITIALISED, "F00D")
 SETTABLE = change_mysql.Variable("50", "BIGINT UNSIGNED", settable=True)
 
