@@ -1,8 +1,8 @@
 """
 What the pillar says and the running services of this node do not know yet.
 
-A setting is applied live, waits for a restart, or cannot be changed in place; see :mod:`hamysql.change`. Only ``restart``
-restarts anything, and the orchestration alone calls it.
+A setting is applied live, waits for a restart, or cannot be changed in place; see :mod:`hamysql.change`. Nothing here starts,
+stops or restarts anything; ``hamysql_rolling`` does.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def pending():
 
 
 def _pending(site):
-    return [*_data(site), *_corosync(site), *_drbd(site), *_mysql(site["mysql"])]
+    return change.distinct([*_data(site), *_corosync(site), *_drbd(site), *_mysql(site["mysql"])])
 
 
 def refused():
@@ -90,129 +90,9 @@ def apply():
         _reload_corosync(site)
     if change.DRBD in scopes:
         _drbdadm(site, "adjust", site["storage"]["drbd"]["resource"])
-        _taken_over(_drbd, site, "DRBD")
     if change.MYSQL in scopes:
         _set_variables(site["mysql"])
     return {item.path: {"old": item.old, "new": item.new} for item in live}
-
-
-def check_options():
-    """
-    Let the database server read its option files, without starting it, and say what it does not accept.
-
-    Returns True. Raises ``Refused`` with the server's words.
-
-    CLI Example:
-
-    .. code-block:: bash
-
-        salt db1 hamysql_change.check_options
-    """
-    config = _site()["mysql"]
-    argv = [config["binary"], f"--defaults-file={config['config']}", "--verbose", "--help"]
-    result = run(argv, accept=range(256))
-    if result.returncode:
-        said = [line.partition("[ERROR] ")[2] for line in result.stderr.splitlines() if "[ERROR]" in line]
-        raise Refused(
-            f"the database would not start with its options: {'; '.join(said) or result.stderr.strip()}. Put them right in "
-            "hamysql:mysql:config; the name of an option that belongs to a plugin of the datadir can begin with loose_"
-        )
-    return True
-
-
-def restart(timeout=900):
-    """
-    Restart corosync and pacemaker, and with them DRBD, on this node, which must not be the one that serves.
-
-    timeout
-        Seconds for stopping and for starting, 900 by default.
-
-    Returns True. Raises ``Refused`` where this node runs the service.
-
-    CLI Example:
-
-    .. code-block:: bash
-
-        salt db2 hamysql_change.restart
-    """
-    here = _site()["self"]
-    resources = __salt__["hamysql_cluster.status"]()["resources"]
-    serving = [item["id"] for item in resources if item["node"] == here and item["parent"] == "g_mysql"]
-    if serving or __salt__["hamysql_mysql.active"]():
-        raise Refused(f"{here} runs the service; move it first: `salt {here} hamysql_cib.move {_site()['peer']}`")
-    __salt__["hamysql_cluster.stop"](timeout=timeout)
-    __salt__["hamysql_cluster.start"](timeout=timeout)
-    return True
-
-
-def wait_whole(nodes, timeout=900):
-    """
-    Wait until all nodes are online, both replicas are up to date and nothing keeps the service on one node.
-
-    nodes
-        Names of nodes, a list.
-    timeout
-        Seconds, 900 by default: DRBD synchronises what was written meanwhile.
-
-    Returns True. Raises ``NotReady`` with what was seen last.
-
-    CLI Example:
-
-    .. code-block:: bash
-
-        salt db1 hamysql_change.wait_whole '[db1, db2]'
-    """
-    started = time.monotonic()
-    __salt__["hamysql_cluster.wait_online"](nodes=nodes, timeout=timeout)
-
-    def look():
-        status = __salt__["hamysql_drbd.status"]()
-        return status, __salt__["hamysql_cib.interventions"]()
-
-    def describe(seen):
-        status, hands = seen
-        state = f"{status['disk']}/{status['peer_disk']}, {status['connection']}" if status else "not configured"
-        return "; ".join([f"DRBD {state}", *hands])
-
-    wait.until(
-        look,
-        lambda seen: bool(seen[0]) and seen[0]["up_to_date"] and not seen[1],
-        "both replicas are UpToDate and nothing keeps the service on one node",
-        timeout=max(0, timeout - (time.monotonic() - started)),
-        interval=2,
-        describe=describe,
-    )
-    return True
-
-
-def settle(timeout=900):
-    """
-    Wait until pacemaker has nothing left to do (``crm_resource --wait``).
-
-    timeout
-        Seconds, 900 by default.
-
-    Returns True. Raises ``CommandFailed``.
-
-    CLI Example:
-
-    .. code-block:: bash
-
-        salt db1 hamysql_change.settle
-    """
-    run(["crm_resource", "--wait", f"--timeout={int(timeout)}s"], timeout=timeout + 10)
-    return True
-
-
-def _taken_over(look, site, who, timeout=10):
-    """Wait until nothing live is left; a reload goes through the cluster's messages, and so takes a moment."""
-    wait.until(
-        lambda: change.of_kind(change.LIVE, look(site)),
-        lambda left: not left,
-        f"{who} has taken over its changed configuration",
-        timeout=timeout,
-        describe=lambda left: "; ".join(map(str, left)),
-    )
 
 
 # --- the data
@@ -234,16 +114,31 @@ def _corosync(site):
     if result.returncode:  # it does not run
         return []
     key = site["corosync"]["authkey"]
-    differs = site["corosync"]["encrypted"] and AUTHKEY.exists() and AUTHKEY.read_text(encoding="ascii") != key
+    differs = site["corosync"]["encrypted"] and AUTHKEY.exists() and AUTHKEY.read_text(encoding="ascii").strip() != key
     return list(change_corosync.pending(site, change_corosync.parse_map(result.stdout), differs))
 
 
-def _reload_corosync(site):
+def _reload_corosync(site, timeout=15):
     there = change_corosync.keys(corosync.parse(COROSYNC_CONF.read_text(encoding="utf-8")))
     if there != change_corosync.keys(site["corosync"]["sections"]):
         raise Refused(f"{COROSYNC_CONF} is not what the pillar says: `state.apply hamysql` writes it")
-    run(["corosync-cfgtool", "-R"])
-    _taken_over(_corosync, site, "corosync")
+    said = []
+
+    def look():
+        left = change.of_kind(change.LIVE, _corosync(site))
+        if left:
+            # It makes every node read its file, so it can fail for the peer's as well; until it is done, it is asked for again.
+            said.append(run(["corosync-cfgtool", "-R"], accept=range(256)).stderr.strip())
+        return left
+
+    wait.until(
+        look,
+        lambda left: not left,
+        "corosync has taken over its changed configuration",
+        timeout=timeout,
+        interval=1,
+        describe=lambda left: "; ".join([*map(str, left), *said[-1:]]),
+    )
 
 
 # --- DRBD

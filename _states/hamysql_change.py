@@ -64,7 +64,12 @@ def applied(name):
         if __opts__["test"]:
             changes = {item.path: {"old": item.old, "new": item.new} for item in live}
             return {**ret, "result": None, "changes": changes, "comment": _comment("It would be applied.", found)}
-        ret["changes"] = __salt__["hamysql_change.apply"]()
+        try:
+            ret["changes"] = __salt__["hamysql_change.apply"]()
+        except CommandExecutionError as exc:
+            still = {item.path for item in _look()}
+            done = {item.path: {"old": item.old, "new": item.new} for item in live if item.path not in still}
+            return {**ret, "result": False, "changes": done, "comment": str(exc)}
         left = _look()
     except CommandExecutionError as exc:
         return {**ret, "result": False, "comment": str(exc)}

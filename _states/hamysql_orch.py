@@ -351,43 +351,46 @@ def changes_rolled(name, cluster=None, timeout=1800):
         steps = rolling.steps(deployment.survey())
         if deployment.test:
             return {"changes": [str(step) for step in steps]} if steps else {}, f"{len(steps)} steps planned"
-        if steps and deployment.changed:
-            deployment.members.ask("hamysql_change.settle", names[:1])
+        if steps:  # pacemaker may be at work still: on the phase before, or on what a run that was cut off has left
+            deployment.members.ask("hamysql_rolling.settle", names[:1])
             deployment.look_again()
             steps = rolling.steps(deployment.survey())
-        done = []
-        for _ in range(2 * len(names)):
-            if not steps:
-                break
-            step = steps[0]
-            drift = deployment.members.ask("hamysql_cib.interventions", names[:1])
-            if obstacles := rolling.obstacles(deployment.survey(), drift[names[0]]):
-                raise _Unfinished(done, steps, obstacles)
-            deployment.say("step", "changes", str(step))
-            if step.action == rolling.SWITCH_OVER:
-                deployment.members.ask("hamysql_change.check_options", [step.node])
-                deployment.members.ask("hamysql_cib.move", [step.node], node=step.node)
-            else:
-                deployment.members.ask("hamysql_change.restart", [step.node])
-            deployment.members.ask("hamysql_change.wait_whole", [step.node], nodes=names, timeout=timeout)
-            done.append(str(step))
-            deployment.look_again()
-            steps = rolling.steps(deployment.survey())
-        if steps:
-            raise _Unfinished(done, steps, ["it is still pending after a restart"])
+        done = _roll(deployment, names, steps, timeout)
         return ({"changes": done} if done else {}), "; ".join(done) or "nothing waits for a restart"
 
     return _phase(name, "changes", cluster, body)
 
 
-class _Unfinished(NotReady):
-    """A rolling step could not be done; carries those that were."""
+def _roll(deployment, names, steps, timeout):
+    """Perform the first of the steps and plan again, until none is left; returns what was done, as sentences."""
+    done = []
+    try:
+        for _ in range(2 * len(names)):
+            if not steps:
+                return done
+            drift = deployment.members.ask("hamysql_cib.interventions", names[:1])
+            if obstacles := rolling.obstacles(deployment.survey(), drift[names[0]]):
+                raise NotReady(rolling.unfinished(steps, obstacles))
+            deployment.say("step", "changes", str(steps[0]))
+            _restart(deployment, names, steps[0], timeout)
+            done.append(str(steps[0]))
+            deployment.look_again()
+            steps = rolling.steps(deployment.survey())
+        if steps:
+            raise NotReady(rolling.unfinished(steps, ["it is still pending after a restart"]))
+    except CommandExecutionError as exc:
+        exc.changes = {"changes": done} if done else {}
+        raise
+    return done
 
-    def __init__(self, done, steps, reasons):
-        self.changes = {"changes": done} if done else {}
-        lines = ["this waits for a restart:", *(f"  - {step}" for step in steps), "and nothing is restarted because:"]
-        lines += [f"  - {reason}" for reason in reasons]
-        super().__init__("\n".join([*lines, "Put that right, and run hamysql.orch again."]))
+
+def _restart(deployment, names, step, timeout):
+    if step.action == rolling.SWITCH_OVER:
+        deployment.members.ask("hamysql_rolling.check_options", [step.node])
+        deployment.members.ask("hamysql_cib.move", [step.node], node=step.node)
+    else:
+        deployment.members.ask("hamysql_rolling.restart", [step.node])
+    deployment.members.ask("hamysql_rolling.wait_whole", [step.node], nodes=names, timeout=timeout)
 
 
 def _planned_anew(deployment):

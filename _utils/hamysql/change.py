@@ -72,6 +72,14 @@ def of_kind(kind: str, found: Iterable[Pending]) -> tuple[Pending, ...]:
     return tuple(item for item in found if item.kind == kind)
 
 
+def distinct(found: Iterable[Pending]) -> list[Pending]:
+    """Each path once, as the first to name it has it: the data comes first, and knows best why something has to stay."""
+    first: dict[str, Pending] = {}
+    for item in found:
+        first.setdefault(item.path, item)
+    return list(first.values())
+
+
 def by_members(kind: str, surveys: Mapping[str, Mapping[str, Any]]) -> tuple[str, ...]:
     """What the members' surveys (``pending``) have of one class, as sentences: each once, with the nodes that say so."""
     sentences: dict[str, list[str]] = {}

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from hamysql.change import COROSYNC, DEFAULT, KEEP, LIVE, REFUSED, RESTART, TOGETHER, Pending
+from hamysql.change import COROSYNC, DEFAULT, LIVE, REFUSED, RESTART, TOGETHER, Pending
 from hamysql.errors import ParseError
 from hamysql.tree import Section
 
@@ -84,7 +84,7 @@ def pending(config: Mapping[str, Any], running: Mapping[str, str], key_differs: 
         if old == new:
             continue
         kind = REFUSED if _TOGETHER.fullmatch(key) else RESTART if _AT_START.fullmatch(key) else LIVE
-        advice = "" if kind != REFUSED else KEEP if key == "totem.cluster_name" else TOGETHER
+        advice = TOGETHER if kind == REFUSED else ""
         yield Pending(kind, COROSYNC, path(key, names), old or DEFAULT, new or DEFAULT, advice)
     if key_differs:
         yield Pending(REFUSED, COROSYNC, "hamysql:corosync:authkey", "another key", "a new one", TOGETHER)
@@ -104,6 +104,8 @@ def path(key: str, nodes: list[str]) -> str:
         address = re.fullmatch(r"ring(\d+)_addr", node[2]) if node else None
         if node and address and int(node[1]) < len(nodes):
             where += f":{nodes[int(node[1])]}:addresses:{address[1]}"
+    elif key == "quorum.two_node" or rest.startswith("device."):  # one takes the other's place
+        where = "quorum:device"
     else:
         where = f"corosync:options:{section}:{rest.replace('.', ':')}"
     return f"hamysql:{where}"

@@ -82,6 +82,12 @@ def obstacles(surveys: Surveys, drift: Sequence[str] = ()) -> tuple[str, ...]:
     return (*_obstacles(surveys), *drift)
 
 
+def unfinished(left: Sequence[Step], reasons: Sequence[str]) -> str:
+    """The error of a run that has to leave steps undone."""
+    lines = ["this waits for a restart:", *(f"  - {step}" for step in left), "and nothing is restarted because:"]
+    return "\n".join([*lines, *(f"  - {reason}" for reason in reasons), "Put that right, and run hamysql.orch again."])
+
+
 def _obstacles(surveys: Surveys) -> Iterator[str]:
     for node, survey in surveys.items():
         cluster = survey["cluster"]

@@ -14,7 +14,8 @@ from hamysql import change_drbd, config
 from support import ROOT, load, parameters
 
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "drbd"
-SHOW = (FIXTURES / "show-8.4.txt").read_text(encoding="ascii")
+SHOW = (FIXTURES / "show-8.4.11.txt").read_text(encoding="ascii")
+FULL = (FIXTURES / "show-defaults-8.4.11.txt").read_text(encoding="ascii")
 DRBDADM = Path("/lib/drbd/drbdadm-84")
 real = pytest.mark.skipif(
     os.geteuid() != 0 or not DRBDADM.exists() or not shutil.which("unshare"),
@@ -38,7 +39,7 @@ def site(**drbd):
 def pending(tmp_path):
     """What is pending for a pillar, as drbdadm sees it, where the kernel has ``show``."""
 
-    def call(wanted, show=SHOW, full=SHOW):
+    def call(wanted, show=SHOW, full=FULL):
         (tmp_path / "show").write_text(show)
         (tmp_path / "wanted.conf").write_text(change_drbd.config_text(wanted, "8.4"))
         (tmp_path / "drbdsetup").write_text(f'#!/bin/sh\n[ "$1" = show ] && cat {tmp_path}/show\nexit 0\n')
@@ -62,9 +63,7 @@ def test_a_kernel_that_has_the_pillar_s_options_has_nothing_pending(pending):
 @real
 def test_options_of_the_network_and_the_disk_are_live(pending):
     wanted = site(rate="20M", options={"net": {"max-buffers": "4096"}})
-    full = SHOW.replace("net {", "net {\n        max-buffers 2048;\n        protocol C;")
-    full = full.replace("disk {", "disk {\n on-io-error detach;")
-    assert pending(wanted, full=full) == [
+    assert pending(wanted) == [
         ("live", "hamysql:storage:drbd:rate", "10240k", "20M"),
         ("live", "hamysql:storage:drbd:options:net:max-buffers", "2048", "4096"),
     ]
@@ -72,17 +71,16 @@ def test_options_of_the_network_and_the_disk_are_live(pending):
 
 @real
 def test_an_option_that_left_the_pillar_goes_back_to_its_default(pending):
-    running = SHOW.replace("net {", "net {\n        max-buffers 4096;\n        protocol C;")
-    running = running.replace("disk {", "disk {\n on-io-error detach;")
-    assert pending(site(), running, running) == [
+    running = SHOW.replace("net {", "net {\n        max-buffers 4096;")
+    full = FULL.replace("2048; # default\n        unplug", "4096;\n        unplug")
+    assert pending(site(), running, full) == [
         ("live", "hamysql:storage:drbd:options:net:max-buffers", "4096", "the default")
     ]
 
 
 @real
 def test_a_changed_secret_is_live_and_not_shown(pending):
-    full = SHOW.replace("net {", "net {\n        protocol C;")
-    assert pending(site(shared_secret="a-canary"), full=full) == [
+    assert pending(site(shared_secret="a-canary")) == [
         ("live", "hamysql:storage:drbd:shared_secret", "another secret", "the pillar's")
     ]
 
@@ -92,9 +90,8 @@ def test_what_an_operator_has_taken_apart_is_not_put_together_by_a_change(pendin
     show = re.sub(r"    (net|_remote_host) \{.*?\n    \}\n|        address[^\n]*11:7788;\n", "", SHOW, flags=re.DOTALL)
     assert "address" not in show
     assert "net {" not in show
-    full = show.replace("disk {", "disk {\n on-io-error detach;")
-    assert pending(site(), show, full) == []
-    assert [item[:2] for item in pending(site(rate="20M"), show, full)] == [("restart", "hamysql:storage:drbd:rate")]
+    assert pending(site(), show) == []
+    assert [item[:2] for item in pending(site(rate="20M"), show)] == [("restart", "hamysql:storage:drbd:rate")]
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from storage_world import load
 
-from hamysql.change import DRBD, LIVE, MYSQL, REFUSED, RESTART, Pending
+from hamysql import change
+from hamysql.change import LIVE, MYSQL, REFUSED, RESTART, Pending
 from hamysql.errors import CommandFailed, Refused
 
 TOKEN = Pending(LIVE, "corosync", "hamysql:corosync:token", "3000", "5000")
@@ -70,6 +71,24 @@ def test_what_was_not_taken_over_is_a_failure_that_keeps_its_changes(state):
     assert "it still differs: hamysql:corosync:token" in ret["comment"]
 
 
+def test_a_service_s_refusal_is_the_comment_and_what_was_done_before_it_is_kept(state):
+    done = Pending(LIVE, MYSQL, "hamysql:mysql:config:mysqld:a", "1", "2")
+    module = state([TOKEN, done], [TOKEN])
+
+    def apply():
+        raise CommandFailed(["mariadb"], 1, "Variable 'b' can't be set to the value of 'x'")
+
+    module.__salt__["hamysql_change.apply"] = apply
+    ret = module.applied("x")
+    assert (ret["result"], ret["changes"]) == (False, {done.path: {"old": "1", "new": "2"}})
+    assert "can't be set" in ret["comment"]
+
+
+def test_a_path_is_named_once_by_the_first_who_knows_it():
+    other = Pending(REFUSED, "corosync", NAME.path, "a", "b", "stop it")
+    assert change.distinct([NAME, other, TOKEN]) == [NAME, TOKEN]
+
+
 def test_what_cannot_be_changed_fails_with_every_sentence(state):
     ret = state([NAME, TOKEN]).possible("x")
     assert ret["result"] is False
@@ -84,9 +103,10 @@ def test_what_can_be_changed_is_possible(state):
 
 
 @pytest.fixture
-def module():
-    """The module of db2; ``module.ran`` are the commands of the cluster's services."""
-    loaded = load("_modules/hamysql_change.py", "hamysql_change_module")
+def module(request):
+    """A module of db2; ``module.ran`` are the commands of the cluster's services."""
+    name = getattr(request, "param", "hamysql_change")
+    loaded = load(f"_modules/{name}.py", f"{name}_module")
     loaded.ran, loaded.resources, loaded.database = [], [], False
     secret = {"resource": "mysql", "shared_secret": "canary"}
     loaded.__salt__ = {
@@ -99,6 +119,7 @@ def module():
     return loaded
 
 
+@pytest.mark.parametrize("module", ["hamysql_rolling"], indirect=True)
 def test_a_standby_is_restarted(module):
     module.resources = [
         {"id": "p_mysql", "node": "db1", "parent": "g_mysql"},
@@ -108,6 +129,7 @@ def test_a_standby_is_restarted(module):
     assert module.ran == ["stop", "start"]
 
 
+@pytest.mark.parametrize("module", ["hamysql_rolling"], indirect=True)
 @pytest.mark.parametrize(
     ("resources", "database"),
     [([{"id": "p_ip_mysql", "node": "db2", "parent": "g_mysql"}], False), ([], True)],
@@ -136,9 +158,3 @@ def test_a_reload_before_the_file_is_written_is_refused(module, tmp_path):
     site = {"corosync": {"sections": [{"name": "totem", "options": [["version", "2"]], "sections": []}]}}
     with pytest.raises(Refused, match="is not what the pillar says"):
         module._reload_corosync(site)
-
-
-def test_options_are_in_one_of_the_classes():
-    assert str(Pending(RESTART, DRBD, "p", "1", "2")).endswith(
-        "when this node's cluster services start again (hamysql.orch does that, the standby first)"
-    )

@@ -83,6 +83,17 @@ def test_somebody_s_hand_on_the_cluster_is_one():
     assert rolling.obstacles({"db1": member(True), "db2": member()}, [sentence]) == (sentence,)
 
 
+def test_what_is_left_undone_is_told_with_its_reasons():
+    left = rolling.steps({"db1": member(True, [item(MYSQL)]), "db2": member()})
+    assert rolling.unfinished(left, ["db2 sees db1 offline"]).splitlines() == [
+        "this waits for a restart:",
+        "  - switch the service over to db2: db1 has to change hamysql:mysql:x",
+        "and nothing is restarted because:",
+        "  - db2 sees db1 offline",
+        "Put that right, and run hamysql.orch again.",
+    ]
+
+
 BROKEN = {
     "stopped": (
         lambda m: m["cluster"].update(running=False),

@@ -37,6 +37,8 @@ class Site:
         self.module = load("_modules/hamysql_change.py", "hamysql_change_module")
         self.module.RECORD = folder / "run" / "mysqld.json"
         self.module.__salt__ = {}
+        self.rolling = load("_modules/hamysql_rolling.py", "hamysql_rolling_module")
+        self.rolling.__salt__ = {"hamysql.config": lambda: {"mysql": self.config}}
         auth = "socket" if ACCOUNT else "normal"
         argv = [INSTALL, "--no-defaults", *ACCOUNT, f"--datadir={folder}/data", "--skip-test-db"]
         command.run([*argv, f"--auth-root-authentication-method={auth}"], timeout=120)
@@ -192,11 +194,10 @@ def test_a_value_that_the_server_does_not_accept_is_told_in_its_words(site):
 
 
 def test_options_are_checked_without_a_start(site):
-    site.module._site = lambda: {"mysql": site.config}
-    assert site.module.check_options() is True
+    assert site.rolling.check_options() is True
     site.write(no_such_option="1", max_connections="abc")
     with pytest.raises(Refused, match="max_connections"):
-        site.module.check_options()
+        site.rolling.check_options()
     site.write()
 
 

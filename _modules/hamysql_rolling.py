@@ -1,0 +1,128 @@
+"""
+Restarting for a changed setting, one node after the other: the verbs of the orchestration's phase "changes".
+
+Each looks at its node first, waits for nothing but its own end, and can be called by hand and twice.
+"""
+
+from __future__ import annotations
+
+import time
+
+from hamysql import wait
+from hamysql.command import run
+from hamysql.errors import Refused
+
+__virtualname__ = "hamysql_rolling"
+
+
+def __virtual__():
+    return __virtualname__
+
+
+def check_options():
+    """
+    Let the database server read its option files, without starting it, and say what it does not accept.
+
+    Returns True. Raises ``Refused`` with the server's words.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt db1 hamysql_rolling.check_options
+    """
+    config = __salt__["hamysql.config"]()["mysql"]
+    argv = [config["binary"], f"--defaults-file={config['config']}", "--verbose", "--help"]
+    result = run(argv, accept=range(256))
+    if result.returncode:
+        said = [line.partition("[ERROR] ")[2] for line in result.stderr.splitlines() if "[ERROR]" in line]
+        raise Refused(
+            f"the database would not start with its options: {'; '.join(said) or result.stderr.strip()}. Put them right in "
+            "hamysql:mysql:config; the name of an option that belongs to a plugin of the datadir can begin with loose_"
+        )
+    return True
+
+
+def restart(timeout=900):
+    """
+    Restart corosync and pacemaker, and with them DRBD, on this node, which must not be the one that serves.
+
+    timeout
+        Seconds for stopping and for starting, 900 by default.
+
+    Returns True. Raises ``Refused`` where this node runs the service.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt db2 hamysql_rolling.restart
+    """
+    site = __salt__["hamysql.config"]()
+    here = site["self"]
+    resources = __salt__["hamysql_cluster.status"]()["resources"]
+    serving = [item["id"] for item in resources if item["node"] == here and item["parent"] == "g_mysql"]
+    if serving or __salt__["hamysql_mysql.active"]():
+        raise Refused(f"{here} runs the service; move it first: `salt {here} hamysql_cib.move {site['peer']}`")
+    __salt__["hamysql_cluster.stop"](timeout=timeout)
+    __salt__["hamysql_cluster.start"](timeout=timeout)
+    return True
+
+
+def wait_whole(nodes, timeout=900):
+    """
+    Wait until all nodes are online, both replicas are up to date and nothing keeps the service on one node.
+
+    nodes
+        Names of nodes, a list.
+    timeout
+        Seconds, 900 by default: DRBD synchronises what was written meanwhile.
+
+    Returns True. Raises ``NotReady`` with what was seen last.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt db1 hamysql_rolling.wait_whole '[db1, db2]'
+    """
+    started = time.monotonic()
+    __salt__["hamysql_cluster.wait_online"](nodes=nodes, timeout=timeout)
+
+    def look():
+        status = __salt__["hamysql_drbd.status"]()
+        return status, __salt__["hamysql_cib.interventions"]()
+
+    def describe(seen):
+        status, hands = seen
+        state = f"{status['disk']}/{status['peer_disk']}, {status['connection']}" if status else "not configured"
+        return "; ".join([f"DRBD {state}", *hands])
+
+    wait.until(
+        look,
+        lambda seen: bool(seen[0]) and seen[0]["up_to_date"] and not seen[1],
+        "both replicas are UpToDate and nothing keeps the service on one node",
+        timeout=max(0, timeout - (time.monotonic() - started)),
+        interval=2,
+        describe=describe,
+    )
+    return True
+
+
+def settle(timeout=900):
+    """
+    Wait until pacemaker has nothing left to do (``crm_resource --wait``).
+
+    timeout
+        Seconds, 900 by default.
+
+    Returns True. Raises ``CommandFailed``.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt db1 hamysql_rolling.settle
+    """
+    run(["crm_resource", "--wait", f"--timeout={int(timeout)}s"], timeout=timeout + 10)
+    return True

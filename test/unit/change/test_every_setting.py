@@ -1,0 +1,143 @@
+"""Every key that a pillar may have belongs to a class: a new one has to be put into one here before the tests pass."""
+
+from __future__ import annotations
+
+import copy
+import re
+import xml.etree.ElementTree as ET
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from hamysql import change, change_corosync, change_data, change_drbd, change_mysql, cib_desired, config, schema
+from hamysql.change import LIVE, REFUSED, RESTART
+from hamysql.pillar import SCHEMA
+from hamysql.plan import Latch, Stage
+from support import ROOT, load, parameters
+
+FIXTURES = Path(__file__).parents[1] / "fixtures"
+RUNNING = change_corosync.parse_map((FIXTURES / "corosync" / "cmap-3.1.7.txt").read_text(encoding="ascii"))
+SHOWN = change_drbd.parse_show((FIXTURES / "drbd" / "show-8.4.11.txt").read_text(encoding="ascii"))
+LATCH = Latch("galaxy-db", "mysql", "/dev/ubdb", Stage.INITIALISED, "F00D")
+SETTABLE = change_mysql.Variable("50", "BIGINT UNSIGNED", settable=True)
+
+# A key, another value for it, and its class: as the code finds it, from what runs.
+CASES = [
+    ("cluster:name", "other", REFUSED),
+    ("cluster:nodes:db2:addresses", ["10.77.1.12", "10.77.2.99"], REFUSED),
+    ("cluster:nodes:db1:disk", "/dev/ubdc", REFUSED),
+    ("corosync:token", 4000, LIVE),
+    ("corosync:port", 5505, REFUSED),
+    ("corosync:crypto_cipher", "aes128", REFUSED),
+    ("corosync:crypto_hash", "sha512", REFUSED),
+    ("corosync:logfile", "/var/log/other.log", LIVE),
+    ("corosync:options:totem", {"join": "60"}, LIVE),
+    ("corosync:options:quorum", {"last_man_standing_window": "5000"}, LIVE),
+    ("corosync:options:logging", {"debug": "on"}, LIVE),
+    ("corosync:options:interface", {"knet_link_priority": "2"}, LIVE),
+    ("corosync:options:system", {"sched_rr": "no"}, RESTART),
+    ("storage:drbd:resource", "other", REFUSED),
+    ("storage:drbd:device", "/dev/drbd1", REFUSED),
+    ("storage:drbd:disk", "/dev/ubdc", REFUSED),
+    ("storage:drbd:link", 1, REFUSED),
+    ("storage:drbd:port", 7799, REFUSED),
+    ("storage:filesystem:type", "ext4", REFUSED),
+    ("mysql:datadir", "/srv/mysql", REFUSED),
+    ("mysql:port", 3307, RESTART),
+    ("mysql:error_log", "/var/log/mysql/other.log", RESTART),
+    ("mysql:config", {"mysqld": {"max_connections": 60}}, LIVE),
+]
+# Who takes over the others. Keys of drbdadm's options are tested with drbdadm itself, the key of corosync in its own test.
+OTHERS = {
+    "refused, told by other keys beside it": ("corosync:transport", "corosync:mcastaddr", "corosync:ttl"),
+    "refused, told by its file": ("corosync:authkey",),
+    "live, drbdadm adjust": (
+        *("storage:drbd:protocol", "storage:drbd:shared_secret", "storage:drbd:cram_hmac_alg", "storage:drbd:rate"),
+        *(
+            "storage:drbd:on_io_error",
+            "storage:drbd:options:disk",
+            "storage:drbd:options:net",
+            "storage:drbd:options:options",
+        ),
+    ),
+    "read from the file each time": (
+        *("storage:drbd:wfc_timeout", "storage:drbd:degr_wfc_timeout", "storage:drbd:usage_count"),
+        *("storage:drbd:options:global", "storage:drbd:options:startup", "storage:drbd:options:handlers"),
+    ),
+    "once, when the file system is made": ("storage:filesystem:mkfs_options",),
+    "the cluster's configuration, by pacemaker": (
+        *("vip", "fencing", "pacemaker", "storage:filesystem:options"),
+        *(
+            "mysql:socket",
+            "mysql:pid_file",
+            "mysql:user",
+            "mysql:group",
+            "mysql:binary",
+            "mysql:client",
+            "mysql:config_file",
+        ),
+    ),
+    "the node, in a highstate": ("repo", "package", "firewall", "mysql:log_group", "mysql:config_fragment"),
+    "the database, by SQL": ("mysql:databases", "mysql:users"),
+    "no service": ("cluster:nodes:*:minion_id", "mysql:install_db"),
+    "no other value yet": ("storage:backend", "mysql:flavor"),
+}
+
+
+def leaves(node: schema.Node, path: str = "") -> Iterator[str]:
+    if isinstance(node, schema.Section):
+        for key, child in node.keys.items():
+            yield from leaves(child, f"{path}:{key}".lstrip(":"))
+    elif isinstance(node, schema.Names) and isinstance(node.item, schema.Section):
+        yield from leaves(node.item, f"{path}:*")
+    else:
+        yield path
+
+
+def resolved(path: str = "", value: object = None):
+    given = load(ROOT / "lab" / "pillar.sls")["hamysql"]
+    if path:
+        *above, last = path.split(":")
+        place = given
+        for key in above:
+            place = place.setdefault(key, {})
+        place[last] = {**copy.deepcopy(place.get(last, {})), **value} if isinstance(value, dict) else value
+        if path == "mysql:config":
+            place[last]["mysqld"] = {
+                **load(ROOT / "lab" / "pillar.sls")["hamysql"]["mysql"]["config"]["mysqld"],
+                **value["mysqld"],
+            }
+    return config.resolve(config.layered(parameters(), given), minion_id="db1", nodename="db1")
+
+
+CIB = f"<cib>{ET.tostring(cib_desired.desired(resolved()), 'unicode')}</cib>"
+STARTED_WITH = change_mysql.wanted(resolved()["mysql"])
+
+
+@pytest.mark.parametrize("path", list(leaves(SCHEMA)))
+def test_every_key_has_a_class(path):
+    known = [re.sub(r":db\d:", ":*:", case[0]) for case in CASES] + [key for keys in OTHERS.values() for key in keys]
+    assert any(path == key or path.startswith(f"{key}:") for key in known), f"{path} has no class"
+
+
+@pytest.mark.parametrize(("path", "value", "kind"), CASES, ids=[case[0] for case in CASES])
+def test_the_class_of_a_key_is_found_from_what_runs(path, value, kind):
+    site = resolved(path, value)
+    want = change_mysql.wanted(site["mysql"])
+    found = change.distinct(
+        [
+            *change_data.pending(site, CIB, [LATCH]),
+            *change_corosync.pending(site, RUNNING, False),
+            *change_drbd.pending(site, SHOWN, SHOWN, ()),
+            *change_mysql.pending(site["mysql"], STARTED_WITH, want, {"max_connections": SETTABLE}),
+        ]
+    )
+    assert {item.kind for item in found} == {kind}
+    named = [item.path for item in found]
+    stated = path if path != "cluster:nodes:db1:disk" else "storage:drbd:disk"
+    assert any(name.startswith(f"hamysql:{stated}") for name in named), named
+
+
+def test_what_runs_with_the_pillar_has_nothing_pending():
+    assert list(change_mysql.pending(resolved()["mysql"], STARTED_WITH, STARTED_WITH, {})) == []
