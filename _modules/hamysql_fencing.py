@@ -100,7 +100,7 @@ def prove(node, level):
         for name in others:
             _switch(name, ["--parameter-value", "Stopped"])
         timeout = fencing["stonith_timeout"]
-        run(["stonith_admin", "--reboot", node, "--timeout", f"{timeout}s"], timeout=2 * timeout)
+        run(["stonith_admin", "--reboot", node, "--timeout", str(timeout)], timeout=2 * timeout)
     finally:
         for name in others:
             _switch(name, None)
@@ -110,7 +110,8 @@ def prove(node, level):
 def _switch(name, value):
     """Take a device out of use, or (None) back into it."""
     change = ["--set-parameter", "target-role", *value] if value else ["--delete-parameter", "target-role"]
-    run(["crm_resource", "--resource", name, "--meta", *change, "--wait"], timeout=120)
+    run(["crm_resource", "--resource", name, "--meta", *change])
+    run(["crm_resource", "--wait", "--timeout=120s"], timeout=150)
 
 
 def record(node, level):
