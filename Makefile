@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 LAB := $(BIN)/python -m lab
 SHELL_FILES = $(shell grep -rlE '^\#!/bin/(ba)?sh' lab .ci test hamysql 2>/dev/null)
 
-.PHONY: demo test test-fast lint down clean
+.PHONY: demo test test-fast test-long lint down clean
 
 demo: $(VENV)/.installed  ## two real nodes, deployed from bare
 	$(LAB) demo
@@ -12,6 +12,10 @@ demo: $(VENV)/.installed  ## two real nodes, deployed from bare
 test: lint  ## everything; the cluster tests start a lab of their own
 	$(LAB) host
 	$(BIN)/pytest test/unit test/functional test/cluster
+
+test-long: $(VENV)/.installed  ## what takes too long for `test`: interrupted at each moment
+	$(LAB) host
+	$(BIN)/pytest -m long test/cluster
 
 test-fast: $(VENV)/.installed  ## what needs no lab
 	$(LAB) host --tests

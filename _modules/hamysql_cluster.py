@@ -128,7 +128,7 @@ def wait_online(nodes, timeout=180):
         return f"{', '.join(found) or 'nobody'} online, controller {seen['dc'] or 'not elected'}"
 
     what = f"{', '.join(nodes)} are online and have elected a controller"
-    return wait.until(status, online, what, timeout=timeout, interval=2, describe=describe)
+    return wait.until(status, online, what, timeout=timeout, interval=4, describe=describe)
 
 
 def corosync():

@@ -7,7 +7,7 @@ standard input.
 
 from __future__ import annotations
 
-from hamysql import mysql, wait
+from hamysql import mysql, sockets, wait
 from hamysql.command import run
 from hamysql.errors import CommandFailed
 
@@ -62,6 +62,8 @@ def ping(timeout=3):
     """
     site = __salt__["hamysql.config"]()
     address, port = site["vip"]["address"], site["mysql"]["port"]
+    if sockets.is_local(address) and not sockets.listens(address, port):
+        return {"answers": False, "seen": f"{address} is on this node, and nobody listens on its port {port} yet"}
     argv = [site["mysql"]["client"], "--no-defaults", "--protocol=tcp", f"--host={address}", f"--port={port}"]
     # Without TLS, because a client that expects it reports a server's refusal as a lost connection. Nothing is sent.
     argv += ["--skip-ssl", f"--connect-timeout={int(timeout)}"]
@@ -92,7 +94,7 @@ def wait_answering(timeout=300):
         lambda seen: seen["answers"],
         "the database answers on the virtual IP",
         timeout=timeout,
-        interval=2,  # each look starts a program, on nodes that are busy starting the database
+        interval=5,  # each look may start a program, on nodes that are busy starting the database
         describe=lambda seen: seen["seen"],
     )
 

@@ -41,6 +41,7 @@ class _Deployment:
         self.started = time.monotonic()
         self.changed = 0
         self._survey = {}
+        self._pending = {}
 
     def survey(self):
         """What every member sees (``hamysql_node.survey``), asked again only after something may have changed."""
@@ -48,9 +49,23 @@ class _Deployment:
             self._survey = self.members.ask("hamysql_node.survey")
         return self._survey
 
+    def pending(self):
+        """What every member finds left to do in the running cluster (``hamysql_node.pending``): one job for three phases."""
+        if not self._pending:
+            self._pending = self.members.ask("hamysql_node.pending")
+        return self._pending
+
+    def nothing_left(self, what):
+        """Whether somebody can tell what is left of ``what``, and nobody finds anything; asked only where all was in place."""
+        if self.changed:
+            return False
+        answers = [found[what] for found in self.pending().values() if found[what] is not None]
+        return bool(answers) and not any(answers)
+
     def look_again(self):
-        """Forget the survey."""
+        """Forget what the members said."""
         self._survey = {}
+        self._pending = {}
 
     @property
     def first(self):
@@ -281,6 +296,9 @@ def resources_managed(name, cluster=None):
         controllers = [survey["cluster"]["dc"] for survey in deployment.survey().values() if survey["cluster"]["dc"]]
         if not controllers and deployment.test:
             return {"resources": "the whole configuration"}, "the cluster does not run yet"
+        if deployment.nothing_left("resources"):
+            drift = dict.fromkeys(line for found in deployment.pending().values() for line in found["drift"])
+            return {}, "\n".join(["no changes", *(f"left as somebody has put it: {line}" for line in drift)])
         node = controllers[0]
         changes = _apply(deployment, "hamysql.pacemaker.resources", [node])
         return changes, f"{_counted(changes, 'changes')}, by {node}"
@@ -299,10 +317,13 @@ def service_answering(name, cluster=None, timeout=300):
     def body(deployment):
         if deployment.test:
             return {}, "not looked at with test=True"
+        address = deployment.first["vip"]["address"]
+        if deployment.nothing_left("service"):
+            return {}, f"{address} answers {' and '.join(deployment.pending())}"
         seen = deployment.members.ask("hamysql_mysql.wait_answering", timeout=timeout)
         if deployment.changed:
             deployment.look_again()
-        return {}, f"{deployment.first['vip']['address']} answers {' and '.join(seen)}"
+        return {}, f"{address} answers {' and '.join(seen)}"
 
     return _phase(name, "service", cluster, body)
 
@@ -318,6 +339,8 @@ def accounts_managed(name, cluster=None):
             if deployment.test:
                 return {}, "no database runs yet"
             raise NotReady("no member has a database server that answers on its local socket")
+        if deployment.nothing_left("accounts"):
+            return {}, f"no changes, on {serving[0]}"
         changes = _apply(deployment, "hamysql.mysql.accounts", serving[:1])
         return changes, f"{_counted(changes, 'changes')}, on {serving[0]}"
 

@@ -4,7 +4,8 @@ Packages whose services belong to the cluster: installed without any of them bei
 
 from __future__ import annotations
 
-from hamysql import guard
+from hamysql import dpkg, guard
+from hamysql.command import run
 
 __virtualname__ = "hamysql_package"
 
@@ -95,20 +96,25 @@ def _repository(repository, enabled):
 
 
 def _guarded(name, act):
-    """Run ``act`` with the guard up; take away the guard that a killed run left, even where nothing is installed."""
+    """Run ``act`` with the guard up; put right what a killed run left, even where nothing is installed."""
     if __grains__["os_family"] != "Debian":
         return act()  # elsewhere, installing a package does not start its services
-    left = guard.left_over()
+    mended = {}
+    if guard.left_over():
+        mended[str(guard.POLICY)] = {"old": "left by an interrupted installation", "new": "as it was before"}
+    if dpkg.interrupted():
+        mended["dpkg"] = {"old": "interrupted", "new": "what was unpacked is configured"}
     if __opts__["test"]:
         ret = act()
     else:
         units = {*CLUSTER_UNITS, *__salt__["hamysql.config"]()["package"]["masked_units"]}
         with guard.quiet_services(units):
+            if "dpkg" in mended:
+                dpkg.finish(run)
             ret = act()
-    if left:
-        ret["changes"][str(guard.POLICY)] = {"old": "left by an interrupted installation", "new": "as it was before"}
-        if __opts__["test"] and ret["result"] is True:
-            ret["result"] = None
+    ret["changes"].update(mended)
+    if mended and __opts__["test"] and ret["result"] is True:
+        ret["result"] = None
     return ret
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from lab import bmc, network, node, salt, snapshot
 from lab import status as status_module
 from lab.context import Lab
-from lab.deploy import Deployment, deploy, orchestrate
+from lab.deploy import Deployment, deploy, kill_orchestration, orchestrate
 from lab.errors import LabError
 from lab.host import run, wait_for
 from lab.lifecycle import delete, down, save, up, wait_for_minions
@@ -30,6 +30,7 @@ __all__ = [
     "down",
     "freeze",
     "healthy",
+    "kill_orchestration",
     "net",
     "orchestrate",
     "part",

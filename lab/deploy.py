@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import signal
 import subprocess
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lab import salt
+from lab import network, salt
 from lab.context import Lab
 from lab.errors import LabError
 from lab.progress import Progress
@@ -57,8 +60,14 @@ def deploy(lab: Lab, progress: Progress, *, test: bool = False) -> Deployment:
     return result
 
 
-def orchestrate(lab: Lab, progress: Progress, *, test: bool = False) -> Deployment:
-    """Like :func:`deploy`, for those who expect a failure: it is returned, not raised."""
+def orchestrate(
+    lab: Lab, progress: Progress, *, test: bool = False, watch: Callable[[str], None] | None = None
+) -> Deployment:
+    """Like :func:`deploy`, for those who expect a failure: it is returned, not raised.
+
+    watch
+        Called with each line of the progress when it comes, to do something at that moment.
+    """
     out, err = lab.logs / "orchestrate.json", lab.logs / "orchestrate.log"
     words = ["state.orchestrate", "hamysql.orch", "--out=json", *(["test=True"] if test else [])]
     started = time.monotonic()
@@ -66,7 +75,7 @@ def orchestrate(lab: Lab, progress: Progress, *, test: bool = False) -> Deployme
     try:
         orchestration = _start(lab, words, out, err)
         threading.Thread(target=_end_follower, args=(orchestration, follower), daemon=True).start()
-        _show(follower, progress)
+        _show(follower, progress, watch)
         orchestration.wait(timeout=TIMEOUT)
     except subprocess.TimeoutExpired as exc:
         raise LabError(f"the orchestration did not end within {TIMEOUT} s (see {err})") from exc
@@ -94,10 +103,29 @@ def _end_follower(orchestration: subprocess.Popen[str], follower: subprocess.Pop
         follower.kill()
 
 
-def _show(follower: subprocess.Popen[str], progress: Progress) -> None:
+def kill_orchestration(lab: Lab) -> int:
+    """Kill the orchestration that runs on the lab's master, as a lost terminal or an out-of-memory kill does.
+
+    Returns how many processes it had; 0 where none runs.
+    """
+    killed = 0
+    for pid in network.pids(lab):
+        try:
+            words = Path(f"/proc/{pid}/cmdline").read_text().split("\0")
+            if "state.orchestrate" in words:
+                os.kill(pid, signal.SIGKILL)
+                killed += 1
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+    return killed
+
+
+def _show(follower: subprocess.Popen[str], progress: Progress, watch: Callable[[str], None] | None) -> None:
     assert follower.stdout is not None
     for line in follower.stdout:
         text = line.rstrip()
+        if watch:
+            watch(text)
         if phase := PHASE.match(text):
             done = int(phase["number"]) - (0 if " done " in text else 1)
             progress.bar(done, int(phase["of"]), text.partition("] ")[2])

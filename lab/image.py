@@ -43,6 +43,12 @@ MASKED_UNITS = (
     *("modprobe@fuse.service", "modprobe@loop.service", "systemd-journal-flush.service", "systemd-pstore.service"),
     *("dev-hugepages.mount", "sys-kernel-debug.mount", "sys-kernel-tracing.mount", "kmod-static-nodes.service"),
 )
+# systemd starts every generator at each daemon-reload, which package scripts ask for a dozen times; the nodes have nothing
+# for these to find, and in a node a process costs 20 ms.
+MASKED_GENERATORS = (
+    *("cryptsetup", "debug", "gpt-auto", "hibernate-resume", "integritysetup", "rc-local", "run", "system-update"),
+    "veritysetup",
+)
 
 Step = Callable[[str], None]
 
@@ -80,7 +86,7 @@ def kernel_modules() -> Path:
 def key() -> str:
     """The hash of everything that an image is made from."""
     digest = hashlib.sha256()
-    digest.update(repr((PACKAGES, repo.PACKAGES, MASKED_UNITS, SIZE, PYTHON)).encode())
+    digest.update(repr((PACKAGES, repo.PACKAGES, MASKED_UNITS, MASKED_GENERATORS, SIZE, PYTHON)).encode())
     digest.update(f"{metadata.version('salt')} {kernel_modules().name}".encode())
     override = HERE.parent / "requirements-override.txt"
     for path in sorted([Path(__file__), Path(repo.__file__), override, *GUEST.rglob("*")]):
@@ -202,6 +208,10 @@ def _configure(tree: Path, log: Path) -> None:
         (tree / folder).mkdir(parents=True, exist_ok=True)
     (tree / "root/.ssh").chmod(0o700)
     run(["chroot", tree, "systemctl", "mask", *MASKED_UNITS], log=log)
+    generators = tree / "etc/systemd/system-generators"
+    generators.mkdir(parents=True)
+    for name in MASKED_GENERATORS:
+        (generators / f"systemd-{name}-generator").symlink_to("/dev/null")
     run(["chroot", tree, "systemctl", "enable", "ssh.service", "lab-init.service", "salt-minion.service"], log=log)
     run(["chroot", tree, "systemctl", "set-default", "multi-user.target"], log=log)
 

@@ -81,6 +81,21 @@ def mutated(pillar: Any, place: tuple[Any, ...], value: Any) -> Any:
     return pillar
 
 
+def telling_secrets(pillar: Any) -> list[str]:
+    """The secrets whose text betrays them: long enough, and not also the text of something that may be shown."""
+    given_text = json.dumps([*LAYERS, pillar], default=str)
+    return [
+        secret for secret in secrets_of(pillar) if len(secret) >= 8 and given_text.count(json.dumps(secret)[1:-1]) == 1
+    ]
+
+
+def test_a_secret_is_telling_unless_something_else_has_its_text():
+    pillar = {"storage": {"drbd": {"disk": "/dev/sdb", "shared_secret": "/dev/sdb"}}}
+    assert telling_secrets(pillar) == []
+    pillar["storage"]["drbd"]["shared_secret"] = "canary-secret"
+    assert telling_secrets(pillar) == ["canary-secret"]
+
+
 @settings(QUICK, max_examples=400)
 @given(st.data())
 def test_a_good_pillar_with_anything_put_anywhere_resolves_or_is_refused(data):
@@ -88,12 +103,8 @@ def test_a_good_pillar_with_anything_put_anywhere_resolves_or_is_refused(data):
     place = data.draw(st.sampled_from(places(whole)))
     pillar = mutated(whole, place, data.draw(st.one_of(YAMLISH, LEAVES)))
     result = outcome(pillar)
-    if isinstance(result, ConfigError):
-        for secret in secrets_of(pillar):
-            assert len(secret) < 8 or secret not in str(result)
-    else:
-        for secret in secrets_of(pillar):
-            assert len(secret) < 8 or json.dumps(secret)[1:-1] not in json.dumps(redacted(result))
+    said = str(result) if isinstance(result, ConfigError) else json.dumps(redacted(result))
+    assert not [secret for secret in telling_secrets(pillar) if secret in said or json.dumps(secret)[1:-1] in said]
 
 
 @settings(QUICK, max_examples=200)

@@ -6,7 +6,7 @@ import importlib.util
 
 import pytest
 
-from hamysql import guard
+from hamysql import dpkg, guard
 from support import ROOT
 
 REPOSITORY = {"name": "deb file:/srv/crm ./", "file": "/etc/apt/sources.list.d/hamysql-crm.list"}
@@ -148,3 +148,21 @@ def test_what_an_interrupted_run_left_is_reported_and_removed(world):
     ret = world.module.installed("label", ["corosync"])
     assert (ret["result"], list(ret["changes"])) == (True, [str(world.policy)])
     assert not world.policy.exists()
+
+
+def test_an_installation_that_was_cut_off_is_finished_with_the_guard_up(world, tmp_path, monkeypatch):
+    updates = tmp_path / "updates"
+    updates.mkdir()
+    interrupted = dpkg.interrupted
+    monkeypatch.setattr(dpkg, "interrupted", lambda: interrupted(updates))
+    world.module.run = lambda argv, **options: (world.note(argv[0]), (updates / "0001").unlink())
+    assert world.module.installed("label", ["corosync"])["result"] is True
+    (updates / "0001").touch()
+    world.log.clear()
+    world.module.__opts__["test"] = True
+    assert world.module.installed("label", ["corosync"])["result"] is None
+    assert (updates / "0001").exists()
+    world.module.__opts__["test"] = False
+    assert set(world.module.installed("label", ["corosync"])["changes"]) == {"dpkg"}
+    assert world.log == [("install", False), ("dpkg", True), ("install", True)]
+    assert world.module.installed("label", ["corosync"])["changes"] == {}
