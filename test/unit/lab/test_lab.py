@@ -200,12 +200,12 @@ def test_an_orchestration_that_could_not_run_is_quoted(tmp_path: Path) -> None:
 
 
 def test_a_snapshot_gives_the_disks_back_and_keeps_them_sparse(lab: Lab) -> None:
-    for node in lab.topology.nodes:
-        folder = lab.node_dir(node)
+    for item in lab.topology.nodes:
+        folder = lab.node_dir(item)
         folder.mkdir(parents=True)
         for name in ("root.cow", "data.img"):
             with (folder / name).open("wb") as disk:
-                disk.write(f"{node.name} {name}".encode())
+                disk.write(f"{item.name} {name}".encode())
                 disk.truncate(64 << 20)
         (folder / "image").write_text("key")
     snapshot.save(lab, "installed")
