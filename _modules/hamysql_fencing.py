@@ -232,6 +232,43 @@ def take_over(peer_is_off=None, timeout=180):
     return True
 
 
+def relax():
+    """
+    Have DRBD's kernel module here go on writing without its peer, until ``restore``: for making the first data.
+
+    There is no cluster yet that could fence a peer which is lost meanwhile, and no data either that anybody could lose; held
+    writes would only hang. Until ``drbdadm adjust`` the configuration file is not asked.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt db1 hamysql_fencing.relax
+    """
+    drbd = _site()["storage"]["drbd"]
+    if __salt__["hamysql_drbd.kernel"]() == "8.4":
+        run(["drbdsetup", "disk-options", str(drbd["minor"]), "--fencing=dont-care"])
+    else:
+        run(["drbdadm", "--", "--fencing=dont-care", "net-options", drbd["resource"]])
+    return True
+
+
+def restore():
+    """
+    Have DRBD's kernel module here do what its configuration file says, where the resource is up.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt db1 hamysql_fencing.restore
+    """
+    if not __salt__["hamysql_drbd.status"]():
+        return False
+    run(["drbdadm", "adjust", _site()["storage"]["drbd"]["resource"]])
+    return True
+
+
 def wait_recovered(timeout=300):
     """
     Wait until both nodes are online and both replicas UpToDate, as this node sees it.

@@ -198,6 +198,8 @@ def storage_initialised(name, cluster=None):
         for _ in range(3):
             for step in steps:
                 deployment.say("step", "storage", str(step))
+                if step.action == "seed" and deployment.first["fencing"]["enabled"]:
+                    deployment.members.ask("hamysql_fencing.relax", step.nodes)
                 module = "hamysql_drbd" if step.action in _DRBD else "hamysql_storage"
                 returned = deployment.members.ask(f"{module}.{step.action}", step.nodes)
                 done += [f"{step.action} on {node}" for node, value in returned.items() if value is True]
@@ -239,6 +241,8 @@ def cluster_online(name, cluster=None, timeout=180):
             if deployment.first["fencing"]["sbd"] and operate.prepare_sbd(deployment.members):
                 changes["sbd"] = f"{deployment.first['fencing']['sbd']['device']} prepared"
             deployment.say("step", "cluster", f"starting corosync and pacemaker on {', '.join(stopped)}")
+            if deployment.first["fencing"]["enabled"]:
+                deployment.members.ask("hamysql_fencing.restore", stopped)
             deployment.members.ask("hamysql_cluster.start", stopped)
         if deployment.first["quorum"]["device"] and not deployment.test:
             deployment.members.ask("hamysql_quorum.start")
