@@ -100,7 +100,7 @@ def prove(node, level):
         for name in others:
             _switch(name, ["--parameter-value", "Stopped"])
         timeout = fencing["stonith_timeout"]
-        run(["stonith_admin", "--reboot", node, "--timeout", f"{timeout}s"], timeout=2 * timeout)
+        run(["stonith_admin", "--reboot", node, "--timeout", str(timeout)], timeout=2 * timeout)
     finally:
         for name in others:
             _switch(name, None)
@@ -110,7 +110,8 @@ def prove(node, level):
 def _switch(name, value):
     """Take a device out of use, or (None) back into it."""
     change = ["--set-parameter", "target-role", *value] if value else ["--delete-parameter", "target-role"]
-    run(["crm_resource", "--resource", name, "--meta", *change, "--wait"], timeout=120)
+    run(["crm_resource", "--resource", name, "--meta", *change])
+    run(["crm_resource", "--wait", "--timeout=120s"], timeout=150)
 
 
 def record(node, level):
@@ -228,6 +229,43 @@ def take_over(peer_is_off=None, timeout=180):
         run(["drbdadm", "primary", "--force", site["storage"]["drbd"]["resource"]], timeout=300)
         __salt__["hamysql_drbd.release"]()
     run(["corosync-cmapctl", "-s", "quorum.cancel_wait_for_all", "u8", "1"])
+    return True
+
+
+def relax():
+    """
+    Have DRBD's kernel module here go on writing without its peer, until ``restore``: for making the first data.
+
+    There is no cluster yet that could fence a peer which is lost meanwhile, and no data either that anybody could lose; held
+    writes would only hang. Until ``drbdadm adjust`` the configuration file is not asked.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt db1 hamysql_fencing.relax
+    """
+    drbd = _site()["storage"]["drbd"]
+    if __salt__["hamysql_drbd.kernel"]() == "8.4":
+        run(["drbdsetup", "disk-options", str(drbd["minor"]), "--fencing=dont-care"])
+    else:
+        run(["drbdadm", "--", "--fencing=dont-care", "net-options", drbd["resource"]])
+    return True
+
+
+def restore():
+    """
+    Have DRBD's kernel module here do what its configuration file says, where the resource is up.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt db1 hamysql_fencing.restore
+    """
+    if not __salt__["hamysql_drbd.status"]():
+        return False
+    run(["drbdadm", "adjust", _site()["storage"]["drbd"]["resource"]])
     return True
 
 

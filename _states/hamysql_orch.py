@@ -205,42 +205,6 @@ def nodes_configured(name, cluster=None):
     return _phase(name, "nodes", cluster, body)
 
 
-def quorum_certified(name, cluster=None):
-    """
-    The quorum device's server runs on its third machine, and each member has a certificate for it; without one, nothing.
-    """
-
-    def body(deployment):
-        settings = deployment.first
-        device = settings["quorum"]["device"]
-        if not device:
-            return {}, "no quorum device: the nodes wait for each other once, then each is quorate alone"
-        third = operate.server(deployment.members, device["minion_id"])
-        repositories = settings["repo"]["repositories"]
-        lasting = {key: given["options"] for key, given in repositories.items() if not given["disable_after_install"]}
-        given = {"packages": settings["package"]["quorum"]["server"], "repositories": lasting}
-        third.ask("saltutil.sync_all", refresh=True)
-        (returned,) = third.ask(
-            "state.apply",
-            patience=120,
-            mods="hamysql.quorum.server",
-            pillar={"hamysql_quorum": given},
-            test=deployment.test,
-            queue=True,
-        ).values()
-        outcome = highstate.summarise(returned)
-        if outcome.failures:
-            raise HamysqlError("\n".join(f"{device['minion_id']}: {failure}" for failure in outcome.failures))
-        changes = {device["minion_id"]: dict(outcome.changes)} if outcome.changes else {}
-        if deployment.test:
-            return changes, f"{_counted(changes, 'changes')} on {device['minion_id']}; certificates are not looked at"
-        new = operate.certify(deployment.members, third)
-        changes |= {node: {"certificate": {"old": None, "new": device["minion_id"]}} for node in new}
-        return changes, _counted(changes, "changes")
-
-    return _phase(name, "quorum", cluster, body)
-
-
 def storage_initialised(name, cluster=None):
     """
     The replicated device exists on all members and holds a file system and a database.
@@ -258,6 +222,8 @@ def storage_initialised(name, cluster=None):
                 if step.fresh and stale:
                     break  # it is decided again, from what the members see now
                 deployment.say("step", "storage", str(step))
+                if step.action == "seed" and deployment.first["fencing"]["enabled"]:
+                    deployment.members.ask("hamysql_fencing.relax", step.nodes)
                 module = "hamysql_drbd" if step.action in _DRBD else "hamysql_storage"
                 returned = deployment.members.ask(f"{module}.{step.action}", step.nodes, **step.arguments)
                 done += [f"{step.action} on {node}" for node, value in returned.items() if value is True]
@@ -280,6 +246,9 @@ def cluster_online(name, cluster=None, timeout=180):
     """
     Corosync and pacemaker run on all members, they have elected a controller, and all members are online.
 
+    Before the first start, a shared disk for sbd is prepared. With a quorum device, its server runs on the third machine, and each
+    member has a certificate for it.
+
     timeout
         Seconds to wait for that, 180 by default.
     """
@@ -292,21 +261,47 @@ def cluster_online(name, cluster=None, timeout=180):
         if deployment.test and stopped:
             entries = [f"+ corosync and pacemaker are started on {node}" for node in stopped]
             return {"cluster": entries}, f"would be started on {', '.join(stopped)}"
-        if not stopped and all(_online(status, names) for status in statuses.values()):
+        changes |= _third_vote(deployment)
+        if not changes and all(_online(status, names) for status in statuses.values()):
             return {}, f"{', '.join(names)} online, {statuses[names[0]]['dc']} is the controller"
         if stopped:
             if deployment.first["fencing"]["sbd"] and operate.prepare_sbd(deployment.members):
                 changes["sbd"] = f"{deployment.first['fencing']['sbd']['device']} prepared"
             deployment.say("step", "cluster", f"starting corosync and pacemaker on {', '.join(stopped)}")
+            if deployment.first["fencing"]["enabled"]:
+                deployment.members.ask("hamysql_fencing.restore", stopped)
             deployment.members.ask("hamysql_cluster.start", stopped)
-            if deployment.first["quorum"]["device"]:
-                deployment.members.ask("hamysql_quorum.start", stopped)
+        if deployment.first["quorum"]["device"] and not deployment.test:
+            deployment.members.ask("hamysql_quorum.start")
         deployment.members.ask("hamysql_cluster.wait_online", names[:1], nodes=names, timeout=timeout)
         deployment.look_again()
         dc = deployment.survey()[names[0]]["cluster"]["dc"]
         return changes, f"{', '.join(names)} online, {dc} is the controller"
 
     return _phase(name, "cluster", cluster, body)
+
+
+def _third_vote(deployment):
+    """Have the quorum device's server run, and certificates for it on all members; returns the changes."""
+    settings = deployment.first
+    device = settings["quorum"]["device"]
+    if not device:
+        return {}
+    third = operate.server(deployment.members, device["minion_id"])
+    repositories = settings["repo"]["repositories"]
+    lasting = {key: given["options"] for key, given in repositories.items() if not given["disable_after_install"]}
+    pillar = {"hamysql_quorum": {"packages": settings["package"]["quorum"]["server"], "repositories": lasting}}
+    third.ask("saltutil.sync_all", patience=60)
+    options = {"mods": "hamysql.quorum.server", "pillar": pillar, "test": deployment.test, "queue": True}
+    (returned,) = third.ask("state.apply", patience=60, **options).values()
+    outcome = highstate.summarise(returned)
+    if outcome.failures:
+        raise HamysqlError("\n".join(f"{device['minion_id']}: {failure}" for failure in outcome.failures))
+    changes = {device["minion_id"]: dict(outcome.changes)} if outcome.changes else {}
+    if not deployment.test:
+        for node in operate.certify(deployment.members, third):
+            changes[f"{node}'s certificate"] = {"old": None, "new": f"signed by {device['minion_id']}"}
+    return changes
 
 
 def _online(status, names):

@@ -9,7 +9,6 @@ from typing import Any
 PHASES = {
     "members": "the pillar, the members and their disks are checked",
     "nodes": "packages and configuration on all nodes",
-    "quorum": "giving the nodes a third vote",
     "storage": "replicated storage, file system and an empty database",
     "cluster": "corosync and pacemaker",
     "resources": "the cluster's resources, constraints and properties",

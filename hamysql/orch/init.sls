@@ -5,7 +5,6 @@
 {%- set phases = [
   ("hamysql-members-checked", "members_checked"),
   ("hamysql-nodes-configured", "nodes_configured"),
-  ("hamysql-quorum-certified", "quorum_certified"),
   ("hamysql-storage-initialised", "storage_initialised"),
   ("hamysql-cluster-online", "cluster_online"),
   ("hamysql-resources-managed", "resources_managed"),

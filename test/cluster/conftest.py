@@ -18,6 +18,7 @@ import pytest
 import yaml
 from witness import Witness
 
+from hamysql import pacemaker
 from lab import api
 from lab.context import PROJECT
 from lab.lifecycle import leftovers
@@ -51,6 +52,12 @@ class Cluster:
         """The other one."""
         (name,) = set(self.lab.topology.names) - {self.active}
         return name
+
+    def shot(self, witness: str) -> set[str]:
+        """The nodes that a witness' pacemaker has fenced with success."""
+        seen = pacemaker.parse(api.ssh(self.lab, witness, "crm_mon --one-shot --output-as=xml"))
+        assert seen, f"pacemaker on {witness} shows no cluster"
+        return {event.target for event in seen.fencing if event.status == "success"}
 
     def wait_healthy(self, timeout: float = HEAL_TIMEOUT) -> dict[str, object]:
         """Wait until all nodes are members, both replicas are UpToDate and the database answers."""

@@ -9,7 +9,6 @@ import json
 
 import pytest
 
-from hamysql import pacemaker
 from lab import api
 
 pytestmark = pytest.mark.cluster
@@ -34,12 +33,6 @@ def restarted(lab, before):
     return [name for name, boot in boots(lab).items() if boot != before[name]]
 
 
-def shot(lab, witness):
-    """The nodes that a witness' pacemaker has fenced with success."""
-    shown = pacemaker.parse(api.ssh(lab, witness, "crm_mon --one-shot --output-as=xml"))
-    return {event.target for event in shown.fencing if event.status == "success"}
-
-
 def run(lab, *words, timeout=600):
     done = api.salt_run(lab, *words, timeout=timeout)
     return done.returncode, done.stdout + done.stderr
@@ -62,7 +55,7 @@ def test_nodes_that_lose_sight_of_each_other_leave_one_serving(cluster, figures)
     outcome = probe.finish()
     figures.append(f"partition: {outcome.acknowledged} acknowledged, longest gap {outcome.longest_gap_seconds:.1f} s")
     assert restarted(lab, before) == ["db2"], "the favoured node survives, and only the other one was cut off"
-    assert "db2" in shot(lab, "db1")
+    assert "db2" in cluster.shot("db1")
     assert cluster.active == "db1"
     assert outcome.acknowledged > 0
     assert outcome.lost == 0
@@ -79,7 +72,7 @@ def test_a_hanging_node_is_cut_off_and_loses_nothing(cluster, figures):
         f"{active} frozen: {outcome.acknowledged} acknowledged, longest gap {outcome.longest_gap_seconds:.1f} s"
     )
     assert restarted(lab, before) == [active]
-    assert active in shot(lab, standby)
+    assert active in cluster.shot(standby)
     assert outcome.lost == 0
 
 

@@ -103,7 +103,7 @@ def test_a_changed_timeout_of_the_real_configuration_is_one_line(fixture_cib):
     other["pacemaker"]["operations"]["p_mysql"]["monitor"]["timeout"] = "21s"
     plan = cib_plan.plan(live, cib_desired.desired(other))
     lines = plan_text.cib([vars(change) for change in plan.changes])
-    assert lines == ["~ p_mysql: op monitor timeout 30s -> 21s"]
+    assert lines == ["~ p_mysql: op monitor timeout 60s -> 21s"]
 
 
 @pytest.fixture

@@ -66,6 +66,10 @@ OTHERS = {
         *("storage:drbd:options:global", "storage:drbd:options:startup", "storage:drbd:options:handlers"),
     ),
     "once, when the file system is made": ("storage:filesystem:mkfs_options",),
+    "once, when a disk becomes a replica": ("storage:drbd:initial_sync", "storage:drbd:wipe"),
+    "refused, all of it is one: the third vote": (
+        *("quorum:device:minion_id", "quorum:device:address", "quorum:device:port", "quorum:device:algorithm"),
+    ),
     "the cluster's configuration, by pacemaker": (
         *("vip", "fencing", "pacemaker", "storage:filesystem:options"),
         *(
@@ -79,7 +83,7 @@ OTHERS = {
         ),
     ),
     "the node, in a highstate": ("repo", "package", "firewall", "mysql:log_group", "mysql:config_fragment"),
-    "the database, by SQL": ("mysql:databases", "mysql:users"),
+    "the database, by SQL": ("mysql:databases", "mysql:users", "mysql:passwords"),
     "no service": ("cluster:nodes:*:minion_id", "mysql:install_db"),
     "no other value yet": ("storage:backend", "mysql:flavor"),
 }

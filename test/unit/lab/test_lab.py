@@ -9,8 +9,9 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
+import yaml
 
-from lab import client, deploy, host, image, lifecycle, repo, salt, settings, snapshot, status
+from lab import bmc, client, deploy, host, image, lifecycle, node, repo, salt, settings, snapshot, status
 from lab.__main__ import main
 from lab.context import Lab
 from lab.errors import HostError, LabError
@@ -199,12 +200,12 @@ def test_an_orchestration_that_could_not_run_is_quoted(tmp_path: Path) -> None:
 
 
 def test_a_snapshot_gives_the_disks_back_and_keeps_them_sparse(lab: Lab) -> None:
-    for node in lab.topology.nodes:
-        folder = lab.node_dir(node)
+    for item in lab.topology.nodes:
+        folder = lab.node_dir(item)
         folder.mkdir(parents=True)
         for name in ("root.cow", "data.img"):
             with (folder / name).open("wb") as disk:
-                disk.write(f"{node.name} {name}".encode())
+                disk.write(f"{item.name} {name}".encode())
                 disk.truncate(64 << 20)
         (folder / "image").write_text("key")
     snapshot.save(lab, "installed")
@@ -223,3 +224,33 @@ def test_a_snapshot_gives_the_disks_back_and_keeps_them_sparse(lab: Lab) -> None
 def test_a_snapshots_name_stays_in_its_folder(lab: Lab, name: str) -> None:
     with pytest.raises(LabError, match="cannot be a snapshot's name"):
         snapshot.folder(lab, name)
+
+
+def test_the_labs_pillar_fences_each_node_by_its_own_bmc(lab: Lab) -> None:
+    devices = yaml.safe_load(salt.PILLAR.read_text())["hamysql"]["fencing"]["devices"]
+    assert list(devices) == list(lab.topology.names)
+    for name, (device,) in devices.items():
+        assert device["options"]["ip"] == lab.topology.bmc_address(lab.node(name))
+        assert (device["options"]["username"], device["secrets"]["password"]) == (bmc.USER, bmc.PASSWORD)
+
+
+def test_a_third_machine_is_there_only_when_it_was_asked_for(lab: Lab) -> None:
+    assert lab.topology.names == ("db1", "db2")
+    lab.dir.mkdir()
+    lab.qdevice.touch()
+    assert lab.topology.names == ("db1", "db2", "qd1")
+    assert [node.name for node in lab.topology.data_nodes] == ["db1", "db2"]
+
+
+def test_both_nodes_see_the_same_shared_disk_and_lock_only_their_own(lab: Lab) -> None:
+    seen = []
+    for item in lab.topology.data_nodes:
+        node.make_disks(lab, item, "key")
+        folder = lab.run_dir / "nodes" / item.name
+        seen.append([node._disk(lab, folder, number, disk) for number, disk in enumerate(item.disks)])
+    (own, shared), (other, same) = seen
+    assert own.startswith("ubdb=")
+    assert own != other
+    assert shared == same
+    assert shared.startswith("ubdcc=")
+    assert (lab.dir / "nodes" / "lun.img").stat().st_size == 8 << 20

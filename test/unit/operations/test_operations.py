@@ -2,44 +2,10 @@
 
 from __future__ import annotations
 
-import copy
-
 import pytest
 
 from hamysql import operations
 from hamysql.errors import ParseError, Refused
-
-
-def node_state(**flags):
-    names = ("standby", "maintenance", "pending", "unclean", "shutdown")
-    return {"online": True, **dict.fromkeys(names, False), **flags}
-
-
-def survey(database, levels):
-    resources = [
-        {"id": "p_fence_db1", "role": "Started", "failed": False, "node": "db2"},
-        {"id": "p_fence_db2", "role": "Started", "failed": False, "node": "db1"},
-    ]
-    cluster = {"running": True, "quorum": True, "maintenance": False, "dc": "db1", "resources": resources}
-    cluster["nodes"] = {"db1": node_state(), "db2": node_state()}
-    replica = {"up_to_date": True, "connection": "Connected", "disk": "UpToDate", "peer_disk": "UpToDate"}
-    devices = [{"id": "p_fence_db1"}, {"id": "p_fence_db2"}]
-    return {
-        "cluster": cluster,
-        "storage": {"status": replica},
-        "database": database,
-        "settings": {"fencing": {"devices": devices, "levels": levels}},
-    }
-
-
-@pytest.fixture
-def surveys():
-    """A healthy cluster whose first node serves."""
-    levels = {
-        "db1": [{"level": 1, "devices": ["p_fence_db1"]}],
-        "db2": [{"level": 1, "devices": ["p_fence_db2"]}],
-    }
-    return {"db1": survey(True, levels), "db2": survey(False, copy.deepcopy(levels))}
 
 
 def test_a_healthy_cluster_has_no_reasons(surveys):
@@ -124,14 +90,6 @@ def test_the_flags_of_the_metadata():
 def test_anything_else_is_no_flags(text):
     with pytest.raises(ParseError, match="get-gi"):
         operations.parse_flags(text)
-
-
-@pytest.fixture
-def evidence():
-    """A standby that came back alone; its peer is off."""
-    flags = dict(operations.parse_flags(STANDBY).__dict__)
-    seen = {"node": "db2", "peer": "db1", "database": False, "members": 1, "initialised": True, "flags": flags}
-    return {**seen, "power": {"p_fence_db1": "off"}}
 
 
 def test_a_node_alone_with_good_data_has_only_its_operator_to_ask(evidence):

@@ -1,0 +1,74 @@
+"""The lab's BMCs, as fence agents see them: through ipmitool."""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+import pytest
+
+from lab import bmc, lifecycle, network
+from lab.context import Lab
+from lab.host import run, which
+from lab.progress import Progress
+
+pytestmark = [
+    pytest.mark.skipif(os.geteuid() != 0, reason="network namespaces need root"),
+    pytest.mark.skipif(not shutil.which("ipmitool"), reason="ipmitool is not installed on this machine"),
+    pytest.mark.skipif(not which("ip"), reason="iproute2 is not installed on this machine"),
+]
+
+
+@pytest.fixture
+def lab(tmp_path):
+    """A network with BMCs, and no nodes."""
+    lab = Lab(dir=tmp_path / "lab")
+    for folder in (lab.dir, lab.run_dir):
+        folder.mkdir(parents=True)
+    network.up(lab)
+    try:
+        yield lab
+    finally:
+        lifecycle.down(lab, Progress())
+
+
+def chassis(lab, name, password=bmc.PASSWORD):
+    address = lab.topology.bmc_address(lab.node(name))
+    login = ["-I", "lanplus", "-H", address, "-U", bmc.USER, "-P", password]
+    return run(lab.in_namespace("ipmitool", *login, "-N", "1", "-R", "1", "chassis", "power", "status"), check=False)
+
+
+def test_each_node_has_one_that_knows_its_power_and_wants_its_password(lab):
+    bmc.start(lab)
+    assert sorted(bmc.processes(lab)) == ["db1", "db2"]
+    for name in ("db1", "db2"):
+        assert chassis(lab, name).stdout == "Chassis Power is off\n"
+    assert chassis(lab, "db1", "wrong").returncode != 0
+
+
+def test_a_broken_one_is_silent_until_it_is_started_again(lab):
+    bmc.start(lab)
+    bmc.fail(lab, lab.node("db1"))
+    assert chassis(lab, "db1").returncode != 0
+    assert chassis(lab, "db2").returncode == 0
+    bmc.start(lab)
+    assert chassis(lab, "db1").returncode == 0
+
+
+def test_nothing_of_them_is_left(lab):
+    bmc.start(lab)
+    lifecycle.down(lab, Progress())
+    assert lifecycle.leftovers(lab) == []
+
+
+def test_a_partition_isolates_the_nodes_ports_and_healing_ends_it(lab):
+    def isolated():
+        return [
+            run(["ip", "-n", lab.namespace, "-details", "link", "show", name]).stdout.count("isolated on")
+            for name in ("db1-0", "db1-1", "db2-0", "db2-1")
+        ]
+
+    network.part(lab)
+    assert isolated() == [1, 1, 1, 1]
+    network.part(lab, heal=True)
+    assert isolated() == [0, 0, 0, 0]
