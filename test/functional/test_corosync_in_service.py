@@ -42,8 +42,24 @@ class Daemon:
     """A running corosync, and its file."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
+        self.folder, self.process = folder, None
         (folder / "authkey").write_text(resolved()["corosync"]["authkey"])
+
+    def start(self) -> None:
+        script = START.format(folder=self.folder)
+        argv = ["ip", "netns", "exec", SPACE, "unshare", "--mount", "sh", "-ec", script]
+        with open(self.folder / "output", "w") as output:
+            self.process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+        deadline = time.monotonic() + 30
+        while self.run("corosync-cmapctl", "-g", "totem.version").returncode:
+            assert self.process.poll() is None, (self.folder / "output").read_text()
+            assert time.monotonic() < deadline, (self.folder / "output").read_text()
+            time.sleep(0.1)
+
+    def kill(self) -> None:
+        if self.process:
+            self.process.kill()
+            self.process.wait(30)
 
     def write(self, site) -> None:
         (self.folder / "corosync.conf").write_text(corosync.export(site["corosync"]["sections"]))
@@ -68,27 +84,16 @@ def daemon(tmp_path_factory) -> Iterator[Daemon]:
     found = Daemon(tmp_path_factory.mktemp("corosync"))
     found.write(resolved())
     subprocess.run(["ip", "netns", "add", SPACE], check=True)
-    process = None
     try:
         found.run("ip", "link", "set", "lo", "up")
         for link, address in (("l0", "10.77.1.11/24"), ("l1", "10.77.2.11/24")):
             found.run("ip", "link", "add", link, "type", "bridge")
             found.run("ip", "address", "add", address, "dev", link)
             found.run("ip", "link", "set", link, "up")
-        script = START.format(folder=found.folder)
-        argv = ["ip", "netns", "exec", SPACE, "unshare", "--mount", "sh", "-ec", script]
-        with open(found.folder / "output", "w") as output:
-            process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
-        deadline = time.monotonic() + 30
-        while found.run("corosync-cmapctl", "-g", "totem.version").returncode:
-            assert process.poll() is None, (found.folder / "output").read_text()
-            assert time.monotonic() < deadline, (found.folder / "output").read_text()
-            time.sleep(0.1)
+        found.start()
         yield found
     finally:
-        if process:
-            process.kill()
-            process.wait(30)
+        found.kill()
         subprocess.run(["ip", "netns", "delete", SPACE], check=False)
 
 
@@ -125,9 +130,15 @@ def test_the_token_in_service_is_the_new_one(daemon):
     assert "(u32) = 7000" in daemon.run("corosync-cmapctl", "-g", "runtime.config.totem.token").stdout
 
 
+AT_START = {
+    "totem": {"netmtu": "1300", "ip_version": "ipv4"},
+    "system": {"sched_rr": "no", "move_to_root_cgroup": "no", "qb_ipc_type": "shm"},
+}
+
+
 @pytest.mark.parametrize(
     ("section", "name", "value"),
-    [("totem", "netmtu", "1300"), ("system", "sched_rr", "no"), ("totem", "ip_version", "ipv4")],
+    [(section, name, value) for section, options in AT_START.items() for name, value in options.items()],
 )
 def test_what_waits_for_a_start_is_not_taken_over_by_a_reload(daemon, section, name, value):
     site = resolved(options={section: {name: value}})
@@ -144,3 +155,13 @@ def test_the_cluster_s_name_is_refused_and_a_reload_would_not_change_it(daemon):
     assert daemon.pending(site) == {"hamysql:cluster:name": change.REFUSED}
     daemon.reload(site)
     assert daemon.map()["totem.cluster_name"] == "galaxy-db"
+
+
+def test_what_waits_for_a_start_is_there_after_one(daemon):
+    site = resolved(options=AT_START)
+    for wanted in (site, resolved()):
+        assert set(daemon.pending(wanted).values()) == {change.RESTART}
+        daemon.kill()
+        daemon.write(wanted)
+        daemon.start()
+        assert daemon.pending(wanted) == {}
