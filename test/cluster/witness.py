@@ -34,7 +34,7 @@ with open("/run/command-lines", "ab", buffering=0) as out:
 """
 START = "cat >/run/sampler.py && systemd-run --quiet --unit=sampler python3 /run/sampler.py"
 # What a node keeps besides: logs with the journal, and all that its minion has cached. The patterns are not on a command line.
-SEARCH = "cat >/run/patterns; grep -rlaF -f /run/patterns /run/command-lines /var/log /var/cache/salt; rm /run/patterns"
+SEARCH = "cat >/run/patterns; grep -rlaF -f /run/patterns /var/log /var/cache/salt; rm /run/patterns"
 
 
 class Witness:
@@ -42,7 +42,7 @@ class Witness:
 
     def __init__(self, lab: api.Lab) -> None:
         self.lab = lab
-        self.lines: set[bytes] = set()  # of the master's side
+        self.lines: dict[str, set[bytes]] = {"master": set()}  # command lines by machine
         self.events = lab.logs / "events.log"
         self._end = threading.Event()
 
@@ -62,24 +62,26 @@ class Witness:
                 bus.kill()
                 bus.wait()
                 for name in self.lab.topology.names:
-                    api.ssh(self.lab, name, "systemctl stop sampler", check=False)
+                    # Now: the next power cut takes them along.
+                    lines = api.ssh(self.lab, name, "systemctl stop sampler; cat /run/command-lines", check=False)
+                    self.lines[name] = set(lines.encode().splitlines())
 
     def _sample(self) -> None:
         while not self._end.wait(0.3):
             for pid in network.pids(self.lab):
                 try:
-                    self.lines.add(Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" "))
+                    self.lines["master"].add(Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" "))
                 except OSError:
                     continue
-
-    def node_lines(self, name: str) -> str:
-        """The command lines that were seen on a node."""
-        return api.ssh(self.lab, name, "cat /run/command-lines")
 
     def found(self, texts: list[str]) -> list[str]:
         """Every place where one of the texts was seen."""
         wanted = [text.encode() for text in texts]
-        places = ["the master's process list"] * any(text in line for line in self.lines for text in wanted)
+        places = [
+            f"{name}: process list"
+            for name, lines in self.lines.items()
+            if any(text in line for line in lines for text in wanted)
+        ]
         files = [self.events, *self.lab.logs.glob("*"), *(self.lab.salt / "cache" / "jobs").rglob("*")]
         places += [str(path) for path in files if path.is_file() and any(text in path.read_bytes() for text in wanted)]
         with ThreadPoolExecutor() as threads:
