@@ -65,7 +65,10 @@ OTHERS = {
         *("storage:drbd:wfc_timeout", "storage:drbd:degr_wfc_timeout", "storage:drbd:usage_count"),
         *("storage:drbd:options:global", "storage:drbd:options:startup", "storage:drbd:options:handlers"),
     ),
-    "once, when the file system is made": ("storage:filesystem:mkfs_options",),
+    "once, when the data is made": (
+        *("storage:filesystem:mkfs_options", "storage:drbd:initial_sync", "storage:drbd:wipe"),
+    ),
+    "corosync's reload, and a daemon of its own": ("quorum",),
     "the cluster's configuration, by pacemaker": (
         *("vip", "fencing", "pacemaker", "storage:filesystem:options"),
         *(
