@@ -82,7 +82,7 @@ OTHERS = {
         ),
     ),
     "the node, in a highstate": ("repo", "package", "firewall", "mysql:log_group", "mysql:config_fragment"),
-    "the database, by SQL": ("mysql:databases", "mysql:users"),
+    "the database, by SQL": ("mysql:databases", "mysql:users", "mysql:passwords"),
     "no service": ("cluster:nodes:*:minion_id", "mysql:install_db"),
     "no other value yet": ("storage:backend", "mysql:flavor"),
 }
