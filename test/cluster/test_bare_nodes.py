@@ -17,6 +17,8 @@ def test_everything_that_is_wrong_is_one_error_and_nothing_is_touched(bare, prog
         nodes = config["cluster"]["nodes"]
         nodes["db2x"] = nodes.pop("db2")
         nodes["db2x"]["addresses"][0] = "10.77.1.13"
+        devices = config["fencing"]["devices"]
+        devices["db2x"] = devices.pop("db2")
         config["vip"]["address"] = "10.77.1.1"  # the master has it
         config["storage"]["drbd"]["disk"] = "/dev/ubdz"
 
