@@ -115,6 +115,7 @@ class World:
                 },
             },
             "mysql": {"user": "mysql", "group": "mysql", "install_db": "mariadb-install-db", "datadir": DIRECTORY},
+            "fencing": {"enabled": False},
         }
 
     def _load(self, node: Node) -> None:
