@@ -16,7 +16,19 @@ from hamysql import corosync
 from hamysql.command import run
 from support import PILLARS, ROOT, load_pillar, secrets_of
 
-FOLDERS = ("repo", "package", "firewall", "corosync", "storage", "storage.drbd", "mysql", "pacemaker", "firewall.clean")
+FOLDERS = (
+    "repo",
+    "package",
+    "firewall",
+    "corosync",
+    "fencing",
+    "quorum",
+    "storage",
+    "storage.drbd",
+    "mysql",
+    "pacemaker",
+    "firewall.clean",
+)
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="name spaces and owners of files need root")
 
 

@@ -10,7 +10,7 @@ from hamysql.members import Answer, Members
 
 LUN = "/dev/disk/by-id/scsi-shared"
 
-# sbd 1.5.2 (Debian 12): sbd -d FILE -1 5 -4 10 create; sbd -d FILE dump
+# in the form of `sbd -d DEVICE dump`
 DUMP = """\
 ==Dumping header on disk lun
 Header version     : 2.1

@@ -75,7 +75,7 @@ def test_the_clusters_name_confirms():
     operations.confirmed("galaxy-db", "galaxy-db", "It will hurt.")
 
 
-# drbdadm-84 get-gi, of a standby whose peer was cut off, and of the primary that went on alone
+# in the form of `drbdadm get-gi`: a standby that was connected to the last, and a primary that went on alone
 STANDBY = "E1F8AB0F4D3F5F56:0000000000000000:5D0A2F6A0C7B2D14:5D092F6A0C7B2D15:1:1:0:1:0:0:0\n"
 PRIMARY = "AB7F8AB0F4D3F5F5:E1F8AB0F4D3F5F57:5D0A2F6A0C7B2D14:5D092F6A0C7B2D15:1:1:1:0:0:1:0\n"
 
