@@ -32,7 +32,7 @@ class Server:
         self.socket, self.log = folder / "sock", folder / "general.log"
         self.config = {"client": CLIENT, "socket": str(self.socket), "databases": [], "users": []}
         self.module, self.state = load("_modules/hamysql_mysql.py", "m"), load("_states/hamysql_mysql.py", "s")
-        self.module.__salt__ = {"hamysql.config": lambda: {"mysql": self.config}}
+        self.module.__salt__ = {"hamysql.config": lambda **_: {"mysql": self.config}}
         self.state.__salt__ = {
             "hamysql_mysql.pending": self.module.pending,
             "hamysql_mysql.apply": self.module.apply,

@@ -38,7 +38,7 @@ class Site:
         self.module.RECORD = folder / "run" / "mysqld.json"
         self.module.__salt__ = {}
         self.rolling = load("_modules/hamysql_rolling.py", "hamysql_rolling_module")
-        self.rolling.__salt__ = {"hamysql.config": lambda: {"mysql": self.config}}
+        self.rolling.__salt__ = {"hamysql.config": lambda **_: {"mysql": self.config}}
         auth = "socket" if ACCOUNT else "normal"
         argv = [INSTALL, "--no-defaults", *ACCOUNT, f"--datadir={folder}/data", "--skip-test-db"]
         command.run([*argv, f"--auth-root-authentication-method={auth}"], timeout=120)
