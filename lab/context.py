@@ -56,6 +56,11 @@ class Lab:
         return Path(os.environ.get("HAMYSQL_LAB_CACHE") or self.dir / "cache").resolve()
 
     @property
+    def log_level(self) -> str:
+        """How much Salt writes into its log files: ``HAMYSQL_LAB_LOG_LEVEL``, ``info`` by default. ``debug`` slows nodes down."""
+        return os.environ.get("HAMYSQL_LAB_LOG_LEVEL") or "info"
+
+    @property
     def logs(self) -> Path:
         """Logs of the programs that the lab runs."""
         return self.dir / "log"

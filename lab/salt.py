@@ -28,7 +28,7 @@ cachedir: {salt}/cache
 sock_dir: {run}/salt
 pidfile: {run}/salt-master.pid
 log_file: {log}
-log_level_logfile: debug  # tests look for secrets in it
+log_level_logfile: {level}
 file_roots: {{base: ["{salt}/files"]}}
 pillar_roots: {{base: ["{salt}/pillar"]}}
 file_ignore_regex: ['/__pycache__(/|$)', '\\.pyc$']
@@ -54,7 +54,8 @@ def configure(lab: Lab, pillar: Path | None) -> None:
     """Write the master's configuration and lay out what it serves; ``pillar`` stays what it was when it is None."""
     for name in ("etc", "files", "pillar", "cache"):
         (lab.salt / name).mkdir(parents=True, exist_ok=True)
-    text = MASTER.format(address=lab.topology.master, salt=lab.salt, run=lab.run_dir, log=lab.logs / "master.log")
+    paths = {"salt": lab.salt, "run": lab.run_dir, "log": lab.logs / "master.log"}
+    text = MASTER.format(address=lab.topology.master, level=lab.log_level, **paths)
     (lab.salt / "etc/master").write_text(text)
     for name in SERVED:
         _link(lab.salt / "files" / name, lab.project / name)

@@ -33,8 +33,7 @@ tcp_keepalive_idle: 10
 tcp_keepalive_intvl: 5
 # There is no DNS to ask.
 enable_fqdns_grains: false
-# Tests look for secrets in it.
-log_level_logfile: debug
+log_level_logfile: {level}
 mine_functions:
   network.ip_addrs: []
 """
@@ -96,7 +95,7 @@ def _node_seed(lab: Lab, node: Node) -> None:
         "etc/salt/pki/minion/minion_master.pub": lab.salt / "pki/master.pub",
     }
     texts = {
-        "files/etc/salt/minion": MINION.format(master=lab.topology.master, name=node.name),
+        "files/etc/salt/minion": MINION.format(master=lab.topology.master, name=node.name, level=lab.log_level),
         "first/etc/hostname": f"{node.name}\n",
         "first/etc/hosts": _hosts(lab),
         "links": _ip_batch(lab, node),

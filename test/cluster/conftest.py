@@ -101,10 +101,12 @@ def progress() -> api.Progress:
 @pytest.fixture(scope="session")
 def lab(progress: api.Progress) -> Iterator[api.Lab]:
     """The tests' lab; nothing of it is left at the end."""
-    before = {name: os.environ.get(name) for name in ("HAMYSQL_LAB_DIR", "HAMYSQL_LAB_CACHE")}
+    names = ("HAMYSQL_LAB_DIR", "HAMYSQL_LAB_CACHE", "HAMYSQL_LAB_LOG_LEVEL")
+    before = {name: os.environ.get(name) for name in names}
     # In the environment, so that `python -m lab` run by a test means this lab as well.
     os.environ["HAMYSQL_LAB_CACHE"] = str(api.Lab().cache)
     os.environ["HAMYSQL_LAB_DIR"] = str(TEST_DIR)
+    os.environ["HAMYSQL_LAB_LOG_LEVEL"] = "debug"  # secrets are looked for in them
     lab = api.Lab()
     yield lab
     if not os.environ.get("HAMYSQL_TEST_KEEP"):

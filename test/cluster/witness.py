@@ -30,7 +30,7 @@ with open("/run/command-lines", "ab", buffering=0) as out:
             if line and line not in seen:
                 seen.add(line)
                 out.write(line.replace(b"\\0", b" ") + b"\\n")
-        time.sleep(0.2)
+        time.sleep(0.5)  # a look costs a node 20 ms
 """
 START = "cat >/run/sampler.py && systemd-run --quiet --unit=sampler python3 /run/sampler.py"
 # What a node keeps besides: logs with the journal, and all that its minion has cached. The patterns are not on a command line.
@@ -67,7 +67,7 @@ class Witness:
                     self.lines[name] = set(lines.encode().splitlines())
 
     def _sample(self) -> None:
-        while not self._end.wait(0.3):
+        while not self._end.wait(0.5):
             for pid in network.pids(self.lab):
                 try:
                     self.lines["master"].add(Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" "))
