@@ -13,7 +13,7 @@ import yaml
 
 from lab import api
 
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.cluster, pytest.mark.long]
 
 NODES = ("db1", "db2")
 

@@ -10,7 +10,7 @@ import pytest
 
 from lab import api
 
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.cluster, pytest.mark.long]
 
 STORAGE, CHECKED = "hamysql-storage-initialised", "hamysql-members-checked"
 REPLICATION = "-p tcp --dport 7788 -j DROP"

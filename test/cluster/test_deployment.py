@@ -154,7 +154,7 @@ def test_a_highstate_on_both_nodes_changes_nothing_and_stops_nothing(deployed):
 def test_a_power_cut_of_the_active_node_loses_nothing_and_needs_no_hand(deployed, figures):
     lab = deployed.lab
     active, standby = deployed.active, deployed.standby
-    probe = api.start_probe(lab, 90)
+    probe = api.start_probe(lab, 120)
     api.wait_until(lab, "the probe to write", lambda report: report["database"], timeout=30)
     api.power(lab, active, "off")
     outcome = probe.finish()  # nobody looks meanwhile: each look costs the node that takes over a second

@@ -11,7 +11,7 @@ import pytest
 
 from lab import api
 
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.cluster, pytest.mark.long]
 
 PATIENCE = 180  # seconds for a node to be fenced and to have booted again
 
