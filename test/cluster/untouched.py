@@ -17,6 +17,7 @@ cut -d' ' -f1-3 /proc/mounts; grep -o '^drbd ' /proc/modules
 iptables-legacy-save 2>/dev/null | grep -v '^[#:]'
 cibadmin --query 2>/dev/null | sed -n '/<cib /,/<\/configuration>/p' | sed 's/num_updates="[0-9]*"//; s/cib-last-written="[^"]*"//'
 systemctl list-units --state=active --type=service --plain --no-legend | cut -d' ' -f1 | grep -E 'corosync|pacemaker|maria|drbd|hamysql'
+true
 """
 
 
