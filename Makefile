@@ -13,7 +13,7 @@ test: lint  ## everything; the cluster tests start a lab of their own
 	$(LAB) host
 	$(BIN)/pytest test/unit test/functional test/cluster
 
-test-long: $(VENV)/.installed  ## what takes too long for `test`: interrupted at each moment
+test-long: $(VENV)/.installed  ## what takes too long for `test`: damaged disks, partitions, changes in service, interruptions
 	$(LAB) host
 	$(BIN)/pytest -m long test/cluster
 

@@ -177,10 +177,6 @@ def configure(text=None, test=False):
     return _returned(cib_tools.apply(run, wanted, tag=cib.TEXT_TAG))
 
 
-def _place_in_words(node):
-    return f"it runs on {node}" if node else "it runs nowhere"
-
-
 def preview():
     """
     What ``hamysql_cib.apply`` and then ``hamysql_cib.configure`` would change now; nothing is carried out.
@@ -200,6 +196,10 @@ def preview():
         "actions": text["actions"] if text["changes"] else own["actions"],
         "drift": own["drift"],
     }
+
+
+def _place_in_words(node):
+    return f"it runs on {node}" if node else "it runs nowhere"
 
 
 def _wanted(_live):

@@ -58,6 +58,11 @@ def daemons(lab: api.Lab) -> dict[str, str]:
     return on_both(lab, "pgrep -x 'corosync|pacemakerd|mariadbd' | tr '\\n' ' '; crmadmin -D 2>/dev/null")
 
 
+def files(lab: api.Lab) -> dict[str, str]:
+    """What a refused change must not have written."""
+    return on_both(lab, "cat /etc/corosync/corosync.conf /etc/firewall.rules /etc/hamysql/* 2>/dev/null | md5sum")
+
+
 def apply(lab: api.Lab) -> tuple[dict[str, Any], str]:
     """A highstate's states on both nodes, as ordinary as it gets: their changes, and what they say is pending."""
     returned = api.salt_json(lab, "*", "state.apply", "hamysql")
@@ -116,7 +121,7 @@ def test_what_cannot_be_changed_in_place_is_refused_and_touches_nothing(deployed
         config["corosync"]["port"] = 5505
         config["storage"]["filesystem"]["type"] = "ext4"
 
-    before = on_both(lab, "cat /etc/corosync/corosync.conf /etc/firewall.rules /etc/hamysql/* 2>/dev/null | md5sum")
+    before = files(lab)
     impossible(change)
     result = api.orchestrate(lab, progress)
     reason = result.failures["hamysql-members-checked"]
@@ -126,10 +131,7 @@ def test_what_cannot_be_changed_in_place_is_refused_and_touches_nothing(deployed
     states = api.salt_json(lab, "db1", "state.apply", "hamysql")["db1"]
     assert {state["__id__"]: state["result"] for state in states.values()}["hamysql-change-possible"] is False
     assert not any(state["changes"] for state in states.values())
-    assert (
-        on_both(lab, "cat /etc/corosync/corosync.conf /etc/firewall.rules /etc/hamysql/* 2>/dev/null | md5sum")
-        == before
-    )
+    assert files(lab) == before
 
 
 def test_what_needs_a_restart_is_pending_for_a_highstate(deployed):
