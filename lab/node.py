@@ -68,6 +68,7 @@ def power_on(lab: Lab, node: Node) -> None:
         for number in range(len(lab.topology.networks))
     ]
     command = lab.in_namespace(
+        *("taskset", "--cpu-list", str(_processor(lab, node))),
         image.which_kernel(),
         f"umid={lab.umid(node)}",
         f"uml_dir={lab.run_dir}/uml",
@@ -86,6 +87,16 @@ def power_on(lab: Lab, node: Node) -> None:
         subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=console, stderr=console, start_new_session=True, env=environment
         )
+
+
+def _processor(lab: Lab, node: Node) -> int:
+    """The processor that all of a node's processes keep to.
+
+    Its kernel traces its programs, and each system call is two switches between them: on one processor that makes a node two to
+    five times as fast as where the host spreads them (a survey of the formula's took 4.6 s instead of 12 to 29 s).
+    """
+    processors = sorted(os.sched_getaffinity(0))
+    return processors[lab.topology.nodes.index(node) % len(processors)]
 
 
 def _disk(lab: Lab, folder: Path, number: int, disk: Disk) -> str:

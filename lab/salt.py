@@ -22,12 +22,12 @@ MASTER = """\
 # made by lab/salt.py at each `up`
 interface: {address}
 user: root
-root_dir: {salt}
 pki_dir: {salt}/pki
 cachedir: {salt}/cache
 sock_dir: {run}/salt
 pidfile: {run}/salt-master.pid
 log_file: {log}
+key_logfile: {log}
 log_level_logfile: {level}
 file_roots: {{base: ["{salt}/files"]}}
 pillar_roots: {{base: ["{salt}/pillar"]}}

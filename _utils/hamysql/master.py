@@ -16,6 +16,9 @@ from hamysql.errors import HamysqlError
 from hamysql.members import Answer, Members, choose, clusters
 
 TAG = "hamysql/orch"
+GATHER = (
+    60  # seconds for a member that has answered before to say that it is still there: it may be starting a database
+)
 
 
 class Master:
@@ -32,13 +35,25 @@ class Master:
 
         self.opts = salt.config.master_config(opts["conf_file"])
         self._client = salt.client.get_local_client(c_path=opts["conf_file"])
+        self._known: set[str] = set()  # minions that have answered
 
     def call(
         self, minions: Sequence[str], function: str, kwargs: Mapping[str, Any], timeout: float
     ) -> dict[str, Answer]:
-        """Run an execution function on minions; see :class:`hamysql.members.Call`."""
+        """Run an execution function on minions; see :class:`hamysql.members.Call`.
+
+        A minion that is silent for ``timeout`` is asked whether it still works on the job. It has the master's
+        ``gather_job_timeout`` to answer, and a minute if it has answered anything before: that is busy, not down.
+        """
+        gather = self.opts["gather_job_timeout"]
         returns = self._client.cmd(
-            list(minions), function, kwarg=dict(kwargs), timeout=int(timeout), tgt_type="list", full_return=True
+            list(minions),
+            function,
+            kwarg=dict(kwargs),
+            timeout=int(timeout),
+            tgt_type="list",
+            full_return=True,
+            gather_job_timeout=max(gather, GATHER) if self._known.issuperset(minions) else gather,
         )
         answers = {}
         for minion, data in returns.items():
@@ -46,6 +61,7 @@ class Master:
                 continue
             failed = data.get("retcode", 0) != 0 and isinstance(data["ret"], str)
             answers[minion] = Answer(error=data["ret"].strip()) if failed else Answer(data["ret"])
+        self._known.update(answers)
         return answers
 
     def pillars(self) -> dict[str, Mapping[str, Any]]:

@@ -99,14 +99,23 @@ def progress() -> api.Progress:
 
 
 @pytest.fixture(scope="session")
-def lab(progress: api.Progress) -> Iterator[api.Lab]:
+def watched(request: pytest.FixtureRequest) -> bool:
+    """Whether a test of this run looks for secrets: then the logs are at debug level and the deployment has a witness.
+
+    Both make the nodes work noticeably harder, so no other test pays for them.
+    """
+    return any(item.path.name == "test_secrets_kept.py" for item in request.session.items)
+
+
+@pytest.fixture(scope="session")
+def lab(progress: api.Progress, watched: bool) -> Iterator[api.Lab]:
     """The tests' lab; nothing of it is left at the end."""
     names = ("HAMYSQL_LAB_DIR", "HAMYSQL_LAB_CACHE", "HAMYSQL_LAB_LOG_LEVEL")
     before = {name: os.environ.get(name) for name in names}
     # In the environment, so that `python -m lab` run by a test means this lab as well.
     os.environ["HAMYSQL_LAB_CACHE"] = str(api.Lab().cache)
     os.environ["HAMYSQL_LAB_DIR"] = str(TEST_DIR)
-    os.environ["HAMYSQL_LAB_LOG_LEVEL"] = "debug"  # secrets are looked for in them
+    os.environ["HAMYSQL_LAB_LOG_LEVEL"] = "debug" if watched else "info"
     lab = api.Lab()
     yield lab
     if not os.environ.get("HAMYSQL_TEST_KEEP"):
@@ -130,10 +139,10 @@ def witness(bare: api.Lab) -> Witness:
 
 
 @pytest.fixture(scope="session")
-def deployed(bare: api.Lab, progress: api.Progress, figures: list[str], witness: Witness) -> Cluster:
+def deployed(bare: api.Lab, progress: api.Progress, figures: list[str], watched: bool, witness: Witness) -> Cluster:
     """A cluster deployed by ``hamysql.orch`` on the bare nodes, once for all tests of a session."""
     with progress.stage("deploy"):
-        result = witness.watch(lambda: api.deploy(bare, progress))
+        result = witness.watch(lambda: api.deploy(bare, progress)) if watched else api.deploy(bare, progress)
     figures += [f"{stage}: {seconds:.0f} s" for stage, seconds in progress.seconds.items()]
     cluster = Cluster(bare, progress, result)
     cluster.wait_healthy()

@@ -13,8 +13,10 @@ import multiprocessing
 import os
 import select
 import shutil
+import signal
 import subprocess
 import sys
+import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator
@@ -23,6 +25,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import psutil
 import pytest
 import salt.client
 import salt.config
@@ -177,6 +180,20 @@ def _ask(opts: dict[str, Any], function: str, arguments: dict[str, Any]) -> Any:
     return Master(opts).members("galaxy-db").ask(function, **arguments)
 
 
+def _ask_a_busy_one(opts: dict[str, Any], pids: list[int], seconds: float) -> Any:
+    """Ask both minions once more after one of them has stopped to do anything, for some seconds."""
+    members = Master(opts).members("galaxy-db")
+    members.ask("test.ping")
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    awake = threading.Timer(seconds, lambda: [os.kill(pid, signal.SIGCONT) for pid in pids])
+    awake.start()
+    try:
+        return members.ask("test.ping", patience=1)
+    finally:
+        awake.join()
+
+
 class Outcome:
     """The return of an orchestration, by state id."""
 
@@ -243,6 +260,7 @@ def running(salt_factories, tmp_path_factory) -> Iterator[Site]:
             accepted = Path(master.config["pki_dir"]) / "minions"
             (accepted / "gone").write_bytes((accepted / "db1").read_bytes())
             site.run("saltutil.sync_all")
+            site.minions = minions
             site.extension_modules = [Path(minion.config["extension_modules"]) for minion in minions]
             yield site
         finally:
@@ -406,6 +424,13 @@ def disks(site, tmp_path) -> Iterator[dict[str, str]]:
     finally:
         for device in found.values():
             subprocess.run(["losetup", "--detach", device], check=False)
+
+
+def test_a_member_that_has_answered_is_waited_for_when_it_is_busy(site):
+    first = psutil.Process(site.minions[0].pid)
+    pids = [process.pid for process in (first, *first.children(recursive=True))]
+    answers = site.start(_ask_a_busy_one, pids, 3 * site.opts["gather_job_timeout"]).result()
+    assert answers == {"db1": True, "db2": True}
 
 
 def test_the_plan_for_two_blank_disks_and_the_refusal_of_one_with_data(site, disks):
