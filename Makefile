@@ -9,9 +9,9 @@ SHELL_FILES = $(shell grep -rlE '^\#!/bin/(ba)?sh' lab .ci test hamysql 2>/dev/n
 demo: $(VENV)/.installed  ## two real nodes, deployed from bare
 	$(LAB) demo
 
-test: lint  ## everything; the cluster tests start a lab of their own
+test: lint test-fast  ## everything; the cluster tests start a lab of their own
 	$(LAB) host
-	$(BIN)/pytest test/unit test/functional test/cluster
+	$(BIN)/pytest test/cluster
 
 test-long: $(VENV)/.installed  ## what takes too long for `test`: damaged disks, partitions, changes in service, interruptions
 	$(LAB) host
@@ -19,7 +19,7 @@ test-long: $(VENV)/.installed  ## what takes too long for `test`: damaged disks,
 
 test-fast: $(VENV)/.installed  ## what needs no lab
 	$(LAB) host --tests
-	$(BIN)/pytest test/unit test/functional
+	$(BIN)/pytest --numprocesses auto --dist loadfile --no-loadscope-reorder test/functional test/unit
 
 lint: $(VENV)/.installed
 	$(LAB) host --tests

@@ -9,7 +9,7 @@ import untouched
 
 from lab import api
 
-pytestmark = [pytest.mark.cluster, pytest.mark.long]
+pytestmark = pytest.mark.cluster
 
 
 def test_everything_that_is_wrong_is_one_error_and_nothing_is_touched(bare, progress, pillar):

@@ -6,7 +6,7 @@ import pytest
 
 from support import load, secrets_of
 
-pytestmark = [pytest.mark.cluster, pytest.mark.long]
+pytestmark = pytest.mark.cluster
 
 
 def test_no_secret_is_in_process_lists_events_returns_or_logs_of_a_deployment(deployed, witness):

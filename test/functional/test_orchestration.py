@@ -57,7 +57,7 @@ LATER = [
     "hamysql-summarised",
 ]
 # What phase one may run on a member: it brings the modules and the pillar, and looks.
-HARMLESS = {"saltutil.sync_all", "saltutil.refresh_pillar", "hamysql_node.survey", "saltutil.find_job"}
+HARMLESS = {"test.ping", "saltutil.sync_all", "saltutil.refresh_pillar", "hamysql_node.survey", "saltutil.find_job"}
 
 
 class Site:
