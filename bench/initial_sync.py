@@ -121,6 +121,7 @@ def main() -> int:
         "full_seconds": round(seconds["full"], 1),
         "ratio": round(seconds["full"] / seconds["auto"], 1),
     }
+    RESULT.parent.mkdir(exist_ok=True)
     RESULT.write_text(json.dumps(figures, indent=2) + "\n")
     print(report(figures))
     return 0

@@ -64,15 +64,18 @@ def down(lab: Lab) -> None:
 
 
 def cut(lab: Lab, node: Node, links: list[int]) -> None:
-    """Pull the cables of these links."""
+    """Pull the cables of these links out of their bridges.
+
+    The tap itself stays up: a node's kernel that cannot write to it takes the link for broken until it is reset.
+    """
     for link in links:
-        _ip(lab, "link", "set", tap(node, link), "down")
+        _ip(lab, "link", "set", tap(node, link), "nomaster")
 
 
 def is_cut(lab: Lab, node: Node, link: int) -> bool:
     """Is this cable pulled out?"""
     (found,) = json.loads(_ip(lab, "-json", "link", "show", "dev", tap(node, link)))
-    return "UP" not in found["flags"]
+    return "master" not in found
 
 
 def heal(lab: Lab, node: Node, links: list[int]) -> None:
@@ -80,7 +83,7 @@ def heal(lab: Lab, node: Node, links: list[int]) -> None:
     for link in links:
         name = tap(node, link)
         run(["ip", "netns", "exec", lab.namespace, "tc", "qdisc", "delete", "dev", name, "root"], check=False)
-        _ip(lab, "link", "set", name, "up")
+        _ip(lab, "link", "set", name, "master", lab.topology.networks[link].name)
 
 
 def part(lab: Lab, *, heal: bool = False) -> None:
@@ -92,7 +95,8 @@ def part(lab: Lab, *, heal: bool = False) -> None:
     for node in lab.topology.data_nodes:
         for number in range(len(lab.topology.networks)):
             state = "off" if heal else "on"
-            _ip(lab, "link", "set", "dev", tap(node, number), "type", "bridge_slave", "isolated", state)
+            if not is_cut(lab, node, number):
+                _ip(lab, "link", "set", "dev", tap(node, number), "type", "bridge_slave", "isolated", state)
 
 
 def disturb(lab: Lab, node: Node, links: list[int], loss: str, delay: str) -> None:

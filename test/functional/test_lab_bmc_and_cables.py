@@ -72,3 +72,21 @@ def test_a_partition_isolates_the_nodes_ports_and_healing_ends_it(lab):
     assert isolated() == [1, 1, 1, 1]
     network.part(lab, heal=True)
     assert isolated() == [0, 0, 0, 0]
+
+
+def test_a_cut_cable_is_out_of_its_bridge_while_its_end_stays_up_and_healing_puts_it_back(lab):
+    db1 = lab.node("db1")
+
+    def link():
+        return run(["ip", "-n", lab.namespace, "link", "show", "db1-1"]).stdout
+
+    network.cut(lab, db1, [1])
+    network.part(lab)  # both at once
+    assert network.is_cut(lab, db1, 1)
+    assert not network.is_cut(lab, db1, 0)
+    assert "UP" in link()
+    assert "master" not in link()
+    network.heal(lab, db1, [1])
+    assert "master br1" in link()
+    network.part(lab, heal=True)
+    assert not network.is_cut(lab, db1, 1)

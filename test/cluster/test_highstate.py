@@ -1,0 +1,63 @@
+"""An ordinary highstate at bad moments: it finishes, changes nothing, starts nothing, and the service does not notice."""
+
+from __future__ import annotations
+
+import pytest
+
+from lab import api
+
+pytestmark = [pytest.mark.cluster, pytest.mark.long]
+
+
+def highstate(lab, name):
+    """Apply it to one node; the changes of its states, none of which may have failed."""
+    states = api.salt_json(lab, name, "state.apply", "hamysql")[name]
+    assert isinstance(states, dict), states
+    assert all(state["result"] is True for state in states.values()), states
+    return {state["__id__"]: state["changes"] for state in states.values() if state["changes"]}
+
+
+def probed(lab, work):
+    """What a probe has seen while ``work`` was done."""
+    probe = api.start_probe(lab, 300)
+    try:
+        work()
+    finally:
+        probe.stop()
+    return probe.finish()
+
+
+def test_with_the_cluster_stopped_on_the_standby(cluster):
+    lab, active, standby = cluster.lab, cluster.active, cluster.standby
+    api.ssh(lab, standby, "systemctl stop pacemaker corosync", timeout=120)
+    found = {}
+    outcome = probed(lab, lambda: found.update({name: highstate(lab, name) for name in (standby, active)}))
+    assert found == {standby: {}, active: {}}
+    assert outcome.errors == outcome.lost == 0
+    running = "systemctl is-active corosync pacemaker mariadb; pgrep -x mariadbd; cat /proc/drbd"
+    shown = api.ssh(lab, standby, running, check=False)
+    assert shown.split()[:3] == ["inactive"] * 3
+    assert "Connected" not in shown
+
+
+def test_with_the_peer_off(cluster):
+    lab, active, standby = cluster.lab, cluster.active, cluster.standby
+    api.ssh(lab, standby, "systemctl poweroff", check=False)
+    api.wait_for(lambda: api.power(lab, standby, "status") == "off", f"{standby} to shut down", timeout=240, interval=1)
+    found = {}
+    outcome = probed(lab, lambda: found.update(highstate(lab, active)))
+    assert found == {}
+    assert outcome.errors == outcome.lost == 0
+    assert cluster.active == active
+
+
+def test_in_the_middle_of_a_failover(cluster, figures):
+    lab, active, standby = cluster.lab, cluster.active, cluster.standby
+    probe = api.start_probe(lab, 120)
+    api.wait_until(lab, "the probe to write", lambda report: report["database"], timeout=30)
+    api.power(lab, active, "off")
+    assert highstate(lab, standby) == {}
+    outcome = probe.finish()
+    figures.append(f"power cut with a highstate at once: longest gap {outcome.longest_gap_seconds:.1f} s")
+    assert outcome.lost == 0
+    assert cluster.active == standby
