@@ -1,4 +1,4 @@
-"""The lab's BMCs, as fence agents see them: through ipmitool."""
+"""The lab's BMCs, as fence agents see them: through ipmitool. And its cables."""
 
 from __future__ import annotations
 
