@@ -89,7 +89,8 @@ def _known(family):
 
 
 def _read(family):
-    return firewall.parse(run([f"{TOOLS[_known(family)]}-save", "-t", "filter"]).stdout)
+    # Without -t: naming a table that the kernel has not got yet makes it.
+    return firewall.parse(run([f"{TOOLS[_known(family)]}-save"]).stdout)
 
 
 def _restore(family, text):

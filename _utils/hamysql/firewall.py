@@ -82,9 +82,13 @@ class Observed:
 
 
 def parse(saved: str) -> Observed:
-    """Read ``iptables-save -t filter``."""
-    exists, rules, jumps, position = False, [], [], 0
+    """Read what ``iptables-save`` prints of the filter table; other tables may have chains of the same name."""
+    exists, rules, jumps, position, table = False, [], [], 0, "filter"
     for line in saved.splitlines():
+        if line.startswith("*"):
+            table = line[1:].strip()
+        if table != "filter":
+            continue
         if line.startswith(f":{CHAIN} "):
             exists = True
         elif line.startswith(f"-A {CHAIN} "):

@@ -75,18 +75,27 @@ class Witness:
                     continue
 
     def found(self, texts: list[str]) -> list[str]:
-        """Every place where one of the texts was seen."""
+        """Every place where one of the texts was seen; of a process list, the program that had it as an argument."""
         wanted = [text.encode() for text in texts]
-        places = [
-            f"{name}: process list"
+        places = sorted({
+            f"{name}: process list: {self._program(line)}"
             for name, lines in self.lines.items()
-            if any(text in line for line in lines for text in wanted)
-        ]
+            for line in lines
+            if any(text in line for text in wanted)
+        })
         files = [self.events, *self.lab.logs.glob("*"), *(self.lab.salt / "cache" / "jobs").rglob("*")]
         places += [str(path) for path in files if path.is_file() and any(text in path.read_bytes() for text in wanted)]
         with ThreadPoolExecutor() as threads:
             looks = threads.map(self._on_node(texts), self.lab.topology.names)
         return [*places, *(place for look in looks for place in look)]
+
+    @staticmethod
+    def _program(line: bytes) -> str:
+        """The program of a command line, or the script that an interpreter runs."""
+        first, *more = line.decode(errors="replace").split()
+        words = [first, *(word for word in more if not word.startswith("-"))]
+        name = words[1] if "python" in first and len(words) > 1 else first
+        return name.rsplit("/", 1)[-1]
 
     def _on_node(self, texts: list[str]) -> Callable[[str], list[str]]:
         def look(name: str) -> list[str]:

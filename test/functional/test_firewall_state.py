@@ -115,6 +115,12 @@ def host(request):
         command.run(["ip", "netns", "del", name])
 
 
+def test_a_look_makes_no_table(host):
+    assert host.run(["iptables-save"]).stdout == ""
+    assert host.managed(test=True)["result"] is None
+    assert host.run(["iptables-save"]).stdout == ""
+
+
 def test_the_chain_is_loaded_once_and_nothing_else_changes(host):
     host.run(["iptables-restore"], stdin=ADMINISTRATORS)
     before = host.saved()

@@ -42,6 +42,12 @@ def test_what_was_loaded_is_what_the_pillar_asks_for(rules):
     assert set(firewall.parse(SAVED).rules) == set(rules)
 
 
+def test_other_tables_are_not_looked_at(rules):
+    nat = "*nat\n:INPUT ACCEPT [0:0]\n:HAMYSQL - [0:0]\n-A INPUT -j HAMYSQL\n-A HAMYSQL -j RETURN\nCOMMIT\n"
+    assert firewall.parse(nat + SAVED + nat) == firewall.parse(SAVED)
+    assert firewall.parse(nat) == firewall.parse("")
+
+
 @pytest.mark.parametrize(
     ("old", "new"),
     [
