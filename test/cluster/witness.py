@@ -77,12 +77,14 @@ class Witness:
     def found(self, texts: list[str]) -> list[str]:
         """Every place where one of the texts was seen; of a process list, the program that had it as an argument."""
         wanted = [text.encode() for text in texts]
-        places = sorted({
-            f"{name}: process list: {self._program(line)}"
-            for name, lines in self.lines.items()
-            for line in lines
-            if any(text in line for text in wanted)
-        })
+        places = sorted(
+            {
+                f"{name}: process list: {self._program(line)}"
+                for name, lines in self.lines.items()
+                for line in lines
+                if any(text in line for text in wanted)
+            }
+        )
         files = [self.events, *self.lab.logs.glob("*"), *(self.lab.salt / "cache" / "jobs").rglob("*")]
         places += [str(path) for path in files if path.is_file() and any(text in path.read_bytes() for text in wanted)]
         with ThreadPoolExecutor() as threads:
