@@ -73,8 +73,9 @@ def net(lab: Lab, name: str, action: str, *, link: str = "all", loss: str = "", 
         network.cut(lab, item, links)
     elif action == "heal":
         network.heal(lab, item, links)
+        node.calm(lab, item, links)
     else:
-        network.disturb(lab, item, links, loss, delay)
+        node.disturb(lab, item, links, loss, delay)
 
 
 def freeze(lab: Lab, name: str) -> None:

@@ -21,7 +21,6 @@ PROGRAMS = {
     "linux.uml": "user-mode-linux",
     "mmdebstrap": "mmdebstrap",
     "ip": "iproute2",
-    "tc": "iproute2",
     "mkfs.ext4": "e2fsprogs",
     "ssh": "openssh-client",
     "ssh-keygen": "openssh-client",
@@ -41,6 +40,8 @@ TEST_PROGRAMS = {
     "ipmitool": "ipmitool",
     "mariadbd": "mariadb-server-core",
     "mariadb": "mariadb-client",
+    "ocf-tester": "resource-agents",
+    "xmllint": "libxml2-utils",
     "shellcheck": "shellcheck",
 }
 NEED_DISK_MIB = 6000

@@ -42,7 +42,10 @@ def up(
     """
     host.check(progress.say, lab.dir)
     with locked(lab.dir / "lock", progress.say):
-        salt.configure(lab, pillar)  # before anything is thrown away: the file may be missing
+        # Before anything is thrown away: the files may be missing.
+        salt.configure(lab, pillar)
+        if snapshot_name:
+            snapshot.need(lab, snapshot_name, image.key())
         if qdevice or settings.read(lab).quorum_device:
             lab.qdevice.touch()
         elif not _running(lab):

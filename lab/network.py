@@ -79,11 +79,9 @@ def is_cut(lab: Lab, node: Node, link: int) -> bool:
 
 
 def heal(lab: Lab, node: Node, links: list[int]) -> None:
-    """Plug the cables in again and take every disturbance off them."""
+    """Plug the cables in again."""
     for link in links:
-        name = tap(node, link)
-        run(["ip", "netns", "exec", lab.namespace, "tc", "qdisc", "delete", "dev", name, "root"], check=False)
-        _ip(lab, "link", "set", name, "master", lab.topology.networks[link].name)
+        _ip(lab, "link", "set", tap(node, link), "master", lab.topology.networks[link].name)
 
 
 def part(lab: Lab, *, heal: bool = False) -> None:
@@ -97,16 +95,6 @@ def part(lab: Lab, *, heal: bool = False) -> None:
             state = "off" if heal else "on"
             if not is_cut(lab, node, number):
                 _ip(lab, "link", "set", "dev", tap(node, number), "type", "bridge_slave", "isolated", state)
-
-
-def disturb(lab: Lab, node: Node, links: list[int], loss: str, delay: str) -> None:
-    """Make the cables lose and delay packets (netem; on the way to the node)."""
-    netem = [*(["loss", loss] if loss else []), *(["delay", delay] if delay else [])]
-    if not netem:
-        raise LabError("a lossy link needs --loss or --delay, for example --loss 5% or --delay 20ms")
-    for link in links:
-        command = ["tc", "qdisc", "replace", "dev", tap(node, link), "root", "netem", *netem]
-        run(["ip", "netns", "exec", lab.namespace, *command])
 
 
 def _ip(lab: Lab, *words: str) -> str:

@@ -7,6 +7,7 @@ from a file that a crash would leave behind.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -17,6 +18,9 @@ from lab.context import Lab
 from lab.errors import LabError
 from lab.host import run, wait_for
 from lab.topology import Disk, Node
+
+SHARE = re.compile(r"\d{1,3}(\.\d+)?%")
+TIME = re.compile(r"\d+(\.\d+)?(us|ms|s)")
 
 
 def pids(lab: Lab, node: Node) -> list[int]:
@@ -165,6 +169,29 @@ def thaw(lab: Lab, node: Node) -> None:
         raise LabError(f"{node.name} is off: nothing to thaw")
     for pid in pids(lab, node):
         _signal(pid, signal.SIGCONT)
+
+
+def disturb(lab: Lab, node: Node, links: list[int], loss: str, delay: str) -> None:
+    """Have a node's links lose and delay what the node sends, until it is healed or started again.
+
+    By netem of the node's own kernel, which has it, where the host's may not. Raises ``LabError`` for what is no share or time.
+    """
+    for value, form, name in ((loss, SHARE, "--loss 5%"), (delay, TIME, "--delay 20ms")):
+        if value and not form.fullmatch(value):
+            raise LabError(f"{value!r} is not understood, expected something like {name}")
+    netem = " ".join([*(["loss", loss] if loss else []), *(["delay", delay] if delay else [])])
+    if not netem:
+        raise LabError("a lossy link needs --loss or --delay, for example --loss 5% or --delay 20ms")
+    (lab.node_dir(node) / "disturbed").touch()
+    ssh(lab, node, "; ".join(["set -e", *(f"tc qdisc replace dev eth{link} root netem {netem}" for link in links)]))
+
+
+def calm(lab: Lab, node: Node, links: list[int]) -> None:
+    """Take every disturbance off a node's links; one that is off has none."""
+    mark = lab.node_dir(node) / "disturbed"
+    if mark.exists() and power_status(lab, node) == "on":
+        ssh(lab, node, "; ".join(f"tc qdisc delete dev eth{link} root 2>/dev/null" for link in links), check=False)
+    mark.unlink(missing_ok=True)
 
 
 def make_disks(lab: Lab, node: Node, image_key: str) -> None:

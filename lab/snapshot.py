@@ -59,13 +59,18 @@ def save(lab: Lab, name: str) -> None:
     work.rename(target)
 
 
-def restore(lab: Lab, name: str, image_key: str) -> None:
-    """Give all nodes the disks of a snapshot. The nodes must be off."""
-    source = folder(lab, name)
+def need(lab: Lab, name: str, image_key: str) -> None:
+    """Raise ``LabError`` unless there is such a snapshot of this image."""
     if not exists(lab, name):
         raise LabError(f"there is no snapshot {name!r}, there are: {', '.join(names(lab)) or 'none'}")
     if not exists(lab, name, image_key):
         raise LabError(f"snapshot {name!r} was made on an image that has changed since: save it again")
+
+
+def restore(lab: Lab, name: str, image_key: str) -> None:
+    """Give all nodes the disks of a snapshot. The nodes must be off."""
+    need(lab, name, image_key)
+    source = folder(lab, name)
     for item in lab.topology.nodes:
         node.forget_disks(lab, item)
         if not (source / item.name).exists():  # a node that was not there yet begins with new disks

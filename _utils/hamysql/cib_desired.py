@@ -32,20 +32,16 @@ def desired(config: Mapping[str, Any]) -> ET.Element:
     mount = {name: filesystem[name] for name in ("device", "directory")}
     mount |= {"fstype": filesystem["type"], "options": filesystem["options"]}
     group.append(primitive("p_fs_mysql", "ocf:heartbeat:Filesystem", mount))
-    server = {"binary": mysql["binary"], "client_binary": mysql["client"], "config": mysql["config"]}
-    server |= {name: mysql[name] for name in ("datadir", "socket")}
-    server |= {"pid": mysql["pid_file"], "log": mysql["error_log"], "user": mysql["user"], "group": mysql["group"]}
-    group.append(primitive("p_mysql", "ocf:heartbeat:mysql", server))
+    group.append(primitive("p_mysql", mysql["agent"], _server(mysql)))
+    if config["fencing"]["favoured"] == "active":
+        # what runs here is worth a delay to whoever would shoot this node (priority-fencing-delay)
+        _pairs(group, "meta_attributes", "g_mysql-meta_attributes", {"priority": 1})
 
     if config["storage"]["backend"] == "drbd":
         clone = ET.SubElement(resources, "clone", id="ms_drbd_mysql")
-        meta = {"promotable": "true", "notify": "true", "clone-max": 2, "clone-node-max": 1}
-        _pairs(
-            clone,
-            "meta_attributes",
-            "ms_drbd_mysql-meta_attributes",
-            meta | {"promoted-max": 1, "promoted-node-max": 1},
-        )
+        one_primary = {"promotable": "true", "notify": "true", "clone-max": 2, "clone-node-max": 1}
+        one_primary |= {"promoted-max": 1, "promoted-node-max": 1}
+        _pairs(clone, "meta_attributes", "ms_drbd_mysql-meta_attributes", one_primary)
         clone.append(
             primitive("p_drbd_mysql", "ocf:linbit:drbd", {"drbd_resource": config["storage"]["drbd"]["resource"]})
         )
@@ -54,9 +50,6 @@ def desired(config: Mapping[str, Any]) -> ET.Element:
         after = {"first": "ms_drbd_mysql", "first-action": "promote", "then": "g_mysql", "then-action": "start"}
         ET.SubElement(constraints, "rsc_order", id="o_drbd_before_mysql", kind="Mandatory", **after)  # type: ignore[arg-type]
 
-    if config["fencing"]["favoured"] == "active":
-        # what runs here is worth a delay to whoever would shoot this node (priority-fencing-delay)
-        _pairs(group, "meta_attributes", "g_mysql-meta_attributes", {"priority": 1})
     for name, found in fencing.elements(config).items():
         if found:
             parent = root.find(name)
@@ -66,6 +59,16 @@ def desired(config: Mapping[str, Any]) -> ET.Element:
         tag, name = SETTING_SETS[section]
         _pairs(ET.SubElement(root, section), tag, name, config["pacemaker"][values])
     return root
+
+
+def _server(mysql: Mapping[str, Any]) -> dict[str, Any]:
+    """The parameters of the database server's agent; our own has those of ocf:heartbeat:mysql, as far as it needs them."""
+    shared = {"binary": mysql["binary"], "config": mysql["config"], "datadir": mysql["datadir"]}
+    shared |= {"socket": mysql["socket"], "pid": mysql["pid_file"], "log": mysql["error_log"]}
+    shared |= {"user": mysql["user"], "group": mysql["group"]}
+    if mysql["agent"] == "ocf:hamysql:mysql":
+        return shared | {"admin_binary": mysql["admin"], "ping_timeout": mysql["ping_timeout"]}
+    return shared | {"client_binary": mysql["client"]}
 
 
 def _pairs(parent: ET.Element, tag: str, name: str, values: Mapping[str, Any]) -> None:

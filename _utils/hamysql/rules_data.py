@@ -6,6 +6,7 @@ from typing import Any
 
 from hamysql.pillar import MAKE_PASSWORD
 from hamysql.schema import Report, nearest
+from hamysql.values import seconds
 
 Config = dict[str, Any]
 
@@ -35,6 +36,7 @@ DANGEROUS_DRBD = {
     "after-sb-1pri": "'disconnect': anything else discards one side's data by itself",
     "after-sb-2pri": "'disconnect': anything else discards one side's data by itself",
 }
+PING_MARGIN = 10  # seconds; for what the agent does besides, on a busy node
 OPT_OUT = "i_accept_data_loss_without_fencing"
 FENCE_HANDLERS = ("fence-peer", "unfence-peer", "after-resync-target", "outdate-peer")
 HARMLESS_SPLIT_BRAIN = {"after-sb-0pri": ("disconnect", "discard-zero-changes")}
@@ -95,6 +97,7 @@ def check_paths(config: Config, report: Report) -> None:
     for key in (
         "binary",
         "client",
+        "admin",
         "install_db",
         "config_file",
         "config_fragment",
@@ -110,6 +113,17 @@ def check_paths(config: Config, report: Report) -> None:
                 "nothing",
                 "a value: this operating system and flavor are not among those that hamysql knows",
             )
+
+
+def check_ping_timeout(config: Config, report: Report) -> None:
+    """A monitor that pacemaker ends itself says nothing of a hang, and the stop after it waits for a server that cannot end."""
+    limit, monitor = config["mysql"]["ping_timeout"], config["pacemaker"]["operations"]["p_mysql"]["monitor"]["timeout"]
+    if None not in (limit, monitor) and limit + PING_MARGIN > seconds(monitor):
+        report.add(
+            "hamysql:mysql:ping_timeout",
+            f"{limit} s",
+            f"at least {PING_MARGIN} s less than the timeout of p_mysql's monitor ({monitor})",
+        )
 
 
 def check_mysql_options(config: Config, report: Report) -> None:

@@ -16,7 +16,8 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
 _OPTION = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
 _INTERFACE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@-]{0,14}")
 _PATH = re.compile(r"/[A-Za-z0-9_.+:@%=,/-]{1,254}")
-_TIME = re.compile(r"[0-9]{1,9}(us|ms|s|sec|m|min|h|hr)?")
+_SECONDS = {"us": 1e-6, "ms": 1e-3, "s": 1, "sec": 1, "m": 60, "min": 60, "h": 3600, "hr": 3600}
+_TIME = re.compile(rf"[0-9]{{1,9}}({'|'.join(_SECONDS)})?")
 _RATE = re.compile(r"auto|[1-9][0-9]{0,8}[kKmMgG]?")
 _ACCOUNT = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,31}")
 _SQL_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_$.-]{0,31}")
@@ -39,6 +40,14 @@ def _matching(pattern: re.Pattern[str]) -> Callable[[Any], str]:
         return text
 
     return parse
+
+
+def seconds(time: str) -> float:
+    """The seconds of a checked ``TIME``, such as ``5min``; a bare number is seconds."""
+    found = _TIME.fullmatch(time)
+    assert found
+    unit = found[1] or "s"
+    return int(time.removesuffix(unit)) * _SECONDS[unit]
 
 
 def boolean(value: Any) -> bool:

@@ -27,3 +27,15 @@ hamysql-mysql-log-folder-managed:
     - makedirs: True
     - require:
       - hamysql_package: hamysql-package-installed
+
+# What runs the server for pacemaker, unless the pillar names another agent (mysql:agent).
+hamysql-mysql-agent-managed:
+  file.managed:
+    - name: /usr/lib/ocf/resource.d/hamysql/mysql
+    - source: salt://hamysql/mysql/files/mysql-agent.sh
+    - user: root
+    - group: root
+    - mode: '0755'
+    - makedirs: True
+    - require:
+      - hamysql_package: hamysql-package-installed

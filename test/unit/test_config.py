@@ -205,6 +205,8 @@ WRONG = [
     ("mysql", {"config": {"client": {"password": "x"}}}, "hamysql:mysql:config:client:password", "not to be set"),
     ("mysql", {"config": {"mysqld": {"a": "b\n[client]"}}}, "hamysql:mysql:config:mysqld:a", "one line"),
     ("mysql", {"config": {"mysqld]": {}}}, "hamysql:mysql:config:mysqld]", "name"),
+    ("mysql", {"agent": "mysqld_safe"}, "hamysql:mysql:agent", "'ocf:heartbeat:mysql'"),
+    ("mysql", {"ping_timeout": 51}, "hamysql:mysql:ping_timeout", "at least 10 s less than the timeout of p_mysql's monitor (60s)"),
     ("mysql", {"databases": [{"name": "a`b"}]}, "hamysql:mysql:databases:0:name", "letters"),
     ("mysql", {"databases": [{"name": "a"}, {"name": "A"}]}, "hamysql:mysql:databases:1:name", "once"),
     ("mysql", {"databases": ["a"]}, "hamysql:mysql:databases:0", "a mapping"),
@@ -241,6 +243,19 @@ def test_a_wrong_pillar_names_the_path_and_what_belongs_there(resolve, pillar, w
     found = problems(resolve, given)
     assert path in found
     assert word in found[path][1]
+
+
+@pytest.mark.parametrize(
+    ("timeout", "limit"), [("60s", 50), ("60", 50), ("1min", 50), ("1h", 600), ("90000ms", 80), ("120sec", 110)]
+)
+def test_a_server_has_as_long_to_answer_as_the_monitors_timeout_leaves(resolve, pillar, timeout, limit):
+    given = pillar("minimal")
+    put(given, "pacemaker", {"operations": {"p_mysql": {"monitor": {"timeout": timeout}}}})
+    put(given, "mysql:ping_timeout", limit)
+    assert resolve(given)["mysql"]["ping_timeout"] == limit
+    if limit < 600:
+        put(given, "mysql:ping_timeout", limit + 1)
+        assert "hamysql:mysql:ping_timeout" in problems(resolve, given)
 
 
 def test_every_problem_is_reported_at_once(resolve, pillar):

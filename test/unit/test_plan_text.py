@@ -125,7 +125,7 @@ def test_a_new_cluster_is_listed_whole_and_without_its_tag(fixture_cib):
     assert all(line.startswith("+ ") for line in lines)
     assert not any("<" in line or "tag hamysql" in line for line in lines)
     (mysqld,) = (line for line in lines if line.startswith("+ primitive p_mysql "))
-    assert re.fullmatch(r"\+ primitive p_mysql ocf:heartbeat:mysql in g_mysql(\n    (params|op) .*)+", mysqld)
+    assert re.fullmatch(r"\+ primitive p_mysql ocf:hamysql:mysql in g_mysql(\n    (params|op) .*)+", mysqld)
     with_text = {**LAB, "pacemaker": {**LAB["pacemaker"], "configure": "**********"}}
     assert plan_text.whole_cib(with_text)[-1] == "+ what the text of hamysql:pacemaker:configure makes"
 

@@ -70,7 +70,7 @@ def test_the_server_is_named_and_never_mysqld_safe(desired):
     params = {pair.get("name"): pair.get("value") for pair in by_id(desired, "p_mysql").iter("nvpair")}
     assert params == {
         "binary": "/usr/sbin/mariadbd",
-        "client_binary": "/usr/bin/mariadb",
+        "admin_binary": "/usr/bin/mariadb-admin",
         "config": "/etc/mysql/my.cnf",
         "datadir": "/var/lib/mysql",
         "socket": "/run/mysqld/mysqld.sock",
@@ -78,7 +78,16 @@ def test_the_server_is_named_and_never_mysqld_safe(desired):
         "log": "/var/log/mysql/error.log",
         "user": "mysql",
         "group": "mysql",
+        "ping_timeout": "20",
     }
+    assert by_id(desired, "p_mysql").get("provider") == "hamysql"
+
+
+def test_the_stock_agent_gets_the_parameters_that_it_knows(changed):
+    server = by_id(changed(lambda site: site["mysql"].update(agent="ocf:heartbeat:mysql")), "p_mysql")
+    params = {pair.get("name"): pair.get("value") for pair in server.iter("nvpair")}
+    assert (server.get("provider"), params["client_binary"]) == ("heartbeat", "/usr/bin/mariadb")
+    assert not {"admin_binary", "ping_timeout"} & set(params)
 
 
 def test_every_operation_has_a_timeout_by_default(lab):
@@ -142,7 +151,7 @@ def test_crm_shows_the_articles_lines(tools, desired):
         "primitive p_ip_mysql IPaddr2 params ip=10.77.1.100 cidr_netmask=24 nic=eth0 op",
         "primitive p_drbd_mysql ocf:linbit:drbd params drbd_resource=mysql op",
         'primitive p_fs_mysql Filesystem params device="/dev/drbd0" directory="/var/lib/mysql" fstype=xfs options=noatime op',
-        'primitive p_mysql mysql params binary="/usr/sbin/mariadbd" client_binary=',
+        'primitive p_mysql ocf:hamysql:mysql params binary="/usr/sbin/mariadbd" config=',
         "clone ms_drbd_mysql p_drbd_mysql meta promotable=true notify=true clone-max=2",
         "property cib-bootstrap-options: no-quorum-policy=stop pe-warn-series-max=1000",
         "rsc_defaults rsc-options: resource-stickiness=100",

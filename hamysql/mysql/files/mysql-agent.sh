@@ -1,0 +1,187 @@
+#!/bin/sh
+# ocf:hamysql:mysql runs one MariaDB or MySQL server for pacemaker. Managed by Salt.
+#
+# What it does otherwise than ocf:heartbeat:mysql: it polls five times a second instead of every one or two seconds, it
+# notices a server that hangs, and it never makes a datadir. It starts next to no processes: /proc and the shell's own tests
+# say most of what it has to know.
+
+OCF_SUCCESS=0 OCF_ERR_GENERIC=1 OCF_ERR_ARGS=2 OCF_ERR_UNIMPLEMENTED=3 OCF_ERR_INSTALLED=5 OCF_ERR_CONFIGURED=6
+OCF_NOT_RUNNING=7
+
+binary=${OCF_RESKEY_binary:-/usr/sbin/mariadbd}
+admin_binary=${OCF_RESKEY_admin_binary:-/usr/bin/mariadb-admin}
+config=${OCF_RESKEY_config:-/etc/mysql/my.cnf}
+datadir=${OCF_RESKEY_datadir:-/var/lib/mysql}
+socket=${OCF_RESKEY_socket:-/run/mysqld/mysqld.sock}
+pid_file=${OCF_RESKEY_pid:-/run/mysqld/mysqld.pid}
+log=${OCF_RESKEY_log:-/var/log/mysql/error.log}
+user=${OCF_RESKEY_user:-mysql}
+group=${OCF_RESKEY_group:-mysql}
+ping_timeout=${OCF_RESKEY_ping_timeout:-20}
+timeout=$((${OCF_RESKEY_CRM_meta_timeout:-120000} / 1000)) # of the operation, seconds
+# The process that a monitor found hanging; gone after a boot, as the process is.
+hung_file=${HA_RSCTMP:-/run/resource-agents}/hamysql-${OCF_RESOURCE_INSTANCE:-mysql}.hung
+KILL_AFTER_HUNG=5 # seconds: what has not answered for $ping_timeout will not shut down either
+KILL_RESERVE=15   # seconds of stop's timeout that are left for a kill
+POLL=0.2          # seconds
+
+meta_data() {
+	cat <<END
+<?xml version="1.0"?>
+<!DOCTYPE resource-agent SYSTEM "ra-api-1.dtd">
+<resource-agent name="mysql" version="1.0">
+<version>1.0</version>
+<longdesc lang="en">
+One MariaDB or MySQL server. Start returns once the server answers, after its crash recovery; stop asks it to shut down and kills
+it if it does not until 15 s before stop's timeout; monitor asks it for an answer. The datadir has to be there: this agent never
+makes one.
+</longdesc>
+<shortdesc lang="en">MariaDB or MySQL server</shortdesc>
+<parameters>
+$(parameter binary string /usr/sbin/mariadbd "The server itself, not mysqld_safe, which would restart it behind pacemaker's back.")
+$(parameter admin_binary string /usr/bin/mariadb-admin "mariadb-admin or mysqladmin, which asks for an answer.")
+$(parameter config string /etc/mysql/my.cnf "The option file.")
+$(parameter datadir string /var/lib/mysql "The folder of the data.")
+$(parameter socket string /run/mysqld/mysqld.sock "The server's unix socket.")
+$(parameter pid string /run/mysqld/mysqld.pid "The file with the server's process id.")
+$(parameter log string /var/log/mysql/error.log "The server's error log.")
+$(parameter user string mysql "The account that the server runs as.")
+$(parameter group string mysql "The group of the folder of socket and process id.")
+$(parameter ping_timeout integer 20 "Seconds in which a server has to answer on its socket; longer is a hang.")
+</parameters>
+<actions>
+<action name="start" timeout="300s"/>
+<action name="stop" timeout="120s"/>
+<action name="monitor" timeout="60s" interval="10s" depth="0"/>
+<action name="validate-all" timeout="20s"/>
+<action name="meta-data" timeout="5s"/>
+</actions>
+</resource-agent>
+END
+}
+
+parameter() {
+	echo "<parameter name=\"$1\" unique=\"0\" required=\"0\">"
+	echo "<longdesc lang=\"en\">$4</longdesc><shortdesc lang=\"en\">$4</shortdesc>"
+	echo "<content type=\"$2\" default=\"$3\"/></parameter>"
+}
+
+# Leave with a reason that pacemaker shows beside the failure: fail CODE TEXT
+fail() {
+	echo "ocf-exit-reason:$2" >&2
+	exit "$1"
+}
+
+# Seconds since boot, as $now.
+clock() {
+	read -r now _ </proc/uptime
+	now=${now%%.*}
+}
+
+# Whether the server of the pid file runs, with its process id as $pid. A number that another program has got since, and a process
+# that nobody has buried yet, are not the server.
+running() {
+	pid=''
+	[ -r "$pid_file" ] && read -r pid <"$pid_file"
+	[ -n "$pid" ] && alive
+}
+
+alive() {
+	stat=''
+	name=''
+	{ read -r stat <"/proc/$pid/stat" && read -r name <"/proc/$pid/comm"; } 2>/dev/null || return 1
+	state=${stat##*) }
+	case ${state%% *} in [ZX]) return 1 ;; esac
+	program=${binary##*/}
+	[ "$name" = "$program" ] && return 0
+	# The kernel keeps 15 characters of a name.
+	[ ${#name} -eq 15 ] && [ "${program#"$name"}" != "$program" ]
+}
+
+# Whether the server answers within so many seconds: answers SECONDS. One that refuses the login has answered.
+answers() {
+	timeout --kill-after=1 "$1" "$admin_binary" --no-defaults --socket="$socket" --user=root ping >/dev/null 2>&1 </dev/null
+}
+
+validate() {
+	[ -x "$binary" ] || fail $OCF_ERR_INSTALLED "$binary: no such program"
+	[ -x "$admin_binary" ] || fail $OCF_ERR_INSTALLED "$admin_binary: no such program"
+	[ -r "$config" ] || fail $OCF_ERR_INSTALLED "$config: no such file"
+	case $ping_timeout in '' | *[!0-9]*) fail $OCF_ERR_CONFIGURED "ping_timeout is '$ping_timeout', not a number of seconds" ;; esac
+}
+
+monitor() {
+	running || return $OCF_NOT_RUNNING
+	answers "$ping_timeout" && return $OCF_SUCCESS
+	running || return $OCF_NOT_RUNNING
+	[ -d "${hung_file%/*}" ] || mkdir -p "${hung_file%/*}"
+	echo "$pid" >"$hung_file"
+	fail $OCF_ERR_GENERIC "the server (process $pid) has not answered on $socket for $ping_timeout s"
+}
+
+start() {
+	validate
+	if ! running; then
+		[ -d "$datadir/mysql" ] || fail $OCF_ERR_INSTALLED "$datadir: no data of a database server is there"
+		for folder in "${pid_file%/*}" "${socket%/*}"; do
+			[ -d "$folder" ] || { mkdir -p "$folder" && chown "$user:$group" "$folder"; } ||
+				fail $OCF_ERR_GENERIC "$folder: could not be made"
+		done
+		rm -f "$pid_file" "$socket" "$hung_file"
+		# In a session of its own, so that it outlives whoever called.
+		setsid "$binary" --defaults-file="$config" --datadir="$datadir" --socket="$socket" --pid-file="$pid_file" \
+			--log-error="$log" --user="$user" </dev/null >>"$log" 2>&1 &
+		pid=$!
+		# Between fork and exec it has another name; nothing can be said of it before.
+		until alive || [ ! -d "/proc/$pid" ] || zombie; do sleep $POLL; done
+	fi
+	# The server makes its socket when the recovery is over and its ports are open.
+	until [ -S "$socket" ] && answers 5; do
+		alive || fail $OCF_ERR_GENERIC "the server ended while it started, see $log"
+		sleep $POLL
+	done
+	return $OCF_SUCCESS
+}
+
+zombie() {
+	read -r stat 2>/dev/null <"/proc/$pid/stat" || return 0
+	state=${stat##*) }
+	[ "${state%% *}" = Z ]
+}
+
+stop() {
+	if running; then
+		limit=$((timeout > 2 * KILL_RESERVE ? timeout - KILL_RESERVE : timeout / 2))
+		hung=''
+		[ -r "$hung_file" ] && read -r hung <"$hung_file"
+		[ "$hung" = "$pid" ] && [ "$limit" -gt $KILL_AFTER_HUNG ] && limit=$KILL_AFTER_HUNG
+		kill -TERM "$pid"
+		clock
+		end=$((now + limit))
+		while alive; do
+			clock
+			if [ "$now" -ge "$end" ]; then
+				echo "the server (process $pid) did not shut down within $limit s and is killed" >&2
+				kill -KILL "$pid"
+				# It may be waiting for its disk. Without an end: pacemaker has one, and what cannot be stopped is fenced.
+				while alive; do sleep $POLL; done
+			else
+				sleep $POLL
+			fi
+		done
+	fi
+	rm -f "$pid_file" "$socket" "$hung_file"
+	return $OCF_SUCCESS
+}
+
+case $1 in
+meta-data) meta_data ;;
+start) start ;;
+stop) stop ;;
+monitor) monitor ;;
+validate-all) validate ;;
+usage | help) echo "usage: $0 start|stop|monitor|validate-all|meta-data" ;;
+'') fail $OCF_ERR_ARGS "usage: $0 start|stop|monitor|validate-all|meta-data" ;;
+*) fail $OCF_ERR_UNIMPLEMENTED "$1: no such action" ;;
+esac
+exit $?

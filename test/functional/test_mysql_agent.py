@@ -1,0 +1,214 @@
+"""ocf:hamysql:mysql with a real server: what pacemaker asks of it, and what happens to servers."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+import pytest
+
+from hamysql import command
+from support import ROOT
+
+AGENT = ROOT / "hamysql" / "mysql" / "files" / "mysql-agent.sh"
+SERVER, INSTALL, ADMIN = (shutil.which(name) for name in ("mariadbd", "mariadb-install-db", "mariadb-admin"))
+TESTER = shutil.which("ocf-tester", path=f"{os.environ['PATH']}:/usr/sbin")
+SUCCESS, GENERIC, ARGS, UNIMPLEMENTED, INSTALLED, CONFIGURED, NOT_RUNNING = 0, 1, 2, 3, 5, 6, 7
+
+pytestmark = [
+    pytest.mark.skipif(os.geteuid() != 0, reason="a resource agent runs as root"),
+    pytest.mark.skipif(
+        not (SERVER and INSTALL and ADMIN),
+        reason="mariadbd, mariadb-install-db or mariadb-admin is missing (Debian: mariadb-server-core, mariadb-client)",
+    ),
+]
+
+
+@pytest.fixture(scope="module")
+def datadir(tmp_path_factory):
+    """A datadir that a server has never used."""
+    folder = tmp_path_factory.mktemp("agent")
+    command.run(
+        [INSTALL, "--no-defaults", "--user=root", f"--datadir={folder}/data", "--skip-test-db"],
+        timeout=120,
+    )
+    return folder / "data"
+
+
+class Resource:
+    """The agent with its parameters, as pacemaker calls it."""
+
+    def __init__(self, folder: Path, data: Path) -> None:
+        self.folder = folder
+        (folder / "my.cnf").write_text("[mysqld]\nskip-networking\ninnodb_buffer_pool_size=16M\n")
+        self.parameters = {
+            "binary": SERVER,
+            "admin_binary": ADMIN,
+            "config": f"{folder}/my.cnf",
+            "datadir": str(data),
+            "socket": f"{folder}/run/sock",
+            "pid": f"{folder}/run/pid",
+            "log": f"{folder}/error.log",
+            "user": "root",
+            "group": "root",
+            "ping_timeout": "2",
+        }
+
+    def call(self, action: str, **parameters: str) -> subprocess.CompletedProcess[str]:
+        words = {"CRM_meta_timeout": "60000", **self.parameters, **parameters}
+        given = {f"OCF_RESKEY_{name}": value for name, value in words.items()}
+        env = {**os.environ, **given, "HA_RSCTMP": f"{self.folder}/tmp", "OCF_RESOURCE_INSTANCE": "p_mysql"}
+        return subprocess.run(
+            ["sh", str(AGENT), *action.split()], env=env, capture_output=True, text=True, timeout=90, check=False
+        )
+
+    def does(self, action: str, **parameters: str) -> int:
+        return self.call(action, **parameters).returncode
+
+    @property
+    def pid(self) -> int:
+        return int((self.folder / "run" / "pid").read_text())
+
+    def ended(self) -> bool:
+        return self.does("monitor") == NOT_RUNNING
+
+
+@pytest.fixture
+def resource(tmp_path, datadir):
+    made = Resource(tmp_path, datadir)
+    yield made
+    pid_file = tmp_path / "run" / "pid"
+    pid = made.pid if pid_file.exists() else 0
+    if pid and made.does("monitor") != NOT_RUNNING:
+        os.kill(pid, signal.SIGKILL)
+        assert made.does("stop") == SUCCESS
+
+
+@pytest.mark.skipif(not TESTER, reason="ocf-tester is missing (Debian: resource-agents)")
+def test_it_passes_the_cluster_labs_own_tester(resource):
+    options = [word for name, value in resource.parameters.items() for word in ("-o", f"{name}={value}")]
+    with (
+        tempfile.TemporaryDirectory() as name
+    ):  # the tester also calls it as nobody, who may not look into pytest's folders
+        Path(name).chmod(0o755)
+        agent = Path(name) / "mysql"
+        shutil.copy(AGENT, agent)
+        agent.chmod(0o755)
+        argv = [TESTER, "-n", "p_mysql", *options, str(agent)]
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "passed all tests" in done.stdout
+
+
+def test_start_returns_when_the_server_answers_and_stop_when_it_is_gone(resource):
+    assert resource.does("monitor") == NOT_RUNNING
+    assert resource.does("stop") == SUCCESS
+    assert resource.does("start") == SUCCESS
+    pid = resource.pid
+    query = [shutil.which("mariadb"), "--no-defaults", f"--socket={resource.parameters['socket']}", "--user=root"]
+    command.run([*query, "--execute=CREATE DATABASE IF NOT EXISTS kept"])
+    assert (resource.does("monitor"), resource.does("start"), resource.pid) == (SUCCESS, SUCCESS, pid)
+    assert resource.does("stop") == SUCCESS
+    assert resource.does("monitor") == NOT_RUNNING
+    assert "Shutdown complete" in (resource.folder / "error.log").read_text()
+    assert resource.does("start") == SUCCESS
+    assert "kept" in command.run([*query, "--execute=SHOW DATABASES"]).stdout
+
+
+def test_a_server_that_was_killed_is_not_running_and_is_started_again(resource):
+    assert resource.does("start") == SUCCESS
+    os.kill(resource.pid, signal.SIGKILL)
+    deadline = time.monotonic() + 20
+    while not resource.ended():
+        assert time.monotonic() < deadline
+    assert resource.does("start") == SUCCESS
+    assert resource.does("monitor") == SUCCESS
+
+
+def test_a_server_that_hangs_is_noticed_and_killed_without_the_time_of_a_shutdown(resource):
+    assert resource.does("start") == SUCCESS
+    pid = resource.pid
+    os.kill(pid, signal.SIGSTOP)
+    seen = resource.call("monitor")
+    assert seen.returncode == GENERIC
+    assert f"ocf-exit-reason:the server (process {pid}) has not answered" in seen.stderr
+    # With the time that a shutdown may take this would not return before the test's own time is over.
+    assert resource.does("stop", CRM_meta_timeout="600000") == SUCCESS
+    assert resource.does("monitor") == NOT_RUNNING
+    assert resource.does("start") == SUCCESS
+
+
+def test_a_server_that_does_not_shut_down_is_killed_when_its_time_is_over(resource):
+    assert resource.does("start") == SUCCESS
+    os.kill(resource.pid, signal.SIGSTOP)
+    stopped = resource.call("stop", CRM_meta_timeout="2000")
+    assert stopped.returncode == SUCCESS
+    assert "did not shut down within 1 s and is killed" in stopped.stderr
+    assert resource.does("monitor") == NOT_RUNNING
+
+
+def test_a_server_that_refuses_the_login_answers(resource):
+    assert resource.does("start") == SUCCESS
+    query = [shutil.which("mariadb"), "--no-defaults", f"--socket={resource.parameters['socket']}", "--user=root"]
+    command.run([*query, "--execute=CREATE OR REPLACE USER gone@localhost; SET GLOBAL max_connections = 10"])
+    command.run([*query, "--execute=ALTER USER root@localhost ACCOUNT LOCK"])
+    try:
+        assert resource.does("monitor") == SUCCESS
+    finally:
+        assert resource.does("stop") == SUCCESS
+        text = (resource.folder / "my.cnf").read_text()
+        (resource.folder / "my.cnf").write_text(text + "skip-grant-tables\n")
+        assert resource.does("start") == SUCCESS
+        command.run([*query, "--execute=FLUSH PRIVILEGES; ALTER USER root@localhost ACCOUNT UNLOCK"])
+
+
+def test_a_server_that_does_not_come_up_fails_at_once_and_says_where_to_look(resource):
+    (resource.folder / "my.cnf").write_text("[mysqld]\nno-such-option=1\n")
+    started = resource.call("start")
+    assert started.returncode == GENERIC
+    assert f"the server ended while it started, see {resource.folder}/error.log" in started.stderr
+    assert "no-such-option" in (resource.folder / "error.log").read_text()
+    assert resource.does("monitor") == NOT_RUNNING
+
+
+def test_a_process_id_that_another_program_has_got_is_not_the_server_and_is_not_killed(resource):
+    other = subprocess.Popen(["sleep", "60"])
+    try:
+        (resource.folder / "run").mkdir()
+        (resource.folder / "run" / "pid").write_text(f"{other.pid}\n")
+        assert resource.does("monitor") == NOT_RUNNING
+        assert resource.does("stop") == SUCCESS
+        assert other.poll() is None
+    finally:
+        other.kill()
+        other.wait()
+
+
+def test_no_datadir_is_an_error_and_none_is_made(resource):
+    empty = resource.folder / "empty"
+    empty.mkdir()
+    started = resource.call("start", datadir=str(empty))
+    assert started.returncode == INSTALLED
+    assert f"{empty}: no data of a database server is there" in started.stderr
+    assert list(empty.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("action", "parameters", "code"),
+    [
+        ("start", {"binary": "/no/such/server"}, INSTALLED),
+        ("validate-all", {"admin_binary": "/no/such/admin"}, INSTALLED),
+        ("validate-all", {"ping_timeout": "soon"}, CONFIGURED),
+        ("validate-all", {}, SUCCESS),
+        ("promote", {}, UNIMPLEMENTED),
+        ("", {}, ARGS),
+    ],
+)
+def test_what_cannot_work_has_the_code_for_it(resource, action, parameters, code):
+    assert resource.does(action, **parameters) == code
+    assert not (resource.folder / "run").exists()
