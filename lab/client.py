@@ -72,6 +72,7 @@ class Probe:
         self.errors = 0
         self.last_error = ""
         self.stopped = False
+        self.gap = (0.0, 0.0)  # when the longest one began and ended, seconds since the epoch
 
     def write(self, seconds: float) -> float:
         """Write for that long; returns the longest time without an acknowledgement, the start and the end included."""
@@ -98,13 +99,20 @@ class Probe:
                 time.sleep(PAUSE)
             else:
                 self.acknowledged.append(number)
-                longest = max(longest, time.monotonic() - last)
+                longest = self._gap(longest, last)
                 last = time.monotonic()
             if time.monotonic() > said + 0.5:
                 said = time.monotonic()
                 _say(elapsed=said - started, acknowledged=len(self.acknowledged), waiting=said - last)
         _close(connection)
-        return max(longest, time.monotonic() - last)
+        return self._gap(longest, last)
+
+    def _gap(self, longest: float, last: float) -> float:
+        """The longest time without an acknowledgement, when this one ends now."""
+        seconds = time.monotonic() - last
+        if seconds > longest:
+            self.gap = (time.time() - seconds, time.time())
+        return max(longest, seconds)
 
     def missing(self) -> int:
         """How many acknowledged rows are not there, read through a fresh connection."""
@@ -134,6 +142,8 @@ def probe(login: dict[str, Any], seconds: float) -> dict[str, Any]:
     result: dict[str, Any] = {
         "acknowledged": len(writer.acknowledged),
         "longest_gap_seconds": round(longest, 2),
+        "gap_began": round(writer.gap[0], 3),
+        "gap_ended": round(writer.gap[1], 3),
         "errors": writer.errors,
     }
     result["last_error"] = writer.last_error

@@ -22,11 +22,16 @@ Tick = Callable[[dict[str, Any]], None]
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a probe has seen. ``lost`` are rows that were acknowledged and are not there."""
+    """What a probe has seen. ``lost`` are rows that were acknowledged and are not there.
+
+    The longest gap between two acknowledgements has a beginning and an end, in seconds since the epoch.
+    """
 
     acknowledged: int
     lost: int
     longest_gap_seconds: float
+    gap_began: float
+    gap_ended: float
     errors: int
     last_error: str
 

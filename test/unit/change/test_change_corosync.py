@@ -14,7 +14,10 @@ CMAP = (Path(__file__).parents[1] / "fixtures" / "corosync" / "cmap-3.1.7.txt").
 
 
 def pillar():
-    return load(ROOT / "lab" / "pillar.sls")["hamysql"]
+    """The lab's, with the token that the recorded daemon ran with."""
+    given = load(ROOT / "lab" / "pillar.sls")["hamysql"]
+    given["corosync"]["token"] = 3000
+    return given
 
 
 def found(given, *, key_differs=False, running=CMAP):

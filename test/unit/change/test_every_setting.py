@@ -104,6 +104,7 @@ def leaves(node: schema.Node, path: str = "") -> Iterator[str]:
 
 def resolved(path: str = "", value: object = None):
     given = load(ROOT / "lab" / "pillar.sls")["hamysql"]
+    given["corosync"]["token"] = 3000  # of the recorded daemon
     if path:
         *above, last = path.split(":")
         place = given
