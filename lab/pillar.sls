@@ -11,11 +11,11 @@ hamysql:
     devices:
       db1:
         - agent: fence_ipmilan
-          options: {ip: 10.77.1.111, username: fence, lanplus: true}
+          options: {ip: 10.77.1.111, username: fence, lanplus: true, power_wait: 0}
           secrets: {password: lab-only-bmc}
       db2:
         - agent: fence_ipmilan
-          options: {ip: 10.77.1.112, username: fence, lanplus: true}
+          options: {ip: 10.77.1.112, username: fence, lanplus: true, power_wait: 0}
           secrets: {password: lab-only-bmc}
   corosync:
     transport: knet
