@@ -16,9 +16,8 @@ import time
 from salt.exceptions import CommandExecutionError
 
 from hamysql import change, highstate, operate, plan, plan_text, preflight, rolling
+from hamysql import deployment as deployments
 from hamysql.errors import HamysqlError, NotReady, Refused
-from hamysql.master import Lock, Master
-from hamysql.members import NoAnswer
 
 __virtualname__ = "hamysql_orch"
 
@@ -29,61 +28,10 @@ def __virtual__():
     return __virtualname__
 
 
-class _Deployment:
-    """One orchestration's view of its cluster, kept in ``__context__`` from the first phase to the last."""
-
-    def __init__(self, opts, cluster, jid):
-        self.master = Master(opts)
-        self.members = self.master.members(cluster)
-        self.lock = Lock(self.master.opts, self.members.cluster, jid)
-        self.jid = jid
-        self.test = bool(opts["test"])
-        self.started = time.monotonic()
-        self.changed = 0
-        self._survey = {}
-        self.window = (0.0, 0.0)
-        self._pending = {}
-
-    def survey(self):
-        """What every member sees (``hamysql_node.survey``), asked again only after something may have changed."""
-        if not self._survey:
-            asked = time.time()
-            self._survey = self.members.ask("hamysql_node.survey")
-            self.window = (asked, time.time())
-        return self._survey
-
-    def pending(self):
-        """What every member finds left to do in the running cluster (``hamysql_node.pending``): one job for three phases."""
-        if not self._pending:
-            self._pending = self.members.ask("hamysql_node.pending")
-        return self._pending
-
-    def nothing_left(self, what):
-        """Whether somebody can tell what is left of ``what``, and nobody finds anything; asked only where all was in place."""
-        if self.changed:
-            return False
-        answers = [found[what] for found in self.pending().values() if found[what] is not None]
-        return bool(answers) and not any(answers)
-
-    def look_again(self):
-        """Forget what the members said."""
-        self._survey = {}
-        self._pending = {}
-
-    @property
-    def first(self):
-        """The settings of the first node: what is common to all."""
-        return next(iter(self.survey().values()))["settings"]
-
-    def say(self, state, phase, text="", **data):
-        """Fire one progress event."""
-        self.master.fire(self.members.cluster, {"jid": self.jid, "state": state, "phase": phase, "text": text, **data})
-
-
 def _deployment(cluster):
     if "hamysql_orch" not in __context__:
         jid = str(__opts__.get("orchestration_jid") or __opts__.get("jid") or time.strftime("%Y%m%d%H%M%S"))
-        __context__["hamysql_orch"] = _Deployment(__opts__, cluster, jid)
+        __context__["hamysql_orch"] = deployments.Deployment(__opts__, cluster, jid)
     return __context__["hamysql_orch"]
 
 
@@ -107,52 +55,6 @@ def _phase(name, phase, cluster, body):
     return {**ret, "changes": changes, "comment": comment, "result": None if deployment.test and changes else True}
 
 
-def _apply(deployment, sls, nodes=()):
-    """``state.apply sls`` on nodes; raises with every failed state.
-
-    Returns ``{node: {state id: changes}}``, with ``test=True`` ``{node: [the plan's entries]}`` (:mod:`hamysql.plan_text`).
-    """
-    returned = deployment.members.ask("state.apply", nodes, mods=sls, test=deployment.test, queue=True)
-    outcomes = {node: highstate.summarise(value) for node, value in returned.items()}
-    changes = {node: dict(outcome.changes) for node, outcome in outcomes.items() if outcome.changes}
-    failures = [f"{node}: {failure}" for node, outcome in outcomes.items() for failure in outcome.failures]
-    if failures:
-        error = HamysqlError("\n".join(failures))
-        error.changes = changes
-        raise error
-    if deployment.test:
-        return {node: entries for node, value in returned.items() if (entries := plan_text.states(value))}
-    return changes
-
-
-def _counted(changes, what):
-    count = sum(len(change) for change in changes.values())
-    return f"{count or 'no'} {what.removesuffix('s') if count == 1 else what}"
-
-
-def _plan(deployment):
-    return plan.storage(*plan.from_surveys(deployment.survey(), deployment.jid))
-
-
-def _warnings(deployment):
-    return [*deployment.first["warnings"], *plan.warnings(*plan.from_surveys(deployment.survey(), deployment.jid))]
-
-
-def _current(deployment):
-    """Whether all members have the formula's code and their pillar as the master has them: nothing is to be synchronised."""
-    try:
-        surveys = deployment.survey()
-    except NoAnswer as exc:
-        if exc.silent:  # asking them again would only take as long again, and the others may well be put right
-            raise NoAnswer(exc.silent, {}) from None
-        return False  # a new minion without modules, or one with a stale and wrong pillar
-    pillars = deployment.members.pillars
-    return all(
-        survey.get("code") == deployment.master.code and survey.get("pillar") == pillars[node]
-        for node, survey in surveys.items()
-    )
-
-
 def members_checked(name, cluster=None):
     """
     All members answer, have this formula's modules, a valid pillar and disks that are blank or ours, and pass preflight.
@@ -161,7 +63,7 @@ def members_checked(name, cluster=None):
     """
 
     def body(deployment):
-        if not _current(deployment):
+        if not deployments.is_current(deployment):
             # The modules first: without them a new minion can say nothing about its pillar.
             deployment.members.ask("saltutil.sync_all", refresh=False)
             deployment.members.ask("saltutil.refresh_pillar", wait=True, timeout=30)
@@ -179,12 +81,12 @@ def members_checked(name, cluster=None):
         if refused := change.by_members(change.REFUSED, deployment.survey()):
             evidence.append("this cannot be changed in place:\n" + "\n".join(f"  - {sentence}" for sentence in refused))
         try:
-            _plan(deployment)
+            deployments.storage_plan(deployment)
         except Refused as exc:
             evidence.append(str(exc))
         if refusal := preflight.refusal(findings, evidence):
             raise Refused(refusal)
-        for warning in _warnings(deployment):
+        for warning in deployments.warnings(deployment):
             deployment.say("step", "members", f"WARNING: {warning}")
         names = ", ".join(deployment.members.minions)
         said = f"{names} answer, their pillar is valid, their disks are blank or ours, and they are fit for each other"
@@ -199,8 +101,8 @@ def nodes_configured(name, cluster=None):
     """
 
     def body(deployment):
-        changes = _apply(deployment, "hamysql")
-        return changes, _counted(changes, "changes")
+        changes = deployments.apply(deployment, "hamysql")
+        return changes, deployments.counted(changes, "changes")
 
     return _phase(name, "nodes", cluster, body)
 
@@ -213,7 +115,7 @@ def storage_initialised(name, cluster=None):
     """
 
     def body(deployment):
-        steps = _plan(deployment)
+        steps = deployments.storage_plan(deployment)
         if deployment.test:
             return {"storage": [str(step) for step in steps]} if steps else {}, f"{len(steps)} steps planned"
         done, stale = [], True  # the survey is that of the first phase
@@ -230,10 +132,10 @@ def storage_initialised(name, cluster=None):
                 stale = True
             if steps:
                 deployment.look_again()
-                steps, stale = _plan(deployment), False
+                steps, stale = deployments.storage_plan(deployment), False
         if steps:
             raise NotReady(f"the storage does not get ready, this is planned again and again: {steps[0]}")
-        return ({"storage": done} if done else {}), _counted({"storage": done}, "steps")
+        return ({"storage": done} if done else {}), deployments.counted({"storage": done}, "steps")
 
     return _phase(name, "storage", cluster, body)
 
@@ -324,8 +226,8 @@ def resources_managed(name, cluster=None):
         if deployment.test:
             return _planned_resources(deployment, controllers[:1])
         node = controllers[0]
-        changes = _apply(deployment, "hamysql.pacemaker.resources", [node])
-        return changes, f"{_counted(changes, 'changes')}, by {node}"
+        changes = deployments.apply(deployment, "hamysql.pacemaker.resources", [node])
+        return changes, f"{deployments.counted(changes, 'changes')}, by {node}"
 
     return _phase(name, "resources", cluster, body)
 
@@ -393,14 +295,14 @@ def _planned_anew(deployment):
     if _initialised(deployment):
         return {}, "not known: pacemaker runs nowhere, and its configuration is compared when it does"
     entries = plan_text.whole_cib(deployment.first)
-    return {"resources": entries}, _counted({"resources": entries}, "changes, to a cluster that is new")
+    return {"resources": entries}, deployments.counted({"resources": entries}, "changes, to a cluster that is new")
 
 
 def _planned_resources(deployment, controller):
     """The plan for the configuration of the running cluster, and what pacemaker would do about it."""
     seen = deployment.members.ask("hamysql_cib.preview", controller)[controller[0]]
     entries = plan_text.cib(seen["changes"])
-    lines = [_counted({"resources": entries}, "changes")]
+    lines = [deployments.counted({"resources": entries}, "changes")]
     lines += _put(seen["drift"])
     if entries:
         lines += [
@@ -454,12 +356,14 @@ def accounts_managed(name, cluster=None):
                 return {}, "not known: no database runs, and its accounts are compared when it does"
             if deployment.test:
                 entries = plan_text.whole_accounts(deployment.first)
-                return {"accounts": entries}, _counted({"accounts": entries}, "changes, to a database that is new")
+                return {"accounts": entries}, deployments.counted(
+                    {"accounts": entries}, "changes, to a database that is new"
+                )
             raise NotReady("no member has a database server that answers on its local socket")
         if deployment.nothing_left("accounts"):
             return {}, f"no changes, on {serving[0]}"
-        changes = _apply(deployment, "hamysql.mysql.accounts", serving[:1])
-        return changes, f"{_counted(changes, 'changes')}, on {serving[0]}"
+        changes = deployments.apply(deployment, "hamysql.mysql.accounts", serving[:1])
+        return changes, f"{deployments.counted(changes, 'changes')}, on {serving[0]}"
 
     return _phase(name, "accounts", cluster, body)
 
@@ -488,7 +392,7 @@ def summarised(name, cluster=None):
         lines = [f"cluster {deployment.members.cluster}, virtual IP {vip}"]
         for node, survey in deployment.survey().items():
             lines.append(f"  {node}: {_roles(survey)}")
-        lines += [f"  WARNING: {warning}" for warning in _warnings(deployment)]
+        lines += [f"  WARNING: {warning}" for warning in deployments.warnings(deployment)]
         count = deployment.changed
         verb = "would be made" if deployment.test else "made"
         seconds = time.monotonic() - deployment.started

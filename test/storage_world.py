@@ -487,7 +487,7 @@ class _Folder:
 
 
 class _Deployment:
-    """What the orchestration's phases share, without Salt: see ``_Deployment`` in ``_states/hamysql_orch.py``."""
+    """What the orchestration's phases share, without Salt: see :mod:`hamysql.deployment`."""
 
     def __init__(self, world: World, orch: ModuleType) -> None:
         self.members = Members("galaxy-db", {name: name for name in world.nodes}, world.call)

@@ -34,15 +34,12 @@ def generation(cluster, name: str) -> str:
     return api.ssh(cluster.lab, name, "drbdadm get-gi mysql").strip()
 
 
-@pytest.fixture
-def hurry(cluster):
-    """The synchronisations of a test run as fast as they can, not at the pillar's rate."""
-
-    def set_rate() -> None:
+def synchronise(cluster) -> None:
+    """Wait for a synchronisation that runs as fast as it can, and have the pillar's rate again."""
+    for command in ("drbdsetup disk-options 0 --resync-rate=400M --c-plan-ahead=0", "drbdadm adjust mysql"):
         for name in cluster.lab.topology.names:
-            api.ssh(cluster.lab, name, "drbdsetup disk-options 0 --resync-rate=400M --c-plan-ahead=0", check=False)
-
-    return set_rate
+            api.ssh(cluster.lab, name, command)
+        cluster.wait_healthy()
 
 
 def test_pacemaker_that_is_merely_stopped_is_started_and_nothing_is_seeded(cluster, progress):
@@ -66,7 +63,7 @@ def test_a_node_that_has_forgotten_its_replica_takes_it_over(cluster, progress):
     assert generation(cluster, standby) == identity
 
 
-def test_a_second_hand_disk_in_the_place_of_a_broken_one(cluster, progress, pillar, hurry):
+def test_a_second_hand_disk_in_the_place_of_a_broken_one(cluster, progress, pillar):
     lab, active, standby = cluster.lab, cluster.active, cluster.standby
     keep(cluster, "replaced")
     api.ssh(lab, standby, "systemctl stop pacemaker corosync", timeout=120)
@@ -94,8 +91,7 @@ def test_a_second_hand_disk_in_the_place_of_a_broken_one(cluster, progress, pill
     pillar(lambda config: config["storage"]["drbd"].update(wipe={standby: device}))
     done = api.deploy(lab, progress).changes[STORAGE]["storage"]
     assert done[:3] == [f"{step} on {standby}" for step in ("wipe", "create_metadata", "seal")]
-    hurry()
-    cluster.wait_healthy()
+    synchronise(cluster)
     assert cluster.active == active
     assert "replaced" in kept(cluster)
 
@@ -108,7 +104,7 @@ def test_a_second_hand_disk_in_the_place_of_a_broken_one(cluster, progress, pill
     assert generation(cluster, standby) == identity
 
 
-def test_a_split_brain_is_told_with_its_cure_and_not_touched(cluster, progress, hurry):
+def test_a_split_brain_is_told_with_its_cure_and_not_touched(cluster, progress):
     lab, active, standby = cluster.lab, cluster.active, cluster.standby
     api.ssh(lab, standby, "systemctl stop pacemaker corosync", timeout=120)
     for chain in ("INPUT", "OUTPUT"):
@@ -129,9 +125,8 @@ def test_a_split_brain_is_told_with_its_cure_and_not_touched(cluster, progress, 
     cure = next(line for line in reason.splitlines() if f"to keep {active}'s and lose {standby}'s" in line)
     for name, commands in re.findall(r"on (db\d) `([^`]+)`", cure):
         api.ssh(lab, name, commands, check=False)
-    hurry()
     changes = api.deploy(lab, progress).changes
     assert changes == {"hamysql-cluster-online": {standby: {"cluster": {"old": "stopped", "new": "running"}}}}
-    cluster.wait_healthy()
+    synchronise(cluster)
     assert cluster.active == active
     assert "split" in kept(cluster)

@@ -85,10 +85,10 @@ class Site:
         self.module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(self.module)
         self.module.__opts__, self.module.__context__ = {"test": True, "jid": "1"}, {}
-        self.module.Master = lambda opts: SimpleNamespace(
+        self.module.deployments.Master = lambda opts: SimpleNamespace(
             opts=opts, code="same", members=self.members, fire=lambda cluster, data: self.events.append(data)
         )
-        self.module.Lock = lambda opts, cluster, jid: None
+        self.module.deployments.Lock = lambda opts, cluster, jid: None
 
     def members(self, cluster):
         return Members("galaxy-db", {"db1": "db1", "db2": "db2"}, self.call, {"db1": "same", "db2": "same"})

@@ -1,0 +1,127 @@
+"""One orchestration's view of its cluster: what its members see, said and still have to do. Shared by all of its phases."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from hamysql import highstate, plan, plan_text
+from hamysql.errors import HamysqlError
+from hamysql.master import Lock, Master
+from hamysql.members import NoAnswer
+
+
+class Failed(HamysqlError):
+    """States failed on some node; ``changes`` are those that were made all the same."""
+
+    def __init__(self, message: str, changes: Mapping[str, Any]) -> None:
+        super().__init__(message)
+        self.changes = dict(changes)
+
+
+class Deployment:
+    """The cluster that an orchestration works on, from its first phase to its last.
+
+    opts
+        Salt's options of the orchestration.
+    cluster
+        The cluster's name; None where the master's minions form only one.
+    jid
+        The orchestration's job.
+    """
+
+    def __init__(self, opts: Mapping[str, Any], cluster: str | None, jid: str) -> None:
+        self.master = Master(opts)
+        self.members = self.master.members(cluster)
+        self.lock = Lock(self.master.opts, self.members.cluster, jid)
+        self.jid = jid
+        self.test = bool(opts["test"])
+        self.started = time.monotonic()
+        self.changed = 0
+        self._survey: dict[str, Any] = {}
+        self.window = (0.0, 0.0)
+        self._pending: dict[str, Any] = {}
+
+    def survey(self) -> dict[str, Any]:
+        """What every member sees (``hamysql_node.survey``), asked again only after something may have changed."""
+        if not self._survey:
+            asked = time.time()
+            self._survey = self.members.ask("hamysql_node.survey")
+            self.window = (asked, time.time())
+        return self._survey
+
+    def pending(self) -> dict[str, Any]:
+        """What every member finds left to do in the running cluster (``hamysql_node.pending``): one job for three phases."""
+        if not self._pending:
+            self._pending = self.members.ask("hamysql_node.pending")
+        return self._pending
+
+    def nothing_left(self, what: str) -> bool:
+        """Whether somebody can tell what is left of ``what``, and nobody finds anything; asked only where all was in place."""
+        if self.changed:
+            return False
+        answers = [found[what] for found in self.pending().values() if found[what] is not None]
+        return bool(answers) and not any(answers)
+
+    def look_again(self) -> None:
+        """Forget what the members said."""
+        self._survey = {}
+        self._pending = {}
+
+    @property
+    def first(self) -> Mapping[str, Any]:
+        """The settings of the first node: what is common to all."""
+        settings: Mapping[str, Any] = next(iter(self.survey().values()))["settings"]
+        return settings
+
+    def say(self, state: str, phase: str, text: str = "", **data: Any) -> None:
+        """Fire one progress event."""
+        self.master.fire(self.members.cluster, {"jid": self.jid, "state": state, "phase": phase, "text": text, **data})
+
+
+def apply(deployment: Deployment, sls: str, nodes: Sequence[str] = ()) -> dict[str, Any]:
+    """``state.apply sls`` on nodes (all by default); raises :class:`Failed` with every failed state.
+
+    Returns ``{node: {state id: changes}}``, with ``test=True`` ``{node: [the plan's entries]}`` (:mod:`hamysql.plan_text`).
+    """
+    returned = deployment.members.ask("state.apply", nodes, mods=sls, test=deployment.test, queue=True)
+    outcomes = {node: highstate.summarise(value) for node, value in returned.items()}
+    changes = {node: dict(outcome.changes) for node, outcome in outcomes.items() if outcome.changes}
+    failures = [f"{node}: {failure}" for node, outcome in outcomes.items() for failure in outcome.failures]
+    if failures:
+        raise Failed("\n".join(failures), changes)
+    if deployment.test:
+        return {node: entries for node, value in returned.items() if (entries := plan_text.states(value))}
+    return changes
+
+
+def storage_plan(deployment: Deployment) -> Any:
+    """The steps that the members' storage needs; see :func:`hamysql.plan.storage`."""
+    return plan.storage(*plan.from_surveys(deployment.survey(), deployment.jid))
+
+
+def warnings(deployment: Deployment) -> list[str]:
+    """What every run has to say of the pillar and of the replicas."""
+    return [*deployment.first["warnings"], *plan.warnings(*plan.from_surveys(deployment.survey(), deployment.jid))]
+
+
+def is_current(deployment: Deployment) -> bool:
+    """Whether all members have the formula's code and their pillar as the master has them: nothing is to be synchronised."""
+    try:
+        surveys = deployment.survey()
+    except NoAnswer as exc:
+        if exc.silent:  # asking them again would only take as long again, and the others may well be put right
+            raise NoAnswer(exc.silent, {}) from None
+        return False  # a new minion without modules, or one with a stale and wrong pillar
+    pillars = deployment.members.pillars
+    return all(
+        survey.get("code") == deployment.master.code and survey.get("pillar") == pillars[node]
+        for node, survey in surveys.items()
+    )
+
+
+def counted(changes: Mapping[str, Sequence[Any] | Mapping[str, Any]], what: str) -> str:
+    """How many there are of ``what``, a plural: "no changes", "1 change", "7 changes"."""
+    count = sum(len(change) for change in changes.values())
+    return f"{count or 'no'} {what.removesuffix('s') if count == 1 else what}"
