@@ -71,6 +71,8 @@ def move(node, timeout=900):
     """
     Move the service to a node, through pacemaker, and leave it there: no constraint stays behind.
 
+    Run on the node that serves, it has the server write its dirty pages first, so that it stops sooner.
+
     node
         The name of a node.
     timeout
@@ -97,13 +99,16 @@ def move(node, timeout=900):
     if hands:
         raise Refused("nothing is moved while this is so:\n" + "\n".join(f"  - {hand}" for hand in hands))
     site = __salt__["hamysql.config"]()
+    # While it still serves: what is written now, the shutdown does not have to write while nobody serves.
+    flushed = __salt__["hamysql_mysql.flush"]()
     until = time.time() + 1.5 * timeout
-    cib_tools.apply(run, lambda _: cib_move.desired(site, node, until))
     try:
+        cib_tools.apply(run, lambda _: cib_move.desired(site, node, until))
         what = f"pacemaker runs the database on {node}"
         wait.until(place, lambda seen: seen == node, what, timeout=timeout, interval=2, describe=_place_in_words)
     finally:
         cib_tools.apply(run, _wanted)
+        __salt__["hamysql_mysql.unflush"](flushed["max_dirty_pages_pct"])
     return True
 
 

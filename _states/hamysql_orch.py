@@ -284,7 +284,8 @@ def _roll(deployment, names, steps, timeout):
 def _restart(deployment, names, step, timeout):
     if step.action == rolling.SWITCH_OVER:
         deployment.members.ask("hamysql_rolling.check_options", [step.node])
-        deployment.members.ask("hamysql_cib.move", [step.node], node=step.node)
+        # On the node that serves: its server is flushed first.
+        deployment.members.ask("hamysql_cib.move", _serving(deployment)[:1] or [step.node], node=step.node)
     else:
         deployment.members.ask("hamysql_rolling.restart", [step.node])
     deployment.members.ask("hamysql_rolling.wait_whole", [step.node], nodes=names, timeout=timeout)

@@ -95,6 +95,12 @@ def level(on: str) -> str:
     return f"{identifier(database)}.{identifier(table)}"
 
 
+# --- flushing ---------------------------------------------------------------------------------------------------
+
+DIRTY_PAGES = "SHOW GLOBAL STATUS LIKE 'Innodb_buffer_pool_pages_dirty';"
+FEW_PAGES = 64  # of 16 KiB: less than what a shutdown writes of its own
+
+
 # --- reading -----------------------------------------------------------------------------------------------------
 
 QUERY = (

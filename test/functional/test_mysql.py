@@ -444,3 +444,33 @@ def test_no_password_reaches_a_command_line_a_log_or_a_change(server, monkeypatc
     assert "CREATE USER 'app'@'%' IDENTIFIED VIA mysql_native_password" in log
     assert seen
     assert "canary" not in f"{log}{seen}{changed}{returned}"
+
+
+def test_dirty_pages_are_written_before_a_move_and_the_setting_comes_back(server):
+    fill = "INSERT INTO f.t SELECT seq, REPEAT('x', 500) FROM f.numbers;"
+    server.sql(
+        "CREATE DATABASE f; CREATE TABLE f.t (a BIGINT PRIMARY KEY, b TEXT); CREATE TABLE f.numbers (seq BIGINT);"
+    )
+    server.sql(
+        "INSERT INTO f.numbers WITH RECURSIVE n AS (SELECT 1 i UNION ALL SELECT i + 1 FROM n WHERE i < 9000) SELECT i FROM n;"
+    )
+    pct = "SELECT @@GLOBAL.innodb_max_dirty_pages_pct;"
+    before = server.sql(pct)
+    server.sql("SET SESSION max_recursive_iterations = 9999;", fill)
+    flushed = server.module.flush(timeout=60)
+    assert flushed["before"] > mysql.FEW_PAGES >= flushed["after"]
+    assert [str(flushed["max_dirty_pages_pct"])] == [str(float(value)) for value in before]
+    assert float(server.sql(pct)[0]) == 0
+    server.module.unflush(flushed["max_dirty_pages_pct"])
+    assert server.sql(pct) == before
+    server.sql("DROP DATABASE f;")
+
+
+def test_where_no_server_runs_nothing_is_flushed(server):
+    running = server.config
+    server.config = {**running, "socket": "/nonexistent/sock"}
+    try:
+        assert server.module.flush(timeout=0) == {"before": 0, "after": 0, "max_dirty_pages_pct": 0.0}
+        assert server.module.unflush(90) is None
+    finally:
+        server.config = running

@@ -59,12 +59,12 @@ class Resource:
             "ping_timeout": "2",
         }
 
-    def call(self, action: str, **parameters: str) -> subprocess.CompletedProcess[str]:
+    def call(self, action: str, patience: float = 90, **parameters: str) -> subprocess.CompletedProcess[str]:
         words = {"CRM_meta_timeout": "60000", **self.parameters, **parameters}
         given = {f"OCF_RESKEY_{name}": value for name, value in words.items()}
         env = {**os.environ, **given, "HA_RSCTMP": f"{self.folder}/tmp", "OCF_RESOURCE_INSTANCE": "p_mysql"}
         return subprocess.run(
-            ["sh", str(AGENT), *action.split()], env=env, capture_output=True, text=True, timeout=90, check=False
+            ["sh", str(AGENT), *action.split()], env=env, capture_output=True, text=True, timeout=patience, check=False
         )
 
     def does(self, action: str, **parameters: str) -> int:
@@ -150,6 +150,20 @@ def test_a_server_that_does_not_shut_down_is_killed_when_its_time_is_over(resour
     assert stopped.returncode == SUCCESS
     assert "did not shut down within 1 s and is killed" in stopped.stderr
     assert resource.does("monitor") == NOT_RUNNING
+
+
+def test_a_start_that_was_given_up_in_the_middle_of_a_recovery_leaves_a_server_that_stop_finds(resource):
+    slow = resource.folder / "slow-server"
+    slow.write_text("#!/bin/sh\ntrap '' TERM\nwhile :; do sleep 0.1; done\n")
+    slow.chmod(0o755)
+    with pytest.raises(subprocess.TimeoutExpired):
+        resource.call("start", binary=str(slow), patience=3)
+    pid = resource.pid
+    assert resource.does("monitor", binary=str(slow)) == GENERIC  # there, and it does not answer
+    assert resource.does("stop", binary=str(slow), CRM_meta_timeout="4000") == SUCCESS
+    assert resource.does("monitor", binary=str(slow)) == NOT_RUNNING
+    cmdline = Path(f"/proc/{pid}/cmdline")  # empty: dead, and not buried yet
+    assert not cmdline.exists() or cmdline.read_bytes() == b""
 
 
 def test_a_server_that_refuses_the_login_answers(resource):

@@ -127,11 +127,15 @@ start() {
 			[ -d "$folder" ] || { mkdir -p "$folder" && chown "$user:$group" "$folder"; } ||
 				fail $OCF_ERR_GENERIC "$folder: could not be made"
 		done
-		rm -f "$pid_file" "$socket" "$hung_file"
+		rm -f "$socket" "$hung_file"
+		# The server writes this file only after its crash recovery. A stop in the middle of that, when the start has timed out, has
+		# to find the process; the account, because the server cannot write over root's file.
+		{ : >"$pid_file" && chown "$user:$group" "$pid_file"; } || fail $OCF_ERR_GENERIC "$pid_file: could not be written"
 		# In a session of its own, so that it outlives whoever called.
 		setsid "$binary" --defaults-file="$config" --datadir="$datadir" --socket="$socket" --pid-file="$pid_file" \
 			--log-error="$log" --user="$user" </dev/null >>"$log" 2>&1 &
 		pid=$!
+		echo "$pid" >"$pid_file"
 		# Between fork and exec it has another name; nothing can be said of it before.
 		until alive || [ ! -d "/proc/$pid" ] || zombie; do sleep $POLL; done
 	fi

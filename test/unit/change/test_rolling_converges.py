@@ -77,10 +77,12 @@ class World:
             self.running[node] = self.questions != self.cut_at
             self.old_stack[node] = not self.running[node] and self.old_stack[node]
         if verb == "move":
+            target = arguments["node"]
             assert all(self.running.values())
-            assert node != self.active
-            assert not self.old_stack[node], "the service was moved to a node that has to be restarted still"
-            self.active, self.old_server = node, False
+            assert node == self.active, "the server that is flushed first is another one"
+            assert target != self.active
+            assert not self.old_stack[target], "the service was moved to a node that has to be restarted still"
+            self.active, self.old_server = target, False
             self.moves += 1
         if verb == "wait_whole" and not all(self.running.values()):
             raise NotReady("waited in vain")

@@ -19,8 +19,14 @@ def module(load_module, tools, site, monkeypatch):
         place = module.places.pop(0) if len(module.places) > 1 else module.places[0]
         return {"resources": [{"id": "p_mysql", "role": "Started", "node": place}] if place else []}
 
-    salt = {"hamysql.config": lambda: site, "hamysql_cluster.status": status}
+    def flush():
+        module.flushed.append(cib_move.ID in tools.read())
+        return {"max_dirty_pages_pct": 90.0}
+
+    salt = {"hamysql.config": lambda: site, "hamysql_cluster.status": status, "hamysql_mysql.flush": flush}
+    salt["hamysql_mysql.unflush"] = lambda value: module.flushed.append(value)
     module = load_module("_modules", "hamysql_cib", __salt__=salt)
+    module.flushed = []
     module.places = ["db1"]
     monkeypatch.setattr(module, "run", tools.run)
     module.apply()
@@ -47,6 +53,7 @@ def test_the_service_is_moved_and_nothing_stays_behind(module, tools, constraint
     assert module.move("db2", timeout=30) is True
     assert len(constraints) == 2  # put there, and taken away
     assert cib_move.ID not in tools.read()
+    assert module.flushed == [False, 90.0]  # before anything is moved, and ended wherever the server still runs
     assert module.diff()["changes"] == []
     assert before.count("rsc_location") == tools.read().count("rsc_location")
 
@@ -62,6 +69,7 @@ def test_a_move_that_does_not_end_takes_its_constraint_away_and_says_what_was_se
     with pytest.raises(NotReady, match="pacemaker runs the database on db2; seen last: it runs nowhere"):
         module.move("db2", timeout=0)
     assert cib_move.ID not in tools.read()
+    assert module.flushed == [False, 90.0]
 
 
 def test_a_move_that_was_killed_is_cleared_away_by_the_next_run(module, tools, site):
