@@ -29,7 +29,13 @@ HEAL_TIMEOUT = 300  # seconds until a cluster that a test has left behind broken
 
 
 # What needs bare nodes comes first, then what deploys; the last leave another pillar. All others are 0.
-ORDER = {"test_bare_nodes.py": -3, "test_deployment.py": -2, "test_changes.py": 1}
+ORDER = {
+    "test_bare_nodes.py": -3,
+    "test_deployment.py": -2,
+    "test_changes.py": 1,
+    "test_interrupted.py": 2,
+    "test_third_vote.py": 3,
+}
 
 
 @dataclass(frozen=True)
