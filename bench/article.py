@@ -25,6 +25,7 @@ def settings(pillar: dict[str, Any]) -> dict[str, Any]:
     config = pillar["hamysql"]
     config["fencing"] = {"i_accept_data_loss_without_fencing": True}
     config["corosync"]["token"] = 1000
+    config["storage"]["drbd"]["options"] = {"net": {"ping-int": 10, "ping-timeout": 5, "timeout": 60}}  # DRBD's own
     config["mysql"]["agent"] = "ocf:heartbeat:mysql"
     config["pacemaker"] = {"properties": PROPERTIES, "operations": {"p_mysql": SERVER}}
     return pillar
