@@ -26,6 +26,11 @@ from lab.lifecycle import leftovers
 TEST_DIR = PROJECT / ".lab" / "test"
 FIGURES = pytest.StashKey[list[str]]()
 HEAL_TIMEOUT = 300  # seconds until a cluster that a test has left behind broken must be healthy again
+# The last lines of a node's daemons and of DRBD; Salt 3008 reports each of its own tasks that it lets go of at exit.
+JOURNAL = (
+    "journalctl -b --no-pager -o short -u corosync -u pacemaker -u salt-minion"
+    " | grep -vE 'Task was destroyed|task: <Task' | tail -n 40; journalctl -b -k --no-pager -o short | grep drbd | tail -n 60"
+)
 
 
 # What needs bare nodes comes first, then what deploys; the last leave another pillar. All others are 0.
@@ -207,10 +212,9 @@ def pytest_runtest_makereport(
     if report.failed and lab is not None:
         report.sections.append(("status of the lab", json.dumps(api.status(lab), indent=2)))
         for name in lab.topology.names:
-            command = "journalctl -b --no-pager -n 60 -u corosync -u pacemaker -u salt-minion"
             try:
-                text = api.ssh(lab, name, command, check=False, timeout=30)
+                text = api.ssh(lab, name, JOURNAL, check=False, timeout=30)
             except api.LabError as exc:
                 text = str(exc)
-            report.sections.append((f"journal of {name}", text))
+            report.sections.append((f"journal and kernel of {name}", text))
     return report

@@ -10,6 +10,7 @@ import subprocess
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +91,12 @@ class Witness:
         with ThreadPoolExecutor() as threads:
             looks = threads.map(self._on_node(texts), self.lab.topology.names)
         return [*places, *(place for look in looks for place in look)]
+
+    def shown(self, texts: list[str]) -> str:
+        """The command lines that had one of the texts as an argument, with stars in its place: why a test failed."""
+        lines = {f"{name}: {line.decode(errors='replace')}" for name, seen in self.lines.items() for line in seen}
+        hidden = {line: reduce(lambda shown, text: shown.replace(text, "***"), texts, line) for line in lines}
+        return "\n".join(sorted(shown for line, shown in hidden.items() if shown != line))
 
     @staticmethod
     def _program(line: bytes) -> str:
