@@ -226,18 +226,24 @@ def take_over(peer_is_off=None, timeout=180):
         run(["stonith_admin", "--confirm", site["peer"]])
         # A replica that has not seen its peer since it started is only Consistent, and DRBD's handler keeps it from being promoted:
         # that the peer has nothing newer is what the operator has just said (crm-fence-peer.sh, "operator intervention").
-        run(["drbdadm", "primary", "--force", site["storage"]["drbd"]["resource"]], timeout=300)
-        __salt__["hamysql_drbd.release"]()
+        # Not --force: that begins a new generation even where one has begun since the peer was lost, and forgets the one that
+        # the peer has (DRBD 8.4: "bm UUID was already set"). The two would take each other for unrelated data.
+        relax()
+        try:
+            run(["drbdadm", "primary", site["storage"]["drbd"]["resource"]], timeout=300)
+            __salt__["hamysql_drbd.release"]()
+        finally:
+            restore()
     run(["corosync-cmapctl", "-s", "quorum.cancel_wait_for_all", "u8", "1"])
     return True
 
 
 def relax():
     """
-    Have DRBD's kernel module here go on writing without its peer, until ``restore``: for making the first data.
+    Have DRBD's kernel module here do without its peer, and ask nobody, until ``restore``.
 
-    There is no cluster yet that could fence a peer which is lost meanwhile, and no data either that anybody could lose; held
-    writes would only hang. Until ``drbdadm adjust`` the configuration file is not asked.
+    For making the first data: there is no cluster yet that could fence a peer which is lost meanwhile, and no data either that
+    anybody could lose; held writes would only hang. And for ``take_over``, when an operator has vouched for the peer.
 
     CLI Example:
 
