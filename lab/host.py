@@ -42,6 +42,7 @@ TEST_PROGRAMS = {
     "mariadb": "mariadb-client",
     "ocf-tester": "resource-agents",
     "xmllint": "libxml2-utils",
+    "sfdisk": "fdisk",
     "shellcheck": "shellcheck",
 }
 NEED_DISK_MIB = 6000
