@@ -61,7 +61,8 @@ def restart(timeout=900):
     site = __salt__["hamysql.config"]()
     here = site["self"]
     resources = __salt__["hamysql_cluster.status"]()["resources"]
-    serving = [item["id"] for item in resources if item["node"] == here and item["parent"] == "g_mysql"]
+    service = {"g_mysql", "p_ip_mysql"}
+    serving = [item["id"] for item in resources if item["node"] == here and service & {item["id"], item["parent"]}]
     if serving or __salt__["hamysql_mysql.active"]():
         raise Refused(f"{here} runs the service; move it first: `salt {here} hamysql_cib.move {site['peer']}`")
     __salt__["hamysql_cluster.stop"](timeout=timeout)

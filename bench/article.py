@@ -1,11 +1,12 @@
 """The settings of the procedure that hamysql replaces, for the lab: what `bench.failover` compares hamysql's defaults with.
 
-Its token of 1 s, no fencing, no say of the quorum, pacemaker's own load threshold, and the stock agent for the database. The
-group is the same in both: address, file system, server. Its ``lsb:mysqld`` has no counterpart on a system without init scripts.
+Its token of 1 s, no fencing, no say of the quorum, pacemaker's own load threshold, the stock agent for the database, and one group:
+address, file system, server, one after the other. Its ``lsb:mysqld`` has no counterpart on a system without init scripts.
 """
 
 from __future__ import annotations
 
+import xml.etree.ElementTree as ET
 from typing import Any
 
 PROPERTIES = {
@@ -29,3 +30,24 @@ def settings(pillar: dict[str, Any]) -> dict[str, Any]:
     config["mysql"]["agent"] = "ocf:heartbeat:mysql"
     config["pacemaker"] = {"properties": PROPERTIES, "operations": {"p_mysql": SERVER}}
     return pillar
+
+
+def regrouped(cib: str) -> str:
+    """The CIB of a deployed cluster with the address as the first member of the group: no pillar asks for that."""
+    root = ET.fromstring(cib)
+    resources, constraints = root.find("configuration/resources"), root.find("configuration/constraints")
+    assert resources is not None
+    assert constraints is not None
+    address, group = (resources.find(f"*[@id='{name}']") for name in ("p_ip_mysql", "g_mysql"))
+    assert address is not None
+    assert group is not None
+    resources.remove(address)
+    group.insert(0, address)
+    for name in ("c_ip_with_mysql", "o_ip_before_mysql"):
+        found = constraints.find(f"*[@id='{name}']")
+        assert found is not None
+        constraints.remove(found)
+        for tag in root.iterfind("configuration/tags/tag"):
+            for reference in tag.findall(f"obj_ref[@id='{name}']"):
+                tag.remove(reference)
+    return ET.tostring(root, "unicode")

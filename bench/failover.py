@@ -160,6 +160,9 @@ def deploy(lab: api.Lab, settings: str, progress: api.Progress) -> Bench:
     path.write_text(yaml.safe_dump(pillar, sort_keys=False))
     api.up(lab, progress, pillar=path, fresh=True)
     api.deploy(lab, progress)
+    if settings == "article":
+        changed = article.regrouped(api.ssh(lab, "db1", "cibadmin --query"))
+        api.ssh(lab, "db1", "cibadmin --replace --xml-pipe", stdin=changed)
     return Bench(lab, settings)
 
 

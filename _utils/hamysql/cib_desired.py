@@ -26,9 +26,14 @@ def desired(config: Mapping[str, Any]) -> ET.Element:
 
     root = ET.Element("configuration")
     resources, constraints = ET.SubElement(root, "resources"), ET.SubElement(root, "constraints")
-    group = ET.SubElement(resources, "group", id="g_mysql")
+    # The address does not wait for DRBD and the file system, only the server does, and it binds to the address.
     ip = {"ip": vip["address"], "cidr_netmask": vip["prefix"], "nic": vip["interface"]}
-    group.append(primitive("p_ip_mysql", "ocf:heartbeat:IPaddr2", ip))
+    resources.append(primitive("p_ip_mysql", "ocf:heartbeat:IPaddr2", ip))
+    near = {"rsc": "p_ip_mysql", "with-rsc": "g_mysql"}
+    ET.SubElement(constraints, "rsc_colocation", id="c_ip_with_mysql", score="INFINITY", **near)  # type: ignore[arg-type]
+    bound = {"first": "p_ip_mysql", "then": "p_mysql"}
+    ET.SubElement(constraints, "rsc_order", id="o_ip_before_mysql", kind="Mandatory", **bound)  # type: ignore[arg-type]
+    group = ET.SubElement(resources, "group", id="g_mysql")
     mount = {name: filesystem[name] for name in ("device", "directory")}
     mount |= {"fstype": filesystem["type"], "options": filesystem["options"]}
     group.append(primitive("p_fs_mysql", "ocf:heartbeat:Filesystem", mount))

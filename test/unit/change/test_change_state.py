@@ -132,7 +132,11 @@ def test_a_standby_is_restarted(module):
 @pytest.mark.parametrize("module", ["hamysql_rolling"], indirect=True)
 @pytest.mark.parametrize(
     ("resources", "database"),
-    [([{"id": "p_ip_mysql", "node": "db2", "parent": "g_mysql"}], False), ([], True)],
+    [
+        ([{"id": "p_fs_mysql", "node": "db2", "parent": "g_mysql"}], False),
+        ([{"id": "p_ip_mysql", "node": "db2", "parent": ""}], False),
+        ([], True),
+    ],
 )
 def test_the_node_that_serves_is_not_restarted(module, resources, database):
     module.resources, module.database = resources, database

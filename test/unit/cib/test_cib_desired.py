@@ -52,13 +52,17 @@ def test_the_promotable_clone_is_a_clone_with_these_meta_attributes(desired):
     ]
 
 
-def test_the_group_has_the_articles_order(desired):
+def test_the_address_waits_for_nothing_and_the_server_for_all(desired):
     members = [child.get("id") for child in by_id(desired, "g_mysql")]
-    assert members == ["p_ip_mysql", "p_fs_mysql", "p_mysql"]
+    assert members == ["p_fs_mysql", "p_mysql"]
+    orders = [(order.get("first"), order.get("then")) for order in desired.iter("rsc_order")]
+    assert orders == [("p_ip_mysql", "p_mysql"), ("ms_drbd_mysql", "g_mysql")]
 
 
 def test_the_constraints_are_exactly_these(desired):
     assert [xml(constraint) for constraint in desired.find("constraints")] == [
+        '<rsc_colocation id="c_ip_with_mysql" score="INFINITY" rsc="p_ip_mysql" with-rsc="g_mysql" />',
+        '<rsc_order id="o_ip_before_mysql" kind="Mandatory" first="p_ip_mysql" then="p_mysql" />',
         '<rsc_colocation id="c_mysql_on_drbd" score="INFINITY" rsc="g_mysql" with-rsc="ms_drbd_mysql"'
         ' with-rsc-role="Promoted" />',
         '<rsc_order id="o_drbd_before_mysql" kind="Mandatory" first="ms_drbd_mysql" first-action="promote"'
@@ -129,7 +133,7 @@ def test_no_secret_is_in_it(desired, site):
 )
 def test_the_role_names_are_those_of_the_schema(desired, make_cib, schema, promoted, unpromoted):
     root = ET.fromstring(cib.plan(make_cib(schema=schema), desired).xml)
-    assert root.find(".//rsc_colocation").get("with-rsc-role") == promoted
+    assert by_id(root, "c_mysql_on_drbd").get("with-rsc-role") == promoted
     assert [op.get("role") for op in root.iter("op") if op.get("role")] == [promoted, unpromoted]
 
 
@@ -144,7 +148,7 @@ def test_crm_shows_the_articles_lines(tools, desired):
     tools.write(cib.plan(tools.read(), desired).xml)
     shown = tools.run(["crm", "configure", "show"]).stdout.replace("\\\n\t", "")
     lines = [" ".join(line.split()) for line in shown.splitlines()]
-    assert "group g_mysql p_ip_mysql p_fs_mysql p_mysql" in lines
+    assert "group g_mysql p_fs_mysql p_mysql" in lines
     assert "colocation c_mysql_on_drbd inf: g_mysql ms_drbd_mysql:Promoted" in lines
     assert "order o_drbd_before_mysql Mandatory: ms_drbd_mysql:promote g_mysql:start" in lines
     for start in (
@@ -155,7 +159,7 @@ def test_crm_shows_the_articles_lines(tools, desired):
         "clone ms_drbd_mysql p_drbd_mysql meta promotable=true notify=true clone-max=2",
         "property cib-bootstrap-options: no-quorum-policy=stop pe-warn-series-max=1000",
         "rsc_defaults rsc-options: resource-stickiness=100",
-        "tag hamysql g_mysql p_ip_mysql",
+        "tag hamysql p_ip_mysql g_mysql",
     ):
         assert [line for line in lines if line.startswith(start)], f"{start} is not in:\n{shown}"
 

@@ -75,7 +75,7 @@ def test_without_a_text_nothing_is_asked_of_crm(tools, load):
 @pytest.mark.parametrize(
     ("text", "touched"),
     [
-        ("group g_mysql p_ip_mysql p_fs_mysql", "g_mysql, p_mysql"),
+        ("group g_mysql p_ip_mysql p_fs_mysql", "p_ip_mysql, g_mysql, p_mysql"),
         ("property cluster-recheck-interval=9min", "cib-bootstrap-options-cluster-recheck-interval"),
         ("node 1: db1 attributes colour=blue", "the attributes of nodes"),
     ],

@@ -43,11 +43,11 @@ def test_the_module_applies_and_reports_in_plain_data(module):
     done = module.apply()
     assert done == diff
     assert json.loads(json.dumps(done)) == done
-    assert done["changes"][0] == {
+    assert next(change for change in done["changes"] if change["id"] == "g_mysql") == {
         "kind": "added",
         "id": "g_mysql",
         "old": "",
-        "new": "group g_mysql p_ip_mysql p_fs_mysql p_mysql",
+        "new": "group g_mysql p_fs_mysql p_mysql",
     }
     assert module.apply() == NOTHING
     assert module.drift() == []

@@ -1,0 +1,21 @@
+"""The failover bench's cluster with the article's group."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+
+from bench import article
+from hamysql import cib
+
+
+def test_the_article_s_cluster_starts_one_after_the_other(tools, desired):
+    """hamysql's own CIB, regrouped: the group of the article, and pacemaker's tools accept it."""
+    ours = cib.plan(tools.read(), desired).xml
+    changed = ET.fromstring(article.regrouped(ours))
+    group = changed.find(".//group[@id='g_mysql']")
+    assert [member.get("id") for member in group] == ["p_ip_mysql", "p_fs_mysql", "p_mysql"]
+    assert not [
+        element for element in changed.iter() if "ip_" in element.get("id", "") and element.tag.startswith("rsc_")
+    ]
+    tools.write(ET.tostring(changed, "unicode"))
+    tools.run(["crm_verify", "--live-check"])
