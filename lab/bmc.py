@@ -93,14 +93,9 @@ def listening(lab: Lab, item: Node) -> bool:
 def processes(lab: Lab) -> dict[str, int]:
     """The BMCs that run: ``{node: pid}``."""
     found = {}
-    for pid in network.pids(lab):
-        try:
-            with open(f"/proc/{pid}/cmdline", "rb") as file:
-                words = file.read().split(b"\0")
-        except OSError:  # it ended meanwhile
-            continue
-        if b"lab.bmc" in words:
-            found[words[words.index(b"lab.bmc") + 1].decode()] = pid
+    for pid, words in network.commands(lab).items():
+        if "lab.bmc" in words:
+            found[words[words.index("lab.bmc") + 1]] = pid
     return found
 
 

@@ -10,6 +10,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -109,14 +110,11 @@ def kill_orchestration(lab: Lab) -> int:
     Returns how many processes it had; 0 where none runs.
     """
     killed = 0
-    for pid in network.pids(lab):
-        try:
-            words = Path(f"/proc/{pid}/cmdline").read_text().split("\0")
-            if "state.orchestrate" in words:
+    for pid, words in network.commands(lab).items():
+        if "state.orchestrate" in words:
+            with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
                 killed += 1
-        except (FileNotFoundError, ProcessLookupError):
-            continue
     return killed
 
 

@@ -32,6 +32,22 @@ def pids(lab: Lab) -> list[int]:
     return [int(word) for word in run(["ip", "netns", "pids", lab.namespace], check=False).stdout.split()]
 
 
+def commands(lab: Lab) -> dict[int, list[str]]:
+    """The command line of each process in the namespace, by its id."""
+    found = {}
+    for pid in pids(lab):
+        try:
+            found[pid] = words(Path(f"/proc/{pid}/cmdline").read_bytes())
+        except OSError:  # it ended meanwhile
+            continue
+    return found
+
+
+def words(cmdline: bytes) -> list[str]:
+    """A command line from /proc; a process that has given itself a title (Salt's do) has a text with blanks there."""
+    return cmdline.replace(b"\0", b" ").decode(errors="replace").split()
+
+
 def up(lab: Lab) -> None:
     """Make what is missing of the namespace, bridges and taps; what is there stays as it is."""
     if not exists(lab):

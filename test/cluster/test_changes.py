@@ -175,7 +175,7 @@ def test_the_orchestration_restarts_the_standby_first_also_when_it_is_killed_hal
     with pytest.raises(api.LabError):
         api.orchestrate(lab, progress, watch=kill)
     assert restarted == [standby]
-    assert killed
+    assert sum(killed) > 0
     result = api.deploy(lab, progress)
     probe.stop()
     outcome = probe.finish()

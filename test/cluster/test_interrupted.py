@@ -24,12 +24,12 @@ class Once:
     """Do something when a moment comes, and only the first time."""
 
     def __init__(self, moment, do):
-        self.moment, self.do, self.came = moment, do, False
+        self.moment, self.do, self.came, self.did = moment, do, False, None
 
     def __call__(self, line):
         if line.strip().startswith(self.moment) and not self.came:
             self.came = True
-            self.do()
+            self.did = self.do()
 
 
 def _converged(lab, progress):
@@ -48,7 +48,7 @@ def test_killed_at_each_moment_and_run_again_it_converges(lab, progress, figures
         try:
             result = api.orchestrate(lab, progress, watch=kill)
         except api.LabError:
-            assert kill.came  # nothing but the kill keeps an orchestration from returning its states
+            assert kill.did  # nothing but the kill keeps an orchestration from returning its states
         else:
             # An earlier kill came when the job was on its way already, so this step had nothing left to do.
             assert not kill.came

@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
+import subprocess
+import sys
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
 import yaml
 
-from lab import bmc, client, deploy, host, image, lifecycle, node, repo, salt, settings, snapshot, status
+from lab import bmc, client, deploy, host, image, lifecycle, network, node, repo, salt, settings, snapshot, status
 from lab.__main__ import main
 from lab.context import Lab
 from lab.errors import HostError, LabError
@@ -254,3 +257,23 @@ def test_both_nodes_see_the_same_shared_disk_and_lock_only_their_own(lab: Lab) -
     assert shared == same
     assert shared.startswith("ubdcc=")
     assert (lab.dir / "nodes" / "lun.img").stat().st_size == 8 << 20
+
+
+@pytest.mark.parametrize(
+    "title", ["", "from setproctitle import setproctitle as t; t('salt-run state.orchestrate x MainProcess')"]
+)
+def test_an_orchestration_is_killed_whether_or_not_its_process_has_given_itself_a_title(
+    lab, monkeypatch, title
+) -> None:
+    code = f"{title}\nprint(flush=True)\nimport time\ntime.sleep(60)"
+    words = [] if title else ["state.orchestrate", "hamysql.orch"]
+    process = subprocess.Popen([sys.executable, "-c", code, *words], stdout=subprocess.PIPE)
+    try:
+        assert process.stdout is not None
+        process.stdout.readline()
+        monkeypatch.setattr(network, "pids", lambda lab: [process.pid])
+        assert deploy.kill_orchestration(lab) == 1
+        assert process.wait(timeout=10) == -signal.SIGKILL
+    finally:
+        process.kill()
+        process.communicate()
