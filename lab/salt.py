@@ -24,6 +24,8 @@ interface: {address}
 user: root
 pki_dir: {salt}/pki
 cachedir: {salt}/cache
+# Not below cachedir by itself: two labs would have one folder, and each the other's modules.
+extension_modules: {salt}/cache/extmods
 sock_dir: {run}/salt
 pidfile: {run}/salt-master.pid
 log_file: {log}

@@ -277,3 +277,16 @@ def test_an_orchestration_is_killed_whether_or_not_its_process_has_given_itself_
     finally:
         process.kill()
         process.communicate()
+
+
+def test_two_labs_masters_share_no_folder(tmp_path: Path) -> None:
+    from salt.config import master_config
+
+    seen = []
+    for name in ("one", "other"):
+        lab = Lab(dir=tmp_path / name)
+        salt.configure(lab, None)
+        opts = master_config(str(lab.salt / "etc/master"))
+        seen.append({key: opts[key] for key in ("pki_dir", "cachedir", "sock_dir", "extension_modules", "pidfile")})
+    one, other = seen
+    assert not set(one.values()) & set(other.values())
