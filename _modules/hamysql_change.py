@@ -13,10 +13,20 @@ import time
 from pathlib import Path
 from shutil import which
 
-from hamysql import change, change_corosync, change_data, change_drbd, change_mysql, corosync, latch, mysql, wait
+from hamysql import (
+    change,
+    change_corosync,
+    change_data,
+    change_drbd,
+    change_mysql,
+    corosync,
+    drbdadm,
+    latch,
+    mysql,
+    wait,
+)
 from hamysql.command import PATH, run
 from hamysql.errors import CommandFailed, Refused
-from hamysql.schema import MASK
 
 __virtualname__ = "hamysql_change"
 
@@ -161,12 +171,7 @@ def _drbd(site):
 
 
 def _drbdadm(site, *words):
-    """Run drbdadm. It repeats a command that failed, and commands can hold the shared secret."""
-    try:
-        return run(["drbdadm", *words]).stdout
-    except CommandFailed as exc:
-        output = exc.output.replace(site["storage"]["drbd"]["shared_secret"], MASK)
-        raise CommandFailed(exc.argv, exc.returncode, output) from None
+    return drbdadm.call(run, site["storage"]["drbd"]["shared_secret"], *words).stdout
 
 
 # --- the database

@@ -24,7 +24,7 @@ from hamysql.members import Answer, Members
 from hamysql.replica import Latch
 from support import ROOT
 
-DEVICE, DIRECTORY = "/dev/drbd0", "/var/lib/mysql"
+DEVICE, DIRECTORY, SECRET = "/dev/drbd0", "/var/lib/mysql", "canary-of-replication"
 
 
 class PowerCut(BaseException):
@@ -117,6 +117,7 @@ class World:
                     "resource": "mysql",
                     "minor": 0,
                     "device": DEVICE,
+                    "shared_secret": SECRET,
                     "wipe": self.wipe,
                     "initial_sync": self.initial_sync,
                 },
