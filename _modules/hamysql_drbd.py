@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from hamysql import disk, drbd, drbdadm, latch, wait
+from hamysql import disk, drbd, drbdadm, latch, nodelock, wait
 from hamysql.command import run
 from hamysql.errors import CommandFailed, Refused
 from hamysql.replica import Latch, Stage
@@ -123,6 +123,7 @@ def generation():
     }
 
 
+@nodelock.held("create_metadata")
 def create_metadata(run_id=""):
     """
     Write DRBD's metadata to this node's disk (``drbdadm create-md``), if the disk is provably blank.
@@ -172,6 +173,7 @@ def create_metadata(run_id=""):
     return True
 
 
+@nodelock.held("up")
 def up():
     """
     Load the kernel module and configure the resource in the kernel (``drbdadm up``): attach the disk, connect.
@@ -218,6 +220,7 @@ def wait_connected(timeout=60):
     return found.as_dict()
 
 
+@nodelock.held("skip_initial_sync")
 def skip_initial_sync(run_id):
     """
     Declare two new, empty replicas equal (``drbdadm -- --clear-bitmap new-current-uuid``), on the node that is to be seeded.
@@ -256,6 +259,7 @@ def skip_initial_sync(run_id):
     return True
 
 
+@nodelock.held("seed")
 def seed():
     """
     Make this node the source of the first data: ``drbdadm primary --force``, once in the life of a cluster.
@@ -296,6 +300,7 @@ def seed():
     return True
 
 
+@nodelock.held("release")
 def release():
     """
     Hand the device back (``drbdadm secondary``), so that pacemaker can promote where it wants.
@@ -316,6 +321,7 @@ def release():
     return True
 
 
+@nodelock.held("rejoin")
 def rejoin():
     """
     Let DRBD and pacemaker try this node's replaced disk, after they have given up on the old one.

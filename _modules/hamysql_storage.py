@@ -11,7 +11,7 @@ import os
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from hamysql import disk, latch
+from hamysql import disk, latch, nodelock
 from hamysql.command import run
 from hamysql.errors import Refused
 from hamysql.replica import Latch, Stage
@@ -64,6 +64,7 @@ def survey():
     }
 
 
+@nodelock.held("wipe")
 def wipe(found):
     """
     Destroy what is on this node's disk, if the pillar gives up this very disk (``hamysql:storage:drbd:wipe``).
@@ -108,6 +109,7 @@ def wipe(found):
     return True
 
 
+@nodelock.held("adopt")
 def adopt(device_uuid):
     """
     Record that the replica on this node's disk is the cluster's own, where the node has forgotten it (it was installed again).
@@ -158,6 +160,7 @@ def _chosen(site):
     return known
 
 
+@nodelock.held("make_filesystem")
 def make_filesystem():
     """
     Make the file system on the replicated device, on the node that was chosen as the seed, once.
@@ -186,6 +189,7 @@ def _mkfs(filesystem):
     run(argv, timeout=3600)
 
 
+@nodelock.held("initialise_datadir")
 def initialise_datadir():
     """
     Make the empty database in the new file system, on the node that was chosen as the seed, once.
@@ -208,7 +212,7 @@ def initialise_datadir():
     directory = Path(filesystem["directory"])
     directory.mkdir(mode=0o755, parents=True, exist_ok=True)
     if os.path.ismount(directory):
-        source = run(["findmnt", "--noheadings", "--output", "SOURCE", "--mountpoint", str(directory)]).stdout.strip()
+        source = _source(directory)
         if source != filesystem["device"]:
             raise Refused(f"{directory} is a mount point in use already, of {source}")
         # Left behind by an earlier run whose minion was killed in the middle.
@@ -226,11 +230,20 @@ def initialise_datadir():
         argv = [mysql["install_db"], f"--user={mysql['user']}", f"--datadir={mysql['datadir']}", "--skip-test-db"]
         run([*argv, "--auth-root-authentication-method=socket"], timeout=600)
         run(["sync", "--file-system", str(directory)], timeout=600)
+        # What the latch says from here on is for good, and a folder of this name is on the root file system as well.
+        there = os.path.ismount(directory) and _source(directory) == filesystem["device"]
+        if not there or "mysql" not in os.listdir(directory):
+            raise Refused(f"{mysql['install_db']} has ended, and {filesystem['device']} holds no database: run again")
     finally:
         if os.path.ismount(directory):
             run(["umount", str(directory)])
     latch.write(replace(known, stage=Stage.DATADIR))
     return True
+
+
+def _source(directory):
+    """What is mounted there."""
+    return run(["findmnt", "--noheadings", "--output", "SOURCE", "--mountpoint", str(directory)]).stdout.strip()
 
 
 def _mount(filesystem):
@@ -246,6 +259,7 @@ def _mount(filesystem):
     run(argv)
 
 
+@nodelock.held("seal")
 def seal():
     """
     Record that this node's replica belongs to an initialised cluster: nothing will ever be made on it again.

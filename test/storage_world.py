@@ -178,7 +178,7 @@ class World:
 
     def _listing(self, node: Node) -> list[str]:
         assert node.mounted, "the root file system's folder was looked at, not the replicated one"
-        return ["ibdata1"] if node.disk.volume.database else []
+        return {"": [], "half": ["ibdata1"], "complete": ["ibdata1", "mysql"]}[node.disk.volume.database]
 
     # --- DRBD
 
