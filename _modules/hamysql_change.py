@@ -8,7 +8,6 @@ stops or restarts anything; ``hamysql_rolling`` does.
 from __future__ import annotations
 
 import os
-import tempfile
 import time
 from pathlib import Path
 from shutil import which
@@ -20,6 +19,7 @@ from hamysql import (
     change_drbd,
     change_mysql,
     corosync,
+    disk,
     drbdadm,
     latch,
     mysql,
@@ -99,7 +99,8 @@ def apply():
     if change.COROSYNC in scopes:
         _reload_corosync(site)
     if change.DRBD in scopes:
-        _drbdadm(site, "adjust", site["storage"]["drbd"]["resource"])
+        running = change_drbd.parse_show(run(["drbdsetup", "show", site["storage"]["drbd"]["resource"]]).stdout)
+        _adjust(_with_disk(site, running) if running else site)
     if change.MYSQL in scopes:
         _set_variables(site["mysql"])
     return {item.path: {"old": item.old, "new": item.new} for item in live}
@@ -111,7 +112,14 @@ def apply():
 def _data(site):
     cib = CIB.read_text(encoding="utf-8") if CIB.exists() else None
     latches = [latch.read(path.stem) for path in sorted(latch.FOLDER.glob("*.json"))]
-    return change_data.pending(site, cib, latches)
+    return change_data.pending(site, cib, latches, _device_uuid(site["storage"]["drbd"]["disk"], latches))
+
+
+def _device_uuid(device, latches):
+    """Of the DRBD metadata on the disk that the pillar names; looked for only where a latch has another name for its disk."""
+    if all(known.disk == device for known in latches) or disk.size(run, device) is None:
+        return ""
+    return next((found.uuid for found in disk.signatures(run, device) if found.type == "drbd"), "")
 
 
 # --- corosync
@@ -162,16 +170,23 @@ def _drbd(site):
     full = change_drbd.parse_show(run(["drbdsetup", "show", "--show-defaults", resource]).stdout)
     if running is None or full is None:
         return []
-    # What the pillar says, and not what is in the file yet. In a file of its own, as it holds the shared secret.
-    with tempfile.NamedTemporaryFile("w", prefix="hamysql-", suffix=".conf", encoding="ascii") as file:
-        file.write(change_drbd.config_text(site, __salt__["hamysql_drbd.kernel"]()))
-        file.flush()
-        said = _drbdadm(site, "--config-file", file.name, "--dry-run", "adjust", resource)
-    return list(change_drbd.pending(site, running, full, change_drbd.parse_commands(said)))
+    site = _with_disk(site, running)
+    return list(change_drbd.pending(site, running, full, change_drbd.parse_commands(_adjust(site, "--dry-run"))))
 
 
-def _drbdadm(site, *words):
-    return drbdadm.call(run, site["storage"]["drbd"]["shared_secret"], *words).stdout
+def _with_disk(site, running):
+    """The configuration with the disk's name that the kernel has, where that is the same disk."""
+    wanted = site["storage"]["drbd"]["disk"]
+    same = running.disk.startswith("/") and os.path.realpath(running.disk) == os.path.realpath(wanted)
+    return change_drbd.with_disk(site, running.disk) if same else site
+
+
+def _adjust(site, *words):
+    """``drbdadm adjust`` to what the pillar says, and not to what is in the file: it may not be written yet, and it may have
+    another name for the disk. drbdadm remembers a file for its handlers only where it makes a new device."""
+    drbd, text = site["storage"]["drbd"], change_drbd.config_text(site, __salt__["hamysql_drbd.kernel"]())
+    argv = ["--config-file", "-", *words, "adjust", drbd["resource"]]
+    return drbdadm.call(run, drbd["shared_secret"], *argv, stdin=text).stdout
 
 
 # --- the database

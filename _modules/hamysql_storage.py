@@ -114,14 +114,14 @@ def adopt(device_uuid):
     """
     Record that the replica on this node's disk is the cluster's own, where the node has forgotten it (it was installed again).
 
-    The orchestration does so where the other member holds the same data. By hand it says that a disk which no member
-    knows holds this cluster's data.
+    The orchestration does so where the other member holds the same data, and where the pillar has another name for the disk of
+    the node's own replica, which is only noted. By hand it says that a disk which no member knows holds this cluster's data.
 
     device_uuid
         The UUID of the DRBD metadata on this very disk, as ``wipefs`` and ``salt-run hamysql.plan`` show it.
 
-    Returns ``True`` when it was recorded, ``False`` when it was before. Raises ``Refused`` for a disk without that metadata, or
-    without data, and where this node's latch is about something else.
+    Returns ``True`` when it was recorded, ``False`` when it was before. Raises ``Refused`` for a disk without that metadata, for
+    one without data that the node does not know, and where this node's latch is about something else.
 
     CLI Example:
 
@@ -133,14 +133,18 @@ def adopt(device_uuid):
     resource, device = site["storage"]["drbd"]["resource"], _disk(site)
     known = latch.read(resource)
     wanted = str(device_uuid).lower()
-    if known and known.stage == Stage.INITIALISED and known.device_uuid.lower() == wanted:
+    mine = known is not None and known.device_uuid.lower() == wanted
+    if mine and known.disk == device and known.stage == Stage.INITIALISED:
         return False
-    if known:
+    if known and not (mine and known.disk != device):
         raise Refused(f"this node's latch is about {known.resource} on {known.disk} already ({known.stage.name})")
     signatures = disk.signatures(run, device)
     uuid = next((signature.uuid for signature in signatures if signature.type == "drbd"), "")
     if not uuid or uuid.lower() != wanted:
         raise Refused(f"{device} holds {', '.join(map(str, signatures)) or 'nothing'}, not DRBD metadata {wanted}")
+    if mine:
+        latch.write(replace(known, disk=device))
+        return True
     generation = __salt__["hamysql_drbd.generation"]()
     if not generation or generation["just_created"]:
         raise Refused(f"the replica on {device} has never held data")

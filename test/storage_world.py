@@ -100,6 +100,7 @@ class World:
         self.kill_master_at: int | None = None
         self.no_space = False
         self.wipe: dict[str, str] = {}  # of the pillar
+        self.disk = "/dev/sdb"  # its name for the disks, of the pillar too
         self.initial_sync = "auto"
         self._uuids = itertools.count(0x1000)
         self.runs = itertools.count(20260131120000000000)
@@ -111,7 +112,7 @@ class World:
     def site(self, node: Node) -> dict[str, Any]:
         return {
             "self": node.name,
-            "cluster": {"name": "galaxy-db", "nodes": {name: {"disk": "/dev/sdb"} for name in self.nodes}},
+            "cluster": {"name": "galaxy-db", "nodes": {name: {"disk": self.disk} for name in self.nodes}},
             "storage": {
                 "drbd": {
                     "resource": "mysql",

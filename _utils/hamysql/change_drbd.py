@@ -89,8 +89,22 @@ def parse_commands(text: str) -> tuple[Command, ...]:
     return tuple(found)
 
 
+def with_disk(config: Mapping[str, Any], disk: str) -> dict[str, Any]:
+    """The configuration with this node's disk under the name that the kernel has for it.
+
+    A name is no more than how DRBD found its disk: another one for the same disk changes nothing in service, and is used when
+    DRBD starts the next time. To drbdadm it is another disk, and an adjustment would detach the one and attach the other.
+    """
+    here, cluster, storage = config["self"], config["cluster"], config["storage"]
+    nodes = {**cluster["nodes"], here: {**cluster["nodes"][here], "disk": disk}}
+    drbd = {**storage["drbd"], "disk": disk}
+    named = {**config, "cluster": {**cluster, "nodes": nodes}, "storage": {**storage, "drbd": drbd}}
+    drbd["resource_sections"] = {kernel: drbdconf.build_resource(named, kernel) for kernel in drbdconf.KERNELS}
+    return named
+
+
 def config_text(config: Mapping[str, Any], kernel: str) -> str:
-    """The configuration that the pillar wants, for `drbdadm --config-file`. It holds the shared secret.
+    """The configuration that the pillar wants, for `drbdadm --config-file -`. It holds the shared secret.
 
     kernel
         For which kernel module: one of ``drbdconf.KERNELS``.

@@ -92,7 +92,7 @@ def storage(members: Sequence[Member], wanted: Wanted) -> tuple[Step, ...]:
 
 
 def _clear(members: Sequence[Member], verdicts: Mapping[str, Verdict], wanted: Wanted) -> list[Step]:
-    """Wipe what the pillar gives up, take over what a reinstalled node has forgotten."""
+    """Wipe what the pillar gives up, take over what a reinstalled node has forgotten, note a disk's new name."""
     steps = []
     for member in members:
         if verdicts[member.name].wipe:
@@ -101,6 +101,8 @@ def _clear(members: Sequence[Member], verdicts: Mapping[str, Verdict], wanted: W
             steps.append(Step("wipe", (member.name,), why, found, fresh=True))
         if verdicts[member.name].adopt:
             why = "this node has forgotten its replica, which is of the same data as the other member's"
+            if member.latch is not None:
+                why = f"the disk of its replica had the name {member.latch.disk}, and is {member.disk} now"
             steps.append(Step("adopt", (member.name,), why, {"device_uuid": member.device_uuid}, fresh=True))
     return steps
 
@@ -108,6 +110,8 @@ def _clear(members: Sequence[Member], verdicts: Mapping[str, Verdict], wanted: W
 def _cleared(member: Member, verdict: Verdict, wanted: Wanted) -> Member:
     if verdict.wipe:
         return replace(member, signatures=(), partitions=(), generation=None)
+    if verdict.adopt and member.latch is not None:
+        return replace(member, latch=replace(member.latch, disk=member.disk))
     if verdict.adopt:
         uuid = member.device_uuid or ""
         return replace(

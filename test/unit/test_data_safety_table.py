@@ -270,7 +270,16 @@ def roles_reversed():
 
 @row("our disk under another name")
 def renamed():
-    assert todo(replace(db1(), disk="/dev/disk/by-id/ata-GALAXY_db1"), ours("db2", Stage.INITIALISED, USED)) == []
+    for stage in Stage:
+        first = replace(ours("db1", stage), disk="/dev/disk/by-id/ata-GALAXY_db1")
+        if stage == Stage.CLAIMED:  # it has recorded no metadata yet
+            assert "another disk cannot be named in place" in refusal(first, blank("db2"))[0]
+            continue
+        second = ours("db2", stage)
+        rest = todo(replace(first, disk="/dev/sdb"), second)
+        assert todo(first, second) == [("adopt", ("db1",)), *rest]
+    (step,) = plan.storage([replace(db1(), disk="/dev/disk/by-id/ata-GALAXY_db1"), second], FULL)
+    assert step.why == "the disk of its replica had the name /dev/sdb, and is /dev/disk/by-id/ata-GALAXY_db1 now"
 
 
 @row("another disk is named")

@@ -216,6 +216,35 @@ def test_a_forgotten_replica_is_taken_over_and_keeps_its_rows(name, configured):
     assert world.serve()
 
 
+def test_another_name_of_the_disks_is_noted_and_a_replaced_disk_is_filled_under_it():
+    world = serving(World())
+    world.disk = "/dev/disk/by-path/pci-0000:00:1f.2-ata-1"
+    before = [node.disk.metadata for node in world.nodes.values()]
+    assert world.deploy()["changes"] == {"storage": ["adopt on db1", "adopt on db2"]}
+    assert [node.latch.disk for node in world.nodes.values()] == [world.disk] * 2
+    assert [node.disk.metadata for node in world.nodes.values()] == before
+    assert_done(world)
+    assert world.serve()
+    world.synchronise()
+    world.nodes["db2"].boot()
+    world.nodes["db2"].disk = Disk()
+    assert world.deploy()["changes"] == {"storage": ["create_metadata on db2", "seal on db2"]}
+    assert world.serve()
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_disks_that_get_another_name_in_the_middle_of_a_deployment(moment):
+    for number in range(6, _programs_of_a_deployment() + 1):  # before, the metadata is not recorded on both sides
+        world = World()
+        interrupted(world, number, moment, PowerCut)
+        if any(node.latch is None or node.latch.stage == Stage.CLAIMED for node in world.nodes.values()):
+            continue
+        world.disk = "/dev/disk/by-id/ata-GALAXY"
+        assert_done(deployed(world))
+        assert {node.latch.disk for node in world.nodes.values()} == {world.disk}
+        assert world.serve()
+
+
 def test_full_copies_what_auto_does_not():
     for mode, peer in (("auto", "UpToDate"), ("full", "Inconsistent")):
         world = World()

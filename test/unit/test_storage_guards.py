@@ -132,6 +132,23 @@ def test_a_latch_about_another_disk_is_not_replaced(world, stage):
     refused(world, "adopt", f"already \\({stage.name}\\)", device_uuid=OURS.uuid)
 
 
+@pytest.mark.parametrize("stage", [stage for stage in Stage if stage != Stage.CLAIMED])
+def test_another_name_of_the_node_s_own_disk_is_noted_and_nothing_else(world, stage):
+    world.nodes["db1"].disk.metadata = OURS
+    latched(world, stage, uuid=OURS.uuid.upper())
+    before, world.disk = world.nodes["db1"].latch, "/dev/disk/by-id/ata-GALAXY_1"
+    assert world.perform("db1", "adopt", device_uuid=OURS.uuid) is True
+    assert world.nodes["db1"].latch == replace(before, disk=world.disk)
+
+
+def test_the_name_of_another_disk_is_not_noted(world):
+    world.nodes["db1"].disk.metadata = Metadata("feedfeedfeedfeed", 0x1234)
+    latched(world, Stage.INITIALISED, uuid=OURS.uuid)
+    world.disk = "/dev/sdc"
+    refused(world, "adopt", "/dev/sdc holds drbd .*feedfeedfeedfeed.*, not DRBD metadata", device_uuid=OURS.uuid)
+    refused(world, "adopt", "this node's latch is about mysql on /dev/sdb already", device_uuid="feedfeedfeedfeed")
+
+
 # --- leaving the first synchronisation out
 
 

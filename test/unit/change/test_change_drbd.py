@@ -96,6 +96,55 @@ def test_what_an_operator_has_taken_apart_is_not_put_together_by_a_change(pendin
     assert [item[:2] for item in pending(site(rate="20M"), show)] == [("restart", "hamysql:storage:drbd:rate")]
 
 
+@real
+def test_to_drbdadm_another_name_is_another_disk_so_the_kernel_s_is_kept(pending):
+    """With the pillar's name it would detach the disk from under the database, and attach it again."""
+    renamed = site(disk="/dev/disk/by-id/ata-GALAXY")
+    assert ("refused", "hamysql:storage:drbd:disk", "/dev/ubdb", "/dev/disk/by-id/ata-GALAXY") in pending(renamed)
+    assert pending(change_drbd.with_disk(renamed, "/dev/ubdb")) == []
+    wanted = site(disk="/dev/disk/by-id/ata-GALAXY", rate="20M", on_io_error="pass_on")
+    assert {item[:2] for item in pending(change_drbd.with_disk(wanted, "/dev/ubdb"))} == {
+        ("live", "hamysql:storage:drbd:rate"),
+        ("live", "hamysql:storage:drbd:on_io_error"),
+    }
+
+
+# The kernel's handlers find their configuration by what drbdadm has noted of a device.
+ADJUST = """
+hostname db1
+ip link set lo up
+ip address add 10.77.1.11/32 dev lo
+mount -t tmpfs none /var/lib/drbd
+mount --bind {folder}/drbdsetup /lib/drbd/drbdsetup-84
+{drbdadm} --config-file - adjust mysql
+ls /var/lib/drbd
+"""
+
+
+@real
+@pytest.mark.skipif(not shutil.which("ip"), reason="needs ip (Debian: iproute2)")
+def test_an_adjustment_from_standard_input_is_not_noted_as_the_configuration_of_the_device(tmp_path):
+    (tmp_path / "show").write_text(SHOW)
+    (tmp_path / "drbdsetup").write_text(
+        f'#!/bin/sh\nif [ "$1" = show ]; then cat {tmp_path}/show; else echo "$1"; fi\nexit 0\n'
+    )
+    (tmp_path / "drbdsetup").chmod(0o755)
+    argv = ["unshare", "--mount", "--uts", "--net", "sh", "-ec", ADJUST.format(folder=tmp_path, drbdadm=DRBDADM)]
+    text = change_drbd.config_text(site(rate="20M"), "8.4")
+    done = subprocess.run(argv, input=text, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout.split()) == (0, ["disk-options"]), done.stderr
+
+
+def test_under_the_kernel_s_name_nothing_else_is_different():
+    renamed = site(disk="/dev/disk/by-id/ata-GALAXY")
+    for kernel in ("8.4", "9"):
+        text = change_drbd.config_text(change_drbd.with_disk(renamed, "/dev/ubdb"), kernel)
+        other = change_drbd.config_text(renamed, kernel)
+        assert [(a, b) for a, b in zip(text.splitlines(), other.splitlines(), strict=True) if a != b] == [
+            ("    disk /dev/ubdb;", "    disk /dev/disk/by-id/ata-GALAXY;")
+        ]
+
+
 @pytest.mark.parametrize(
     ("drbd", "expected"),
     [
