@@ -49,9 +49,9 @@ def pending():
     """
     The settings whose value in service is not the pillar's, of this node. Works before anything is installed.
 
-    Returns a list of ``{"kind": "live", "restart" or "refused", "scope": "corosync", "drbd", "mysql" or "data", "path": of the
-    pillar, "old", "new", "advice"}``; secrets are not in it. What the running database was started with is recorded on the way,
-    as long as its option file still says so.
+    Returns a list of ``{"kind": "live", "both", "restart" or "refused", "scope": "corosync", "drbd", "mysql" or "data", "path": of
+    the pillar, "old", "new", "advice"}``; secrets are not in it. What the running database was started with is recorded on the
+    way, as long as its option file still says so.
 
     CLI Example:
 
@@ -79,9 +79,13 @@ def refused():
     return [str(item) for item in change.of_kind(change.REFUSED, _pending(_site()))]
 
 
-def apply():
+def apply(both=False):
     """
     Let the running services take over what they can without an interruption. The files have to be written before.
+
+    both
+        Whether this is about what both nodes have to take over at the same moment, and nothing else (default: False). The
+        orchestration calls it on both.
 
     corosync reads its file again (on all nodes), ``drbdadm adjust`` changes options of the resource, variables of the database are
     set. Returns ``{path: {"old", "new"}}`` of what was changed. Raises ``Refused`` where a file is not the pillar's yet,
@@ -94,7 +98,7 @@ def apply():
         salt db1 hamysql_change.apply
     """
     site = _site()
-    live = change.of_kind(change.LIVE, _pending(site))
+    live = change.of_kind(change.BOTH if both else change.LIVE, _pending(site))
     scopes = {item.scope for item in live}
     if change.COROSYNC in scopes:
         _reload_corosync(site)

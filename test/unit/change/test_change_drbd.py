@@ -81,10 +81,39 @@ def test_an_option_that_left_the_pillar_goes_back_to_its_default(pending):
 
 
 @real
-def test_a_changed_secret_is_live_and_not_shown(pending):
+def test_a_changed_secret_is_for_both_nodes_at_once_and_not_shown(pending):
     assert pending(site(shared_secret="a-canary")) == [
-        ("live", "hamysql:storage:drbd:shared_secret", "another secret", "the pillar's")
+        ("both", "hamysql:storage:drbd:shared_secret", "another secret", "the pillar's")
     ]
+
+
+COMPARED = [
+    ({"protocol": "B"}, "protocol"),
+    ({"cram_hmac_alg": "sha1"}, "cram_hmac_alg"),
+    *(
+        ({"options": {"net": {name: value}}}, f"options:net:{name}")
+        for name, value in {
+            "after-sb-0pri": "discard-zero-changes",
+            "data-integrity-alg": "sha1",
+            "verify-alg": "sha1",
+            "csums-alg": "sha1",
+        }.items()
+    ),
+]
+
+
+@real
+@pytest.mark.parametrize(("drbd", "path"), COMPARED, ids=[path for _, path in COMPARED])
+def test_so_is_all_that_both_sides_compare_when_they_connect(pending, drbd, path):
+    assert [item[:2] for item in pending(site(**drbd))] == [("both", f"hamysql:storage:drbd:{path}")]
+
+
+@real
+def test_what_is_live_waits_for_it_since_an_adjustment_is_all_or_nothing(pending):
+    assert {item[:2] for item in pending(site(rate="20M", shared_secret="a-canary"))} == {
+        ("both", "hamysql:storage:drbd:rate"),
+        ("both", "hamysql:storage:drbd:shared_secret"),
+    }
 
 
 @real
