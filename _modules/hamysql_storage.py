@@ -65,16 +65,19 @@ def survey():
 
 
 @nodelock.held("wipe")
-def wipe(found):
+def wipe(found, held_elsewhere=False):
     """
     Destroy what is on this node's disk, if the pillar gives up this very disk (``hamysql:storage:drbd:wipe``).
 
     found
         The signatures that are to be destroyed, as ``salt-run hamysql.plan`` shows them, a list of texts: the disk must hold
         exactly these.
+    held_elsewhere
+        Whether another member holds the cluster's data, and this is no replica of it: the plan knows that, a node does not. Without
+        it, DRBD's metadata that has carried data may be a replica that this node has forgotten (default: False).
 
     Returns ``True`` when it was wiped, ``False`` when it is blank. Raises ``Refused`` for a disk that is in use, that the pillar
-    does not name, that holds something else, or hamysql's own replica.
+    does not name, that holds something else, or hamysql's own replica, or what may be one.
 
     CLI Example:
 
@@ -102,6 +105,12 @@ def wipe(found):
     status = __salt__["hamysql_drbd.status"]()
     if uses or status:
         raise Refused(f"{device} is in use: {', '.join(uses) or 'by DRBD'}")
+    generation = __salt__["hamysql_drbd.generation"]()
+    if uuids and not held_elsewhere and not generation.get("just_created"):
+        raise Refused(
+            f"{device} holds DRBD metadata that has carried data, and may be a replica of {options['resource']} that this node has "
+            f"forgotten: the orchestration wipes it where the other member holds the data; by hand, `wipefs --all {device}`"
+        )
     disk.wipe(run, device)
     left = disk.signatures(run, device)
     if left:

@@ -97,8 +97,10 @@ def _clear(members: Sequence[Member], verdicts: Mapping[str, Verdict], wanted: W
     for member in members:
         if verdicts[member.name].wipe:
             why = f"destroys {member.contents} on {member.disk}, because {WIPE} names {wanted.wipe[member.name]}"
-            found = {"found": [str(signature) for signature in member.signatures]}
-            steps.append(Step("wipe", (member.name,), why, found, fresh=True))
+            found = [str(signature) for signature in member.signatures]
+            held = any(other.holds_data for other in members if other is not member)
+            arguments = {"found": found, "held_elsewhere": held}
+            steps.append(Step("wipe", (member.name,), why, arguments, fresh=True))
         if verdicts[member.name].adopt:
             why = "this node has forgotten its replica, which is of the same data as the other member's"
             if member.latch is not None:

@@ -56,7 +56,8 @@ def assert_only_the_key_helps(member: Member, what: str) -> None:
         assert reason.endswith(KEY.format("db2", NAME.format("db2")))
         steps = plan.storage([peer, member], GIVEN_UP)
         assert (steps[0].action, steps[0].nodes, steps[0].fresh) == ("wipe", ("db2",), True)
-        assert steps[0].arguments == {"found": [str(signature) for signature in member.signatures]}
+        shown = [str(signature) for signature in member.signatures]
+        assert steps[0].arguments == {"found": shown, "held_elsewhere": peer.holds_data}
         assert str(member.signatures[0]) in steps[0].why
         assert [(step.action, step.nodes) for step in steps[1:]] == todo(peer, blank("db2"))
         # The key is about this very disk: neither another name, nor the same for another node.

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from storage_world import Disk, MasterKilled, MinionKilled, PowerCut, World
+from storage_world import Disk, MasterKilled, Metadata, MinionKilled, PowerCut, World
 
 from hamysql.disk import Signature
 from hamysql.drbd import JUST_CREATED
@@ -189,6 +189,16 @@ def test_wiping_and_joining_cut_off_anywhere(moment, error):
         assert_done(world)
         assert world.serve()
     assert happened >= (2 if moment == "half" else 6)
+
+
+def test_a_disk_of_another_cluster_is_wiped_where_the_other_member_holds_the_data():
+    world = serving(World())
+    second_hand(world, "db2")
+    world.nodes["db2"].disk.foreign = None
+    world.nodes["db2"].disk.metadata = Metadata("feedfeedfeedfeed", 0xBEEF00, 0, "UpToDate")
+    assert world.deploy()["changes"]["storage"][0] == "wipe on db2"
+    assert_done(world)
+    assert world.serve()
 
 
 def test_a_new_pair_of_used_disks_is_wiped_before_the_first_data_is_made():

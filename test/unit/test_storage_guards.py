@@ -70,6 +70,22 @@ def test_the_nodes_own_replica_is_never_wiped(world):
     )
 
 
+@pytest.mark.parametrize("configured", [True, False], ids=["configured", "installed again"])
+def test_what_may_be_a_replica_that_the_node_has_forgotten_is_not_wiped_by_hand(world, configured):
+    given_up(world, metadata=Metadata("feedfeedfeedfeed", 0x1234)).nodes["db1"].configured = configured
+    found = ["drbd at byte 419426364 (UUID feedfeedfeedfeed)"]
+    refused(
+        world, "wipe", "may be a replica of mysql that this node has forgotten: .*`wipefs --all /dev/sdb`", found=found
+    )
+    # With the word of the plan, which sees all members; its metadata is another cluster's.
+    assert world.perform("db1", "wipe", found=found, held_elsewhere=True) is True
+
+
+def test_metadata_that_never_carried_data_is_no_replica(world):
+    given_up(world, metadata=Metadata("feedfeedfeedfeed"))
+    assert world.perform("db1", "wipe", found=["drbd at byte 419426364 (UUID feedfeedfeedfeed)"]) is True
+
+
 def test_a_disk_in_use_is_not_wiped(world):
     given_up(world, foreign=EXT4)
     node = world.nodes["db1"]
