@@ -8,15 +8,25 @@ stops or restarts anything; ``hamysql_rolling`` does.
 from __future__ import annotations
 
 import os
-import tempfile
 import time
 from pathlib import Path
 from shutil import which
 
-from hamysql import change, change_corosync, change_data, change_drbd, change_mysql, corosync, latch, mysql, wait
+from hamysql import (
+    change,
+    change_corosync,
+    change_data,
+    change_drbd,
+    change_mysql,
+    corosync,
+    disk,
+    drbdadm,
+    latch,
+    mysql,
+    wait,
+)
 from hamysql.command import PATH, run
 from hamysql.errors import CommandFailed, Refused
-from hamysql.schema import MASK
 
 __virtualname__ = "hamysql_change"
 
@@ -39,9 +49,9 @@ def pending():
     """
     The settings whose value in service is not the pillar's, of this node. Works before anything is installed.
 
-    Returns a list of ``{"kind": "live", "restart" or "refused", "scope": "corosync", "drbd", "mysql" or "data", "path": of the
-    pillar, "old", "new", "advice"}``; secrets are not in it. What the running database was started with is recorded on the way,
-    as long as its option file still says so.
+    Returns a list of ``{"kind": "live", "both", "restart" or "refused", "scope": "corosync", "drbd", "mysql" or "data", "path": of
+    the pillar, "old", "new", "advice"}``; secrets are not in it. What the running database was started with is recorded on the
+    way, as long as its option file still says so.
 
     CLI Example:
 
@@ -69,9 +79,13 @@ def refused():
     return [str(item) for item in change.of_kind(change.REFUSED, _pending(_site()))]
 
 
-def apply():
+def apply(both=False):
     """
     Let the running services take over what they can without an interruption. The files have to be written before.
+
+    both
+        Whether this is about what both nodes have to take over at the same moment, and nothing else (default: False). The
+        orchestration calls it on both.
 
     corosync reads its file again (on all nodes), ``drbdadm adjust`` changes options of the resource, variables of the database are
     set. Returns ``{path: {"old", "new"}}`` of what was changed. Raises ``Refused`` where a file is not the pillar's yet,
@@ -84,12 +98,13 @@ def apply():
         salt db1 hamysql_change.apply
     """
     site = _site()
-    live = change.of_kind(change.LIVE, _pending(site))
+    live = change.of_kind(change.BOTH if both else change.LIVE, _pending(site))
     scopes = {item.scope for item in live}
     if change.COROSYNC in scopes:
         _reload_corosync(site)
     if change.DRBD in scopes:
-        _drbdadm(site, "adjust", site["storage"]["drbd"]["resource"])
+        running = change_drbd.parse_show(run(["drbdsetup", "show", site["storage"]["drbd"]["resource"]]).stdout)
+        _adjust(_with_disk(site, running) if running else site)
     if change.MYSQL in scopes:
         _set_variables(site["mysql"])
     return {item.path: {"old": item.old, "new": item.new} for item in live}
@@ -101,7 +116,14 @@ def apply():
 def _data(site):
     cib = CIB.read_text(encoding="utf-8") if CIB.exists() else None
     latches = [latch.read(path.stem) for path in sorted(latch.FOLDER.glob("*.json"))]
-    return change_data.pending(site, cib, latches)
+    return change_data.pending(site, cib, latches, _device_uuid(site["storage"]["drbd"]["disk"], latches))
+
+
+def _device_uuid(device, latches):
+    """Of the DRBD metadata on the disk that the pillar names; looked for only where a latch has another name for its disk."""
+    if all(known.disk == device for known in latches) or disk.size(run, device) is None:
+        return ""
+    return next((found.uuid for found in disk.signatures(run, device) if found.type == "drbd"), "")
 
 
 # --- corosync
@@ -152,21 +174,23 @@ def _drbd(site):
     full = change_drbd.parse_show(run(["drbdsetup", "show", "--show-defaults", resource]).stdout)
     if running is None or full is None:
         return []
-    # What the pillar says, and not what is in the file yet. In a file of its own, as it holds the shared secret.
-    with tempfile.NamedTemporaryFile("w", prefix="hamysql-", suffix=".conf", encoding="ascii") as file:
-        file.write(change_drbd.config_text(site, __salt__["hamysql_drbd.kernel"]()))
-        file.flush()
-        said = _drbdadm(site, "--config-file", file.name, "--dry-run", "adjust", resource)
-    return list(change_drbd.pending(site, running, full, change_drbd.parse_commands(said)))
+    site = _with_disk(site, running)
+    return list(change_drbd.pending(site, running, full, change_drbd.parse_commands(_adjust(site, "--dry-run"))))
 
 
-def _drbdadm(site, *words):
-    """Run drbdadm. It repeats a command that failed, and commands can hold the shared secret."""
-    try:
-        return run(["drbdadm", *words]).stdout
-    except CommandFailed as exc:
-        output = exc.output.replace(site["storage"]["drbd"]["shared_secret"], MASK)
-        raise CommandFailed(exc.argv, exc.returncode, output) from None
+def _with_disk(site, running):
+    """The configuration with the disk's name that the kernel has, where that is the same disk."""
+    wanted = site["storage"]["drbd"]["disk"]
+    same = running.disk.startswith("/") and os.path.realpath(running.disk) == os.path.realpath(wanted)
+    return change_drbd.with_disk(site, running.disk) if same else site
+
+
+def _adjust(site, *words):
+    """``drbdadm adjust`` to what the pillar says, and not to what is in the file: it may not be written yet, and it may have
+    another name for the disk. drbdadm remembers a file for its handlers only where it makes a new device."""
+    drbd, text = site["storage"]["drbd"], change_drbd.config_text(site, __salt__["hamysql_drbd.kernel"]())
+    argv = ["--config-file", "-", *words, "adjust", drbd["resource"]]
+    return drbdadm.call(run, drbd["shared_secret"], *argv, stdin=text).stdout
 
 
 # --- the database

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from hamysql import disk, drbd, latch, wait
+from hamysql import disk, drbd, drbdadm, latch, nodelock, wait
 from hamysql.command import run
 from hamysql.errors import CommandFailed, Refused
 from hamysql.replica import Latch, Stage
@@ -43,7 +43,7 @@ def _generation(site):
     options = site["storage"]["drbd"]
     if Path(f"/etc/drbd.d/{options['resource']}.res").exists():
         try:
-            result = run(["drbdadm", "get-gi", options["resource"]], accept=range(256))
+            result = _drbdadm(options, "get-gi", options["resource"], accept=range(256))
         except CommandFailed:
             result = None
         if result is not None and not result.returncode:
@@ -51,6 +51,10 @@ def _generation(site):
     device = _disk(site)
     size = disk.size(run, device)
     return None if size is None else drbd.read_generation(device, size)
+
+
+def _drbdadm(options, *words, **how):
+    return drbdadm.call(run, options["shared_secret"], *words, **how)
 
 
 def _disk(site):
@@ -119,6 +123,7 @@ def generation():
     }
 
 
+@nodelock.held("create_metadata")
 def create_metadata(run_id=""):
     """
     Write DRBD's metadata to this node's disk (``drbdadm create-md``), if the disk is provably blank.
@@ -162,12 +167,13 @@ def create_metadata(run_id=""):
         # Standard input is empty: drbdmeta cancels wherever it would have to ask. It would, about metadata that has no
         # device UUID: drbdadm writes that with a second program, and was cut off before it.
         force = ["--force"] if metadata else []
-        run(["drbdadm", "create-md", *force, resource], timeout=600)
+        _drbdadm(options, "create-md", *force, resource, timeout=600)
         uuid = next(signature.uuid for signature in disk.signatures(run, device) if signature.type == "drbd")
     latch.write(replace(claim, stage=Stage.METADATA, device_uuid=uuid))
     return True
 
 
+@nodelock.held("up")
 def up():
     """
     Load the kernel module and configure the resource in the kernel (``drbdadm up``): attach the disk, connect.
@@ -184,7 +190,7 @@ def up():
     if _status(options) is not None:
         return False
     run(["modprobe", "drbd"])
-    run(["drbdadm", "up", options["resource"]])
+    _drbdadm(options, "up", options["resource"])
     return True
 
 
@@ -214,6 +220,7 @@ def wait_connected(timeout=60):
     return found.as_dict()
 
 
+@nodelock.held("skip_initial_sync")
 def skip_initial_sync(run_id):
     """
     Declare two new, empty replicas equal (``drbdadm -- --clear-bitmap new-current-uuid``), on the node that is to be seeded.
@@ -248,10 +255,11 @@ def skip_initial_sync(run_id):
     if new is None or not new.just_created:
         raise Refused(f"{resource} holds data of generation {new}: its first synchronisation is not skipped")
     latch.write(replace(known, stage=Stage.SEEDING))
-    run(["drbdadm", "--", "--clear-bitmap", "new-current-uuid", resource])
+    _drbdadm(options, "--", "--clear-bitmap", "new-current-uuid", resource)
     return True
 
 
+@nodelock.held("seed")
 def seed():
     """
     Make this node the source of the first data: ``drbdadm primary --force``, once in the life of a cluster.
@@ -282,9 +290,9 @@ def seed():
         if seen.disk != "Inconsistent" or seen.peer_disk != "Inconsistent":
             raise Refused(f"{resource} is {seen.disk}/{seen.peer_disk}: one side holds data already")
         latch.write(replace(known, stage=Stage.SEEDING))
-        run(["drbdadm", "primary", "--force", resource])
+        _drbdadm(options, "primary", "--force", resource)
     elif known.stage >= Stage.SEEDING:
-        run(["drbdadm", "primary", resource])
+        _drbdadm(options, "primary", resource)
     else:
         raise Refused(
             f"{resource} holds data of generation {new.current:016X}" if new else f"{resource} has no metadata"
@@ -292,6 +300,7 @@ def seed():
     return True
 
 
+@nodelock.held("release")
 def release():
     """
     Hand the device back (``drbdadm secondary``), so that pacemaker can promote where it wants.
@@ -308,10 +317,11 @@ def release():
     seen = _status(options)
     if seen is None or seen.role != "Primary":
         return False
-    run(["drbdadm", "secondary", options["resource"]])
+    _drbdadm(options, "secondary", options["resource"])
     return True
 
 
+@nodelock.held("rejoin")
 def rejoin():
     """
     Let DRBD and pacemaker try this node's replaced disk, after they have given up on the old one.
@@ -337,7 +347,7 @@ def rejoin():
     seen = _status(options)
     attach = seen is not None and seen.disk == "Diskless"
     if attach:
-        run(["drbdadm", "attach", resource])
+        _drbdadm(options, "attach", resource)
     managed = __salt__["hamysql_cluster.status"]()["running"]
     if managed:
         run(["crm_resource", "--cleanup", "--resource", "p_drbd_mysql", "--node", site["self"]], timeout=120)

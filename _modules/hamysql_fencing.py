@@ -9,7 +9,7 @@ import time
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
-from hamysql import latch, operations, wait
+from hamysql import drbdadm, latch, operations, wait
 from hamysql.command import run
 from hamysql.errors import CommandFailed, Refused
 from hamysql.plan import Stage
@@ -27,6 +27,10 @@ def __virtual__():
 
 def _site():
     return __salt__["hamysql.config"]()
+
+
+def _drbdadm(site, *words, **how):
+    return drbdadm.call(run, site["storage"]["drbd"]["shared_secret"], *words, **how)
 
 
 def boot_id():
@@ -177,7 +181,7 @@ def evidence():
     resource = site["storage"]["drbd"]["resource"]
     corosync = __salt__["hamysql_cluster.corosync"]()
     known = latch.read(resource)
-    found = run(["drbdadm", "get-gi", resource], accept=range(256))
+    found = _drbdadm(site, "get-gi", resource, accept=range(256))
     return {
         "node": site["self"],
         "peer": site["peer"],
@@ -230,7 +234,7 @@ def take_over(peer_is_off=None, timeout=180):
         # the peer has (DRBD 8.4: "bm UUID was already set"). The two would take each other for unrelated data.
         relax()
         try:
-            run(["drbdadm", "primary", site["storage"]["drbd"]["resource"]], timeout=300)
+            _drbdadm(site, "primary", site["storage"]["drbd"]["resource"], timeout=300)
             __salt__["hamysql_drbd.release"]()
         finally:
             restore()
@@ -251,11 +255,12 @@ def relax():
 
         salt db1 hamysql_fencing.relax
     """
-    drbd = _site()["storage"]["drbd"]
+    site = _site()
+    drbd = site["storage"]["drbd"]
     if __salt__["hamysql_drbd.kernel"]() == "8.4":
         run(["drbdsetup", "disk-options", str(drbd["minor"]), "--fencing=dont-care"])
     else:
-        run(["drbdadm", "--", "--fencing=dont-care", "net-options", drbd["resource"]])
+        _drbdadm(site, "--", "--fencing=dont-care", "net-options", drbd["resource"])
     return True
 
 
@@ -271,7 +276,8 @@ def restore():
     """
     if not __salt__["hamysql_drbd.status"]():
         return False
-    run(["drbdadm", "adjust", _site()["storage"]["drbd"]["resource"]])
+    site = _site()
+    _drbdadm(site, "adjust", site["storage"]["drbd"]["resource"])
     return True
 
 

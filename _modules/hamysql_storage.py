@@ -11,7 +11,7 @@ import os
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from hamysql import disk, latch
+from hamysql import disk, latch, nodelock
 from hamysql.command import run
 from hamysql.errors import Refused
 from hamysql.replica import Latch, Stage
@@ -64,16 +64,20 @@ def survey():
     }
 
 
-def wipe(found):
+@nodelock.held("wipe")
+def wipe(found, held_elsewhere=False):
     """
     Destroy what is on this node's disk, if the pillar gives up this very disk (``hamysql:storage:drbd:wipe``).
 
     found
         The signatures that are to be destroyed, as ``salt-run hamysql.plan`` shows them, a list of texts: the disk must hold
         exactly these.
+    held_elsewhere
+        Whether another member holds the cluster's data, and this is no replica of it: the plan knows that, a node does not. Without
+        it, DRBD's metadata that has carried data may be a replica that this node has forgotten (default: False).
 
     Returns ``True`` when it was wiped, ``False`` when it is blank. Raises ``Refused`` for a disk that is in use, that the pillar
-    does not name, that holds something else, or hamysql's own replica.
+    does not name, that holds something else, or hamysql's own replica, or what may be one.
 
     CLI Example:
 
@@ -101,6 +105,12 @@ def wipe(found):
     status = __salt__["hamysql_drbd.status"]()
     if uses or status:
         raise Refused(f"{device} is in use: {', '.join(uses) or 'by DRBD'}")
+    generation = __salt__["hamysql_drbd.generation"]()
+    if uuids and not held_elsewhere and not generation.get("just_created"):
+        raise Refused(
+            f"{device} holds DRBD metadata that has carried data, and may be a replica of {options['resource']} that this node has "
+            f"forgotten: the orchestration wipes it where the other member holds the data; by hand, `wipefs --all {device}`"
+        )
     disk.wipe(run, device)
     left = disk.signatures(run, device)
     if left:
@@ -108,18 +118,19 @@ def wipe(found):
     return True
 
 
+@nodelock.held("adopt")
 def adopt(device_uuid):
     """
     Record that the replica on this node's disk is the cluster's own, where the node has forgotten it (it was installed again).
 
-    The orchestration does so where the other member holds the same data. By hand it says that a disk which no member
-    knows holds this cluster's data.
+    The orchestration does so where the other member holds the same data, and where the pillar has another name for the disk of
+    the node's own replica, which is only noted. By hand it says that a disk which no member knows holds this cluster's data.
 
     device_uuid
         The UUID of the DRBD metadata on this very disk, as ``wipefs`` and ``salt-run hamysql.plan`` show it.
 
-    Returns ``True`` when it was recorded, ``False`` when it was before. Raises ``Refused`` for a disk without that metadata, or
-    without data, and where this node's latch is about something else.
+    Returns ``True`` when it was recorded, ``False`` when it was before. Raises ``Refused`` for a disk without that metadata, for
+    one without data that the node does not know, and where this node's latch is about something else.
 
     CLI Example:
 
@@ -131,14 +142,18 @@ def adopt(device_uuid):
     resource, device = site["storage"]["drbd"]["resource"], _disk(site)
     known = latch.read(resource)
     wanted = str(device_uuid).lower()
-    if known and known.stage == Stage.INITIALISED and known.device_uuid.lower() == wanted:
+    mine = known is not None and known.device_uuid.lower() == wanted
+    if mine and known.disk == device and known.stage == Stage.INITIALISED:
         return False
-    if known:
+    if known and not (mine and known.disk != device):
         raise Refused(f"this node's latch is about {known.resource} on {known.disk} already ({known.stage.name})")
     signatures = disk.signatures(run, device)
     uuid = next((signature.uuid for signature in signatures if signature.type == "drbd"), "")
     if not uuid or uuid.lower() != wanted:
         raise Refused(f"{device} holds {', '.join(map(str, signatures)) or 'nothing'}, not DRBD metadata {wanted}")
+    if mine:
+        latch.write(replace(known, disk=device))
+        return True
     generation = __salt__["hamysql_drbd.generation"]()
     if not generation or generation["just_created"]:
         raise Refused(f"the replica on {device} has never held data")
@@ -158,6 +173,7 @@ def _chosen(site):
     return known
 
 
+@nodelock.held("make_filesystem")
 def make_filesystem():
     """
     Make the file system on the replicated device, on the node that was chosen as the seed, once.
@@ -186,6 +202,7 @@ def _mkfs(filesystem):
     run(argv, timeout=3600)
 
 
+@nodelock.held("initialise_datadir")
 def initialise_datadir():
     """
     Make the empty database in the new file system, on the node that was chosen as the seed, once.
@@ -208,7 +225,7 @@ def initialise_datadir():
     directory = Path(filesystem["directory"])
     directory.mkdir(mode=0o755, parents=True, exist_ok=True)
     if os.path.ismount(directory):
-        source = run(["findmnt", "--noheadings", "--output", "SOURCE", "--mountpoint", str(directory)]).stdout.strip()
+        source = _source(directory)
         if source != filesystem["device"]:
             raise Refused(f"{directory} is a mount point in use already, of {source}")
         # Left behind by an earlier run whose minion was killed in the middle.
@@ -226,11 +243,20 @@ def initialise_datadir():
         argv = [mysql["install_db"], f"--user={mysql['user']}", f"--datadir={mysql['datadir']}", "--skip-test-db"]
         run([*argv, "--auth-root-authentication-method=socket"], timeout=600)
         run(["sync", "--file-system", str(directory)], timeout=600)
+        # What the latch says from here on is for good, and a folder of this name is on the root file system as well.
+        there = os.path.ismount(directory) and _source(directory) == filesystem["device"]
+        if not there or "mysql" not in os.listdir(directory):
+            raise Refused(f"{mysql['install_db']} has ended, and {filesystem['device']} holds no database: run again")
     finally:
         if os.path.ismount(directory):
             run(["umount", str(directory)])
     latch.write(replace(known, stage=Stage.DATADIR))
     return True
+
+
+def _source(directory):
+    """What is mounted there."""
+    return run(["findmnt", "--noheadings", "--output", "SOURCE", "--mountpoint", str(directory)]).stdout.strip()
 
 
 def _mount(filesystem):
@@ -246,6 +272,7 @@ def _mount(filesystem):
     run(argv)
 
 
+@nodelock.held("seal")
 def seal():
     """
     Record that this node's replica belongs to an initialised cluster: nothing will ever be made on it again.

@@ -44,8 +44,8 @@ def possible(name):
 
 def applied(name):
     """
-    The running services have taken over what they can without an interruption. What has to wait for a restart is told, and is
-    no change: the orchestration restarts.
+    The running services have taken over what they can without an interruption. What has to wait for a restart, or for the other
+    node, is told, and is no change: that is the orchestration's.
 
     name
         Only a label.
@@ -84,7 +84,7 @@ def _look():
 
 
 def _comment(first, found):
-    waiting = change.of_kind(change.RESTART, found)
+    waiting = [*change.of_kind(change.BOTH, found), *change.of_kind(change.RESTART, found)]
     return "\n".join([first, *(["Pending:", *_listed(waiting)] if waiting else [])])
 
 

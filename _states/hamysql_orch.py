@@ -97,11 +97,13 @@ def members_checked(name, cluster=None):
 
 def nodes_configured(name, cluster=None):
     """
-    The ``hamysql`` states, which are those of a highstate, are applied on all members.
+    The ``hamysql`` states, which are those of a highstate, are applied on all members. What these must not differ in is
+    taken over by both at the same moment.
     """
 
     def body(deployment):
         changes = deployments.apply(deployment, "hamysql")
+        deployments.apply_together(deployment, changes)
         return changes, deployments.counted(changes, "changes")
 
     return _phase(name, "nodes", cluster, body)

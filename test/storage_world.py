@@ -24,7 +24,7 @@ from hamysql.members import Answer, Members
 from hamysql.replica import Latch
 from support import ROOT
 
-DEVICE, DIRECTORY = "/dev/drbd0", "/var/lib/mysql"
+DEVICE, DIRECTORY, SECRET = "/dev/drbd0", "/var/lib/mysql", "canary-of-replication"
 
 
 class PowerCut(BaseException):
@@ -100,6 +100,7 @@ class World:
         self.kill_master_at: int | None = None
         self.no_space = False
         self.wipe: dict[str, str] = {}  # of the pillar
+        self.disk = "/dev/sdb"  # its name for the disks, of the pillar too
         self.initial_sync = "auto"
         self._uuids = itertools.count(0x1000)
         self.runs = itertools.count(20260131120000000000)
@@ -111,12 +112,13 @@ class World:
     def site(self, node: Node) -> dict[str, Any]:
         return {
             "self": node.name,
-            "cluster": {"name": "galaxy-db", "nodes": {name: {"disk": "/dev/sdb"} for name in self.nodes}},
+            "cluster": {"name": "galaxy-db", "nodes": {name: {"disk": self.disk} for name in self.nodes}},
             "storage": {
                 "drbd": {
                     "resource": "mysql",
                     "minor": 0,
                     "device": DEVICE,
+                    "shared_secret": SECRET,
                     "wipe": self.wipe,
                     "initial_sync": self.initial_sync,
                 },
@@ -177,7 +179,7 @@ class World:
 
     def _listing(self, node: Node) -> list[str]:
         assert node.mounted, "the root file system's folder was looked at, not the replicated one"
-        return ["ibdata1"] if node.disk.volume.database else []
+        return {"": [], "half": ["ibdata1"], "complete": ["ibdata1", "mysql"]}[node.disk.volume.database]
 
     # --- DRBD
 

@@ -1,9 +1,12 @@
 """A setting whose value in the pillar is not (yet) the one in service, and what it takes to change it there. Pure.
 
-Each setting belongs to one of three classes:
+Each setting belongs to one of four classes:
 
 ``live``
     The running service takes it over without an interruption. A highstate does that.
+``both``
+    The same, if both nodes do so at the same moment: alone, a node could not connect to the other one any more. A highstate
+    tells it as pending, the orchestration does it.
 ``restart``
     It takes effect when its daemon starts: pending until the orchestration has gone round, standby first.
 ``refused``
@@ -19,7 +22,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-LIVE, RESTART, REFUSED = "live", "restart", "refused"
+LIVE, BOTH, RESTART, REFUSED = "live", "both", "restart", "refused"
 
 # What has to be restarted: the cluster's daemons and DRBD of a node, or the database, which is moved to the other node.
 COROSYNC, DRBD, MYSQL, DATA = "corosync", "drbd", "mysql", "data"
@@ -48,7 +51,7 @@ class Pending:
     def __str__(self) -> str:
         if self.kind == REFUSED:
             return f"{self.path}: {self.old} is in service, the pillar says {self.new}: {self.advice}"
-        how = "takes effect at once" if self.kind == LIVE else _RESTARTS[self.scope in STACK]
+        how = _HOW.get(self.kind) or _RESTARTS[self.scope in STACK]
         return f"{self.path}: {self.old} -> {self.new}, {how}"
 
     def as_dict(self) -> dict[str, str]:
@@ -56,6 +59,11 @@ class Pending:
         return asdict(self)
 
 
+_HOW = {
+    LIVE: "takes effect at once",
+    BOTH: "when both nodes take it over at the same moment (hamysql.orch does that, without an interruption); a node that starts "
+    "before it cannot connect to the other one",
+}
 _RESTARTS = {
     True: "when this node's cluster services start again (hamysql.orch does that, the standby first)",
     False: "when the database starts again (hamysql.orch moves it to the other node for that)",

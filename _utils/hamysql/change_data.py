@@ -20,7 +20,9 @@ _PARAMETERS = {
 }
 
 
-def pending(config: Mapping[str, Any], cib: str | None, latches: Iterable[Latch]) -> Iterator[Pending]:
+def pending(
+    config: Mapping[str, Any], cib: str | None, latches: Iterable[Latch], device_uuid: str = ""
+) -> Iterator[Pending]:
     """What the pillar wants otherwise than the data is.
 
     config
@@ -29,6 +31,8 @@ def pending(config: Mapping[str, Any], cib: str | None, latches: Iterable[Latch]
         The cluster's configuration as XML; ``None`` where there is none yet.
     latches
         All latches of this node.
+    device_uuid
+        Of the DRBD metadata on the disk that the pillar names, which may be the latch's under another name; "" where none is.
     """
     storage, name = config["storage"], config["cluster"]["name"]
     drbd = storage["drbd"]
@@ -38,10 +42,11 @@ def pending(config: Mapping[str, Any], cib: str | None, latches: Iterable[Latch]
     if drbd["resource"] in known:
         latch = known[drbd["resource"]]
         found["cluster:name"] = (latch.cluster, name)
-        found["storage:drbd:disk"] = (latch.disk, drbd["disk"])
+        if not _is_about(latch, drbd["disk"], device_uuid):
+            found["storage:drbd:disk"] = (latch.disk, drbd["disk"])
     else:
         for latch in known.values():
-            if (latch.cluster, latch.disk) == (name, drbd["disk"]):
+            if latch.cluster == name and _is_about(latch, drbd["disk"], device_uuid):
                 found["storage:drbd:resource"] = (latch.resource, drbd["resource"])
     wanted = {
         "storage:drbd:resource": drbd["resource"],
@@ -54,6 +59,11 @@ def pending(config: Mapping[str, Any], cib: str | None, latches: Iterable[Latch]
     for where, (old, new) in found.items():
         if old != new:
             yield Pending(REFUSED, DATA, f"hamysql:{where}", old, new, KEEP)
+
+
+def _is_about(latch: Latch, disk: str, device_uuid: str) -> bool:
+    """The disk is the latch's, by its name or by what is on it."""
+    return latch.disk == disk or (device_uuid != "" and device_uuid.lower() == latch.device_uuid.lower())
 
 
 def _in_service(cib: str | None) -> dict[str, str]:

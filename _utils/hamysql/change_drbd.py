@@ -2,7 +2,8 @@
 
 The values in service are those of ``drbdsetup show``. Whether they differ is for ``drbdadm --dry-run adjust`` to say, which
 knows units and defaults and prints the commands that it would run: options of the disk, the network and the resource are
-live. It would also connect and attach again what an operator or an error has taken apart; that is no change of a setting.
+live; those that both sides compare when they connect are taken over by both at the same moment. It would also connect and
+attach again what an operator or an error has taken apart; that is no change of a setting.
 """
 
 from __future__ import annotations
@@ -14,11 +15,18 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hamysql import drbdconf
-from hamysql.change import DEFAULT, DRBD, KEEP, LIVE, REFUSED, RESTART, TOGETHER, Pending
+from hamysql.change import BOTH, DEFAULT, DRBD, KEEP, LIVE, REFUSED, RESTART, TOGETHER, Pending
 from hamysql.errors import ParseError
 
 # The commands of drbdsetup that change options of a running resource, and the section of `drbdsetup show` with their values.
 VERBS = {"disk-options": "disk", "net-options": "net", "resource-options": "options", "peer-device-options": "disk"}
+
+# Options of the network that both sides compare when they connect. Where they differ, both drop the connection for good
+# (StandAlone): drbd_do_auth, receive_protocol and receive_SyncParam in DRBD 8.4's drbd_receiver.c.
+COMPARED = frozenset(
+    "protocol cram-hmac-alg shared-secret after-sb-0pri after-sb-1pri after-sb-2pri allow-two-primaries data-integrity-alg"
+    " verify-alg csums-alg".split()
+)
 
 _PATHS = {
     ("disk", "on-io-error"): "storage:drbd:on_io_error",
@@ -89,8 +97,22 @@ def parse_commands(text: str) -> tuple[Command, ...]:
     return tuple(found)
 
 
+def with_disk(config: Mapping[str, Any], disk: str) -> dict[str, Any]:
+    """The configuration with this node's disk under the name that the kernel has for it.
+
+    A name is no more than how DRBD found its disk: another one for the same disk changes nothing in service, and is used when
+    DRBD starts the next time. To drbdadm it is another disk, and an adjustment would detach the one and attach the other.
+    """
+    here, cluster, storage = config["self"], config["cluster"], config["storage"]
+    nodes = {**cluster["nodes"], here: {**cluster["nodes"][here], "disk": disk}}
+    drbd = {**storage["drbd"], "disk": disk}
+    named = {**config, "cluster": {**cluster, "nodes": nodes}, "storage": {**storage, "drbd": drbd}}
+    drbd["resource_sections"] = {kernel: drbdconf.build_resource(named, kernel) for kernel in drbdconf.KERNELS}
+    return named
+
+
 def config_text(config: Mapping[str, Any], kernel: str) -> str:
-    """The configuration that the pillar wants, for `drbdadm --config-file`. It holds the shared secret.
+    """The configuration that the pillar wants, for `drbdadm --config-file -`. It holds the shared secret.
 
     kernel
         For which kernel module: one of ``drbdconf.KERNELS``.
@@ -112,8 +134,15 @@ def pending(
         What the adjustment to the pillar consists of.
     """
     yield from _identity(config, running)
+    kind = LIVE
+    if any(
+        VERBS.get(command.verb) == "net" and COMPARED & {*_changed("net", running, full, command)}
+        for command in commands
+    ):
+        kind = BOTH  # all that differs: an adjustment does not do a part of it
     # Taken apart by an operator or an error: an adjustment would put it together again as well.
-    kind = LIVE if all(command.verb in VERBS for command in commands) else RESTART
+    if not all(command.verb in VERBS for command in commands):
+        kind = RESTART
     for command in commands:
         section = VERBS.get(command.verb, "")
         if section:
@@ -139,7 +168,7 @@ def _identity(config: Mapping[str, Any], running: Running) -> Iterator[Pending]:
 
 def _options(kind: str, section: str, running: Running, full: Running, command: Command) -> Iterator[Pending]:
     now, every = running.options.get(section, {}), full.options.get(section, {})
-    found = [name for name in sorted({*command.options, *now}) if _differs(name, now, every, command.options)]
+    found = _changed(section, running, full, command)
     for name in found:
         where = _PATHS.get((section, name), f"storage:drbd:options:{section}:{name}")
         old, new = every.get(name, now.get(name, DEFAULT)), command.options.get(name, DEFAULT)
@@ -148,6 +177,11 @@ def _options(kind: str, section: str, running: Running, full: Running, command: 
         yield Pending(kind, DRBD, f"hamysql:{where}", old, new)
     if not found:
         yield Pending(kind, DRBD, f"hamysql:storage:drbd:options:{section}", "other options", "the pillar's")
+
+
+def _changed(section: str, running: Running, full: Running, command: Command) -> list[str]:
+    now, every = running.options.get(section, {}), full.options.get(section, {})
+    return [name for name in sorted({*command.options, *now}) if _differs(name, now, every, command.options)]
 
 
 def _differs(name: str, now: Mapping[str, str], every: Mapping[str, str], wanted: Mapping[str, str]) -> bool:

@@ -10,6 +10,7 @@ import logging
 import os
 import subprocess
 from collections.abc import Collection, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -18,6 +19,9 @@ from hamysql.errors import CommandFailed
 log = logging.getLogger(__name__)
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+# Descriptors of locks, which a program keeps: it may go on when this process is killed (:mod:`hamysql.nodelock`).
+kept: ContextVar[tuple[int, ...]] = ContextVar("kept", default=())
 
 
 @dataclass(frozen=True)
@@ -77,6 +81,7 @@ def run(
             errors="replace",
             timeout=timeout,
             env=environment,
+            pass_fds=kept.get(),
             check=False,
         )
     except subprocess.TimeoutExpired as exc:

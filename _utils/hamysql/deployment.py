@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from hamysql import highstate, plan, plan_text
+from hamysql import change, highstate, plan, plan_text
 from hamysql.errors import HamysqlError
 from hamysql.master import Lock, Master
 from hamysql.members import NoAnswer
@@ -94,6 +94,37 @@ def apply(deployment: Deployment, sls: str, nodes: Sequence[str] = ()) -> dict[s
     if deployment.test:
         return {node: entries for node, value in returned.items() if (entries := plan_text.states(value))}
     return changes
+
+
+def apply_together(deployment: Deployment, changes: dict[str, Any]) -> None:
+    """Have all members take over at the same moment what they must not differ in; it is in their files already.
+
+    Before anything is started: a node that starts takes it from its file.
+
+    changes
+        What :func:`apply` has returned; this adds to it. Raises :class:`Failed` with all of it.
+    """
+    found = {node: change.from_dicts(seen["pending"]) for node, seen in deployment.survey().items()}
+    waiting = {node: items for node in found if (items := change.of_kind(change.BOTH, found[node]))}
+    if not waiting:
+        return
+    if deployment.test:
+        for node, items in waiting.items():
+            pairs = {item.path: {"old": item.old, "new": item.new} for item in items}
+            changes.setdefault(node, []).extend(plan_text.pairs(pairs))
+        return
+    paths = dict.fromkeys(item.path for items in waiting.values() for item in items)
+    deployment.say("step", "nodes", f"all members take over {', '.join(paths)}")
+    try:
+        returned = deployment.members.ask("hamysql_change.apply", both=True)
+    except NoAnswer as exc:
+        raise Failed(str(exc), changes) from exc
+    for node, taken in returned.items():
+        if taken:
+            changes.setdefault(node, {})["hamysql-change-applied-together"] = taken
+    deployment.look_again()
+    if left := change.by_members(change.BOTH, deployment.survey()):
+        raise Failed("\n".join(["not taken over:", *left]), changes)
 
 
 def storage_plan(deployment: Deployment) -> Any:

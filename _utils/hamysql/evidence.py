@@ -61,7 +61,8 @@ def judge(member: Member, members: Sequence[Member], wanted: Wanted) -> Verdict:
         remedies = [strange.remedy, _override(member, wanted) if strange.wipeable else ""]
         reasons.append(f"{member.where}: {'. '.join([strange.why, *filter(None, remedies)])}")
     reasons += _too_small(member, others)
-    return Verdict(tuple(reasons), wipe and not reasons, not reasons and _known_by_a_peer(member, others))
+    adopt = not reasons and (member.renamed or _known_by_a_peer(member, others))
+    return Verdict(tuple(reasons), wipe and not reasons, adopt)
 
 
 _KEYS = "hamysql:storage:drbd:disk, or the node's own disk"

@@ -92,15 +92,19 @@ def storage(members: Sequence[Member], wanted: Wanted) -> tuple[Step, ...]:
 
 
 def _clear(members: Sequence[Member], verdicts: Mapping[str, Verdict], wanted: Wanted) -> list[Step]:
-    """Wipe what the pillar gives up, take over what a reinstalled node has forgotten."""
+    """Wipe what the pillar gives up, take over what a reinstalled node has forgotten, note a disk's new name."""
     steps = []
     for member in members:
         if verdicts[member.name].wipe:
             why = f"destroys {member.contents} on {member.disk}, because {WIPE} names {wanted.wipe[member.name]}"
-            found = {"found": [str(signature) for signature in member.signatures]}
-            steps.append(Step("wipe", (member.name,), why, found, fresh=True))
+            found = [str(signature) for signature in member.signatures]
+            held = any(other.holds_data for other in members if other is not member)
+            arguments = {"found": found, "held_elsewhere": held}
+            steps.append(Step("wipe", (member.name,), why, arguments, fresh=True))
         if verdicts[member.name].adopt:
             why = "this node has forgotten its replica, which is of the same data as the other member's"
+            if member.latch is not None:
+                why = f"the disk of its replica had the name {member.latch.disk}, and is {member.disk} now"
             steps.append(Step("adopt", (member.name,), why, {"device_uuid": member.device_uuid}, fresh=True))
     return steps
 
@@ -108,6 +112,8 @@ def _clear(members: Sequence[Member], verdicts: Mapping[str, Verdict], wanted: W
 def _cleared(member: Member, verdict: Verdict, wanted: Wanted) -> Member:
     if verdict.wipe:
         return replace(member, signatures=(), partitions=(), generation=None)
+    if verdict.adopt and member.latch is not None:
+        return replace(member, latch=replace(member.latch, disk=member.disk))
     if verdict.adopt:
         uuid = member.device_uuid or ""
         return replace(

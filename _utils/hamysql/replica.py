@@ -110,6 +110,11 @@ class Member:
         return bool(mine and found) and mine.lower() == str(found).lower()
 
     @property
+    def renamed(self) -> bool:
+        """It is the latch's disk, which the pillar calls by another name now."""
+        return self.recorded and self.latch is not None and self.latch.disk != self.disk
+
+    @property
     def blank(self) -> bool:
         """Nothing at all is on the disk."""
         return self.size is not None and not self.signatures and not self.uses and not self.partitions

@@ -103,6 +103,27 @@ def test_what_is_live_is_applied_by_a_highstate_without_a_gap(deployed, figures)
     assert apply(lab)[0] == {}
 
 
+def test_what_both_sides_compare_is_taken_over_by_both_at_once_and_only_by_the_orchestration(deployed, progress):
+    lab = deployed.lab
+    secret = "another-lab-only-secret"
+    kernel = f"drbdsetup show mysql | grep -c {secret}; true"
+    before = daemons(lab)
+    serve(lab, lambda config: config["storage"]["drbd"].update(shared_secret=secret))
+    changes, pending = apply(lab)
+    assert not any(name.endswith("hamysql-change-applied") for name in changes)
+    assert pending.count("hamysql:storage:drbd:shared_secret: another secret -> the pillar's, when both nodes") == 2
+    assert on_both(lab, kernel) == {"db1": "0", "db2": "0"}
+    api.deploy(lab, progress)
+    assert on_both(lab, kernel) == {"db1": "1", "db2": "1"}
+    assert daemons(lab) == before
+    # A node that comes back connects with it.
+    api.salt_json(lab, deployed.standby, "hamysql_rolling.restart")
+    deployed.wait_healthy()
+    again, pending = apply(lab)
+    assert again == {}
+    assert "Pending" not in pending
+
+
 def test_what_cannot_be_changed_in_place_is_refused_and_touches_nothing(deployed, progress, pillar):
     lab = deployed.lab
 

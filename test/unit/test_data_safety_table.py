@@ -56,7 +56,8 @@ def assert_only_the_key_helps(member: Member, what: str) -> None:
         assert reason.endswith(KEY.format("db2", NAME.format("db2")))
         steps = plan.storage([peer, member], GIVEN_UP)
         assert (steps[0].action, steps[0].nodes, steps[0].fresh) == ("wipe", ("db2",), True)
-        assert steps[0].arguments == {"found": [str(signature) for signature in member.signatures]}
+        shown = [str(signature) for signature in member.signatures]
+        assert steps[0].arguments == {"found": shown, "held_elsewhere": peer.holds_data}
         assert str(member.signatures[0]) in steps[0].why
         assert [(step.action, step.nodes) for step in steps[1:]] == todo(peer, blank("db2"))
         # The key is about this very disk: neither another name, nor the same for another node.
@@ -270,7 +271,16 @@ def roles_reversed():
 
 @row("our disk under another name")
 def renamed():
-    assert todo(replace(db1(), disk="/dev/disk/by-id/ata-GALAXY_db1"), ours("db2", Stage.INITIALISED, USED)) == []
+    for stage in Stage:
+        first = replace(ours("db1", stage), disk="/dev/disk/by-id/ata-GALAXY_db1")
+        if stage == Stage.CLAIMED:  # it has recorded no metadata yet
+            assert "another disk cannot be named in place" in refusal(first, blank("db2"))[0]
+            continue
+        second = ours("db2", stage)
+        rest = todo(replace(first, disk="/dev/sdb"), second)
+        assert todo(first, second) == [("adopt", ("db1",)), *rest]
+    (step,) = plan.storage([replace(db1(), disk="/dev/disk/by-id/ata-GALAXY_db1"), second], FULL)
+    assert step.why == "the disk of its replica had the name /dev/sdb, and is /dev/disk/by-id/ata-GALAXY_db1 now"
 
 
 @row("another disk is named")

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from storage_world import Disk, MasterKilled, MinionKilled, PowerCut, World
+from storage_world import Disk, MasterKilled, Metadata, MinionKilled, PowerCut, World
 
 from hamysql.disk import Signature
 from hamysql.drbd import JUST_CREATED
@@ -191,6 +191,16 @@ def test_wiping_and_joining_cut_off_anywhere(moment, error):
     assert happened >= (2 if moment == "half" else 6)
 
 
+def test_a_disk_of_another_cluster_is_wiped_where_the_other_member_holds_the_data():
+    world = serving(World())
+    second_hand(world, "db2")
+    world.nodes["db2"].disk.foreign = None
+    world.nodes["db2"].disk.metadata = Metadata("feedfeedfeedfeed", 0xBEEF00, 0, "UpToDate")
+    assert world.deploy()["changes"]["storage"][0] == "wipe on db2"
+    assert_done(world)
+    assert world.serve()
+
+
 def test_a_new_pair_of_used_disks_is_wiped_before_the_first_data_is_made():
     world = World()
     for name in ("db1", "db2"):
@@ -214,6 +224,35 @@ def test_a_forgotten_replica_is_taken_over_and_keeps_its_rows(name, configured):
     assert node.disk.metadata == before
     assert_done(world)
     assert world.serve()
+
+
+def test_another_name_of_the_disks_is_noted_and_a_replaced_disk_is_filled_under_it():
+    world = serving(World())
+    world.disk = "/dev/disk/by-path/pci-0000:00:1f.2-ata-1"
+    before = [node.disk.metadata for node in world.nodes.values()]
+    assert world.deploy()["changes"] == {"storage": ["adopt on db1", "adopt on db2"]}
+    assert [node.latch.disk for node in world.nodes.values()] == [world.disk] * 2
+    assert [node.disk.metadata for node in world.nodes.values()] == before
+    assert_done(world)
+    assert world.serve()
+    world.synchronise()
+    world.nodes["db2"].boot()
+    world.nodes["db2"].disk = Disk()
+    assert world.deploy()["changes"] == {"storage": ["create_metadata on db2", "seal on db2"]}
+    assert world.serve()
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_disks_that_get_another_name_in_the_middle_of_a_deployment(moment):
+    for number in range(6, _programs_of_a_deployment() + 1):  # before, the metadata is not recorded on both sides
+        world = World()
+        interrupted(world, number, moment, PowerCut)
+        if any(node.latch is None or node.latch.stage == Stage.CLAIMED for node in world.nodes.values()):
+            continue
+        world.disk = "/dev/disk/by-id/ata-GALAXY"
+        assert_done(deployed(world))
+        assert {node.latch.disk for node in world.nodes.values()} == {world.disk}
+        assert world.serve()
 
 
 def test_full_copies_what_auto_does_not():

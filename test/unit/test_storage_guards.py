@@ -70,6 +70,22 @@ def test_the_nodes_own_replica_is_never_wiped(world):
     )
 
 
+@pytest.mark.parametrize("configured", [True, False], ids=["configured", "installed again"])
+def test_what_may_be_a_replica_that_the_node_has_forgotten_is_not_wiped_by_hand(world, configured):
+    given_up(world, metadata=Metadata("feedfeedfeedfeed", 0x1234)).nodes["db1"].configured = configured
+    found = ["drbd at byte 419426364 (UUID feedfeedfeedfeed)"]
+    refused(
+        world, "wipe", "may be a replica of mysql that this node has forgotten: .*`wipefs --all /dev/sdb`", found=found
+    )
+    # With the word of the plan, which sees all members; its metadata is another cluster's.
+    assert world.perform("db1", "wipe", found=found, held_elsewhere=True) is True
+
+
+def test_metadata_that_never_carried_data_is_no_replica(world):
+    given_up(world, metadata=Metadata("feedfeedfeedfeed"))
+    assert world.perform("db1", "wipe", found=["drbd at byte 419426364 (UUID feedfeedfeedfeed)"]) is True
+
+
 def test_a_disk_in_use_is_not_wiped(world):
     given_up(world, foreign=EXT4)
     node = world.nodes["db1"]
@@ -130,6 +146,23 @@ def test_a_latch_about_another_disk_is_not_replaced(world, stage):
     world.nodes["db1"].disk.metadata = OURS
     latched(world, stage, uuid="a9ed857efa422c00")
     refused(world, "adopt", f"already \\({stage.name}\\)", device_uuid=OURS.uuid)
+
+
+@pytest.mark.parametrize("stage", [stage for stage in Stage if stage != Stage.CLAIMED])
+def test_another_name_of_the_node_s_own_disk_is_noted_and_nothing_else(world, stage):
+    world.nodes["db1"].disk.metadata = OURS
+    latched(world, stage, uuid=OURS.uuid.upper())
+    before, world.disk = world.nodes["db1"].latch, "/dev/disk/by-id/ata-GALAXY_1"
+    assert world.perform("db1", "adopt", device_uuid=OURS.uuid) is True
+    assert world.nodes["db1"].latch == replace(before, disk=world.disk)
+
+
+def test_the_name_of_another_disk_is_not_noted(world):
+    world.nodes["db1"].disk.metadata = Metadata("feedfeedfeedfeed", 0x1234)
+    latched(world, Stage.INITIALISED, uuid=OURS.uuid)
+    world.disk = "/dev/sdc"
+    refused(world, "adopt", "/dev/sdc holds drbd .*feedfeedfeedfeed.*, not DRBD metadata", device_uuid=OURS.uuid)
+    refused(world, "adopt", "this node's latch is about mysql on /dev/sdb already", device_uuid="feedfeedfeedfeed")
 
 
 # --- leaving the first synchronisation out

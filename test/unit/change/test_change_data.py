@@ -22,8 +22,8 @@ def resolved(change=lambda given: None):
 CIB = f"<cib>{ET.tostring(cib_desired.desired(resolved()), 'unicode')}</cib>"
 
 
-def found(change=lambda given: None, cib=CIB, latches=(LATCH,)):
-    items = list(change_data.pending(resolved(change), cib, latches))
+def found(change=lambda given: None, cib=CIB, latches=(LATCH,), uuid=""):
+    items = list(change_data.pending(resolved(change), cib, latches, uuid))
     assert all(item.kind == "refused" for item in items)
     return [(item.path, item.old, item.new) for item in items]
 
@@ -74,3 +74,23 @@ def test_without_a_cluster_configuration_the_latch_still_knows_the_resource():
 def test_a_latch_of_another_cluster_or_disk_does_not_forbid_a_new_resource():
     old = Latch("galaxy-db", "gone", "/dev/vdx", Stage.INITIALISED, "F00D")
     assert found(cib=None, latches=(old,)) == []
+
+
+def test_another_name_of_the_latch_s_own_disk_is_not_another_disk():
+    def rename(given):
+        given["storage"]["drbd"].update(disk="/dev/disk/by-id/ata-GALAXY")
+
+    assert found(rename, uuid="f00d") == []
+    for uuid in ("", "feed"):
+        assert found(rename, uuid=uuid) == [("hamysql:storage:drbd:disk", "/dev/ubdb", "/dev/disk/by-id/ata-GALAXY")]
+    # It does not hide that the resource has another name as well.
+    both = found(
+        lambda given: given["storage"]["drbd"].update(disk="/dev/sdx", resource="other"), cib=None, uuid="F00D"
+    )
+    assert both == [("hamysql:storage:drbd:resource", "mysql", "other")]
+
+
+def test_a_latch_that_has_recorded_no_metadata_is_about_no_other_disk():
+    claimed = Latch("galaxy-db", "mysql", "/dev/ubdb", Stage.CLAIMED)
+    change = [lambda given: given["storage"]["drbd"].update(disk="/dev/sdx")]
+    assert found(*change, cib=None, latches=[claimed]) == [("hamysql:storage:drbd:disk", "/dev/ubdb", "/dev/sdx")]

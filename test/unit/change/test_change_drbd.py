@@ -81,10 +81,39 @@ def test_an_option_that_left_the_pillar_goes_back_to_its_default(pending):
 
 
 @real
-def test_a_changed_secret_is_live_and_not_shown(pending):
+def test_a_changed_secret_is_for_both_nodes_at_once_and_not_shown(pending):
     assert pending(site(shared_secret="a-canary")) == [
-        ("live", "hamysql:storage:drbd:shared_secret", "another secret", "the pillar's")
+        ("both", "hamysql:storage:drbd:shared_secret", "another secret", "the pillar's")
     ]
+
+
+COMPARED = [
+    ({"protocol": "B"}, "protocol"),
+    ({"cram_hmac_alg": "sha1"}, "cram_hmac_alg"),
+    *(
+        ({"options": {"net": {name: value}}}, f"options:net:{name}")
+        for name, value in {
+            "after-sb-0pri": "discard-zero-changes",
+            "data-integrity-alg": "sha1",
+            "verify-alg": "sha1",
+            "csums-alg": "sha1",
+        }.items()
+    ),
+]
+
+
+@real
+@pytest.mark.parametrize(("drbd", "path"), COMPARED, ids=[path for _, path in COMPARED])
+def test_so_is_all_that_both_sides_compare_when_they_connect(pending, drbd, path):
+    assert [item[:2] for item in pending(site(**drbd))] == [("both", f"hamysql:storage:drbd:{path}")]
+
+
+@real
+def test_what_is_live_waits_for_it_since_an_adjustment_is_all_or_nothing(pending):
+    assert {item[:2] for item in pending(site(rate="20M", shared_secret="a-canary"))} == {
+        ("both", "hamysql:storage:drbd:rate"),
+        ("both", "hamysql:storage:drbd:shared_secret"),
+    }
 
 
 @real
@@ -94,6 +123,55 @@ def test_what_an_operator_has_taken_apart_is_not_put_together_by_a_change(pendin
     assert "net {" not in show
     assert pending(site(), show) == []
     assert [item[:2] for item in pending(site(rate="20M"), show)] == [("restart", "hamysql:storage:drbd:rate")]
+
+
+@real
+def test_to_drbdadm_another_name_is_another_disk_so_the_kernel_s_is_kept(pending):
+    """With the pillar's name it would detach the disk from under the database, and attach it again."""
+    renamed = site(disk="/dev/disk/by-id/ata-GALAXY")
+    assert ("refused", "hamysql:storage:drbd:disk", "/dev/ubdb", "/dev/disk/by-id/ata-GALAXY") in pending(renamed)
+    assert pending(change_drbd.with_disk(renamed, "/dev/ubdb")) == []
+    wanted = site(disk="/dev/disk/by-id/ata-GALAXY", rate="20M", on_io_error="pass_on")
+    assert {item[:2] for item in pending(change_drbd.with_disk(wanted, "/dev/ubdb"))} == {
+        ("live", "hamysql:storage:drbd:rate"),
+        ("live", "hamysql:storage:drbd:on_io_error"),
+    }
+
+
+# The kernel's handlers find their configuration by what drbdadm has noted of a device.
+ADJUST = """
+hostname db1
+ip link set lo up
+ip address add 10.77.1.11/32 dev lo
+mount -t tmpfs none /var/lib/drbd
+mount --bind {folder}/drbdsetup /lib/drbd/drbdsetup-84
+{drbdadm} --config-file - adjust mysql
+ls /var/lib/drbd
+"""
+
+
+@real
+@pytest.mark.skipif(not shutil.which("ip"), reason="needs ip (Debian: iproute2)")
+def test_an_adjustment_from_standard_input_is_not_noted_as_the_configuration_of_the_device(tmp_path):
+    (tmp_path / "show").write_text(SHOW)
+    (tmp_path / "drbdsetup").write_text(
+        f'#!/bin/sh\nif [ "$1" = show ]; then cat {tmp_path}/show; else echo "$1"; fi\nexit 0\n'
+    )
+    (tmp_path / "drbdsetup").chmod(0o755)
+    argv = ["unshare", "--mount", "--uts", "--net", "sh", "-ec", ADJUST.format(folder=tmp_path, drbdadm=DRBDADM)]
+    text = change_drbd.config_text(site(rate="20M"), "8.4")
+    done = subprocess.run(argv, input=text, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout.split()) == (0, ["disk-options"]), done.stderr
+
+
+def test_under_the_kernel_s_name_nothing_else_is_different():
+    renamed = site(disk="/dev/disk/by-id/ata-GALAXY")
+    for kernel in ("8.4", "9"):
+        text = change_drbd.config_text(change_drbd.with_disk(renamed, "/dev/ubdb"), kernel)
+        other = change_drbd.config_text(renamed, kernel)
+        assert [(a, b) for a, b in zip(text.splitlines(), other.splitlines(), strict=True) if a != b] == [
+            ("    disk /dev/ubdb;", "    disk /dev/disk/by-id/ata-GALAXY;")
+        ]
 
 
 @pytest.mark.parametrize(

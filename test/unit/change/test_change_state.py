@@ -6,11 +6,13 @@ import pytest
 from storage_world import load
 
 from hamysql import change
-from hamysql.change import LIVE, MYSQL, REFUSED, RESTART, Pending
+from hamysql.change import BOTH, LIVE, MYSQL, REFUSED, RESTART, Pending
+from hamysql.command import Result
 from hamysql.errors import CommandFailed, Refused
 
 TOKEN = Pending(LIVE, "corosync", "hamysql:corosync:token", "3000", "5000")
 OPTION = Pending(RESTART, MYSQL, "hamysql:mysql:config:mysqld:x", "1", "2")
+SECRET = Pending(BOTH, "drbd", "hamysql:storage:drbd:shared_secret", "another secret", "the pillar's")
 NAME = Pending(REFUSED, "data", "hamysql:cluster:name", "a", "b", "put it back")
 WAITING = "Pending:\n  - hamysql:mysql:config:mysqld:x: 1 -> 2, when the database starts again"
 
@@ -55,6 +57,18 @@ def test_what_waits_for_a_restart_is_no_change(state):
     ret = module.applied("x")
     assert (ret["result"], ret["changes"], module.applied_calls) == (True, {}, [])
     assert WAITING in ret["comment"]
+
+
+@pytest.mark.parametrize("test", [False, True])
+def test_what_both_nodes_have_to_do_at_once_is_left_to_the_orchestration(state, test):
+    module = state([SECRET], test=test)
+    ret = module.applied("x")
+    assert (ret["result"], ret["changes"], module.applied_calls) == (True, {}, [])
+    assert (
+        "Pending:\n  - hamysql:storage:drbd:shared_secret: another secret -> the pillar's, when both nodes"
+        in ret["comment"]
+    )
+    assert "hamysql.orch does that" in ret["comment"]
 
 
 def test_test_mode_predicts_and_does_nothing(state):
@@ -145,15 +159,17 @@ def test_the_node_that_serves_is_not_restarted(module, resources, database):
     assert module.ran == []
 
 
-def test_a_failing_drbdadm_does_not_tell_the_secret(module):
-    def run(argv, **_):
-        raise CommandFailed(argv, 10, "Command 'drbdsetup net-options --shared-secret=canary' terminated")
-
-    module.run = run
-    with pytest.raises(CommandFailed) as caught:
-        module._drbdadm(module._site(), "adjust", "mysql")
-    assert "canary" not in str(caught.value)
-    assert caught.value.__cause__ is None
+def test_drbd_takes_over_what_one_node_may_and_what_both_have_to_at_different_calls(module):
+    adjusted = []
+    module.run = lambda argv, **_: Result(0, "")
+    module._adjust = lambda site: adjusted.append(site)
+    rate = Pending(LIVE, "drbd", "hamysql:storage:drbd:rate", "1M", "2M")
+    for pending, live, both in (([SECRET], [], [SECRET.path]), ([rate], [rate.path], []), ([], [], [])):
+        module._pending = lambda site, pending=pending: pending
+        for arguments, paths in (({}, live), ({"both": True}, both)):
+            adjusted.clear()
+            assert list(module.apply(**arguments)) == paths
+            assert len(adjusted) == len(paths)
 
 
 def test_a_reload_before_the_file_is_written_is_refused(module, tmp_path):

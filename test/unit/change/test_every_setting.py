@@ -52,9 +52,12 @@ CASES = [
 OTHERS = {
     "refused, told by other keys beside it": ("corosync:transport", "corosync:mcastaddr", "corosync:ttl"),
     "refused, told by its file": ("corosync:authkey",),
-    "live, drbdadm adjust": (
-        *("storage:drbd:protocol", "storage:drbd:shared_secret", "storage:drbd:cram_hmac_alg", "storage:drbd:rate"),
+    "both nodes at the same moment, drbdadm adjust": (
+        *("storage:drbd:protocol", "storage:drbd:shared_secret", "storage:drbd:cram_hmac_alg"),
+    ),
+    "live, drbdadm adjust; some of the network's like the protocol": (
         *(
+            "storage:drbd:rate",
             "storage:drbd:on_io_error",
             "storage:drbd:options:disk",
             "storage:drbd:options:net",

@@ -7,7 +7,7 @@ import copy
 import pytest
 
 from hamysql import rolling
-from hamysql.change import COROSYNC, LIVE, MYSQL, REFUSED, RESTART, Pending
+from hamysql.change import BOTH, COROSYNC, LIVE, MYSQL, REFUSED, RESTART, Pending
 
 
 def item(scope, kind=RESTART):
@@ -40,7 +40,7 @@ def test_nothing_pending_moves_nothing():
     assert steps(member(True), member()) == []
 
 
-@pytest.mark.parametrize("kind", [LIVE, REFUSED])
+@pytest.mark.parametrize("kind", [LIVE, BOTH, REFUSED])
 def test_what_needs_no_restart_moves_nothing(kind):
     assert steps(member(True, [item(COROSYNC, kind), item(MYSQL, kind)]), member()) == []
 
