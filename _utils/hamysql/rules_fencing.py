@@ -24,6 +24,7 @@ OWN_OPTIONS = {
     "pcmk_delay_max": "hamysql:fencing:delay to be set instead",
     "pcmk_reboot_timeout": "the device's timeout to be set instead",
     "pcmk_off_timeout": "the device's timeout to be set instead",
+    "pcmk_on_timeout": "the device's timeout to be set instead",
     "delay": "hamysql:fencing:delay to be set instead",
 }
 # Names under which agents take a secret (fencing.py of fence-agents); pacemaker's own scripts for one are no secrets.
