@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import math
 import xml.etree.ElementTree as ET
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from hamysql.schema import Secret
@@ -24,6 +24,8 @@ IPMI_AGENTS = frozenset(
     "fence_ipmilan fence_ipmilanplus fence_idrac fence_ilo3 fence_ilo4 fence_ilo5 fence_imm".split()
 )
 
+# pacemaker knows no further one (Pacemaker Explained, "Fencing Topologies").
+LAST_LEVEL = 9
 # Seconds on top of what delays and agents may take until pacemaker calls a fencing failed: an action starts late where the node
 # that has to run it is just being elected controller. (pacemaker 2.1.5 leaves the delays out of its own account.)
 MARGIN = 15
@@ -46,9 +48,9 @@ def derive(config: Config) -> None:
         fencing["delay"] = 0 if config["quorum"]["device"] else HEAD_START
     _derive_sbd(config)
     devices = [
-        _device(node, number, device, fencing)
+        _device(node, number, {**device, "level": level}, fencing)
         for node, given in fencing["devices"].items()
-        for number, device in enumerate(given, 1)
+        for number, (device, level) in enumerate(zip(given, levels_of(given)), 1)
     ]
     fencing["i_accept_data_loss_without_fencing"] = fencing["i_accept_data_loss_without_fencing"] is True
     fencing["enabled"] = bool(devices)
@@ -104,8 +106,16 @@ def _device(node: str, number: int, device: Mapping[str, Any], fencing: Mapping[
     if delay:
         options["pcmk_delay_base"] = f"{delay}s"
     name = f"p_fence_{node}" if number == 1 else f"p_fence_{node}_{number}"
-    found = {"id": name, "node": node, "level": device["level"] or number, "agent": device["agent"]}
+    found = {"id": name, "node": node, "level": device["level"], "agent": device["agent"]}
     return {**found, "options": options, "secrets": dict(device["secrets"]), "timeout": timeout, "delay": delay}
+
+
+def levels_of(devices: Iterable[Mapping[str, Any]]) -> list[int]:
+    """The level of each of a node's devices: the given one; without one, the next after all that are listed before it."""
+    found: list[int] = []
+    for device in devices:
+        found.append(device["level"] or max(found, default=0) + 1)
+    return found
 
 
 def _levels(devices: list[Config]) -> dict[str, list[Config]]:

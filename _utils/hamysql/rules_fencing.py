@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from hamysql.fencing import LAST_LEVEL, levels_of
 from hamysql.schema import Report
 
 Config = dict[str, Any]
@@ -53,6 +54,13 @@ def check_fencing(config: Config, report: Report) -> None:
             report.add(where, f"the key {node!r}", f"one of the cluster's nodes: {', '.join(nodes)}")
         for number, device in enumerate(given):
             _check_device(device, f"{where}:{number}", report)
+        levels = levels_of([*given, *([{"level": None}] if sbd else [])])  # sbd's disk is the last one
+        if max(levels, default=0) > LAST_LEVEL and not report.bad_under(where):
+            report.add(
+                where,
+                f"a device in level {max(levels)}",
+                f"levels up to {LAST_LEVEL}, each device's after those before it",
+            )
     _check_sbd(config, report)
     if (devices or sbd) and opted_out:
         report.add(OPT_OUT, "true, and there are fence devices", "one of the two: with devices it is not needed")

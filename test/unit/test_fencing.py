@@ -82,6 +82,36 @@ def test_devices_of_one_level_are_needed_together(resolve, pillar):
     ]
 
 
+@pytest.mark.parametrize(
+    ("given", "levels"),
+    [
+        ([None, None, 2], [1, 2, 2]),
+        ([None, 3, None], [1, 3, 4]),
+        ([2, None], [2, 3]),
+        ([None, 1, None], [1, 1, 2]),
+    ],
+)
+def test_a_device_shares_a_level_only_where_the_pillar_says_so(resolve, pillar, given, levels):
+    site = pillar("fenced")
+    site["fencing"]["devices"]["db2"] = [
+        {"agent": "fence_apc", **({"level": level} if level else {})} for level in given
+    ]
+    found = [device["level"] for device in resolve(site)["fencing"]["devices"] if device["node"] == "db2"]
+    assert found == levels
+
+
+@pytest.mark.parametrize(("given", "sbd"), [([9, None], False), ([None] * 10, False), ([9], True)])
+def test_there_are_nine_levels(resolve, pillar, given, sbd):
+    site = pillar("fenced")
+    site["fencing"]["devices"]["db2"] = [
+        {"agent": "fence_apc", **({"level": level} if level else {})} for level in given
+    ]
+    site["fencing"]["sbd"] = {"device": "/dev/disk/by-id/scsi-shared"} if sbd else {}
+    found = problems(resolve, site)
+    assert list(found) == ["hamysql:fencing:devices:db2"]
+    assert "up to 9" in found["hamysql:fencing:devices:db2"][1]
+
+
 def test_a_node_is_told_the_secrets_of_the_other_ones_devices_only(resolve, pillar):
     files = resolve(pillar("fenced"))["fencing"]["secret_files"]
     (file,) = files
