@@ -36,6 +36,7 @@ CASES = [
     ("corosync:options:quorum", {"last_man_standing_window": "5000"}, LIVE),
     ("corosync:options:logging", {"debug": "on"}, LIVE),
     ("corosync:options:interface", {"knet_link_priority": "2"}, LIVE),
+    ("quorum:device", {"minion_id": "qd1", "address": "10.77.1.13"}, REFUSED),
     ("corosync:options:system", {"sched_rr": "no"}, RESTART),
     ("storage:drbd:resource", "other", REFUSED),
     ("storage:drbd:device", "/dev/drbd1", REFUSED),
@@ -67,9 +68,6 @@ OTHERS = {
     ),
     "once, when the file system is made": ("storage:filesystem:mkfs_options",),
     "once, when a disk becomes a replica": ("storage:drbd:initial_sync", "storage:drbd:wipe"),
-    "refused, all of it is one: the third vote": (
-        *("quorum:device:minion_id", "quorum:device:address", "quorum:device:port", "quorum:device:algorithm"),
-    ),
     "the cluster's configuration, by pacemaker": (
         *("vip", "fencing", "pacemaker", "storage:filesystem:options"),
         *(
