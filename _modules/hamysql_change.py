@@ -13,7 +13,18 @@ import time
 from pathlib import Path
 from shutil import which
 
-from hamysql import change, change_corosync, change_data, change_drbd, change_mysql, corosync, latch, mysql, wait
+from hamysql import (
+    change,
+    change_corosync,
+    change_data,
+    change_drbd,
+    change_mysql,
+    change_sbd,
+    corosync,
+    latch,
+    mysql,
+    wait,
+)
 from hamysql.command import PATH, run
 from hamysql.errors import CommandFailed, Refused
 from hamysql.schema import MASK
@@ -53,7 +64,7 @@ def pending():
 
 
 def _pending(site):
-    return change.distinct([*_data(site), *_corosync(site), *_drbd(site), *_mysql(site["mysql"])])
+    return change.distinct([*_data(site), *_corosync(site), *_sbd(site), *_drbd(site), *_mysql(site["mysql"])])
 
 
 def refused():
@@ -139,6 +150,21 @@ def _reload_corosync(site, timeout=15):
         interval=1,
         describe=lambda left: "; ".join([*map(str, left), *said[-1:]]),
     )
+
+
+# --- sbd
+
+
+def _sbd(site):
+    if not site["fencing"]["sbd"]:
+        return []
+    corosync, sbd = run(["systemctl", "is-active", "corosync", "sbd"], accept=(0, 3, 4)).stdout.split()
+    if corosync != "active":  # sbd is started with it, with the pillar's options
+        return []
+    file = Path(site["fencing"]["sbd_file"])
+    text = file.read_text(encoding="utf-8") if file.exists() else ""
+    running = None if sbd in ("inactive", "failed", "unknown") else change_sbd.parse_file(text)
+    return list(change_sbd.pending(site, running))
 
 
 # --- DRBD

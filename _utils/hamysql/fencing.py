@@ -86,6 +86,7 @@ def _derive_sbd(config: Config) -> None:
     """
     fencing = config["fencing"]
     sbd = fencing["sbd"]
+    fencing["sbd_file"] = sbd["config_file"]
     if not sbd["device"]:
         fencing["sbd"] = {}
         return

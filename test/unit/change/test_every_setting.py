@@ -10,7 +10,17 @@ from pathlib import Path
 
 import pytest
 
-from hamysql import change, change_corosync, change_data, change_drbd, change_mysql, cib_desired, config, schema
+from hamysql import (
+    change,
+    change_corosync,
+    change_data,
+    change_drbd,
+    change_mysql,
+    change_sbd,
+    cib_desired,
+    config,
+    schema,
+)
 from hamysql.change import LIVE, REFUSED, RESTART
 from hamysql.pillar import SCHEMA
 from hamysql.plan import Latch, Stage
@@ -37,6 +47,7 @@ CASES = [
     ("corosync:options:logging", {"debug": "on"}, LIVE),
     ("corosync:options:interface", {"knet_link_priority": "2"}, LIVE),
     ("quorum:device", {"minion_id": "qd1", "address": "10.77.1.13"}, REFUSED),
+    ("fencing:sbd", {"device": "/dev/disk/by-id/scsi-shared"}, REFUSED),
     ("corosync:options:system", {"sched_rr": "no"}, RESTART),
     ("storage:drbd:resource", "other", REFUSED),
     ("storage:drbd:device", "/dev/drbd1", REFUSED),
@@ -135,6 +146,7 @@ def test_the_class_of_a_key_is_found_from_what_runs(path, value, kind):
         [
             *change_data.pending(site, CIB, [LATCH]),
             *change_corosync.pending(site, RUNNING, False),
+            *change_sbd.pending(site, None),
             *change_drbd.pending(site, SHOWN, SHOWN, ()),
             *change_mysql.pending(site["mysql"], STARTED_WITH, want, {"max_connections": SETTABLE}),
         ]
