@@ -11,7 +11,7 @@ from pathlib import Path
 
 from hamysql import latch, operations, wait
 from hamysql.command import run
-from hamysql.errors import CommandFailed, Refused
+from hamysql.errors import CommandFailed, NotReady, Refused
 from hamysql.plan import Stage
 
 __virtualname__ = "hamysql_fencing"
@@ -82,8 +82,9 @@ def prove(node, level):
     node, level
         As in ``hamysql:fencing:devices``. Devices of other levels are switched off meanwhile.
 
-    Returns True. Raises ``CommandFailed`` with pacemaker's reason. ``salt-run hamysql.fence_test`` is what you want: it looks
-    whether the cluster can afford it, and whether the node was really cut off.
+    Returns True. Raises ``CommandFailed`` with pacemaker's reason, and ``NotReady`` with the result if a device does not come back
+    into use. ``salt-run hamysql.fence_test`` is what you want: it looks whether the cluster can afford it, and whether the node was
+    really cut off.
 
     CLI Example:
 
@@ -96,22 +97,48 @@ def prove(node, level):
         raise Refused("a node cannot fence itself")
     fencing = site["fencing"]
     others = [name for other in fencing["levels"][node] if other["level"] != int(level) for name in other["devices"]]
+    failure = None
     try:
         for name in others:
-            _switch(name, ["--parameter-value", "Stopped"])
+            run([*_meta(name), "--set-parameter", "target-role", "--parameter-value", "Stopped"])
+        if others:
+            run(_SETTLE, timeout=150)
         timeout = fencing["stonith_timeout"]
         run(["stonith_admin", "--reboot", node, "--timeout", str(timeout)], timeout=2 * timeout)
+    except CommandFailed as exc:
+        failure = exc
     finally:
-        for name in others:
-            _switch(name, None)
+        left = _back_into_use(others)
+    if left:
+        outcome = str(failure) if failure else f"{node} was fenced"
+        raise NotReady("\n".join([f"{outcome}; and fence devices are left out of use:", *left]))
+    if failure:
+        raise failure
     return True
 
 
-def _switch(name, value):
-    """Take a device out of use, or (None) back into it."""
-    change = ["--set-parameter", "target-role", *value] if value else ["--delete-parameter", "target-role"]
-    run(["crm_resource", "--resource", name, "--meta", *change])
-    run(["crm_resource", "--wait", "--timeout=120s"], timeout=150)
+_SETTLE = ["crm_resource", "--wait", "--timeout=120s"]
+
+
+def _meta(name):
+    return ["crm_resource", "--resource", name, "--meta"]
+
+
+def _back_into_use(names):
+    """All devices, whatever becomes of one of them; returns sentences about those that are left out of use."""
+    left = []
+    for name in names:
+        delete = [*_meta(name), "--delete-parameter", "target-role"]
+        try:
+            run(delete)
+        except CommandFailed as exc:
+            left.append(f"  - {name}, until `{' '.join(delete)}` succeeds; it said: {exc}")
+    try:
+        if names:
+            run(_SETTLE, timeout=150)
+    except CommandFailed:
+        pass  # they are on their way; whether they have arrived is looked at before the next fencing
+    return left
 
 
 def record(node, level):
