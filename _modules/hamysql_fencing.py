@@ -191,8 +191,9 @@ def evidence():
     """
     What speaks for and against this node serving alone, after an outage of both from which only this one came back.
 
-    Returns ``{"node", "peer", "database": whether it runs here, "members": number of nodes that corosync sees, "power": see power,
-    "initialised": whether this node has ever held the database, "flags": what DRBD's metadata remembers, or {}}``.
+    Returns ``{"node", "peer", "database": whether it runs here, "members": number of nodes that corosync sees, "votes": {"total",
+    "needed"} or {} where it does not run, "power": see power, "initialised": whether this node has ever held the database, "flags":
+    what DRBD's metadata remembers, or {}}``.
 
     CLI Example:
 
@@ -210,10 +211,26 @@ def evidence():
         "peer": site["peer"],
         "database": __salt__["hamysql_mysql.active"](),
         "members": len(corosync["members"]),
+        "votes": _votes(corosync) if corosync["running"] else {},
         "power": power(site["peer"]),
         "initialised": known is not None and known.stage == Stage.INITIALISED,
         "flags": dataclasses.asdict(operations.parse_flags(found.stdout)) if found.returncode == 0 else {},
     }
+
+
+def _votes(corosync):
+    return {"total": corosync["total_votes"], "needed": corosync["needed_votes"]}
+
+
+def _wait_for_votes(met, what):
+    wait.until(
+        __salt__["hamysql_cluster.corosync"],
+        met,
+        what,
+        timeout=30,
+        interval=1,
+        describe=lambda seen: operations.outvoted(**_votes(seen)) or "it has the votes, and is not quorate",
+    )
 
 
 def take_over(peer_is_off=None, timeout=180):
@@ -225,7 +242,8 @@ def take_over(peer_is_off=None, timeout=180):
     timeout
         Seconds to wait for a controller, 180 by default.
 
-    Returns True. Raises ``Refused`` with everything that speaks against it. ``salt-run hamysql.take_over`` is what you want.
+    Returns True. Raises ``Refused`` with everything that speaks against it, and ``NotReady`` where there is no controller or no
+    quorum. ``salt-run hamysql.take_over`` is what you want.
 
     CLI Example:
 
@@ -247,6 +265,9 @@ def take_over(peer_is_off=None, timeout=180):
         interval=2,
         describe=lambda status: "no controller" if status["running"] else "pacemaker does not run",
     )
+    if site["quorum"]["device"]:
+        __salt__["hamysql_quorum.start"]()
+        _wait_for_votes(lambda seen: not operations.outvoted(**_votes(seen)), "the quorum device votes for this node")
     __salt__["hamysql_drbd.up"]()
     if site["fencing"]["enabled"]:
         # Before there is quorum: with it, pacemaker would shoot the node that it has never seen, and wait for that.
@@ -262,6 +283,7 @@ def take_over(peer_is_off=None, timeout=180):
         finally:
             restore()
     run(["corosync-cmapctl", "-s", "quorum.cancel_wait_for_all", "u8", "1"])
+    _wait_for_votes(lambda seen: seen["quorate"], "this node is quorate")
     return True
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 from storage_world import load
 
+from hamysql import wait
 from hamysql.command import Result
-from hamysql.errors import CommandFailed, NotReady
+from hamysql.errors import CommandFailed, NotReady, Refused
 
 
 class Commands:
@@ -85,3 +88,81 @@ def test_a_device_that_stays_out_of_use_is_named_with_the_result_and_the_next_is
     assert f"p_fence_db1_2, until `{BACK[0]}` succeeds" in str(caught.value)
     assert "p_fence_db1_3" not in str(caught.value)
     assert BACK[1] in module.run.log
+
+
+@pytest.fixture
+def alone(resolve, pillar, evidence):
+    """The module on db2, which has come back alone; ``module.done`` is what was done to the node, in its order."""
+
+    def make(*, device, votes, total=1, quorate=()):
+        module = load("_modules/hamysql_fencing.py", "hamysql_fencing_alone")
+        given = pillar("fenced")
+        given["quorum"] = {"device": {"minion_id": "qd1", "address": "192.0.2.13"} if device else {}}
+        site = resolve(given, minion_id="db2", nodename="db2")
+        module.done, looks = [], list(quorate)
+
+        def did(what):
+            return lambda *_, **__: module.done.append(what)
+
+        def corosync():
+            seen = {"running": True, "total_votes": total, "needed_votes": 2 if device else 1}
+            return {**seen, "quorate": looks.pop(0) if looks else False}
+
+        def run(argv, **_):
+            module.done.append(" ".join(argv[:2]))
+            return Result(0, "")
+
+        module.run = run
+        module.evidence = lambda: {**evidence, "votes": votes}
+        module.wait = SimpleNamespace(until=lambda *args, **kwargs: wait.until(*args, **{**kwargs, "timeout": 0}))
+        module.__salt__ = {
+            "hamysql.config": lambda: site,
+            "hamysql_cluster.start": did("start"),
+            "hamysql_cluster.status": lambda: {"dc": "db2", "running": True},
+            "hamysql_cluster.corosync": corosync,
+            "hamysql_quorum.start": did("start qdevice"),
+            "hamysql_drbd.up": did("up"),
+            "hamysql_drbd.release": did("release"),
+            "hamysql_drbd.kernel": lambda: "8.4",
+            "hamysql_drbd.status": lambda: {"role": "Secondary"},
+        }
+        return module
+
+    return make
+
+
+CONFIRMED = [
+    *("up", "stonith_admin --confirm", "drbdsetup disk-options", "drbdadm primary", "release", "drbdadm adjust"),
+    "corosync-cmapctl -s",
+]
+
+
+def test_a_node_that_waits_for_its_peer_alone_takes_over(alone):
+    module = alone(device=False, votes={"total": 1, "needed": 1}, quorate=[True])
+    assert module.take_over() is True
+    assert module.done == ["start", *CONFIRMED]
+
+
+def test_with_a_quorum_device_that_is_gone_as_well_nothing_is_declared_off(alone):
+    module = alone(device=True, votes={"total": 1, "needed": 2})
+    with pytest.raises(Refused, match="1 of the 2 votes that are needed, and the quorum device gives none"):
+        module.take_over()
+    assert module.done == []
+
+
+def test_nor_where_that_is_only_seen_once_the_cluster_runs(alone):
+    module = alone(device=True, votes={})
+    with pytest.raises(NotReady, match="1 of the 2 votes"):
+        module.take_over()
+    assert module.done == ["start", "start qdevice"]
+
+
+def test_a_quorum_device_that_votes_is_enough(alone):
+    module = alone(device=True, votes={}, total=2, quorate=[True, True])
+    assert module.take_over() is True
+    assert module.done == ["start", "start qdevice", *CONFIRMED]
+
+
+def test_no_quorum_in_the_end_is_no_success(alone):
+    with pytest.raises(NotReady, match="this node is quorate; seen last: it has the votes, and is not quorate"):
+        alone(device=False, votes={"total": 1, "needed": 1}).take_over()
