@@ -38,6 +38,10 @@ UNSAFE = (
     ("startup-fencing", FALSE),
     ("no-quorum-policy", ("ignore",)),
 )
+WATCHDOG = (
+    "not to be set: with it pacemaker takes a lost node for one that its own watchdog has ended. Only sbd without a disk does "
+    "that, and of two nodes it ends the survivor as well, which has no quorum either; hamysql:fencing:sbd is sbd with a disk"
+)
 OWN_PROPERTIES = ("cluster-name", "cluster-infrastructure", "dc-version", "have-watchdog", "last-lrm-refresh")
 
 
@@ -131,6 +135,8 @@ def _check_properties(config: Config, report: Report, opted_out: bool) -> None:
                 report.add(where, repr(value), f"not to be set: {WHY_FENCING}")
         if name == "stonith-enabled" and fenced and str(value).strip().lower() in FALSE:
             report.add(where, repr(value), "not to be set: fence devices that are not used protect nothing")
+        if name == "stonith-watchdog-timeout" and str(value).strip().rstrip("smhin") != "0":
+            report.add(where, repr(value), WATCHDOG)
         if name == "priority-fencing-delay":
             report.add(
                 where, "a property that hamysql writes itself", "hamysql:fencing:favoured: active to be set instead"

@@ -192,12 +192,26 @@ def test_devices_of_a_node_that_there_is_not(resolve, pillar):
         ("no-quorum-policy", "ignore"),
         ("no_quorum_policy", "ignore"),
         ("stonith-timeout", "1s"),
+        ("stonith-watchdog-timeout", "10s"),
+        ("stonith-watchdog-timeout", -1),
+        ("stonith_watchdog_timeout", 10),
     ],
 )
 def test_no_property_gets_around_fencing(resolve, pillar, name, value):
     given = pillar("fenced")
     given["pacemaker"] = {"properties": {name: value}}
     assert f"hamysql:pacemaker:properties:{name}" in problems(resolve, given)
+
+
+@pytest.mark.parametrize("name", ["minimal", "fenced"])
+def test_a_watchdog_alone_is_refused_with_the_reason_and_its_default_is_not(resolve, pillar, name):
+    given = pillar(name)
+    given["pacemaker"] = {"properties": {"stonith-watchdog-timeout": "10s"}}
+    (said,) = problems(resolve, given).values()
+    assert "it ends the survivor as well" in said[1]
+    for value in (0, "0s"):
+        given["pacemaker"] = {"properties": {"stonith-watchdog-timeout": value}}
+        resolve(given)
 
 
 def test_the_opt_out_beside_devices_is_a_contradiction(resolve, pillar):
