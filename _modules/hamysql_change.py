@@ -156,13 +156,13 @@ def _reload_corosync(site, timeout=15):
 
 
 def _sbd(site):
-    if not site["fencing"]["sbd"]:
+    file = Path(site["fencing"]["sbd_file"])
+    text = file.read_text(encoding="utf-8") if file.exists() else ""
+    if not site["fencing"]["sbd"] and not text.startswith(change_sbd.MARK):
         return []
     corosync, sbd = run(["systemctl", "is-active", "corosync", "sbd"], accept=(0, 3, 4)).stdout.split()
     if corosync != "active":  # sbd is started with it, with the pillar's options
         return []
-    file = Path(site["fencing"]["sbd_file"])
-    text = file.read_text(encoding="utf-8") if file.exists() else ""
     running = None if sbd in ("inactive", "failed", "unknown") else change_sbd.parse_file(text)
     return list(change_sbd.pending(site, running))
 

@@ -8,9 +8,11 @@ import dataclasses
 import time
 import xml.etree.ElementTree as ET
 from pathlib import Path
+from shutil import which
 
-from hamysql import latch, operations, wait
-from hamysql.command import run
+from hamysql import change_sbd, latch, operations, wait
+from hamysql import fencing as devices
+from hamysql.command import PATH, run
 from hamysql.errors import CommandFailed, NotReady, Refused
 from hamysql.plan import Stage
 
@@ -18,6 +20,7 @@ __virtualname__ = "hamysql_fencing"
 
 # A node's attribute in the cluster's configuration: it is on all nodes at once, outlives each of them, and goes with the cluster.
 RECORD = "hamysql-fenced-"
+CIB = Path("/var/lib/pacemaker/cib/cib.xml")
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -322,6 +325,63 @@ def restore():
         return False
     run(["drbdadm", "adjust", _site()["storage"]["drbd"]["resource"]])
     return True
+
+
+def unused():
+    """
+    What fence devices that left the pillar have left on this node: ``{"files": with their secrets, "units": started at boot}``.
+
+    What the cluster's configuration still has is in use: the orchestration takes it out. A poison pill for a node without sbd would
+    count as swallowed.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'db*' hamysql_fencing.unused
+    """
+    site = _site()
+    found = [str(path) for path in Path(devices.SECRETS).glob("*/*")]
+    file = Path(site["fencing"]["sbd_file"])
+    sbd = not site["fencing"]["sbd"] and file.exists() and file.read_text(encoding="utf-8").startswith(change_sbd.MARK)
+    if not sbd and not devices.unused_secrets(site, found, None):
+        return {"files": [], "units": []}
+    try:
+        cib = _cib()
+    except CommandFailed:
+        return {"files": [], "units": []}  # nobody can say now what is in use
+    pills = cib is not None and any(device.get("type") == "fence_sbd" for device in cib.iter("primitive"))
+    return {"files": devices.unused_secrets(site, found, cib), "units": ["sbd"] if sbd and not pills else []}
+
+
+def _cib():
+    """The cluster's configuration as this node has it; pacemaker keeps it in a file while it is stopped."""
+    if which("cibadmin", path=PATH):
+        result = run(["cibadmin", "--query", "--local"], accept=(0, 102, 105))  # the latter: pacemaker does not run
+        if result.returncode == 0:
+            return ET.fromstring(result.stdout)
+    return ET.fromstring(CIB.read_text(encoding="utf-8")) if CIB.exists() else None
+
+
+def forget():
+    """
+    Remove what ``unused`` returns. A highstate does that as well; the orchestration, once it is out of the cluster's configuration.
+
+    Returns what was removed, a list.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'db*' hamysql_fencing.forget
+    """
+    found = unused()
+    for path in found["files"]:
+        Path(path).unlink(missing_ok=True)
+    enabled = [unit for unit in found["units"] if __salt__["service.enabled"](unit)]
+    for unit in enabled:
+        run(["systemctl", "disable", unit])
+    return [*found["files"], *(f"{unit}.service at boot" for unit in enabled)]
 
 
 def wait_recovered(timeout=300):

@@ -2,7 +2,8 @@
 
 sbd starts and ends with corosync (its unit says so, and refuses to be started by hand), so nothing of it is live. A poison pill
 for a node without sbd, or with another disk, is reported as swallowed, and the node lives: its beginning, its disk and its times
-are refused while the cluster runs, since the nodes would restart one after the other.
+are refused while the cluster runs, since the nodes would restart one after the other. Its end waits for a restart: the
+orchestration takes its devices out of the cluster's configuration first (``hamysql_fencing.forget``).
 
 It reads its options when it starts. Only hamysql writes their file, and not while sbd runs with others, so the file tells them.
 """
@@ -15,6 +16,7 @@ from typing import Any
 
 from hamysql.change import COROSYNC, REFUSED, RESTART, TOGETHER, Pending
 
+MARK = "# Managed by Salt: the options of sbd's unit"  # how the file begins where it is ours
 _OPTIONS = {"device": "SBD_DEVICE", "watchdog": "SBD_WATCHDOG_DEV", "watchdog_timeout": "SBD_WATCHDOG_TIMEOUT"}
 _LINE = re.compile(r'^(SBD_\w+)="?([^"\n]*)"?$', re.MULTILINE)
 
@@ -35,6 +37,8 @@ def pending(config: Mapping[str, Any], running: Mapping[str, str] | None) -> Ite
     """
     wanted, path = config["fencing"]["sbd"], "hamysql:fencing:sbd"
     if not wanted:
+        if running is not None:
+            yield Pending(RESTART, COROSYNC, f"{path}:device", running.get("device", "another one"), "no sbd")
         return
     if running is None:
         yield Pending(REFUSED, COROSYNC, f"{path}:device", "no sbd", wanted["device"], TOGETHER)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import re
 import xml.etree.ElementTree as ET
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -152,6 +153,22 @@ def stonith_timeout(fencing: Config) -> int:
 def _sign(value: str) -> Secret:
     """What cibsecret writes beside a secret: pacemaker refuses a value that does not match it."""
     return Secret(hashlib.md5(value.encode(), usedforsecurity=False).hexdigest())
+
+
+def unused_secrets(config: Mapping[str, Any], found: Iterable[str], cib: ET.Element | None) -> list[str]:
+    """Which files hold a secret of a device that left the pillar.
+
+    found
+        All files below :data:`SECRETS`.
+    cib
+        The cluster's configuration, ``None`` where there is none. As long as a device is in it, it can be needed.
+    """
+    used = {file["path"] for file in config["fencing"]["secret_files"]}
+    for device in cib.iter("primitive") if cib is not None else ():
+        used |= {f"{SECRETS}/{device.get('id')}/{pair.get('name')}" for pair in device.iter("nvpair")}
+    nodes = "|".join(map(re.escape, config["cluster"]["nodes"]))
+    ours = re.compile(rf"{SECRETS}/p_fence_(?:{nodes})(?:_\d+)?/[^/]+")
+    return sorted(path for path in found if ours.fullmatch(path) and path.removesuffix(".sign") not in used)
 
 
 def elements(config: Mapping[str, Any]) -> dict[str, list[ET.Element]]:

@@ -1,6 +1,7 @@
 # The secrets of the fence devices that this node runs (pillar hamysql:fencing:devices), in the files from which pacemaker
 # reads a parameter that its configuration only mentions (cibsecret(8)). The devices themselves are in that configuration.
 # And sbd's options and its start, which is corosync's (pillar hamysql:fencing:sbd); the orchestration prepares its disk.
+# What left the pillar is removed, but not before the cluster's configuration is without it.
 {%- from "hamysql/map.jinja" import hamysql with context %}
 
 include:
@@ -43,3 +44,20 @@ hamysql-fencing-sbd-boot-enabled:
     - require:
       - file: hamysql-fencing-sbd-config-file-managed
 {%- endif %}
+{%- set unused = salt["hamysql_fencing.unused"]() %}
+{%- for path in unused.files %}
+
+hamysql-fencing-unused-{{ loop.index }}-absent:
+  file.absent:
+    - name: {{ path | json }}
+    - require:
+      - hamysql_package: hamysql-package-installed
+{%- endfor %}
+{%- for unit in unused.units %}
+
+hamysql-fencing-{{ unit }}-boot-disabled:
+  service.disabled:
+    - name: {{ unit }}
+    - require:
+      - hamysql_package: hamysql-package-installed
+{%- endfor %}

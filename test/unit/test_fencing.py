@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import xml.etree.ElementTree as ET
 
 import pytest
 
@@ -123,6 +124,23 @@ def test_a_node_is_told_the_secrets_of_the_other_ones_devices_only(resolve, pill
         file["id"] for file in resolve(pillar("fenced"), minion_id="db2", nodename="db2")["fencing"]["secret_files"]
     ]
     assert names == ["db1-password", "db1-2-password", "db1-3-password"]
+
+
+def test_secrets_of_devices_that_left_are_unused_once_the_cluster_is_without_them(resolve, pillar):
+    config = resolve(pillar("fenced"))
+
+    def files(*names):
+        return [f"{fencing.SECRETS}/{name}{suffix}" for name in names for suffix in ("", ".sign")]
+
+    kept = files("p_fence_db2/password", "p_fence_db3/password", "p_site/password", "p_fence_site/password")
+    left = files("p_fence_db1/password", "p_fence_db2/passwd", "p_fence_db2_2/password")
+    assert fencing.unused_secrets(config, [*left, *kept], None) == left
+    assert fencing.unused_secrets(config, [*left, *kept], ET.fromstring("<cib/>")) == left
+    cib = ET.fromstring(
+        '<cib><primitive id="p_fence_db2"><instance_attributes><nvpair name="passwd" value="lrm://"/>'
+        "</instance_attributes></primitive></cib>"
+    )
+    assert fencing.unused_secrets(config, [*left, *kept], cib) == [*left[:2], *left[4:]]
 
 
 def test_agents_and_what_they_work_through_are_installed(resolve, pillar):

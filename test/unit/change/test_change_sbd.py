@@ -12,13 +12,14 @@ from hamysql.command import Result
 from support import ROOT
 
 OPTIONS = {"device": "/dev/disk/by-id/scsi-shared", "watchdog": "/dev/watchdog", "watchdog_timeout": "5"}
+NONE = {"device": None}
 
 
 @pytest.fixture
 def site(resolve, pillar):
     def make(**options):
         given = pillar("fenced")
-        given["fencing"]["sbd"] = {"device": "/dev/disk/by-id/scsi-shared", **options}
+        given["fencing"]["sbd"] = {"device": "/dev/disk/by-id/scsi-shared", **options} if options != NONE else {}
         return resolve(given)
 
     return make
@@ -62,6 +63,23 @@ def test_its_beginning_under_a_running_cluster_is_refused(site):
     (item,) = change_sbd.pending(site(), None)
     assert (item.kind, item.old, item.new) == ("refused", "no sbd", "/dev/disk/by-id/scsi-shared")
     assert "stop the cluster on both nodes" in str(item)
+
+
+def test_its_end_waits_for_a_restart(site):
+    assert found(site(**NONE), OPTIONS) == [("restart", "hamysql:fencing:sbd:device", OPTIONS["device"], "no sbd")]
+    assert found(site(**NONE), None) == []
+
+
+def test_an_sbd_that_is_not_ours_is_left_alone(site, tmp_path):
+    module, config = load("_modules/hamysql_change.py", "hamysql_change_sbd"), site(**NONE)
+    config["fencing"]["sbd_file"] = str(tmp_path / "sbd")
+    module.run = lambda *_, **__: Result(0, "active\nactive\n")
+    assert module._sbd(config) == []
+    (tmp_path / "sbd").write_text("SBD_DEVICE=/dev/sdz\n")
+    assert module._sbd(config) == []
+    (tmp_path / "sbd").write_text(file(site()))
+    (item,) = module._sbd(config)
+    assert (item.kind, item.new) == ("restart", "no sbd")
 
 
 @pytest.mark.parametrize(

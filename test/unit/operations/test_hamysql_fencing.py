@@ -166,3 +166,89 @@ def test_a_quorum_device_that_votes_is_enough(alone):
 def test_no_quorum_in_the_end_is_no_success(alone):
     with pytest.raises(NotReady, match="this node is quorate; seen last: it has the votes, and is not quorate"):
         alone(device=False, votes={"total": 1, "needed": 1}).take_over()
+
+
+SBD = "# Managed by Salt: the options of sbd's unit (/etc/default/sbd)\nSBD_DEVICE=/dev/sdz\n"
+PILLS = '<cib><primitive id="p_fence_db1_2" type="fence_sbd"/></cib>'
+DEVICE = (
+    '<cib><primitive id="p_fence_db1_4" type="fence_apc"><instance_attributes>'
+    '<nvpair name="password" value="lrm://"/></instance_attributes></primitive></cib>'
+)
+
+
+@pytest.fixture
+def left_behind(resolve, pillar, tmp_path, monkeypatch):
+    """The module on db2 after its fourth device and sbd have left the pillar; what cibadmin answers is given."""
+    monkeypatch.setattr("hamysql.fencing.SECRETS", str(tmp_path / "secrets"))
+
+    def make(code=105, cib="", sbd=SBD):
+        module = load("_modules/hamysql_fencing.py", "hamysql_fencing_left")
+        module.CIB, module.PATH = tmp_path / "cib.xml", str(tmp_path)
+        (tmp_path / "cibadmin").touch(mode=0o755)
+        for name in ("p_fence_db1/password", "p_fence_db1_4/password", "p_fence_db1_4/password.sign"):
+            (tmp_path / "secrets" / name).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / "secrets" / name).touch()
+        (tmp_path / "sbd").write_text(sbd)
+        site = resolve(pillar("fenced"), minion_id="db2", nodename="db2")
+        site["fencing"]["sbd_file"] = str(tmp_path / "sbd")
+        module.ran = []
+
+        def run(argv, accept=(0,), **_):
+            module.ran.append(" ".join(argv))
+            result = Result(code, cib) if argv[0] == "cibadmin" else Result(0, "")
+            if result.returncode not in accept:
+                raise CommandFailed(argv, code, "no")
+            return result
+
+        module.run = run
+        module.__salt__ = {"hamysql.config": lambda: site, "service.enabled": lambda unit: unit == "sbd"}
+        return module
+
+    return make
+
+
+def secrets(tmp_path):
+    return sorted(path.parent.name for path in (tmp_path / "secrets").glob("*/password"))
+
+
+@pytest.mark.parametrize(
+    ("answer", "file", "keeps"),
+    [
+        ((0, DEVICE), None, "secret"),
+        ((0, PILLS), None, "sbd"),
+        ((102, ""), DEVICE, "secret"),  # pacemaker is stopped
+        ((105, ""), PILLS, "sbd"),
+        ((0, "<cib/>"), PILLS, "nothing"),
+        ((105, ""), None, "nothing"),
+        ((1, ""), None, "both"),  # nobody can say
+    ],
+)
+def test_what_left_the_pillar_stays_while_the_cluster_can_need_it(left_behind, tmp_path, answer, file, keeps):
+    module = left_behind(*answer)
+    if file:
+        (tmp_path / "cib.xml").write_text(file)
+    found = module.unused()
+    assert bool(found["files"]) is (keeps not in ("secret", "both"))
+    assert bool(found["units"]) is (keeps not in ("sbd", "both"))
+
+
+def test_what_is_unused_is_removed_once(left_behind, tmp_path):
+    module = left_behind()
+    gone = f"{tmp_path}/secrets/p_fence_db1_4/password"
+    assert module.forget() == [gone, f"{gone}.sign", "sbd.service at boot"]
+    assert secrets(tmp_path) == ["p_fence_db1"]
+    assert module.ran[-1] == "systemctl disable sbd"
+    module.__salt__["service.enabled"] = lambda _: False
+    assert module.forget() == []
+
+
+def test_an_sbd_of_somebody_elses_is_left_alone(left_behind):
+    assert left_behind(sbd="SBD_DEVICE=/dev/sdz\n").unused()["units"] == []
+
+
+def test_where_nothing_is_left_nobody_is_asked(left_behind, tmp_path):
+    module = left_behind(sbd="")
+    for path in (tmp_path / "secrets").glob("p_fence_db1_4/*"):
+        path.unlink()
+    assert module.unused() == {"files": [], "units": []}
+    assert module.ran == []
