@@ -1,3 +1,4 @@
+# A warning on each run where the pillar has opted out of fencing (hamysql:fencing:i_accept_data_loss_without_fencing).
 # The secrets of the fence devices that this node runs (pillar hamysql:fencing:devices), in the files from which pacemaker
 # reads a parameter that its configuration only mentions (cibsecret(8)). The devices themselves are in that configuration.
 # And sbd's options and its start, which is corosync's (pillar hamysql:fencing:sbd); the orchestration prepares its disk.
@@ -6,6 +7,9 @@
 
 include:
   - hamysql.package
+
+hamysql-fencing-enabled:
+  hamysql_fencing.enabled: []
 {%- for file in hamysql.fencing.secret_files %}
 {%- for part, suffix in (("value", ""), ("sign", ".sign")) %}
 
