@@ -18,6 +18,7 @@ from hamysql import (
     change_data,
     change_drbd,
     change_mysql,
+    change_sbd,
     corosync,
     disk,
     drbdadm,
@@ -63,7 +64,7 @@ def pending():
 
 
 def _pending(site):
-    return change.distinct([*_data(site), *_corosync(site), *_drbd(site), *_mysql(site["mysql"])])
+    return change.distinct([*_data(site), *_corosync(site), *_sbd(site), *_drbd(site), *_mysql(site["mysql"])])
 
 
 def refused():
@@ -161,6 +162,21 @@ def _reload_corosync(site, timeout=15):
         interval=1,
         describe=lambda left: "; ".join([*map(str, left), *said[-1:]]),
     )
+
+
+# --- sbd
+
+
+def _sbd(site):
+    file = Path(site["fencing"]["sbd_file"])
+    text = file.read_text(encoding="utf-8") if file.exists() else ""
+    if not site["fencing"]["sbd"] and not text.startswith(change_sbd.MARK):
+        return []
+    corosync, sbd = run(["systemctl", "is-active", "corosync", "sbd"], accept=(0, 3, 4)).stdout.split()
+    if corosync != "active":  # sbd is started with it, with the pillar's options
+        return []
+    running = None if sbd in ("inactive", "failed", "unknown") else change_sbd.parse_file(text)
+    return list(change_sbd.pending(site, running))
 
 
 # --- DRBD

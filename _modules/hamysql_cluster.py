@@ -136,8 +136,8 @@ def corosync():
     The membership as corosync on this node sees it.
 
     Returns ``{"running": bool, "quorate": bool, "node_id": int or None, "members": [node ids], "expected_votes": int,
-    "total_votes": int, "flags": [...], "links": [{"node_id", "link", "connected": bool}]}``. The links are those of knet
-    to other nodes; other transports report none.
+    "total_votes": int, "needed_votes": int, "flags": [...], "links": [{"node_id", "link", "connected": bool}]}``. The links are
+    those of knet to other nodes; other transports report none.
 
     CLI Example:
 
@@ -147,7 +147,7 @@ def corosync():
     """
     if _states()[0] != "active":
         empty = {"running": False, "quorate": False, "node_id": None, "members": [], "expected_votes": 0}
-        return {**empty, "total_votes": 0, "flags": [], "links": []}
+        return {**empty, "total_votes": 0, "needed_votes": 0, "flags": [], "links": []}
     # corosync-quorumtool ends with 2 where the node is not quorate, as corosync-quorumtool(8) says
     quorum = membership.parse_quorum(run(["corosync-quorumtool", "-s", "-i"], accept=(0, 2)).stdout)
     links = membership.parse_links(run(["corosync-cmapctl", "-m", "stats"]).stdout)

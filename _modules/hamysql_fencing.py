@@ -8,16 +8,19 @@ import dataclasses
 import time
 import xml.etree.ElementTree as ET
 from pathlib import Path
+from shutil import which
 
-from hamysql import drbdadm, latch, operations, wait
-from hamysql.command import run
-from hamysql.errors import CommandFailed, Refused
+from hamysql import change_sbd, drbdadm, latch, operations, wait
+from hamysql import fencing as devices
+from hamysql.command import PATH, run
+from hamysql.errors import CommandFailed, NotReady, Refused
 from hamysql.plan import Stage
 
 __virtualname__ = "hamysql_fencing"
 
 # A node's attribute in the cluster's configuration: it is on all nodes at once, outlives each of them, and goes with the cluster.
 RECORD = "hamysql-fenced-"
+CIB = Path("/var/lib/pacemaker/cib/cib.xml")
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -86,8 +89,9 @@ def prove(node, level):
     node, level
         As in ``hamysql:fencing:devices``. Devices of other levels are switched off meanwhile.
 
-    Returns True. Raises ``CommandFailed`` with pacemaker's reason. ``salt-run hamysql.fence_test`` is what you want: it looks
-    whether the cluster can afford it, and whether the node was really cut off.
+    Returns True. Raises ``CommandFailed`` with pacemaker's reason, and ``NotReady`` with the result if a device does not come back
+    into use. ``salt-run hamysql.fence_test`` is what you want: it looks whether the cluster can afford it, and whether the node was
+    really cut off.
 
     CLI Example:
 
@@ -100,22 +104,48 @@ def prove(node, level):
         raise Refused("a node cannot fence itself")
     fencing = site["fencing"]
     others = [name for other in fencing["levels"][node] if other["level"] != int(level) for name in other["devices"]]
+    failure = None
     try:
         for name in others:
-            _switch(name, ["--parameter-value", "Stopped"])
+            run([*_meta(name), "--set-parameter", "target-role", "--parameter-value", "Stopped"])
+        if others:
+            run(_SETTLE, timeout=150)
         timeout = fencing["stonith_timeout"]
         run(["stonith_admin", "--reboot", node, "--timeout", str(timeout)], timeout=2 * timeout)
+    except CommandFailed as exc:
+        failure = exc
     finally:
-        for name in others:
-            _switch(name, None)
+        left = _back_into_use(others)
+    if left:
+        outcome = str(failure) if failure else f"{node} was fenced"
+        raise NotReady("\n".join([f"{outcome}; and fence devices are left out of use:", *left]))
+    if failure:
+        raise failure
     return True
 
 
-def _switch(name, value):
-    """Take a device out of use, or (None) back into it."""
-    change = ["--set-parameter", "target-role", *value] if value else ["--delete-parameter", "target-role"]
-    run(["crm_resource", "--resource", name, "--meta", *change])
-    run(["crm_resource", "--wait", "--timeout=120s"], timeout=150)
+_SETTLE = ["crm_resource", "--wait", "--timeout=120s"]
+
+
+def _meta(name):
+    return ["crm_resource", "--resource", name, "--meta"]
+
+
+def _back_into_use(names):
+    """All devices, whatever becomes of one of them; returns sentences about those that are left out of use."""
+    left = []
+    for name in names:
+        delete = [*_meta(name), "--delete-parameter", "target-role"]
+        try:
+            run(delete)
+        except CommandFailed as exc:
+            left.append(f"  - {name}, until `{' '.join(delete)}` succeeds; it said: {exc}")
+    try:
+        if names:
+            run(_SETTLE, timeout=150)
+    except CommandFailed:
+        pass  # they are on their way; whether they have arrived is looked at before the next fencing
+    return left
 
 
 def record(node, level):
@@ -168,8 +198,9 @@ def evidence():
     """
     What speaks for and against this node serving alone, after an outage of both from which only this one came back.
 
-    Returns ``{"node", "peer", "database": whether it runs here, "members": number of nodes that corosync sees, "power": see power,
-    "initialised": whether this node has ever held the database, "flags": what DRBD's metadata remembers, or {}}``.
+    Returns ``{"node", "peer", "database": whether it runs here, "members": number of nodes that corosync sees, "votes": {"total",
+    "needed"} or {} where it does not run, "power": see power, "initialised": whether this node has ever held the database, "flags":
+    what DRBD's metadata remembers, or {}}``.
 
     CLI Example:
 
@@ -187,10 +218,26 @@ def evidence():
         "peer": site["peer"],
         "database": __salt__["hamysql_mysql.active"](),
         "members": len(corosync["members"]),
+        "votes": _votes(corosync) if corosync["running"] else {},
         "power": power(site["peer"]),
         "initialised": known is not None and known.stage == Stage.INITIALISED,
         "flags": dataclasses.asdict(operations.parse_flags(found.stdout)) if found.returncode == 0 else {},
     }
+
+
+def _votes(corosync):
+    return {"total": corosync["total_votes"], "needed": corosync["needed_votes"]}
+
+
+def _wait_for_votes(met, what):
+    wait.until(
+        __salt__["hamysql_cluster.corosync"],
+        met,
+        what,
+        timeout=30,
+        interval=1,
+        describe=lambda seen: operations.outvoted(**_votes(seen)) or "it has the votes, and is not quorate",
+    )
 
 
 def take_over(peer_is_off=None, timeout=180):
@@ -202,7 +249,8 @@ def take_over(peer_is_off=None, timeout=180):
     timeout
         Seconds to wait for a controller, 180 by default.
 
-    Returns True. Raises ``Refused`` with everything that speaks against it. ``salt-run hamysql.take_over`` is what you want.
+    Returns True. Raises ``Refused`` with everything that speaks against it, and ``NotReady`` where there is no controller or no
+    quorum. ``salt-run hamysql.take_over`` is what you want.
 
     CLI Example:
 
@@ -224,6 +272,9 @@ def take_over(peer_is_off=None, timeout=180):
         interval=2,
         describe=lambda status: "no controller" if status["running"] else "pacemaker does not run",
     )
+    if site["quorum"]["device"]:
+        __salt__["hamysql_quorum.start"]()
+        _wait_for_votes(lambda seen: not operations.outvoted(**_votes(seen)), "the quorum device votes for this node")
     __salt__["hamysql_drbd.up"]()
     if site["fencing"]["enabled"]:
         # Before there is quorum: with it, pacemaker would shoot the node that it has never seen, and wait for that.
@@ -239,6 +290,7 @@ def take_over(peer_is_off=None, timeout=180):
         finally:
             restore()
     run(["corosync-cmapctl", "-s", "quorum.cancel_wait_for_all", "u8", "1"])
+    _wait_for_votes(lambda seen: seen["quorate"], "this node is quorate")
     return True
 
 
@@ -279,6 +331,63 @@ def restore():
     site = _site()
     _drbdadm(site, "adjust", site["storage"]["drbd"]["resource"])
     return True
+
+
+def unused():
+    """
+    What fence devices that left the pillar have left on this node: ``{"files": with their secrets, "units": started at boot}``.
+
+    What the cluster's configuration still has is in use: the orchestration takes it out. A poison pill for a node without sbd would
+    count as swallowed.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'db*' hamysql_fencing.unused
+    """
+    site = _site()
+    found = [str(path) for path in Path(devices.SECRETS).glob("*/*")]
+    file = Path(site["fencing"]["sbd_file"])
+    sbd = not site["fencing"]["sbd"] and file.exists() and file.read_text(encoding="utf-8").startswith(change_sbd.MARK)
+    if not sbd and not devices.unused_secrets(site, found, None):
+        return {"files": [], "units": []}
+    try:
+        cib = _cib()
+    except CommandFailed:
+        return {"files": [], "units": []}  # nobody can say now what is in use
+    pills = cib is not None and any(device.get("type") == "fence_sbd" for device in cib.iter("primitive"))
+    return {"files": devices.unused_secrets(site, found, cib), "units": ["sbd"] if sbd and not pills else []}
+
+
+def _cib():
+    """The cluster's configuration as this node has it; pacemaker keeps it in a file while it is stopped."""
+    if which("cibadmin", path=PATH):
+        result = run(["cibadmin", "--query", "--local"], accept=(0, 102, 105))  # the latter: pacemaker does not run
+        if result.returncode == 0:
+            return ET.fromstring(result.stdout)
+    return ET.fromstring(CIB.read_text(encoding="utf-8")) if CIB.exists() else None
+
+
+def forget():
+    """
+    Remove what ``unused`` returns. A highstate does that as well; the orchestration, once it is out of the cluster's configuration.
+
+    Returns what was removed, a list.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'db*' hamysql_fencing.forget
+    """
+    found = unused()
+    for path in found["files"]:
+        Path(path).unlink(missing_ok=True)
+    enabled = [unit for unit in found["units"] if __salt__["service.enabled"](unit)]
+    for unit in enabled:
+        run(["systemctl", "disable", unit])
+    return [*found["files"], *(f"{unit}.service at boot" for unit in enabled)]
 
 
 def wait_recovered(timeout=300):

@@ -19,6 +19,7 @@ __virtualname__ = "hamysql_quorum"
 
 SERVER = Path("/etc/corosync/qnetd/nssdb")
 NODE = Path("/etc/corosync/qdevice/net/nssdb")
+UNIT = "corosync-qdevice"
 # the names that corosync's own scripts give (corosync-qnetd-certutil(8), corosync-qdevice-net-certutil(8))
 AUTHORITY, CERTIFICATE = "QNet CA", "Cluster Cert"
 
@@ -108,7 +109,7 @@ def request(authority):
 
 def install(certificate):
     """
-    Install the certificate that was signed for this node.
+    Install the certificate that was signed for this node, and have a daemon that runs with the one before start anew.
 
     certificate
         What ``sign`` returned on the third machine.
@@ -131,6 +132,7 @@ def install(certificate):
         raise NotReady(
             f"{NODE} has no certificate {CERTIFICATE!r} although corosync-qdevice-net-certutil has imported one"
         )
+    run(["systemctl", "try-restart", UNIT], timeout=120)
     return True
 
 
@@ -146,10 +148,9 @@ def start():
 
         salt db1 hamysql_quorum.start
     """
-    unit = "corosync-qdevice"
-    if run(["systemctl", "is-active", unit], accept=(0, 3, 4)).stdout.strip() == "active":
+    if run(["systemctl", "is-active", UNIT], accept=(0, 3, 4)).stdout.strip() == "active":
         return False
-    run(["systemctl", "start", unit], timeout=120)
+    run(["systemctl", "start", UNIT], timeout=120)
     return True
 
 

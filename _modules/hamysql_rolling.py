@@ -67,6 +67,8 @@ def restart(timeout=900):
         raise Refused(f"{here} runs the service; move it first: `salt {here} hamysql_cib.move {site['peer']}`")
     __salt__["hamysql_cluster.stop"](timeout=timeout)
     __salt__["hamysql_cluster.start"](timeout=timeout)
+    if site["quorum"]["device"]:  # its unit requires corosync: it has ended with it, and does not start with it
+        __salt__["hamysql_quorum.start"]()
     return True
 
 

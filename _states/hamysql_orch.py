@@ -229,6 +229,10 @@ def resources_managed(name, cluster=None):
             return _planned_resources(deployment, controllers[:1])
         node = controllers[0]
         changes = deployments.apply(deployment, "hamysql.pacemaker.resources", [node])
+        if changes:  # fence devices may be gone from it, and what the nodes had for them is not in use any more
+            for member, forgotten in deployment.members.ask("hamysql_fencing.forget").items():
+                if forgotten:
+                    changes[member] = {**changes.get(member, {}), "hamysql-fencing-unused": forgotten}
         return changes, f"{deployments.counted(changes, 'changes')}, by {node}"
 
     return _phase(name, "resources", cluster, body)

@@ -3,7 +3,9 @@
 The running values are corosync's own map (``corosync-cmapctl``). ``corosync-cfgtool -R`` makes all nodes read their files
 again; what cannot be changed by that keeps its old value in the map, and corosync logs it ("Modified entry ... cannot be changed
 at run-time", ``exec/cfg.c``). corosync 3.1 could also take over new addresses, ports and keys, but only where every node's file
-has them already: nodes that do it one after the other lose sight of each other, so those are refused.
+has them already: nodes that do it one after the other lose sight of each other, so those are refused. So is another third vote:
+until its daemon runs on both nodes, with a certificate for each, it only raises the number of votes that are needed, and the
+cluster would not survive the loss of a node.
 """
 
 from __future__ import annotations
@@ -28,6 +30,7 @@ _TOGETHER = re.compile(
     r"totem\.(version|cluster_name|transport|crypto_\w+|keyfile)|nodelist\..*"
     r"|totem\.interface\.\d+\.(mcastport|mcastaddr|broadcast|ttl)"
 )
+_VOTE = re.compile(r"quorum\.(two_node|device\..*)")  # one takes the other's place
 _AT_START = re.compile(r"totem\.(netmtu|threads|ip_version|nodeid|clear_node_high_bit)|quorum\.provider|system\..*")
 
 _PATHS = {
@@ -81,13 +84,28 @@ def pending(config: Mapping[str, Any], running: Mapping[str, str], key_differs: 
     names = list(config["cluster"]["nodes"])
     for key in sorted({*wanted, *(name for name in running if not _NOT_OURS.fullmatch(name))}):
         old, new = running.get(key), wanted.get(key)
-        if old == new:
+        if old == new or _VOTE.fullmatch(key):
             continue
         kind = REFUSED if _TOGETHER.fullmatch(key) else RESTART if _AT_START.fullmatch(key) else LIVE
         advice = TOGETHER if kind == REFUSED else ""
         yield Pending(kind, COROSYNC, path(key, names), old or DEFAULT, new or DEFAULT, advice)
+    yield from _third_vote(running, wanted)
     if key_differs:
         yield Pending(REFUSED, COROSYNC, "hamysql:corosync:authkey", "another key", "a new one", TOGETHER)
+
+
+def _third_vote(running: Mapping[str, str], wanted: Mapping[str, str]) -> Iterator[Pending]:
+    """All of it is one setting: the options that make two nodes quorate, or three votes."""
+    names = sorted(filter(_VOTE.fullmatch, {*running, *wanted}))
+    changed = [name for name in names if running.get(name) != wanted.get(name)]
+
+    def words(values: Mapping[str, str]) -> str:
+        return (
+            ", ".join(f"{key.removeprefix('quorum.')} {values[key]}" for key in changed if key in values) or "nothing"
+        )
+
+    if changed:
+        yield Pending(REFUSED, COROSYNC, "hamysql:quorum:device", words(running), words(wanted), TOGETHER)
 
 
 def path(key: str, nodes: list[str]) -> str:
@@ -104,8 +122,6 @@ def path(key: str, nodes: list[str]) -> str:
         address = re.fullmatch(r"ring(\d+)_addr", node[2]) if node else None
         if node and address and int(node[1]) < len(nodes):
             where += f":{nodes[int(node[1])]}:addresses:{address[1]}"
-    elif key == "quorum.two_node" or rest.startswith("device."):  # one takes the other's place
-        where = "quorum:device"
     else:
         where = f"corosync:options:{section}:{rest.replace('.', ':')}"
     return f"hamysql:{where}"

@@ -6,8 +6,10 @@ Sources: Pacemaker Explained, "Fencing"; crm-fence-peer.sh's own text (drbd-util
 from __future__ import annotations
 
 import hashlib
+import math
+import re
 import xml.etree.ElementTree as ET
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from hamysql.schema import Secret
@@ -23,8 +25,10 @@ IPMI_AGENTS = frozenset(
     "fence_ipmilan fence_ipmilanplus fence_idrac fence_ilo3 fence_ilo4 fence_ilo5 fence_imm".split()
 )
 
-# Seconds on top of what delay and agents may take until pacemaker calls a fencing failed. 2.1.5 leaves the delay out of its own
-# account, and an action starts late where the node that has to run it is just being elected controller.
+# pacemaker knows no further one (Pacemaker Explained, "Fencing Topologies").
+LAST_LEVEL = 9
+# Seconds on top of what delays and agents may take until pacemaker calls a fencing failed: an action starts late where the node
+# that has to run it is just being elected controller. (pacemaker 2.1.5 leaves the delays out of its own account.)
 MARGIN = 15
 # Seconds of head start of the favoured node when both live and shoot each other: the election of a controller (1 to 2 s), and
 # the start of an agent on the other side. With a quorum device only the half that has its vote shoots at all.
@@ -36,8 +40,8 @@ ELECTION = 20
 def derive(config: Config) -> None:
     """Complete a valid configuration's ``fencing``, and the cluster properties that follow from it.
 
-    ``fencing:devices`` becomes a list of ``{"id", "node", "level", "agent", "options", "secrets", "timeout"}``; ``levels`` is
-    ``{node: [{"level", "devices": [ids]}]}``, ``stonith_timeout`` is in seconds, ``secret_files`` are those that this node needs.
+    ``fencing:devices`` becomes a list of ``{"id", "node", "level", "agent", "options", "secrets", "timeout", "delay"}``; ``levels``
+    is ``{node: [{"level", "devices": [ids]}]}``; times are in seconds; ``secret_files`` are those that this node needs.
     """
     fencing, properties = config["fencing"], config["pacemaker"]["properties"]
     fencing["favoured"] = fencing["favoured"] or next(iter(config["cluster"]["nodes"]))
@@ -45,9 +49,9 @@ def derive(config: Config) -> None:
         fencing["delay"] = 0 if config["quorum"]["device"] else HEAD_START
     _derive_sbd(config)
     devices = [
-        _device(node, number, device, fencing)
+        _device(node, number, {**device, "level": level}, fencing)
         for node, given in fencing["devices"].items()
-        for number, device in enumerate(given, 1)
+        for number, (device, level) in enumerate(zip(given, levels_of(given)), 1)
     ]
     fencing["i_accept_data_loss_without_fencing"] = fencing["i_accept_data_loss_without_fencing"] is True
     fencing["enabled"] = bool(devices)
@@ -57,7 +61,7 @@ def derive(config: Config) -> None:
     if not devices:
         fencing["secret_files"] = []
         return
-    fencing["stonith_timeout"] = stonith_timeout(devices, fencing["delay"])
+    fencing["stonith_timeout"] = stonith_timeout(fencing)
     properties.setdefault("stonith-timeout", f"{fencing['stonith_timeout']}s")
     if fencing["favoured"] == "active":
         properties["priority-fencing-delay"] = f"{fencing['delay']}s"
@@ -83,6 +87,7 @@ def _derive_sbd(config: Config) -> None:
     """
     fencing = config["fencing"]
     sbd = fencing["sbd"]
+    fencing["sbd_file"] = sbd["config_file"]
     if not sbd["device"]:
         fencing["sbd"] = {}
         return
@@ -98,12 +103,21 @@ def _device(node: str, number: int, device: Mapping[str, Any], fencing: Mapping[
     timeout = device["timeout"] or fencing["timeout"]
     options = dict(device["options"])
     options |= {"pcmk_host_list": node, "pcmk_host_check": "static-list"}
-    options |= {"pcmk_reboot_timeout": f"{timeout}s", "pcmk_off_timeout": f"{timeout}s"}
-    if fencing["delay"] and node == fencing["favoured"]:
-        options["pcmk_delay_base"] = f"{fencing['delay']}s"
+    options |= {f"pcmk_{action}_timeout": f"{timeout}s" for action in ("reboot", "off", "on")}
+    delay = fencing["delay"] if node == fencing["favoured"] else 0
+    if delay:
+        options["pcmk_delay_base"] = f"{delay}s"
     name = f"p_fence_{node}" if number == 1 else f"p_fence_{node}_{number}"
-    found = {"id": name, "node": node, "level": device["level"] or number, "agent": device["agent"]}
-    return {**found, "options": options, "secrets": dict(device["secrets"]), "timeout": timeout}
+    found = {"id": name, "node": node, "level": device["level"], "agent": device["agent"]}
+    return {**found, "options": options, "secrets": dict(device["secrets"]), "timeout": timeout, "delay": delay}
+
+
+def levels_of(devices: Iterable[Mapping[str, Any]]) -> list[int]:
+    """The level of each of a node's devices: the given one; without one, the next after all that are listed before it."""
+    found: list[int] = []
+    for device in devices:
+        found.append(device["level"] or max(found, default=0) + 1)
+    return found
 
 
 def _levels(devices: list[Config]) -> dict[str, list[Config]]:
@@ -116,17 +130,45 @@ def _levels(devices: list[Config]) -> dict[str, list[Config]]:
     }
 
 
-def stonith_timeout(devices: list[Config], delay: int) -> int:
-    """Seconds until a fencing has failed: all devices of a node may have to be tried, one after another."""
-    sums: dict[str, int] = {}
-    for device in devices:
-        sums[device["node"]] = sums.get(device["node"], 0) + device["timeout"]
-    return max(sums.values()) + delay + MARGIN
+def stonith_timeout(fencing: Config) -> int:
+    """Seconds until a fencing has failed: all levels of a node may have to be tried, one after another.
+
+    Each device of the favoured node waits for its head start anew. Those of one level are all switched off, and then all on again,
+    which is not delayed (pacemaker: ``advance_topology_level`` and ``op_phase_on`` in fenced_remote.c, ``get_action_delay_base`` in
+    fenced_commands.c). ``priority-fencing-delay`` is waited for once.
+    """
+    devices = {device["id"]: device for device in fencing["devices"]}
+    sums = []
+    for levels in fencing["levels"].values():
+        seconds = 0
+        for level in levels:
+            given = [devices[name] for name in level["devices"]]
+            seconds += sum(device["timeout"] + device["delay"] for device in given)
+            seconds += sum(device["timeout"] for device in given) if len(given) > 1 else 0
+        sums.append(seconds)
+    once = fencing["delay"] if fencing["favoured"] == "active" else 0
+    return int(max(sums)) + once + MARGIN
 
 
 def _sign(value: str) -> Secret:
     """What cibsecret writes beside a secret: pacemaker refuses a value that does not match it."""
     return Secret(hashlib.md5(value.encode(), usedforsecurity=False).hexdigest())
+
+
+def unused_secrets(config: Mapping[str, Any], found: Iterable[str], cib: ET.Element | None) -> list[str]:
+    """Which files hold a secret of a device that left the pillar.
+
+    found
+        All files below :data:`SECRETS`.
+    cib
+        The cluster's configuration, ``None`` where there is none. As long as a device is in it, it can be needed.
+    """
+    used = {file["path"] for file in config["fencing"]["secret_files"]}
+    for device in cib.iter("primitive") if cib is not None else ():
+        used |= {f"{SECRETS}/{device.get('id')}/{pair.get('name')}" for pair in device.iter("nvpair")}
+    nodes = "|".join(map(re.escape, config["cluster"]["nodes"]))
+    ours = re.compile(rf"{SECRETS}/p_fence_(?:{nodes})(?:_\d+)?/[^/]+")
+    return sorted(path for path in found if ours.fullmatch(path) and path.removesuffix(".sign") not in used)
 
 
 def elements(config: Mapping[str, Any]) -> dict[str, list[ET.Element]]:
@@ -169,13 +211,14 @@ def drbd_sections(config: Config, kernel: str) -> dict[str, list[tuple[str, str]
 
     With ``resource-and-stonith`` a primary that has lost its peer holds all writes until the peer can write no more. The handler
     waits for pacemaker to have fenced it, and goes on without that proof when its own time is over, so it gets more than
-    pacemaker needs: the time to notice the loss, to elect a controller, and to try all fence devices.
+    pacemaker needs: the time to notice the loss, to elect a controller, and to try all fence devices. It waits longer still for a
+    controller (``dc-timeout > timeout``, says the handler's own text): with none it fails, and the writes are held for good.
     """
     fencing = config["fencing"]
     if not fencing["enabled"]:
         return {}
-    notice = ELECTION + -(-22 * config["corosync"]["token"] // 10000)
-    handler = f"--timeout {notice + fencing['stonith_timeout']} --dc-timeout {notice}"
+    patience = _notice(config["corosync"]) + ELECTION + fencing["stonith_timeout"]
+    handler = f"--timeout {patience} --dc-timeout {patience + ELECTION}"
     if kernel.startswith("8."):
         return {
             "disk": [("fencing", "resource-and-stonith")],
@@ -191,3 +234,11 @@ def drbd_sections(config: Config, kernel: str) -> dict[str, list[tuple[str, str]
             ("unfence-peer", '"/usr/lib/drbd/crm-unfence-peer.9.sh"'),
         ],
     }
+
+
+def _notice(corosync: Config) -> int:
+    """Seconds until corosync takes a silent node for dead: its token, and the consensus about that (corosync.conf(5))."""
+    token = int(corosync["token"])
+    given = str(corosync["options"]["totem"].get("consensus", ""))
+    consensus = int(given) if given.isdecimal() else 1.2 * token
+    return math.ceil((token + consensus) / 1000)

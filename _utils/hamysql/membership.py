@@ -15,13 +15,14 @@ _LINK = re.compile(r"stats\.knet\.node(\d+)\.link(\d+)\.(connected|enabled) \(\w
 
 @dataclass(frozen=True)
 class Quorum:
-    """What this node holds of the quorum. Votes are numbers of votes, members are node ids."""
+    """What this node holds of the quorum. Votes are numbers of votes, members are node ids, without a quorum device's (0)."""
 
     quorate: bool
     node_id: int
     members: tuple[int, ...]
     expected_votes: int
     total_votes: int
+    needed_votes: int
     flags: tuple[str, ...]  # 2Node, Quorate, WaitForAll ...
 
 
@@ -42,12 +43,13 @@ def parse_quorum(text: str) -> Quorum:
         return Quorum(
             quorate=values["Quorate"] == "Yes",
             node_id=int(values["Node ID"]),
-            members=tuple(int(member) for member in members),
+            members=tuple(int(member) for member in members if int(member)),
             expected_votes=int(values["Expected votes"]),
             total_votes=int(values["Total votes"]),
+            needed_votes=int(values["Quorum"].split()[0]),
             flags=tuple(values["Flags"].split()),
         )
-    except (KeyError, ValueError) as exc:
+    except (KeyError, ValueError, IndexError) as exc:
         raise ParseError(f"corosync-quorumtool printed something unexpected ({exc!r}): {text[:300]!r}") from exc
 
 

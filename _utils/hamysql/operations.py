@@ -123,6 +123,8 @@ def alone(evidence: Mapping[str, Any]) -> list[str]:
         reasons.append("the database runs on this node: nothing is to be taken over, see `crm_mon -1`")
     if evidence["members"] > 1:
         reasons.append(f"{peer} is a member of the cluster")
+    if evidence["votes"] and (missing := outvoted(**evidence["votes"])):
+        reasons.append(missing)
     for device, power in evidence["power"].items():
         if power == "on":
             reasons.append(
@@ -140,6 +142,17 @@ def alone(evidence: Mapping[str, Any]) -> list[str]:
     elif not flags["up_to_date"]:
         reasons.append(f"this node's replica is Outdated: {peer} has written since, start that node")
     return reasons
+
+
+def outvoted(total: int, needed: int) -> str:
+    """Why this node cannot have quorum alone, as a sentence; "" where it can, once it does not wait for its peer any more."""
+    if total >= needed:
+        return ""
+    return (
+        f"this node has {total} of the {needed} votes that are needed, and the quorum device gives none: start its machine "
+        "(hamysql:quorum:device). If that is gone for good, take it out of the pillar, and apply that here while the cluster "
+        "is stopped: hamysql_cluster.stop, then state.apply hamysql, then this again"
+    )
 
 
 def consider(evidence: Mapping[str, Any]) -> str:

@@ -41,6 +41,8 @@ def states(returned: Mapping[str, Any]) -> list[str]:
 def _file(function: str, state: Mapping[str, Any]) -> list[str]:
     name, changes = state["name"], state["changes"]
     what = {"symlink": "link", "directory": "folder"}.get(function, "file")
+    if function == "absent":
+        return [f"- {what} {name}"]
     if function == "directory":
         new = any(isinstance(change, Mapping) and change.get("directory") == "new" for change in changes.values())
     else:
@@ -81,7 +83,8 @@ def _repository(function: str, state: Mapping[str, Any]) -> list[str]:
 
 
 def _service(function: str, state: Mapping[str, Any]) -> list[str]:
-    return [f"+ {state['name']}.service at boot" if function == "enabled" else f"~ {state['name']}.service: {function}"]
+    sign = {"enabled": "+", "disabled": "-"}.get(function)
+    return [f"{sign} {state['name']}.service at boot" if sign else f"~ {state['name']}.service: {function}"]
 
 
 def _firewall(function: str, state: Mapping[str, Any]) -> list[str]:

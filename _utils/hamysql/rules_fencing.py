@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from hamysql.fencing import LAST_LEVEL, levels_of
 from hamysql.schema import Report
 
 Config = dict[str, Any]
@@ -24,6 +25,7 @@ OWN_OPTIONS = {
     "pcmk_delay_max": "hamysql:fencing:delay to be set instead",
     "pcmk_reboot_timeout": "the device's timeout to be set instead",
     "pcmk_off_timeout": "the device's timeout to be set instead",
+    "pcmk_on_timeout": "the device's timeout to be set instead",
     "delay": "hamysql:fencing:delay to be set instead",
 }
 # Names under which agents take a secret (fencing.py of fence-agents); pacemaker's own scripts for one are no secrets.
@@ -35,6 +37,10 @@ UNSAFE = (
     ("stonith-enabled", FALSE),
     ("startup-fencing", FALSE),
     ("no-quorum-policy", ("ignore",)),
+)
+WATCHDOG = (
+    "not to be set: with it pacemaker takes a lost node for one that its own watchdog has ended. Only sbd without a disk does "
+    "that, and of two nodes it ends the survivor as well, which has no quorum either; hamysql:fencing:sbd is sbd with a disk"
 )
 OWN_PROPERTIES = ("cluster-name", "cluster-infrastructure", "dc-version", "have-watchdog", "last-lrm-refresh")
 
@@ -52,6 +58,13 @@ def check_fencing(config: Config, report: Report) -> None:
             report.add(where, f"the key {node!r}", f"one of the cluster's nodes: {', '.join(nodes)}")
         for number, device in enumerate(given):
             _check_device(device, f"{where}:{number}", report)
+        levels = levels_of([*given, *([{"level": None}] if sbd else [])])  # sbd's disk is the last one
+        if max(levels, default=0) > LAST_LEVEL and not report.bad_under(where):
+            report.add(
+                where,
+                f"a device in level {max(levels)}",
+                f"levels up to {LAST_LEVEL}, each device's after those before it",
+            )
     _check_sbd(config, report)
     if (devices or sbd) and opted_out:
         report.add(OPT_OUT, "true, and there are fence devices", "one of the two: with devices it is not needed")
@@ -122,6 +135,8 @@ def _check_properties(config: Config, report: Report, opted_out: bool) -> None:
                 report.add(where, repr(value), f"not to be set: {WHY_FENCING}")
         if name == "stonith-enabled" and fenced and str(value).strip().lower() in FALSE:
             report.add(where, repr(value), "not to be set: fence devices that are not used protect nothing")
+        if name == "stonith-watchdog-timeout" and str(value).strip().rstrip("smhin") != "0":
+            report.add(where, repr(value), WATCHDOG)
         if name == "priority-fencing-delay":
             report.add(
                 where, "a property that hamysql writes itself", "hamysql:fencing:favoured: active to be set instead"

@@ -1,10 +1,15 @@
+# A warning on each run where the pillar has opted out of fencing (hamysql:fencing:i_accept_data_loss_without_fencing).
 # The secrets of the fence devices that this node runs (pillar hamysql:fencing:devices), in the files from which pacemaker
 # reads a parameter that its configuration only mentions (cibsecret(8)). The devices themselves are in that configuration.
 # And sbd's options and its start, which is corosync's (pillar hamysql:fencing:sbd); the orchestration prepares its disk.
+# What left the pillar is removed, but not before the cluster's configuration is without it.
 {%- from "hamysql/map.jinja" import hamysql with context %}
 
 include:
   - hamysql.package
+
+hamysql-fencing-enabled:
+  hamysql_fencing.enabled: []
 {%- for file in hamysql.fencing.secret_files %}
 {%- for part, suffix in (("value", ""), ("sign", ".sign")) %}
 
@@ -43,3 +48,20 @@ hamysql-fencing-sbd-boot-enabled:
     - require:
       - file: hamysql-fencing-sbd-config-file-managed
 {%- endif %}
+{%- set unused = salt["hamysql_fencing.unused"]() %}
+{%- for path in unused.files %}
+
+hamysql-fencing-unused-{{ loop.index }}-absent:
+  file.absent:
+    - name: {{ path | json }}
+    - require:
+      - hamysql_package: hamysql-package-installed
+{%- endfor %}
+{%- for unit in unused.units %}
+
+hamysql-fencing-{{ unit }}-boot-disabled:
+  service.disabled:
+    - name: {{ unit }}
+    - require:
+      - hamysql_package: hamysql-package-installed
+{%- endfor %}

@@ -10,4 +10,12 @@ hamysql-quorum-device-boot-enabled:
     - name: corosync-qdevice
     - require:
       - hamysql_package: hamysql-package-installed
+{%- else %}
+
+# It would not start without a device in corosync's configuration. Its end is refused while corosync runs.
+hamysql-quorum-device-boot-disabled:
+  service.disabled:
+    - name: corosync-qdevice
+    - require:
+      - hamysql_package: hamysql-package-installed
 {%- endif %}

@@ -157,6 +157,16 @@ def test_the_cluster_s_name_is_refused_and_a_reload_would_not_change_it(daemon):
     assert daemon.map()["totem.cluster_name"] == "galaxy-db"
 
 
+def test_a_third_vote_is_refused_because_a_reload_would_take_it_over(daemon):
+    pillar = load(ROOT / "lab" / "pillar.sls")["hamysql"]
+    pillar["quorum"] = {"device": {"minion_id": "qd1", "address": "10.77.1.13"}}
+    site = config.resolve(config.layered(parameters("Debian"), pillar), minion_id="db1", nodename="db1")
+    assert daemon.pending(site) == {"hamysql:quorum:device": change.REFUSED}
+    daemon.reload(site)
+    assert daemon.pending(site) == {}
+    assert daemon.pending(resolved()) == {"hamysql:quorum:device": change.REFUSED}
+
+
 def test_what_waits_for_a_start_is_there_after_one(daemon):
     site = resolved(options=AT_START)
     for wanted in (site, resolved()):

@@ -126,6 +126,44 @@ def test_the_borrowed_repository_is_no_permanent_one(node):
     assert "crmsh" not in chunks["hamysql-package-installed"]["pkgs"]
 
 
+@pytest.mark.parametrize("test", [False, True])
+def test_a_highstate_warns_of_the_opt_out_and_that_is_no_change(node, test):
+    def apply(pillar):
+        (ret,) = node(pillar).call("state.high", {"x": {"hamysql_fencing": ["enabled"]}}, test=test).values()
+        assert (ret["result"], ret["changes"]) == (True, {})
+        return ret
+
+    ret = apply("minimal")
+    assert "i_accept_data_loss_without_fencing" in ret["comment"]
+    assert ret["warnings"] == [ret["comment"].removeprefix("WARNING: ")]
+    assert not apply("fenced").get("warnings")
+
+
+@pytest.mark.parametrize("pillar", PILLARS)
+def test_each_highstate_looks_at_fencing(node, pillar):
+    assert "hamysql-fencing-enabled" in [chunk["__id__"] for chunk in node(pillar).low()]
+
+
+def test_what_left_the_pillar_is_removed_and_not_started_at_boot(tmp_path, monkeypatch):
+    monkeypatch.setattr("hamysql.fencing.SECRETS", str(tmp_path / "secrets"))
+    for name in ("p_fence_db2/password", "p_fence_db2_2/password"):
+        (tmp_path / "secrets" / name).parent.mkdir(parents=True)
+        (tmp_path / "secrets" / name).touch()
+    (tmp_path / "sbd").write_text("# Managed by Salt: the options of sbd's unit\n")
+    given = load_pillar("fenced")
+    given["fencing"]["sbd"] = {"config_file": str(tmp_path / "sbd")}
+    there = Node(tmp_path / "root", given, "debian12")
+    try:
+        chunks = [chunk for chunk in there.low() if chunk["fun"] in ("absent", "disabled")]
+    finally:
+        there.end()
+    assert [(chunk["state"], chunk["name"]) for chunk in chunks] == [
+        ("file", f"{tmp_path}/secrets/p_fence_db2_2/password"),
+        ("service", "sbd"),
+        ("service", "corosync-qdevice"),
+    ]
+
+
 def test_without_a_packet_filter_there_is_no_trace_of_one(node):
     assert not [chunk for chunk in node("udpu").low() if "firewall" in chunk["__id__"]]
 

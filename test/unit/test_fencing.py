@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import xml.etree.ElementTree as ET
 
 import pytest
 
@@ -25,7 +26,7 @@ def test_a_device_knows_its_node_and_pacemaker_its_time(resolve, pillar):
     assert list(devices) == ["p_fence_db1", "p_fence_db1_2", "p_fence_db1_3", "p_fence_db2"]
     options = devices["p_fence_db1_2"]["options"]
     assert (options["pcmk_host_list"], options["pcmk_host_check"]) == ("db1", "static-list")
-    assert (options["pcmk_reboot_timeout"], options["pcmk_off_timeout"]) == ("30s", "30s")
+    assert [options[f"pcmk_{action}_timeout"] for action in ("reboot", "off", "on")] == ["30s"] * 3
     assert devices["p_fence_db1"]["options"]["pcmk_reboot_timeout"] == "60s"
 
 
@@ -54,10 +55,24 @@ def test_the_active_node_can_be_favoured_by_pacemaker_itself(resolve, pillar):
     assert not any("pcmk_delay_base" in device["options"] for device in found["fencing"]["devices"])
 
 
-def test_the_fencing_may_take_the_delay_and_all_devices_one_after_another(resolve, pillar):
-    properties = resolve(pillar("fenced"))["pacemaker"]["properties"]
+# db1 has a board (60 s), and two outlets that are switched off and on again together (30 s each); db2 has a board.
+@pytest.mark.parametrize(
+    ("favoured", "delay", "seconds"),
+    [
+        ("db2", 7, 60 + 2 * (30 + 30)),
+        ("db2", 200, 60 + 200),
+        ("db1", 7, (60 + 7) + 2 * (30 + 7) + 2 * 30),
+        ("active", 7, 60 + 2 * (30 + 30) + 7),
+    ],
+)
+def test_a_fencing_may_take_each_device_as_often_as_it_acts_with_its_own_delay(
+    resolve, pillar, favoured, delay, seconds
+):
+    given = pillar("fenced")
+    given["fencing"].update(favoured=favoured, delay=delay)
+    properties = resolve(given)["pacemaker"]["properties"]
     assert properties["stonith-enabled"] == "true"
-    assert properties["stonith-timeout"] == f"{60 + 30 + 30 + 7 + fencing.MARGIN}s"
+    assert properties["stonith-timeout"] == f"{seconds + fencing.MARGIN}s"
 
 
 def test_devices_of_one_level_are_needed_together(resolve, pillar):
@@ -66,6 +81,36 @@ def test_devices_of_one_level_are_needed_together(resolve, pillar):
         {"level": 1, "devices": ["p_fence_db1"]},
         {"level": 2, "devices": ["p_fence_db1_2", "p_fence_db1_3"]},
     ]
+
+
+@pytest.mark.parametrize(
+    ("given", "levels"),
+    [
+        ([None, None, 2], [1, 2, 2]),
+        ([None, 3, None], [1, 3, 4]),
+        ([2, None], [2, 3]),
+        ([None, 1, None], [1, 1, 2]),
+    ],
+)
+def test_a_device_shares_a_level_only_where_the_pillar_says_so(resolve, pillar, given, levels):
+    site = pillar("fenced")
+    site["fencing"]["devices"]["db2"] = [
+        {"agent": "fence_apc", **({"level": level} if level else {})} for level in given
+    ]
+    found = [device["level"] for device in resolve(site)["fencing"]["devices"] if device["node"] == "db2"]
+    assert found == levels
+
+
+@pytest.mark.parametrize(("given", "sbd"), [([9, None], False), ([None] * 10, False), ([9], True)])
+def test_there_are_nine_levels(resolve, pillar, given, sbd):
+    site = pillar("fenced")
+    site["fencing"]["devices"]["db2"] = [
+        {"agent": "fence_apc", **({"level": level} if level else {})} for level in given
+    ]
+    site["fencing"]["sbd"] = {"device": "/dev/disk/by-id/scsi-shared"} if sbd else {}
+    found = problems(resolve, site)
+    assert list(found) == ["hamysql:fencing:devices:db2"]
+    assert "up to 9" in found["hamysql:fencing:devices:db2"][1]
 
 
 def test_a_node_is_told_the_secrets_of_the_other_ones_devices_only(resolve, pillar):
@@ -79,6 +124,23 @@ def test_a_node_is_told_the_secrets_of_the_other_ones_devices_only(resolve, pill
         file["id"] for file in resolve(pillar("fenced"), minion_id="db2", nodename="db2")["fencing"]["secret_files"]
     ]
     assert names == ["db1-password", "db1-2-password", "db1-3-password"]
+
+
+def test_secrets_of_devices_that_left_are_unused_once_the_cluster_is_without_them(resolve, pillar):
+    config = resolve(pillar("fenced"))
+
+    def files(*names):
+        return [f"{fencing.SECRETS}/{name}{suffix}" for name in names for suffix in ("", ".sign")]
+
+    kept = files("p_fence_db2/password", "p_fence_db3/password", "p_site/password", "p_fence_site/password")
+    left = files("p_fence_db1/password", "p_fence_db2/passwd", "p_fence_db2_2/password")
+    assert fencing.unused_secrets(config, [*left, *kept], None) == left
+    assert fencing.unused_secrets(config, [*left, *kept], ET.fromstring("<cib/>")) == left
+    cib = ET.fromstring(
+        '<cib><primitive id="p_fence_db2"><instance_attributes><nvpair name="passwd" value="lrm://"/>'
+        "</instance_attributes></primitive></cib>"
+    )
+    assert fencing.unused_secrets(config, [*left, *kept], cib) == [*left[:2], *left[4:]]
 
 
 def test_agents_and_what_they_work_through_are_installed(resolve, pillar):
@@ -105,6 +167,7 @@ def device(**options):
 WRONG = [
     (device(password="x"), "hamysql:fencing:devices:db1:0:options:password", "secrets"),
     (device(pcmk_host_list="db2"), "hamysql:fencing:devices:db1:0:options:pcmk_host_list", "under the node"),
+    (device(pcmk_on_timeout="3s"), "hamysql:fencing:devices:db1:0:options:pcmk_on_timeout", "the device's timeout"),
     (device(pcmk_delay_base="3s"), "hamysql:fencing:devices:db1:0:options:pcmk_delay_base", "hamysql:fencing:delay"),
     ({"options": {}}, "hamysql:fencing:devices:db1:0:agent", "fence agent"),
     ({"agent": "fence ipmi"}, "hamysql:fencing:devices:db1:0:agent", "fence_ipmilan"),
@@ -147,12 +210,26 @@ def test_devices_of_a_node_that_there_is_not(resolve, pillar):
         ("no-quorum-policy", "ignore"),
         ("no_quorum_policy", "ignore"),
         ("stonith-timeout", "1s"),
+        ("stonith-watchdog-timeout", "10s"),
+        ("stonith-watchdog-timeout", -1),
+        ("stonith_watchdog_timeout", 10),
     ],
 )
 def test_no_property_gets_around_fencing(resolve, pillar, name, value):
     given = pillar("fenced")
     given["pacemaker"] = {"properties": {name: value}}
     assert f"hamysql:pacemaker:properties:{name}" in problems(resolve, given)
+
+
+@pytest.mark.parametrize("name", ["minimal", "fenced"])
+def test_a_watchdog_alone_is_refused_with_the_reason_and_its_default_is_not(resolve, pillar, name):
+    given = pillar(name)
+    given["pacemaker"] = {"properties": {"stonith-watchdog-timeout": "10s"}}
+    (said,) = problems(resolve, given).values()
+    assert "it ends the survivor as well" in said[1]
+    for value in (0, "0s"):
+        given["pacemaker"] = {"properties": {"stonith-watchdog-timeout": value}}
+        resolve(given)
 
 
 def test_the_opt_out_beside_devices_is_a_contradiction(resolve, pillar):
@@ -188,11 +265,28 @@ def test_drbd_holds_writes_until_the_peer_is_fenced_in_the_words_of_its_version(
     assert handlers == {"fence-peer": "crm-fence-peer.9.sh", "unfence-peer": "crm-unfence-peer.9.sh"}
 
 
-def test_drbds_handler_waits_longer_than_pacemaker_fences(resolve, pillar):
-    """When its time is over it lets the writes go on, fenced or not."""
+def handler_times(config, kernel="8.4"):
+    words = options(config["storage"]["drbd"]["resource_sections"][kernel], "handlers")["fence-peer"].strip('"').split()
+    return tuple(int(words[words.index(name) + 1]) for name in ("--timeout", "--dc-timeout"))
+
+
+@pytest.mark.parametrize("kernel", drbdconf.KERNELS)
+def test_drbds_handler_waits_longer_than_pacemaker_fences_and_longest_for_a_controller(resolve, pillar, kernel):
+    """When its time is over it lets the writes go on, fenced or not; without a controller it fails."""
     config = resolve(pillar("fenced"))
-    words = options(config["storage"]["drbd"]["resource_sections"]["8.4"], "handlers")["fence-peer"].strip('"').split()
-    assert int(words[words.index("--timeout") + 1]) > config["fencing"]["stonith_timeout"] + 2.2 * 3
+    timeout, dc_timeout = handler_times(config, kernel)
+    assert timeout > config["fencing"]["stonith_timeout"] + 2.2 * 3
+    assert dc_timeout > timeout
+
+
+def test_the_time_to_notice_a_loss_is_the_token_and_the_consensus(resolve, pillar):
+    def patience(token, **totem):
+        given = pillar("fenced")
+        given["corosync"] |= {"token": token, "options": {"totem": totem}}
+        return handler_times(resolve(given))[0]
+
+    assert patience(10000) - patience(1000) == 22 - 3
+    assert patience(1000, consensus=9000) - patience(1000) == 10 - 3
 
 
 def test_without_fencing_drbd_is_told_nothing(resolve, pillar):

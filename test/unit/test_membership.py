@@ -21,6 +21,7 @@ def test_a_quorum_of_two():
         members=(1, 2),
         expected_votes=2,
         total_votes=2,
+        needed_votes=1,
         flags=("2Node", "Quorate", "WaitForAll"),
     )
 
@@ -29,6 +30,39 @@ def test_waiting_for_the_other_node_is_not_quorate():
     text = (FIXTURES / "corosync-quorumtool-3.1.7-waiting.txt").read_text(encoding="utf-8")
     found = membership.parse_quorum(text)
     assert (found.quorate, found.members, found.total_votes, found.flags) == (False, (1,), 1, ("2Node", "WaitForAll"))
+    assert found.needed_votes == 1, "it has the votes, and waits"
+
+
+# in the form of corosync 3.1.7 (display_nodes_data of corosync-quorumtool.c)
+ALONE_WITH_DEVICE = """\
+Quorum information
+------------------
+Date:             Mon Nov 23 17:24:40 2026
+Quorum provider:  corosync_votequorum
+Nodes:            1
+Node ID:          1
+Ring ID:          1.5
+Quorate:          No
+
+Votequorum information
+----------------------
+Expected votes:   3
+Highest expected: 3
+Total votes:      1
+Quorum:           2 Activity blocked
+Flags:            Qdevice
+
+Membership information
+----------------------
+    Nodeid      Votes    Qdevice Name
+         1          1   NA,NV,NMW 10.99.1.1 (local)
+         0          0            Qdevice (votes 1)
+"""
+
+
+def test_a_quorum_device_is_no_member():
+    found = membership.parse_quorum(ALONE_WITH_DEVICE)
+    assert (found.members, found.total_votes, found.needed_votes) == ((1,), 1, 2)
 
 
 def test_a_link_that_is_down():

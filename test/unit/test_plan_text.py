@@ -38,6 +38,8 @@ SHOWN = [
     ("pkgrepo", "managed", "deb file:/a ./", {"repo": "deb file:/a ./"}, ["+ repository deb file:/a ./"]),
     ("pkgrepo", "managed", "deb file:/a ./", {"disabled": {"old": True, "new": False}}, ["~ repository deb file:/a ./: disabled"]),
     ("service", "enabled", "pacemaker", {}, ["+ pacemaker.service at boot"]),
+    ("service", "disabled", "sbd", {}, ["- sbd.service at boot"]),
+    ("file", "absent", "/etc/a", {"removed": "/etc/a"}, ["- file /etc/a"]),
     ("hamysql_firewall", "managed", "x", {"ipv4": {"old": [], "new": ["-A HAMYSQL -i lo -j RETURN"]}},
      ["+ packet filter for ipv4\n    + -A HAMYSQL -i lo -j RETURN"]),
     ("hamysql_firewall", "managed", "x", {"ipv4": {"old": ["a", "b"], "new": ["a", "c"]}}, ["~ packet filter for ipv4\n    - b\n    + c"]),

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import base64
+
 import pytest
+from storage_world import load
 
 from hamysql import corosync, fencing, operate
-from hamysql.errors import ConfigError
+from hamysql.command import Result
+from hamysql.errors import ConfigError, NotReady
 from hamysql.members import Answer, Members
 
 DEVICE = {"minion_id": "qd1", "address": "192.0.2.13"}
@@ -112,3 +116,31 @@ def test_only_a_node_that_trusts_another_authority_is_certified_anew():
     machines = Machines({"db1": "THE AUTHORITY", "db2": "THE OLD ONE"})
     assert certify(machines) == ["db2"]
     assert ("db1", "request") not in machines.log
+
+
+@pytest.fixture
+def node(tmp_path):
+    """A node's module whose commands are in ``ran``; ``certificate`` is what its database has."""
+    module = load("_modules/hamysql_quorum.py", "hamysql_quorum_module")
+    module.NODE, module.ran, module.certificate = tmp_path, [], "THE CERTIFICATE"
+    (tmp_path / "cert9.db").touch()
+
+    def run(argv, **_):
+        module.ran.append(" ".join(argv))
+        return Result(0 if module.certificate else 255, module.certificate) if argv[0] == "certutil" else Result(0, "")
+
+    module.run = run
+    return module
+
+
+def test_a_daemon_with_the_old_certificate_starts_anew_with_the_new_one(node):
+    assert node.install(base64.b64encode(b"new").decode()) is True
+    assert node.ran[-1] == "systemctl try-restart corosync-qdevice", "it is not started where it does not run"
+    assert node.ran[0].startswith("corosync-qdevice-net-certutil -M")
+
+
+def test_a_daemon_is_left_alone_where_the_new_certificate_is_not_there(node):
+    node.certificate = ""
+    with pytest.raises(NotReady, match="no certificate"):
+        node.install(base64.b64encode(b"new").decode())
+    assert not [line for line in node.ran if line.startswith("systemctl")]

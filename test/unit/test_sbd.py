@@ -36,7 +36,7 @@ def test_the_disk_is_each_nodes_last_device_with_time_for_the_pill(resolve, give
     config = resolve(given)
     assert config["fencing"]["sbd"]["msgwait"] == 30
     (last, device) = [device for device in config["fencing"]["devices"] if device["agent"] == "fence_sbd"]
-    assert (last["node"], last["level"], last["options"]["devices"]) == ("db1", 4, LUN)
+    assert (last["node"], last["level"], last["options"]["devices"]) == ("db1", 3, LUN)
     assert (device["node"], device["level"]) == ("db2", 2)
     assert last["timeout"] >= 2 * 30
     assert "sbd" in config["package"]["names"]

@@ -82,6 +82,37 @@ def test_another_transport_is_refused():
     assert kinds["hamysql:corosync:transport"] == "refused"
 
 
+DEVICE = """\
+quorum.device.model (str) = net
+quorum.device.net.algorithm (str) = ffsplit
+quorum.device.net.host (str) = 10.77.1.13
+quorum.device.net.port (str) = 5403
+quorum.device.net.tls (str) = required
+quorum.device.votes (u32) = 1
+"""
+VOTE = "device.model net, device.net.algorithm ffsplit, device.net.host 10.77.1.13, device.net.port 5403, device.net.tls required, device.votes 1"
+
+
+def with_device(**options):
+    given = pillar()
+    given["quorum"] = {"device": {"minion_id": "qd1", "address": "10.77.1.13", **options}}
+    return given
+
+
+def without_two_node():
+    return "".join(line for line in CMAP.splitlines(keepends=True) if "quorum.two_node" not in line)
+
+
+def test_a_third_vote_is_one_setting_and_refused():
+    assert found(with_device()) == [("refused", "hamysql:quorum:device", "two_node 1", VOTE)]
+    running = without_two_node() + DEVICE
+    assert found(with_device(), running=running) == []
+    assert found(pillar(), running=running) == [("refused", "hamysql:quorum:device", VOTE, "two_node 1")]
+    assert found(with_device(algorithm="lms"), running=running) == [
+        ("refused", "hamysql:quorum:device", "device.net.algorithm ffsplit", "device.net.algorithm lms")
+    ]
+
+
 def test_another_key_is_refused_and_not_shown():
     (item,) = found(pillar(), key_differs=True)
     assert item == ("refused", "hamysql:corosync:authkey", "another key", "a new one")

@@ -123,11 +123,18 @@ def module(request):
     loaded = load(f"_modules/{name}.py", f"{name}_module")
     loaded.ran, loaded.resources, loaded.database = [], [], False
     secret = {"resource": "mysql", "shared_secret": "canary"}
+    loaded.device = {}
     loaded.__salt__ = {
-        "hamysql.config": lambda **_: {"self": "db2", "peer": "db1", "storage": {"drbd": secret}},
+        "hamysql.config": lambda **_: {
+            "self": "db2",
+            "peer": "db1",
+            "storage": {"drbd": secret},
+            "quorum": {"device": loaded.device},
+        },
         "hamysql_cluster.status": lambda: {"resources": loaded.resources},
         "hamysql_cluster.stop": lambda timeout: loaded.ran.append("stop"),
         "hamysql_cluster.start": lambda timeout: loaded.ran.append("start"),
+        "hamysql_quorum.start": lambda: loaded.ran.append("qdevice"),
         "hamysql_mysql.active": lambda: loaded.database,
     }
     return loaded
@@ -141,6 +148,13 @@ def test_a_standby_is_restarted(module):
     ]
     assert module.restart() is True
     assert module.ran == ["stop", "start"]
+
+
+@pytest.mark.parametrize("module", ["hamysql_rolling"], indirect=True)
+def test_the_third_vote_comes_back_with_a_restarted_node(module):
+    module.device = {"address": "192.0.2.13"}
+    assert module.restart() is True
+    assert module.ran == ["stop", "start", "qdevice"]
 
 
 @pytest.mark.parametrize("module", ["hamysql_rolling"], indirect=True)

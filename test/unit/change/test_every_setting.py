@@ -10,7 +10,17 @@ from pathlib import Path
 
 import pytest
 
-from hamysql import change, change_corosync, change_data, change_drbd, change_mysql, cib_desired, config, schema
+from hamysql import (
+    change,
+    change_corosync,
+    change_data,
+    change_drbd,
+    change_mysql,
+    change_sbd,
+    cib_desired,
+    config,
+    schema,
+)
 from hamysql.change import LIVE, REFUSED, RESTART
 from hamysql.pillar import SCHEMA
 from hamysql.plan import Latch, Stage
@@ -36,6 +46,8 @@ CASES = [
     ("corosync:options:quorum", {"last_man_standing_window": "5000"}, LIVE),
     ("corosync:options:logging", {"debug": "on"}, LIVE),
     ("corosync:options:interface", {"knet_link_priority": "2"}, LIVE),
+    ("quorum:device", {"minion_id": "qd1", "address": "10.77.1.13"}, REFUSED),
+    ("fencing:sbd", {"device": "/dev/disk/by-id/scsi-shared"}, REFUSED),
     ("corosync:options:system", {"sched_rr": "no"}, RESTART),
     ("storage:drbd:resource", "other", REFUSED),
     ("storage:drbd:device", "/dev/drbd1", REFUSED),
@@ -70,9 +82,6 @@ OTHERS = {
     ),
     "once, when the file system is made": ("storage:filesystem:mkfs_options",),
     "once, when a disk becomes a replica": ("storage:drbd:initial_sync", "storage:drbd:wipe"),
-    "refused, all of it is one: the third vote": (
-        *("quorum:device:minion_id", "quorum:device:address", "quorum:device:port", "quorum:device:algorithm"),
-    ),
     "the cluster's configuration, by pacemaker": (
         *("vip", "fencing", "pacemaker", "storage:filesystem:options"),
         *(
@@ -140,6 +149,7 @@ def test_the_class_of_a_key_is_found_from_what_runs(path, value, kind):
         [
             *change_data.pending(site, CIB, [LATCH]),
             *change_corosync.pending(site, RUNNING, False),
+            *change_sbd.pending(site, None),
             *change_drbd.pending(site, SHOWN, SHOWN, ()),
             *change_mysql.pending(site["mysql"], STARTED_WITH, want, {"max_connections": SETTABLE}),
         ]

@@ -125,6 +125,7 @@ def test_the_membership(module, fixture):
         "members": [1, 2],
         "expected_votes": 2,
         "total_votes": 2,
+        "needed_votes": 1,
         "flags": ["2Node", "Quorate", "WaitForAll"],
         "links": [{"node_id": 2, "link": 0, "connected": True}, {"node_id": 2, "link": 1, "connected": False}],
     }

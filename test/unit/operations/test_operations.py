@@ -93,7 +93,8 @@ def test_anything_else_is_no_flags(text):
 
 
 def test_a_node_alone_with_good_data_has_only_its_operator_to_ask(evidence):
-    assert operations.alone(evidence) == []
+    for votes in ({"total": 1, "needed": 1}, {"total": 2, "needed": 2}, {}):  # two_node; a quorum device; not running
+        assert operations.alone({**evidence, "votes": votes}) == []
     assert operations.unseen(evidence, None) == []
     text = operations.consider(evidence)
     assert "db1 is off, says p_fence_db1" in text
@@ -108,6 +109,7 @@ def test_metadata_that_knows_the_peer_to_be_older_says_so(evidence):
 ALONE = [
     ({"database": True}, "nothing is to be taken over"),
     ({"members": 2}, "db1 is a member"),
+    ({"votes": {"total": 1, "needed": 2}}, "this node has 1 of the 2 votes that are needed"),
     ({"power": {"p_fence_db1": "unknown", "p_fence_db1_2": "on"}}, "db1 is switched on, says p_fence_db1_2"),
     ({"initialised": False}, "never held the database"),
     ({"flags": {}}, "no DRBD metadata"),

@@ -1,0 +1,51 @@
+"""What the running sbd was started with, and what becomes of a change. Pure.
+
+sbd starts and ends with corosync (its unit says so, and refuses to be started by hand), so nothing of it is live. A poison pill
+for a node without sbd, or with another disk, is reported as swallowed, and the node lives: its beginning, its disk and its times
+are refused while the cluster runs, since the nodes would restart one after the other. Its end waits for a restart: the
+orchestration takes its devices out of the cluster's configuration first (``hamysql_fencing.forget``).
+
+It reads its options when it starts. Only hamysql writes their file, and not while sbd runs with others, so the file tells them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from hamysql.change import COROSYNC, REFUSED, RESTART, TOGETHER, Pending
+
+MARK = "# Managed by Salt: the options of sbd's unit"  # how the file begins where it is ours
+_OPTIONS = {"device": "SBD_DEVICE", "watchdog": "SBD_WATCHDOG_DEV", "watchdog_timeout": "SBD_WATCHDOG_TIMEOUT"}
+_LINE = re.compile(r'^(SBD_\w+)="?([^"\n]*)"?$', re.MULTILINE)
+
+
+def parse_file(text: str) -> dict[str, str]:
+    """The options in the file that sbd's unit reads: ``{"device", "watchdog", "watchdog_timeout"}``, those that are there."""
+    found = dict(_LINE.findall(text))
+    return {name: found[option] for name, option in _OPTIONS.items() if option in found}
+
+
+def pending(config: Mapping[str, Any], running: Mapping[str, str] | None) -> Iterator[Pending]:
+    """What a node whose corosync runs has not taken over of the pillar's sbd.
+
+    config
+        The resolved configuration.
+    running
+        What :func:`parse_file` returns of the file that sbd was started with; ``None`` where it does not run.
+    """
+    wanted, path = config["fencing"]["sbd"], "hamysql:fencing:sbd"
+    if not wanted:
+        if running is not None:
+            yield Pending(RESTART, COROSYNC, f"{path}:device", running.get("device", "another one"), "no sbd")
+        return
+    if running is None:
+        yield Pending(REFUSED, COROSYNC, f"{path}:device", "no sbd", wanted["device"], TOGETHER)
+        return
+    for name in _OPTIONS:
+        old, new = running.get(name, "nothing"), str(wanted[name])
+        if old != new:
+            restart = name == "watchdog"  # the node's own matter
+            kind, advice = (RESTART, "") if restart else (REFUSED, TOGETHER)
+            yield Pending(kind, COROSYNC, f"{path}:{name}", old, new, advice)
