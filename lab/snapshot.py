@@ -39,7 +39,7 @@ def exists(lab: Lab, name: str, image_key: str | None = None) -> bool:
 
 
 def save(lab: Lab, name: str) -> None:
-    """Keep the disks of all nodes. The nodes must be off."""
+    """Keep the disks of all nodes and the SAN. The nodes must be off."""
     on = [item.name for item in lab.topology.nodes if node.power_status(lab, item) != "off"]
     if on:
         raise LabError(f"{', '.join(on)} must be off for a snapshot")
@@ -54,21 +54,33 @@ def save(lab: Lab, name: str) -> None:
     for item in lab.topology.nodes:
         (work / item.name).mkdir(parents=True)
         _copy(lab.node_dir(item), work / item.name)
+    if lab.storage == "iscsi":
+        (work / "san").mkdir()
+        _copy(lab.san, work / "san")
+    (work / "storage").write_text(lab.storage)
     (work / "image").write_text(keys.pop())
     shutil.rmtree(target, ignore_errors=True)
     work.rename(target)
 
 
-def need(lab: Lab, name: str, image_key: str) -> None:
-    """Raise ``LabError`` unless there is such a snapshot of this image."""
+def need(lab: Lab, name: str, image_key: str, storage: str | None = None) -> None:
+    """Raise ``LabError`` unless there is such a snapshot of this image, with this kind of storage if one is named."""
     if not exists(lab, name):
         raise LabError(f"there is no snapshot {name!r}, there are: {', '.join(names(lab)) or 'none'}")
     if not exists(lab, name, image_key):
         raise LabError(f"snapshot {name!r} was made on an image that has changed since: save it again")
+    if storage not in (None, storage_of(lab, name)):
+        raise LabError(f"snapshot {name!r} was made with --storage {storage_of(lab, name)}, not {storage}")
+
+
+def storage_of(lab: Lab, name: str) -> str:
+    """The kind of storage that a snapshot was made with."""
+    path = folder(lab, name) / "storage"
+    return path.read_text() if path.exists() else "drbd"
 
 
 def restore(lab: Lab, name: str, image_key: str) -> None:
-    """Give all nodes the disks of a snapshot. The nodes must be off."""
+    """Give all nodes, and the SAN, the disks of a snapshot. The nodes and the SAN must be off."""
     need(lab, name, image_key)
     source = folder(lab, name)
     for item in lab.topology.nodes:
@@ -78,6 +90,9 @@ def restore(lab: Lab, name: str, image_key: str) -> None:
         lab.node_dir(item).mkdir(parents=True, exist_ok=True)
         _copy(source / item.name, lab.node_dir(item))
         (lab.node_dir(item) / "image").write_text(image_key)
+    if (source / "san").exists():
+        lab.san.mkdir(parents=True, exist_ok=True)
+        _copy(source / "san", lab.san)
 
 
 def delete(lab: Lab, name: str) -> None:
