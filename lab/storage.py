@@ -35,20 +35,15 @@ def cut(lab: Lab, nodes: tuple[Node, ...] = ()) -> None:
         network.unblock(lab)
         for item in nodes:
             network.block(lab, lab.topology.address(item, 1), lab.topology.san_address)
-    else:
-        server = _file_server(lab)
+    elif server := lab.topology.nas:
         nas.cut(lab, server, [lab.topology.address(item, 1) for item in nodes])
+    else:
+        raise LabError("this lab has no storage besides the nodes' own disks: start it with --storage iscsi or nfs")
 
 
 def heal(lab: Lab) -> None:
     """Undo every ``cut``."""
     if lab.storage == "iscsi":
         network.unblock(lab)
-    else:
-        nas.heal(lab, _file_server(lab))
-
-
-def _file_server(lab: Lab) -> Node:
-    if lab.topology.nas is None:
-        raise LabError("this lab has no storage besides the nodes' own disks: start it with --storage iscsi or nfs")
-    return lab.topology.nas
+    elif lab.topology.nas:
+        nas.heal(lab, lab.topology.nas)
