@@ -36,6 +36,8 @@ def start(lab: Lab) -> None:
         lab.san.mkdir(parents=True, exist_ok=True)
         with lun(lab).open("wb") as file:
             file.truncate(SIZE_MIB << 20)
+    if processes(lab) and "ALL" not in _tgtadm(lab, "show", "target").split():
+        stop(lab)  # whoever started it was interrupted
     if not processes(lab):
         lab.logs.mkdir(parents=True, exist_ok=True)
         portal = f"portal={lab.topology.san_address}:{PORT}"
@@ -49,7 +51,6 @@ def start(lab: Lab) -> None:
                 env={**os.environ, **_environment(lab)},
             )
         wait_for(lambda: listening(lab), f"tgtd to listen (its log: {lab.logs / 'tgtd.log'})", timeout=30)
-    if TARGET not in _tgtadm(lab, "show", "target"):
         _export(lab)
 
 
