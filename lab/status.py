@@ -83,7 +83,7 @@ def _path(text: str) -> str | None:
 
 
 def _section(text: str, name: str) -> str:
-    return text.partition(f"== {name}\n")[2].partition("\n== ")[0]
+    return ("\n" + text.partition(f"== {name}\n")[2]).partition("\n== ")[0].lstrip("\n")
 
 
 def _cluster_view(views: list[ET.Element]) -> tuple[set[str], str | None]:

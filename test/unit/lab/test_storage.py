@@ -212,6 +212,11 @@ def test_the_state_of_the_path_is_read_from_sessions_and_mounts() -> None:
     assert status._path("") is None
 
 
+def test_an_empty_section_of_a_nodes_answer_is_empty() -> None:
+    answer = "== drbd\n== path\nLOGGED_IN\n== crm_mon\n<x/>\n== end\n"
+    assert [status._section(answer, name) for name in ("drbd", "path", "crm_mon")] == ["", "LOGGED_IN", "<x/>"]
+
+
 DRBD = {"role": "Primary", "disk": "UpToDate", "connection": "Connected"}
 
 
