@@ -95,7 +95,7 @@ def part(lab: Lab, *, heal: bool = False) -> None:
 def storage(lab: Lab, action: str, names: Sequence[str] = ()) -> None:
     """Cut these nodes (all by default) off from the SAN or the file server, and from nothing else; or heal all of them."""
     if action == "cut":
-        storage_module.cut(lab, tuple(lab.node(name) for name in names))
+        storage_module.cut(lab, [lab.node(name) for name in names])
     else:
         storage_module.heal(lab)
 

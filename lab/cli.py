@@ -35,7 +35,7 @@ def parser() -> argparse.ArgumentParser:
         verb.add_argument(
             "--storage",
             choices=STORAGES,
-            help="where the data is: own disks, a SAN, or a file server, nas1 (default: as before)",
+            help="where the data is: own disks, a SAN (san1), or a file server (nas1) (default: as before)",
         )
     verbs.add_parser("down", help="end everything; the nodes' disks stay")
     status = verbs.add_parser("status", help="what runs where")

@@ -27,8 +27,8 @@ class Lab:
 
     @property
     def topology(self) -> Topology:
-        """Its nodes; the quorum device's and the file server are among them where ``up`` has been asked for them."""
-        return topology(quorum=self.qdevice.exists(), nas=self.storage == "nfs")
+        """Its nodes; the quorum device's server and the storage are among them where ``up`` has been asked for them."""
+        return topology(quorum=self.qdevice.exists(), storage=self.storage)
 
     @property
     def storage(self) -> str:
@@ -42,11 +42,6 @@ class Lab:
     def storage_file(self) -> Path:
         """Has the kind of storage in it."""
         return self.dir / "storage"
-
-    @property
-    def san(self) -> Path:
-        """The folder with the iSCSI target's disk."""
-        return self.dir / "san"
 
     @property
     def qdevice(self) -> Path:

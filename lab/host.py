@@ -132,11 +132,8 @@ def missing_packages(programs: Mapping[str, str]) -> list[str]:
     return sorted({package for program, package in programs.items() if not which(program)})
 
 
-def check(say: Callable[[str], None], need_space_in: Path, further: Mapping[str, str] | None = None) -> None:
+def check(say: Callable[[str], None], need_space_in: Path) -> None:
     """Refuse at once where the lab cannot work, and install the programs that are missing.
-
-    further
-        Programs that not every lab needs, with their packages.
 
     Raises ``HostError`` naming everything that is wrong, not only the first thing.
     """
@@ -161,7 +158,7 @@ def check(say: Callable[[str], None], need_space_in: Path, further: Mapping[str,
         wrong.append(f"/dev/shm has {memory_mib} MiB free, the nodes' memory lives there and needs {NEED_MEMORY_MIB}")
     if wrong:
         raise HostError("the lab cannot run here:\n" + "\n".join(f"  - {reason}" for reason in wrong))
-    install(say, {**PROGRAMS, **(further or {})})
+    install(say, PROGRAMS)
 
 
 def install(say: Callable[[str], None], programs: Mapping[str, str]) -> None:

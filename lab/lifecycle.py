@@ -48,7 +48,7 @@ def up(
     if snapshot_name:
         snapshot.need(lab, snapshot_name, image.key(), storage)
         storage = snapshot.storage_of(lab, snapshot_name)
-    host.check(progress.say, lab.dir, storage_module.programs(storage or lab.storage))
+    host.check(progress.say, lab.dir)
     with locked(lab.dir / "lock", progress.say):
         new_disks = fresh or snapshot_name is not None
         kind = storage or lab.storage
@@ -65,7 +65,6 @@ def up(
             for item in EVERYTHING.nodes:
                 node.power_off(lab, item)
                 node.forget_disks(lab, item)
-            storage_module.forget(lab)
         lab.storage_file.write_text(kind)
         if not _running(lab):
             need_image(lab, progress)
@@ -116,8 +115,6 @@ def _boot(lab: Lab, progress: Progress) -> None:
     running = _running(lab)
     seed.write(lab, [item for item in lab.topology.nodes if item not in running])
     current = image_key(lab)
-    if not any(node.disks_of(lab, item) == current for item in lab.topology.data_nodes):
-        storage_module.forget(lab)  # what bare nodes find is as new as they are
     for item in lab.topology.start_order:
         if item not in running:
             if node.disks_of(lab, item) != current:

@@ -14,9 +14,6 @@ from lab.errors import HostError, LabError
 from lab.host import run
 from lab.topology import Node
 
-# Priorities of the namespace's routing rules; the kernel's own first one, for local addresses, is 0.
-BLOCKED, LOCAL = 10, 100
-
 
 def tap(node: Node, link: int) -> str:
     """The host's end of a node's link."""
@@ -58,8 +55,6 @@ def up(lab: Lab) -> None:
             if name not in there:
                 _ip(lab, "tuntap", "add", "dev", name, "mode", "tap")
                 _ip(lab, "link", "set", name, "master", network.name, "up")
-    second = lab.topology.networks[1]
-    _ip(lab, "address", "replace", f"{lab.topology.san_address}/{second.length}", "dev", second.name)
 
 
 def down(lab: Lab) -> None:
@@ -100,29 +95,6 @@ def part(lab: Lab, *, heal: bool = False) -> None:
             state = "off" if heal else "on"
             if not is_cut(lab, node, number):
                 _ip(lab, "link", "set", "dev", tap(node, number), "type", "bridge_slave", "isolated", state)
-
-
-def block(lab: Lab, node: str, own: str) -> None:
-    """Drop what a node's address and one of the administrator's side send each other, without a word to either.
-
-    By rules before the one for the machine's own addresses, which is moved out of the way for that.
-    """
-    rules = _rules(lab)
-    if BLOCKED not in rules and 0 in rules:
-        _ip(lab, "rule", "add", "priority", str(LOCAL), "lookup", "local")
-        _ip(lab, "rule", "delete", "priority", "0")
-    for source, target in ((node, own), (own, node)):
-        _ip(lab, "rule", "add", "priority", str(BLOCKED), "from", source, "to", target, "blackhole")
-
-
-def unblock(lab: Lab) -> None:
-    """Undo every ``block``."""
-    for _ in range(_rules(lab).count(BLOCKED)):
-        _ip(lab, "rule", "delete", "priority", str(BLOCKED))
-
-
-def _rules(lab: Lab) -> list[int]:
-    return [rule["priority"] for rule in json.loads(_ip(lab, "-json", "rule", "show"))]
 
 
 def _ip(lab: Lab, *words: str) -> str:

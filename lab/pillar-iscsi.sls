@@ -3,9 +3,9 @@ hamysql:
   storage:
     backend: shared
     shared:
-      device: /dev/disk/by-id/scsi-1hamysql-lab-lun1
+      device: /dev/disk/by-id/scsi-3600140568616d7973716c31000000000
       iscsi:
-        portal: 10.77.2.3:3260
+        portal: 10.77.2.14:3260
         target: iqn.2004-01.org.example:hamysql-lab
         username: hamysql
         password: lab-only-chap

@@ -3,5 +3,5 @@ hamysql:
   storage:
     backend: nfs
     nfs:
-      server: 10.77.2.14
+      server: 10.77.2.15
       export: /srv/mysql

@@ -1,107 +1,74 @@
-"""The SAN: an iSCSI target on the administrator's side, with one LUN that both nodes may log in to.
+"""The SAN: a third, small node whose kernel is an iSCSI target (LIO) with one LUN. The formula knows nothing of how it is set up.
 
-It is Debian's ``tgtd`` in the lab's namespace, with a control socket in the lab's own folder, so that neither another lab nor a
-tgtd of the machine's meets it. It knows SCSI-3 persistent reservations, and forgets them when it ends.
+Not ``tgtd`` on the administrator's side: that does not know PREEMPT AND ABORT, which ``fence_scsi`` fences with, and forgets
+reservations when it ends. The kernel's knows all of SCSI-3 persistent reservations and keeps those that ask for it (APTPL).
 """
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-from pathlib import Path
-
-from lab import network
-from lab.context import Lab
-from lab.host import run, wait_for
-
-PROGRAMS = {"tgtd": "tgt", "tgtadm": "tgt"}
 # Constants of the lab, published with the project: never use them elsewhere.
 TARGET = "iqn.2004-01.org.example:hamysql-lab"
-USER, PASSWORD = "hamysql", "lab-only-chap"  # 12 to 16 characters, as initiators want them
+USER, PASSWORD = "hamysql", "lab-only-chap"  # RFC 3720 wants 12 characters at least
 PORT = 3260
-SIZE_MIB = 512
-SERIAL = "hamysql-lab-lun1"  # what the nodes' /dev/disk/by-id names are made from
-TID = "1"
+# The kernel makes the LUN's world wide name of its own prefix and the first 25 digits of this.
+SERIAL = "68616d79-7371-6c31-0000-000000000001"
+DEVICE = f"/dev/disk/by-id/scsi-36001405{SERIAL.replace('-', '')[:25]}"
 
-
-def lun(lab: Lab) -> Path:
-    """The file that the LUN's blocks are in."""
-    return lab.san / "lun.img"
-
-
-def start(lab: Lab) -> None:
-    """Start the target, with a new, empty LUN unless there is one, and wait until it can be logged in to."""
-    if not lun(lab).exists():
-        lab.san.mkdir(parents=True, exist_ok=True)
-        with lun(lab).open("wb") as file:
-            file.truncate(SIZE_MIB << 20)
-    if processes(lab) and "ALL" not in _tgtadm(lab, "show", "target").split():
-        stop(lab)  # whoever started it was interrupted
-    if not processes(lab):
-        lab.logs.mkdir(parents=True, exist_ok=True)
-        portal = f"portal={lab.topology.san_address}:{PORT}"
-        with (lab.logs / "tgtd.log").open("ab") as out:
-            subprocess.Popen(
-                lab.in_namespace("tgtd", "--foreground", "--iscsi", portal),
-                stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=out,
-                start_new_session=True,
-                env={**os.environ, **_environment(lab)},
-            )
-        wait_for(lambda: listening(lab), f"tgtd to listen (its log: {lab.logs / 'tgtd.log'})", timeout=30)
-        _export(lab)
-
-
-def _export(lab: Lab) -> None:
-    """Tell the target what it has and who may use it; last of all that initiators may come."""
-    _tgtadm(lab, "new", "target", "--targetname", TARGET)
-    _tgtadm(lab, "new", "logicalunit", "--lun", "1", "--bstype", "rdwr", "--backing-store", str(lun(lab)))
-    names = {"vendor_id": "HAMYSQL", "product_id": "LAB-SAN", "scsi_id": SERIAL, "scsi_sn": SERIAL}
-    params = ",".join(f"{name}={value}" for name, value in {**names, "thin_provisioning": "1"}.items())
-    _tgtadm(lab, "update", "logicalunit", "--lun", "1", "--params", params)
-    _tgtadm(lab, "new", "account", "--user", USER, "--password", PASSWORD)
-    _tgtadm(lab, "bind", "account", "--user", USER)
-    _tgtadm(lab, "bind", "target", "--initiator-address", "ALL")
-
-
-def _tgtadm(lab: Lab, operation: str, mode: str, *words: str) -> str:
-    target = [] if operation == "show" or (operation, mode) == ("new", "account") else ["--tid", TID]
-    command = ["tgtadm", "--lld", "iscsi", "--op", operation, "--mode", mode, *target, *words]
-    return run(lab.in_namespace(*command), env=_environment(lab)).stdout
-
-
-def _environment(lab: Lab) -> dict[str, str]:
-    return {"TGT_IPC_SOCKET": str(lab.run_dir / "tgt")}
-
-
-def listening(lab: Lab) -> bool:
-    """Does the target listen?"""
-    out = run(lab.in_namespace("ss", "-Hltn", f"( sport = :{PORT} )"), check=False).stdout
-    return f"{lab.topology.san_address}:{PORT} " in out
-
-
-def processes(lab: Lab) -> list[int]:
-    """The target's process, if it runs."""
-    found = []
-    for pid in network.pids(lab):
-        try:
-            if Path(f"/proc/{pid}/cmdline").read_bytes().startswith(b"tgtd\0"):
-                found.append(pid)
-        except OSError:  # it ended meanwhile
-            continue
-    return found
-
-
-def stop(lab: Lab) -> None:
-    """End the target, as a power cut does: what it has acknowledged is in the file."""
-    for pid in processes(lab):
-        os.kill(pid, signal.SIGKILL)
-    wait_for(lambda: not processes(lab), "tgtd to end", timeout=10, interval=0.1)
-
-
-def forget(lab: Lab) -> None:
-    """Throw the LUN away, and the target that has it open."""
-    stop(lab)
-    lun(lab).unlink(missing_ok=True)
+# configfs is what a target is made with; the kernel takes a trailing line feed as a part of a name or password.
+TARGET_SCRIPT = f"""\
+#!/bin/sh
+# Makes the iSCSI target at each boot.
+set -eu
+mountpoint -q /sys/kernel/config || {{ modprobe configfs; mount -t configfs configfs /sys/kernel/config; }}
+modprobe -a target_core_mod target_core_iblock iscsi_target_mod
+cd /sys/kernel/config/target
+lun=core/iblock_0/lun1
+mkdir -p $lun /var/target/pr
+printf udev_path=/dev/ubdb >$lun/control
+printf 1 >$lun/enable
+printf {SERIAL} >$lun/wwn/vpd_unit_serial
+printf HAMYSQL >$lun/wwn/vendor_id
+printf LAB-SAN >$lun/wwn/product_id
+# Reservations that were to persist through a loss of power: the kernel writes them, but has to be told.
+if [ -e /var/target/pr/aptpl_{SERIAL} ]; then
+    while read -r line; do
+        case $line in
+            PR_REG_START:*) registration= ;;
+            PR_REG_END:*) printf %s "$registration" >$lun/pr/res_aptpl_metadata ;;
+            *) registration=$registration${{registration:+,}}$line ;;
+        esac
+    done </var/target/pr/aptpl_{SERIAL}
+fi
+group=iscsi/{TARGET}/tpgt_1
+mkdir -p $group/lun/lun_1 $group/np/{{address}}:{PORT}
+ln -s /sys/kernel/config/target/$lun $group/lun/lun_1/lun1
+# Any initiator that knows the password may write.
+printf 1 >$group/attrib/generate_node_acls
+printf 1 >$group/attrib/cache_dynamic_acls
+printf 0 >$group/attrib/demo_mode_write_protect
+printf 1 >$group/attrib/authentication
+printf CHAP >$group/param/AuthMethod
+printf {USER} >$group/auth/userid
+printf {PASSWORD} >$group/auth/password
+printf 1 >$group/enable
+"""
+UNIT = """\
+[Unit]
+Description=iSCSI target
+After=lab-init.service
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=/usr/local/sbin/lab-target
+[Install]
+WantedBy=multi-user.target
+"""
+SETUP = f"""\
+cat >/usr/local/sbin/lab-target <<'END'
+{TARGET_SCRIPT}END
+chmod +x /usr/local/sbin/lab-target
+cat >/etc/systemd/system/lab-target.service <<'END'
+{UNIT}END
+systemctl -q daemon-reload
+systemctl -q enable --now lab-target.service
+"""

@@ -39,7 +39,7 @@ def exists(lab: Lab, name: str, image_key: str | None = None) -> bool:
 
 
 def save(lab: Lab, name: str) -> None:
-    """Keep the disks of all nodes and the SAN. The nodes must be off."""
+    """Keep the disks of all nodes. The nodes must be off."""
     on = [item.name for item in lab.topology.nodes if node.power_status(lab, item) != "off"]
     if on:
         raise LabError(f"{', '.join(on)} must be off for a snapshot")
@@ -54,9 +54,6 @@ def save(lab: Lab, name: str) -> None:
     for item in lab.topology.nodes:
         (work / item.name).mkdir(parents=True)
         _copy(lab.node_dir(item), work / item.name)
-    if lab.storage == "iscsi":
-        (work / "san").mkdir()
-        _copy(lab.san, work / "san")
     (work / "storage").write_text(lab.storage)
     (work / "image").write_text(keys.pop())
     shutil.rmtree(target, ignore_errors=True)
@@ -80,7 +77,7 @@ def storage_of(lab: Lab, name: str) -> str:
 
 
 def restore(lab: Lab, name: str, image_key: str) -> None:
-    """Give all nodes, and the SAN, the disks of a snapshot. The nodes and the SAN must be off."""
+    """Give all nodes the disks of a snapshot. The nodes must be off."""
     need(lab, name, image_key)
     source = folder(lab, name)
     for item in lab.topology.nodes:
@@ -90,9 +87,6 @@ def restore(lab: Lab, name: str, image_key: str) -> None:
         lab.node_dir(item).mkdir(parents=True, exist_ok=True)
         _copy(source / item.name, lab.node_dir(item))
         (lab.node_dir(item) / "image").write_text(image_key)
-    if (source / "san").exists():
-        lab.san.mkdir(parents=True, exist_ok=True)
-        _copy(source / "san", lab.san)
 
 
 def delete(lab: Lab, name: str) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 # What a node is there for.
-DATABASE, QUORUM, NAS = "database", "quorum", "nas"
+DATABASE, QUORUM, STORAGE = "database", "quorum", "storage"
 # Where the data can be: on the nodes' own disks, on a SAN's LUN, on a file server.
 STORAGES = ("drbd", "iscsi", "nfs")
 
@@ -77,28 +77,23 @@ class Topology:
 
     @property
     def data_nodes(self) -> tuple[Node, ...]:
-        """The nodes that the database runs on: not the quorum device's or the file server."""
+        """The nodes that the database runs on: not the quorum device's server, not the SAN or the file server."""
         return tuple(node for node in self.nodes if node.role == DATABASE)
 
     @property
     def minions(self) -> tuple[Node, ...]:
-        """The nodes with a salt-minion: all but the file server, which is no part of what the formula looks after."""
-        return tuple(node for node in self.nodes if node.role != NAS)
+        """The nodes with a salt-minion: all but the storage, which is no part of what the formula looks after."""
+        return tuple(node for node in self.nodes if node.role != STORAGE)
 
     @property
-    def nas(self) -> Node | None:
-        """The file server, where there is one."""
-        return next((node for node in self.nodes if node.role == NAS), None)
+    def storage(self) -> Node | None:
+        """The SAN or the file server, where there is one. It serves on the second network."""
+        return next((node for node in self.nodes if node.role == STORAGE), None)
 
     @property
     def start_order(self) -> tuple[Node, ...]:
-        """The file server before those that need it."""
-        return tuple(sorted(self.nodes, key=lambda node: node.role != NAS))
-
-    @property
-    def san_address(self) -> str:
-        """Where the iSCSI target listens: an address of its own on the second network, so that it can be lost alone."""
-        return f"{self.networks[1].prefix}.3"
+        """The storage before those that need it."""
+        return tuple(sorted(self.nodes, key=lambda node: node.role != STORAGE))
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -107,17 +102,20 @@ class Topology:
 
 
 QUORUM_SERVER = Node("qd1", 13, memory_mib=512, disks=(), role=QUORUM)
-FILE_SERVER = Node("nas1", 14, memory_mib=384, disks=(Disk("export", 512, filesystem="ext4"),), role=NAS)
+STORAGE_SERVERS = {
+    "iscsi": Node("san1", 14, memory_mib=384, disks=(Disk("lun1", 512),), role=STORAGE),
+    "nfs": Node("nas1", 15, memory_mib=384, disks=(Disk("export", 512, filesystem="ext4"),), role=STORAGE),
+}
 DEFAULT = Topology(
     networks=(Network("br0", "10.77.1", "10.77.1.1"), Network("br1", "10.77.2", "10.77.2.1")),
     nodes=(Node("db1", 11), Node("db2", 12)),
 )
 
 
-def topology(*, quorum: bool = False, nas: bool = False) -> Topology:
-    """The two nodes, with a third, small machine for a quorum device or an NFS server where that is asked for."""
-    further = [*([QUORUM_SERVER] if quorum else []), *([FILE_SERVER] if nas else [])]
+EVERYTHING = replace(DEFAULT, nodes=(*DEFAULT.nodes, QUORUM_SERVER, *STORAGE_SERVERS.values()))
+
+
+def topology(*, quorum: bool = False, storage: str = "drbd") -> Topology:
+    """The two nodes, with a third, small machine each for a quorum device and for storage where that is asked for."""
+    further = [*([QUORUM_SERVER] if quorum else []), *([STORAGE_SERVERS[storage]] if storage != "drbd" else [])]
     return replace(DEFAULT, nodes=(*DEFAULT.nodes, *further))
-
-
-EVERYTHING = topology(quorum=True, nas=True)

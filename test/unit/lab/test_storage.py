@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
 from pathlib import Path
 
 import pytest
 import yaml
 
-from lab import api, lifecycle, nas, network, node, pillar, san, seed, settings, snapshot, status, storage
+from lab import api, lifecycle, nas, node, pillar, san, seed, settings, snapshot, status, storage
 from lab.cli import parser
 from lab.context import Lab
 from lab.errors import LabError
-from lab.topology import STORAGES
+from lab.topology import EVERYTHING, STORAGES
 
 IMAGE = "key"
 
@@ -35,21 +37,20 @@ def with_disks(lab: Lab) -> None:
         for disk in item.disks:
             (folder / f"{disk.name}.img").write_text(f"{lab.storage} {item.name}")
         (folder / "image").write_text(IMAGE)
-    if lab.storage == "iscsi":
-        lab.san.mkdir(exist_ok=True)
-        san.lun(lab).write_text("iscsi lun")
 
 
-def test_only_a_file_server_is_a_third_machine_and_no_minion(lab: Lab) -> None:
+@pytest.mark.parametrize(("kind", "further"), [("drbd", ()), ("iscsi", ("san1",)), ("nfs", ("nas1",))])
+def test_shared_storage_is_a_third_machine_that_starts_first_and_is_no_minion(
+    lab: Lab, kind: str, further: tuple[str, ...]
+) -> None:
     assert lab.storage == "drbd"
-    for kind in ("drbd", "iscsi"):
-        assert with_storage(lab, kind).topology.names == ("db1", "db2")
-    topology = with_storage(lab, "nfs").topology
-    assert topology.names == ("db1", "db2", "nas1")
+    topology = with_storage(lab, kind).topology
+    assert topology.names == ("db1", "db2", *further)
     assert [item.name for item in topology.minions] == [item.name for item in topology.data_nodes] == ["db1", "db2"]
-    assert topology.start_order[0].name == "nas1"
+    assert [item.name for item in topology.start_order] == [*further, "db1", "db2"]
     lab.qdevice.touch()
     assert [item.name for item in lab.topology.minions] == ["db1", "db2", "qd1"]
+    assert len({item.host for item in EVERYTHING.nodes}) == len(EVERYTHING.nodes)
 
 
 def test_the_file_server_gets_no_minions_key(lab: Lab) -> None:
@@ -72,19 +73,21 @@ def test_each_kind_has_a_whole_pillar_that_differs_in_its_storage_only(lab: Lab,
 
 
 def test_the_pillars_name_what_the_lab_has(lab: Lab) -> None:
+    topology = with_storage(lab, "iscsi").topology
+    assert topology.storage
     shared = pillar.compose("iscsi")["hamysql"]["storage"]["shared"]
-    assert shared["device"].endswith(san.SERIAL)
+    assert shared["device"] == san.DEVICE
     assert shared["iscsi"] == {
-        "portal": f"{lab.topology.san_address}:{san.PORT}",
+        "portal": f"{topology.address(topology.storage, 1)}:{san.PORT}",
         "target": san.TARGET,
         "username": san.USER,
         "password": san.PASSWORD,
     }
     assert 12 <= len(san.PASSWORD) <= 16
     topology = with_storage(lab, "nfs").topology
-    assert topology.nas
+    assert topology.storage
     nfs = pillar.compose("nfs")["hamysql"]["storage"]["nfs"]
-    assert nfs == {"server": topology.address(topology.nas, 1), "export": nas.EXPORT}
+    assert nfs == {"server": topology.address(topology.storage, 1), "export": nas.EXPORT}
 
 
 def test_a_given_pillar_stays_until_there_is_another_kind_of_storage(lab: Lab, tmp_path: Path) -> None:
@@ -115,26 +118,19 @@ def test_the_labs_own_pillar_is_made_anew_and_a_changed_one_is_left(lab: Lab) ->
     assert served.read_text() == "hamysql: {}\n"
 
 
-def test_a_snapshot_has_the_lun_and_is_of_one_kind(lab: Lab) -> None:
-    with_disks(with_storage(lab, "iscsi"))
-    snapshot.save(lab, "san")
-    san.lun(lab).write_text("changed")
-    snapshot.restore(lab, "san", IMAGE)
-    assert san.lun(lab).read_text() == "iscsi lun"
-    assert snapshot.storage_of(lab, "san") == "iscsi"
-    snapshot.need(lab, "san", IMAGE)
-    snapshot.need(lab, "san", IMAGE, "iscsi")
-    with pytest.raises(LabError, match="made with --storage iscsi, not nfs"):
-        snapshot.need(lab, "san", IMAGE, "nfs")
-
-
-def test_a_snapshot_has_the_file_servers_disk(lab: Lab) -> None:
-    with_disks(with_storage(lab, "nfs"))
-    disk = lab.dir / "nodes/nas1/export.img"
-    snapshot.save(lab, "file-server")
-    disk.write_text("changed")
-    snapshot.restore(lab, "file-server", IMAGE)
-    assert disk.read_text() == "nfs nas1"
+@pytest.mark.parametrize(("kind", "disk"), [("iscsi", "san1/lun1.img"), ("nfs", "nas1/export.img")])
+def test_a_snapshot_has_the_storages_disk_and_is_of_one_kind(lab: Lab, kind: str, disk: str) -> None:
+    with_disks(with_storage(lab, kind))
+    snapshot.save(lab, "kept")
+    path = lab.dir / "nodes" / disk
+    path.write_text("changed")
+    snapshot.restore(lab, "kept", IMAGE)
+    assert path.read_text() == f"{kind} {disk[:4]}"
+    assert snapshot.storage_of(lab, "kept") == kind
+    snapshot.need(lab, "kept", IMAGE)
+    snapshot.need(lab, "kept", IMAGE, kind)
+    with pytest.raises(LabError, match=f"made with --storage {kind}, not drbd"):
+        snapshot.need(lab, "kept", IMAGE, "drbd")
 
 
 def test_a_snapshot_from_before_there_were_kinds_is_of_drbd(lab: Lab) -> None:
@@ -154,22 +150,8 @@ def test_a_running_lab_does_not_lose_its_storage(lab: Lab, monkeypatch: pytest.M
     assert not (lab.salt / "pillar").exists()
 
 
-def test_only_a_san_needs_programs_on_this_machine() -> None:
-    assert {kind: set(storage.programs(kind)) for kind in STORAGES} == {
-        "drbd": set(),
-        "iscsi": {"tgtd", "tgtadm"},
-        "nfs": set(),
-    }
-
-
-def test_two_labs_targets_have_control_sockets_of_their_own(tmp_path: Path) -> None:
-    one, other = (san._environment(Lab(dir=tmp_path / name))["TGT_IPC_SOCKET"] for name in ("one", "other"))
-    assert one != other
-    assert len(f"{one}.0.lock") < 107
-
-
 def test_the_file_servers_new_disk_has_a_file_system(lab: Lab) -> None:
-    server = with_storage(lab, "nfs").topology.nas
+    server = with_storage(lab, "nfs").topology.storage
     assert server
     node.make_disks(lab, server, IMAGE)
     disk = lab.node_dir(server) / "export.img"
@@ -179,30 +161,49 @@ def test_the_file_servers_new_disk_has_a_file_system(lab: Lab) -> None:
     assert disk.stat().st_blocks * 512 < disk.stat().st_size / 4
 
 
-def test_what_is_cut_is_the_way_to_the_san_and_only_for_the_nodes_that_are_named(
-    lab: Lab, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("kind", ["iscsi", "nfs"])
+def test_the_server_is_set_up_once_by_a_script_with_its_addresses(lab: Lab, kind: str) -> None:
+    server = with_storage(lab, kind).topology.storage
+    assert server
+    script = storage.setup(lab, server)
+    subprocess.run(["sh", "-n"], input=script, text=True, check=True)
+    address = {"iscsi": "/np/10.77.2.14:3260", "nfs": "/srv/mysql 10.77.2.0/24(rw,sync,"}[kind]
+    assert address in script
+    assert "{" not in re.sub(r"\$\{|\|\| \{", "", script)
+    assert script.startswith(f"set -eu\n[ ! -e {storage.DONE} ] || exit 0\n")
+    assert script.endswith(f": >{storage.DONE}\n")
+
+
+@pytest.mark.parametrize(("kind", "port"), [("iscsi", 3260), ("nfs", 2049)])
+def test_only_the_storages_traffic_is_cut_and_only_for_the_nodes_that_are_named(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch, kind: str, port: int
 ) -> None:
     said: list[str] = []
-    monkeypatch.setattr(network, "_ip", lambda _lab, *words: said.append(" ".join(words)))
-    rules = [0, 32766, 32767]
-    monkeypatch.setattr(network, "_rules", lambda _lab: rules)
-    with_storage(lab, "iscsi")
-    storage.cut(lab, (lab.node("db2"),))
-    assert said == [
-        "rule add priority 100 lookup local",
-        "rule delete priority 0",
-        "rule add priority 10 from 10.77.2.12 to 10.77.2.3 blackhole",
-        "rule add priority 10 from 10.77.2.3 to 10.77.2.12 blackhole",
+    monkeypatch.setattr(node, "ssh", lambda _lab, item, command, **_: said.append(f"{item.name}: {command}"))
+    monkeypatch.setattr(node, "power_status", lambda *_: "on")
+    server = with_storage(lab, kind).topology.storage
+    assert server
+    storage.cut(lab, [lab.node("db2")])
+    healed, cut = said
+    assert "iptables -F LAB-IN" in healed
+    assert cut.startswith(f"{server.name}: set -e; ")
+    drops = [command for command in cut.split("; ") if "DROP" in command]
+    assert drops == [
+        f"iptables -A LAB-IN -s 10.77.2.12 -p tcp --dport {port} -j DROP",
+        f"iptables -A LAB-OUT -d 10.77.2.12 -p tcp --sport {port} -j DROP",
     ]
+    storage.cut(lab)
+    assert said[-1].count("DROP") == 4
+    monkeypatch.setattr(node, "power_status", lambda *_: "off")
     said.clear()
-    rules[:] = [10, 10, 100, 32766, 32767]
     storage.heal(lab)
-    assert said == ["rule delete priority 10"] * 2
+    assert said == []
 
 
 def test_a_lab_with_drbd_has_no_storage_to_cut(lab: Lab) -> None:
     with pytest.raises(LabError, match="no storage besides the nodes' own disks"):
         storage.cut(lab)
+    storage.heal(lab)
 
 
 def test_the_state_of_the_path_is_read_from_sessions_and_mounts() -> None:
