@@ -14,6 +14,17 @@ PORT = 3260
 SERIAL = "68616d79-7371-6c31-0000-000000000001"
 DEVICE = f"/dev/disk/by-id/scsi-36001405{SERIAL.replace('-', '')[:25]}"
 
+# Reservations that were to persist through a loss of power: the kernel has written them to a file, and has to be told.
+RESTORE = """\
+registration=
+[ ! -e $kept ] || while read -r line; do
+    case $line in
+        PR_REG_START:*) registration= ;;
+        PR_REG_END:*) printf %s "$registration" >$lun/pr/res_aptpl_metadata ;;
+        *=*) registration=$registration${registration:+,}$line ;;
+    esac
+done <$kept
+"""
 # configfs is what a target is made with; the kernel takes a trailing line feed as a part of a name or password.
 TARGET_SCRIPT = f"""\
 #!/bin/sh
@@ -29,17 +40,8 @@ printf 1 >$lun/enable
 printf {SERIAL} >$lun/wwn/vpd_unit_serial
 printf HAMYSQL >$lun/wwn/vendor_id
 printf LAB-SAN >$lun/wwn/product_id
-# Reservations that were to persist through a loss of power: the kernel writes them, but has to be told.
-if [ -e /var/target/pr/aptpl_{SERIAL} ]; then
-    while read -r line; do
-        case $line in
-            PR_REG_START:*) registration= ;;
-            PR_REG_END:*) printf %s "$registration" >$lun/pr/res_aptpl_metadata ;;
-            *) registration=$registration${{registration:+,}}$line ;;
-        esac
-    done </var/target/pr/aptpl_{SERIAL}
-fi
-group=iscsi/{TARGET}/tpgt_1
+kept=/var/target/pr/aptpl_{SERIAL}
+{RESTORE}group=iscsi/{TARGET}/tpgt_1
 mkdir -p $group/lun/lun_1 $group/np/{{address}}:{PORT}
 ln -s /sys/kernel/config/target/$lun $group/lun/lun_1/lun1
 # Any initiator that knows the password may write.

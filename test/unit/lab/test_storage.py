@@ -174,6 +174,32 @@ def test_the_server_is_set_up_once_by_a_script_with_its_addresses(lab: Lab, kind
     assert script.endswith(f": >{storage.DONE}\n")
 
 
+REGISTRATION = (
+    "PR_REG_START: 0\ninitiator_fabric=iSCSI\ninitiator_node=iqn.2004-01.org.example:db1\nres_holder=1\nPR_REG_END: 0\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("kept", "told"),
+    [
+        (REGISTRATION, "initiator_fabric=iSCSI,initiator_node=iqn.2004-01.org.example:db1,res_holder=1"),
+        (
+            REGISTRATION + REGISTRATION.replace("db1", "db2"),
+            "initiator_fabric=iSCSI,initiator_node=iqn.2004-01.org.example:db2,res_holder=1",
+        ),
+        ("No Registrations or Reservations", ""),
+        (None, ""),
+    ],
+)
+def test_the_target_is_told_the_reservations_that_it_has_kept(tmp_path: Path, kept: str | None, told: str) -> None:
+    (tmp_path / "pr").mkdir()
+    (tmp_path / "pr/res_aptpl_metadata").touch()
+    if kept is not None:
+        (tmp_path / "kept").write_text(kept)
+    subprocess.run(["sh", "-eu", "-c", f"lun=.; kept=kept; {san.RESTORE}"], cwd=tmp_path, check=True)
+    assert (tmp_path / "pr/res_aptpl_metadata").read_text() == told
+
+
 @pytest.mark.parametrize(("kind", "port"), [("iscsi", 3260), ("nfs", 2049)])
 def test_only_the_storages_traffic_is_cut_and_only_for_the_nodes_that_are_named(
     lab: Lab, monkeypatch: pytest.MonkeyPatch, kind: str, port: int
