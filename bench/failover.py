@@ -96,7 +96,7 @@ class Bench:
     def run(self, case: str) -> dict[str, Any]:
         """Do it once, from a healthy cluster to a healthy cluster."""
         active = self.healthy()
-        (standby,) = set(self.lab.topology.names) - {active}
+        (standby,) = {node.name for node in self.lab.topology.data_nodes} - {active}
         client = Client(self.lab)
         try:
             if not client.writes_for(BEFORE, 60):

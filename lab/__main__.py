@@ -10,6 +10,7 @@ from lab.cli import parser
 from lab.context import Lab
 from lab.errors import LabError
 from lab.progress import Progress
+from lab.topology import STORAGES
 
 # These verbs hand the rest of the command line on as it is; argparse would take options out of it.
 PASSED_ON = ("ssh", "salt", "salt-run", "exec")
@@ -52,7 +53,16 @@ def _run(words: list[str]) -> int:
             deploy = demo or not options.no_deploy
             name = None if demo else options.snapshot
             fresh, qdevice = demo or options.fresh, not demo and options.qdevice
-            api.up(lab, progress, pillar=options.pillar, fresh=fresh, snapshot_name=name, qdevice=qdevice)
+            storage = options.storage or (STORAGES[0] if demo else None)
+            api.up(
+                lab,
+                progress,
+                pillar=options.pillar,
+                fresh=fresh,
+                snapshot_name=name,
+                qdevice=qdevice,
+                storage=storage,
+            )
             if deploy:
                 with progress.stage("deploy"):
                     result = api.deploy(lab, progress)
@@ -80,6 +90,9 @@ def _run(words: list[str]) -> int:
         case "part":
             _need_up(lab)
             api.part(lab, heal=options.heal)
+        case "storage":
+            _need_up(lab)
+            api.storage(lab, options.action, options.node)
         case "bmc":
             _need_up(lab)
             api.bmc_power(lab, options.node, options.action)

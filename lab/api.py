@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from lab import bmc, network, node, salt, snapshot
+from lab import bmc, network, node, pillar, salt, snapshot
 from lab import status as status_module
+from lab import storage as storage_module
 from lab.context import Lab
 from lab.deploy import Deployment, deploy, kill_orchestration, orchestrate
 from lab.errors import LabError
@@ -34,6 +35,7 @@ __all__ = [
     "net",
     "orchestrate",
     "part",
+    "pillar_for",
     "power",
     "run",
     "salt_json",
@@ -43,6 +45,7 @@ __all__ = [
     "ssh",
     "start_probe",
     "status",
+    "storage",
     "up",
     "wait_for",
     "wait_for_minions",
@@ -51,6 +54,7 @@ __all__ = [
 
 snapshots = snapshot.names
 status = status_module.collect
+pillar_for = pillar.compose
 
 
 def power(lab: Lab, name: str, action: str) -> str:
@@ -86,6 +90,14 @@ def freeze(lab: Lab, name: str) -> None:
 def part(lab: Lab, *, heal: bool = False) -> None:
     """Cut the nodes off from each other, and only from each other, or undo that."""
     network.part(lab, heal=heal)
+
+
+def storage(lab: Lab, action: str, names: Sequence[str] = ()) -> None:
+    """Cut these nodes (all by default) off from the SAN or the file server, and from nothing else; or heal all of them."""
+    if action == "cut":
+        storage_module.cut(lab, [lab.node(name) for name in names])
+    else:
+        storage_module.heal(lab)
 
 
 def bmc_power(lab: Lab, name: str, action: str) -> None:
@@ -140,12 +152,22 @@ def wait_until(lab: Lab, what: str, condition: Callable[[dict[str, Any]], object
 
 
 def healthy(report: dict[str, Any]) -> bool:
-    """Everything as it should be: all nodes on and members, both sides UpToDate, the database answers."""
+    """Everything as it should be: all nodes on and members, their storage as it has to be, the database answers.
+
+    With DRBD both sides are UpToDate and connected, with a SAN both nodes are logged in, with a file server the active one has
+    mounted from it.
+    """
+    backend = report.get("backend") or "drbd"
     good = all(
         facts["power"] == "on"
         and facts["member"]
-        and (facts["drbd"] or {}).get("disk") == "UpToDate"
-        and (facts["drbd"] or {}).get("connection") == "Connected"
-        for facts in report["nodes"].values()
+        and (backend != "drbd" or _replicated(facts["drbd"] or {}))
+        and (backend != "shared" or facts["path"] == "logged_in")
+        and (backend != "nfs" or name != report["active"] or facts["path"] == "mounted")
+        for name, facts in report["nodes"].items()
     )
     return bool(good and report["database"] and report["active"])
+
+
+def _replicated(drbd: dict[str, str]) -> bool:
+    return (drbd.get("disk"), drbd.get("connection")) == ("UpToDate", "Connected")

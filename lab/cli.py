@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from lab.topology import WITH_QDEVICE
+from lab.topology import EVERYTHING, STORAGES
 
 EPILOG = """\
 All state is kept under .lab in the project (HAMYSQL_LAB_DIR names another folder). Try:
@@ -31,7 +31,12 @@ def parser() -> argparse.ArgumentParser:
     demo = verbs.add_parser("demo", help="the same from bare nodes, whatever is there")
     up.add_argument("--from", dest="snapshot", metavar="NAME", help="start the nodes from a snapshot")
     for verb in (up, demo):
-        verb.add_argument("--pillar", type=Path, metavar="FILE", help="the pillar to use (default: lab/pillar.sls)")
+        verb.add_argument("--pillar", type=Path, metavar="FILE", help="the pillar to use (default: lab/pillar*.sls)")
+        verb.add_argument(
+            "--storage",
+            choices=STORAGES,
+            help="where the data is: own disks, a SAN (san1), or a file server (nas1) (default: as before)",
+        )
     verbs.add_parser("down", help="end everything; the nodes' disks stay")
     status = verbs.add_parser("status", help="what runs where")
     status.add_argument("--json", action="store_true", help="for programs")
@@ -53,6 +58,9 @@ def parser() -> argparse.ArgumentParser:
     net.add_argument("--delay", metavar="20ms", default="", help="lossy: packets delayed on the way from the node")
     part = verbs.add_parser("part", help="cut the nodes off from each other, and from nothing else")
     part.add_argument("--heal", action="store_true", help="let them see each other again")
+    storage = verbs.add_parser("storage", help="the way from the nodes to the SAN or the file server")
+    storage.add_argument("action", choices=("cut", "heal"))
+    storage.add_argument("node", nargs="*", help="cut: these nodes only (default: both)")
     bmc = _on_node(verbs, "bmc", "a node's BMC, the fence device; off breaks it")
     bmc.add_argument("action", choices=("on", "off"))
     _on_node(verbs, "freeze", "stop a node in its tracks, as a hanging machine does")
@@ -70,7 +78,7 @@ def _on_node(
     verbs: argparse._SubParsersAction[argparse.ArgumentParser], name: str, text: str
 ) -> argparse.ArgumentParser:
     verb = verbs.add_parser(name, help=text)
-    verb.add_argument("node", choices=WITH_QDEVICE.names)
+    verb.add_argument("node", choices=EVERYTHING.names)
     return verb
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lab.errors import LabError
-from lab.topology import DEFAULT, WITH_QDEVICE, Node, Topology
+from lab.topology import STORAGES, Node, Topology, topology
 
 PROJECT = Path(__file__).resolve().parent.parent
 
@@ -27,8 +27,21 @@ class Lab:
 
     @property
     def topology(self) -> Topology:
-        """Its nodes; the quorum device's server is one of them where ``up`` has been asked for it."""
-        return WITH_QDEVICE if self.qdevice.exists() else DEFAULT
+        """Its nodes; the quorum device's server and the storage are among them where ``up`` has been asked for them."""
+        return topology(quorum=self.qdevice.exists(), storage=self.storage)
+
+    @property
+    def storage(self) -> str:
+        """The kind of storage that ``up`` was asked for last: "drbd" (at first), "iscsi" or "nfs"."""
+        try:
+            return self.storage_file.read_text()
+        except OSError:
+            return STORAGES[0]
+
+    @property
+    def storage_file(self) -> Path:
+        """Has the kind of storage in it."""
+        return self.dir / "storage"
 
     @property
     def qdevice(self) -> Path:

@@ -10,12 +10,14 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from lab import bmc, host, image, network, node, salt, seed, settings, snapshot
+from lab import pillar as pillar_module
+from lab import storage as storage_module
 from lab.context import Lab
 from lab.errors import Broken, LabError
 from lab.host import wait_for
 from lab.lock import locked
 from lab.progress import Progress
-from lab.topology import Node
+from lab.topology import EVERYTHING, STORAGES, Node
 
 NOT_ME = (os.getpid(), os.getppid())
 
@@ -25,6 +27,7 @@ def up(
     progress: Progress,
     *,
     pillar: Path | None = None,
+    storage: str | None = None,
     fresh: bool = False,
     snapshot_name: str | None = None,
     qdevice: bool = False,
@@ -32,7 +35,9 @@ def up(
     """Bring up everything that is not up yet, until all minions answer.
 
     pillar
-        The pillar that the master serves from now on; the one it served before by default, at first lab/pillar.sls.
+        The pillar that the master serves from now on; the one it served before by default, at first the lab's own for the storage.
+    storage
+        "drbd", "iscsi" or "nfs"; the snapshot's, or what it was before by default, at first "drbd".
     fresh
         Cut the nodes' power and throw their disks away first.
     snapshot_name
@@ -40,20 +45,27 @@ def up(
     qdevice
         With the machine for a quorum device; a pillar that names one has it started as well.
     """
+    if snapshot_name:
+        snapshot.need(lab, snapshot_name, image.key(), storage)
+        storage = snapshot.storage_of(lab, snapshot_name)
     host.check(progress.say, lab.dir)
     with locked(lab.dir / "lock", progress.say):
+        new_disks = fresh or snapshot_name is not None
+        kind = storage or lab.storage
+        if kind != lab.storage != STORAGES[0] and _running(lab) and not new_disks:
+            raise LabError(f"this lab runs with --storage {lab.storage}: take it down first, or add --fresh")
         # Before anything is thrown away: the files may be missing.
-        salt.configure(lab, pillar)
-        if snapshot_name:
-            snapshot.need(lab, snapshot_name, image.key())
+        salt.configure(lab)
+        pillar_module.serve(lab, pillar, kind)
         if qdevice or settings.read(lab).quorum_device:
             lab.qdevice.touch()
         elif not _running(lab):
             lab.qdevice.unlink(missing_ok=True)
-        if fresh or snapshot_name:
-            for item in lab.topology.nodes:
+        if new_disks:
+            for item in EVERYTHING.nodes:
                 node.power_off(lab, item)
                 node.forget_disks(lab, item)
+        lab.storage_file.write_text(kind)
         if not _running(lab):
             need_image(lab, progress)
             _link(lab.run_dir / "image", image.Image(lab.cache / f"image-{image.key()}").dir)
@@ -81,8 +93,8 @@ def image_key(lab: Lab) -> str:
     return image.key()
 
 
-def _running(lab: Lab) -> list[Node]:
-    return [item for item in lab.topology.nodes if node.power_status(lab, item) != "off"]
+def _running(lab: Lab, nodes: Iterable[Node] | None = None) -> list[Node]:
+    return [item for item in nodes or lab.topology.nodes if node.power_status(lab, item) != "off"]
 
 
 def _boot(lab: Lab, progress: Progress) -> None:
@@ -103,7 +115,7 @@ def _boot(lab: Lab, progress: Progress) -> None:
     running = _running(lab)
     seed.write(lab, [item for item in lab.topology.nodes if item not in running])
     current = image_key(lab)
-    for item in lab.topology.nodes:
+    for item in lab.topology.start_order:
         if item not in running:
             if node.disks_of(lab, item) != current:
                 if node.disks_of(lab, item):
@@ -113,12 +125,14 @@ def _boot(lab: Lab, progress: Progress) -> None:
     bmc.start(lab)
     salt.start(lab)
     salt.sync(lab)
+    progress.step("the storage")
+    storage_module.start(lab)
     wait_for_minions(lab, progress)
 
 
 def wait_for_minions(lab: Lab, progress: Progress, names: Sequence[str] | None = None, timeout: float = 180) -> None:
-    """Wait until the minions of these nodes (all by default) answer."""
-    wanted = set(names or lab.topology.names)
+    """Wait until the minions of these nodes (all that have one by default) answer."""
+    wanted = set(names or [item.name for item in lab.topology.minions])
     progress.step(f"waiting for the minions on {', '.join(sorted(wanted))}")
 
     def connected() -> bool:
@@ -157,11 +171,13 @@ def save(lab: Lab, name: str, progress: Progress) -> None:
                 node.shut_down(lab, item)
             progress.step("copying disks")
             snapshot.save(lab, name)
-        for item in on:
-            node.power_on(lab, item)
-        if on:
+        for item in lab.topology.start_order:
+            if item in on:
+                node.power_on(lab, item)
+        minions = [item.name for item in lab.topology.minions if item in on]
+        if minions:
             with progress.stage("boot"):
-                wait_for_minions(lab, progress, [item.name for item in on])
+                wait_for_minions(lab, progress, minions)
 
 
 def delete(lab: Lab, name: str) -> None:
@@ -177,7 +193,7 @@ def down(lab: Lab, progress: Progress) -> list[str]:
     with locked(lab.dir / "lock", progress.say):
         removed = []
         _end(bmc.processes(lab).values())  # first: a BMC would switch a node on again in the middle of it
-        for item in _running(lab):
+        for item in _running(lab, EVERYTHING.nodes):
             node.power_off(lab, item)
             removed.append(f"node {item.name}")
         others = _end_processes(lab)
@@ -217,7 +233,7 @@ def _end_processes(lab: Lab) -> int:
 
 def leftovers(lab: Lab) -> list[str]:
     """What of a lab is still there: processes, the namespace, mounts, its folder under /run."""
-    left = [f"processes of {item.name}" for item in _running(lab)]
+    left = [f"processes of {item.name}" for item in _running(lab, EVERYTHING.nodes)]
     left += [f"process {pid}" for pid in network.pids(lab)]
     if network.exists(lab):
         left.append(f"namespace {lab.namespace}")

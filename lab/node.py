@@ -195,12 +195,15 @@ def calm(lab: Lab, node: Node, links: list[int]) -> None:
 
 
 def make_disks(lab: Lab, node: Node, image_key: str) -> None:
-    """Throw a node's disks away and give it new, empty ones."""
+    """Throw a node's disks away and give it new ones, empty unless they come with a file system."""
     folder = lab.node_dir(node)
     forget_disks(lab, node)
     folder.mkdir(parents=True, exist_ok=True)
     for disk in node.disks:
-        _blank(_shared(lab, disk) if disk.shared else folder / f"{disk.name}.img", disk)
+        path = _shared(lab, disk) if disk.shared else folder / f"{disk.name}.img"
+        _blank(path, disk)
+        if disk.filesystem:
+            run([f"mkfs.{disk.filesystem}", "-q", path])
     (folder / "image").write_text(image_key)  # root.cow is made by the kernel at its first start
 
 

@@ -11,12 +11,11 @@ from pathlib import Path
 
 from lab import network
 from lab.context import Lab
-from lab.errors import Broken, LabError
+from lab.errors import Broken
 from lab.host import run, wait_for
 
 # Only these folders are served: the whole tree would make Salt walk .venv and .lab.
 SERVED = ("hamysql", "_modules", "_states", "_utils", "_runners")
-PILLAR = Path(__file__).parent / "pillar.sls"
 
 MASTER = """\
 # made by lab/salt.py at each `up`
@@ -52,8 +51,8 @@ def command(lab: Lab, program: str, *words: str) -> list[str]:
     return lab.in_namespace(sys.executable, bin_dir() / program, "-c", lab.salt / "etc", *words)
 
 
-def configure(lab: Lab, pillar: Path | None) -> None:
-    """Write the master's configuration and lay out what it serves; ``pillar`` stays what it was when it is None."""
+def configure(lab: Lab) -> None:
+    """Write the master's configuration and lay out what it serves, but for the pillar itself."""
     for name in ("etc", "files", "pillar", "cache"):
         (lab.salt / name).mkdir(parents=True, exist_ok=True)
     paths = {"salt": lab.salt, "run": lab.run_dir, "log": lab.logs / "master.log"}
@@ -63,12 +62,6 @@ def configure(lab: Lab, pillar: Path | None) -> None:
         _link(lab.salt / "files" / name, lab.project / name)
     (lab.salt / "files/top.sls").write_text("base:\n  '*':\n    - hamysql\n")
     (lab.salt / "pillar/top.sls").write_text("base:\n  '*':\n    - lab\n")
-    link = lab.salt / "pillar/lab.sls"
-    if pillar is not None or not link.exists():
-        source = (pillar or PILLAR).resolve()
-        if not source.is_file():
-            raise LabError(f"there is no pillar file {source}")
-        _link(link, source)
 
 
 def start(lab: Lab) -> None:
@@ -136,7 +129,14 @@ def sync(lab: Lab) -> None:
 
 def answering(lab: Lab, timeout: int = 10) -> set[str]:
     """The minions that answer a ping within ``timeout`` seconds."""
-    words = ["--static", "--out=json", f"--timeout={timeout}", "-L", ",".join(lab.topology.names), "test.ping"]
+    words = [
+        "--static",
+        "--out=json",
+        f"--timeout={timeout}",
+        "-L",
+        ",".join(node.name for node in lab.topology.minions),
+        "test.ping",
+    ]
     done = run(command(lab, "salt", *words), timeout=timeout + 60, check=False)
     try:
         return {name for name, value in json.loads(done.stdout).items() if value is True}
@@ -147,7 +147,7 @@ def answering(lab: Lab, timeout: int = 10) -> set[str]:
 def connected(lab: Lab) -> set[str]:
     """The nodes with a connection to the master's publisher: much cheaper to look at than a ping."""
     out = run(lab.in_namespace("ss", "-Htn", "state", "established", "( sport = :4505 )"), check=False).stdout
-    return {node.name for node in lab.topology.nodes if f"{lab.topology.address(node)}:" in out}
+    return {node.name for node in lab.topology.minions if f"{lab.topology.address(node)}:" in out}
 
 
 def _link(link: Path, target: Path) -> None:

@@ -71,8 +71,9 @@ def write(lab: Lab, nodes: Sequence[Node]) -> None:
     known, config = [], []
     for node in lab.topology.nodes:
         _ssh_key(ssh / f"host-{node.name}")
-        _rsa_key(lab.salt / "minion-keys" / node.name)
-        shutil.copy(lab.salt / "minion-keys" / f"{node.name}.pub", pki / "minions" / node.name)
+        if node in lab.topology.minions:
+            _rsa_key(lab.salt / "minion-keys" / node.name)
+            shutil.copy(lab.salt / "minion-keys" / f"{node.name}.pub", pki / "minions" / node.name)
         known.append(f"{node.name} {(ssh / f'host-{node.name}.pub').read_text()}")
         config.append(SSH.format(name=node.name, address=lab.topology.address(node), folder=ssh, run=lab.run_dir))
         if node in nodes:
@@ -90,10 +91,15 @@ def _node_seed(lab: Lab, node: Node) -> None:
         "root/.ssh/authorized_keys": ssh / "id.pub",
         "etc/ssh/ssh_host_ed25519_key": ssh / f"host-{node.name}",
         "etc/ssh/ssh_host_ed25519_key.pub": ssh / f"host-{node.name}.pub",
-        "etc/salt/pki/minion/minion.pem": keys / f"{node.name}.pem",
-        "etc/salt/pki/minion/minion.pub": keys / f"{node.name}.pub",
-        "etc/salt/pki/minion/minion_master.pub": lab.salt / "pki/master.pub",
     }
+    private = ["etc/ssh/ssh_host_ed25519_key"]
+    if node in lab.topology.minions:  # without its key a minion is not started
+        copies |= {
+            "etc/salt/pki/minion/minion.pem": keys / f"{node.name}.pem",
+            "etc/salt/pki/minion/minion.pub": keys / f"{node.name}.pub",
+            "etc/salt/pki/minion/minion_master.pub": lab.salt / "pki/master.pub",
+        }
+        private.append("etc/salt/pki/minion/minion.pem")
     texts = {
         "files/etc/salt/minion": MINION.format(master=lab.topology.master, name=node.name, level=lab.log_level),
         "first/etc/hostname": f"{node.name}\n",
@@ -106,8 +112,8 @@ def _node_seed(lab: Lab, node: Node) -> None:
         shutil.copy(source, _parent(seed / "files" / name))
     # They are laid down with owner, group and mode as they are here.
     (seed / "files/root/.ssh").chmod(0o700)
-    for private in ("etc/ssh/ssh_host_ed25519_key", "etc/salt/pki/minion/minion.pem"):
-        (seed / "files" / private).chmod(0o600)
+    for name in private:
+        (seed / "files" / name).chmod(0o600)
 
 
 def _ip_batch(lab: Lab, node: Node) -> str:

@@ -23,6 +23,7 @@ class Settings:
     users: dict[str, str]
     databases: tuple[str, ...]
     quorum_device: bool = False
+    backend: str = "drbd"
 
     def probe_login(self) -> dict[str, Any]:
         """How the probe reaches the database through the virtual IP."""
@@ -45,6 +46,7 @@ def read(lab: Lab) -> Settings:
             vip=pillar["vip"]["address"],
             port=int(mysql.get("port", 3306)),
             users={user["name"]: user.get("password", "") for user in mysql.get("users", [])},
+            backend=pillar.get("storage", {}).get("backend", "drbd"),
             quorum_device=bool(pillar.get("quorum", {}).get("device")),
             databases=tuple(database["name"] for database in mysql.get("databases", [])),
         )

@@ -25,10 +25,15 @@ def json_or(as_json: bool, value: Any, otherwise: Callable[[], None]) -> None:
 
 def status(report: dict[str, Any], progress: Progress) -> None:
     """The table of ``status``."""
-    table = Table("node", "power", "member", "DRBD role", "DRBD disk", "DRBD connection")
+    on_drbd = report["backend"] in (None, "drbd")
+    further = (
+        ("DRBD role", "DRBD disk", "DRBD connection") if on_drbd else (f"path to the storage ({report['backend']})",)
+    )
+    table = Table("node", "power", "member", *further)
     for name, facts in report["nodes"].items():
         drbd = facts["drbd"] or {}
-        columns = [drbd.get(key) or "-" for key in ("role", "disk", "connection")]
+        values = [drbd.get(key) for key in ("role", "disk", "connection")] if on_drbd else [facts["path"]]
+        columns = [value or "-" for value in values]
         power = facts["power"] if facts["power"] != "on" or facts["reachable"] else "on, ssh does not answer"
         table.add_row(name, power, "yes" if facts["member"] else "no", *columns)
     progress.console.print(table)

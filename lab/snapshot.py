@@ -54,17 +54,26 @@ def save(lab: Lab, name: str) -> None:
     for item in lab.topology.nodes:
         (work / item.name).mkdir(parents=True)
         _copy(lab.node_dir(item), work / item.name)
+    (work / "storage").write_text(lab.storage)
     (work / "image").write_text(keys.pop())
     shutil.rmtree(target, ignore_errors=True)
     work.rename(target)
 
 
-def need(lab: Lab, name: str, image_key: str) -> None:
-    """Raise ``LabError`` unless there is such a snapshot of this image."""
+def need(lab: Lab, name: str, image_key: str, storage: str | None = None) -> None:
+    """Raise ``LabError`` unless there is such a snapshot of this image, with this kind of storage if one is named."""
     if not exists(lab, name):
         raise LabError(f"there is no snapshot {name!r}, there are: {', '.join(names(lab)) or 'none'}")
     if not exists(lab, name, image_key):
         raise LabError(f"snapshot {name!r} was made on an image that has changed since: save it again")
+    if storage not in (None, storage_of(lab, name)):
+        raise LabError(f"snapshot {name!r} was made with --storage {storage_of(lab, name)}, not {storage}")
+
+
+def storage_of(lab: Lab, name: str) -> str:
+    """The kind of storage that a snapshot was made with."""
+    path = folder(lab, name) / "storage"
+    return path.read_text() if path.exists() else "drbd"
 
 
 def restore(lab: Lab, name: str, image_key: str) -> None:

@@ -14,6 +14,7 @@ from lab.topology import Node
 
 LOOK = r"""
 echo '== drbd'; cat /proc/drbd 2>/dev/null
+echo '== path'; cat /sys/class/iscsi_session/*/state 2>/dev/null; grep -s ' nfs4 ' /proc/mounts
 echo '== crm_mon'; command -v crm_mon >/dev/null && timeout 8 crm_mon -1 --output-as=xml 2>/dev/null
 echo '== end'
 """
@@ -25,14 +26,16 @@ def collect(lab: Lab) -> dict[str, Any]:
     """What ``status --json`` prints.
 
     Returns ``{"cluster": name, "vip": address, "active": node or None, "database": whether it answers on the virtual IP,
-    "nodes": {name: {"power": "on", "off" or "frozen", "reachable": by ssh, "member": online in the cluster,
-    "drbd": {"role", "disk", "connection"} or None}}}``.
+    "backend": what the pillar says the data is on ("drbd", "shared" or "nfs"), "nodes": {name: {"power": "on", "off" or
+    "frozen", "reachable": by ssh, "member": online in the cluster, "drbd": {"role", "disk", "connection"} or None, "path": to a
+    SAN or a file server: the iSCSI session's state ("logged_in", "failed", "free"), "mounted", or None}}}``.
     """
     nodes = lab.topology.data_nodes
-    report: dict[str, Any] = {"cluster": None, "vip": None, "active": None, "database": False, "nodes": {}}
+    report: dict[str, Any] = {"cluster": None, "vip": None, "active": None, "database": False, "backend": None}
+    report["nodes"] = {}
     try:
         known = settings.read(lab)
-        report |= {"cluster": known.cluster, "vip": known.vip}
+        report |= {"cluster": known.cluster, "vip": known.vip, "backend": known.backend}
     except LabError:
         pass  # nothing was ever started
     if not network.exists(lab):
@@ -51,7 +54,7 @@ def collect(lab: Lab) -> dict[str, Any]:
 
 
 def _dead(power: str) -> dict[str, Any]:
-    return {"power": power, "reachable": False, "member": False, "drbd": None}
+    return {"power": power, "reachable": False, "member": False, "drbd": None, "path": None}
 
 
 def _look(lab: Lab, item: Node) -> tuple[dict[str, Any], ET.Element | None]:
@@ -66,14 +69,21 @@ def _look(lab: Lab, item: Node) -> tuple[dict[str, Any], ET.Element | None]:
     drbd = DRBD.search(_section(out, "drbd"))
     facts: dict[str, Any] = {"power": power, "reachable": True, "member": False}
     facts["drbd"] = {key: drbd[key] for key in ("role", "disk", "connection")} if drbd else None
+    facts["path"] = _path(_section(out, "path"))
     try:
         return facts, ET.fromstring(_section(out, "crm_mon"))
     except ET.ParseError:
         return facts, None  # not installed, or pacemaker does not run
 
 
+def _path(text: str) -> str | None:
+    """The states of a node's iSCSI sessions, or that it has something mounted from a file server."""
+    states = {"mounted" if " nfs4 " in line else line.lower() for line in text.splitlines()}
+    return ", ".join(sorted(states)) or None
+
+
 def _section(text: str, name: str) -> str:
-    return text.partition(f"== {name}\n")[2].partition("\n== ")[0]
+    return ("\n" + text.partition(f"== {name}\n")[2]).partition("\n== ")[0].lstrip("\n")
 
 
 def _cluster_view(views: list[ET.Element]) -> tuple[set[str], str | None]:

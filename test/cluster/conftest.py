@@ -61,7 +61,7 @@ class Cluster:
     @property
     def standby(self) -> str:
         """The other one."""
-        (name,) = set(self.lab.topology.names) - {self.active}
+        (name,) = {node.name for node in self.lab.topology.data_nodes} - {self.active}
         return name
 
     def shot(self, witness: str) -> set[str]:
@@ -76,9 +76,9 @@ class Cluster:
 
     def repair(self) -> None:
         """Undo what a test did to nodes, cables and daemons, and wait until the cluster has got over it."""
-        names = self.lab.topology.names
+        names = [node.name for node in self.lab.topology.data_nodes]
         api.part(self.lab, heal=True)
-        for name in names:
+        for name in self.lab.topology.names:
             api.net(self.lab, name, "heal")
             if api.power(self.lab, name, "status") == "frozen":
                 api.power(self.lab, name, "off")
@@ -89,6 +89,7 @@ class Cluster:
             lambda report: all(report["nodes"][name]["reachable"] for name in names),
             timeout=HEAL_TIMEOUT,
         )
+        api.storage(self.lab, "heal")
         for name in names:
             api.ssh(self.lab, name, "systemctl start corosync pacemaker salt-minion", timeout=120)
         self.wait_healthy()

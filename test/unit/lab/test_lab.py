@@ -14,7 +14,22 @@ from pathlib import Path
 import pytest
 import yaml
 
-from lab import bmc, client, deploy, host, image, lifecycle, network, node, repo, salt, settings, snapshot, status
+from lab import (
+    bmc,
+    client,
+    deploy,
+    host,
+    image,
+    lifecycle,
+    network,
+    node,
+    pillar,
+    repo,
+    salt,
+    settings,
+    snapshot,
+    status,
+)
 from lab.__main__ import main
 from lab.context import Lab
 from lab.errors import HostError, LabError
@@ -104,8 +119,9 @@ def test_a_verb_on_a_lab_that_is_down_says_so(
 
 def test_status_of_a_lab_that_never_ran_has_all_fields(lab: Lab) -> None:
     report = status.collect(lab)
-    assert set(report) == {"cluster", "vip", "active", "database", "nodes"}
-    assert report["nodes"]["db1"] == {"power": "off", "reachable": False, "member": False, "drbd": None}
+    assert set(report) == {"cluster", "vip", "active", "database", "backend", "nodes"}
+    off = {"power": "off", "reachable": False, "member": False, "drbd": None, "path": None}
+    assert report["nodes"] == {"db1": off, "db2": off}
     assert lifecycle.leftovers(lab) == []
 
 
@@ -138,7 +154,7 @@ def test_drbd_84_is_read_from_proc() -> None:
 
 def test_the_labs_own_pillar_can_be_probed(lab: Lab) -> None:
     (lab.salt / "pillar").mkdir(parents=True)
-    (lab.salt / "pillar/lab.sls").symlink_to(salt.PILLAR)
+    (lab.salt / "pillar/lab.sls").symlink_to(pillar.PILLAR)
     login = settings.read(lab).probe_login()
     assert (login["host"], login["port"], login["user"], login["database"]) == ("10.77.1.100", 3306, "probe", "probe")
 
@@ -230,7 +246,7 @@ def test_a_snapshots_name_stays_in_its_folder(lab: Lab, name: str) -> None:
 
 
 def test_the_labs_pillar_fences_each_node_by_its_own_bmc(lab: Lab) -> None:
-    devices = yaml.safe_load(salt.PILLAR.read_text())["hamysql"]["fencing"]["devices"]
+    devices = yaml.safe_load(pillar.PILLAR.read_text())["hamysql"]["fencing"]["devices"]
     assert list(devices) == list(lab.topology.names)
     for name, (device,) in devices.items():
         assert device["options"]["ip"] == lab.topology.bmc_address(lab.node(name))
@@ -285,7 +301,7 @@ def test_two_labs_masters_share_no_folder(tmp_path: Path) -> None:
     seen = []
     for name in ("one", "other"):
         lab = Lab(dir=tmp_path / name)
-        salt.configure(lab, None)
+        salt.configure(lab)
         opts = master_config(str(lab.salt / "etc/master"))
         seen.append({key: opts[key] for key in ("pki_dir", "cachedir", "sock_dir", "extension_modules", "pidfile")})
     one, other = seen
