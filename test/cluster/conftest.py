@@ -10,22 +10,20 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Generator, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from cluster import Cluster
 from witness import Witness
 
-from hamysql import pacemaker
 from lab import api
 from lab.context import PROJECT
 from lab.lifecycle import leftovers
 
 TEST_DIR = PROJECT / ".lab" / "test"
 FIGURES = pytest.StashKey[list[str]]()
-HEAL_TIMEOUT = 300  # seconds until a cluster that a test has left behind broken must be healthy again
 # The last lines of a node's daemons and of DRBD; Salt 3008 reports each of its own tasks that it lets go of at exit.
 JOURNAL = (
     "journalctl -b --no-pager -o short -u corosync -u pacemaker -u salt-minion"
@@ -40,60 +38,8 @@ ORDER = {
     "test_changes.py": 1,
     "test_interrupted.py": 2,
     "test_third_vote.py": 3,
+    "test_other_storage.py": 4,
 }
-
-
-@dataclass(frozen=True)
-class Cluster:
-    """A deployed lab, and what the deployment from bare nodes returned."""
-
-    lab: api.Lab
-    progress: api.Progress
-    result: api.Deployment
-
-    @property
-    def active(self) -> str:
-        """The node that runs the database."""
-        name = api.status(self.lab)["active"]
-        assert name, "no node is active"
-        return str(name)
-
-    @property
-    def standby(self) -> str:
-        """The other one."""
-        (name,) = {node.name for node in self.lab.topology.data_nodes} - {self.active}
-        return name
-
-    def shot(self, witness: str) -> set[str]:
-        """The nodes that a witness' pacemaker has fenced with success."""
-        seen = pacemaker.parse(api.ssh(self.lab, witness, "crm_mon --one-shot --output-as=xml"))
-        assert seen, f"pacemaker on {witness} shows no cluster"
-        return {event.target for event in seen.fencing if event.status == "success"}
-
-    def wait_healthy(self, timeout: float = HEAL_TIMEOUT) -> dict[str, object]:
-        """Wait until all nodes are members, both replicas are UpToDate and the database answers."""
-        return api.wait_until(self.lab, "the cluster to be healthy", api.healthy, timeout=timeout)
-
-    def repair(self) -> None:
-        """Undo what a test did to nodes, cables and daemons, and wait until the cluster has got over it."""
-        names = [node.name for node in self.lab.topology.data_nodes]
-        api.part(self.lab, heal=True)
-        for name in self.lab.topology.names:
-            api.net(self.lab, name, "heal")
-            if api.power(self.lab, name, "status") == "frozen":
-                api.power(self.lab, name, "off")
-            api.power(self.lab, name, "on")
-        api.wait_until(
-            self.lab,
-            "the nodes to be reachable",
-            lambda report: all(report["nodes"][name]["reachable"] for name in names),
-            timeout=HEAL_TIMEOUT,
-        )
-        api.storage(self.lab, "heal")
-        for name in names:
-            api.ssh(self.lab, name, "systemctl start corosync pacemaker salt-minion", timeout=120)
-        self.wait_healthy()
-        api.wait_for_minions(self.lab, self.progress)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -140,7 +86,7 @@ def lab(progress: api.Progress, watched: bool) -> Iterator[api.Lab]:
 @pytest.fixture(scope="session")
 def bare(lab: api.Lab, progress: api.Progress) -> api.Lab:
     """The lab with new, bare nodes whose minions answer."""
-    api.up(lab, progress, fresh=True)
+    api.up(lab, progress, fresh=True, storage="drbd")
     return lab
 
 

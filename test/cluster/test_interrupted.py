@@ -41,7 +41,7 @@ def _converged(lab, progress):
 
 
 def test_killed_at_each_moment_and_run_again_it_converges(lab, progress, figures):
-    api.up(lab, progress, fresh=True)
+    api.up(lab, progress, fresh=True, storage="drbd")
     came = []
     for moment in MOMENTS:
         kill = Once(moment, lambda: api.kill_orchestration(lab))
@@ -61,7 +61,7 @@ def test_killed_at_each_moment_and_run_again_it_converges(lab, progress, figures
 
 
 def test_a_node_s_power_cut_at_each_moment_and_run_again_it_converges(lab, progress, figures):
-    api.up(lab, progress, fresh=True)
+    api.up(lab, progress, fresh=True, storage="drbd")
     came = []
     for moment, name in zip(MOMENTS, itertools.cycle(("db1", "db2")), strict=False):
         cut = Once(moment, lambda name=name: api.power(lab, name, "off"))

@@ -45,7 +45,7 @@ def voted(lab, progress):
     config["fencing"]["sbd"] = {"device": "/dev/ubdc"}
     path = lab.dir / "third-vote.sls"
     path.write_text(yaml.safe_dump(pillar, sort_keys=False))
-    api.up(lab, progress, fresh=True, pillar=path, qdevice=True)
+    api.up(lab, progress, fresh=True, storage="drbd", pillar=path, qdevice=True)
     reason = api.orchestrate(lab, progress).failures
     assert "no watchdog" in str(reason)
     for name in NODES:

@@ -1,0 +1,63 @@
+"""A deployed cluster in the lab, as the tests of this folder see it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hamysql import pacemaker
+from lab import api
+
+HEAL_TIMEOUT = 300  # seconds until a cluster that a test has left behind broken must be healthy again
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A deployed lab, and what the deployment from bare nodes returned."""
+
+    lab: api.Lab
+    progress: api.Progress
+    result: api.Deployment
+
+    @property
+    def active(self) -> str:
+        """The node that runs the database."""
+        name = api.status(self.lab)["active"]
+        assert name, "no node is active"
+        return str(name)
+
+    @property
+    def standby(self) -> str:
+        """The other one."""
+        (name,) = {node.name for node in self.lab.topology.data_nodes} - {self.active}
+        return name
+
+    def shot(self, witness: str) -> set[str]:
+        """The nodes that a witness' pacemaker has fenced with success."""
+        seen = pacemaker.parse(api.ssh(self.lab, witness, "crm_mon --one-shot --output-as=xml"))
+        assert seen, f"pacemaker on {witness} shows no cluster"
+        return {event.target for event in seen.fencing if event.status == "success"}
+
+    def wait_healthy(self, timeout: float = HEAL_TIMEOUT) -> dict[str, object]:
+        """Wait until all nodes are members, both replicas are UpToDate and the database answers."""
+        return api.wait_until(self.lab, "the cluster to be healthy", api.healthy, timeout=timeout)
+
+    def repair(self) -> None:
+        """Undo what a test did to nodes, cables and daemons, and wait until the cluster has got over it."""
+        names = [node.name for node in self.lab.topology.data_nodes]
+        api.part(self.lab, heal=True)
+        for name in self.lab.topology.names:
+            api.net(self.lab, name, "heal")
+            if api.power(self.lab, name, "status") == "frozen":
+                api.power(self.lab, name, "off")
+            api.power(self.lab, name, "on")
+        api.wait_until(
+            self.lab,
+            "the nodes to be reachable",
+            lambda report: all(report["nodes"][name]["reachable"] for name in names),
+            timeout=HEAL_TIMEOUT,
+        )
+        api.storage(self.lab, "heal")
+        for name in names:
+            api.ssh(self.lab, name, "systemctl start corosync pacemaker salt-minion", timeout=120)
+        self.wait_healthy()
+        api.wait_for_minions(self.lab, self.progress)

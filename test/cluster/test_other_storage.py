@@ -1,0 +1,140 @@
+"""A SAN and a file server instead of DRBD: a cluster of its own for each, deployed from bare nodes. The tests build on each other.
+
+The last ones of a session: they leave another lab behind than they found.
+"""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from cluster import Cluster
+
+from lab import api
+
+pytestmark = pytest.mark.cluster
+
+STORAGE = "hamysql-storage-initialised"
+# What lies there before the deployment, by kind: the node that has it, how it gets there, what the refusal calls it, how it goes.
+# The SAN's kernel has its disk for itself: only what writes to it without asking can put something there.
+EXT4 = "truncate -s 64M /tmp/foreign; mkfs.ext4 -q -L precious /tmp/foreign; dd if=/tmp/foreign of=/dev/ubdb bs=1M conv=fsync status=none"
+FOREIGN = {
+    "iscsi": ("san1", EXT4, "ext4", "dd if=/dev/zero of=/dev/ubdb bs=1M count=64 conv=fsync status=none"),
+    "nfs": ("nas1", "echo precious >/srv/mysql/report.txt", "report.txt", "rm /srv/mysql/report.txt"),
+}
+
+
+@pytest.fixture(scope="module", params=["iscsi", "nfs"])
+def kind(request):
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def bare_nodes(lab, progress, kind):
+    api.up(lab, progress, fresh=True, storage=kind)
+    return lab
+
+
+@pytest.fixture(scope="module")
+def cluster(bare_nodes, progress, figures, kind):
+    result = api.deploy(bare_nodes, progress)
+    figures.append(f"{kind}: deployed in {result.seconds:.0f} s")
+    made = Cluster(bare_nodes, progress, result)
+    made.wait_healthy()
+    return made
+
+
+def probed(cluster, work, settle=5):
+    """What a client has seen while ``work`` was done, and for some seconds before and after."""
+    probe = api.start_probe(cluster.lab, 600)
+    try:
+        time.sleep(settle)
+        work()
+        time.sleep(settle)
+    finally:
+        probe.stop()
+    outcome = probe.finish()
+    assert outcome.acknowledged > 0
+    assert outcome.lost == 0
+    return outcome
+
+
+def test_data_that_is_there_is_left_alone(bare_nodes, progress, kind):
+    node, put, name, away = FOREIGN[kind]
+    api.ssh(bare_nodes, node, put)
+    try:
+        result = api.orchestrate(bare_nodes, progress)
+        reason = "\n".join(result.failures.values())
+        assert name in reason, result.failures
+        assert STORAGE not in result.changes
+    finally:
+        api.ssh(bare_nodes, node, away)
+
+
+def test_a_deployment_ends_with_a_database_that_takes_writes(cluster, kind):
+    active = cluster.active
+    mounted = api.ssh(cluster.lab, active, "findmnt --noheadings --output FSTYPE,SOURCE /var/lib/mysql").split()
+    assert mounted[0] == {"iscsi": "xfs", "nfs": "nfs4"}[kind]
+    assert api.ssh(cluster.lab, cluster.standby, "findmnt /var/lib/mysql", check=False) == ""
+    shown = api.ssh(cluster.lab, active, "crm configure show")
+    assert "group g_mysql p_fs_mysql p_mysql" in shown
+    assert "drbd" not in shown
+    assert probed(cluster, lambda: None).errors == 0
+
+
+def test_a_second_deployment_changes_nothing(cluster, progress, figures, kind):
+    again = api.deploy(cluster.lab, progress)
+    figures.append(f"{kind}: second hamysql.orch: {again.seconds:.0f} s, {len(again.changes)} changes")
+    assert again.changes == {}
+
+
+def test_a_highstate_on_both_nodes_is_no_interruption(cluster):
+    returned = {}
+    outcome = probed(cluster, lambda: returned.update(api.salt_json(cluster.lab, "db*", "state.apply", "hamysql")))
+    for minion, states in returned.items():
+        assert {name: state["changes"] for name, state in states.items() if state["changes"]} == {}, minion
+        assert all(state["result"] is True for state in states.values()), minion
+    assert set(returned) == {"db1", "db2"}
+    assert outcome.errors == 0
+
+
+def test_the_service_is_moved_and_loses_nothing(cluster, figures, kind):
+    active, standby = cluster.active, cluster.standby
+    outcome = probed(cluster, lambda: api.salt_json(cluster.lab, active, "hamysql_cib.move", standby))
+    figures.append(f"{kind}: planned switchover: longest gap {outcome.longest_gap_seconds:.1f} s")
+    assert cluster.active == standby
+    cluster.wait_healthy()
+
+
+def test_a_path_that_comes_back_costs_no_write(cluster, figures, kind):
+    """The active node alone loses it. An NFS mount waits; a LUN's I/O fails after a while, and the service moves."""
+    lab, active, standby = cluster.lab, cluster.active, cluster.standby
+
+    def lose():
+        api.storage(lab, "cut", [active])
+        time.sleep(60)
+        api.storage(lab, "heal")
+        cluster.wait_healthy()
+
+    outcome = probed(cluster, lose)
+    figures.append(f"{kind}: the active node's path away for 60 s: longest gap {outcome.longest_gap_seconds:.1f} s")
+    assert cluster.active == {"iscsi": standby, "nfs": active}[kind]
+    cluster.repair()
+
+
+def test_a_power_cut_of_the_active_node_loses_nothing(cluster, progress, figures, kind):
+    lab, active, standby = cluster.lab, cluster.active, cluster.standby
+
+    def cut():
+        api.power(lab, active, "off")
+        time.sleep(5)
+        api.wait_until(lab, f"{standby} to serve", lambda report: report["active"] == standby, timeout=180)
+
+    outcome = probed(cluster, cut)
+    figures.append(
+        f"{kind}: power cut of the active node: longest gap {outcome.longest_gap_seconds:.1f} s, fencing included"
+    )
+    assert active in cluster.shot(standby)
+    cluster.repair()
+    assert cluster.active == standby, "the service moved back by itself"
+    assert api.deploy(lab, progress).changes == {}
