@@ -158,7 +158,7 @@ def deploy(lab: api.Lab, settings: str, progress: api.Progress) -> Bench:
     path = lab.dir / f"{settings}.sls"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(yaml.safe_dump(pillar, sort_keys=False))
-    api.up(lab, progress, pillar=path, fresh=True)
+    api.up(lab, progress, pillar=path, fresh=True, storage="drbd")
     api.deploy(lab, progress)
     if settings == "article":
         changed = article.regrouped(api.ssh(lab, "db1", "cibadmin --query"))

@@ -6,7 +6,7 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from bench import article, failover, timeline
+from bench import article, failover, initial_sync, timeline
 from support import ROOT, load
 
 # journalctl -o short-unix of a lab node that took over, the lines that matter and some that do not
@@ -89,3 +89,8 @@ def test_the_articles_settings_are_a_valid_pillar_without_a_guard(resolve):
     assert (properties["stonith-enabled"], properties["no-quorum-policy"]) == ("false", "ignore")
     assert (found["corosync"]["token"], found["mysql"]["agent"]) == (1000, "ocf:heartbeat:mysql")
     assert found["fencing"]["devices"] == []
+
+
+def test_the_bench_of_the_first_synchronisation_has_large_disks(tmp_path):
+    nodes = initial_sync.BenchLab(dir=tmp_path).topology.data_nodes
+    assert [(node.name, node.disks[0].size_mib) for node in nodes] == [("db1", 20480), ("db2", 20480)]
