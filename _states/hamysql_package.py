@@ -88,8 +88,7 @@ def _install(name, pkgs, hold):
 
 
 def _repository(repository, enabled):
-    state = {"disabled": not enabled} if __grains__["os_family"] == "Debian" else {"enabled": enabled}
-    ret = __states__["pkgrepo.managed"](**repository, **state)
+    ret = __states__[f"hamysql_repository.{'enabled' if enabled else 'disabled'}"](**repository)
     if ret["result"] is True and enabled:
         __salt__["pkg.refresh_db"]()
     return ret

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from functools import partial
 
 import pytest
 
@@ -28,7 +29,11 @@ class World:
             "pkg.refresh_db": lambda: self.note("refresh"),
             "hamysql.config": lambda: {"package": {"masked_units": ["mariadb.service"]}},
         }
-        module.__states__ = {"pkg.installed": self.install, "pkgrepo.managed": self.repository}
+        module.__states__ = {
+            "pkg.installed": self.install,
+            "hamysql_repository.enabled": partial(self.repository, disabled=False),
+            "hamysql_repository.disabled": partial(self.repository, disabled=True),
+        }
 
     def note(self, what: str) -> None:
         self.log.append((what, guard.left_over(self.policy)))
