@@ -59,7 +59,9 @@ def borrowed(name, pkgs, repository, hold=False):
     """
     missing = [package for package in pkgs if not __salt__["pkg.version"](package)]
     if not missing:
-        return _merged(name, [_repository(repository, enabled=False)])
+        ret = _merged(name, [_repository(repository, enabled=False)])
+        # Salt's changes of a repository ("disabled", "line") would pass for packages among those of this state.
+        return {**ret, "changes": {"repo": repository["name"]} if ret["changes"] else {}}
     if __opts__["test"]:
         packages = {package: {"old": "", "new": "installed"} for package in missing}
         comment = f"{', '.join(missing)} would be installed from {repository['name']}, which would be disabled again"
