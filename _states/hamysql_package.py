@@ -59,7 +59,9 @@ def borrowed(name, pkgs, repository, hold=False):
     """
     missing = [package for package in pkgs if not __salt__["pkg.version"](package)]
     if not missing:
-        return _merged(name, [_repository(repository, enabled=False)])
+        ret = _merged(name, [_repository(repository, enabled=False)])
+        # Salt's changes of a repository ("disabled", "line") would pass for packages among those of this state.
+        return {**ret, "changes": {"repo": repository["name"]} if ret["changes"] else {}}
     if __opts__["test"]:
         packages = {package: {"old": "", "new": "installed"} for package in missing}
         comment = f"{', '.join(missing)} would be installed from {repository['name']}, which would be disabled again"
@@ -88,8 +90,7 @@ def _install(name, pkgs, hold):
 
 
 def _repository(repository, enabled):
-    state = {"disabled": not enabled} if __grains__["os_family"] == "Debian" else {"enabled": enabled}
-    ret = __states__["pkgrepo.managed"](**repository, **state)
+    ret = __states__[f"hamysql_repository.{'enabled' if enabled else 'disabled'}"](**repository)
     if ret["result"] is True and enabled:
         __salt__["pkg.refresh_db"]()
     return ret

@@ -112,7 +112,7 @@ _SHOWN = {
     "file": _file,
     "hamysql_package": _package,
     "pkg": _package,
-    "pkgrepo": _repository,
+    "hamysql_repository": _repository,
     "service": _service,
     "hamysql_firewall": _firewall,
 }

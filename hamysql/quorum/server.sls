@@ -4,7 +4,7 @@
 {%- for name, options in given.repositories.items() %}
 
 hamysql-quorum-repo-{{ name }}-managed:
-  pkgrepo.managed:
+  hamysql_repository.enabled:
     {%- for option, value in options.items() %}
     - {{ option }}: {{ value | json }}
     {%- endfor %}

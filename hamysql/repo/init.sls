@@ -5,7 +5,7 @@
 {%- for name, repository in hamysql.repo.repositories.items() if not repository.disable_after_install %}
 
 hamysql-repo-{{ name }}-managed:
-  pkgrepo.managed:
+  hamysql_repository.enabled:
     {%- for option, value in repository.options.items() %}
     - {{ option }}: {{ value | json }}
     {%- endfor %}

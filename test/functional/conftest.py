@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from salt._logging import shutdown_temp_handler
@@ -31,6 +33,16 @@ def node(tmp_path_factory) -> Iterator[Callable[..., Node]]:
     yield get
     for one in made.values():
         one.end()
+
+
+@pytest.fixture(scope="session")
+def salt_factories_default_root_dir() -> Iterator[Path]:
+    """A folder of its own: in /tmp the daemons start from scripts that name the Salt of whoever ran tests there first.
+
+    Not pytest's: the names of Salt's sockets would become too long in it.
+    """
+    with TemporaryDirectory(prefix="hamysql-", ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
 
 
 @pytest.fixture(scope="session")

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import importlib.util
+from functools import partial
 
 import pytest
 
-from hamysql import dpkg, guard
+from hamysql import dpkg, guard, plan_text
 from support import ROOT
 
 REPOSITORY = {"name": "deb file:/srv/crm ./", "file": "/etc/apt/sources.list.d/hamysql-crm.list"}
@@ -28,7 +29,11 @@ class World:
             "pkg.refresh_db": lambda: self.note("refresh"),
             "hamysql.config": lambda: {"package": {"masked_units": ["mariadb.service"]}},
         }
-        module.__states__ = {"pkg.installed": self.install, "pkgrepo.managed": self.repository}
+        module.__states__ = {
+            "pkg.installed": self.install,
+            "hamysql_repository.enabled": partial(self.repository, disabled=False),
+            "hamysql_repository.disabled": partial(self.repository, disabled=True),
+        }
 
     def note(self, what: str) -> None:
         self.log.append((what, guard.left_over(self.policy)))
@@ -123,10 +128,14 @@ def test_a_repository_that_somebody_enabled_again_is_disabled(world):
     world.installed.add("crmsh")
     world.disabled = False
     world.module.__opts__["test"] = True
-    assert world.module.borrowed("label", ["crmsh"], REPOSITORY)["result"] is None
+    foreseen = world.module.borrowed("label", ["crmsh"], REPOSITORY)
+    assert (foreseen["result"], foreseen["changes"]) == (None, {"repo": REPOSITORY["name"]})
+    assert plan_text.states({"hamysql_package_|-x_|-label_|-borrowed": foreseen}) == [
+        "~ repository deb file:/srv/crm ./: disabled"
+    ]
     assert world.disabled is False
     world.module.__opts__["test"] = False
-    assert world.module.borrowed("label", ["crmsh"], REPOSITORY)["changes"]
+    assert world.module.borrowed("label", ["crmsh"], REPOSITORY)["changes"] == foreseen["changes"]
     assert world.disabled is True
 
 

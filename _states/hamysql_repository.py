@@ -1,0 +1,79 @@
+"""
+Package repositories: ``pkgrepo.managed``, with what that lacks in Salt 3006.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from hamysql import apt
+
+__virtualname__ = "hamysql_repository"
+
+
+def __virtual__():
+    return __virtualname__
+
+
+def enabled(name, **options):
+    """
+    Have a repository, and have it enabled.
+
+    name
+        The line of an apt repository, or a repository's id elsewhere.
+    options
+        Those of ``pkgrepo.managed``.
+
+    .. code-block:: yaml
+
+        hamysql-repo-site-managed:
+          hamysql_repository.enabled:
+            - name: deb [signed-by=/etc/apt/keyrings/site.asc] https://repo.example.org/debian bookworm main
+            - file: /etc/apt/sources.list.d/site.list
+    """
+    return _manage({"name": name, **options}, True)
+
+
+def disabled(name, **options):
+    """
+    Have a repository, and have it disabled. The arguments are those of ``enabled``.
+
+    .. code-block:: yaml
+
+        hamysql-repo-site-disabled:
+          hamysql_repository.disabled:
+            - name: deb [signed-by=/etc/apt/keyrings/site.asc] https://repo.example.org/debian bookworm main
+            - file: /etc/apt/sources.list.d/site.list
+    """
+    return _manage({"name": name, **options}, False)
+
+
+def _manage(options, wanted):
+    if __grains__["os_family"] != "Debian":
+        return __states__["pkgrepo.managed"](**options, enabled=wanted)
+    if "file" in options and __grains__["saltversioninfo"][0] < 3008:
+        return _line(options, wanted)
+    return __states__["pkgrepo.managed"](**options, disabled=not wanted)
+
+
+def _line(options, wanted):
+    """
+    What Salt 3006 cannot do: its ``pkgrepo.managed`` ignores ``disabled`` on Debian, refuses ``trusted=yes`` for want of a key,
+    and with python3-apt foresees changes that it does not make. It still brings the keys; the line itself is seen to here.
+    """
+    name, path = options["name"], Path(options["file"])
+    ret = {"name": name, "result": True, "changes": {}, "comment": f"{name} is {'enabled' if wanted else 'disabled'}"}
+    if apt.with_source(_text(path), name, wanted) == _text(path):
+        return ret
+    if __opts__["test"]:
+        return {**ret, "result": None, "changes": {"repo": name}}
+    if wanted and not options.get("trusted"):
+        ret = __states__["pkgrepo.managed"](**options)
+        if ret["result"] is False:
+            return ret
+    path.write_text(apt.with_source(_text(path), name, wanted), encoding="utf-8")
+    return {**ret, "changes": {"repo": name}}
+
+
+def _text(path):
+    return path.read_text(encoding="utf-8") if path.exists() else ""
