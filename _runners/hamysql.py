@@ -215,8 +215,8 @@ def fence_test(confirm=None, node=None, cluster=None, timeout=600):
     """
     master = Master(__opts__)
     members = master.members(cluster)
-    Lock(master.opts, members.cluster, "hamysql.fence_test")
-    return operate.fence_test(members, confirm, node, timeout, _say)
+    with Lock(master.opts, members.cluster, "hamysql.fence_test"):
+        return operate.fence_test(members, confirm, node, timeout, _say)
 
 
 def take_over(node, confirm=None, peer_is_off=None, cluster=None, timeout=300):
@@ -246,8 +246,8 @@ def take_over(node, confirm=None, peer_is_off=None, cluster=None, timeout=300):
     """
     master = Master(__opts__)
     members = master.members(cluster)
-    Lock(master.opts, members.cluster, "hamysql.take_over")
-    return operate.take_over(members, node, confirm, peer_is_off, timeout, _say)
+    with Lock(master.opts, members.cluster, "hamysql.take_over"):
+        return operate.take_over(members, node, confirm, peer_is_off, timeout, _say)
 
 
 def _say(text):

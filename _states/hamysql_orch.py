@@ -35,8 +35,15 @@ def _deployment(cluster):
     return __context__["hamysql_orch"]
 
 
+def _end():
+    """The orchestration is over: the next one, perhaps of the same process, begins anew."""
+    deployment = __context__.pop("hamysql_orch", None)
+    if deployment is not None:
+        deployment.lock.release()
+
+
 def _phase(name, phase, cluster, body):
-    """Run one phase: ``body(deployment)`` returns ``(changes, comment)``; errors become the state's failure."""
+    """Run one phase: ``body(deployment)`` returns ``(changes, comment)``; errors become the state's failure, and the end."""
     ret = {"name": name, "changes": {}, "result": True, "comment": ""}
     started = time.monotonic()
     try:
@@ -48,7 +55,11 @@ def _phase(name, phase, cluster, body):
         changes, comment = body(deployment)
     except CommandExecutionError as exc:
         deployment.say("failed", phase, str(exc))
+        _end()
         return {**ret, "result": False, "changes": getattr(exc, "changes", {}), "comment": str(exc)}
+    except BaseException:
+        _end()
+        raise
     deployment.changed += sum(len(change) if isinstance(change, (dict, list)) else 1 for change in changes.values())
     shown = {"lines": plan_text.flat(changes)} if deployment.test else {}
     deployment.say("end", phase, comment, seconds=time.monotonic() - started, **shown)
@@ -401,4 +412,6 @@ def summarised(name, cluster=None):
         deployment.say("finished", "summary", "\n".join(lines), changes=count)
         return {}, "\n".join(lines)
 
-    return _phase(name, "summary", cluster, body)
+    ret = _phase(name, "summary", cluster, body)
+    _end()
+    return ret

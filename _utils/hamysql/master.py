@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import weakref
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -101,9 +102,10 @@ class Master:
 
 
 class Lock:
-    """One orchestration for each cluster at a time: a lock on a file of the master, held by this process until it ends.
+    """One orchestration for each cluster at a time: a lock on a file of the master, held until ``release``.
 
-    The kernel drops it with the process, however that ends, so it cannot outlive its holder.
+    It goes with the last reference to this object, too, and the kernel drops it with the process, however that ends: an
+    orchestration may run in a process that lives on, such as a reactor's.
     """
 
     def __init__(self, opts: Mapping[str, Any], cluster: str, jid: str) -> None:
@@ -118,5 +120,19 @@ class Lock:
             raise HamysqlError(
                 f"another orchestration of {cluster} is running: job {holder or 'unknown'}; wait for it to end"
             ) from None
+        self._close = weakref.finalize(self, os.close, self._handle)
+        self._close.atexit = False
         os.ftruncate(self._handle, 0)
         os.pwrite(self._handle, f"{jid}\n".encode(), 0)
+
+    def release(self) -> None:
+        """Let the next one begin; done already, nothing."""
+        if self._close.alive:
+            fcntl.flock(self._handle, fcntl.LOCK_UN)  # a child that was forked meanwhile has the same lock
+            self._close()
+
+    def __enter__(self) -> Lock:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()

@@ -346,7 +346,7 @@ def test_a_second_orchestration_is_refused_and_names_the_first(site):
     try:
         why = site.orchestrate().assert_stopped_at_once()
     finally:
-        os.close(lock._handle)
+        lock.release()
     assert why == "another orchestration of galaxy-db is running: job 20260131120000000000; wait for it to end"
 
 
@@ -377,8 +377,7 @@ def test_the_lock_does_not_outlive_its_holder_and_is_for_one_cluster(tmp_path):
     finally:
         holder.kill()
         holder.wait(30)
-    Lock(where, "galaxy-db", "20")
-    with pytest.raises(HamysqlError, match="job 20; wait"):
+    with Lock(where, "galaxy-db", "20"), pytest.raises(HamysqlError, match="job 20; wait"):
         Lock(where, "galaxy-db", "4")
 
 

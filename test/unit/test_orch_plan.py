@@ -88,7 +88,7 @@ class Site:
         self.module.deployments.Master = lambda opts: SimpleNamespace(
             opts=opts, code="same", members=self.members, fire=lambda cluster, data: self.events.append(data)
         )
-        self.module.deployments.Lock = lambda opts, cluster, jid: None
+        self.module.deployments.Lock = lambda opts, cluster, jid: SimpleNamespace(release=lambda: None)
 
     def members(self, cluster):
         return Members("galaxy-db", {"db1": "db1", "db2": "db2"}, self.call, {"db1": "same", "db2": "same"})
