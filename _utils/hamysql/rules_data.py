@@ -107,7 +107,7 @@ def check_paths(config: Config, report: Report) -> None:
         "user",
         "group",
     ):
-        if mysql[key] is None and not report.bad_under(f"hamysql:mysql:{key}"):
+        if mysql[key] is None and not any(report.bad_under(f"hamysql:mysql:{bad}") for bad in (key, "flavor")):
             report.add(
                 f"hamysql:mysql:{key}",
                 "nothing",
