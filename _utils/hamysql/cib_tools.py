@@ -14,6 +14,7 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from hamysql import cib, cib_text
 from hamysql import cib_model as model
@@ -165,10 +166,35 @@ def apply(run: Run, wanted: Wanted, *, tag: str = cib.TAG, adopt: Collection[str
     When somebody changes the configuration at the same time, everything is planned again from a fresh read,
     ``ATTEMPTS`` times at most; then ``Overtaken`` is raised.
     """
+    return _again(lambda: _apply_once(run, wanted, tag, adopt))
+
+
+def edit(run: Run, change: Callable[[str], str]) -> None:
+    """Make one change to the live CIB, whoever owns what; for something that is wanted for the moment only.
+
+    change
+        Takes the live CIB as text and returns the one to have, or that very text where nothing is to be done.
+
+    It is repeated and raises as in :func:`apply`.
+    """
+
+    def once() -> None:
+        live = query(run)
+        new = change(live)
+        if new != live:
+            patch(run, live, new)
+
+    _again(once)
+
+
+_Done = TypeVar("_Done")
+
+
+def _again(act: Callable[[], _Done]) -> _Done:
     for _ in range(ATTEMPTS - 1):
         with suppress(Overtaken):
-            return _apply_once(run, wanted, tag, adopt)
-    return _apply_once(run, wanted, tag, adopt)
+            return act()
+    return act()
 
 
 def _apply_once(run: Run, wanted: Wanted, tag: str, adopt: Collection[str]) -> Outcome:
