@@ -175,8 +175,12 @@ def cluster_online(name, cluster=None, timeout=180):
             entries = [f"+ corosync and pacemaker are started on {node}" for node in stopped]
             return {"cluster": entries}, f"would be started on {', '.join(stopped)}"
         changes |= _third_vote(deployment)
-        if not changes and all(_online(status, names) for status in statuses.values()):
+        missing = {node: seen for node, status in statuses.items() if (seen := _missing(status, names))}
+        if not missing and not changes:
             return {}, f"{', '.join(names)} online, {statuses[names[0]]['dc']} is the controller"
+        if deployment.test:
+            seen = "; ".join(f"{node} sees {what}" for node, what in missing.items())
+            return changes, f"would wait until all members are online: {seen}" if missing else "all members are online"
         if stopped:
             if deployment.first["fencing"]["sbd"] and operate.prepare_sbd(deployment.members):
                 changes["sbd"] = f"{deployment.first['fencing']['sbd']['device']} prepared"
@@ -184,7 +188,7 @@ def cluster_online(name, cluster=None, timeout=180):
             if deployment.first["fencing"]["enabled"]:
                 deployment.members.ask("hamysql_fencing.restore", stopped)
             deployment.members.ask("hamysql_cluster.start", stopped)
-        if deployment.first["quorum"]["device"] and not deployment.test:
+        if deployment.first["quorum"]["device"]:
             deployment.members.ask("hamysql_quorum.start")
         deployment.members.ask("hamysql_cluster.wait_online", names[:1], nodes=names, timeout=timeout)
         deployment.look_again()
@@ -217,9 +221,11 @@ def _third_vote(deployment):
     return changes
 
 
-def _online(status, names):
-    states = [status["nodes"].get(name, {}) for name in names]
-    return bool(status["dc"]) and all(state.get("online") and not state.get("pending") for state in states)
+def _missing(status, names):
+    """What a member's cluster lacks to be complete, in words; "" where it is."""
+    states = {name: status["nodes"].get(name, {}) for name in names}
+    apart = [name for name, state in states.items() if not state.get("online") or state.get("pending")]
+    return ", ".join([*([] if status["dc"] else ["no controller"]), *(f"{name} not online" for name in apart)])
 
 
 def resources_managed(name, cluster=None):

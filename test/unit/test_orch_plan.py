@@ -182,6 +182,18 @@ def test_what_cannot_be_known_of_a_stopped_cluster_is_not_guessed():
         assert returned[phase]["comment"].startswith("not known: ")
 
 
+def test_a_cluster_with_a_member_missing_is_planned_and_not_waited_for():
+    site = Site(working)
+    for seen in site.surveys.values():
+        seen["cluster"] |= {"dc": "db1", "nodes": {"db1": NODE, "db2": {**NODE, "pending": True}}}
+    site.surveys["db2"]["cluster"]["dc"] = None
+    returned = site.run()
+    assert changes(returned) == {}
+    assert returned["cluster_online"]["comment"] == (
+        "would wait until all members are online: db1 sees db2 not online; db2 sees no controller, db2 not online"
+    )
+
+
 def test_all_that_is_wrong_is_one_refusal_and_no_member_is_asked_more():
     site = Site(survey)
     site.surveys["db1"]["storage"] |= {"size": None}
