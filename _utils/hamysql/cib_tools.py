@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from hamysql import cib, cib_text
+from hamysql import cib, cib_text, secretnames
 from hamysql import cib_model as model
 from hamysql.command import Run
 from hamysql.errors import CommandFailed, HamysqlError, NotReady, ParseError, Refused
@@ -226,7 +226,7 @@ def from_text(run: Run, text: str) -> Wanted:
                         "install crmsh (hamysql:repo can name the repository that has it), or empty that pillar key"
                     ) from None
                 # crm repeats the statement that it does not like, and a statement can hold a password
-                said = model.hide(_COLOUR.sub("", exc.output.strip()))
+                said = secretnames.hide(_COLOUR.sub("", exc.output.strip()))
                 raise Refused(f"crm does not accept the text of hamysql:pacemaker:configure:\n{said}") from None
             after = Path(folder, "cib.xml").read_text(encoding="utf-8")
         return cib_text.additions(before, after)

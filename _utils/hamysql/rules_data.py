@@ -6,6 +6,7 @@ from typing import Any
 
 from hamysql.pillar import MAKE_PASSWORD
 from hamysql.schema import Report, nearest
+from hamysql.secretnames import is_databases_secret
 from hamysql.values import seconds
 
 Config = dict[str, Any]
@@ -133,10 +134,10 @@ def check_mysql_options(config: Config, report: Report) -> None:
             path = f"hamysql:mysql:config:{group}:{name}"
             if plain in OWN_MYSQL and group in SERVER_GROUPS:
                 report.add(path, "an option that hamysql writes itself", f"not to be set here: {OWN_MYSQL[plain]}")
-            if plain == "password" or plain.endswith("passphrase"):
+            if is_databases_secret(plain):
                 report.add(
                     path,
-                    "a password in an option file",
+                    "a secret in an option file",
                     "it not to be set here: the file can be read by every local user",
                 )
 

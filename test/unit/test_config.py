@@ -210,6 +210,8 @@ WRONG = [
     ("mysql", {"config": {"mysqld": {"datadir": "/x"}}}, "hamysql:mysql:config:mysqld:datadir", "hamysql:mysql:datadir"),
     ("mysql", {"config": {"mariadb": {"pid-file": "/x"}}}, "hamysql:mysql:config:mariadb:pid-file", "pid_file"),
     ("mysql", {"config": {"client": {"password": "x"}}}, "hamysql:mysql:config:client:password", "not to be set"),
+    ("mysql", {"config": {"mysqld": {"wsrep-sst-auth": "x:y"}}}, "hamysql:mysql:config:mysqld:wsrep-sst-auth", "not to be set"),
+    ("mysql", {"config": {"mariadb": {"report_password": "x"}}}, "hamysql:mysql:config:mariadb:report_password", "not to be set"),
     ("mysql", {"config": {"mysqld": {"a": "b\n[client]"}}}, "hamysql:mysql:config:mysqld:a", "one line"),
     ("mysql", {"config": {"mysqld]": {}}}, "hamysql:mysql:config:mysqld]", "name"),
     ("mysql", {"agent": "mysqld_safe"}, "hamysql:mysql:agent", "'ocf:heartbeat:mysql'"),
