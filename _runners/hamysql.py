@@ -1,7 +1,8 @@
 """
 What looks at more than one node of a cluster: its state, the plan for its storage, and an orchestration's progress.
 
-Every function takes ``cluster``, the cluster's name, which may be left out when the master's minions form only one.
+Every function takes ``cluster``, the cluster's name, which may be left out when the master's minions form only one. What is
+refused is told in sentences, without a traceback, and ``salt-run`` exits with 1.
 """
 
 from __future__ import annotations
@@ -11,13 +12,11 @@ import pwd
 import time
 from pathlib import Path
 
-from salt.exceptions import CommandExecutionError
-
 from hamysql import change, operate, plan_text, progress, secretfile
 from hamysql import plan as planner
 from hamysql import preflight as judge
 from hamysql.command import run
-from hamysql.errors import Refused
+from hamysql.errors import HamysqlError, Refused
 from hamysql.master import TAG, Lock, Master
 from hamysql.members import NoAnswer, choose, clusters
 
@@ -121,7 +120,7 @@ def plan(cluster=None):
     pillar = {"hamysql_cluster": cluster} if cluster else {}
     (states,) = __salt__["state.orchestrate"]("hamysql.orch", test=True, pillar=pillar)["data"].values()
     if not isinstance(states, dict):
-        raise CommandExecutionError("\n".join(map(str, states)))
+        raise HamysqlError("\n".join(map(str, states)))
     return plan_text.text(list(plan_text.phases(states)))
 
 
@@ -154,8 +153,8 @@ def secrets(path, cluster=None, gpg_key=None):
     gpg_key
         Encrypt each secret for this key of the master's keyring (``gpg_keydir``), for Salt's gpg renderer. Plain text by default.
 
-    Returns ``{"file": path, "made": [pillar paths]}``, never a value; ``{"error": sentence, "retcode": 1}`` where there is
-    nothing to make, the file exists, every minion could read it, or gpg does not encrypt.
+    Returns ``{"file": path, "made": [pillar paths]}``, never a value. Raises ``Refused`` where there is nothing to make, the file
+    exists or every minion could read it, and ``CommandFailed`` where gpg does not encrypt.
 
     CLI Example:
 
@@ -164,16 +163,6 @@ def secrets(path, cluster=None, gpg_key=None):
         salt-run hamysql.secrets /srv/pillar/galaxy-db-secrets.sls
         salt-run hamysql.secrets /srv/pillar/galaxy-db-secrets.sls gpg_key=salt@example.org
     """
-    try:
-        return _make_secrets(path, cluster, gpg_key)
-    except CommandExecutionError as exc:
-        return {
-            "error": str(exc),
-            "retcode": 1,
-        }  # salt-run exits with it; a runner that raises is shown with a traceback
-
-
-def _make_secrets(path, cluster, gpg_key):
     master = Master(__opts__)
     place = secretfile.check_place(path, [root for roots in master.opts["file_roots"].values() for root in roots])
     pillars = master.pillars()

@@ -161,8 +161,8 @@ def _child(pipe: Any, write: int, work: Callable[..., Any], arguments: tuple[Any
     os._exit(0)
 
 
-def _runner(opts: dict[str, Any], function: str, arguments: dict[str, Any]) -> Any:
-    return salt.runner.RunnerClient(opts).cmd(function, kwarg=arguments, print_event=False)
+def _runner(opts: dict[str, Any], function: str, arguments: dict[str, Any], whole: bool = False) -> Any:
+    return salt.runner.RunnerClient(opts).cmd(function, kwarg=arguments, print_event=False, full_return=whole)
 
 
 def _orchestrate(opts: dict[str, Any], cluster: str | None, arguments: dict[str, Any]) -> Any:
@@ -397,6 +397,33 @@ def test_a_minion_with_older_code_in_memory_is_named(site, running):
     assert "`salt db1 service.restart salt-minion no_block=True`" in why
 
 
+UNKNOWN = "no accepted minion has a pillar for the cluster 'galaxi-db'; there is: galaxy-db, half"
+
+
+@pytest.mark.parametrize(
+    ("function", "arguments"),
+    [
+        *((name, {}) for name in ("members", "status", "survey", "preflight", "steps", "fence_test")),
+        ("take_over", {"node": "db1"}),
+        ("secrets", {"path": "made.sls"}),
+    ],
+)
+def test_a_runner_that_refuses_is_a_sentence_and_a_failed_job(site, function, arguments):
+    arguments = {"cluster": "galaxi-db", **arguments}
+    if "path" in arguments:
+        arguments["path"] = str(site.pillar / arguments["path"])
+    done = site.start(_runner, f"hamysql.{function}", arguments, True).result()
+    assert (done["return"], done["success"], done["retcode"]) == (UNKNOWN, False, 1)
+
+
+def test_salt_run_prints_the_sentence_and_exits_with_an_error(site):
+    argv = [sys.executable, site.master.salt_run_cli().get_script_path(), f"--config-dir={site.master.config_dir}"]
+    done = subprocess.run(
+        [*argv, "hamysql.status", "galaxi-db"], capture_output=True, text=True, timeout=300, check=False
+    )
+    assert (done.stdout.strip(), done.returncode) == (UNKNOWN, 1)
+
+
 # --- real disks
 
 
@@ -495,7 +522,7 @@ def test_the_secrets_that_a_pillar_lacks_are_made_once_and_rendered_and_told_to_
     assert told == {"file": str(place), "made": paths}
     assert place.stat().st_mode & 0o777 == 0o600
     text = place.read_text()
-    assert "secrets are never overwritten" in site.run("hamysql.secrets", **arguments)["error"]
+    assert "secrets are never overwritten" in site.run("hamysql.secrets", **arguments)
     assert place.read_text() == text
 
     # Rendered by the master itself, beside the rest of the pillar.
@@ -508,8 +535,7 @@ def test_the_secrets_that_a_pillar_lacks_are_made_once_and_rendered_and_told_to_
     assert [len(secret) for secret in made] == [256, 48, 32]
     assert [secret in text for secret in made] == [not encrypted] * 3
     again = site.run("hamysql.secrets", path=str(site.pillar / "more.sls"), cluster="galaxy-db")
-    assert again["retcode"] == 1
-    assert "has all of its secrets" in again["error"]
+    assert "has all of its secrets" in again
     cache = [path for path in (Path(site.opts["cachedir"]) / "jobs").rglob("*") if path.is_file()]
     assert cache
     log = Path(site.master.config["log_file"])
@@ -520,15 +546,15 @@ def test_a_key_that_nobody_has_makes_no_file(site, keyring):
     given, place = without_secrets(site), site.pillar / "made.sls"
     site.give(db1=given, db2=given)
     words = site.run("hamysql.secrets", path=str(place), cluster="galaxy-db", gpg_key="nobody@example.org")
-    assert words["error"].startswith("`gpg --homedir ")
-    assert "nobody@example.org: skipped" in words["error"]
+    assert words.startswith("`gpg --homedir ")
+    assert "nobody@example.org: skipped" in words
     assert not place.exists()
 
 
 def test_secrets_are_not_put_where_every_minion_can_read_them(site):
     root = site.opts["file_roots"]["base"][0]
     words = site.run("hamysql.secrets", path=f"{root}/made.sls", cluster="galaxy-db")
-    assert "whose files every minion can read" in words["error"]
+    assert "whose files every minion can read" in words
 
 
 # --- progress
