@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 from hamysql import change, operate, plan_text, progress, secretfile
+from hamysql import deployment as deployments
 from hamysql import plan as planner
 from hamysql import preflight as judge
 from hamysql.command import run
@@ -47,8 +48,8 @@ def status(cluster=None):
 
         salt-run hamysql.status
     """
-    members = Master(__opts__).members(cluster)
-    surveys = members.ask("hamysql_node.survey")
+    view = _view(cluster)
+    members, surveys = view.members, view.survey()
     running = [node for node, seen in surveys.items() if seen["cluster"]["running"]] or list(surveys)
     proofs = members.ask("hamysql_fencing.proofs", running[:1])[running[0]]
     return {
@@ -73,7 +74,14 @@ def survey(cluster=None):
 
         salt-run hamysql.survey
     """
-    return Master(__opts__).members(cluster).ask("hamysql_node.survey")
+    return _view(cluster).survey()
+
+
+def _view(cluster):
+    """The members, with this formula's modules and their pillar: on a minion that is new, nothing answers without them."""
+    view = deployments.View(__opts__, cluster)
+    deployments.synchronise(view)
+    return view
 
 
 def preflight(cluster=None):
@@ -81,7 +89,8 @@ def preflight(cluster=None):
     Whether the members are fit for what the pillar says: all that is judged before a deployment touches anything.
 
     Returns the findings as sentences, those that would forbid a deployment first, an empty list where there are none. A member
-    that does not answer, or whose pillar is wrong, is a finding, too.
+    that does not answer, or whose pillar is wrong, is a finding, too. Members that have not got the formula's modules, or their
+    pillar, get them first.
 
     CLI Example:
 
@@ -89,13 +98,16 @@ def preflight(cluster=None):
 
         salt-run hamysql.preflight
     """
-    found = Master(__opts__).members(cluster)
-    asked = time.time()
+    view = deployments.View(__opts__, cluster)
     try:
-        surveys = found.ask("hamysql_node.survey")
+        deployments.synchronise(view)
+        deployments.same_code(view)
     except NoAnswer as exc:
         return [*exc.silent.values(), *exc.failed.values()]
-    findings = judge.judge(surveys, (asked, time.time()))
+    except HamysqlError as exc:
+        return [str(exc)]
+    surveys = view.survey()
+    findings = judge.judge(surveys, view.window)
     forbidding = [str(finding) for finding in findings if finding.refuses]
     try:
         planner.storage(*planner.from_surveys(surveys))

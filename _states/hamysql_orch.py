@@ -74,20 +74,8 @@ def members_checked(name, cluster=None):
     """
 
     def body(deployment):
-        if not deployments.is_current(deployment):
-            # The modules first: without them a new minion can say nothing about its pillar.
-            deployment.members.ask("saltutil.sync_all", refresh=False)
-            deployment.members.ask("saltutil.refresh_pillar", wait=True, timeout=30)
-            deployment.look_again()
-        for node, survey in deployment.survey().items():
-            if survey["stale"]:
-                minion = deployment.members.minions[node]
-                raise HamysqlError(
-                    f"{node} (minion {minion}) keeps an older version of hamysql in memory: restart its minion with "
-                    f"`salt {minion} service.restart salt-minion no_block=True`, and run hamysql.orch again"
-                )
-            if survey["code"] != deployment.master.code:
-                raise HamysqlError("the master has another version of hamysql: run `salt-run saltutil.sync_all` on it")
+        deployments.synchronise(deployment)
+        deployments.same_code(deployment)
         findings, evidence = preflight.judge(deployment.survey(), deployment.window), []
         if refused := change.by_members(change.REFUSED, deployment.survey()):
             evidence.append("this cannot be changed in place:\n" + "\n".join(f"  - {sentence}" for sentence in refused))
