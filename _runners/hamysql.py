@@ -257,12 +257,15 @@ def _say(text):
 
 def follow(cluster=None, timeout=3600):
     """
-    Print an orchestration's progress, line by line, until it ends. Start it before the orchestration, in any terminal.
+    Print an orchestration's progress, line by line, until it ends. Start it before the orchestration, in any terminal of the
+    master.
 
     cluster
-        Only this cluster's; all clusters' by default.
+        Only this cluster's; by default that of whichever cluster is heard of first.
     timeout
         Seconds without any news after which to give up, 3600 by default.
+
+    Returns whether it has done all of its phases; False where it failed, was refused, was killed, or was not heard of.
 
     CLI Example:
 
@@ -272,15 +275,25 @@ def follow(cluster=None, timeout=3600):
     """
     import salt.utils.event
 
-    tag = f"{TAG}/{cluster or ''}"
+    followed = progress.Followed(cluster)
     deadline = time.monotonic() + timeout
     with salt.utils.event.get_master_event(__opts__, __opts__["sock_dir"], listen=True) as bus:
         while time.monotonic() < deadline:
-            event = bus.get_event(wait=5, tag=tag, auto_reconnect=True)
-            if event is None:
-                continue
-            print(progress.line(event), flush=True)
-            if event.get("state") in progress.LAST:
-                return event["state"] == "finished"
-            deadline = time.monotonic() + timeout
+            event = bus.get_event(wait=5, tag=f"{TAG}/", auto_reconnect=True)
+            if event is not None and followed.has(event):
+                _say(progress.line(event))
+                if event.get("state") in progress.LAST:
+                    return event["state"] == "finished"
+                deadline = time.monotonic() + timeout
+            elif event is None and followed.pid and not progress.is_alive(_stat(followed.pid)):
+                _say(f"the orchestration (job {followed.jid}) has ended without a word: it was killed. Run it again")
+                return False
+    _say(f"nothing was heard for {timeout} s")
     return False
+
+
+def _stat(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""

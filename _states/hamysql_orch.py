@@ -28,41 +28,50 @@ def __virtual__():
     return __virtualname__
 
 
+def _jid():
+    return str(__opts__.get("orchestration_jid") or __opts__.get("jid") or time.strftime("%Y%m%d%H%M%S"))
+
+
 def _deployment(cluster):
     if "hamysql_orch" not in __context__:
-        jid = str(__opts__.get("orchestration_jid") or __opts__.get("jid") or time.strftime("%Y%m%d%H%M%S"))
-        __context__["hamysql_orch"] = deployments.Deployment(__opts__, cluster, jid)
+        __context__["hamysql_orch"] = deployments.Deployment(__opts__, cluster, _jid())
     return __context__["hamysql_orch"]
 
 
-def _end():
-    """The orchestration is over: the next one, perhaps of the same process, begins anew."""
+def _end(cluster, phase, failure=None):
+    """The orchestration is over: followers are told why, and the next one, perhaps of the same process, begins anew."""
     deployment = __context__.pop("hamysql_orch", None)
-    if deployment is not None:
-        deployment.lock.release()
+    try:
+        if failure is not None:
+            said = str(failure) or type(failure).__name__
+            if deployment is not None:
+                deployment.say("failed", phase, said)
+            else:  # it was refused before it had a cluster
+                deployments.say(deployments.Master(__opts__), cluster or "", _jid(), "failed", phase, said)
+    finally:
+        if deployment is not None:
+            deployment.lock.release()
 
 
-def _phase(name, phase, cluster, body):
+def _phase(name, phase, cluster, body, last=False):
     """Run one phase: ``body(deployment)`` returns ``(changes, comment)``; errors become the state's failure, and the end."""
     ret = {"name": name, "changes": {}, "result": True, "comment": ""}
     started = time.monotonic()
     try:
         deployment = _deployment(cluster)
-    except CommandExecutionError as exc:
-        return {**ret, "result": False, "comment": str(exc)}
-    deployment.say("start", phase)
-    try:
+        deployment.say("start", phase)
         changes, comment = body(deployment)
     except CommandExecutionError as exc:
-        deployment.say("failed", phase, str(exc))
-        _end()
+        _end(cluster, phase, exc)
         return {**ret, "result": False, "changes": getattr(exc, "changes", {}), "comment": str(exc)}
-    except BaseException:
-        _end()
+    except BaseException as exc:
+        _end(cluster, phase, exc)
         raise
     deployment.changed += sum(len(change) if isinstance(change, (dict, list)) else 1 for change in changes.values())
     shown = {"lines": plan_text.flat(changes)} if deployment.test else {}
     deployment.say("end", phase, comment, seconds=time.monotonic() - started, **shown)
+    if last:
+        _end(cluster, phase)
     return {**ret, "changes": changes, "comment": comment, "result": None if deployment.test and changes else True}
 
 
@@ -406,6 +415,4 @@ def summarised(name, cluster=None):
         deployment.say("finished", "summary", "\n".join(lines), changes=count)
         return {}, "\n".join(lines)
 
-    ret = _phase(name, "summary", cluster, body)
-    _end()
-    return ret
+    return _phase(name, "summary", cluster, body, last=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -92,7 +93,12 @@ class Deployment(View):
 
     def say(self, state: str, phase: str, text: str = "", **data: Any) -> None:
         """Fire one progress event."""
-        self.master.fire(self.members.cluster, {"jid": self.jid, "state": state, "phase": phase, "text": text, **data})
+        say(self.master, self.members.cluster, self.jid, state, phase, text, **data)
+
+
+def say(master: Master, cluster: str, jid: str, state: str, phase: str, text: str, **data: Any) -> None:
+    """Fire one progress event of an orchestration that may have no cluster yet; see :mod:`hamysql.progress`."""
+    master.fire(cluster, {"jid": jid, "pid": os.getpid(), "state": state, "phase": phase, "text": text, **data})
 
 
 def apply(deployment: Deployment, sls: str, nodes: Sequence[str] = ()) -> dict[str, Any]:

@@ -35,6 +35,7 @@ import yaml
 from salt_node import serve
 
 from hamysql import progress
+from hamysql.deployment import say
 from hamysql.errors import HamysqlError
 from hamysql.master import Lock, Master
 from support import load_pillar
@@ -174,6 +175,11 @@ def _fire(opts: dict[str, Any], cluster: str, events: tuple[dict[str, Any], ...]
     bus = Master(opts)
     for event in events:
         bus.fire(cluster, event)
+
+
+def _begin_and_wait(opts: dict[str, Any]) -> None:
+    say(Master(opts), "galaxy-db", "7", "start", "members", "")
+    time.sleep(600)
 
 
 def _ask(opts: dict[str, Any], function: str, arguments: dict[str, Any]) -> Any:
@@ -590,6 +596,40 @@ def test_a_follower_prints_every_phase_and_ends_with_the_summary(site):
     assert [line for line in lines if "done in 1 s: no changes" in line][-1].startswith("[9/9] summary")
     assert "cluster galaxy-db, virtual IP 192.0.2.100" in lines
     assert "not ours" not in shown
+
+
+def test_a_follower_of_a_cluster_hears_nothing_of_one_whose_name_begins_alike(site):
+    follower = site.follow("galaxy")
+    site.fire("galaxy-db", {"state": "failed", "phase": "nodes", "text": "not ours"})
+    site.fire("galaxy", {"state": "finished", "phase": "summary", "text": "ours"})
+    assert follower.result() is True
+    assert "not ours" not in follower.printed()
+
+
+def test_a_follower_ends_with_an_orchestration_that_is_refused_before_it_has_a_cluster(site):
+    follower = site.follow("galaxy-db")
+    with Lock(site.opts, "galaxy-db", "20260131120000000000"):
+        site.orchestrate()
+    assert follower.result() is False
+    assert "another orchestration of galaxy-db is running: job 20260131120000000000" in follower.printed()
+    follower = site.follow("galaxy-db")
+    site.orchestrate(None)
+    assert follower.result() is False
+    assert "this master has more than one cluster" in follower.printed()
+
+
+def test_a_follower_ends_with_an_orchestration_that_is_killed(site):
+    follower = site.follow("galaxy-db")
+    orchestration = site.start(_begin_and_wait)
+    deadline = time.monotonic() + 60
+    while "[1/9]" not in follower.printed():
+        assert time.monotonic() < deadline, "the follower shows nothing"
+        follower.wait_for_output(1)
+    orchestration.end()
+    assert follower.result() is False
+    assert follower.printed().endswith(
+        "the orchestration (job 7) has ended without a word: it was killed. Run it again\n"
+    )
 
 
 def test_a_member_that_does_not_answer_is_named_and_a_follower_sees_it(half):

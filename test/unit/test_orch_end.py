@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 from test_orch_plan import PHASES, Site, survey, working
 
@@ -10,6 +12,11 @@ from hamysql.errors import HamysqlError
 from hamysql.master import Lock
 
 MEMBERS, SUMMARY = PHASES[0], PHASES[-1]
+MEMBERS_PHASE = "members"
+
+
+def said(site):
+    return [(event["state"], event["phase"]) for event in site.events]
 
 
 @pytest.fixture
@@ -56,6 +63,27 @@ def test_one_that_is_cut_off_is_over(site, another):
     with pytest.raises(SystemExit):
         getattr(site.module, MEMBERS)(MEMBERS)
     another()
+    assert said(site) == [("start", MEMBERS_PHASE), ("failed", MEMBERS_PHASE)]
+    assert site.events[-1]["text"] == "SystemExit"
+
+
+def test_one_that_is_locked_out_says_so_to_its_followers(site):
+    with Lock(site.module.__opts__, "galaxy-db", "0"):
+        ret = getattr(site.module, MEMBERS)(MEMBERS)
+    assert ret["result"] is False
+    assert said(site) == [("failed", MEMBERS_PHASE)]
+    assert site.events[0]["text"] == ret["comment"]
+    assert "job 0; wait for it to end" in ret["comment"]
+    assert (site.events[0]["jid"], site.events[0]["pid"]) == ("1", os.getpid())
+
+
+def test_one_that_finds_no_cluster_says_so_to_its_followers(site, monkeypatch):
+    def none(_):
+        raise HamysqlError("no accepted minion has a `hamysql` pillar")
+
+    site.members = none
+    ret = getattr(site.module, MEMBERS)(MEMBERS)
+    assert (ret["result"], said(site)) == (False, [("failed", MEMBERS_PHASE)])
 
 
 def test_one_whose_last_phase_never_comes_is_over_when_it_is_forgotten(site, another):
