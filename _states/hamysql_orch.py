@@ -375,6 +375,11 @@ def accounts_managed(name, cluster=None):
                     {"accounts": entries}, "changes, to a database that is new"
                 )
             raise NotReady("no member has a database server that answers on its local socket")
+        if len(serving) > 1:
+            raise Refused(
+                f"a database server answers on the local socket of {' and '.join(serving)}, and it is not known which one is the "
+                "cluster's: look at `crm_mon -1`, and stop the one that the cluster has not started"
+            )
         if deployment.nothing_left("accounts"):
             return {}, f"no changes, on {serving[0]}"
         changes = deployments.apply(deployment, "hamysql.mysql.accounts", serving[:1])

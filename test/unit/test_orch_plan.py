@@ -8,6 +8,8 @@ import json
 import re
 from types import SimpleNamespace
 
+import pytest
+
 from hamysql import progress
 from hamysql.members import Answer, Members
 from support import ROOT
@@ -192,6 +194,17 @@ def test_a_cluster_with_a_member_missing_is_planned_and_not_waited_for():
     assert returned["cluster_online"]["comment"] == (
         "would wait until all members are online: db1 sees db2 not online; db2 sees no controller, db2 not online"
     )
+
+
+@pytest.mark.parametrize("test", [True, False])
+def test_accounts_are_not_managed_while_it_is_not_known_which_server_is_the_cluster_s(test):
+    site = Site(working)
+    site.module.__opts__["test"] = test
+    site.surveys["db1"]["database"] = True
+    ret = site.module.accounts_managed("accounts")
+    assert (ret["result"], ret["changes"]) == (False, {})
+    assert "answers on the local socket of db1 and db2" in ret["comment"]
+    assert [function for function, _, _ in site.asked] == ["hamysql_node.survey"]
 
 
 def test_all_that_is_wrong_is_one_refusal_and_no_member_is_asked_more():
