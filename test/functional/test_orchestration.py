@@ -69,7 +69,7 @@ class Site:
     """
 
     def __init__(self, master, folder: Path) -> None:
-        self.master, self.pillar = master, folder / "pillar"
+        self.master, self.folder, self.pillar = master, folder, folder / "pillar"
         self.opts = salt.config.master_config(str(Path(master.config["conf_file"])))
         self.default = {name: pillar(folder) for name in ("db1", "db2")}
         # An accepted minion that is down, and whose pillar says that it forms another cluster with db1.
@@ -315,6 +315,37 @@ def test_preflight_brings_the_formula_to_minions_that_are_new(site):
 def test_the_members_are_found_in_the_pillars(site):
     assert site.run("hamysql.members", cluster="galaxy-db") == {"db1": "db1", "db2": "db2"}
     assert site.run("hamysql.members", cluster="half") == {"db1": "db1", "gone": "gone"}
+
+
+def _members(opts: dict[str, Any], cluster: str) -> tuple[dict[str, str], list[str]]:
+    """The members of a cluster, and whose pillars were compiled for that."""
+    compiled = []
+
+    class Pillar(salt.pillar.Pillar):
+        def __init__(self, opts, grains, minion_id, saltenv):
+            compiled.append(minion_id)
+            super().__init__(opts, grains, minion_id, saltenv)
+
+    salt.pillar.Pillar = Pillar  # in a child of this process
+    return dict(Master(opts).members(cluster).minions), sorted(compiled)
+
+
+def test_a_cluster_that_is_named_costs_the_pillars_of_its_own_members(site):
+    site.start(_ask, "saltutil.refresh_pillar", {"wait": True, "timeout": 30}).result()
+    members, compiled = site.start(_members, "galaxy-db").result()
+    assert members == {"db1": "db1", "db2": "db2"}
+    assert compiled == ["db1", "db2"]
+
+
+def test_a_cluster_that_the_masters_cache_does_not_know_is_found_all_the_same(site):
+    members, compiled = site.start(_members, "half").result()
+    assert members == {"db1": "db1", "gone": "gone"}
+    assert set(compiled) == {"db1", "db2", "gone"}
+    renamed = {name: pillar(site.folder, name="renamed") for name in ("db1", "db2")}
+    site.give(**renamed)
+    assert site.start(_members, "renamed").result()[0] == {"db1": "db1", "db2": "db2"}
+    words = site.run("hamysql.members", cluster="galaxy-db")
+    assert words == "no accepted minion has a pillar for the cluster 'galaxy-db'; there is: half, renamed"
 
 
 def test_more_than_one_cluster_needs_a_name(site):
