@@ -38,7 +38,7 @@ def survey(name):
         "database": False,
         "facts": {
             "nodename": name, "system": {"name": "Debian", "release": "12"}, "clock": [0.0, 0.0], "interfaces": links,
-            "drbd": {"version": "", "loadable": True}, "packages": {}, "unreachable": [], "vip_owner": "",
+            "drbd": {"version": "", "loadable": True}, "packages": {}, "unreachable": [], "absent": [], "vip_owner": "",
         },
     }  # fmt: skip
 
