@@ -97,6 +97,16 @@ def test_packages_follow_flavor_file_system_and_borrowing(resolve, pillar):
     assert "iptables" not in names
 
 
+def test_a_version_may_be_for_any_package_that_hamysql_knows(resolve, pillar):
+    given = pillar("ipv6")
+    versions = {"corosync": "1", "crmsh": "2", "corosync-qdevice": "3", "percona-toolkit": "4", "corosync-qnetd": "5"}
+    given["package"]["versions"] = versions
+    found = resolve(given)
+    assert {"corosync": "1"} in found["package"]["pkgs"]
+    assert found["repo"]["repositories"]["crm"]["packages"] == [{"crmsh": "2"}]
+    assert found["package"]["quorum"]["server"] == [{"corosync-qnetd": "5"}]
+
+
 def test_the_pillar_wins_over_the_flavors_data(resolve, pillar):
     given = pillar("udpu")
     given["mysql"] = {"flavor": "mariadb", "binary": "/opt/mariadb/bin/mariadbd"}
@@ -238,6 +248,8 @@ WRONG = [
     ("pacemaker", {"configure": ["primitive"]}, "hamysql:pacemaker:configure", "crm"),
     ("repo", {"repositories": {"x": {"name": "deb https://me:pw@repo.example.org/ ./"}}}, "hamysql:repo:repositories:x:name", "auth.conf"),
     ("repo", {"repositories": {"x": {"name": "deb file:/x ./", "disable_after_install": True}}}, "hamysql:repo:repositories:x:packages", "inst"),
+    ("package", {"versions": {"corosnyc": "3"}}, "hamysql:package:versions:corosnyc", "'corosync', the nearest that is"),
+    ("package", {"versions": {"vim": "9"}}, "hamysql:package:versions:vim", "it in hamysql:package:further as well"),
     ("package", {"masked_units": ["mariadb"]}, "hamysql:package:masked_units:0", "mariadb.service"),
     ("corosnyc", {}, "hamysql:corosnyc", "'corosync'"),
 ]  # fmt: skip
