@@ -91,6 +91,7 @@ def derive(config: Config, minion_id: str) -> Config:
         settings.update(crypto_cipher="none", crypto_hash="none")
     settings.update(encrypted=settings["crypto_hash"] != "none", log_folder=dirname(settings["logfile"]))
     settings["sections"] = corosync.build(config)
+    settings["text"] = corosync.export(settings["sections"])
     drbd["global_sections"] = drbdconf.build_global(drbd)
     drbd["resource_sections"] = {kernel: drbdconf.build_resource(config, kernel) for kernel in drbdconf.KERNELS}
     if config["firewall"]["backend"] == "auto":

@@ -65,12 +65,7 @@ def check_drbd(config: Config, report: Report) -> None:
     links = min((len(node["addresses"]) for node in nodes.values()), default=0)
     if drbd["link"] is not None and nodes and links and drbd["link"] >= links:
         report.add(f"{path}:link", str(drbd["link"]), f"0 to {links - 1}, the index of one of the nodes' addresses")
-    ports = {
-        "hamysql:corosync:port": config["corosync"]["port"],
-        f"{path}:port": drbd["port"],
-        "hamysql:mysql:port": config["mysql"]["port"],
-    }
-    if drbd["port"] is not None and drbd["port"] == ports["hamysql:mysql:port"]:
+    if drbd["port"] is not None and drbd["port"] == config["mysql"]["port"]:
         report.add(f"{path}:port", str(drbd["port"]), "another port than hamysql:mysql:port")
     for section, own in OWN_DRBD.items():
         for name, value in drbd["options"][section].items():
