@@ -69,7 +69,7 @@ def interventions():
 
 def move(node, timeout=900):
     """
-    Move the service to a node, through pacemaker, and leave it there: no constraint stays behind.
+    Move the service to a node, through pacemaker, and leave it there: no constraint stays behind, and nothing else is changed.
 
     Run on the node that serves, it has the server write its dirty pages first, so that it stops sooner.
 
@@ -98,17 +98,19 @@ def move(node, timeout=900):
     hands = cib_drift.interventions(cib_tools.query(run))
     if hands:
         raise Refused("nothing is moved while this is so:\n" + "\n".join(f"  - {hand}" for hand in hands))
-    site = __salt__["hamysql.config"]()
-    # While it still serves: what is written now, the shutdown does not have to write while nobody serves.
-    flushed = __salt__["hamysql_mysql.flush"]()
-    until = time.time() + 1.5 * timeout
+    flushed = {"max_dirty_pages_pct": 0.0}
     try:
-        cib_tools.apply(run, lambda _: cib_move.desired(site, node, until))
+        # While it still serves: what is written now, the shutdown does not have to write while nobody serves.
+        flushed = __salt__["hamysql_mysql.flush"]()
+        until = time.time() + 1.5 * timeout
+        cib_tools.edit(run, lambda live: cib_move.begun(live, node, until))
         what = f"pacemaker runs the database on {node}"
         wait.until(place, lambda seen: seen == node, what, timeout=timeout, interval=2, describe=_place_in_words)
     finally:
-        cib_tools.apply(run, _wanted)
-        __salt__["hamysql_mysql.unflush"](flushed["max_dirty_pages_pct"])
+        try:
+            cib_tools.edit(run, cib_move.ended)
+        finally:
+            __salt__["hamysql_mysql.unflush"](flushed["max_dirty_pages_pct"])
     return True
 
 

@@ -124,9 +124,13 @@ def flush(timeout=60):
     except CommandFailed:
         return {"before": 0, "after": 0, "max_dirty_pages_pct": 0.0}
     end, after = time.monotonic() + timeout, int(before)
-    while after > mysql.FEW_PAGES and time.monotonic() < end:
-        time.sleep(0.5)
-        after = int(_execute(config, mysql.DIRTY_PAGES).split()[1])
+    try:
+        while after > mysql.FEW_PAGES and time.monotonic() < end:
+            time.sleep(0.5)
+            after = int(_execute(config, mysql.DIRTY_PAGES).split()[1])
+    except BaseException:  # nobody learns what it was before
+        unflush(float(given))
+        raise
     return {"before": int(before), "after": after, "max_dirty_pages_pct": float(given)}
 
 

@@ -86,7 +86,8 @@ def facts(running=False):
     Returns ``{"nodename": what uname -n prints, "system": {"name", "release"}, "clock": [seconds since 1970, the same],
     "interfaces": {name: {"mac", "addresses": [with prefix]}}, "drbd": {"version": of the loaded module or "", "loadable": bool},
     "packages": {name: version that is installed, or would be}, "unreachable": [addresses of the peer that do not answer a
-    ping], "vip_owner": hardware address that answers for the virtual IP, or ""}``.
+    ping], "absent": [those of them that provably nobody has: no neighbour answers for them on their own network; not asked where
+    the cluster runs], "vip_owner": hardware address that answers for the virtual IP, or ""}``.
 
     CLI Example:
 
@@ -98,6 +99,7 @@ def facts(running=False):
     own, peer = (site["cluster"]["nodes"][site[which]]["addresses"] for which in ("self", "peer"))
     found = machine.interfaces(run)
     name = __grains__["os"]
+    silent = reach.unreachable(zip(own, peer))
     return {
         "nodename": __grains__["nodename"],
         "system": {
@@ -108,7 +110,8 @@ def facts(running=False):
         "interfaces": found,
         "drbd": machine.drbd(os.uname().release),
         "packages": _packages(site["package"]),
-        "unreachable": reach.unreachable(zip(own, peer)),
+        "unreachable": silent,
+        "absent": [] if running else reach.absent(_neighbours(zip(own, peer), silent, found)),
         "vip_owner": "" if running else _vip_owner(site["vip"], found),
     }
 
@@ -124,6 +127,12 @@ def _packages(package):
         latest = __salt__["pkg.latest_version"](*missing, refresh=False)
         found |= latest if isinstance(latest, dict) else {missing[0]: latest}
     return found
+
+
+def _neighbours(pairs, silent, interfaces):
+    """The silent targets of (own address, target) that are in the network of an interface: (interface, target)."""
+    places = [(machine.interface_to(target, own, interfaces), target) for own, target in pairs if target in silent]
+    return [(interface, target) for interface, target in places if interface]
 
 
 def _vip_owner(vip, interfaces):

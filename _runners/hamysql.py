@@ -1,7 +1,8 @@
 """
 What looks at more than one node of a cluster: its state, the plan for its storage, and an orchestration's progress.
 
-Every function takes ``cluster``, the cluster's name, which may be left out when the master's minions form only one.
+Every function takes ``cluster``, the cluster's name, which may be left out when the master's minions form only one. What is
+refused is told in sentences, without a traceback, and ``salt-run`` exits with 1.
 """
 
 from __future__ import annotations
@@ -11,13 +12,12 @@ import pwd
 import time
 from pathlib import Path
 
-from salt.exceptions import CommandExecutionError
-
 from hamysql import change, operate, plan_text, progress, secretfile
+from hamysql import deployment as deployments
 from hamysql import plan as planner
 from hamysql import preflight as judge
 from hamysql.command import run
-from hamysql.errors import Refused
+from hamysql.errors import HamysqlError, Refused
 from hamysql.master import TAG, Lock, Master
 from hamysql.members import NoAnswer, choose, clusters
 
@@ -48,8 +48,8 @@ def status(cluster=None):
 
         salt-run hamysql.status
     """
-    members = Master(__opts__).members(cluster)
-    surveys = members.ask("hamysql_node.survey")
+    view = _view(cluster)
+    members, surveys = view.members, view.survey()
     running = [node for node, seen in surveys.items() if seen["cluster"]["running"]] or list(surveys)
     proofs = members.ask("hamysql_fencing.proofs", running[:1])[running[0]]
     return {
@@ -74,7 +74,14 @@ def survey(cluster=None):
 
         salt-run hamysql.survey
     """
-    return Master(__opts__).members(cluster).ask("hamysql_node.survey")
+    return _view(cluster).survey()
+
+
+def _view(cluster):
+    """The members, with this formula's modules and their pillar: on a minion that is new, nothing answers without them."""
+    view = deployments.View(__opts__, cluster)
+    deployments.synchronise(view)
+    return view
 
 
 def preflight(cluster=None):
@@ -82,7 +89,8 @@ def preflight(cluster=None):
     Whether the members are fit for what the pillar says: all that is judged before a deployment touches anything.
 
     Returns the findings as sentences, those that would forbid a deployment first, an empty list where there are none. A member
-    that does not answer, or whose pillar is wrong, is a finding, too.
+    that does not answer, or whose pillar is wrong, is a finding, too. Members that have not got the formula's modules, or their
+    pillar, get them first.
 
     CLI Example:
 
@@ -90,13 +98,16 @@ def preflight(cluster=None):
 
         salt-run hamysql.preflight
     """
-    found = Master(__opts__).members(cluster)
-    asked = time.time()
+    view = deployments.View(__opts__, cluster)
     try:
-        surveys = found.ask("hamysql_node.survey")
+        deployments.synchronise(view)
+        deployments.same_code(view)
     except NoAnswer as exc:
         return [*exc.silent.values(), *exc.failed.values()]
-    findings = judge.judge(surveys, (asked, time.time()))
+    except HamysqlError as exc:
+        return [str(exc)]
+    surveys = view.survey()
+    findings = judge.judge(surveys, view.window)
     forbidding = [str(finding) for finding in findings if finding.refuses]
     try:
         planner.storage(*planner.from_surveys(surveys))
@@ -121,7 +132,7 @@ def plan(cluster=None):
     pillar = {"hamysql_cluster": cluster} if cluster else {}
     (states,) = __salt__["state.orchestrate"]("hamysql.orch", test=True, pillar=pillar)["data"].values()
     if not isinstance(states, dict):
-        raise CommandExecutionError("\n".join(map(str, states)))
+        raise HamysqlError("\n".join(map(str, states)))
     return plan_text.text(list(plan_text.phases(states)))
 
 
@@ -154,8 +165,8 @@ def secrets(path, cluster=None, gpg_key=None):
     gpg_key
         Encrypt each secret for this key of the master's keyring (``gpg_keydir``), for Salt's gpg renderer. Plain text by default.
 
-    Returns ``{"file": path, "made": [pillar paths]}``, never a value; ``{"error": sentence, "retcode": 1}`` where there is
-    nothing to make, the file exists, every minion could read it, or gpg does not encrypt.
+    Returns ``{"file": path, "made": [pillar paths]}``, never a value. Raises ``Refused`` where there is nothing to make, the file
+    exists or every minion could read it, and ``CommandFailed`` where gpg does not encrypt.
 
     CLI Example:
 
@@ -164,16 +175,6 @@ def secrets(path, cluster=None, gpg_key=None):
         salt-run hamysql.secrets /srv/pillar/galaxy-db-secrets.sls
         salt-run hamysql.secrets /srv/pillar/galaxy-db-secrets.sls gpg_key=salt@example.org
     """
-    try:
-        return _make_secrets(path, cluster, gpg_key)
-    except CommandExecutionError as exc:
-        return {
-            "error": str(exc),
-            "retcode": 1,
-        }  # salt-run exits with it; a runner that raises is shown with a traceback
-
-
-def _make_secrets(path, cluster, gpg_key):
     master = Master(__opts__)
     place = secretfile.check_place(path, [root for roots in master.opts["file_roots"].values() for root in roots])
     pillars = master.pillars()
@@ -215,8 +216,8 @@ def fence_test(confirm=None, node=None, cluster=None, timeout=600):
     """
     master = Master(__opts__)
     members = master.members(cluster)
-    Lock(master.opts, members.cluster, "hamysql.fence_test")
-    return operate.fence_test(members, confirm, node, timeout, _say)
+    with Lock(master.opts, members.cluster, "hamysql.fence_test"):
+        return operate.fence_test(members, confirm, node, timeout, _say)
 
 
 def take_over(node, confirm=None, peer_is_off=None, cluster=None, timeout=300):
@@ -246,8 +247,8 @@ def take_over(node, confirm=None, peer_is_off=None, cluster=None, timeout=300):
     """
     master = Master(__opts__)
     members = master.members(cluster)
-    Lock(master.opts, members.cluster, "hamysql.take_over")
-    return operate.take_over(members, node, confirm, peer_is_off, timeout, _say)
+    with Lock(master.opts, members.cluster, "hamysql.take_over"):
+        return operate.take_over(members, node, confirm, peer_is_off, timeout, _say)
 
 
 def _say(text):
@@ -256,12 +257,15 @@ def _say(text):
 
 def follow(cluster=None, timeout=3600):
     """
-    Print an orchestration's progress, line by line, until it ends. Start it before the orchestration, in any terminal.
+    Print an orchestration's progress, line by line, until it ends. Start it before the orchestration, in any terminal of the
+    master.
 
     cluster
-        Only this cluster's; all clusters' by default.
+        Only this cluster's; by default that of whichever cluster is heard of first.
     timeout
         Seconds without any news after which to give up, 3600 by default.
+
+    Returns whether it has done all of its phases; False where it failed, was refused, was killed, or was not heard of.
 
     CLI Example:
 
@@ -271,15 +275,25 @@ def follow(cluster=None, timeout=3600):
     """
     import salt.utils.event
 
-    tag = f"{TAG}/{cluster or ''}"
+    followed = progress.Followed(cluster)
     deadline = time.monotonic() + timeout
     with salt.utils.event.get_master_event(__opts__, __opts__["sock_dir"], listen=True) as bus:
         while time.monotonic() < deadline:
-            event = bus.get_event(wait=5, tag=tag, auto_reconnect=True)
-            if event is None:
-                continue
-            print(progress.line(event), flush=True)
-            if event.get("state") in progress.LAST:
-                return event["state"] == "finished"
-            deadline = time.monotonic() + timeout
+            event = bus.get_event(wait=5, tag=f"{TAG}/", auto_reconnect=True)
+            if event is not None and followed.has(event):
+                _say(progress.line(event))
+                if event.get("state") in progress.LAST:
+                    return event["state"] == "finished"
+                deadline = time.monotonic() + timeout
+            elif event is None and followed.pid and not progress.is_alive(_stat(followed.pid)):
+                _say(f"the orchestration (job {followed.jid}) has ended without a word: it was killed. Run it again")
+                return False
+    _say(f"nothing was heard for {timeout} s")
     return False
+
+
+def _stat(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""

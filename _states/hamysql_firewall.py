@@ -5,9 +5,11 @@ The node's own packet filter chain, as the pillar asks for it.
 from __future__ import annotations
 
 from hamysql import firewall
-from hamysql.errors import HamysqlError
+from hamysql.errors import CommandFailed, HamysqlError
 
 __virtualname__ = "hamysql_firewall"
+
+_NO_PROGRAM = 127
 
 
 def __virtual__():
@@ -77,8 +79,19 @@ def _manage(name, wanted, act, done):
 
 
 def _read(family):
-    seen = __salt__["hamysql_firewall.read"](family)
+    try:
+        seen = __salt__["hamysql_firewall.read"](family)
+    except CommandFailed as exc:
+        if exc.returncode == _NO_PROGRAM and __opts__["test"] and _is_installed_first():
+            return firewall.Observed(False, (), ())
+        raise
     return firewall.Observed(seen["exists"], tuple(seen["rules"]), tuple(seen["jumps"]))
+
+
+def _is_installed_first():
+    """Whether the packages, which come before the chain, bring the tool."""
+    package = __salt__["hamysql.config"]()["package"]
+    return bool(package["firewall"]) and set(package["firewall"]) <= set(package["names"])
 
 
 def _as_wanted(seen, rules):

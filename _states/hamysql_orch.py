@@ -28,30 +28,50 @@ def __virtual__():
     return __virtualname__
 
 
+def _jid():
+    return str(__opts__.get("orchestration_jid") or __opts__.get("jid") or time.strftime("%Y%m%d%H%M%S"))
+
+
 def _deployment(cluster):
     if "hamysql_orch" not in __context__:
-        jid = str(__opts__.get("orchestration_jid") or __opts__.get("jid") or time.strftime("%Y%m%d%H%M%S"))
-        __context__["hamysql_orch"] = deployments.Deployment(__opts__, cluster, jid)
+        __context__["hamysql_orch"] = deployments.Deployment(__opts__, cluster, _jid())
     return __context__["hamysql_orch"]
 
 
-def _phase(name, phase, cluster, body):
-    """Run one phase: ``body(deployment)`` returns ``(changes, comment)``; errors become the state's failure."""
+def _end(cluster, phase, failure=None):
+    """The orchestration is over: followers are told why, and the next one, perhaps of the same process, begins anew."""
+    deployment = __context__.pop("hamysql_orch", None)
+    try:
+        if failure is not None:
+            said = str(failure) or type(failure).__name__
+            if deployment is not None:
+                deployment.say("failed", phase, said)
+            else:  # it was refused before it had a cluster
+                deployments.say(deployments.Master(__opts__), cluster or "", _jid(), "failed", phase, said)
+    finally:
+        if deployment is not None:
+            deployment.lock.release()
+
+
+def _phase(name, phase, cluster, body, last=False):
+    """Run one phase: ``body(deployment)`` returns ``(changes, comment)``; errors become the state's failure, and the end."""
     ret = {"name": name, "changes": {}, "result": True, "comment": ""}
     started = time.monotonic()
     try:
         deployment = _deployment(cluster)
-    except CommandExecutionError as exc:
-        return {**ret, "result": False, "comment": str(exc)}
-    deployment.say("start", phase)
-    try:
+        deployment.say("start", phase)
         changes, comment = body(deployment)
     except CommandExecutionError as exc:
-        deployment.say("failed", phase, str(exc))
+        _end(cluster, phase, exc)
         return {**ret, "result": False, "changes": getattr(exc, "changes", {}), "comment": str(exc)}
+    except BaseException as exc:
+        _end(cluster, phase, exc)
+        raise
     deployment.changed += sum(len(change) if isinstance(change, (dict, list)) else 1 for change in changes.values())
     shown = {"lines": plan_text.flat(changes)} if deployment.test else {}
     deployment.say("end", phase, comment, seconds=time.monotonic() - started, **shown)
+    if last:
+        _end(cluster, phase)
     return {**ret, "changes": changes, "comment": comment, "result": None if deployment.test and changes else True}
 
 
@@ -63,20 +83,8 @@ def members_checked(name, cluster=None):
     """
 
     def body(deployment):
-        if not deployments.is_current(deployment):
-            # The modules first: without them a new minion can say nothing about its pillar.
-            deployment.members.ask("saltutil.sync_all", refresh=False)
-            deployment.members.ask("saltutil.refresh_pillar", wait=True, timeout=30)
-            deployment.look_again()
-        for node, survey in deployment.survey().items():
-            if survey["stale"]:
-                minion = deployment.members.minions[node]
-                raise HamysqlError(
-                    f"{node} (minion {minion}) keeps an older version of hamysql in memory: restart its minion with "
-                    f"`salt {minion} service.restart salt-minion no_block=True`, and run hamysql.orch again"
-                )
-            if survey["code"] != deployment.master.code:
-                raise HamysqlError("the master has another version of hamysql: run `salt-run saltutil.sync_all` on it")
+        deployments.synchronise(deployment)
+        deployments.same_code(deployment)
         findings, evidence = preflight.judge(deployment.survey(), deployment.window), []
         if refused := change.by_members(change.REFUSED, deployment.survey()):
             evidence.append("this cannot be changed in place:\n" + "\n".join(f"  - {sentence}" for sentence in refused))
@@ -166,8 +174,12 @@ def cluster_online(name, cluster=None, timeout=180):
             entries = [f"+ corosync and pacemaker are started on {node}" for node in stopped]
             return {"cluster": entries}, f"would be started on {', '.join(stopped)}"
         changes |= _third_vote(deployment)
-        if not changes and all(_online(status, names) for status in statuses.values()):
+        missing = {node: seen for node, status in statuses.items() if (seen := _missing(status, names))}
+        if not missing and not changes:
             return {}, f"{', '.join(names)} online, {statuses[names[0]]['dc']} is the controller"
+        if deployment.test:
+            seen = "; ".join(f"{node} sees {what}" for node, what in missing.items())
+            return changes, f"would wait until all members are online: {seen}" if missing else "all members are online"
         if stopped:
             if deployment.first["fencing"]["sbd"] and operate.prepare_sbd(deployment.members):
                 changes["sbd"] = f"{deployment.first['fencing']['sbd']['device']} prepared"
@@ -175,7 +187,7 @@ def cluster_online(name, cluster=None, timeout=180):
             if deployment.first["fencing"]["enabled"]:
                 deployment.members.ask("hamysql_fencing.restore", stopped)
             deployment.members.ask("hamysql_cluster.start", stopped)
-        if deployment.first["quorum"]["device"] and not deployment.test:
+        if deployment.first["quorum"]["device"]:
             deployment.members.ask("hamysql_quorum.start")
         deployment.members.ask("hamysql_cluster.wait_online", names[:1], nodes=names, timeout=timeout)
         deployment.look_again()
@@ -208,9 +220,11 @@ def _third_vote(deployment):
     return changes
 
 
-def _online(status, names):
-    states = [status["nodes"].get(name, {}) for name in names]
-    return bool(status["dc"]) and all(state.get("online") and not state.get("pending") for state in states)
+def _missing(status, names):
+    """What a member's cluster lacks to be complete, in words; "" where it is."""
+    states = {name: status["nodes"].get(name, {}) for name in names}
+    apart = [name for name, state in states.items() if not state.get("online") or state.get("pending")]
+    return ", ".join([*([] if status["dc"] else ["no controller"]), *(f"{name} not online" for name in apart)])
 
 
 def resources_managed(name, cluster=None):
@@ -367,6 +381,11 @@ def accounts_managed(name, cluster=None):
                     {"accounts": entries}, "changes, to a database that is new"
                 )
             raise NotReady("no member has a database server that answers on its local socket")
+        if len(serving) > 1:
+            raise Refused(
+                f"a database server answers on the local socket of {' and '.join(serving)}, and it is not known which one is the "
+                "cluster's: look at `crm_mon -1`, and stop the one that the cluster has not started"
+            )
         if deployment.nothing_left("accounts"):
             return {}, f"no changes, on {serving[0]}"
         changes = deployments.apply(deployment, "hamysql.mysql.accounts", serving[:1])
@@ -407,4 +426,4 @@ def summarised(name, cluster=None):
         deployment.say("finished", "summary", "\n".join(lines), changes=count)
         return {}, "\n".join(lines)
 
-    return _phase(name, "summary", cluster, body)
+    return _phase(name, "summary", cluster, body, last=True)

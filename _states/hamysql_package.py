@@ -4,6 +4,8 @@ Packages whose services belong to the cluster: installed without any of them bei
 
 from __future__ import annotations
 
+from fnmatch import fnmatch
+
 from hamysql import dpkg, guard
 from hamysql.command import run
 
@@ -44,7 +46,7 @@ def borrowed(name, pkgs, repository, hold=False):
     name
         Only a label.
     pkgs
-        A list of package names.
+        A list of package names, or of ``{name: version}``.
     repository
         The options of ``pkgrepo.managed``.
     hold
@@ -57,13 +59,20 @@ def borrowed(name, pkgs, repository, hold=False):
             - pkgs: [crmsh]
             - repository: {name: "deb https://repo.example.org/ha ./", file: /etc/apt/sources.list.d/ha.list}
     """
-    missing = [package for package in pkgs if not __salt__["pkg.version"](package)]
+    wanted = dict(next(iter(package.items())) if isinstance(package, dict) else (package, "*") for package in pkgs)
+    there = {package: __salt__["pkg.version"](package) or "" for package in wanted}
+    missing = [
+        package for package, version in wanted.items() if not (there[package] and fnmatch(there[package], version))
+    ]
     if not missing:
-        ret = _merged(name, [_repository(repository, enabled=False)])
-        # Salt's changes of a repository ("disabled", "line") would pass for packages among those of this state.
-        return {**ret, "changes": {"repo": repository["name"]} if ret["changes"] else {}}
+        disabled = _repository(repository, enabled=False)
+        if disabled["changes"]:
+            # Salt's changes of a repository ("disabled", "line") would pass for packages among those of this state.
+            disabled["changes"] = {"repo": repository["name"]}
+        return _merged(name, [*([_install(name, pkgs, hold)] if hold else []), disabled])
     if __opts__["test"]:
-        packages = {package: {"old": "", "new": "installed"} for package in missing}
+        versions = {package: "installed" if wanted[package] == "*" else wanted[package] for package in missing}
+        packages = {package: {"old": there[package], "new": versions[package]} for package in missing}
         comment = f"{', '.join(missing)} would be installed from {repository['name']}, which would be disabled again"
         return {"name": name, "result": None, "changes": packages, "comment": comment}
 

@@ -495,6 +495,7 @@ class _Deployment:
         self.members = Members("galaxy-db", {name: name for name in world.nodes}, world.call)
         self.test, self.changed, self.jid = False, 0, str(next(world.runs))
         self.steps: list[str] = []
+        self.lock = SimpleNamespace(release=lambda: None)
         self._survey: dict[str, Any] = {}
 
     def survey(self) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from hamysql.errors import ParseError
+from hamysql.secretnames import HIDDEN, is_secret
 
 CONTAINERS = frozenset({"group", "clone", "master", "bundle"})
 RESOURCES = CONTAINERS | {"primitive", "template"}
@@ -29,9 +30,6 @@ SETS = {"instance_attributes": "params", "meta_attributes": "meta", "utilization
 # What `crm resource stop`, `unmanage` and `maintenance` write into a resource: an operator's decision of the moment.
 RUNTIME_META = frozenset({"target-role", "is-managed", "maintenance"})
 
-HIDDEN = "**********"
-_SECRET = re.compile(r"passw|^pass$|passphrase|secret", re.IGNORECASE)
-_SECRET_WORD = re.compile(r"""([\w-]*(?:passw|pass=|passphrase|secret)[\w-]*=?)("[^"]*"|'[^']*'|\S+)""", re.IGNORECASE)
 _PLAIN = re.compile(r"[\w./:@%+,*-]+")
 
 
@@ -165,17 +163,12 @@ def words(item: Item) -> str:
 
 
 def redacted(item: Item) -> Item:
-    """The same item with the values of passwords hidden."""
+    """The same item with the values of secrets hidden."""
     element = copy.deepcopy(item.element)
     for pair in element.iter("nvpair"):
-        if _SECRET.search(pair.get("name", "")):
+        if is_secret(pair.get("name", "")):
             pair.set("value", HIDDEN)
     return Item(item.section, item.place, element, item.members)
-
-
-def hide(text: str) -> str:
-    """A text of crm's with the values of passwords hidden."""
-    return _SECRET_WORD.sub(rf"\1{HIDDEN}", text)
 
 
 def word(value: str) -> str:

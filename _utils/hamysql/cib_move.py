@@ -1,30 +1,76 @@
-"""Moving the service to a node: what is wanted in the cluster while that lasts. Pure.
+"""Moving the service to a node: the one constraint that is in the cluster while that lasts. Pure.
 
 A constraint for the moment, and not ``crm resource move``: it is listed in hamysql's own tag, so the next run takes away what a
 run that was cut off has left, and pacemaker itself stops heeding it after a while. A move changes roles only: unlike standby,
-or stopping a node's services, it leaves both replicas connected.
+or stopping a node's services, it leaves both replicas connected. Nothing else of the configuration is touched: whoever moves the
+service does not deploy what the pillar says meanwhile.
 """
 
 from __future__ import annotations
 
 import xml.etree.ElementTree as ET
-from collections.abc import Mapping
 from datetime import datetime, timezone
-from typing import Any
 
-from hamysql import cib_desired
+from hamysql import cib
+from hamysql import cib_model as model
+from hamysql.errors import Refused
 
 ID = "hamysql-move"
+SERVICE = "g_mysql"
 
 
-def desired(config: Mapping[str, Any], node: str, until: float) -> ET.Element:
-    """What hamysql wants in a cluster, and in it the service on ``node`` until a moment (seconds since the epoch)."""
-    wanted = cib_desired.desired(config)
-    constraints = wanted.find("constraints")
-    assert constraints is not None
-    location = ET.SubElement(constraints, "rsc_location", id=ID, rsc="g_mysql")
+def begun(live_xml: str, node: str, until: float) -> str:
+    """A CIB with the service on ``node`` until a moment (seconds since the epoch), and all else as it is.
+
+    Raises ``Refused`` where the cluster has no such service.
+    """
+    root = _without(live_xml)
+    config = model.configuration(root)
+    if SERVICE not in model.index(config):
+        raise Refused(
+            f"the cluster's configuration has no {SERVICE}: deploy it first, `salt-run state.orchestrate hamysql.orch`"
+        )
+    _section(config, "constraints").append(constraint(node, until))
+    tags = _section(config, "tags")
+    tag = next((tag for tag in model.elements(tags) if tag.get("id") == cib.TAG), None)
+    if tag is None:
+        tag = ET.SubElement(tags, "tag", id=cib.TAG)
+    ET.SubElement(tag, "obj_ref", id=ID)
+    return _next(root)
+
+
+def ended(live_xml: str) -> str:
+    """A CIB without that constraint; the given text itself where it has none."""
+    return _next(_without(live_xml)) if ID in model.index(model.configuration(model.parse(live_xml))) else live_xml
+
+
+def constraint(node: str, until: float) -> ET.Element:
+    """What draws the service to ``node`` until a moment (seconds since the epoch)."""
+    location = ET.Element("rsc_location", id=ID, rsc=SERVICE)
     rule = ET.SubElement(location, "rule", {"id": f"{ID}-rule", "score": "INFINITY", "boolean-op": "and"})
     ET.SubElement(rule, "expression", id=f"{ID}-node", attribute="#uname", operation="eq", value=node)
     end = datetime.fromtimestamp(until, timezone.utc).strftime("%Y-%m-%d %H:%M:%SZ")
     ET.SubElement(rule, "date_expression", id=f"{ID}-end", operation="lt", end=end)
-    return wanted
+    return location
+
+
+def _without(live_xml: str) -> ET.Element:
+    root = model.parse(live_xml)
+    config = model.configuration(root)
+    for parent in [*config.findall("constraints"), *config.findall("tags/tag"), *config.findall("tags")]:
+        for child in model.elements(parent):
+            if child.get("id") == ID or (child.tag == "tag" and not model.elements(child)):
+                parent.remove(child)
+    return root
+
+
+def _section(config: ET.Element, name: str) -> ET.Element:
+    found = config.find(name)
+    return found if found is not None else ET.SubElement(config, name)
+
+
+def _next(root: ET.Element) -> str:
+    """The CIB as text, one epoch later, as a patch needs it."""
+    root.set("epoch", str(int(root.get("epoch", "0")) + 1))
+    root.set("num_updates", "0")
+    return ET.tostring(root, "unicode")

@@ -14,8 +14,9 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
-from hamysql import cib, cib_text
+from hamysql import cib, cib_text, secretnames
 from hamysql import cib_model as model
 from hamysql.command import Run
 from hamysql.errors import CommandFailed, HamysqlError, NotReady, ParseError, Refused
@@ -165,10 +166,35 @@ def apply(run: Run, wanted: Wanted, *, tag: str = cib.TAG, adopt: Collection[str
     When somebody changes the configuration at the same time, everything is planned again from a fresh read,
     ``ATTEMPTS`` times at most; then ``Overtaken`` is raised.
     """
+    return _again(lambda: _apply_once(run, wanted, tag, adopt))
+
+
+def edit(run: Run, change: Callable[[str], str]) -> None:
+    """Make one change to the live CIB, whoever owns what; for something that is wanted for the moment only.
+
+    change
+        Takes the live CIB as text and returns the one to have, or that very text where nothing is to be done.
+
+    It is repeated and raises as in :func:`apply`.
+    """
+
+    def once() -> None:
+        live = query(run)
+        new = change(live)
+        if new != live:
+            patch(run, live, new)
+
+    _again(once)
+
+
+_Done = TypeVar("_Done")
+
+
+def _again(act: Callable[[], _Done]) -> _Done:
     for _ in range(ATTEMPTS - 1):
         with suppress(Overtaken):
-            return _apply_once(run, wanted, tag, adopt)
-    return _apply_once(run, wanted, tag, adopt)
+            return act()
+    return act()
 
 
 def _apply_once(run: Run, wanted: Wanted, tag: str, adopt: Collection[str]) -> Outcome:
@@ -200,7 +226,7 @@ def from_text(run: Run, text: str) -> Wanted:
                         "install crmsh (hamysql:repo can name the repository that has it), or empty that pillar key"
                     ) from None
                 # crm repeats the statement that it does not like, and a statement can hold a password
-                said = model.hide(_COLOUR.sub("", exc.output.strip()))
+                said = secretnames.hide(_COLOUR.sub("", exc.output.strip()))
                 raise Refused(f"crm does not accept the text of hamysql:pacemaker:configure:\n{said}") from None
             after = Path(folder, "cib.xml").read_text(encoding="utf-8")
         return cib_text.additions(before, after)

@@ -91,6 +91,7 @@ def derive(config: Config, minion_id: str) -> Config:
         settings.update(crypto_cipher="none", crypto_hash="none")
     settings.update(encrypted=settings["crypto_hash"] != "none", log_folder=dirname(settings["logfile"]))
     settings["sections"] = corosync.build(config)
+    settings["text"] = corosync.export(settings["sections"])
     drbd["global_sections"] = drbdconf.build_global(drbd)
     drbd["resource_sections"] = {kernel: drbdconf.build_resource(config, kernel) for kernel in drbdconf.KERNELS}
     if config["firewall"]["backend"] == "auto":
@@ -201,7 +202,14 @@ def _derive_packages(config: Config) -> None:
     package["names"] = [name for name in dict.fromkeys(wanted) if name not in temporary]
     package["hold"] = package["hold"] is True
     versions = package["versions"]
-    package["pkgs"] = [{name: versions[name]} if name in versions else name for name in package["names"]]
+    package["pkgs"] = _with_versions(package["names"], versions)
+    package["quorum"]["server"] = _with_versions(package["quorum"]["server"], versions)
+    for repository in config["repo"]["repositories"].values():
+        repository["packages"] = _with_versions(repository["packages"], versions)
+
+
+def _with_versions(names: Sequence[str], versions: Mapping[str, str]) -> list[str | dict[str, str]]:
+    return [{name: versions[name]} if name in versions else name for name in names]
 
 
 def _fencing_packages(devices: list[Config], packages: Mapping[str, list[str]]) -> list[str]:

@@ -1,7 +1,8 @@
-"""One orchestration's view of its cluster: what its members see, said and still have to do. Shared by all of its phases."""
+"""A cluster as the master sees it: what its members see, said and still have to do. Shared by an orchestration's phases."""
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -20,28 +21,20 @@ class Failed(HamysqlError):
         self.changes = dict(changes)
 
 
-class Deployment:
-    """The cluster that an orchestration works on, from its first phase to its last.
+class View:
+    """A cluster's members, and what they see.
 
     opts
-        Salt's options of the orchestration.
+        Salt's options of the runner, or of the orchestration.
     cluster
         The cluster's name; None where the master's minions form only one.
-    jid
-        The orchestration's job.
     """
 
-    def __init__(self, opts: Mapping[str, Any], cluster: str | None, jid: str) -> None:
+    def __init__(self, opts: Mapping[str, Any], cluster: str | None) -> None:
         self.master = Master(opts)
         self.members = self.master.members(cluster)
-        self.lock = Lock(self.master.opts, self.members.cluster, jid)
-        self.jid = jid
-        self.test = bool(opts["test"])
-        self.started = time.monotonic()
-        self.changed = 0
-        self._survey: dict[str, Any] = {}
         self.window = (0.0, 0.0)
-        self._pending: dict[str, Any] = {}
+        self._survey: dict[str, Any] = {}
 
     def survey(self) -> dict[str, Any]:
         """What every member sees (``hamysql_node.survey``), asked again only after something may have changed."""
@@ -50,6 +43,29 @@ class Deployment:
             self._survey = self.members.ask("hamysql_node.survey")
             self.window = (asked, time.time())
         return self._survey
+
+    def look_again(self) -> None:
+        """Forget what the members said."""
+        self._survey = {}
+
+
+class Deployment(View):
+    """The cluster that an orchestration works on, from its first phase to its last.
+
+    opts, cluster
+        As for a :class:`View`.
+    jid
+        The orchestration's job.
+    """
+
+    def __init__(self, opts: Mapping[str, Any], cluster: str | None, jid: str) -> None:
+        super().__init__(opts, cluster)
+        self.lock = Lock(self.master.opts, self.members.cluster, jid)
+        self.jid = jid
+        self.test = bool(opts["test"])
+        self.started = time.monotonic()
+        self.changed = 0
+        self._pending: dict[str, Any] = {}
 
     def pending(self) -> dict[str, Any]:
         """What every member finds left to do in the running cluster (``hamysql_node.pending``): one job for three phases."""
@@ -66,7 +82,7 @@ class Deployment:
 
     def look_again(self) -> None:
         """Forget what the members said."""
-        self._survey = {}
+        super().look_again()
         self._pending = {}
 
     @property
@@ -77,7 +93,12 @@ class Deployment:
 
     def say(self, state: str, phase: str, text: str = "", **data: Any) -> None:
         """Fire one progress event."""
-        self.master.fire(self.members.cluster, {"jid": self.jid, "state": state, "phase": phase, "text": text, **data})
+        say(self.master, self.members.cluster, self.jid, state, phase, text, **data)
+
+
+def say(master: Master, cluster: str, jid: str, state: str, phase: str, text: str, **data: Any) -> None:
+    """Fire one progress event of an orchestration that may have no cluster yet; see :mod:`hamysql.progress`."""
+    master.fire(cluster, {"jid": jid, "pid": os.getpid(), "state": state, "phase": phase, "text": text, **data})
 
 
 def apply(deployment: Deployment, sls: str, nodes: Sequence[str] = ()) -> dict[str, Any]:
@@ -137,17 +158,41 @@ def warnings(deployment: Deployment) -> list[str]:
     return [*deployment.first["warnings"], *plan.warnings(*plan.from_surveys(deployment.survey(), deployment.jid))]
 
 
-def is_current(deployment: Deployment) -> bool:
+def synchronise(view: View) -> None:
+    """Bring the formula's modules and their pillar to all members, unless all have them as the master has.
+
+    The modules first: without them a new minion can say nothing about its pillar.
+    """
+    if not is_current(view):
+        view.members.ask("saltutil.sync_all", refresh=False)
+        view.members.ask("saltutil.refresh_pillar", wait=True, timeout=30)
+        view.look_again()
+
+
+def same_code(view: View) -> None:
+    """Raise unless master and members work with the same code of the formula, in memory as well."""
+    for node, survey in view.survey().items():
+        if survey["stale"]:
+            minion = view.members.minions[node]
+            raise HamysqlError(
+                f"{node} (minion {minion}) keeps an older version of hamysql in memory: restart its minion with "
+                f"`salt {minion} service.restart salt-minion no_block=True`, and run hamysql.orch again"
+            )
+        if survey["code"] != view.master.code:
+            raise HamysqlError("the master has another version of hamysql: run `salt-run saltutil.sync_all` on it")
+
+
+def is_current(view: View) -> bool:
     """Whether all members have the formula's code and their pillar as the master has them: nothing is to be synchronised."""
     try:
-        surveys = deployment.survey()
+        surveys = view.survey()
     except NoAnswer as exc:
         if exc.silent:  # asking them again would only take as long again, and the others may well be put right
             raise NoAnswer(exc.silent, {}) from None
         return False  # a new minion without modules, or one with a stale and wrong pillar
-    pillars = deployment.members.pillars
+    pillars = view.members.pillars
     return all(
-        survey.get("code") == deployment.master.code and survey.get("pillar") == pillars[node]
+        survey.get("code") == view.master.code and survey.get("pillar") == pillars[node]
         for node, survey in surveys.items()
     )
 

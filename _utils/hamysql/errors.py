@@ -1,6 +1,8 @@
 """The errors of hamysql. They are caught by class, never by text.
 
-All derive from Salt's ``CommandExecutionError``, so that Salt shows their message without a traceback.
+All derive from Salt's ``CommandExecutionError``, whose message Salt shows without a traceback wherever a minion or a state
+raises it, and from its ``NotImplemented``: the only class that a runner may raise so that ``salt-run`` prints the message alone
+(``salt.client.mixins``, ``SyncClientMixin.low``; 3006 and 3008). It exits with 1, and the job is a failed one.
 """
 
 from __future__ import annotations
@@ -8,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from salt.exceptions import CommandExecutionError
+from salt.exceptions import CommandExecutionError, NotImplemented
 
 
-class HamysqlError(CommandExecutionError):
+class HamysqlError(CommandExecutionError, NotImplemented):
     """Root of every error that hamysql raises on purpose."""
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ipaddress
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +35,20 @@ def parse_interfaces(text: str) -> dict[str, dict[str, Any]]:
 def interfaces(run: Run) -> dict[str, dict[str, Any]]:
     """This machine's interfaces with their addresses, see :func:`parse_interfaces`."""
     return parse_interfaces(run(["ip", "-json", "address", "show"]).stdout)
+
+
+def interface_to(target: str, own: str, found: Mapping[str, Mapping[str, Any]]) -> str:
+    """The interface with the address ``own`` in whose network ``target`` is; "" where it is behind a router.
+
+    found
+        The interfaces, see :func:`parse_interfaces`.
+    """
+    for name, interface in found.items():
+        for text in interface["addresses"]:
+            address = ipaddress.ip_interface(text)
+            if str(address.ip) == own and ipaddress.ip_address(target) in address.network:
+                return name
+    return ""
 
 
 def drbd(release: str, root: Path = Path("/")) -> dict[str, Any]:

@@ -12,18 +12,17 @@ MANY = 12
 
 @dataclass(frozen=True)
 class Outcome:
-    """Changes by state id, failures as sentences, and what ``test=True`` says would change."""
+    """Changes by state id, with ``test=True`` what would change, and failures as sentences."""
 
     changes: Mapping[str, Any]
     failures: tuple[str, ...]
-    states: int
 
 
 def summarise(returned: Any) -> Outcome:
     """An :class:`Outcome` from the return of ``state.apply``: a dictionary of states, or a list of errors."""
     if not isinstance(returned, Mapping):
         errors = returned if isinstance(returned, (list, tuple)) else [returned]
-        return Outcome({}, tuple(str(error).strip() for error in errors), 0)
+        return Outcome({}, tuple(str(error).strip() for error in errors))
     changes: dict[str, Any] = {}
     failures: list[str] = []
     for key, state in returned.items():
@@ -36,7 +35,7 @@ def summarise(returned: Any) -> Outcome:
         found = state.get("changes")
         if found or state.get("result") is None:
             changes[name] = _short(found) if found else _comment(state)
-    return Outcome(changes, tuple(_causes(failures)), len(returned))
+    return Outcome(changes, tuple(_causes(failures)))
 
 
 def _causes(failures: list[str]) -> list[str]:

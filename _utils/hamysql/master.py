@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Mapping, Sequence
+import weakref
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -64,13 +65,18 @@ class Master:
         self._known.update(answers)
         return answers
 
-    def pillars(self) -> dict[str, Mapping[str, Any]]:
-        """The ``hamysql`` pillar of every accepted minion that has one, compiled here and now, minions up or not."""
+    def pillars(self, minions: Iterable[str] | None = None) -> dict[str, Mapping[str, Any]]:
+        """The ``hamysql`` pillar of every accepted minion that has one, compiled here and now, minions up or not.
+
+        minions
+            Only of these, as far as they are accepted; of all by default.
+        """
         import salt.pillar
         import salt.utils.minions
 
         found: dict[str, Mapping[str, Any]] = {}
-        for minion in salt.utils.minions.CkMinions(self.opts).check_minions("*")["minions"]:
+        accepted = self._accepted()
+        for minion in accepted if minions is None else [name for name in minions if name in accepted]:
             _, grains, _ = salt.utils.minions.get_minion_data(minion, self.opts)
             compiler = salt.pillar.Pillar(
                 self.opts, grains or {"id": minion}, minion, self.opts.get("saltenv") or "base"
@@ -80,9 +86,34 @@ class Master:
                 found[minion] = pillar
         return found
 
+    def _accepted(self) -> list[str]:
+        import salt.utils.minions
+
+        return list(salt.utils.minions.CkMinions(self.opts).check_minions("*")["minions"])
+
+    def _pillars_of(self, cluster: str) -> dict[str, Mapping[str, Any]]:
+        """The pillars of one cluster's members; with hundreds of sites, compiling those of all takes minutes.
+
+        The master's cache of minion data only says where to look. It may be old or empty: where the pillars that are compiled
+        now do not make up the cluster, all are compiled.
+        """
+        import salt.utils.minions
+
+        known = []
+        for minion in self._accepted():
+            _, _, cached = salt.utils.minions.get_minion_data(minion, self.opts)
+            pillar = cached.get("hamysql") if isinstance(cached, Mapping) else None
+            if isinstance(pillar, Mapping) and cluster in clusters({minion: pillar}):
+                known.append(minion)
+        found = self.pillars(known)
+        nodes = clusters(found).get(cluster)
+        if nodes is None:
+            return self.pillars()
+        return found | self.pillars(minion for minion in nodes.values() if minion not in found)
+
     def members(self, cluster: str | None) -> Members:
         """The members of ``cluster``, or of the only cluster that this master has."""
-        pillars = self.pillars()
+        pillars = self._pillars_of(cluster) if cluster else self.pillars()
         name, minions = choose(clusters(pillars), cluster)
         digests = {node: fingerprint.pillar(pillars.get(minion)) for node, minion in minions.items()}
         return Members(name, minions, self.call, digests)
@@ -101,9 +132,10 @@ class Master:
 
 
 class Lock:
-    """One orchestration for each cluster at a time: a lock on a file of the master, held by this process until it ends.
+    """One orchestration for each cluster at a time: a lock on a file of the master, held until ``release``.
 
-    The kernel drops it with the process, however that ends, so it cannot outlive its holder.
+    It goes with the last reference to this object, too, and the kernel drops it with the process, however that ends: an
+    orchestration may run in a process that lives on, such as a reactor's.
     """
 
     def __init__(self, opts: Mapping[str, Any], cluster: str, jid: str) -> None:
@@ -118,5 +150,19 @@ class Lock:
             raise HamysqlError(
                 f"another orchestration of {cluster} is running: job {holder or 'unknown'}; wait for it to end"
             ) from None
+        self._close = weakref.finalize(self, os.close, self._handle)
+        self._close.atexit = False
         os.ftruncate(self._handle, 0)
         os.pwrite(self._handle, f"{jid}\n".encode(), 0)
+
+    def release(self) -> None:
+        """Let the next one begin; done already, nothing."""
+        if self._close.alive:
+            fcntl.flock(self._handle, fcntl.LOCK_UN)  # a child that was forked meanwhile has the same lock
+            self._close()
+
+    def __enter__(self) -> Lock:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()

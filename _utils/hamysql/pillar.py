@@ -241,7 +241,7 @@ USER = Section(
 
 MYSQL = Section(
     {
-        "flavor": v.one_of("mariadb", "mysql"),
+        "flavor": v.one_of("mariadb", note=" (MySQL from Oracle is not supported by this version)"),
         "datadir": v.PATH,
         "socket": v.PATH,
         "pid_file": v.PATH,

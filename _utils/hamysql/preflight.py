@@ -58,6 +58,7 @@ class Machine:
     drbd: Mapping[str, Any]
     packages: Mapping[str, str]
     unreachable: tuple[str, ...]
+    absent: tuple[str, ...]
     vip_owner: str
     settled: bool
     running: bool
@@ -72,6 +73,7 @@ class Machine:
             **{key: facts[key] for key in ("nodename", "system", "interfaces", "drbd", "packages", "vip_owner")},
             clock=(facts["clock"][0], facts["clock"][1]),
             unreachable=tuple(facts["unreachable"]),
+            absent=tuple(facts["absent"]),
             settled=(survey["storage"]["latch"] or {}).get("stage") == "INITIALISED",
             running=bool(survey["cluster"]["running"]),
             settings=survey["settings"],
@@ -167,16 +169,23 @@ def _vip_network(machine: Machine) -> Iterator[Finding]:
 
 
 def _links(machines: Sequence[Machine]) -> Iterator[Finding]:
-    """Addresses that are on their node, and do not answer the peer."""
+    """Addresses that are on their node, and do not answer the peer.
+
+    A ping that is not answered proves nothing by itself, since sites filter them; that no neighbour answers for an address of the
+    same network does: nobody can send anything there.
+    """
     there = {address for machine in machines for address in machine.addresses}
     for machine in machines:
         nodes = machine.settings["cluster"]["nodes"]
         for peer in (name for name in nodes if name != machine.name):
             for number, (own, address) in enumerate(zip(nodes[machine.name]["addresses"], nodes[peer]["addresses"])):
                 if address in machine.unreachable and own in machine.addresses and address in there:
+                    proven = address in machine.absent
                     seen = f"no answer to a ping from {own} to {address} of {peer}"
+                    seen += "" if proven else " (a packet filter may have kept it back)"
                     path = f"{NODES}:{peer}:addresses:{number}"
-                    yield Finding(machine.name, seen, f"link {number} to work", path, not machine.settled)
+                    refuses = proven and not machine.settled
+                    yield Finding(machine.name, seen, f"link {number} to work", path, refuses)
 
 
 def _vip_owner(machines: Sequence[Machine]) -> Iterator[Finding]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 # The phases in their order; hamysql/orch/init.sls has one state for each.
@@ -20,6 +21,36 @@ PHASES = {
 
 # After one of these an orchestration says nothing more.
 LAST = ("finished", "failed")
+
+
+@dataclass
+class Followed:
+    """The one orchestration that a follower shows: the first that it hears of.
+
+    cluster
+        Only an orchestration of this cluster; of any by default. One that was refused before it had a cluster, because it did not
+        name one, concerns everybody.
+    jid, pid
+        Its job and its process, as soon as it has said something.
+    """
+
+    cluster: str | None = None
+    jid: str = ""
+    pid: int = 0
+
+    def has(self, event: Mapping[str, Any]) -> bool:
+        """Whether an event is about it."""
+        if self.cluster and event.get("cluster", "") not in ("", self.cluster):
+            return False
+        jid = str(event.get("jid", ""))
+        if not self.jid:
+            self.jid, self.pid = jid, int(event.get("pid", 0))
+        return jid == self.jid
+
+
+def is_alive(stat: str) -> bool:
+    """Whether a process still works, from its /proc/PID/stat (proc(5)); "" where there is none."""
+    return stat.rpartition(")")[2].split()[:1] not in ([], ["Z"], ["X"])
 
 
 def line(event: Mapping[str, Any]) -> str:

@@ -12,7 +12,7 @@ import socket
 import struct
 import time
 from collections.abc import Callable, Iterable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 
 WAIT = 3.0  # seconds for a ping: the kernel repeats a lost question for the neighbour's hardware address after one
 LISTEN = 1.0  # seconds for an answer from a neighbour
@@ -78,6 +78,19 @@ def owner(interface: str, address: str, wait: float = LISTEN) -> str:
 
         _converse([link], question, heard, wait)
         return found[0] if found else ""
+
+
+def absent(neighbours: Iterable[tuple[str, str]]) -> list[str]:
+    """The targets that nobody has: a packet filter keeps back pings, but not the question for a hardware address.
+
+    neighbours
+        (interface, target): each target is asked for in the network of its interface. What cannot be asked is not told absent.
+    """
+    found = []
+    for interface, target in neighbours:
+        with suppress(OSError):
+            found += [] if owner(interface, target) else [target]
+    return found
 
 
 def _converse(

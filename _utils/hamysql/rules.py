@@ -5,6 +5,7 @@ Every rule looks only at parts that have no problem yet, adds what it finds to t
 
 from __future__ import annotations
 
+import difflib
 import ipaddress
 from collections.abc import Iterator
 from typing import Any
@@ -38,6 +39,7 @@ def check_all(config: Config, report: Report, minion_id: str, nodename: str | No
     check_quorum(config, report)
     check_corosync(config, report)
     check_repositories(config, report)
+    check_packages(config, report)
     check_firewall(config, report)
     check_drbd(config, report)
     check_paths(config, report)
@@ -171,6 +173,28 @@ def check_repositories(config: Config, report: Report) -> None:
                     "a user name or password in an address",
                     "them in /etc/apt/auth.conf.d or the like: repository files can be read by everybody",
                 )
+
+
+def check_packages(config: Config, report: Report) -> None:
+    """A version is for a package that hamysql installs, whether this site needs it or not."""
+    known = set(
+        _names({key: value for key, value in config["package"].items() if key not in ("versions", "masked_units")})
+    )
+    known |= {name for repository in config["repo"]["repositories"].values() for name in repository["packages"]}
+    for name in config["package"]["versions"]:
+        if name not in known and not report.bad_under("hamysql:repo") and not report.bad_under("hamysql:package"):
+            close = difflib.get_close_matches(name, sorted(map(str, known)), n=1)
+            nearest = f"{close[0]!r}, the nearest that is, or " if close else ""
+            expected = f"{nearest}it in hamysql:package:further as well"
+            report.add(f"hamysql:package:versions:{name}", "a package that is not among those to install", expected)
+
+
+def _names(packages: Any) -> Iterator[str]:
+    if isinstance(packages, dict):
+        for value in packages.values():
+            yield from _names(value)
+    elif isinstance(packages, list):
+        yield from packages
 
 
 def check_firewall(config: Config, report: Report) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 from hamysql.pillar import MAKE_PASSWORD
 from hamysql.schema import Report, nearest
+from hamysql.secretnames import is_databases_secret
 from hamysql.values import seconds
 
 Config = dict[str, Any]
@@ -64,12 +65,7 @@ def check_drbd(config: Config, report: Report) -> None:
     links = min((len(node["addresses"]) for node in nodes.values()), default=0)
     if drbd["link"] is not None and nodes and links and drbd["link"] >= links:
         report.add(f"{path}:link", str(drbd["link"]), f"0 to {links - 1}, the index of one of the nodes' addresses")
-    ports = {
-        "hamysql:corosync:port": config["corosync"]["port"],
-        f"{path}:port": drbd["port"],
-        "hamysql:mysql:port": config["mysql"]["port"],
-    }
-    if drbd["port"] is not None and drbd["port"] == ports["hamysql:mysql:port"]:
+    if drbd["port"] is not None and drbd["port"] == config["mysql"]["port"]:
         report.add(f"{path}:port", str(drbd["port"]), "another port than hamysql:mysql:port")
     for section, own in OWN_DRBD.items():
         for name, value in drbd["options"][section].items():
@@ -107,7 +103,7 @@ def check_paths(config: Config, report: Report) -> None:
         "user",
         "group",
     ):
-        if mysql[key] is None and not report.bad_under(f"hamysql:mysql:{key}"):
+        if mysql[key] is None and not any(report.bad_under(f"hamysql:mysql:{bad}") for bad in (key, "flavor")):
             report.add(
                 f"hamysql:mysql:{key}",
                 "nothing",
@@ -133,10 +129,10 @@ def check_mysql_options(config: Config, report: Report) -> None:
             path = f"hamysql:mysql:config:{group}:{name}"
             if plain in OWN_MYSQL and group in SERVER_GROUPS:
                 report.add(path, "an option that hamysql writes itself", f"not to be set here: {OWN_MYSQL[plain]}")
-            if plain == "password" or plain.endswith("passphrase"):
+            if is_databases_secret(plain):
                 report.add(
                     path,
-                    "a password in an option file",
+                    "a secret in an option file",
                     "it not to be set here: the file can be read by every local user",
                 )
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from hamysql.fencing import LAST_LEVEL, levels_of
 from hamysql.schema import Report
+from hamysql.secretnames import is_secret
 
 Config = dict[str, Any]
 
@@ -28,8 +29,6 @@ OWN_OPTIONS = {
     "pcmk_on_timeout": "the device's timeout to be set instead",
     "delay": "hamysql:fencing:delay to be set instead",
 }
-# Names under which agents take a secret (fencing.py of fence-agents); pacemaker's own scripts for one are no secrets.
-SECRET_OPTIONS = frozenset("password passwd community snmp_priv_passwd token api_key apikey secret_key".split())
 
 # What pacemaker reads as false (crm_str_to_boolean).
 FALSE = ("false", "no", "off", "0", "n")
@@ -109,7 +108,7 @@ def _check_device(device: Config, where: str, report: Report) -> None:
     for name in device["options"]:
         if name in OWN_OPTIONS:
             report.add(f"{where}:options:{name}", "an option that hamysql writes itself", OWN_OPTIONS[name])
-        elif name in SECRET_OPTIONS:
+        elif is_secret(name):
             report.add(
                 f"{where}:options:{name}",
                 "a secret in plain sight",

@@ -1,4 +1,4 @@
-"""Nested configuration (corosync.conf, DRBD's files) as plain data that a template prints by looping only.
+"""Nested configuration (corosync.conf, DRBD's files) as plain data: compared as it is, and written by one function or template.
 
 A section is ``{"name": str, "options": [[name, value], ...], "sections": [...]}``.
 """

@@ -31,6 +31,7 @@ hamysql-package-from-{{ name }}-installed:
   hamysql_package.borrowed:
     - pkgs: {{ repository.packages | json }}
     - repository: {{ repository.options | json }}
+    - hold: {{ hamysql.package.hold | json }}
     - require:
       - hamysql_package: hamysql-package-installed
 {%- endfor %}

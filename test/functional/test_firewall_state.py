@@ -191,9 +191,31 @@ def test_the_file_for_the_next_boot_gives_the_same_chain(host):
     assert host.managed()["changes"] == {}
 
 
-def test_a_missing_tool_is_an_error_with_its_name(host):
+@pytest.fixture
+def bare(host):
+    """A machine on which iptables is not installed."""
     host.module.TOOLS = {"ipv4": "no-such-iptables", "ipv6": "no-such-ip6tables"}
-    ret = host.managed()
+    host.module.run = command.run  # `ip netns exec` has its own exit code for a missing program
+    return host
+
+
+def test_a_missing_tool_is_an_error_with_its_name(bare):
+    ret = bare.managed()
+    assert ret["result"] is False
+    assert "no-such-iptables-save" in ret["comment"]
+
+
+def test_a_tool_that_is_about_to_be_installed_has_no_chain_yet(bare):
+    ret = bare.managed(test=True)
+    assert ret["result"] is None
+    assert ret["changes"]["ipv4"]["old"] == []
+    assert any("5404,5405" in line for line in ret["changes"]["ipv4"]["new"])
+    assert bare.state.absent("chain")["changes"] == {}
+
+
+def test_a_tool_that_no_package_brings_is_missed_in_test_mode_too(bare):
+    bare.use({**load_pillar("minimal"), "package": {"firewall": []}})
+    ret = bare.managed(test=True)
     assert ret["result"] is False
     assert "no-such-iptables-save" in ret["comment"]
 

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
@@ -464,6 +465,21 @@ def test_dirty_pages_are_written_before_a_move_and_the_setting_comes_back(server
     server.module.unflush(flushed["max_dirty_pages_pct"])
     assert server.sql(pct) == before
     server.sql("DROP DATABASE f;")
+
+
+def test_a_flush_that_is_cut_off_sets_the_server_as_it_was(server, monkeypatch):
+    pct = "SELECT @@GLOBAL.innodb_max_dirty_pages_pct;"
+
+    def cut_off(seconds):
+        assert float(server.sql(pct)[0]) == 0
+        raise SystemExit
+
+    before = server.sql(pct)
+    monkeypatch.setattr(server.module, "time", SimpleNamespace(monotonic=time.monotonic, sleep=cut_off))
+    monkeypatch.setattr(mysql, "FEW_PAGES", -1)
+    with pytest.raises(SystemExit):
+        server.module.flush(timeout=60)
+    assert server.sql(pct) == before
 
 
 def test_where_no_server_runs_nothing_is_flushed(server):

@@ -35,6 +35,7 @@ import yaml
 from salt_node import serve
 
 from hamysql import progress
+from hamysql.deployment import say
 from hamysql.errors import HamysqlError
 from hamysql.master import Lock, Master
 from support import load_pillar
@@ -68,7 +69,7 @@ class Site:
     """
 
     def __init__(self, master, folder: Path) -> None:
-        self.master, self.pillar = master, folder / "pillar"
+        self.master, self.folder, self.pillar = master, folder, folder / "pillar"
         self.opts = salt.config.master_config(str(Path(master.config["conf_file"])))
         self.default = {name: pillar(folder) for name in ("db1", "db2")}
         # An accepted minion that is down, and whose pillar says that it forms another cluster with db1.
@@ -161,8 +162,8 @@ def _child(pipe: Any, write: int, work: Callable[..., Any], arguments: tuple[Any
     os._exit(0)
 
 
-def _runner(opts: dict[str, Any], function: str, arguments: dict[str, Any]) -> Any:
-    return salt.runner.RunnerClient(opts).cmd(function, kwarg=arguments, print_event=False)
+def _runner(opts: dict[str, Any], function: str, arguments: dict[str, Any], whole: bool = False) -> Any:
+    return salt.runner.RunnerClient(opts).cmd(function, kwarg=arguments, print_event=False, full_return=whole)
 
 
 def _orchestrate(opts: dict[str, Any], cluster: str | None, arguments: dict[str, Any]) -> Any:
@@ -174,6 +175,11 @@ def _fire(opts: dict[str, Any], cluster: str, events: tuple[dict[str, Any], ...]
     bus = Master(opts)
     for event in events:
         bus.fire(cluster, event)
+
+
+def _begin_and_wait(opts: dict[str, Any]) -> None:
+    say(Master(opts), "galaxy-db", "7", "start", "members", "")
+    time.sleep(600)
 
 
 def _ask(opts: dict[str, Any], function: str, arguments: dict[str, Any]) -> Any:
@@ -292,12 +298,54 @@ def half(running) -> Iterator[SimpleNamespace]:
     orchestration.wait(30)
 
 
+# --- minions that have never had the formula: this has to be the first test
+
+
+def test_preflight_brings_the_formula_to_minions_that_are_new(site):
+    told = site.run("hamysql.preflight", cluster="galaxy-db")
+    assert [finding for finding in told if "not available" in finding] == []
+    assert [f"{node}: found no address 192.0.2.1{n}" in "".join(told) for n, node in ((1, "db1"), (2, "db2"))] == [
+        True
+    ] * 2
+
+
 # --- which cluster
 
 
 def test_the_members_are_found_in_the_pillars(site):
     assert site.run("hamysql.members", cluster="galaxy-db") == {"db1": "db1", "db2": "db2"}
     assert site.run("hamysql.members", cluster="half") == {"db1": "db1", "gone": "gone"}
+
+
+def _members(opts: dict[str, Any], cluster: str) -> tuple[dict[str, str], list[str]]:
+    """The members of a cluster, and whose pillars were compiled for that."""
+    compiled = []
+
+    class Pillar(salt.pillar.Pillar):
+        def __init__(self, opts, grains, minion_id, saltenv):
+            compiled.append(minion_id)
+            super().__init__(opts, grains, minion_id, saltenv)
+
+    salt.pillar.Pillar = Pillar  # in a child of this process
+    return dict(Master(opts).members(cluster).minions), sorted(compiled)
+
+
+def test_a_cluster_that_is_named_costs_the_pillars_of_its_own_members(site):
+    site.start(_ask, "saltutil.refresh_pillar", {"wait": True, "timeout": 30}).result()
+    members, compiled = site.start(_members, "galaxy-db").result()
+    assert members == {"db1": "db1", "db2": "db2"}
+    assert compiled == ["db1", "db2"]
+
+
+def test_a_cluster_that_the_masters_cache_does_not_know_is_found_all_the_same(site):
+    members, compiled = site.start(_members, "half").result()
+    assert members == {"db1": "db1", "gone": "gone"}
+    assert set(compiled) == {"db1", "db2", "gone"}
+    renamed = {name: pillar(site.folder, name="renamed") for name in ("db1", "db2")}
+    site.give(**renamed)
+    assert site.start(_members, "renamed").result()[0] == {"db1": "db1", "db2": "db2"}
+    words = site.run("hamysql.members", cluster="galaxy-db")
+    assert words == "no accepted minion has a pillar for the cluster 'galaxy-db'; there is: half, renamed"
 
 
 def test_more_than_one_cluster_needs_a_name(site):
@@ -346,7 +394,7 @@ def test_a_second_orchestration_is_refused_and_names_the_first(site):
     try:
         why = site.orchestrate().assert_stopped_at_once()
     finally:
-        os.close(lock._handle)
+        lock.release()
     assert why == "another orchestration of galaxy-db is running: job 20260131120000000000; wait for it to end"
 
 
@@ -377,8 +425,7 @@ def test_the_lock_does_not_outlive_its_holder_and_is_for_one_cluster(tmp_path):
     finally:
         holder.kill()
         holder.wait(30)
-    Lock(where, "galaxy-db", "20")
-    with pytest.raises(HamysqlError, match="job 20; wait"):
+    with Lock(where, "galaxy-db", "20"), pytest.raises(HamysqlError, match="job 20; wait"):
         Lock(where, "galaxy-db", "4")
 
 
@@ -396,6 +443,33 @@ def test_a_minion_with_older_code_in_memory_is_named(site, running):
             file.write_text(text)
     assert why.startswith("db1 (minion db1) keeps an older version of hamysql in memory: restart its minion")
     assert "`salt db1 service.restart salt-minion no_block=True`" in why
+
+
+UNKNOWN = "no accepted minion has a pillar for the cluster 'galaxi-db'; there is: galaxy-db, half"
+
+
+@pytest.mark.parametrize(
+    ("function", "arguments"),
+    [
+        *((name, {}) for name in ("members", "status", "survey", "preflight", "steps", "fence_test")),
+        ("take_over", {"node": "db1"}),
+        ("secrets", {"path": "made.sls"}),
+    ],
+)
+def test_a_runner_that_refuses_is_a_sentence_and_a_failed_job(site, function, arguments):
+    arguments = {"cluster": "galaxi-db", **arguments}
+    if "path" in arguments:
+        arguments["path"] = str(site.pillar / arguments["path"])
+    done = site.start(_runner, f"hamysql.{function}", arguments, True).result()
+    assert (done["return"], done["success"], done["retcode"]) == (UNKNOWN, False, 1)
+
+
+def test_salt_run_prints_the_sentence_and_exits_with_an_error(site):
+    argv = [sys.executable, site.master.salt_run_cli().get_script_path(), f"--config-dir={site.master.config_dir}"]
+    done = subprocess.run(
+        [*argv, "hamysql.status", "galaxi-db"], capture_output=True, text=True, timeout=300, check=False
+    )
+    assert (done.stdout.strip(), done.returncode) == (UNKNOWN, 1)
 
 
 # --- real disks
@@ -496,7 +570,7 @@ def test_the_secrets_that_a_pillar_lacks_are_made_once_and_rendered_and_told_to_
     assert told == {"file": str(place), "made": paths}
     assert place.stat().st_mode & 0o777 == 0o600
     text = place.read_text()
-    assert "secrets are never overwritten" in site.run("hamysql.secrets", **arguments)["error"]
+    assert "secrets are never overwritten" in site.run("hamysql.secrets", **arguments)
     assert place.read_text() == text
 
     # Rendered by the master itself, beside the rest of the pillar.
@@ -509,8 +583,7 @@ def test_the_secrets_that_a_pillar_lacks_are_made_once_and_rendered_and_told_to_
     assert [len(secret) for secret in made] == [256, 48, 32]
     assert [secret in text for secret in made] == [not encrypted] * 3
     again = site.run("hamysql.secrets", path=str(site.pillar / "more.sls"), cluster="galaxy-db")
-    assert again["retcode"] == 1
-    assert "has all of its secrets" in again["error"]
+    assert "has all of its secrets" in again
     cache = [path for path in (Path(site.opts["cachedir"]) / "jobs").rglob("*") if path.is_file()]
     assert cache
     log = Path(site.master.config["log_file"])
@@ -521,15 +594,15 @@ def test_a_key_that_nobody_has_makes_no_file(site, keyring):
     given, place = without_secrets(site), site.pillar / "made.sls"
     site.give(db1=given, db2=given)
     words = site.run("hamysql.secrets", path=str(place), cluster="galaxy-db", gpg_key="nobody@example.org")
-    assert words["error"].startswith("`gpg --homedir ")
-    assert "nobody@example.org: skipped" in words["error"]
+    assert words.startswith("`gpg --homedir ")
+    assert "nobody@example.org: skipped" in words
     assert not place.exists()
 
 
 def test_secrets_are_not_put_where_every_minion_can_read_them(site):
     root = site.opts["file_roots"]["base"][0]
     words = site.run("hamysql.secrets", path=f"{root}/made.sls", cluster="galaxy-db")
-    assert "whose files every minion can read" in words["error"]
+    assert "whose files every minion can read" in words
 
 
 # --- progress
@@ -554,6 +627,40 @@ def test_a_follower_prints_every_phase_and_ends_with_the_summary(site):
     assert [line for line in lines if "done in 1 s: no changes" in line][-1].startswith("[9/9] summary")
     assert "cluster galaxy-db, virtual IP 192.0.2.100" in lines
     assert "not ours" not in shown
+
+
+def test_a_follower_of_a_cluster_hears_nothing_of_one_whose_name_begins_alike(site):
+    follower = site.follow("galaxy")
+    site.fire("galaxy-db", {"state": "failed", "phase": "nodes", "text": "not ours"})
+    site.fire("galaxy", {"state": "finished", "phase": "summary", "text": "ours"})
+    assert follower.result() is True
+    assert "not ours" not in follower.printed()
+
+
+def test_a_follower_ends_with_an_orchestration_that_is_refused_before_it_has_a_cluster(site):
+    follower = site.follow("galaxy-db")
+    with Lock(site.opts, "galaxy-db", "20260131120000000000"):
+        site.orchestrate()
+    assert follower.result() is False
+    assert "another orchestration of galaxy-db is running: job 20260131120000000000" in follower.printed()
+    follower = site.follow("galaxy-db")
+    site.orchestrate(None)
+    assert follower.result() is False
+    assert "this master has more than one cluster" in follower.printed()
+
+
+def test_a_follower_ends_with_an_orchestration_that_is_killed(site):
+    follower = site.follow("galaxy-db")
+    orchestration = site.start(_begin_and_wait)
+    deadline = time.monotonic() + 60
+    while "[1/9]" not in follower.printed():
+        assert time.monotonic() < deadline, "the follower shows nothing"
+        follower.wait_for_output(1)
+    orchestration.end()
+    assert follower.result() is False
+    assert follower.printed().endswith(
+        "the orchestration (job 7) has ended without a word: it was killed. Run it again\n"
+    )
 
 
 def test_a_member_that_does_not_answer_is_named_and_a_follower_sees_it(half):

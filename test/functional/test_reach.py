@@ -48,6 +48,9 @@ def near() -> Iterator[Callable[..., Any]]:
             environment = {**os.environ, "PYTHONPATH": str(ROOT / "_utils")}
             return json.loads(subprocess.run(argv, env=environment, check=True, capture_output=True).stdout)
 
+        call.filter_pings = lambda on: ip(
+            "netns", "exec", two, "sh", "-c", f"echo {on:d} > /proc/sys/net/ipv4/icmp_echo_ignore_all"
+        )
         yield call
     finally:
         for name in made:
@@ -78,3 +81,14 @@ def test_whoever_has_an_address_is_known_by_his_hardware_address(near, address):
 @pytest.mark.parametrize("address", ["192.0.2.100", "2001:db8::100", "192.0.2.1"])
 def test_an_address_that_nobody_else_has(near, address):
     assert near("owner", "eth0", address) == ""
+
+
+def test_a_neighbour_that_keeps_back_pings_is_not_absent(near):
+    near.filter_pings(True)
+    try:
+        assert near("unreachable", [["192.0.2.1", "192.0.2.2"]]) == ["192.0.2.2"]
+    finally:
+        near.filter_pings(False)
+    neighbours = ["192.0.2.2", "192.0.2.77", "2001:db8::2", "2001:db8::77"]
+    assert near("absent", [["eth0", address] for address in neighbours]) == ["192.0.2.77", "2001:db8::77"]
+    assert near("absent", [["lo", "192.0.2.77"], ["eth9", "192.0.2.77"]]) == [], "it cannot be asked there"

@@ -122,6 +122,7 @@ def test_the_borrowed_repository_is_no_permanent_one(node):
     assert "hamysql-repo-crm-managed" not in chunks
     borrowed = chunks["hamysql-package-from-crm-installed"]
     assert borrowed["pkgs"] == ["crmsh"]
+    assert borrowed["hold"] is chunks["hamysql-package-installed"]["hold"] is True
     assert borrowed["repository"]["file"] == "/etc/apt/sources.list.d/hamysql-crm.list"
     assert "crmsh" not in chunks["hamysql-package-installed"]["pkgs"]
 

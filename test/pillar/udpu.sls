@@ -1,4 +1,4 @@
-# Unicast UDP, no packet filter, MySQL instead of MariaDB.
+# Unicast UDP, no packet filter.
 hamysql:
   cluster:
     name: unicast
@@ -9,6 +9,5 @@ hamysql:
   fencing: {i_accept_data_loss_without_fencing: true}
   corosync: {transport: udpu}
   firewall: {backend: none}
-  mysql: {flavor: mysql}
   storage:
     drbd: {disk: /dev/sdb, shared_secret: canary-drbd-secret}

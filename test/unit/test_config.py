@@ -92,16 +92,33 @@ def test_packages_follow_flavor_file_system_and_borrowing(resolve, pillar):
     assert {"e2fsprogs", "mariadb-server", "percona-toolkit", "drbd-utils"} <= set(found["names"])
     assert "xfsprogs" not in found["names"]
     assert {"corosync": "3.1.7-1"} in found["pkgs"]
-    mysql = resolve(pillar("udpu"))
-    assert {"mysql-server", "crmsh"} <= set(mysql["package"]["names"])
-    assert "iptables" not in mysql["package"]["names"]
-    assert mysql["mysql"]["binary"] == "/usr/sbin/mysqld"
+    names = resolve(pillar("udpu"))["package"]["names"]
+    assert "crmsh" in names
+    assert "iptables" not in names
+
+
+def test_a_version_may_be_for_any_package_that_hamysql_knows(resolve, pillar):
+    given = pillar("ipv6")
+    versions = {"corosync": "1", "crmsh": "2", "corosync-qdevice": "3", "percona-toolkit": "4", "corosync-qnetd": "5"}
+    given["package"]["versions"] = versions
+    found = resolve(given)
+    assert {"corosync": "1"} in found["package"]["pkgs"]
+    assert found["repo"]["repositories"]["crm"]["packages"] == [{"crmsh": "2"}]
+    assert found["package"]["quorum"]["server"] == [{"corosync-qnetd": "5"}]
 
 
 def test_the_pillar_wins_over_the_flavors_data(resolve, pillar):
     given = pillar("udpu")
-    given["mysql"] = {"flavor": "mysql", "binary": "/opt/mysql/bin/mysqld"}
-    assert resolve(given)["mysql"]["binary"] == "/opt/mysql/bin/mysqld"
+    given["mysql"] = {"flavor": "mariadb", "binary": "/opt/mariadb/bin/mariadbd"}
+    assert resolve(given)["mysql"]["binary"] == "/opt/mariadb/bin/mariadbd"
+
+
+def test_a_flavor_that_is_not_supported_is_refused_in_one_sentence(resolve, pillar):
+    given = pillar("minimal")
+    given["mysql"] = {"flavor": "mysql"}
+    assert problems(resolve, given) == {
+        "hamysql:mysql:flavor": ("'mysql'", "'mariadb' (MySQL from Oracle is not supported by this version)")
+    }
 
 
 def test_a_bare_on_is_not_the_boolean_that_yaml_makes_of_it(resolve, pillar):
@@ -203,6 +220,8 @@ WRONG = [
     ("mysql", {"config": {"mysqld": {"datadir": "/x"}}}, "hamysql:mysql:config:mysqld:datadir", "hamysql:mysql:datadir"),
     ("mysql", {"config": {"mariadb": {"pid-file": "/x"}}}, "hamysql:mysql:config:mariadb:pid-file", "pid_file"),
     ("mysql", {"config": {"client": {"password": "x"}}}, "hamysql:mysql:config:client:password", "not to be set"),
+    ("mysql", {"config": {"mysqld": {"wsrep-sst-auth": "x:y"}}}, "hamysql:mysql:config:mysqld:wsrep-sst-auth", "not to be set"),
+    ("mysql", {"config": {"mariadb": {"report_password": "x"}}}, "hamysql:mysql:config:mariadb:report_password", "not to be set"),
     ("mysql", {"config": {"mysqld": {"a": "b\n[client]"}}}, "hamysql:mysql:config:mysqld:a", "one line"),
     ("mysql", {"config": {"mysqld]": {}}}, "hamysql:mysql:config:mysqld]", "name"),
     ("mysql", {"agent": "mysqld_safe"}, "hamysql:mysql:agent", "'ocf:heartbeat:mysql'"),
@@ -229,6 +248,8 @@ WRONG = [
     ("pacemaker", {"configure": ["primitive"]}, "hamysql:pacemaker:configure", "crm"),
     ("repo", {"repositories": {"x": {"name": "deb https://me:pw@repo.example.org/ ./"}}}, "hamysql:repo:repositories:x:name", "auth.conf"),
     ("repo", {"repositories": {"x": {"name": "deb file:/x ./", "disable_after_install": True}}}, "hamysql:repo:repositories:x:packages", "inst"),
+    ("package", {"versions": {"corosnyc": "3"}}, "hamysql:package:versions:corosnyc", "'corosync', the nearest that is"),
+    ("package", {"versions": {"vim": "9"}}, "hamysql:package:versions:vim", "it in hamysql:package:further as well"),
     ("package", {"masked_units": ["mariadb"]}, "hamysql:package:masked_units:0", "mariadb.service"),
     ("corosnyc", {}, "hamysql:corosnyc", "'corosync'"),
 ]  # fmt: skip

@@ -28,6 +28,20 @@ def test_interfaces_with_their_addresses():
     }
 
 
+@pytest.mark.parametrize(
+    ("own", "target", "interface"),
+    [
+        ("192.0.2.11", "192.0.2.12", "eth0"),
+        ("2001:db8::11", "2001:db8::12", "eth0"),
+        ("192.0.2.11", "198.51.100.12", ""),
+        ("192.0.2.12", "192.0.2.11", ""),
+        ("192.0.2.11", "2001:db8::12", ""),
+    ],
+)
+def test_the_interface_that_leads_to_a_neighbour(own, target, interface):
+    assert facts.interface_to(target, own, facts.parse_interfaces(IP)) == interface
+
+
 @pytest.mark.parametrize("text", ["Object is unknown", '[{"name": "eth0"}]', '["eth0"]', "{"])
 def test_another_answer_is_an_error(text):
     with pytest.raises(ParseError, match="ip -json address"):

@@ -166,6 +166,7 @@ def device(**options):
 
 WRONG = [
     (device(password="x"), "hamysql:fencing:devices:db1:0:options:password", "secrets"),
+    (device(access_token="x"), "hamysql:fencing:devices:db1:0:options:access_token", "secrets"),
     (device(pcmk_host_list="db2"), "hamysql:fencing:devices:db1:0:options:pcmk_host_list", "under the node"),
     (device(pcmk_on_timeout="3s"), "hamysql:fencing:devices:db1:0:options:pcmk_on_timeout", "the device's timeout"),
     (device(pcmk_delay_base="3s"), "hamysql:fencing:devices:db1:0:options:pcmk_delay_base", "hamysql:fencing:delay"),

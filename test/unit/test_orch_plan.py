@@ -8,6 +8,8 @@ import json
 import re
 from types import SimpleNamespace
 
+import pytest
+
 from hamysql import progress
 from hamysql.members import Answer, Members
 from support import ROOT
@@ -36,7 +38,7 @@ def survey(name):
         "database": False,
         "facts": {
             "nodename": name, "system": {"name": "Debian", "release": "12"}, "clock": [0.0, 0.0], "interfaces": links,
-            "drbd": {"version": "", "loadable": True}, "packages": {}, "unreachable": [], "vip_owner": "",
+            "drbd": {"version": "", "loadable": True}, "packages": {}, "unreachable": [], "absent": [], "vip_owner": "",
         },
     }  # fmt: skip
 
@@ -88,7 +90,7 @@ class Site:
         self.module.deployments.Master = lambda opts: SimpleNamespace(
             opts=opts, code="same", members=self.members, fire=lambda cluster, data: self.events.append(data)
         )
-        self.module.deployments.Lock = lambda opts, cluster, jid: None
+        self.module.deployments.Lock = lambda opts, cluster, jid: SimpleNamespace(release=lambda: None)
 
     def members(self, cluster):
         return Members("galaxy-db", {"db1": "db1", "db2": "db2"}, self.call, {"db1": "same", "db2": "same"})
@@ -180,6 +182,29 @@ def test_what_cannot_be_known_of_a_stopped_cluster_is_not_guessed():
     assert set(changes(returned)) == {"cluster_online"}
     for phase in ("resources_managed", "accounts_managed"):
         assert returned[phase]["comment"].startswith("not known: ")
+
+
+def test_a_cluster_with_a_member_missing_is_planned_and_not_waited_for():
+    site = Site(working)
+    for seen in site.surveys.values():
+        seen["cluster"] |= {"dc": "db1", "nodes": {"db1": NODE, "db2": {**NODE, "pending": True}}}
+    site.surveys["db2"]["cluster"]["dc"] = None
+    returned = site.run()
+    assert changes(returned) == {}
+    assert returned["cluster_online"]["comment"] == (
+        "would wait until all members are online: db1 sees db2 not online; db2 sees no controller, db2 not online"
+    )
+
+
+@pytest.mark.parametrize("test", [True, False])
+def test_accounts_are_not_managed_while_it_is_not_known_which_server_is_the_cluster_s(test):
+    site = Site(working)
+    site.module.__opts__["test"] = test
+    site.surveys["db1"]["database"] = True
+    ret = site.module.accounts_managed("accounts")
+    assert (ret["result"], ret["changes"]) == (False, {})
+    assert "answers on the local socket of db1 and db2" in ret["comment"]
+    assert [function for function, _, _ in site.asked] == ["hamysql_node.survey"]
 
 
 def test_all_that_is_wrong_is_one_refusal_and_no_member_is_asked_more():

@@ -18,14 +18,15 @@ class World:
 
     def __init__(self, module, policy) -> None:
         self.module, self.policy = module, policy
-        self.installed: set[str] = set()
+        self.installed: dict[str, str] = {}
+        self.held: set[str] = set()
         self.disabled: bool | None = None
         self.fails = self.raises = False
         self.log: list[tuple[str, bool]] = []
         module.__opts__ = {"test": False}
         module.__grains__ = {"os_family": "Debian"}
         module.__salt__ = {
-            "pkg.version": lambda name: "1" if name in self.installed else "",
+            "pkg.version": lambda name: self.installed.get(name, ""),
             "pkg.refresh_db": lambda: self.note("refresh"),
             "hamysql.config": lambda: {"package": {"masked_units": ["mariadb.service"]}},
         }
@@ -44,13 +45,17 @@ class World:
         self.note("install")
         if self.raises:
             raise RuntimeError("dpkg was interrupted")
-        missing = [package for package in pkgs if package not in self.installed]
-        if self.module.__opts__["test"] and missing:
-            return {"name": name, "result": None, "changes": dict.fromkeys(missing), "comment": "would be"}
+        wanted = dict(next(iter(package.items())) if isinstance(package, dict) else (package, "1") for package in pkgs)
+        missing = {package: version for package, version in wanted.items() if self.installed.get(package) != version}
+        changed = [*missing, *(set(wanted) - self.held if hold else ())]
+        if self.module.__opts__["test"] and changed:
+            return {"name": name, "result": None, "changes": dict.fromkeys(changed), "comment": "would be"}
         if self.fails:
             return {"name": name, "result": False, "changes": {}, "comment": "no such package"}
+        assert not missing or self.disabled is not True, "the repository that has them is disabled"
         self.installed.update(missing)
-        return {"name": name, "result": True, "changes": dict.fromkeys(missing), "comment": "done"}
+        self.held |= set(wanted) if hold else set()
+        return {"name": name, "result": True, "changes": dict.fromkeys(changed), "comment": "done"}
 
     def repository(self, name, file, disabled):
         changed, test = self.disabled is not disabled, self.module.__opts__["test"]
@@ -125,7 +130,7 @@ def test_a_second_run_neither_enables_the_repository_nor_installs(world):
 
 
 def test_a_repository_that_somebody_enabled_again_is_disabled(world):
-    world.installed.add("crmsh")
+    world.installed["crmsh"] = "1"
     world.disabled = False
     world.module.__opts__["test"] = True
     foreseen = world.module.borrowed("label", ["crmsh"], REPOSITORY)
@@ -139,17 +144,42 @@ def test_a_repository_that_somebody_enabled_again_is_disabled(world):
     assert world.disabled is True
 
 
+def test_a_borrowed_package_is_held_like_the_others_also_when_it_is_there_already(world):
+    world.module.borrowed("label", ["crmsh"], REPOSITORY)
+    assert world.held == set()
+    world.log.clear()
+    assert world.module.borrowed("label", ["crmsh"], REPOSITORY, hold=True)["changes"]
+    assert world.held == {"crmsh"}
+    assert "enable" not in [what for what, _ in world.log]
+    assert world.module.borrowed("label", ["crmsh"], REPOSITORY, hold=True)["changes"] == {}
+
+
+def test_a_borrowed_package_has_the_version_that_the_pillar_names(world):
+    world.module.borrowed("label", ["crmsh"], REPOSITORY)
+    newer = [{"crmsh": "2"}]
+    world.module.__opts__["test"] = True
+    ret = world.module.borrowed("label", newer, REPOSITORY)
+    assert (ret["result"], ret["changes"]) == (None, {"crmsh": {"old": "1", "new": "2"}})
+    world.module.__opts__["test"] = False
+    assert world.module.borrowed("label", newer, REPOSITORY)["result"] is True
+    assert (world.installed, world.disabled) == ({"crmsh": "2"}, True)
+    for version in ("2", "2*"):
+        world.log.clear()
+        assert world.module.borrowed("label", [{"crmsh": version}], REPOSITORY)["changes"] == {}
+        assert [what for what, _ in world.log] == ["disable"]
+
+
 def test_test_mode_predicts_and_touches_nothing(world):
     world.module.__opts__["test"] = True
     assert world.module.installed("label", ["corosync"])["result"] is None
     ret = world.module.borrowed("label", ["crmsh"], REPOSITORY)
     assert (ret["result"], set(ret["changes"])) == (None, {"crmsh"})
-    assert (world.installed, world.disabled, world.policy.exists()) == (set(), None, False)
+    assert (world.installed, world.disabled, world.policy.exists()) == ({}, None, False)
 
 
 def test_what_an_interrupted_run_left_is_reported_and_removed(world):
     world.policy.write_text(f"#!/bin/sh\n{guard.MARK}\nexit 101\n")
-    world.installed.add("corosync")
+    world.installed["corosync"] = "1"
     world.module.__opts__["test"] = True
     assert world.module.installed("label", ["corosync"])["result"] is None
     assert world.policy.exists()

@@ -34,6 +34,7 @@ def survey(name):
             "drbd": {"version": "", "loadable": True},
             "packages": dict(OPERATING),
             "unreachable": [],
+            "absent": [],
             "vip_owner": "",
         },
     }
@@ -139,11 +140,21 @@ def test_no_module_for_drbd(site):
 
 
 def test_a_link_that_does_not_work_in_one_direction(site):
-    site["db2"]["facts"]["unreachable"] = ["10.77.2.11"]
-    assert texts(site) == [
+    site["db2"]["facts"]["unreachable"] = site["db2"]["facts"]["absent"] = ["10.77.2.11"]
+    (finding,) = preflight.judge(site, WINDOW)
+    assert str(finding) == (
         "db2: found no answer to a ping from 10.77.2.12 to 10.77.2.11 of db1, expected link 1 to work "
         "(hamysql:cluster:nodes:db1:addresses:1)"
-    ]
+    )
+    assert finding.refuses
+
+
+def test_pings_that_may_be_filtered_are_no_proof(site):
+    for name, address in (("db1", "10.77.2.12"), ("db2", "10.77.2.11")):
+        site[name]["facts"]["unreachable"] = [address]
+    one, two = preflight.judge(site, WINDOW)
+    assert (one.refuses, two.refuses) == (False, False)
+    assert "to 10.77.2.12 of db2 (a packet filter may have kept it back), expected link 1 to work" in str(one)
 
 
 def test_an_address_that_is_missing_is_not_also_a_broken_link(site):
@@ -226,7 +237,8 @@ def spoil(site):
         facts["system"] = {"name": "Debian", "release": "9"}
         facts["drbd"] = {"version": {"db1": "8.4.11", "db2": "9.2.8"}[name], "loadable": False}
         facts["interfaces"]["eth0"]["addresses"] = [ADDRESSES[name][0].replace("/24", "/32")]
-        facts["unreachable"] = [address.partition("/")[0] for other in ADDRESSES for address in ADDRESSES[other]]
+        silent = [address.partition("/")[0] for other in ADDRESSES for address in ADDRESSES[other]]
+        facts["unreachable"] = facts["absent"] = silent
         facts["interfaces"]["eth1"]["addresses"] = [] if name == "db2" else ADDRESSES["db1"][1:]
     site["db1"]["facts"]["clock"] = [2000.0, 2002.0]
     site["db2"]["facts"]["packages"]["mariadb-server"] = "1:10.5.2"

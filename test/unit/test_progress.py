@@ -66,3 +66,48 @@ def test_an_event_of_another_version_is_no_crash(event):
 
 def test_a_follower_stops_at_the_end_and_only_there():
     assert set(progress.LAST) == {"finished", "failed"}
+
+
+def heard(cluster, *events):
+    followed = progress.Followed(cluster)
+    return [followed.has(event) for event in events], followed
+
+
+def event(cluster, jid, pid=7):
+    return {"cluster": cluster, "jid": jid, "pid": pid, "state": "start", "phase": "members"}
+
+
+def test_a_follower_has_the_first_orchestration_that_it_hears_of_and_no_other():
+    shown, followed = heard("galaxy-db", event("galaxy-db", "1"), event("galaxy-db", "2", 8), event("galaxy-db", "1"))
+    assert shown == [True, False, True]
+    assert (followed.jid, followed.pid) == ("1", 7)
+
+
+@pytest.mark.parametrize("other", ["galaxy-db", "gala", "other"])
+def test_a_follower_of_a_cluster_hears_nothing_of_one_with_a_similar_name(other):
+    shown, followed = heard("galaxy", event(other, "1"), event("galaxy", "2"))
+    assert shown == [False, True]
+    assert followed.jid == "2"
+
+
+def test_a_follower_of_any_cluster_stays_with_the_first():
+    shown, _ = heard(None, event("one", "1"), event("two", "2"), event("one", "1"))
+    assert shown == [True, False, True]
+
+
+def test_an_orchestration_that_never_had_a_cluster_concerns_everybody():
+    assert heard("galaxy", event("", "1"))[0] == [True]
+
+
+@pytest.mark.parametrize(
+    ("stat", "alive"),
+    [
+        ("7 (salt-run) S 1 7 7 0", True),
+        ("7 (a) Z (b) R 1 7", True),
+        ("7 (salt-run) Z 1 7 7 0", False),
+        ("7 (salt-run) X 1 7 7 0", False),
+        ("", False),
+    ],
+)
+def test_a_process_works_or_is_gone(stat, alive):
+    assert progress.is_alive(stat) is alive

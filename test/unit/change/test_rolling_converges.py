@@ -95,6 +95,7 @@ class Deployment:
     def __init__(self, world, test=False):
         self.world, self.test, self.changed = world, test, 0
         self.members = SimpleNamespace(minions=dict.fromkeys(NODES), ask=world.ask)
+        self.lock = SimpleNamespace(release=lambda: None)
         self._survey = {}
 
     def survey(self):

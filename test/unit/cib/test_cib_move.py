@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import time
-from xml.etree import ElementTree as ET
 
 import pytest
 
-from hamysql import cib_move, cib_tools
-from hamysql.errors import NotReady, Refused
+from hamysql import cib_model, cib_move, cib_tools
+from hamysql.errors import CommandFailed, NotReady, Refused
 
 
 @pytest.fixture
@@ -21,12 +20,14 @@ def module(load_module, tools, site, monkeypatch):
 
     def flush():
         module.flushed.append(cib_move.ID in tools.read())
+        module.during_flush()
         return {"max_dirty_pages_pct": 90.0}
 
     salt = {"hamysql.config": lambda: site, "hamysql_cluster.status": status, "hamysql_mysql.flush": flush}
     salt["hamysql_mysql.unflush"] = lambda value: module.flushed.append(value)
     module = load_module("_modules", "hamysql_cib", __salt__=salt)
     module.flushed = []
+    module.during_flush = lambda: None
     module.places = ["db1"]
     monkeypatch.setattr(module, "run", tools.run)
     module.apply()
@@ -36,12 +37,12 @@ def module(load_module, tools, site, monkeypatch):
 
 @pytest.fixture
 def constraints(tools):
-    """What each patch has had of the constraint, in their order."""
+    """Whether the constraint was there before each patch, in their order."""
     seen = []
 
     def before(argv):
-        if argv[0] == "crm_simulate":
-            seen.append(True)
+        if "--patch" in argv:
+            seen.append(cib_move.ID in tools.read())
 
     tools.before = before
     return seen
@@ -51,11 +52,62 @@ def test_the_service_is_moved_and_nothing_stays_behind(module, tools, constraint
     module.places = ["db1", "db1", None, "db2"]
     before = tools.read()
     assert module.move("db2", timeout=30) is True
-    assert len(constraints) == 2  # put there, and taken away
+    assert constraints == [False, True]  # put there, and taken away
     assert cib_move.ID not in tools.read()
     assert module.flushed == [False, 90.0]  # before anything is moved, and ended wherever the server still runs
     assert module.diff()["changes"] == []
-    assert before.count("rsc_location") == tools.read().count("rsc_location")
+    assert _configuration(tools.read()) == _configuration(before)
+
+
+def _configuration(text):
+    """What a configuration says, whatever the order that pacemaker's tools write it in."""
+    items = cib_model.index(cib_model.configuration(cib_model.parse(text)))
+    return {name: cib_model.clauses(item) for name, item in items.items()}
+
+
+def test_what_the_pillar_says_meanwhile_is_not_deployed_by_a_move(module, tools, site):
+    module.places = ["db1", "db1", "db2"]
+    before = tools.read()
+    site["pacemaker"]["operations"]["p_mysql"]["monitor"]["timeout"] = "99s"
+    site["pacemaker"]["properties"]["pe-input-series-max"] = "7"
+    assert {change["id"] for change in module.diff()["changes"]} > {"p_mysql"}
+    planned = module.diff()["changes"]
+    assert module.move("db2", timeout=30) is True
+    assert "99s" not in tools.read()
+    assert module.diff()["changes"] == planned, "it is still to be deployed"
+    assert _configuration(tools.read()) == _configuration(before)
+
+
+def test_somebody_who_changes_the_configuration_meanwhile_keeps_his_change(module, tools):
+    others = iter(['<rsc_location id="l_other" rsc="g_mysql" node="db1" score="1"/>', None])
+
+    def before(argv):
+        if "--patch" in argv and (other := next(others, None)):
+            tools.edit("</constraints>", f"{other}</constraints>")
+
+    tools.before = before
+    module.places = ["db1", "db1", "db2"]
+    assert module.move("db2", timeout=30) is True
+    assert 'id="l_other"' in tools.read()
+    assert cib_move.ID not in tools.read()
+
+
+def test_a_cluster_without_the_service_is_told_to_be_deployed(module, tools):
+    tools.write(tools.run(["cibadmin", "--empty"]).stdout)
+    module.places = [None]
+    with pytest.raises(Refused, match="the cluster's configuration has no g_mysql: deploy it first"):
+        module.move("db2", timeout=0)
+
+
+@pytest.mark.parametrize("left", ["nothing", "the constraint", "the constraint without its tag"])
+def test_what_a_move_that_was_killed_has_left_is_no_obstacle_to_the_next(module, tools, left):
+    if left != "nothing":
+        cib_tools.edit(tools.run, lambda live: cib_move.begun(live, "db1", time.time() + 900))
+    if left == "the constraint without its tag":
+        tools.edit(f'<obj_ref id="{cib_move.ID}"/>', "")
+    module.places = ["db1", "db1", "db2"]
+    assert module.move("db2", timeout=30) is True
+    assert cib_move.ID not in tools.read()
 
 
 def test_where_it_is_already_nothing_is_done(module, tools):
@@ -72,8 +124,30 @@ def test_a_move_that_does_not_end_takes_its_constraint_away_and_says_what_was_se
     assert module.flushed == [False, 90.0]
 
 
-def test_a_move_that_was_killed_is_cleared_away_by_the_next_run(module, tools, site):
-    cib_tools.apply(tools.run, lambda _: cib_move.desired(site, "db2", time.time() + 900))
+def test_the_server_does_not_go_on_flushing_when_the_constraint_cannot_be_taken_away(module, tools):
+    def before(argv):
+        if "--patch" in argv and cib_move.ID in tools.read():
+            raise CommandFailed(argv, 1, "Connection refused")
+
+    tools.before = before
+    with pytest.raises(CommandFailed, match="Connection refused"):
+        module.move("db2", timeout=0)
+    assert module.flushed == [False, 90.0]
+
+
+def test_a_move_that_is_cut_off_while_the_server_flushes_leaves_nothing_behind(module, tools):
+    def cut_off():
+        raise SystemExit
+
+    module.during_flush = cut_off
+    before = tools.read()
+    with pytest.raises(SystemExit):
+        module.move("db2", timeout=0)
+    assert tools.read() == before
+
+
+def test_a_move_that_was_killed_is_cleared_away_by_the_next_run(module, tools):
+    cib_tools.edit(tools.run, lambda live: cib_move.begun(live, "db2", time.time() + 900))
     assert f'<rsc_location id="{cib_move.ID}" rsc="g_mysql"' in tools.read()
     assert {(change["kind"], change["id"]) for change in module.diff()["changes"]} == {
         ("removed", cib_move.ID),
@@ -93,22 +167,18 @@ def test_nothing_is_moved_while_somebody_has_a_hand_on_the_cluster(module, tools
     assert [sentence.split(":")[0] for sentence in module.interventions()] == ["cli-ban-g_mysql-on-db2"]
 
 
-def test_pacemaker_heeds_it_for_a_while_only(site):
-    wanted = cib_move.desired(site, "db2", 1_800_000_000)
-    expression = wanted.find(f".//rsc_location[@id='{cib_move.ID}']/rule/date_expression")
+def test_pacemaker_heeds_it_for_a_while_only():
+    expression = cib_move.constraint("db2", 1_800_000_000).find("rule/date_expression")
     assert (expression.get("operation"), expression.get("end")) == ("lt", "2027-01-15 08:00:00Z")
 
 
 @pytest.fixture
-def simulated(tools, site, fixture):
+def simulated(tools, fixture):
     """What pacemaker would do about a running cluster (active: db2) with the constraint."""
 
     def call(node, until):
         running = fixture("cib/cib-2.1.5-running.xml")
-        location = cib_move.desired(site, node, until).find(f".//rsc_location[@id='{cib_move.ID}']")
-        return cib_tools.simulate(
-            tools.run, running.replace("</constraints>", f"{ET.tostring(location, 'unicode')}</constraints>")
-        )
+        return cib_tools.simulate(tools.run, cib_move.begun(running, node, until))
 
     return call
 

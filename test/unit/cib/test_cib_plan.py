@@ -330,11 +330,12 @@ def test_what_the_settings_say_themselves_is_no_longer_the_texts(make_cib, desir
     assert cib.plan(second, desired).changes == ()
 
 
-def test_passwords_are_compared_but_never_shown(make_cib):
-    def wanted(password):
+@pytest.mark.parametrize("name", ["password", "community", "token", "api_key", "snmp_priv_passwd"])
+def test_secrets_are_compared_but_never_shown(make_cib, name):
+    def wanted(secret):
         return ET.fromstring(
             '<configuration><resources><primitive id="st" class="stonith" type="fence_ipmilan">'
-            f'<instance_attributes id="i"><nvpair id="n" name="password" value="{password}"/></instance_attributes>'
+            f'<instance_attributes id="i"><nvpair id="n" name="{name}" value="{secret}"/></instance_attributes>'
             "</primitive></resources></configuration>"
         )
 
