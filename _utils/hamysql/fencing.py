@@ -10,6 +10,7 @@ import xml.etree.ElementTree as ET
 from collections.abc import Mapping
 from typing import Any
 
+from hamysql import reservations
 from hamysql.schema import Secret
 
 Config = dict[str, Any]
@@ -38,6 +39,7 @@ def derive(config: Config) -> None:
 
     ``fencing:devices`` becomes a list of ``{"id", "node", "level", "agent", "options", "secrets", "timeout"}``; ``levels`` is
     ``{node: [{"level", "devices": [ids]}]}``, ``stonith_timeout`` is in seconds, ``secret_files`` are those that this node needs.
+    ``reservations`` is the device that cuts off any node by reservations on the shared LUN (:mod:`hamysql.reservations`).
     """
     fencing, properties = config["fencing"], config["pacemaker"]["properties"]
     fencing["favoured"] = fencing["favoured"] or next(iter(config["cluster"]["nodes"]))
@@ -50,14 +52,22 @@ def derive(config: Config) -> None:
         for number, device in enumerate(given, 1)
     ]
     fencing["i_accept_data_loss_without_fencing"] = fencing["i_accept_data_loss_without_fencing"] is True
-    fencing["enabled"] = bool(devices)
+    reserved = reservations.device(config, fencing["timeout"], fencing["delay"], fencing["favoured"])
+    fencing["enabled"] = bool(devices or reserved)
     fencing["devices"] = devices
+    fencing["reservations"] = reserved
     fencing["levels"] = _levels(devices)
-    properties["stonith-enabled"] = "true" if devices else "false"
-    if not devices:
+    if reserved:  # the last resort of each node: what switches it off brings it back as well
+        for node in config["cluster"]["nodes"]:
+            levels = fencing["levels"].setdefault(node, [])
+            levels.append(
+                {"level": max((level["level"] for level in levels), default=0) + 1, "devices": [reserved["id"]]}
+            )
+    properties["stonith-enabled"] = "true" if fencing["enabled"] else "false"
+    if not fencing["enabled"]:
         fencing["secret_files"] = []
         return
-    fencing["stonith_timeout"] = stonith_timeout(devices, fencing["delay"])
+    fencing["stonith_timeout"] = stonith_timeout(devices, fencing["delay"], reserved.get("timeout", 0))
     properties.setdefault("stonith-timeout", f"{fencing['stonith_timeout']}s")
     if fencing["favoured"] == "active":
         properties["priority-fencing-delay"] = f"{fencing['delay']}s"
@@ -116,12 +126,16 @@ def _levels(devices: list[Config]) -> dict[str, list[Config]]:
     }
 
 
-def stonith_timeout(devices: list[Config], delay: int) -> int:
-    """Seconds until a fencing has failed: all devices of a node may have to be tried, one after another."""
+def stonith_timeout(devices: list[Config], delay: int, last: int = 0) -> int:
+    """Seconds until a fencing has failed: all devices of a node may have to be tried, one after another.
+
+    last
+        Seconds for what comes after them on any node, 0 by default.
+    """
     sums: dict[str, int] = {}
     for device in devices:
         sums[device["node"]] = sums.get(device["node"], 0) + device["timeout"]
-    return max(sums.values()) + delay + MARGIN
+    return max(sums.values(), default=0) + last + delay + MARGIN
 
 
 def _sign(value: str) -> Secret:
@@ -155,6 +169,8 @@ def elements(config: Mapping[str, Any]) -> dict[str, list[ET.Element]]:
         resources.append(primitive)
         away = {"id": f"l_{name.removeprefix('p_')}", "rsc": name, "node": device["node"], "score": "-INFINITY"}
         constraints.append(ET.Element("rsc_location", away))
+    if fencing["reservations"]:
+        resources.append(reservations.element(fencing["reservations"], fencing["monitor_interval"]))
     for node, levels in fencing["levels"].items():
         if len(levels) > 1 or len(levels[0]["devices"]) > 1:
             for level in levels:

@@ -55,7 +55,8 @@ def _devices_astray(surveys: Mapping[str, Survey]) -> list[str]:
     running = {
         item["id"] for item in survey["cluster"]["resources"] if item["role"] == "Started" and not item["failed"]
     }
-    names = [device["id"] for device in survey["settings"]["fencing"]["devices"]]
+    levels = survey["settings"]["fencing"]["levels"].values()
+    names = dict.fromkeys(name for node in levels for level in node for name in level["devices"])
     return [f"fence device {name} does not run: look at `crm_mon -1rf`" for name in names if name not in running]
 
 
@@ -202,4 +203,6 @@ def digest(fencing: Mapping[str, Any], names: Sequence[str]) -> str:
         for device in fencing["devices"]
         if device["id"] in names
     ]
+    reserved = fencing.get("reservations") or {}
+    devices += [{key: reserved[key] for key in ("id", "agent", "options")}] if reserved.get("id") in names else []
     return hashlib.sha256(json.dumps(devices, sort_keys=True).encode()).hexdigest()[:12]

@@ -171,7 +171,7 @@ WRONG = [
     ("corosync:mcastaddr", "239.1.1.1", "hamysql:corosync:mcastaddr", "transport udp"),
     ("corosync:options", {"totem": {"token": 1}}, "hamysql:corosync:options:totem:token", "not to be set"),
     ("corosync:options", {"totem": {"a": "b\nc"}}, "hamysql:corosync:options:totem:a", "control"),
-    ("storage:backend", "nfs", "hamysql:storage:backend", "not supported"),
+    ("storage:backend", "ceph", "hamysql:storage:backend", "'drbd', 'shared' or 'nfs'"),
     ("storage:drbd:disk", REMOVE, "hamysql:storage:drbd:disk", "/dev/sdb"),
     ("storage:drbd:disk", "/dev/../etc", "hamysql:storage:drbd:disk", "/dev"),
     ("storage:drbd:disk", "/dev/drbd1", "hamysql:storage:drbd:disk", "below DRBD"),
