@@ -146,7 +146,7 @@ def _reload_corosync(site, timeout=15):
 
 def _drbd(site):
     resource = site["storage"]["drbd"]["resource"]
-    if not __salt__["hamysql_drbd.status"]():
+    if site["storage"]["backend"] != "drbd" or not __salt__["hamysql_drbd.status"]():
         return []
     running = change_drbd.parse_show(run(["drbdsetup", "show", resource]).stdout)
     full = change_drbd.parse_show(run(["drbdsetup", "show", "--show-defaults", resource]).stdout)

@@ -34,6 +34,7 @@ def survey(name):
             "drbd": {"version": "", "loadable": True},
             "packages": dict(OPERATING),
             "unreachable": [],
+            "storage": {"reached": {}, "initiator": ""},
             "vip_owner": "",
         },
     }
