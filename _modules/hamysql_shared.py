@@ -15,7 +15,7 @@ from hamysql import disk, latch, shared_disk
 from hamysql.command import run
 from hamysql.datadir import Folder, fill
 from hamysql.datadir import make_filesystem as make_fs
-from hamysql.errors import Refused
+from hamysql.errors import CommandFailed, Refused
 from hamysql.replica import Latch, Stage
 
 __virtualname__ = "hamysql_shared"
@@ -62,7 +62,8 @@ def survey():
 
     Returns ``{"disk": path, "size": bytes or None, "identity": WWN and serial number, "signatures": [{"type", "offset", "uuid"}],
     "claim": {"cluster", "uuid"} or {}, "uses": [sentence], "partitions": [path], "names": [stable path], "mounted": bool,
-    "session": bool or None without iSCSI, "latch": {...} or {}}``, as :mod:`hamysql.plan_shared` wants it.
+    "session": bool or None without iSCSI, "latch": {...} or {}, "error": why it cannot be read, or ""}``, as
+    :mod:`hamysql.plan_shared` wants it.
 
     CLI Example:
 
@@ -85,13 +86,17 @@ def survey():
         "mounted": _mounted(site),
         "session": __salt__["hamysql_iscsi.session"]()["logged_in"] if shared["iscsi"] else None,
         "latch": known.as_dict() if known else {},
+        "error": "",
     }
     if size is None:
         return found
-    if not found["mounted"]:
-        # What another node has written since is not in this one's page cache.
-        run(["blockdev", "--flushbufs", device], accept=range(256))
-    signatures, claim = shared_disk.contents(run, device)
+    try:
+        if not found["mounted"]:
+            # What another node has written since is not in this one's page cache.
+            run(["blockdev", "--flushbufs", device], accept=range(256))
+        signatures, claim = shared_disk.contents(run, device)
+    except (OSError, CommandFailed) as exc:  # its path is lost
+        return found | {"error": str(exc)}
     above, names = _above(site, device), disk.stable_names(device)
     return found | {
         "identity": shared_disk.identity(run, device, names),

@@ -64,6 +64,7 @@ class Lun:
     serving: bool = False
     session: bool | None = None
     latch: Latch | None = None
+    error: str = ""  # why it cannot be read
 
     @classmethod
     def from_survey(cls, name: str, survey: Mapping[str, Any]) -> Lun:
@@ -72,7 +73,7 @@ class Lun:
         return cls(
             name=name,
             device=seen["disk"],
-            **{key: seen[key] for key in ("size", "identity", "claim", "mounted", "session")},
+            **{key: seen[key] for key in ("size", "identity", "claim", "mounted", "session", "error")},
             uses=tuple(seen["uses"]),
             partitions=tuple(seen["partitions"]),
             names=tuple(seen["names"]),
@@ -135,7 +136,7 @@ def steps(members: Sequence[Lun], wanted: Wanted) -> tuple[Step, ...]:
     away = [member for member in members if member.size is None]
     reasons = [reason for member in members for reason in _alone(member, wanted)]
     reasons += [_missing(member) for member in away if not (wanted.iscsi and not member.session)]
-    reasons += _compared(there)
+    reasons += [] if reasons else _compared(there)
     what = _on_the_lun(members, there[0], wanted) if there and not reasons else None
     wipe = what is not None and what.wipeable and bool(wanted.wipe) and not away and _given_up(there, wanted)
     if what is not None and not wipe:
@@ -169,6 +170,7 @@ def _missing(member: Lun) -> str:
 def _alone(member: Lun, wanted: Wanted) -> list[str]:
     """What forbids going on whatever is on the LUN."""
     reasons = [f"{member.where}: the LUN is in use: {use}" for use in member.uses]
+    reasons += [f"{member.where}: the LUN cannot be read: {member.error}"] if member.error else []
     latch = member.latch
     if latch and (latch.cluster, latch.backend) != (wanted.cluster, "shared"):
         old = f"cluster {latch.cluster}, storage:backend: {latch.backend}"

@@ -79,6 +79,8 @@ def trouble(survey: Survey) -> str:
     if kind == "shared":
         if seen["size"] is None:
             return f"the LUN {seen['disk']} is not there"
+        if seen["error"]:
+            return f"the LUN {seen['disk']} cannot be read: {seen['error']}"
         return "the node is not logged in to the iSCSI target" if seen["session"] is False else ""
     if kind == "nfs":
         return _unreachable(survey).strip(", ")

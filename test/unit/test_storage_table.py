@@ -95,13 +95,17 @@ def not_logged_in():
     assert reason.startswith(f"db1, {DEVICE}: holds"), "nothing is wiped that not all have seen"
 
 
-@row("LUN: not there")
+@row("LUN: not there, or not readable")
 def not_there():
     assert refused(pair({"size": None})) == [
         f"db1, {DEVICE}: there is no such block device (hamysql:storage:shared:device)"
     ]
     (reason,) = refused(pair({"size": None, "session": True}), replace(WANTED, iscsi=True))
     assert "no such block device, though the node is logged in to the target" in reason
+    known = {"latch": latch(), "signatures": (XFS,)}
+    assert refused(pair({"latch": latch(), "error": "Input/output error"}, known)) == [
+        f"db1, {DEVICE}: the LUN cannot be read: Input/output error"
+    ]
 
 
 @row("LUN: another one on each node")

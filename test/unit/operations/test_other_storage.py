@@ -10,7 +10,14 @@ from test_operate import Alone, Machines, fence_test, members
 from hamysql import operate, operations, rolling, storage
 from hamysql.errors import HamysqlError
 
-LUN = {"backend": "shared", "disk": "/dev/disk/by-id/wwn-0x1", "size": 10**9, "mounted": False, "session": True}
+LUN = {
+    "backend": "shared",
+    "disk": "/dev/disk/by-id/wwn-0x1",
+    "size": 10**9,
+    "mounted": False,
+    "session": True,
+    "error": "",
+}
 EXPORT = {"backend": "nfs", "disk": "192.0.2.50:/srv/galaxy-db", "mounted": True}
 
 
