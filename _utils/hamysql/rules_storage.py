@@ -7,6 +7,7 @@ from typing import Any
 from hamysql.rules_data import check_drbd
 from hamysql.rules_fencing import OPT_OUT
 from hamysql.schema import Report
+from hamysql.values import seconds
 
 Config = dict[str, Any]
 
@@ -24,6 +25,7 @@ BAD_NFS_OPTIONS = {
     "nfsvers": f"{NFS}:version to be set instead",
     "minorversion": f"{NFS}:version to be set instead",
 }
+NOTICE = 30  # seconds; a lost path is noticed after 10, and a monitor begins its wait at any moment of that
 WITHOUT_FENCING = {
     "shared": "a file system on a LUN that two nodes have mounted is destroyed, and nothing but fencing keeps a node that does "
     "not answer from having it mounted",
@@ -59,6 +61,13 @@ def _check_shared(config: Config, report: Report) -> None:
     if shared["lvm"]["size"] is not None and shared["lvm"]["volume_group"] is None:
         report.add(f"{SHARED}:lvm:volume_group", "nothing", "the volume group's name, beside its volume's size")
     _check_iscsi(shared["iscsi"], nodes, report)
+    limit, monitor = (
+        shared["iscsi"]["replacement_timeout"],
+        config["pacemaker"]["operations"]["p_fs_mysql"]["monitor"]["timeout"],
+    )
+    if shared["iscsi"]["portal"] and None not in (limit, monitor) and limit + NOTICE > seconds(monitor):
+        expected = f"at least {NOTICE} s less than the timeout of p_fs_mysql's monitor ({monitor}), which waits for it"
+        report.add(f"{SHARED}:iscsi:replacement_timeout", f"{limit} s", expected)
 
 
 def _check_iscsi(iscsi: Config, nodes: Config, report: Report) -> None:

@@ -80,6 +80,7 @@ SHARED, ISCSI, NFS = "hamysql:storage:shared", "hamysql:storage:shared:iscsi", "
         ("iscsi", "storage:shared:iscsi:initiators", {"db1": "iqn.2026-01.a:x"}, f"{ISCSI}:initiators:db2", "each node"),
         ("iscsi", "storage:shared:iscsi:initiators:db2", "iqn.2026-01.org.example:db1", f"{ISCSI}:initiators", "its own"),
         ("iscsi", "storage:shared:iscsi:initiators:db9", "iqn.2026-01.org.example:x", f"{ISCSI}:initiators:db9", "db1, db2"),
+        ("iscsi", "storage:shared:iscsi:replacement_timeout", 100, f"{ISCSI}:replacement_timeout", "30 s less"),
         ("iscsi", "cluster:nodes:db1:disk", "/dev/sdb", "hamysql:cluster:nodes:db1:disk", "no node has its own disk"),
         ("iscsi", "fencing", {"i_accept_data_loss_without_fencing": True}, OPT_OUT, "one of the two"),
         ("iscsi", "fencing:sbd", {"device": "/dev/disk/by-id/wwn-0x60014051234567890abcdef012345678"},
