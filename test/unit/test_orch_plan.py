@@ -37,6 +37,7 @@ def survey(name):
         "facts": {
             "nodename": name, "system": {"name": "Debian", "release": "12"}, "clock": [0.0, 0.0], "interfaces": links,
             "drbd": {"version": "", "loadable": True}, "packages": {}, "unreachable": [], "vip_owner": "",
+            "storage": {"reached": {}, "initiator": ""},
         },
     }  # fmt: skip
 
