@@ -252,7 +252,7 @@ def test_nothing_is_done_to_shared_storage_while_a_verb_is_at_work(tmp_path, kin
     calls = []
 
     def again():
-        for other, arguments in {**dict.fromkeys(SHARED[kind], {}), **OF_ALL[kind]}.items():
+        for other, arguments in {**{key: {} for key in SHARED[kind]}, **OF_ALL[kind]}.items():
             with pytest.raises(Refused, match=f"still at work on this node's storage .{verb}"):
                 world.perform("db1", other, **arguments)
             calls.append(other)
