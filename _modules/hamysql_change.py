@@ -117,7 +117,9 @@ def apply(both=False):
 def _data(site):
     cib = CIB.read_text(encoding="utf-8") if CIB.exists() else None
     latches = [latch.read(path.stem) for path in sorted(latch.FOLDER.glob("*.json"))]
-    return change_data.pending(site, cib, latches, _device_uuid(site["storage"]["drbd"]["disk"], latches))
+    replicated = site["storage"]["backend"] == "drbd"
+    uuid = _device_uuid(site["storage"]["drbd"]["disk"], latches) if replicated else ""
+    return change_data.pending(site, cib, latches, uuid)
 
 
 def _device_uuid(device, latches):
@@ -184,7 +186,7 @@ def _sbd(site):
 
 def _drbd(site):
     resource = site["storage"]["drbd"]["resource"]
-    if not __salt__["hamysql_drbd.status"]():
+    if site["storage"]["backend"] != "drbd" or not __salt__["hamysql_drbd.status"]():
         return []
     running = change_drbd.parse_show(run(["drbdsetup", "show", resource]).stdout)
     full = change_drbd.parse_show(run(["drbdsetup", "show", "--show-defaults", resource]).stdout)

@@ -82,6 +82,53 @@ def _power(device):
     return "off" if result.returncode == 2 else "on"
 
 
+def registered(node):
+    """
+    Whether a node is registered with the shared LUN, and so may write to it (``hamysql:storage:shared:reservations``).
+
+    node
+        A node's name.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt db1 hamysql_fencing.registered db2
+    """
+    device = _site()["fencing"]["reservations"]
+    if not device:
+        raise Refused("hamysql:storage:shared:reservations: nothing is reserved in this cluster")
+    options = dict(device["options"])
+    if device["agent"] == "fence_mpath":
+        options["key"] = device["keys"][node]
+    return (
+        _power(
+            {"node": node, "agent": device["agent"], "options": options, "secrets": {}, "timeout": device["timeout"]}
+        )
+        == "on"
+    )
+
+
+def reset():
+    """
+    Start this machine anew at once, without an orderly shutdown: what is left of the cluster on it cannot end, since the LUN
+    refuses its writes.
+
+    Raises ``Refused`` while this node may still write to the LUN.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt db2 hamysql_fencing.reset
+    """
+    if registered(_site()["self"]):
+        raise Refused("this node is registered with the LUN: it was not cut off, and is not reset")
+    # After this job has answered.
+    run(["systemd-run", "--on-active=3", "systemctl", "reboot", "--force", "--force"])
+    return True
+
+
 def prove(node, level):
     """
     Fence another node with the devices of one level only, and wait for the devices to have confirmed it.
@@ -199,8 +246,9 @@ def evidence():
     What speaks for and against this node serving alone, after an outage of both from which only this one came back.
 
     Returns ``{"node", "peer", "database": whether it runs here, "members": number of nodes that corosync sees, "votes": {"total",
-    "needed"} or {} where it does not run, "power": see power, "initialised": whether this node has ever held the database, "flags":
-    what DRBD's metadata remembers, or {}}``.
+    "needed"} or {} where it does not run, "power": see power, "initialised": whether this node has ever held the database,
+    "backend": the kind of storage, "flags": what DRBD's metadata remembers, or {}}``. Reservations on a LUN say nothing of a node's
+    power.
 
     CLI Example:
 
@@ -209,10 +257,12 @@ def evidence():
         salt db1 hamysql_fencing.evidence
     """
     site = _site()
-    resource = site["storage"]["drbd"]["resource"]
+    backend, resource = site["storage"]["backend"], site["storage"]["drbd"]["resource"]
     corosync = __salt__["hamysql_cluster.corosync"]()
-    known = latch.read(resource)
-    found = _drbdadm(site, "get-gi", resource, accept=range(256))
+    known, flags = latch.read(resource if backend == "drbd" else "mysql"), {}
+    if backend == "drbd":
+        found = _drbdadm(site, "get-gi", resource, accept=range(256))
+        flags = dataclasses.asdict(operations.parse_flags(found.stdout)) if found.returncode == 0 else {}
     return {
         "node": site["self"],
         "peer": site["peer"],
@@ -221,7 +271,8 @@ def evidence():
         "votes": _votes(corosync) if corosync["running"] else {},
         "power": power(site["peer"]),
         "initialised": known is not None and known.stage == Stage.INITIALISED,
-        "flags": dataclasses.asdict(operations.parse_flags(found.stdout)) if found.returncode == 0 else {},
+        "backend": backend,
+        "flags": flags,
     }
 
 
@@ -275,10 +326,13 @@ def take_over(peer_is_off=None, timeout=180):
     if site["quorum"]["device"]:
         __salt__["hamysql_quorum.start"]()
         _wait_for_votes(lambda seen: not operations.outvoted(**_votes(seen)), "the quorum device votes for this node")
-    __salt__["hamysql_drbd.up"]()
+    replicated = site["storage"]["backend"] == "drbd"
+    if replicated:
+        __salt__["hamysql_drbd.up"]()
     if site["fencing"]["enabled"]:
         # Before there is quorum: with it, pacemaker would shoot the node that it has never seen, and wait for that.
         run(["stonith_admin", "--confirm", site["peer"]])
+    if site["fencing"]["enabled"] and replicated:
         # A replica that has not seen its peer since it started is only Consistent, and DRBD's handler keeps it from being promoted:
         # that the peer has nothing newer is what the operator has just said (crm-fence-peer.sh, "operator intervention").
         # Not --force: that begins a new generation even where one has begun since the peer was lost, and forgets the one that
@@ -318,7 +372,7 @@ def relax():
 
 def restore():
     """
-    Have DRBD's kernel module here do what its configuration file says, where the resource is up.
+    Have DRBD's kernel module here do what its configuration file says, where there is DRBD and the resource is up.
 
     CLI Example:
 
@@ -326,9 +380,9 @@ def restore():
 
         salt db1 hamysql_fencing.restore
     """
-    if not __salt__["hamysql_drbd.status"]():
-        return False
     site = _site()
+    if site["storage"]["backend"] != "drbd" or not __salt__["hamysql_drbd.status"]():
+        return False
     _drbdadm(site, "adjust", site["storage"]["drbd"]["resource"])
     return True
 
@@ -392,7 +446,7 @@ def forget():
 
 def wait_recovered(timeout=300):
     """
-    Wait until both nodes are online and both replicas UpToDate, as this node sees it.
+    Wait until both nodes are online and both replicas of DRBD UpToDate, as this node sees it.
 
     timeout
         Seconds, 300 by default.
@@ -406,7 +460,10 @@ def wait_recovered(timeout=300):
         salt db1 hamysql_fencing.wait_recovered
     """
     deadline = time.monotonic() + timeout
-    __salt__["hamysql_cluster.wait_online"](list(_site()["cluster"]["nodes"]), timeout=timeout)
+    site = _site()
+    __salt__["hamysql_cluster.wait_online"](list(site["cluster"]["nodes"]), timeout=timeout)
+    if site["storage"]["backend"] != "drbd":
+        return True
     wait.until(
         __salt__["hamysql_drbd.status"],
         lambda seen: bool(seen.get("up_to_date")),

@@ -8,10 +8,13 @@ import os
 import time
 
 from hamysql import facts as machine
-from hamysql import fingerprint, reach
+from hamysql import fingerprint, iscsi, reach
 from hamysql.command import run
+from hamysql.values_storage import split_portal
 
 __virtualname__ = "hamysql_node"
+
+NFS_PORT = 2049  # of every NFS 4 server (RFC 7530, 3.1)
 
 
 def __virtual__():
@@ -85,6 +88,7 @@ def facts(running=False):
 
     Returns ``{"nodename": what uname -n prints, "system": {"name", "release"}, "clock": [seconds since 1970, the same],
     "interfaces": {name: {"mac", "addresses": [with prefix]}}, "drbd": {"version": of the loaded module or "", "loadable": bool},
+    "storage": {"reached": {"address:port": whether it answers}, "initiator": the node's iSCSI name, or ""},
     "packages": {name: version that is installed, or would be}, "unreachable": [addresses of the peer that do not answer a
     ping], "absent": [those of them that provably nobody has: no neighbour answers for them on their own network; not asked where
     the cluster runs], "vip_owner": hardware address that answers for the virtual IP, or ""}``.
@@ -109,16 +113,28 @@ def facts(running=False):
         "clock": [time.time()] * 2,
         "interfaces": found,
         "drbd": machine.drbd(os.uname().release),
-        "packages": _packages(site["package"]),
+        "storage": _storage(site["storage"]),
+        "packages": _packages(site["package"], site["storage"]["backend"]),
         "unreachable": silent,
         "absent": [] if running else reach.absent(_neighbours(zip(own, peer), silent, found)),
         "vip_owner": "" if running else _vip_owner(site["vip"], found),
     }
 
 
-def _packages(package):
+def _storage(storage):
+    """What the data comes from over a network, and whether it answers."""
+    servers, initiator = [], ""
+    if storage["backend"] == "nfs":
+        servers = [(storage["nfs"]["server"], NFS_PORT)]
+    elif storage["shared"]["iscsi"]:
+        servers = [split_portal(storage["shared"]["iscsi"]["portal"])]
+        initiator = storage["shared"]["iscsi"]["initiator"] or iscsi.initiator_name()
+    return {"reached": {f"{host}:{port}": reach.connects(host, port) for host, port in servers}, "initiator": initiator}
+
+
+def _packages(package, backend):
     """The versions that the members have to agree on."""
-    names = [*package["cluster"], *package["drbd"], *package["database"]]
+    names = [*package["cluster"], *(package["drbd"] if backend == "drbd" else []), *package["database"]]
     listed = __salt__["pkg.list_pkgs"]()
     found = {name: listed.get(name, "") for name in names}
     missing = [name for name in names if not found[name]]

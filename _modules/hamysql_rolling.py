@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 
-from hamysql import wait
+from hamysql import storage, wait
 from hamysql.command import run
 from hamysql.errors import Refused
 
@@ -45,7 +45,7 @@ def check_options():
 
 def restart(timeout=900):
     """
-    Restart corosync and pacemaker, and with them DRBD, on this node, which must not be the one that serves.
+    Restart corosync and pacemaker, and with them what they run, such as DRBD, on this node, which must not be the one that serves.
 
     timeout
         Seconds for stopping and for starting, 900 by default.
@@ -74,7 +74,7 @@ def restart(timeout=900):
 
 def wait_whole(nodes, timeout=900):
     """
-    Wait until all nodes are online, both replicas are up to date and nothing keeps the service on one node.
+    Wait until all nodes are online, both replicas of DRBD are up to date and nothing keeps the service on one node.
 
     nodes
         Names of nodes, a list.
@@ -90,24 +90,20 @@ def wait_whole(nodes, timeout=900):
         salt db1 hamysql_rolling.wait_whole '[db1, db2]'
     """
     started = time.monotonic()
+    replicated = __salt__["hamysql.config"]()["storage"]["backend"] == "drbd"
     __salt__["hamysql_cluster.wait_online"](nodes=nodes, timeout=timeout)
 
     def look():
-        status = __salt__["hamysql_drbd.status"]()
-        return status, __salt__["hamysql_cib.interventions"]()
-
-    def describe(seen):
-        status, hands = seen
-        state = f"{status['disk']}/{status['peer_disk']}, {status['connection']}" if status else "not configured"
-        return "; ".join([f"DRBD {state}", *hands])
+        reason = storage.replication(__salt__["hamysql_drbd.status"]()) if replicated else ""
+        return [*([reason] if reason else []), *__salt__["hamysql_cib.interventions"]()]
 
     wait.until(
         look,
-        lambda seen: bool(seen[0]) and seen[0]["up_to_date"] and not seen[1],
-        "both replicas are UpToDate and nothing keeps the service on one node",
+        lambda reasons: not reasons,
+        f"{'both replicas are UpToDate and ' if replicated else ''}nothing keeps the service on one node",
         timeout=max(0, timeout - (time.monotonic() - started)),
         interval=2,
-        describe=describe,
+        describe="; ".join,
     )
     return True
 

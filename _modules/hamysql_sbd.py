@@ -65,7 +65,7 @@ def prepare():
     header = dump.stdout if dump.returncode == 0 else None
     found = []
     if header is None:
-        found = [*map(str, disk.signatures(run, device)), *disk.uses(run, device)]
+        found = [*map(str, disk.signatures(run, device)), *disk.occupants(run, device, "").uses]
     if not sbd.to_prepare(options, header, found):
         return False
     times = ["-1", str(options["watchdog_timeout"]), "-4", str(options["msgwait"])]

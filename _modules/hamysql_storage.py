@@ -1,5 +1,5 @@
 """
-The storage of one node: what is on its disk, and the verbs that make the file system and the first, empty database.
+The storage of one node: what it sees of it, and with DRBD the verbs that make the file system and the first, empty database.
 
 The verbs are called by the orchestration on the one node that its plan chose. Each looks at the latch and at the node itself
 before it acts; none of them can be brought to run on the cluster's data.
@@ -7,12 +7,12 @@ before it acts; none of them can be brought to run on the cluster's data.
 
 from __future__ import annotations
 
-import os
 from dataclasses import asdict, replace
-from pathlib import Path
 
 from hamysql import disk, latch, nodelock
 from hamysql.command import run
+from hamysql.datadir import Folder, fill
+from hamysql.datadir import make_filesystem as make_fs
 from hamysql.errors import Refused
 from hamysql.replica import Latch, Stage
 
@@ -33,11 +33,12 @@ def _disk(site):
 
 def survey():
     """
-    What this node sees of its replica; reads only, and works before anything is installed.
+    What this node sees of its storage, whichever it is; reads only, and works before anything is installed.
 
-    Returns ``{"disk": path, "size": bytes or None, "signatures": [{"type", "offset", "uuid"}], "uses": [sentence],
-    "partitions": [path], "names": [stable path], "generation": {...} or {}, "status": {...} or {}, "latch": {...} or {}}``,
-    as :mod:`hamysql.plan` wants it.
+    Returns ``{"backend": "drbd", "disk": path, "size": bytes or None, "signatures": [{"type", "offset", "uuid"}],
+    "uses": [sentence], "partitions": [path], "names": [stable path], "generation": {...} or {}, "status": {...} or {},
+    "latch": {...} or {}}``, as :mod:`hamysql.plan` wants it; with another backend what ``hamysql_shared.survey`` or
+    ``hamysql_nfs.survey`` does.
 
     CLI Example:
 
@@ -46,12 +47,16 @@ def survey():
         salt 'db*' hamysql_storage.survey
     """
     site = _site(misnamed=True)
+    backend = site["storage"]["backend"]
+    if backend != "drbd":
+        return {"backend": backend, **__salt__[f"hamysql_{backend}.survey"]()}
     device = _disk(site)
     size = disk.size(run, device)
     there = size is not None
     above = disk.occupants(run, device, site["storage"]["drbd"]["device"]) if there else disk.Occupants()
     known = latch.read(site["storage"]["drbd"]["resource"])
     return {
+        "backend": backend,
         "disk": device,
         "size": size,
         "signatures": [asdict(signature) for signature in disk.signatures(run, device)] if there else [],
@@ -190,16 +195,10 @@ def make_filesystem():
     known = _chosen(site)
     if known.stage >= Stage.FILESYSTEM:
         return False
-    _mkfs(site["storage"]["filesystem"])
+    # Forced: the latch says that no data can be there.
+    make_fs(run, site["storage"]["filesystem"])
     latch.write(replace(known, stage=Stage.FILESYSTEM))
     return True
-
-
-def _mkfs(filesystem):
-    # Forced, because an earlier attempt may have been cut off in the middle; the latch says that no data can be there.
-    force = "-f" if filesystem["type"] == "xfs" else "-F"
-    argv = [f"mkfs.{filesystem['type']}", force, *filesystem["mkfs_options"], filesystem["device"]]
-    run(argv, timeout=3600)
 
 
 @nodelock.held("initialise_datadir")
@@ -221,55 +220,10 @@ def initialise_datadir():
         return False
     if known.stage < Stage.FILESYSTEM:
         raise Refused("the file system has not been made yet")
-    filesystem, mysql = site["storage"]["filesystem"], site["mysql"]
-    directory = Path(filesystem["directory"])
-    directory.mkdir(mode=0o755, parents=True, exist_ok=True)
-    if os.path.ismount(directory):
-        source = _source(directory)
-        if source != filesystem["device"]:
-            raise Refused(f"{directory} is a mount point in use already, of {source}")
-        # Left behind by an earlier run whose minion was killed in the middle.
-        run(["umount", str(directory)])
-    _mount(filesystem)
-    try:
-        if set(os.listdir(directory)) - {"lost+found"}:
-            # A database that an earlier run did not finish: start again from an empty file system.
-            run(["umount", str(directory)])
-            _mkfs(filesystem)
-            _mount(filesystem)
-        # A new file system belongs to root; mysqld runs as another user.
-        run(["chown", f"{mysql['user']}:{mysql['group']}", str(directory)])
-        run(["chmod", "0750", str(directory)])
-        argv = [mysql["install_db"], f"--user={mysql['user']}", f"--datadir={mysql['datadir']}", "--skip-test-db"]
-        run([*argv, "--auth-root-authentication-method=socket"], timeout=600)
-        run(["sync", "--file-system", str(directory)], timeout=600)
-        # What the latch says from here on is for good, and a folder of this name is on the root file system as well.
-        there = os.path.ismount(directory) and _source(directory) == filesystem["device"]
-        if not there or "mysql" not in os.listdir(directory):
-            raise Refused(f"{mysql['install_db']} has ended, and {filesystem['device']} holds no database: run again")
-    finally:
-        if os.path.ismount(directory):
-            run(["umount", str(directory)])
+    filesystem = site["storage"]["filesystem"]
+    fill(run, filesystem, site["mysql"], Folder(filesystem["directory"]), remake=lambda: make_fs(run, filesystem))
     latch.write(replace(known, stage=Stage.DATADIR))
     return True
-
-
-def _source(directory):
-    """What is mounted there."""
-    return run(["findmnt", "--noheadings", "--output", "SOURCE", "--mountpoint", str(directory)]).stdout.strip()
-
-
-def _mount(filesystem):
-    argv = [
-        "mount",
-        "-t",
-        filesystem["type"],
-        "-o",
-        filesystem["options"],
-        filesystem["device"],
-        filesystem["directory"],
-    ]
-    run(argv)
 
 
 @nodelock.held("seal")

@@ -12,9 +12,8 @@ import pwd
 import time
 from pathlib import Path
 
-from hamysql import change, operate, plan_text, progress, secretfile
+from hamysql import change, operate, plan_text, progress, secretfile, storage
 from hamysql import deployment as deployments
-from hamysql import plan as planner
 from hamysql import preflight as judge
 from hamysql.command import run
 from hamysql.errors import HamysqlError, Refused
@@ -38,9 +37,9 @@ def members(cluster=None):
 
 def status(cluster=None):
     """
-    What runs where, and what is pending: ``{node: {"cluster": {...}, "drbd": {...}, "database": bool, "pending": [sentence],
-    "fencing": [...]}}``. ``fencing`` is what ``fence_test`` has proven of the devices that cut this node off: ``[{"level",
-    "devices", "proven": time or None}]``.
+    What runs where, and what is pending: ``{node: {"cluster": {...}, "storage": sentence, "drbd": {...}, "database": bool,
+    "pending": [sentence], "fencing": [...]}}``. ``drbd`` is empty with other storage. ``fencing`` is what ``fence_test`` has
+    proven of the devices that cut this node off: ``[{"level", "devices", "proven": time or None}]``.
 
     CLI Example:
 
@@ -55,7 +54,8 @@ def status(cluster=None):
     return {
         node: {
             "cluster": seen["cluster"],
-            "drbd": seen["storage"]["status"],
+            "storage": storage.state(seen),
+            "drbd": seen["storage"].get("status", {}),
             "database": seen["database"],
             "pending": [str(item) for item in change.from_dicts(seen["pending"])],
             "fencing": proofs.get(node, []),
@@ -110,7 +110,7 @@ def preflight(cluster=None):
     findings = judge.judge(surveys, view.window)
     forbidding = [str(finding) for finding in findings if finding.refuses]
     try:
-        planner.storage(*planner.from_surveys(surveys))
+        storage.steps(surveys)
     except Refused as exc:
         forbidding.append(str(exc))
     return [*forbidding, *(f"WARNING: {finding}" for finding in findings if not finding.refuses)]
@@ -148,15 +148,16 @@ def steps(cluster=None):
 
         salt-run hamysql.steps
     """
-    return [str(step) for step in planner.storage(*planner.from_surveys(survey(cluster)))]
+    return [str(step) for step in storage.steps(survey(cluster))]
 
 
 def secrets(path, cluster=None, gpg_key=None):
     """
     Make the secrets that a cluster's pillar lacks, in a new pillar file on the master that only the master's user can read.
 
-    That are corosync's key, DRBD's shared secret, and the passwords of the pillar's database users that have none. Passwords of
-    fence devices are not among them: those have been set on the devices. An existing file is never touched.
+    That are corosync's key, DRBD's shared secret or an iSCSI target's CHAP password (it has to be set on the target as well), and
+    the passwords of the pillar's database users that have none. Passwords of fence devices are not among them: those have been
+    set on the devices. An existing file is never touched.
 
     path
         The new file, below a folder of ``pillar_roots``.

@@ -15,7 +15,7 @@ import time
 
 from salt.exceptions import CommandExecutionError
 
-from hamysql import change, highstate, operate, plan, plan_text, preflight, rolling
+from hamysql import change, highstate, operate, plan, plan_text, preflight, rolling, storage
 from hamysql import deployment as deployments
 from hamysql.errors import HamysqlError, NotReady, Refused
 
@@ -77,7 +77,7 @@ def _phase(name, phase, cluster, body, last=False):
 
 def members_checked(name, cluster=None):
     """
-    All members answer, have this formula's modules, a valid pillar and disks that are blank or ours, and pass preflight.
+    All members answer, have this formula's modules, a valid pillar and storage that is blank or ours, and pass preflight.
 
     Nothing is touched before all of this holds. All that forbids going on is told at once, see :mod:`hamysql.preflight`.
     """
@@ -97,7 +97,7 @@ def members_checked(name, cluster=None):
         for warning in deployments.warnings(deployment):
             deployment.say("step", "members", f"WARNING: {warning}")
         names = ", ".join(deployment.members.minions)
-        said = f"{names} answer, their pillar is valid, their disks are blank or ours, and they are fit for each other"
+        said = f"{names} answer, their pillar is valid, their storage is blank or ours, and they are fit for each other"
         return {}, "\n".join([said, *(f"WARNING: {finding}" for finding in findings)])
 
     return _phase(name, "members", cluster, body)
@@ -119,7 +119,7 @@ def nodes_configured(name, cluster=None):
 
 def storage_initialised(name, cluster=None):
     """
-    The replicated device exists on all members and holds a file system and a database.
+    The storage exists on all members and holds a file system and a database: made once, on one node, and never over anything.
 
     Performs the plan's steps, surveys all members again, and plans again until nothing is left.
     """
@@ -136,8 +136,8 @@ def storage_initialised(name, cluster=None):
                 deployment.say("step", "storage", str(step))
                 if step.action == "seed" and deployment.first["fencing"]["enabled"]:
                     deployment.members.ask("hamysql_fencing.relax", step.nodes)
-                module = "hamysql_drbd" if step.action in _DRBD else "hamysql_storage"
-                returned = deployment.members.ask(f"{module}.{step.action}", step.nodes, **step.arguments)
+                function = storage.function(step, storage.backend(deployment.survey()))
+                returned = deployment.members.ask(function, step.nodes, **step.arguments)
                 done += [f"{step.action} on {node}" for node, value in returned.items() if value is True]
                 stale = True
             if steps:
@@ -150,8 +150,8 @@ def storage_initialised(name, cluster=None):
     return _phase(name, "storage", cluster, body)
 
 
-_DRBD = frozenset(("create_metadata", "up", "wait_connected", "skip_initial_sync", "seed", "release", "rejoin"))
-_ROUNDS = 6  # two disks to wipe, the rest, and one to see that nothing is left
+# Two disks to wipe, the rest, and one to see that nothing is left; or a LUN's login, wiping, claim, volume, file system, and that.
+_ROUNDS = 8
 
 
 def cluster_online(name, cluster=None, timeout=180):
@@ -399,18 +399,13 @@ def _serving(deployment):
 
 
 def _roles(survey):
-    """One node's part of the summary: what it does, and the state of its replica."""
-    replica = survey["storage"]["status"]
-    state = "not configured"
-    if replica:
-        state = f"{replica['role']}, {replica['disk']}, {replica['connection']}"
-        state += f", synchronised to {replica['done']} %" if replica["done"] is not None else ""
-    return f"{'serves the database' if survey['database'] else 'standby'}; DRBD {state}"
+    """One node's part of the summary: what it does, and the state of its storage."""
+    return f"{'serves the database' if survey['database'] else 'standby'}; {storage.state(survey)}"
 
 
 def summarised(name, cluster=None):
     """
-    Says where what runs, how the replication is, and how much this orchestration has changed.
+    Says where what runs, how the storage is, and how much this orchestration has changed.
     """
 
     def body(deployment):

@@ -114,6 +114,7 @@ class World:
             "self": node.name,
             "cluster": {"name": "galaxy-db", "nodes": {name: {"disk": self.disk} for name in self.nodes}},
             "storage": {
+                "backend": "drbd",
                 "drbd": {
                     "resource": "mysql",
                     "minor": 0,
@@ -148,9 +149,7 @@ class World:
         drbd.drbd = SimpleNamespace(
             **{**vars(real_drbd), "read_generation": lambda device, size: self._generation_on(node)}
         )
-        storage.os = SimpleNamespace(
-            path=SimpleNamespace(ismount=lambda path: node.mounted), listdir=lambda path: self._listing(node)
-        )
+        storage.Folder = lambda path: _Folder(self, node)
         for module in (drbd, storage):
             module.__salt__ = {
                 "hamysql.config": lambda **_: self.site(node),
@@ -158,7 +157,6 @@ class World:
                 "hamysql_drbd.generation": drbd.generation,
                 "hamysql_cluster.status": lambda: {"running": node.failed},
             }
-        storage.Path = _Folder
 
     def _write_latch(self, node: Node, latch: Latch) -> None:
         self._moment(node, "before")
@@ -177,7 +175,7 @@ class World:
             node.dead = exc
             raise
 
-    def _listing(self, node: Node) -> list[str]:
+    def listing(self, node: Node) -> list[str]:
         assert node.mounted, "the root file system's folder was looked at, not the replicated one"
         return {"": [], "half": ["ibdata1"], "complete": ["ibdata1", "mysql"]}[node.disk.volume.database]
 
@@ -476,16 +474,19 @@ class World:
 
 
 class _Folder:
-    """Stands for the mount point."""
+    """Stands for :class:`hamysql.datadir.Folder`."""
 
-    def __init__(self, path: str) -> None:
-        self.path = path
+    def __init__(self, world: World, node: Node) -> None:
+        self.world, self.node = world, node
 
-    def __str__(self) -> str:
-        return self.path
-
-    def mkdir(self, mode: int, parents: bool, exist_ok: bool) -> None:
+    def make(self) -> None:
         pass
+
+    def mounted(self) -> bool:
+        return self.node.mounted
+
+    def names(self) -> set[str]:
+        return set(self.world.listing(self.node))
 
 
 class _Deployment:

@@ -10,13 +10,23 @@ from typing import Any
 
 from hamysql import cib_model
 from hamysql.change import DATA, KEEP, REFUSED, Pending
-from hamysql.plan import Latch
+from hamysql.plan import Latch, Stage
 
+# A parameter of the cluster's resources, and the pillar's key that it comes from, with each backend.
+_OF_ALL = {("p_fs_mysql", "fstype"): "storage:filesystem:type", ("p_fs_mysql", "directory"): "mysql:datadir"}
 _PARAMETERS = {
-    ("p_drbd_mysql", "drbd_resource"): "storage:drbd:resource",
-    ("p_fs_mysql", "device"): "storage:drbd:device",
-    ("p_fs_mysql", "fstype"): "storage:filesystem:type",
-    ("p_fs_mysql", "directory"): "mysql:datadir",
+    "drbd": {
+        ("p_drbd_mysql", "drbd_resource"): "storage:drbd:resource",
+        ("p_fs_mysql", "device"): "storage:drbd:device",
+        **_OF_ALL,
+    },
+    "shared": {
+        ("p_fs_mysql", "device"): "storage:shared:device",
+        ("p_lvm_mysql", "vgname"): "storage:shared:lvm:volume_group",
+        ("p_lvm_mysql", "lvname"): "storage:shared:lvm:logical_volume",
+        **_OF_ALL,
+    },
+    "nfs": {("p_fs_mysql", "device"): "storage:nfs:export", ("p_fs_mysql", "directory"): "mysql:datadir"},
 }
 
 
@@ -34,28 +44,34 @@ def pending(
     device_uuid
         Of the DRBD metadata on the disk that the pillar names, which may be the latch's under another name; "" where none is.
     """
-    storage, name = config["storage"], config["cluster"]["name"]
-    drbd = storage["drbd"]
-    found: dict[str, tuple[str, str]] = {}
-    known = {latch.resource: latch for latch in latches}
-    # The storage's plan would refuse these as well, but it cannot say which pillar key it is about.
-    if drbd["resource"] in known:
-        latch = known[drbd["resource"]]
-        found["cluster:name"] = (latch.cluster, name)
-        if not _is_about(latch, drbd["disk"], device_uuid):
-            found["storage:drbd:disk"] = (latch.disk, drbd["disk"])
-    else:
-        for latch in known.values():
-            if latch.cluster == name and _is_about(latch, drbd["disk"], device_uuid):
-                found["storage:drbd:resource"] = (latch.resource, drbd["resource"])
+    storage, latches = config["storage"], list(latches)
+    backend, values = storage["backend"], _values(cib)
+    ours = [
+        latch.backend
+        for latch in latches
+        if (latch.cluster, latch.stage) == (config["cluster"]["name"], Stage.INITIALISED)
+    ]
+    there = _backend(values) or next(iter(ours), backend)
+    if there != backend:  # everything else differs as well, and says nothing more
+        yield Pending(REFUSED, DATA, "hamysql:storage:backend", there, backend, KEEP)
+        return
+    found = _by_latches(config, latches, device_uuid)
+    volume, device = storage["shared"]["lvm"], storage["filesystem"]["device"]
     wanted = {
-        "storage:drbd:resource": drbd["resource"],
-        "storage:drbd:device": storage["filesystem"]["device"],
+        "storage:drbd:resource": storage["drbd"]["resource"],
+        "storage:drbd:device": device,
+        "storage:shared:device": device,
+        "storage:shared:lvm:volume_group": volume.get("volume_group", "none"),
+        "storage:shared:lvm:logical_volume": volume.get("logical_volume", "none"),
+        "storage:nfs:export": device,
         "storage:filesystem:type": storage["filesystem"]["type"],
         "mysql:datadir": config["mysql"]["datadir"],
     }
-    for where, old in _in_service(cib).items():
-        found[where] = (old, wanted[where])
+    if ("p_lvm_mysql", "vgname") in values:
+        values.pop(("p_fs_mysql", "device"), None)  # the volume's path, which follows from both of its names
+    for parameter, where in _PARAMETERS[backend].items():
+        if parameter in values:
+            found[where] = (values[parameter], wanted[where])
     for where, (old, new) in found.items():
         if old != new:
             yield Pending(REFUSED, DATA, f"hamysql:{where}", old, new, KEEP)
@@ -66,18 +82,46 @@ def _is_about(latch: Latch, disk: str, device_uuid: str) -> bool:
     return latch.disk == disk or (device_uuid != "" and device_uuid.lower() == latch.device_uuid.lower())
 
 
-def _in_service(cib: str | None) -> dict[str, str]:
-    """The parameters of the cluster's resources that name the data."""
+def _by_latches(config: Mapping[str, Any], latches: Iterable[Latch], device_uuid: str) -> dict[str, tuple[str, str]]:
+    """What the latches know better: the storage's plan would refuse these as well, but not say which pillar key it is about.
+
+    A LUN is told by its name alone: the array's own copies of it have the same UUIDs.
+    """
+    storage, name = config["storage"], config["cluster"]["name"]
+    backend, drbd = storage["backend"], storage["drbd"]
+    known = {latch.resource: latch for latch in latches if latch.backend == backend}
+    latch = known.get(drbd["resource"] if backend == "drbd" else "mysql")
+    if latch:
+        found = {"cluster:name": (latch.cluster, name)}
+        if backend == "shared":
+            found["storage:shared:device"] = (latch.disk, storage["shared"]["device"])
+        elif backend == "drbd" and not _is_about(latch, drbd["disk"], device_uuid):
+            found["storage:drbd:disk"] = (latch.disk, drbd["disk"])
+        return found
+    if backend != "drbd":
+        return {}
+    of_this_disk = [
+        other.resource
+        for other in known.values()
+        if other.cluster == name and _is_about(other, drbd["disk"], device_uuid)
+    ]
+    return {"storage:drbd:resource": (of_this_disk[0], drbd["resource"])} if of_this_disk else {}
+
+
+def _values(cib: str | None) -> dict[tuple[str, str], str]:
+    """All parameters of the cluster's resources: ``{(resource, name): value}``."""
     if not cib:
         return {}
-    resources = {
-        element.get("id", ""): element
-        for element in cib_model.parse(cib).iterfind("configuration/resources//primitive")
-    }
     return {
-        where: pair.get("value", "")
-        for (resource, name), where in _PARAMETERS.items()
-        if resource in resources
-        for pair in resources[resource].findall("instance_attributes/nvpair")
-        if pair.get("name") == name
+        (element.get("id", ""), pair.get("name", "")): pair.get("value", "")
+        for element in cib_model.parse(cib).iterfind("configuration/resources//primitive")
+        for pair in element.findall("instance_attributes/nvpair")
     }
+
+
+def _backend(values: Mapping[tuple[str, str], str]) -> str:
+    """The storage that the cluster's configuration is about; "" where it has none."""
+    if ("p_drbd_mysql", "drbd_resource") in values:
+        return "drbd"
+    kind = values.get(("p_fs_mysql", "fstype"), "")
+    return ("nfs" if kind.startswith("nfs") else "shared") if kind else ""

@@ -6,7 +6,7 @@ import xml.etree.ElementTree as ET
 from collections.abc import Mapping
 from typing import Any
 
-from hamysql import fencing
+from hamysql import fencing, storage_config
 from hamysql.cib_model import SETTING_SETS
 
 # What schema and scheduler know of an operation; any other name is a parameter that only this operation gives its agent.
@@ -19,7 +19,7 @@ def desired(config: Mapping[str, Any]) -> ET.Element:
     Role names are the present ones; :func:`hamysql.cib.plan` translates them for a CIB with an older schema.
     """
     operations = config["pacemaker"]["operations"]
-    vip, filesystem, mysql = config["vip"], config["storage"]["filesystem"], config["mysql"]
+    vip, mysql = config["vip"], config["mysql"]
 
     def primitive(name: str, kind: str, params: Mapping[str, Any]) -> ET.Element:
         return _primitive(name, kind, params, operations[name])
@@ -34,9 +34,9 @@ def desired(config: Mapping[str, Any]) -> ET.Element:
     bound = {"first": "p_ip_mysql", "then": "p_mysql"}
     ET.SubElement(constraints, "rsc_order", id="o_ip_before_mysql", kind="Mandatory", **bound)  # type: ignore[arg-type]
     group = ET.SubElement(resources, "group", id="g_mysql")
-    mount = {name: filesystem[name] for name in ("device", "directory")}
-    mount |= {"fstype": filesystem["type"], "options": filesystem["options"]}
-    group.append(primitive("p_fs_mysql", "ocf:heartbeat:Filesystem", mount))
+    for name, kind, params in storage_config.below_the_filesystem(config):
+        group.append(primitive(name, kind, params))
+    group.append(primitive("p_fs_mysql", "ocf:heartbeat:Filesystem", storage_config.mount_parameters(config)))
     group.append(primitive("p_mysql", mysql["agent"], _server(mysql)))
     if config["fencing"]["favoured"] == "active":
         # what runs here is worth a delay to whoever would shoot this node (priority-fencing-delay)

@@ -70,7 +70,8 @@ def run(
 
     Raises ``CommandFailed`` for any other exit code, for a program that is missing, and after ``timeout``.
     """
-    environment = {**os.environ, "LC_ALL": "C", "PATH": PATH, **(env or {})}
+    # LVM's programs warn of a descriptor that they have been left, and close it.
+    environment = {**os.environ, "LC_ALL": "C", "PATH": PATH, "LVM_SUPPRESS_FD_WARNINGS": "1", **(env or {})}
     log.debug("hamysql runs %s", list(argv))
     try:
         done = subprocess.run(

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from posixpath import dirname
 from typing import Any
 
-from hamysql import corosync, drbdconf, fencing, firewall, rules
+from hamysql import corosync, drbdconf, fencing, firewall, rules, storage_config
 from hamysql.errors import ConfigError, Problem
 from hamysql.pillar import SCHEMA
 from hamysql.rules_fencing import OPT_OUT
@@ -31,18 +31,23 @@ def merge(base: Any, over: Any) -> Any:
 def layered(parameters: Sequence[Mapping[str, Any]], pillar: Any) -> Any:
     """Merge the formula's own parameters, general to particular, with the pillar.
 
-    A layer may have the key ``flavors``: what is under the flavor in use comes on top of all layers, below the pillar.
+    A layer may have the keys ``backends`` and ``flavors``: what is under the storage's backend and the database's flavor in use
+    comes on top of all layers, below the pillar.
     """
     base: Any = {}
     for layer in parameters:
         base = merge(base, layer)
-    flavors = base.pop("flavors", {})
+    choices = [(base.pop(name, {}), section, key) for name, section, key in _CHOICES]
     chosen = merge(base, pillar)
-    try:
-        flavor = flavors[chosen["mysql"]["flavor"]]
-    except (KeyError, TypeError, IndexError):
-        return chosen  # the schema will say what is wrong, or the rules that a value is missing
-    return merge(merge(base, flavor), pillar)
+    for options, section, key in choices:
+        try:
+            base = merge(base, options[chosen[section][key]])
+        except (KeyError, TypeError, IndexError):
+            pass  # nothing for it; or the schema will say what is wrong, or the rules that a value is missing
+    return merge(base, pillar)
+
+
+_CHOICES = (("backends", "storage", "backend"), ("flavors", "mysql", "flavor"))
 
 
 def resolve(merged: Any, *, minion_id: str, nodename: str | None) -> Config:
@@ -68,17 +73,17 @@ def resolve(merged: Any, *, minion_id: str, nodename: str | None) -> Config:
 
 def derive(config: Config, minion_id: str) -> Config:
     """Add to a valid configuration what follows from it."""
-    nodes, drbd, mysql = config["cluster"]["nodes"], config["storage"]["drbd"], config["mysql"]
+    nodes, drbd = config["cluster"]["nodes"], config["storage"]["drbd"]
     for number, (name, node) in enumerate(nodes.items(), 1):
         node["minion_id"] = node["minion_id"] or name
         node["id"] = number
-        node["disk"] = node["disk"] or drbd["disk"]
+        node["disk"] = node["disk"] or (drbd["disk"] if config["storage"]["backend"] == "drbd" else None)
         node["replication"] = node["addresses"][drbd["link"]]
     config["self"] = next(name for name, node in nodes.items() if node["minion_id"] == minion_id)
     config["peer"] = next(name for name in nodes if name != config["self"])
     drbd["minor"] = int(drbd["device"].removeprefix("/dev/drbd"))
     drbd["disk"] = nodes[config["self"]]["disk"]
-    config["storage"]["filesystem"].update(device=drbd["device"], directory=mysql["datadir"])
+    storage_config.derive(config)
     device = config["quorum"]["device"]
     config["quorum"]["device"] = device if device["address"] else {}
     fencing.derive(config)
@@ -93,7 +98,8 @@ def derive(config: Config, minion_id: str) -> Config:
     settings["sections"] = corosync.build(config)
     settings["text"] = corosync.export(settings["sections"])
     drbd["global_sections"] = drbdconf.build_global(drbd)
-    drbd["resource_sections"] = {kernel: drbdconf.build_resource(config, kernel) for kernel in drbdconf.KERNELS}
+    kernels = drbdconf.KERNELS if config["storage"]["backend"] == "drbd" else ()
+    drbd["resource_sections"] = {kernel: drbdconf.build_resource(config, kernel) for kernel in kernels}
     if config["firewall"]["backend"] == "auto":
         config["firewall"]["backend"] = "iptables"
     _derive_firewall(config)
@@ -187,8 +193,7 @@ def _derive_packages(config: Config) -> None:
         *(package["quorum"]["device"] if config["quorum"]["device"] else []),
         *_fencing_packages(config["fencing"]["devices"], package["fencing"]),
         *package["crm"],
-        *package["drbd"],
-        *package["filesystem"][config["storage"]["filesystem"]["type"]],
+        *storage_config.packages(config),
         *(package["firewall"] if config["firewall"]["backend"] != "none" else []),
         *package["database"],
         *package["further"],

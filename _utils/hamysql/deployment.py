@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from hamysql import change, highstate, plan, plan_text
+from hamysql import change, highstate, plan_text, storage
 from hamysql.errors import HamysqlError
 from hamysql.master import Lock, Master
 from hamysql.members import NoAnswer
@@ -149,13 +149,13 @@ def apply_together(deployment: Deployment, changes: dict[str, Any]) -> None:
 
 
 def storage_plan(deployment: Deployment) -> Any:
-    """The steps that the members' storage needs; see :func:`hamysql.plan.storage`."""
-    return plan.storage(*plan.from_surveys(deployment.survey(), deployment.jid))
+    """The steps that the members' storage needs; see :func:`hamysql.storage.steps`."""
+    return storage.steps(deployment.survey(), deployment.jid)
 
 
 def warnings(deployment: Deployment) -> list[str]:
     """What every run has to say of the pillar and of the replicas."""
-    return [*deployment.first["warnings"], *plan.warnings(*plan.from_surveys(deployment.survey(), deployment.jid))]
+    return [*deployment.first["warnings"], *storage.warnings(deployment.survey(), deployment.jid)]
 
 
 def synchronise(view: View) -> None:

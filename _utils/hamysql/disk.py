@@ -90,11 +90,13 @@ class Occupants:
     partitions: tuple[str, ...] = ()
 
 
-def parse_occupants(text: str, own: str) -> Occupants:
+def parse_occupants(text: str, own: str, directory: str = "") -> Occupants:
     """Who uses a disk, from ``lsblk --json --paths --output NAME,TYPE,MOUNTPOINTS DEVICE``.
 
     own
-        The DRBD device that belongs there; it is not listed, nor what is on top of it.
+        The DRBD device or volume that belongs there; it is not listed, nor what is on top of it.
+    directory
+        Where the disk itself may be mounted: that is not listed either. Nowhere by default.
 
     The uses are sentences such as ``"/dev/sdb1 is mounted on /srv"``.
     """
@@ -110,7 +112,8 @@ def parse_occupants(text: str, own: str) -> Occupants:
         if name == own:
             return
         mounts: Sequence[str | None] = row.get("mountpoints") or [row.get("mountpoint")]
-        uses.extend(f"{name} is mounted on {point}" for point in mounts if point)
+        expected = "" if parent else directory
+        uses.extend(f"{name} is mounted on {point}" for point in mounts if point and point != expected)
         if parent and row.get("type") == "part":
             partitions.append(name)
         elif parent:
@@ -123,10 +126,10 @@ def parse_occupants(text: str, own: str) -> Occupants:
     return Occupants(tuple(uses), tuple(partitions))
 
 
-def occupants(run: Run, device: str, own: str) -> Occupants:
-    """Mounts, partitions and devices on top of ``device`` (LVM, RAID, another DRBD), apart from its ``own`` DRBD device."""
+def occupants(run: Run, device: str, own: str, directory: str = "") -> Occupants:
+    """Mounts, partitions and devices (LVM, RAID, DRBD) on top of a disk, apart from what belongs there: :func:`parse_occupants`."""
     argv = ["lsblk", "--json", "--paths", "--output", "NAME,TYPE,MOUNTPOINTS", device]
-    return parse_occupants(run(argv).stdout, own)
+    return parse_occupants(run(argv).stdout, own, directory)
 
 
 # As much at both ends as holds every label that a tool would find again: the head that drbdmeta looks at, DRBD's metadata

@@ -12,6 +12,7 @@ import xml.etree.ElementTree as ET
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from hamysql import reservations
 from hamysql.schema import Secret
 
 Config = dict[str, Any]
@@ -42,6 +43,7 @@ def derive(config: Config) -> None:
 
     ``fencing:devices`` becomes a list of ``{"id", "node", "level", "agent", "options", "secrets", "timeout", "delay"}``; ``levels``
     is ``{node: [{"level", "devices": [ids]}]}``; times are in seconds; ``secret_files`` are those that this node needs.
+    ``reservations`` is the device that cuts off any node by reservations on the shared LUN (:mod:`hamysql.reservations`).
     """
     fencing, properties = config["fencing"], config["pacemaker"]["properties"]
     fencing["favoured"] = fencing["favoured"] or next(iter(config["cluster"]["nodes"]))
@@ -54,11 +56,19 @@ def derive(config: Config) -> None:
         for number, (device, level) in enumerate(zip(given, levels_of(given)), 1)
     ]
     fencing["i_accept_data_loss_without_fencing"] = fencing["i_accept_data_loss_without_fencing"] is True
-    fencing["enabled"] = bool(devices)
+    reserved = reservations.device(config, fencing["timeout"], fencing["delay"], fencing["favoured"])
+    fencing["enabled"] = bool(devices or reserved)
     fencing["devices"] = devices
+    fencing["reservations"] = reserved
     fencing["levels"] = _levels(devices)
-    properties["stonith-enabled"] = "true" if devices else "false"
-    if not devices:
+    if reserved:  # the last resort of each node: what switches it off brings it back as well
+        for node in config["cluster"]["nodes"]:
+            levels = fencing["levels"].setdefault(node, [])
+            levels.append(
+                {"level": max((level["level"] for level in levels), default=0) + 1, "devices": [reserved["id"]]}
+            )
+    properties["stonith-enabled"] = "true" if fencing["enabled"] else "false"
+    if not fencing["enabled"]:
         fencing["secret_files"] = []
         return
     fencing["stonith_timeout"] = stonith_timeout(fencing)
@@ -137,9 +147,11 @@ def stonith_timeout(fencing: Config) -> int:
     which is not delayed (pacemaker: ``advance_topology_level`` and ``op_phase_on`` in fenced_remote.c, ``get_action_delay_base`` in
     fenced_commands.c). ``priority-fencing-delay`` is waited for once.
     """
-    devices = {device["id"]: device for device in fencing["devices"]}
+    devices, reserved = {device["id"]: device for device in fencing["devices"]}, fencing["reservations"]
     sums = []
-    for levels in fencing["levels"].values():
+    for node, levels in fencing["levels"].items():
+        if reserved:
+            devices[reserved["id"]] = {**reserved, "delay": reserved["delays"].get(node, 0)}
         seconds = 0
         for level in levels:
             given = [devices[name] for name in level["devices"]]
@@ -197,6 +209,8 @@ def elements(config: Mapping[str, Any]) -> dict[str, list[ET.Element]]:
         resources.append(primitive)
         away = {"id": f"l_{name.removeprefix('p_')}", "rsc": name, "node": device["node"], "score": "-INFINITY"}
         constraints.append(ET.Element("rsc_location", away))
+    if fencing["reservations"]:
+        resources.append(reservations.element(fencing["reservations"], fencing["monitor_interval"]))
     for node, levels in fencing["levels"].items():
         if len(levels) > 1 or len(levels[0]["devices"]) > 1:
             for level in levels:

@@ -37,7 +37,7 @@ def build(config: Mapping[str, Any]) -> dict[str, list[str]]:
             f"-s {_host(address)} {totem} -j ACCEPT" for address in peer["addresses"] if _family(address) == family
         ]
         chain.append(f"{totem} -j DROP")
-        if _family(own["replication"]) == family:
+        if config["storage"]["backend"] == "drbd" and _family(own["replication"]) == family:
             replication = f"-p tcp -m tcp --dport {drbd}"
             chain += [f"-s {_host(peer['replication'])} {replication} -j ACCEPT", f"{replication} -j DROP"]
         if _family(vip) == family:

@@ -29,6 +29,13 @@ def fence_test(members: Members, confirm: str | None, only: str | None, timeout:
         before = members.ask("hamysql_fencing.boot_id", [shot.node])[shot.node]
         say(f"{shot.node} is fenced by {' and '.join(shot.devices)}, from {witness}")
         members.ask("hamysql_fencing.prove", [witness], node=shot.node, level=shot.level)
+        if shot.reserved:
+            # It still runs, without its access to the LUN: that its key has gone from there is the proof; a start brings it back.
+            if members.ask("hamysql_fencing.registered", [witness], node=shot.node)[witness]:
+                raise HamysqlError(
+                    f"{' and '.join(shot.devices)} reported that {shot.node} was cut off, but it is still registered with the LUN"
+                )
+            members.ask("hamysql_fencing.reset", [shot.node])
         say(f"waiting for {shot.node} to come back")
         deadline = time.monotonic() + timeout
         members.ask("hamysql_fencing.wait_recovered", [witness], timeout=timeout)

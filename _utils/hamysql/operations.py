@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from hamysql import storage
 from hamysql.errors import ParseError, Refused
 
 Survey = Mapping[str, Any]
@@ -26,7 +27,7 @@ def unhealthy(surveys: Mapping[str, Survey]) -> list[str]:
     """
     reasons = []
     for name, survey in surveys.items():
-        cluster, replica = survey["cluster"], survey["storage"]["status"] or {}
+        cluster = survey["cluster"]
         if not cluster["running"]:
             reasons.append(f"{name}: pacemaker does not run")
             continue
@@ -40,9 +41,8 @@ def unhealthy(surveys: Mapping[str, Survey]) -> list[str]:
                 reasons.append(f"{name} sees {other} offline")
             flags = ("standby", "maintenance", "pending", "unclean", "shutdown")
             reasons += [f"{name} sees {other} in state {flag}" for flag in flags if state.get(flag)]
-        if not replica.get("up_to_date"):
-            seen = f"{replica['connection']}, {replica['disk']}/{replica['peer_disk']}" if replica else "not configured"
-            reasons.append(f"{name}: the replicas are not both UpToDate: {seen}")
+        if reason := storage.trouble(survey):
+            reasons.append(f"{name}: {reason}")
     serving = [name for name, survey in surveys.items() if survey["database"]]
     if len(serving) != 1:
         reasons.append(f"the database answers on {' and '.join(serving) or 'no node'}")
@@ -55,7 +55,8 @@ def _devices_astray(surveys: Mapping[str, Survey]) -> list[str]:
     running = {
         item["id"] for item in survey["cluster"]["resources"] if item["role"] == "Started" and not item["failed"]
     }
-    names = [device["id"] for device in survey["settings"]["fencing"]["devices"]]
+    levels = survey["settings"]["fencing"]["levels"].values()
+    names = dict.fromkeys(name for node in levels for level in node for name in level["devices"])
     return [f"fence device {name} does not run: look at `crm_mon -1rf`" for name in names if name not in running]
 
 
@@ -66,6 +67,7 @@ class Shot:
     node: str
     level: int
     devices: tuple[str, ...]
+    reserved: bool = False  # it takes the node's access to the LUN away, and leaves it running
 
 
 def shots(surveys: Mapping[str, Survey], only: str | None = None) -> list[Shot]:
@@ -83,8 +85,9 @@ def shots(surveys: Mapping[str, Survey], only: str | None = None) -> list[Shot]:
     if only is not None and only not in levels:
         raise Refused(f"there is no node {only!r} with fence devices, there are: {', '.join(levels)}")
     names = sorted(levels, key=lambda name: bool(surveys[name]["database"]))
+    reserved = (survey["settings"]["fencing"].get("reservations") or {}).get("id")
     return [
-        Shot(name, level["level"], tuple(level["devices"]))
+        Shot(name, level["level"], tuple(level["devices"]), reserved in level["devices"])
         for name in names
         if only in (None, name)
         for level in levels[name]
@@ -133,6 +136,8 @@ def alone(evidence: Mapping[str, Any]) -> list[str]:
     if not evidence["initialised"]:
         reasons.append("this node has never held the database")
     flags = evidence["flags"]
+    if evidence.get("backend", "drbd") != "drbd":
+        return reasons  # there is only one copy of the data, and so no older one
     if not flags:
         reasons.append("this node has no DRBD metadata to judge its replica by")
     elif not flags["consistent"] or flags["full_sync"]:
@@ -159,6 +164,14 @@ def consider(evidence: Mapping[str, Any]) -> str:
     """What the operator has to be sure of before a node serves alone, with what speaks for it."""
     name, peer, flags = evidence["node"], evidence["peer"], evidence["flags"]
     powers = [f"{peer} is {power}, says {device}" for device, power in evidence["power"].items() if power != "unknown"]
+    if evidence.get("backend", "drbd") != "drbd":
+        return "\n".join(
+            [
+                f"{name} is about to serve alone, although it has not seen {peer} since it started. Be sure that {peer} is off, "
+                f"and stays off until {name} serves. {'; '.join(powers) or 'No fence device can say so.'}",
+                f"If {peer} still has the data mounted, the two of them destroy it.",
+            ]
+        )
     if flags["peer_outdated"]:
         newest = f"It has: its metadata says that {peer} was out of date when {name} last wrote."
     elif flags["primary"] or flags["crashed_primary"]:
@@ -215,4 +228,6 @@ def digest(fencing: Mapping[str, Any], names: Sequence[str]) -> str:
         for device in fencing["devices"]
         if device["id"] in names
     ]
+    reserved = fencing.get("reservations") or {}
+    devices += [{key: reserved[key] for key in ("id", "agent", "options")}] if reserved.get("id") in names else []
     return hashlib.sha256(json.dumps(devices, sort_keys=True).encode()).hexdigest()[:12]

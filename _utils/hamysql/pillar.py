@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from hamysql import values as v
+from hamysql.pillar_storage import STORAGE
 from hamysql.schema import Items, Names, Section, Value
 
 MAKE_KEY = "make one with `openssl rand -hex 128`"
@@ -13,7 +14,9 @@ MAKE_PASSWORD = "make one with `openssl rand -hex 16`"
 FREE_OPTIONS = Names(v.OPTION_NAME, v.required(v.OPTION_VALUE), "a mapping of option names to values")
 PROPERTIES = Names(v.OPTION_NAME, v.required(v.PROPERTY_VALUE), "a mapping of names to values")
 
-OPERATION = Section({"interval": v.TIME, "timeout": v.TIME})
+OPERATION = Section(
+    {"interval": v.TIME, "timeout": v.TIME, "OCF_CHECK_LEVEL": v.count(0, 20, "how deep the agent looks")}
+)
 
 
 def _operations(*names: str) -> Section:
@@ -145,6 +148,11 @@ PACKAGE = Section(
         "fencing": Section({"agents": PACKAGES, "ipmi": PACKAGES, "sbd": PACKAGES}),
         "quorum": Section({"device": PACKAGES, "server": PACKAGES}),
         "drbd": PACKAGES,
+        "iscsi": PACKAGES,
+        "lvm": PACKAGES,
+        "multipath": PACKAGES,
+        "reservations": PACKAGES,
+        "nfs": PACKAGES,
         "filesystem": Section({"xfs": PACKAGES, "ext4": PACKAGES}),
         "firewall": PACKAGES,
         "database": PACKAGES,
@@ -159,55 +167,6 @@ FIREWALL = Section(
     {
         "backend": v.one_of("auto", "iptables", "none"),
         "client_networks": Items(v.NETWORK, "a list of networks"),
-    }
-)
-
-DRBD = Section(
-    {
-        "resource": v.NAME,
-        "device": Value("a DRBD device, such as '/dev/drbd0'", v.drbd_device),
-        "disk": v.DEVICE,
-        "link": v.count(0, 7, "the index of the address that replication uses"),
-        "port": v.PORT,
-        "protocol": v.one_of("A", "B", "C"),
-        "shared_secret": Value(
-            'a text of 1 to 64 ASCII characters without " and \\',
-            v.ascii_text(1, 64),
-            secret=True,
-            missing=MAKE_PASSWORD,
-        ),
-        "cram_hmac_alg": v.one_of("sha512", "sha384", "sha256", "sha224", "sha1", "md5"),
-        "rate": v.RATE,
-        "on_io_error": v.one_of("detach", "pass_on", "call-local-io-error"),
-        "wfc_timeout": v.count(0, 300000, "seconds (0: without end)"),
-        "degr_wfc_timeout": v.count(0, 300000, "seconds (0: without end)"),
-        "usage_count": v.one_of("yes", "no", "ask"),
-        "initial_sync": v.one_of("auto", "full"),
-        "wipe": Names(v.NAME, v.required(v.DEVICE), "a mapping of nodes to the disks whose content may be destroyed"),
-        "options": Section(
-            {
-                "global": FREE_OPTIONS,
-                "startup": FREE_OPTIONS,
-                "disk": FREE_OPTIONS,
-                "net": FREE_OPTIONS,
-                "handlers": FREE_OPTIONS,
-                "options": FREE_OPTIONS,
-            }
-        ),
-    }
-)
-
-STORAGE = Section(
-    {
-        "backend": v.one_of("drbd", note=" (shared and nfs are not supported by this version)"),
-        "drbd": DRBD,
-        "filesystem": Section(
-            {
-                "type": v.one_of("xfs", "ext4"),
-                "options": Value("mount options, such as 'noatime'", v.mount_options),
-                "mkfs_options": Items(Value("one argument of mkfs", v.argument), "a list of mkfs arguments"),
-            }
-        ),
     }
 )
 
@@ -280,6 +239,7 @@ PACEMAKER = Section(
                 "p_drbd_mysql": _operations(
                     "start", "stop", "promote", "demote", "notify", "monitor_promoted", "monitor_unpromoted"
                 ),
+                "p_lvm_mysql": _operations("start", "stop", "monitor"),
                 "p_fs_mysql": _operations("start", "stop", "monitor"),
                 "p_mysql": _operations("start", "stop", "monitor"),
             }

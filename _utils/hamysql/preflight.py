@@ -62,6 +62,7 @@ class Machine:
     vip_owner: str
     settled: bool
     running: bool
+    storage: Mapping[str, Any]
     settings: Mapping[str, Any] = field(repr=False)
 
     @classmethod
@@ -76,6 +77,7 @@ class Machine:
             absent=tuple(facts["absent"]),
             settled=(survey["storage"]["latch"] or {}).get("stage") == "INITIALISED",
             running=bool(survey["cluster"]["running"]),
+            storage=facts["storage"],
             settings=survey["settings"],
         )
 
@@ -105,7 +107,7 @@ def judge(surveys: Mapping[str, Mapping[str, Any]], window: tuple[float, float] 
         return tuple(Finding(name, "other nodes in its pillar", expected, "hamysql:cluster") for name in others)
     machines = [Machine.from_survey(name, survey) for name, survey in surveys.items()]
     found = [finding for machine in machines for finding in _alone(machine)]
-    found += [*_links(machines), *_vip_owner(machines), *_versions(machines)]
+    found += [*_links(machines), *_vip_owner(machines), *_versions(machines), *_initiators(machines)]
     found += _clocks(machines, window) if window else []
     order = list(surveys)
     return tuple(sorted(found, key=lambda finding: order.index(finding.node)))
@@ -143,12 +145,34 @@ def _alone(machine: Machine) -> Iterator[Finding]:
             path = f"{NODES}:{name}:addresses:{number}"
             yield Finding(name, seen, "an address that the node has", path, not machine.settled)
     yield from _vip_network(machine)
+    yield from _storage(machine)
+    if settings["storage"]["backend"] != "drbd":
+        return
     packages = settings["package"]["names"]
     arrives = any(re.search(r"drbd.*(dkms|module)|kmod-drbd", package) for package in packages)
     if not machine.drbd["loadable"] and not arrives:
         seen = "no kernel module drbd for the running kernel"
         expected = "one: install it, or name its package in hamysql:package:further"
         yield Finding(name, seen, expected, "hamysql:storage:backend", not machine.settled)
+
+
+def _storage(machine: Machine) -> Iterator[Finding]:
+    """What the data comes from, over a network, answers."""
+    keys = {"shared": "hamysql:storage:shared:iscsi:portal", "nfs": "hamysql:storage:nfs:server"}
+    for where, answers in machine.storage["reached"].items():
+        if not answers:
+            path = keys[machine.settings["storage"]["backend"]]
+            yield Finding(machine.name, f"no answer from {where}", "one: it has the data", path, not machine.settled)
+
+
+def _initiators(machines: Sequence[Machine]) -> Iterator[Finding]:
+    """A target takes two nodes with one name for the same one, and ends the first one's session when the second logs in."""
+    for one, two in combinations(machines, 2):
+        name = two.storage["initiator"]
+        if name and name == one.storage["initiator"]:
+            expected = f"another one than {one.name} has (a copied machine? `iscsi-iname` makes one), or the pillar's"
+            path = "hamysql:storage:shared:iscsi:initiators"
+            yield Finding(two.name, f"the iSCSI initiator name {name}", expected, path)
 
 
 def _vip_network(machine: Machine) -> Iterator[Finding]:

@@ -59,6 +59,19 @@ def unreachable(pairs: Iterable[tuple[str, str]], wait: float = WAIT) -> list[st
     return [target for _, target in pairs if target in silent]
 
 
+def connects(host: str, port: int, wait: float = WAIT) -> bool:
+    """Whether somebody accepts a TCP connection there; nothing is sent.
+
+    wait
+        Seconds, 3 by default.
+    """
+    try:
+        socket.create_connection((host, port), wait).close()
+    except OSError:
+        return False
+    return True
+
+
 def owner(interface: str, address: str, wait: float = LISTEN) -> str:
     """The hardware address of whoever answers for ``address`` in the network of ``interface``; "" when nobody does.
 

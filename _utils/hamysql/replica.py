@@ -26,7 +26,8 @@ class Stage(IntEnum):
 class Latch:
     """What hamysql has done on a node, kept there in ``/var/lib/hamysql/RESOURCE.json``.
 
-    ``run`` is the job of the orchestration that made the metadata.
+    ``run`` is the job of the orchestration that made the metadata. On other storage than DRBD's the resource is ``mysql``, ``disk``
+    the LUN or export, and ``device_uuid`` the UUID of what was made there.
     """
 
     cluster: str
@@ -35,6 +36,7 @@ class Latch:
     stage: Stage
     device_uuid: str = ""
     run: str = ""
+    backend: str = "drbd"
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Latch:
@@ -43,7 +45,10 @@ class Latch:
 
     def as_dict(self) -> dict[str, str]:
         """The content of the latch's file."""
-        return {**self.__dict__, "stage": self.stage.name}
+        fields = {**self.__dict__, "stage": self.stage.name}
+        if self.backend == "drbd":  # as it was before there were others: an older version reads it, too
+            del fields["backend"]
+        return fields
 
 
 @dataclass(frozen=True)

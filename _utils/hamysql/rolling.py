@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from hamysql import storage
 from hamysql.change import MYSQL, RESTART, STACK, from_dicts, of_kind
 
 Surveys = Mapping[str, Mapping[str, Any]]
@@ -101,11 +102,7 @@ def _obstacles(surveys: Surveys) -> Iterator[str]:
             flags = [flag for flag in ("pending", "unclean", "shutdown") if state.get(flag)]
             if not state.get("online") or flags:
                 yield f"{node} sees {name} {', '.join(flags) or 'offline'}"
-        replica = survey["storage"]["status"]
-        if not replica or not replica["up_to_date"]:
-            state = (
-                f"{replica['disk']}/{replica['peer_disk']}, {replica['connection']}" if replica else "not configured"
-            )
-            yield f"{node}: DRBD is {state}, not UpToDate/UpToDate"
+        if reason := storage.trouble(survey):
+            yield f"{node}: {reason}"
     if active(surveys) is None:
         yield "there is not exactly one node whose database answers"

@@ -11,8 +11,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from hamysql.pillar import MAKE_KEY
-from hamysql.rules_data import check_accounts, check_drbd, check_mysql_options, check_paths, check_ping_timeout
+from hamysql.rules_data import check_accounts, check_mysql_options, check_paths, check_ping_timeout
 from hamysql.rules_fencing import check_fencing, check_quorum
+from hamysql.rules_storage import check_storage
 from hamysql.schema import Report
 
 Config = dict[str, Any]
@@ -41,7 +42,7 @@ def check_all(config: Config, report: Report, minion_id: str, nodename: str | No
     check_repositories(config, report)
     check_packages(config, report)
     check_firewall(config, report)
-    check_drbd(config, report)
+    check_storage(config, report)
     check_paths(config, report)
     check_ping_timeout(config, report)
     check_mysql_options(config, report)

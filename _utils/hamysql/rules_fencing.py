@@ -51,13 +51,15 @@ def check_fencing(config: Config, report: Report) -> None:
     nodes = config["cluster"]["nodes"]
     devices = fencing["devices"]
     sbd = fencing["sbd"]["device"]
+    for_all = bool(sbd) or reserved(config)  # what cuts off any node
     for node, given in devices.items():
         where = f"{path}:devices:{node}"
         if node not in nodes:
             report.add(where, f"the key {node!r}", f"one of the cluster's nodes: {', '.join(nodes)}")
         for number, device in enumerate(given):
             _check_device(device, f"{where}:{number}", report)
-        levels = levels_of([*given, *([{"level": None}] if sbd else [])])  # sbd's disk is the last one
+        # sbd's disk and reservations come last
+        levels = levels_of([*given, *[{"level": None}] * (bool(sbd) + reserved(config))])
         if max(levels, default=0) > LAST_LEVEL and not report.bad_under(where):
             report.add(
                 where,
@@ -65,12 +67,12 @@ def check_fencing(config: Config, report: Report) -> None:
                 f"levels up to {LAST_LEVEL}, each device's after those before it",
             )
     _check_sbd(config, report)
-    if (devices or sbd) and opted_out:
+    if (devices or for_all) and opted_out and config["storage"]["backend"] == "drbd":  # others: rules_storage
         report.add(OPT_OUT, "true, and there are fence devices", "one of the two: with devices it is not needed")
     elif not opted_out and not report.bad_under(path) and not report.bad_under("hamysql:cluster"):
-        if not devices and not sbd:
+        if not devices and not for_all:
             report.add(f"{path}:devices", "no fence device", f"a device for each node; {WHY_FENCING}")
-        for node in nodes if devices and not sbd else ():
+        for node in nodes if devices and not for_all else ():
             if not devices.get(node):
                 report.add(f"{path}:devices:{node}", "no fence device", f"a device that cuts off {node}; {WHY_FENCING}")
     favoured = fencing["favoured"]
@@ -79,13 +81,25 @@ def check_fencing(config: Config, report: Report) -> None:
     _check_properties(config, report, opted_out)
 
 
+def reserved(config: Config) -> bool:
+    """Whether SCSI reservations on the shared LUN cut a node off."""
+    storage = config["storage"]
+    return storage["backend"] == "shared" and storage["shared"]["reservations"] in ("scsi", "mpath")
+
+
 def _check_sbd(config: Config, report: Report) -> None:
     device, path = config["fencing"]["sbd"]["device"], "hamysql:fencing:sbd:device"
     if device is None:
         return
-    disks = [config["storage"]["drbd"]["disk"], *(node["disk"] for node in config["cluster"]["nodes"].values())]
+    disks = [
+        config["storage"]["drbd"]["disk"],
+        config["storage"]["shared"]["device"],
+        *(node["disk"] for node in config["cluster"]["nodes"].values()),
+    ]
     if device.startswith("/dev/drbd") or device in disks:
-        report.add(path, repr(device), "a disk of its own that both nodes share: what DRBD replicates ends with DRBD")
+        report.add(
+            path, repr(device), "a disk of its own that both nodes share: what holds the data has no room for it"
+        )
     if config["fencing"]["sbd"]["config_file"] is None:
         report.add("hamysql:fencing:sbd:config_file", "nothing", "the file that sbd's unit reads its options from")
 
@@ -122,7 +136,7 @@ def _check_device(device: Config, where: str, report: Report) -> None:
 
 
 def _check_properties(config: Config, report: Report, opted_out: bool) -> None:
-    fenced = config["fencing"]["devices"] or config["fencing"]["sbd"]["device"]
+    fenced = config["fencing"]["devices"] or config["fencing"]["sbd"]["device"] or reserved(config)
     for given, value in config["pacemaker"]["properties"].items():
         name, where = given.replace("_", "-").lower(), f"{PROPERTIES}:{given}"
         if name in OWN_PROPERTIES:

@@ -20,6 +20,7 @@ Path_ = tuple[str, ...]  # the keys that lead to a value below the pillar `hamys
 
 AUTHKEY: Path_ = ("corosync", "authkey")
 SHARED_SECRET: Path_ = ("storage", "drbd", "shared_secret")
+CHAP: Path_ = ("storage", "shared", "iscsi", "password")
 PASSWORDS: Path_ = ("mysql", "passwords")
 
 HEAD = """\
@@ -35,8 +36,12 @@ def missing(pillar: Mapping[str, Any]) -> list[Path_]:
     encrypted = corosync.get("transport", "knet") == "knet" and corosync.get("crypto_hash") != "none"
     if encrypted and not corosync.get("authkey"):
         found.append(AUTHKEY)
-    if not _below(pillar, "storage", "drbd").get("shared_secret"):
+    backend = _below(pillar, "storage").get("backend") or "drbd"
+    if backend == "drbd" and not _below(pillar, "storage", "drbd").get("shared_secret"):
         found.append(SHARED_SECRET)
+    iscsi = _below(pillar, "storage", "shared", "iscsi")
+    if backend == "shared" and iscsi.get("username") and not iscsi.get("password"):
+        found.append(CHAP)
     have = _below(pillar, *PASSWORDS)
     users = _below(pillar, "mysql").get("users")
     for user in users if isinstance(users, (list, tuple)) else ():
@@ -58,7 +63,11 @@ def _below(pillar: Any, *keys: str) -> Mapping[str, Any]:
 
 def make(paths: Iterable[Path_]) -> dict[Path_, str]:
     """A new secret for each path, from the system's random numbers."""
-    return {path: secrets.token_hex({AUTHKEY: 128, SHARED_SECRET: 24}.get(path, 16)) for path in paths}
+    return {path: secrets.token_hex(_BYTES.get(path, 16)) for path in paths}
+
+
+# Of random numbers, written in twice as many characters. Many storage arrays take CHAP passwords of 12 to 16 characters only.
+_BYTES = {AUTHKEY: 128, SHARED_SECRET: 24, CHAP: 8}
 
 
 def text(values: Mapping[Path_, str], encrypt: Callable[[str], str] | None = None) -> str:

@@ -203,6 +203,55 @@ def test_a_process_id_that_another_program_has_got_is_not_the_server_and_is_not_
         other.wait()
 
 
+@pytest.fixture
+def over_nfs(resource, monkeypatch):
+    """The agent takes its file system for NFS, where flock(2) and the server's own locks are of the same kind."""
+    programs = resource.folder / "programs"
+    programs.mkdir()
+    (programs / "stat").write_text("#!/bin/sh\necho nfs\n")
+    (programs / "stat").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
+    return resource
+
+
+@pytest.mark.parametrize("name", ["aria_log_control", "ibdata1"])
+def test_over_nfs_a_start_waits_for_the_locks_of_a_node_that_died(over_nfs, datadir, name):
+    holder = subprocess.Popen(["flock", "--exclusive", datadir / name, "sleep", "3"])
+    try:
+        time.sleep(0.5)
+        started = over_nfs.call("start")
+        assert holder.poll() is not None, "the server was started while the file was locked"
+        assert started.returncode == SUCCESS, started.stderr
+        assert over_nfs.does("stop") == SUCCESS
+    finally:
+        holder.kill()
+        holder.wait()
+
+
+def test_over_nfs_a_start_gives_up_on_locks_that_stay_and_says_so(over_nfs, datadir):
+    holder = subprocess.Popen(["flock", "--exclusive", "--no-fork", datadir / "ibdata1", "sleep", "60"])
+    try:
+        time.sleep(0.5)
+        started = over_nfs.call("start", CRM_meta_timeout="2000")
+        assert started.returncode == GENERIC
+        assert "ibdata1 has been locked for 1 s: a server on another node uses it" in started.stderr
+        assert over_nfs.does("monitor") == NOT_RUNNING
+    finally:
+        holder.kill()
+        holder.wait()
+
+
+def test_locks_of_flock_mean_nothing_on_a_disk(resource, datadir):
+    holder = subprocess.Popen(["flock", "--exclusive", "--no-fork", datadir / "ibdata1", "sleep", "60"])
+    try:
+        time.sleep(0.5)
+        assert resource.does("start", CRM_meta_timeout="60000") == SUCCESS
+        assert resource.does("stop") == SUCCESS
+    finally:
+        holder.kill()
+        holder.wait()
+
+
 def test_no_datadir_is_an_error_and_none_is_made(resource):
     empty = resource.folder / "empty"
     empty.mkdir()

@@ -32,8 +32,11 @@ FOLDERS = (
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="name spaces and owners of files need root")
 
 
-# Every pillar on one system, and the fullest on all others.
-PLACES = [(pillar, "debian12") for pillar in PILLARS] + [("ipv6", system) for system in SYSTEMS if system != "debian12"]
+OTHER_STORAGE = ("iscsi", "fc-lvm", "nfs")
+ON_DRBD = [pillar for pillar in PILLARS if pillar not in OTHER_STORAGE]
+# Every pillar on one system, and on all others the fullest one and each other kind of storage.
+PLACES = [(pillar, "debian12") for pillar in PILLARS]
+PLACES += [(pillar, system) for system in SYSTEMS if system != "debian12" for pillar in ("ipv6", *OTHER_STORAGE)]
 
 
 @pytest.mark.parametrize(("pillar", "system"), PLACES)
@@ -46,9 +49,13 @@ def test_the_highstate_renders_without_a_secret_in_it(node, pillar, system):
         assert re.fullmatch(r"hamysql-[a-z][a-z0-9.-]+", chunk["__id__"])
 
 
-@pytest.mark.parametrize("folder", FOLDERS)
-def test_each_folder_can_be_applied_alone_and_installs_before_it_configures(node, folder):
-    chunks = node("ipv6").low(f"hamysql.{folder}")
+@pytest.mark.parametrize(
+    ("pillar", "folder"),
+    [("ipv6", folder) for folder in FOLDERS]
+    + [("iscsi", "storage.shared.iscsi"), ("fc-lvm", "storage.shared"), ("nfs", "storage.nfs")],
+)
+def test_each_folder_can_be_applied_alone_and_installs_before_it_configures(node, pillar, folder):
+    chunks = node(pillar).low(f"hamysql.{folder}")
     assert chunks
     names = [chunk["__id__"] for chunk in chunks]
     installed = names.index("hamysql-package-installed") if "hamysql-package-installed" in names else -1
@@ -251,6 +258,73 @@ def test_a_changed_secret_is_put_right_without_being_shown(laid, name, state):
     assert files.read(name) == before
 
 
+ORDER = "/etc/systemd/system/resource-agents-deps.target.d/hamysql-storage.conf"
+
+
+@pytest.mark.parametrize(
+    ("pillar", "units"),
+    [
+        ("iscsi", "open-iscsi.service"),
+        ("fc-lvm", "blk-availability.service multipathd.service"),
+        ("nfs", "network-online.target"),
+    ],
+)
+def test_what_the_data_lies_on_runs_for_as_long_as_pacemaker_does(laid, pillar, units):
+    text = laid(pillar).read(ORDER)
+    assert f"\n[Unit]\nAfter={units}\nWants={units}\n" in text
+
+
+def test_with_drbd_there_is_nothing_of_other_storage_and_the_other_way_round(node, laid):
+    assert not laid("ipv6").path(ORDER).exists()
+    for pillar in OTHER_STORAGE:
+        assert not laid(pillar).path("/etc/drbd.d").exists()
+        assert not [
+            chunk for chunk in node(pillar).low() if "drbd" in chunk["__id__"] and "masked" not in chunk["__id__"]
+        ]
+        packages = next(chunk["pkgs"] for chunk in node(pillar).low() if chunk["__id__"] == "hamysql-package-installed")
+        assert "drbd-utils" not in packages
+        assert "--dport 7788" not in json.dumps(node(pillar).call("hamysql.settings")["firewall"])
+    assert not {"open-iscsi", "lvm2", "nfs-common"} & {
+        package for chunk in node("ipv6").low() for package in chunk.get("pkgs", ()) if isinstance(package, str)
+    }
+
+
+def test_a_highstate_never_mounts_activates_or_formats(node):
+    for pillar in OTHER_STORAGE:
+        states = {chunk["state"] for chunk in node(pillar).low()}
+        assert states <= {
+            "file",
+            "service",
+            "hamysql_package",
+            "hamysql_change",
+            "hamysql_firewall",
+            "hamysql_iscsi",
+            "test",
+        }
+
+
+def test_the_initiator_has_its_name_before_its_daemon_is_installed(node, laid):
+    assert (
+        laid("iscsi").read("/etc/iscsi/initiatorname.iscsi").endswith("\nInitiatorName=iqn.2026-01.org.example:db1\n")
+    )
+    chunks = {chunk["__id__"]: chunk for chunk in node("iscsi").low()}
+    first = chunks["hamysql-storage-iscsi-initiator-name-managed"]
+    # Salt 3006 has turned it round by now.
+    turned = {"file": first["__id__"]} in chunks["hamysql-package-installed"]["require"]
+    assert turned or {"hamysql_package": "hamysql-package-installed"} in first["require_in"]
+    assert {"hamysql_package": "hamysql-package-installed"} in chunks["hamysql-storage-iscsi-logged-in"]["require"]
+    assert "hamysql-storage-iscsi-logged-in" not in [chunk["__id__"] for chunk in node("fc-lvm").low()]
+
+
+def test_a_volume_group_belongs_to_the_node_and_a_path_has_its_key(node, laid):
+    assert '\n\tsystem_id_source = "uname"\n' in laid("fc-lvm").read("/etc/lvm/lvmlocal.conf")
+    reserved = node("fc-lvm").call("hamysql.settings")["fencing"]["reservations"]
+    assert f"\treservation_key 0x{reserved['keys']['db1']}\n" in laid("fc-lvm").read(
+        "/etc/multipath/conf.d/hamysql.conf"
+    )
+    assert f"db1:{reserved['keys']['db1']};" in reserved["options"]["pcmk_host_map"]
+
+
 def test_units_of_the_distribution_are_masked(laid):
     for unit in ("mariadb", "mysql", "drbd"):
         assert os.readlink(laid("minimal").path(f"/etc/systemd/system/{unit}.service")) == "/dev/null"
@@ -292,7 +366,7 @@ def on_node(pillar: str) -> list[str]:
 
 
 @pytest.mark.parametrize(("program", "kernel"), [("drbdadm", "9"), ("/lib/drbd/drbdadm-84", "8.4")])
-@pytest.mark.parametrize("pillar", PILLARS)
+@pytest.mark.parametrize("pillar", ON_DRBD)
 @needs_root
 @pytest.mark.skipif(not shutil.which("drbdadm"), reason="drbd-utils is not installed on this machine")
 def test_drbd_itself_reads_its_files_with_the_syntax_of_8_4_and_9(node, laid, pillar, program, kernel, tmp_path):
@@ -365,7 +439,11 @@ def test_settings_are_the_configuration_without_its_secrets(node):
     for pillar in PILLARS:
         shown = node(pillar).call("hamysql.settings")
         assert "canary" not in json.dumps(shown)
-        assert shown["storage"]["drbd"]["shared_secret"] == "**********"
+        place = {"iscsi": ("shared", "iscsi", "password")}.get(pillar, ("drbd", "shared_secret"))
+        value = shown["storage"]
+        for key in place:
+            value = value[key]
+        assert value == (None if pillar in ("fc-lvm", "nfs") else "**********")
     assert node("ipv6").call("hamysql.config")["corosync"]["authkey"].startswith("canary")
 
 

@@ -30,6 +30,12 @@ def put(pillar: Any, path: str, value: Any) -> Any:
     return pillar
 
 
+def changed(pillar: Any, path: str, value: Any) -> Any:
+    """The whole pillar, with something set or removed."""
+    put(pillar, path, value)
+    return pillar
+
+
 def problems(resolve: Any, given: Any, **options: str) -> dict[str, tuple[str, str]]:
     with pytest.raises(ConfigError) as caught:
         resolve(given, **options)
@@ -46,6 +52,89 @@ def test_self_and_peer_are_found_by_minion_id(resolve, pillar):
     found = resolve(pillar("article"), minion_id="db2.example.org", nodename="db2")
     assert (found["self"], found["peer"]) == ("db2", "db1")
     assert [node["id"] for node in found["cluster"]["nodes"].values()] == [1, 2]
+
+
+OPT_OUT = "hamysql:fencing:i_accept_data_loss_without_fencing"
+SHARED, ISCSI, NFS = "hamysql:storage:shared", "hamysql:storage:shared:iscsi", "hamysql:storage:nfs"
+
+
+@pytest.mark.parametrize(
+    ("base", "path", "value", "where", "what"),
+    [
+        ("iscsi", "storage:shared:device", REMOVE, f"{SHARED}:device", "/dev/disk/by-id"),
+        ("iscsi", "storage:shared:device", "/dev/sdb", f"{SHARED}:device", "another disk on the other node"),
+        ("iscsi", "storage:shared:device", "/dev/mapper/control", f"{SHARED}:device", "/dev/mapper"),
+        ("iscsi", "storage:shared:wipe", "/dev/sdb", f"{SHARED}:wipe", "/dev/disk/by-id"),
+        ("iscsi", "storage:shared:reservations", "mpath", f"{SHARED}:device", "below /dev/mapper"),
+        ("iscsi", "storage:shared:lvm", {"size": "10G"}, f"{SHARED}:lvm:volume_group", "the volume group's name"),
+        ("iscsi", "storage:shared:lvm", {"volume_group": "-x"}, f"{SHARED}:lvm:volume_group", "letters"),
+        ("iscsi", "storage:shared:iscsi:portal", REMOVE, f"{ISCSI}:portal", "address"),
+        ("iscsi", "storage:shared:iscsi:portal", "san.example.org", f"{ISCSI}:portal", "192.0.2.40:3260"),
+        ("iscsi", "storage:shared:iscsi:portal", "192.0.2.40:99999", f"{ISCSI}:portal", "192.0.2.40:3260"),
+        ("iscsi", "storage:shared:iscsi:target", REMOVE, f"{ISCSI}:target", "target's name"),
+        ("iscsi", "storage:shared:iscsi:target", "galaxy", f"{ISCSI}:target", "iqn."),
+        ("iscsi", "storage:shared:iscsi:username", REMOVE, f"{ISCSI}:username", "CHAP user"),
+        ("iscsi", "storage:shared:iscsi:password", REMOVE, f"{ISCSI}:password", "openssl rand -hex 8"),
+        ("iscsi", "storage:shared:iscsi:password", "short", f"{ISCSI}:password", "12 to 255"),
+        ("iscsi", "storage:shared:iscsi:password", "with blanks in it", f"{ISCSI}:password", "without blanks"),
+        ("iscsi", "storage:shared:iscsi:initiators", {"db1": "iqn.2026-01.a:x"}, f"{ISCSI}:initiators:db2", "each node"),
+        ("iscsi", "storage:shared:iscsi:initiators:db2", "iqn.2026-01.org.example:db1", f"{ISCSI}:initiators", "its own"),
+        ("iscsi", "storage:shared:iscsi:initiators:db9", "iqn.2026-01.org.example:x", f"{ISCSI}:initiators:db9", "db1, db2"),
+        ("iscsi", "storage:shared:iscsi:replacement_timeout", 100, f"{ISCSI}:replacement_timeout", "30 s less"),
+        ("iscsi", "cluster:nodes:db1:disk", "/dev/sdb", "hamysql:cluster:nodes:db1:disk", "no node has its own disk"),
+        ("iscsi", "fencing", {"i_accept_data_loss_without_fencing": True}, OPT_OUT, "is destroyed"),
+        ("iscsi", "fencing:sbd", {"device": "/dev/disk/by-id/wwn-0x60014051234567890abcdef012345678"},
+         "hamysql:fencing:sbd:device", "a disk of its own"),
+        ("fc-lvm", "storage:shared:reservations", "none", "hamysql:fencing:devices", "a device for each node"),
+        ("nfs", "storage:nfs:server", REMOVE, f"{NFS}:server", "address or name"),
+        ("nfs", "storage:nfs:server", "a b", f"{NFS}:server", "a host's name"),
+        ("nfs", "storage:nfs:export", REMOVE, f"{NFS}:export", "the path"),
+        ("nfs", "storage:nfs:export", "srv", f"{NFS}:export", "/srv/galaxy-db"),
+        ("nfs", "storage:nfs:version", 3, f"{NFS}:version", "4.1"),
+        ("nfs", "storage:nfs:options", "soft,timeo=600", f"{NFS}:options", "'hard'"),
+        ("nfs", "storage:nfs:options", "hard,vers=3", f"{NFS}:options", f"{NFS}:version"),
+        ("nfs", "storage:nfs:options", "hard,nolock", f"{NFS}:options", "locks"),
+        ("nfs", "fencing", {"i_accept_data_loss_without_fencing": True}, OPT_OUT, "InnoDB"),
+    ],
+)  # fmt: skip
+def test_a_wrong_pillar_of_other_storage_names_the_path(resolve, pillar, base, path, value, where, what):
+    found = problems(resolve, changed(pillar(base), path, value))
+    assert what in found[where][1]
+    assert "canary" not in str(found)
+
+
+def test_a_lun_without_any_fencing_is_refused_with_the_reason(resolve, pillar):
+    given = changed(pillar("fc-lvm"), "storage:shared:reservations", "none")
+    found = problems(resolve, changed(given, "fencing", {"i_accept_data_loss_without_fencing": True}))
+    assert "is destroyed" in found[OPT_OUT][1]
+
+
+def test_other_storage_needs_nothing_of_drbd(resolve, pillar):
+    for name in ("iscsi", "fc-lvm", "nfs"):
+        found = resolve(pillar(name))
+        assert found["storage"]["drbd"]["resource_sections"] == {}
+        assert not [package for package in found["package"]["names"] if "drbd" in package]
+
+
+def test_a_portal_has_a_port_and_a_server_may_be_an_address_of_ipv6(resolve, pillar):
+    given = changed(pillar("iscsi"), "storage:shared:iscsi:portal", "192.0.2.40")
+    assert resolve(given)["storage"]["shared"]["iscsi"]["portal"] == "192.0.2.40:3260"
+    given = changed(pillar("nfs"), "storage:nfs:server", "2001:db8::50")
+    assert resolve(given)["storage"]["filesystem"]["device"] == "[2001:db8::50]:/srv/galaxy-db/mysql"
+    given = changed(given, "storage:nfs:export", "/")
+    assert resolve(given)["storage"]["filesystem"]["device"] == "[2001:db8::50]:/mysql"
+
+
+def test_ext4_is_protected_against_a_second_mount_where_it_can_have_one(resolve, pillar):
+    assert resolve(pillar("iscsi"))["storage"]["filesystem"]["mkfs_options"] == ["-O", "mmp"]
+    given = changed(pillar("minimal"), "storage:filesystem", {"type": "ext4"})
+    assert resolve(given)["storage"]["filesystem"]["mkfs_options"] == []
+
+
+def test_the_pillar_wins_over_what_a_backend_brings(resolve, pillar):
+    given = changed(pillar("nfs"), "pacemaker", {"operations": {"p_fs_mysql": {"stop": {"timeout": "99s"}}}})
+    operations = resolve(given)["pacemaker"]["operations"]["p_fs_mysql"]
+    assert (operations["stop"], operations["start"]) == ({"timeout": "99s"}, {"timeout": "180s"})
 
 
 def test_a_node_may_have_a_disk_of_its_own(resolve, pillar):
@@ -188,7 +277,7 @@ WRONG = [
     ("corosync:mcastaddr", "239.1.1.1", "hamysql:corosync:mcastaddr", "transport udp"),
     ("corosync:options", {"totem": {"token": 1}}, "hamysql:corosync:options:totem:token", "not to be set"),
     ("corosync:options", {"totem": {"a": "b\nc"}}, "hamysql:corosync:options:totem:a", "control"),
-    ("storage:backend", "nfs", "hamysql:storage:backend", "not supported"),
+    ("storage:backend", "ceph", "hamysql:storage:backend", "'drbd', 'shared' or 'nfs'"),
     ("storage:drbd:disk", REMOVE, "hamysql:storage:drbd:disk", "/dev/sdb"),
     ("storage:drbd:disk", "/dev/../etc", "hamysql:storage:drbd:disk", "/dev"),
     ("storage:drbd:disk", "/dev/drbd1", "hamysql:storage:drbd:disk", "below DRBD"),

@@ -126,7 +126,9 @@ def test_a_verb_of_fencing_does_not_tell_it(verb):
     module = load("_modules/hamysql_fencing.py", "fencing_that_fails")
     module.run = spoilt(lambda argv, **how: None)
     module.__salt__ = {
-        "hamysql.config": lambda: {"storage": {"drbd": {"resource": "mysql", "shared_secret": SECRET}}},
+        "hamysql.config": lambda: {
+            "storage": {"backend": "drbd", "drbd": {"resource": "mysql", "shared_secret": SECRET}}
+        },
         "hamysql_drbd.kernel": lambda: "9",
         "hamysql_drbd.status": lambda: {"role": "Secondary"},
     }

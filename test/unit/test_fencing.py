@@ -113,6 +113,39 @@ def test_there_are_nine_levels(resolve, pillar, given, sbd):
     assert "up to 9" in found["hamysql:fencing:devices:db2"][1]
 
 
+@pytest.mark.parametrize(
+    ("favoured", "delay", "seconds"), [("db1", 7, 60 + 7 + 60 + 7), ("db2", 0, 60 + 60), ("active", 7, 60 + 60 + 7)]
+)
+def test_reservations_are_counted_as_the_last_level_of_each_node_with_its_own_delay(
+    resolve, pillar, favoured, delay, seconds
+):
+    given = pillar("iscsi")
+    given["fencing"].update(favoured=favoured, delay=delay)
+    config = resolve(given)
+    assert config["pacemaker"]["properties"]["stonith-timeout"] == f"{seconds + fencing.MARGIN}s"
+    reserved = config["fencing"]["reservations"]["options"]
+    assert [reserved[f"pcmk_{action}_timeout"] for action in ("reboot", "off", "on")] == ["60s"] * 3
+
+
+@pytest.mark.parametrize(("level", "sbd", "last"), [(None, False, 2), (8, False, 9), (None, True, 3)])
+def test_reservations_get_the_next_level_after_all_others(resolve, pillar, level, sbd, last):
+    given = pillar("iscsi")
+    if level:
+        given["fencing"]["devices"]["db1"][0]["level"] = level
+    given["fencing"]["sbd"] = {"device": "/dev/disk/by-id/scsi-pills"} if sbd else {}
+    found = resolve(given)["fencing"]["levels"]["db1"]
+    assert found[-1] == {"level": last, "devices": ["p_fence_scsi"]}
+    assert len(found) == (3 if sbd else 2)
+
+
+@pytest.mark.parametrize(("level", "sbd"), [(9, False), (8, True)])
+def test_reservations_need_one_of_the_nine_levels(resolve, pillar, level, sbd):
+    given = pillar("iscsi")
+    given["fencing"]["devices"]["db1"][0]["level"] = level
+    given["fencing"]["sbd"] = {"device": "/dev/disk/by-id/scsi-pills"} if sbd else {}
+    assert list(problems(resolve, given)) == ["hamysql:fencing:devices:db1"]
+
+
 def test_a_node_is_told_the_secrets_of_the_other_ones_devices_only(resolve, pillar):
     files = resolve(pillar("fenced"))["fencing"]["secret_files"]
     (file,) = files

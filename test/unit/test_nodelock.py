@@ -9,6 +9,7 @@ import sys
 import time
 
 import pytest
+from shared_world import Lun, Nas
 from storage_world import World
 from test_storage_converges import assert_done, deployed
 
@@ -220,4 +221,85 @@ def test_a_database_that_is_not_on_the_replicated_device_is_not_recorded(install
     assert (node.latch.stage, node.mounted) == (Stage.FILESYSTEM, False)
     node.source, world._mariadb_install_db = "/dev/drbd0", original
     assert_done(deployed(world))
+    assert world.serve()
+
+
+# --- a LUN, an export
+
+SHARED = {
+    Lun: ("claim", "make_filesystem", "initialise_datadir", "seal"),
+    Nas: ("claim", "initialise_datadir", "seal"),
+}
+OF_ALL = {
+    Lun: {"make_volume": {}, "wipe": {"found": []}, "adopt": {"uuid": "1"}},
+    Nas: {"look": {}, "adopt": {"uuid": "1"}},
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "verb", "program"),
+    [
+        (Lun, "make_filesystem", "_mkfs"),
+        (Lun, "initialise_datadir", "_mariadb_install_db"),
+        (Nas, "claim", "_mount"),
+        (Nas, "initialise_datadir", "_mariadb_install_db"),
+    ],
+)
+def test_nothing_is_done_to_shared_storage_while_a_verb_is_at_work(tmp_path, kind, verb, program):
+    world = kind(tmp_path)
+    for step in SHARED[kind][: SHARED[kind].index(verb)]:
+        assert world.perform("db1", step) is True
+    calls = []
+
+    def again():
+        for other, arguments in {**{key: {} for key in SHARED[kind]}, **OF_ALL[kind]}.items():
+            with pytest.raises(Refused, match=f"still at work on this node's storage .{verb}"):
+                world.perform("db1", other, **arguments)
+            calls.append(other)
+
+    during(world, program, again)
+    assert world.perform("db1", verb) is True
+    assert len(calls) == len(SHARED[kind]) + len(OF_ALL[kind])
+
+
+def test_a_survey_does_not_take_the_export_away_from_a_verb(tmp_path):
+    world = Nas(tmp_path)
+    assert world.perform("db1", "claim") is True
+    seen = during(world, "_mariadb_install_db", lambda: world.perform("db1", "survey")["view"]["error"])
+    assert world.perform("db1", "initialise_datadir") is True
+    assert "still at work" in seen[0]
+
+
+def moved(world, node):
+    world.source = "/dev/sdc1"
+
+
+def gone(world, node):
+    node.mounted = False
+
+
+@pytest.mark.parametrize("happens", [moved, gone, lambda world, node: None])
+def test_a_database_that_is_not_on_the_lun_is_not_recorded(tmp_path, happens):
+    world = Lun(tmp_path)
+    original = world._mariadb_install_db
+    world._mariadb_install_db = lambda node, argv: happens(world, node) or Result(0, "")
+    returned = world.deploy()
+    assert returned["result"] is False
+    assert f"{world.lun} holds no database" in returned["comment"]
+    assert (world.nodes["db1"].latch.stage, world.nodes["db1"].mounted) == (Stage.FILESYSTEM, False)
+    world.source, world._mariadb_install_db = str(world.lun), original
+    assert world.deploy()["result"] is True
+    assert world.serve()
+
+
+def test_a_database_that_is_not_on_the_export_is_not_recorded(tmp_path):
+    world = Nas(tmp_path)
+    original = world._mariadb_install_db
+    world._mariadb_install_db = lambda node, argv: Result(0, "")
+    returned = world.deploy()
+    assert returned["result"] is False
+    assert "192.0.2.50:/srv/galaxy-db holds no database" in returned["comment"]
+    assert world.nodes["db1"].latch.stage == Stage.CLAIMED
+    world._mariadb_install_db = original
+    assert world.deploy()["result"] is True
     assert world.serve()

@@ -39,6 +39,7 @@ def survey(name):
         "facts": {
             "nodename": name, "system": {"name": "Debian", "release": "12"}, "clock": [0.0, 0.0], "interfaces": links,
             "drbd": {"version": "", "loadable": True}, "packages": {}, "unreachable": [], "absent": [], "vip_owner": "",
+            "storage": {"reached": {}, "initiator": ""},
         },
     }  # fmt: skip
 

@@ -35,6 +35,7 @@ def survey(name):
             "packages": dict(OPERATING),
             "unreachable": [],
             "absent": [],
+            "storage": {"reached": {}, "initiator": ""},
             "vip_owner": "",
         },
     }
@@ -71,6 +72,44 @@ def test_a_machine_with_another_name_is_told_by_its_key(site):
         "db2: found 'db2.example.org' as `uname -n`, expected the node's key 'db2', by which corosync, pacemaker and DRBD "
         "know it (hamysql:cluster:nodes:db2)"
     )
+
+
+def on(site, backend, **facts):
+    """The same machines with other storage, whose module DRBD is missing on purpose."""
+    for seen in site.values():
+        seen["settings"]["storage"]["backend"] = backend
+        seen["facts"]["drbd"] = {"version": "", "loadable": False}
+        seen["facts"]["storage"] = copy.deepcopy({"reached": {}, "initiator": "", **facts})
+    return site
+
+
+@pytest.mark.parametrize("backend", ["shared", "nfs"])
+def test_other_storage_needs_no_module_of_drbd(site, backend):
+    assert texts(on(site, backend)) == []
+    assert len(texts(on(site, "drbd"))) == 2
+
+
+@pytest.mark.parametrize(("backend", "key"), [("shared", "shared:iscsi:portal"), ("nfs", "nfs:server")])
+def test_a_server_that_does_not_answer_is_told_and_refuses_only_what_is_new(site, backend, key):
+    on(site, backend, reached={"192.0.2.40:3260": True})
+    assert texts(site) == []
+    site["db2"]["facts"]["storage"]["reached"]["192.0.2.40:3260"] = False
+    assert texts(site) == [
+        f"db2: found no answer from 192.0.2.40:3260, expected one: it has the data (hamysql:storage:{key})"
+    ]
+    (finding,) = preflight.judge(settle(site), WINDOW)
+    assert not finding.refuses
+
+
+def test_two_nodes_with_the_same_initiator_name_are_refused(site):
+    on(site, "shared", initiator="iqn.1993-08.org.debian:01:f00d")
+    (finding,) = preflight.judge(settle(site), WINDOW)
+    assert finding.refuses, "the target would end the session of the node that serves"
+    assert str(finding).startswith(
+        "db2: found the iSCSI initiator name iqn.1993-08.org.debian:01:f00d, expected another one"
+    )
+    site["db2"]["facts"]["storage"]["initiator"] = "iqn.1993-08.org.debian:01:beef"
+    assert texts(site) == []
 
 
 def test_an_address_that_the_node_has_not(site):

@@ -32,6 +32,11 @@ def user(name="app", host="%", **more):
         ({"mysql": {"users": [user()], "passwords": {"app@%": "x"}}}, BOTH),
         ({"mysql": {"users": ["app", user("a'b"), {}]}, "corosync": 5, "storage": {"drbd": ["x"]}}, BOTH),
         ({"mysql": {"users": 5, "passwords": []}}, BOTH),
+        ({"storage": {"backend": "nfs"}}, BOTH[:1]),
+        ({"storage": {"backend": "shared", "shared": {"iscsi": {"portal": "192.0.2.40"}}}}, BOTH[:1]),
+        ({"storage": {"backend": "shared", "shared": {"iscsi": {"username": "a"}}}}, [BOTH[0], secretfile.CHAP]),
+        ({"storage": {"backend": "shared", "shared": {"iscsi": {"username": "a", "password": "x"}}}}, BOTH[:1]),
+        ({"storage": {"backend": "shared", "shared": ["x"]}}, BOTH[:1]),
     ],
 )  # fmt: skip
 def test_what_a_pillar_lacks(pillar, paths):
@@ -41,6 +46,15 @@ def test_what_a_pillar_lacks(pillar, paths):
 @pytest.mark.parametrize("name", PILLARS)
 def test_a_complete_pillar_lacks_nothing(pillar, name):
     assert secretfile.missing(pillar(name)) == []
+
+
+def test_a_chap_password_is_one_that_every_array_takes(pillar, resolve):
+    given = pillar("iscsi")
+    del given["storage"]["shared"]["iscsi"]["password"]
+    values = secretfile.make(secretfile.missing(given))
+    assert [len(value) for value in values.values()] == [16]
+    found = resolve(merge(given, yaml.safe_load(secretfile.text(values))["hamysql"]))
+    assert found["storage"]["shared"]["iscsi"]["password"] == values[secretfile.CHAP]
 
 
 def test_the_file_makes_a_pillar_without_secrets_whole(pillar, resolve):

@@ -242,6 +242,7 @@ def test_a_node_without_a_replica_is_not_sealed(world):
 
 def test_the_survey_of_a_bare_node(world):
     assert world.perform("db1", "survey") == {
+        "backend": "drbd",
         "disk": "/dev/sdb",
         "size": 512 * 2**20,
         "signatures": [],

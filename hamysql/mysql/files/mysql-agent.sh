@@ -128,6 +128,7 @@ start() {
 				fail $OCF_ERR_GENERIC "$folder: could not be made"
 		done
 		rm -f "$socket" "$hung_file"
+		wait_for_locks
 		# The server writes this file only after its crash recovery. A stop in the middle of that, when the start has timed out, has
 		# to find the process; the account, because the server cannot write over root's file.
 		{ : >"$pid_file" && chown "$user:$group" "$pid_file"; } || fail $OCF_ERR_GENERIC "$pid_file: could not be written"
@@ -145,6 +146,16 @@ start() {
 		sleep $POLL
 	done
 	return $OCF_SUCCESS
+}
+
+# An NFS server keeps the locks of a node that has died for its lease time, 90 s by default, and MariaDB gives up after 30 s. There a
+# lock of flock is one of the same kind (flock(2), "NFS details"), and is had as soon as those have gone.
+wait_for_locks() {
+	case $(stat --file-system --format=%T "$datadir") in nfs*) ;; *) return 0 ;; esac
+	for file in "$datadir/aria_log_control" "$datadir/ibdata1"; do
+		[ ! -f "$file" ] || flock --exclusive --wait $((timeout / 2)) "$file" true ||
+			fail $OCF_ERR_GENERIC "$file has been locked for $((timeout / 2)) s: a server on another node uses it, or one that died did"
+	done
 }
 
 zombie() {

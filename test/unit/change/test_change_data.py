@@ -90,6 +90,15 @@ def test_another_name_of_the_latch_s_own_disk_is_not_another_disk():
     assert both == [("hamysql:storage:drbd:resource", "mysql", "other")]
 
 
+def test_a_lun_is_told_by_its_name_since_a_copy_of_it_has_the_same_uuids():
+    def on_a_lun(given):
+        given["storage"] = {"backend": "shared", "shared": {"device": "/dev/disk/by-id/wwn-0x2"}}
+
+    known = Latch("galaxy-db", "mysql", "/dev/disk/by-id/wwn-0x1", Stage.INITIALISED, "F00D", backend="shared")
+    expected = [("hamysql:storage:shared:device", "/dev/disk/by-id/wwn-0x1", "/dev/disk/by-id/wwn-0x2")]
+    assert found(on_a_lun, cib=None, latches=[known], uuid="F00D") == expected
+
+
 def test_a_latch_that_has_recorded_no_metadata_is_about_no_other_disk():
     claimed = Latch("galaxy-db", "mysql", "/dev/ubdb", Stage.CLAIMED)
     change = [lambda given: given["storage"]["drbd"].update(disk="/dev/sdx")]

@@ -6,6 +6,7 @@ import copy
 import re
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,12 @@ CASES = [
     ("storage:drbd:link", 1, REFUSED),
     ("storage:drbd:port", 7799, REFUSED),
     ("storage:filesystem:type", "ext4", REFUSED),
+    ("storage:backend", "nfs", REFUSED),
+    ("storage:nfs:export", "/srv/other", REFUSED),
+    ("storage:nfs:server", "192.0.2.99", REFUSED),
+    ("storage:shared:device", "/dev/disk/by-id/other", REFUSED),
+    ("storage:shared:lvm:volume_group", "other", REFUSED),
+    ("storage:shared:lvm:logical_volume", "other", REFUSED),
     ("mysql:datadir", "/srv/mysql", REFUSED),
     ("mysql:port", 3307, RESTART),
     ("mysql:error_log", "/var/log/mysql/other.log", RESTART),
@@ -82,8 +89,14 @@ OTHERS = {
     ),
     "once, when the file system is made": ("storage:filesystem:mkfs_options",),
     "once, when a disk becomes a replica": ("storage:drbd:initial_sync", "storage:drbd:wipe"),
+    "once, when a LUN is claimed": ("storage:shared:wipe", "storage:shared:lvm:size"),
+    "the iSCSI record, in a highstate; the session keeps running": (
+        *("storage:shared:iscsi:portal", "storage:shared:iscsi:target", "storage:shared:iscsi:initiators"),
+        *("storage:shared:iscsi:username", "storage:shared:iscsi:password", "storage:shared:iscsi:replacement_timeout"),
+    ),
+    "the mount, by pacemaker": ("storage:nfs:version", "storage:nfs:options"),
     "the cluster's configuration, by pacemaker": (
-        *("vip", "fencing", "pacemaker", "storage:filesystem:options"),
+        *("vip", "fencing", "pacemaker", "storage:filesystem:options", "storage:shared:reservations"),
         *(
             "mysql:socket",
             "mysql:pid_file",
@@ -100,7 +113,7 @@ OTHERS = {
     "the node, in a highstate": ("repo", "package", "firewall", "mysql:log_group", "mysql:config_fragment"),
     "the database, by SQL": ("mysql:databases", "mysql:users", "mysql:passwords"),
     "no service": ("cluster:nodes:*:minion_id", "mysql:install_db"),
-    "no other value yet": ("storage:backend", "mysql:flavor"),
+    "no other value yet": ("mysql:flavor",),
 }
 
 
@@ -114,15 +127,29 @@ def leaves(node: schema.Node, path: str = "") -> Iterator[str]:
         yield path
 
 
+LUN = "/dev/disk/by-id/wwn-0x1"
+OTHER_STORAGE = {
+    "shared": {"device": LUN, "lvm": {"volume_group": "galaxy"}},
+    "nfs": {"server": "192.0.2.50", "export": "/srv/galaxy-db"},
+}
+
+
+def backend(path):
+    return next((name for name in OTHER_STORAGE if path.startswith(f"storage:{name}")), "drbd")
+
+
 def resolved(path: str = "", value: object = None):
     given = load(ROOT / "lab" / "pillar.sls")["hamysql"]
     given["corosync"]["token"] = 3000  # of the recorded daemon
+    given["storage"].update(copy.deepcopy(OTHER_STORAGE))
+    given["storage"]["backend"] = backend(path)
     if path:
         *above, last = path.split(":")
         place = given
         for key in above:
             place = place.setdefault(key, {})
-        place[last] = {**copy.deepcopy(place.get(last, {})), **value} if isinstance(value, dict) else value
+        if value is not None:
+            place[last] = {**copy.deepcopy(place.get(last, {})), **value} if isinstance(value, dict) else value
         if path == "mysql:config":
             place[last]["mysqld"] = {
                 **load(ROOT / "lab" / "pillar.sls")["hamysql"]["mysql"]["config"]["mysqld"],
@@ -131,7 +158,12 @@ def resolved(path: str = "", value: object = None):
     return config.resolve(config.layered(parameters(), given), minion_id="db1", nodename="db1")
 
 
-CIB = f"<cib>{ET.tostring(cib_desired.desired(resolved()), 'unicode')}</cib>"
+def cib(path):
+    """The configuration of a running cluster that has the storage which a key is about."""
+    given = {"drbd": resolved(), "shared": resolved("storage:shared"), "nfs": resolved("storage:nfs")}[backend(path)]
+    return f"<cib>{ET.tostring(cib_desired.desired(given), 'unicode')}</cib>"
+
+
 STARTED_WITH = change_mysql.wanted(resolved()["mysql"])
 
 
@@ -145,18 +177,19 @@ def test_every_key_has_a_class(path):
 def test_the_class_of_a_key_is_found_from_what_runs(path, value, kind):
     site = resolved(path, value)
     want = change_mysql.wanted(site["mysql"])
+    latch = LATCH if backend(path) == "drbd" else replace(LATCH, backend=backend(path), disk=LUN)
     found = change.distinct(
         [
-            *change_data.pending(site, CIB, [LATCH]),
+            *change_data.pending(site, cib(path), [latch]),
             *change_corosync.pending(site, RUNNING, False),
             *change_sbd.pending(site, None),
-            *change_drbd.pending(site, SHOWN, SHOWN, ()),
+            *(change_drbd.pending(site, SHOWN, SHOWN, ()) if backend(path) == "drbd" else ()),
             *change_mysql.pending(site["mysql"], STARTED_WITH, want, {"max_connections": SETTABLE}),
         ]
     )
     assert {item.kind for item in found} == {kind}
     named = [item.path for item in found]
-    stated = path if path != "cluster:nodes:db1:disk" else "storage:drbd:disk"
+    stated = {"cluster:nodes:db1:disk": "storage:drbd:disk", "storage:nfs:server": "storage:nfs:export"}.get(path, path)
     assert any(name.startswith(f"hamysql:{stated}") for name in named), named
 
 

@@ -1,0 +1,40 @@
+# A LUN that both nodes see (pillar hamysql:storage:shared): the iSCSI session, LVM's system id, multipath's key. Nothing is mounted,
+# activated or formatted here: the first data is the orchestration's work, everything else the cluster's.
+{%- from "hamysql/map.jinja" import hamysql with context %}
+
+include:
+  - hamysql.package
+  - hamysql.storage.units
+{%- if hamysql.storage.shared.iscsi %}
+  - hamysql.storage.shared.iscsi
+{%- endif %}
+{%- if hamysql.storage.shared.lvm %}
+
+# With it a volume group belongs to the node that serves, and LVM on the other one leaves it alone (lvmsystemid(7)).
+hamysql-storage-lvm-system-id-managed:
+  file.managed:
+    - name: /etc/lvm/lvmlocal.conf
+    - source: salt://hamysql/storage/shared/files/lvmlocal.conf.jinja
+    - template: jinja
+    - user: root
+    - group: root
+    - mode: '0644'
+    - makedirs: True
+    - require:
+      - hamysql_package: hamysql-package-installed
+{%- endif %}
+{%- if hamysql.fencing.reservations and hamysql.storage.shared.reservations == "mpath" %}
+
+# The key with which multipathd registers this node's paths again when they come back; fence_mpath uses the same.
+hamysql-storage-multipath-key-managed:
+  file.managed:
+    - name: /etc/multipath/conf.d/hamysql.conf
+    - source: salt://hamysql/storage/shared/files/multipath.conf.jinja
+    - template: jinja
+    - user: root
+    - group: root
+    - mode: '0644'
+    - makedirs: True
+    - require:
+      - hamysql_package: hamysql-package-installed
+{%- endif %}
