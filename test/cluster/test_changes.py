@@ -35,7 +35,8 @@ def serve(lab: api.Lab, change: Callable[[dict[str, Any]], object]) -> None:
     change(pillar["hamysql"])
     served.unlink()  # it may be a link to the project's own
     served.write_text(yaml.safe_dump(pillar, sort_keys=False))
-    api.salt_json(lab, "*", "saltutil.refresh_pillar", "wait=True")
+    taken = api.salt_json(lab, "*", "saltutil.refresh_pillar", "wait=True", "timeout=90")
+    assert set(taken.values()) == {True}, taken
 
 
 def on_both(lab: api.Lab, command: str) -> dict[str, str]:
