@@ -399,7 +399,7 @@ def _roles(survey):
     if replica:
         state = f"{replica['role']}, {replica['disk']}, {replica['connection']}"
         state += f", synchronised to {replica['done']} %" if replica["done"] is not None else ""
-    return f"{'serves the database' if survey['database'] else 'standby'}; DRBD {state}"
+    return f"{'serves the database' if survey['database'] else 'passive'}; DRBD {state}"
 
 
 def summarised(name, cluster=None):
