@@ -400,7 +400,7 @@ def _serving(deployment):
 
 def _roles(survey):
     """One node's part of the summary: what it does, and the state of its storage."""
-    return f"{'serves the database' if survey['database'] else 'standby'}; {storage.state(survey)}"
+    return f"{'serves the database' if survey['database'] else 'passive'}; {storage.state(survey)}"
 
 
 def summarised(name, cluster=None):

@@ -179,7 +179,7 @@ def consider(evidence: Mapping[str, Any]) -> str:
             f"{name} was serving when it went down. Had it been replaced by {peer} before that, it does not know it."
         )
     else:
-        newest = f"{name} was standby, and connected, when it went down. If {peer} went on alone, it does not know it."
+        newest = f"{name} was passive, and connected, when it went down. If {peer} went on alone, it does not know it."
     return "\n".join(
         [
             f"{name} is about to serve alone, although it has not seen {peer} since it started. Be sure that",

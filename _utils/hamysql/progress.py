@@ -13,7 +13,7 @@ PHASES = {
     "storage": "replicated storage, file system and an empty database",
     "cluster": "corosync and pacemaker",
     "resources": "the cluster's resources, constraints and properties",
-    "changes": "what waits for a restart, the standby first",
+    "changes": "what waits for a restart, the passive node first",
     "service": "the database answers on the virtual IP",
     "accounts": "databases, users and grants",
     "summary": "what runs where",
