@@ -75,6 +75,8 @@ def lab(progress: api.Progress, watched: bool) -> Iterator[api.Lab]:
     os.environ["HAMYSQL_LAB_DIR"] = str(TEST_DIR)
     os.environ["HAMYSQL_LAB_LOG_LEVEL"] = "debug" if watched else "info"
     lab = api.Lab()
+    # An earlier session may have ended with a test's own pillar served.
+    (lab.salt / "pillar" / "lab.sls").unlink(missing_ok=True)
     yield lab
     if not os.environ.get("HAMYSQL_TEST_KEEP"):
         api.down(lab, progress)
