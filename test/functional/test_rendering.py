@@ -297,6 +297,7 @@ def test_a_highstate_never_mounts_activates_or_formats(node):
             "service",
             "hamysql_package",
             "hamysql_change",
+            "hamysql_fencing",
             "hamysql_firewall",
             "hamysql_iscsi",
             "test",
