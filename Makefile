@@ -2,14 +2,17 @@
 VENV := .venv
 BIN := $(VENV)/bin
 LAB := $(BIN)/python -m lab
+# The other Salt that is supported.
+SALT := 3006.26
+FAST = pytest --numprocesses auto --dist loadfile --no-loadscope-reorder test/functional test/unit
 SHELL_FILES = $(shell grep -rlE '^\#!/bin/(ba)?sh' lab .ci test hamysql 2>/dev/null)
 
-.PHONY: demo test test-fast test-long lint down clean
+.PHONY: demo test test-fast test-salt test-long lint down clean
 
 demo: $(VENV)/.installed  ## two real nodes, deployed from bare
 	$(LAB) demo
 
-test: lint test-fast  ## everything; the cluster tests start a lab of their own
+test: lint test-fast test-salt  ## everything; the cluster tests start a lab of their own
 	$(LAB) host
 	$(BIN)/pytest test/cluster
 
@@ -19,7 +22,11 @@ test-long: $(VENV)/.installed  ## what takes too long for `test`: damaged disks,
 
 test-fast: $(VENV)/.installed  ## what needs no lab
 	$(LAB) host --tests
-	$(BIN)/pytest --numprocesses auto --dist loadfile --no-loadscope-reorder test/functional test/unit
+	$(BIN)/$(FAST)
+
+test-salt: $(VENV)/.installed $(VENV)-$(SALT)/.installed  ## the same with another Salt: `make test-salt SALT=3006.26`
+	$(LAB) host --tests
+	$(VENV)-$(SALT)/bin/$(FAST)
 
 lint: $(VENV)/.installed
 	$(LAB) host --tests
@@ -35,8 +42,13 @@ down:  ## end everything that `demo` started; the nodes' disks and the cached im
 	if [ -x $(BIN)/python ]; then $(LAB) down; fi
 
 clean: down
-	rm -rf .lab $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .lab $(VENV) $(VENV)-* .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-$(VENV)/.installed: lab/bootstrap.sh requirements.txt requirements-dev.txt requirements-override.txt
+REQUIREMENTS = lab/bootstrap.sh requirements.txt requirements-dev.txt requirements-override.txt
+
+$(VENV)/.installed: $(REQUIREMENTS)
 	sh lab/bootstrap.sh $(VENV)
+
+$(VENV)-%/.installed: $(REQUIREMENTS)
+	sh lab/bootstrap.sh $(VENV)-$* $*

@@ -1,5 +1,6 @@
 #!/bin/sh
-# Makes the project's virtual environment: bootstrap.sh FOLDER. Everything else is Python and runs in it.
+# Makes the project's virtual environment: bootstrap.sh FOLDER [SALT], with another Salt than requirements.txt names if a version
+# is given. Everything else is Python and runs in it.
 set -eu
 
 venv=$1
@@ -22,6 +23,6 @@ fi
 [ -x "$venv/bin/python" ] || "$python" -m venv "$venv"
 # uv resolves and installs the lot in half of pip's time.
 [ -x "$venv/bin/uv" ] || "$venv/bin/python" -m pip install --quiet --disable-pip-version-check uv
-"$venv/bin/uv" pip install --quiet --python "$venv/bin/python" \
-    --requirement requirements-dev.txt --override requirements-override.txt
+echo "${2:+salt==$2}" | "$venv/bin/uv" pip install --quiet --python "$venv/bin/python" \
+    --requirement requirements-dev.txt --override requirements-override.txt --override -
 touch "$venv/.installed"
