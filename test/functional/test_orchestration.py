@@ -298,17 +298,6 @@ def half(running) -> Iterator[SimpleNamespace]:
     orchestration.wait(30)
 
 
-# --- minions that have never had the formula: this has to be the first test
-
-
-def test_preflight_brings_the_formula_to_minions_that_are_new(site):
-    told = site.run("hamysql.preflight", cluster="galaxy-db")
-    assert [finding for finding in told if "not available" in finding] == []
-    assert [f"{node}: found no address 192.0.2.1{n}" in "".join(told) for n, node in ((1, "db1"), (2, "db2"))] == [
-        True
-    ] * 2
-
-
 # --- which cluster
 
 
@@ -353,6 +342,17 @@ def test_more_than_one_cluster_needs_a_name(site):
         'this master has more than one cluster (galaxy-db, half): name one with pillar=\'{"hamysql_cluster": "NAME"}\''
     )
     assert site.orchestrate(None).assert_stopped_at_once() == sentence
+
+
+# --- minions that have never had the formula: nothing may be synchronised before
+
+
+def test_preflight_brings_the_formula_to_minions_that_are_new(site):
+    told = site.run("hamysql.preflight", cluster="galaxy-db")
+    assert [finding for finding in told if "not available" in finding] == []
+    assert [f"{node}: found no address 192.0.2.1{n}" in "".join(told) for n, node in ((1, "db1"), (2, "db2"))] == [
+        True
+    ] * 2
 
 
 # --- what stops a deployment before anything is touched
