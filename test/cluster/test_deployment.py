@@ -91,7 +91,7 @@ def test_the_cluster_is_the_article_s(deployed):
     shown = api.ssh(deployed.lab, "db1", "crm configure show")
     assert "group g_mysql p_fs_mysql p_mysql" in shown
     assert "colocation c_ip_with_mysql inf: p_ip_mysql g_mysql" in shown
-    assert "order o_ip_before_mysql Mandatory: p_ip_mysql:start p_mysql:start" in shown
+    assert "order o_ip_before_mysql Mandatory: p_ip_mysql p_mysql" in shown
     assert "colocation c_mysql_on_drbd inf: g_mysql ms_drbd_mysql:Promoted" in shown
     assert "order o_drbd_before_mysql Mandatory: ms_drbd_mysql:promote g_mysql:start" in shown
 
