@@ -26,7 +26,8 @@ from hamysql.storage_config import NFS_FOLDER, NFS_MARK
 __virtualname__ = "hamysql_nfs"
 
 RESOURCE = "mysql"  # of the latch
-PLACE = Path("/run/hamysql/export")
+# Not below /run/hamysql, which is root's alone: the database's account makes its first files here.
+PLACE = Path("/run/hamysql-export")
 # A look gives up where the database would wait: nothing is written, and a survey must end.
 LOOK = "ro,soft,timeo=50,retrans=2"
 
@@ -43,7 +44,7 @@ def _site(misnamed=False):
 @contextmanager
 def _export(nfs, options):
     """The export's root, mounted inside the ``with`` block."""
-    PLACE.mkdir(mode=0o700, parents=True, exist_ok=True)
+    PLACE.mkdir(mode=0o755, parents=True, exist_ok=True)
     if datadir.Folder(str(PLACE)).mounted():  # left behind by a run whose minion was killed in the middle
         run(["umount", str(PLACE)])
     run(["mount", "-t", "nfs", "-o", options, nfs["source"], str(PLACE)], timeout=180)
