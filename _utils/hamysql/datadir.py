@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from hamysql.command import Run
-from hamysql.errors import Refused
+from hamysql.errors import CommandFailed, Refused
 
 Values = Mapping[str, Any]
 
@@ -47,7 +47,7 @@ def fill(run: Run, filesystem: Values, mysql: Values, folder: Folder, remake: Ca
     """Mount the new file system, make the empty database in it, and unmount it again.
 
     remake
-        Makes the file system again, where an earlier run did not finish its database.
+        Makes the file system again, where an earlier run did not finish it or its database.
 
     Raises ``Refused`` where something else is mounted on the folder, and where there is no database on the device in the end.
     """
@@ -59,7 +59,12 @@ def fill(run: Run, filesystem: Values, mysql: Values, folder: Folder, remake: Ca
             raise Refused(f"{directory} is a mount point in use already, of {source}")
         # Left behind by an earlier run whose minion was killed in the middle.
         run(["umount", directory])
-    mount(run, filesystem)
+    try:
+        mount(run, filesystem)
+    except CommandFailed:
+        # Cut off in the middle of what follows: there is half a file system, though the latch knows of a whole one.
+        remake()
+        mount(run, filesystem)
     try:
         if folder.names() - {"lost+found"}:
             # A database that an earlier run did not finish: start again from an empty file system.

@@ -300,6 +300,18 @@ def test_a_disk_that_gets_data_after_the_survey_is_not_touched_either():
     assert world.nodes["db2"].latch is None
 
 
+def test_a_file_system_that_was_being_made_again_is_made_once_more():
+    """The latch has known of a whole one since the first attempt."""
+    world = World()
+    interrupted(world, 16, "before", MinionKilled)
+    interrupted(world, 5, "before", PowerCut)
+    interrupted(world, 6, "half", PowerCut)
+    seed = next(node for node in world.nodes.values() if node.disk.volume.filesystem == "half")
+    assert seed.latch.stage == Stage.FILESYSTEM
+    assert world.deploy()["result"] is True
+    assert_done(world)
+
+
 class Cluster(RuleBasedStateMachine):
     """Anything in any order, with deployments in between."""
 
