@@ -12,7 +12,7 @@ SHELL_FILES = $(shell grep -rlE --exclude='*.py' '^\#!/bin/(ba)?sh' lab .ci test
 demo: $(VENV)/.installed  ## two real nodes, deployed from bare
 	$(LAB) demo
 
-test: lint test-fast test-salt  ## everything; the cluster tests start a lab of their own
+test: lint test-fast  ## everything; the cluster tests start a lab of their own
 	$(LAB) host
 	$(BIN)/pytest test/cluster
 
