@@ -20,7 +20,7 @@ JOURNAL = """\
 1795490139.823723 db1 kernel: block drbd0: role( Secondary -> Primary )
 1795490144.525137 db1 IPaddr2(p_ip_mysql)[4162]: INFO: Adding inet address 10.77.1.100/24 to device eth0
 1795490156.083435 db1 kernel: XFS (drbd0): Mounting V5 Filesystem
-1795490156.222881 db1 kernel: XFS (drbd0): Ending recovery (logdev: internal)
+1795490156.222881 db1 pacemaker-controld[3415]:  notice: Result of start operation for p_fs_mysql on db1: ok
 1795490169.017441 db1 pacemaker-controld[3415]:  notice: Result of start operation for p_mysql on db1: ok
 """
 BEGAN, ENDED = 1795490118.35, 1795490168.9
@@ -94,3 +94,23 @@ def test_the_articles_settings_are_a_valid_pillar_without_a_guard(resolve):
 def test_the_bench_of_the_first_synchronisation_has_large_disks(tmp_path):
     nodes = initial_sync.BenchLab(dir=tmp_path).topology.data_nodes
     assert [(node.name, node.disks[0].size_mib) for node in nodes] == [("db1", 20480), ("db2", 20480)]
+
+
+def test_each_kind_of_storage_has_results_of_its_own():
+    drbd, iscsi = failover.arguments([]), failover.arguments(["--storage", "iscsi"])
+    assert (drbd.output.name, drbd.drawing.name, drbd.settings) == (
+        "failover.json",
+        "failover.svg",
+        ["article", "hamysql"],
+    )
+    assert (iscsi.output.name, iscsi.drawing.name, iscsi.settings) == (
+        "failover-iscsi.json",
+        "failover-iscsi.svg",
+        ["hamysql"],
+    )
+
+
+def test_the_articles_settings_are_for_drbd_only(capsys):
+    with pytest.raises(SystemExit):
+        failover.arguments(["--storage", "nfs", "--settings", "article"])
+    assert "no fencing" in capsys.readouterr().err
