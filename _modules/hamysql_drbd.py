@@ -143,7 +143,7 @@ def create_metadata(run_id=""):
     site, options = _site()
     device = _disk(site)
     resource = options["resource"]
-    known = latch.read(resource)
+    known = latch.read(resource, "drbd")
     found = disk.signatures(run, device)
     metadata = next((signature for signature in found if signature.type == "drbd"), None)
     uuid = metadata.uuid if metadata else ""
@@ -240,7 +240,7 @@ def skip_initial_sync(run_id):
     """
     site, options = _site()
     resource = options["resource"]
-    known = latch.read(resource)
+    known = latch.read(resource, "drbd")
     seen = _status(options)
     if known and known.stage == Stage.SEEDING and known.run == str(run_id) and seen and seen.up_to_date:
         return False
@@ -275,7 +275,7 @@ def seed():
     """
     site, options = _site()
     resource = options["resource"]
-    known = latch.read(resource)
+    known = latch.read(resource, "drbd")
     seen = _status(options)
     if known is None or known.stage in (Stage.CLAIMED, Stage.INITIALISED):
         raise Refused(
@@ -340,7 +340,7 @@ def rejoin():
     """
     site, options = _site()
     resource = options["resource"]
-    known = latch.read(resource)
+    known = latch.read(resource, "drbd")
     new = _generation(site)
     if known is None or known.stage != Stage.INITIALISED or new is None or not new.just_created:
         raise Refused(f"this node has no new replica of {resource} that could join")

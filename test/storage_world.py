@@ -140,7 +140,7 @@ class World:
             module = load(f"_modules/{name}.py", f"{node.name}_{name}")
             module.run = self._runner(node)
             module.latch = SimpleNamespace(
-                read=lambda resource: node.latch, write=lambda latch: self._write_latch(node, latch)
+                read=lambda *_: node.latch, write=lambda latch: self._write_latch(node, latch)
             )
             node.modules[name] = module
         drbd, storage = node.modules.values()

@@ -33,7 +33,7 @@ def state():
             module.applied_calls.append(1)
             return {TOKEN.path: {"old": "3000", "new": "5000"}}
 
-        module.__opts__ = {"test": test}
+        module.__opts__, module.__pillar__ = {"test": test}, {}
         module.__salt__ = {
             "hamysql_change.pending": pending,
             "hamysql_change.apply": apply,
