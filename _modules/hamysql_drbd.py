@@ -61,9 +61,12 @@ def _disk(site):
     return site["cluster"]["nodes"][site["self"]]["disk"]
 
 
-def status():
+def status(resource=None, minor=None):
     """
     The resource as this node's kernel sees it.
+
+    resource, minor
+        Another one than the pillar's, which it is by default.
 
     Returns ``{"connection", "role", "peer_role", "disk", "peer_disk", "out_of_sync" (KiB), "done" (percent or None),
     "connected", "up_to_date"}``, or ``{}`` when the resource is not configured in the kernel.
@@ -74,7 +77,10 @@ def status():
 
         salt db1 hamysql_drbd.status
     """
-    found = _status(_site(misnamed=True)[1])
+    options = _site(misnamed=True)[1]
+    if resource is not None:
+        options = {**options, "resource": resource, "minor": minor}
+    found = _status(options)
     return found.as_dict() if found else {}
 
 

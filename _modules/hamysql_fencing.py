@@ -247,7 +247,8 @@ def evidence():
 
     Returns ``{"node", "peer", "database": whether it runs here, "members": number of nodes that corosync sees, "votes": {"total",
     "needed"} or {} where it does not run, "power": see power, "initialised": whether this node has ever held the database,
-    "backend": the pillar's kind of storage, "elsewhere": the kind that the data is on, where that is another one, "flags": what DRBD's metadata remembers, or {}}``. Reservations on a LUN say nothing of a node's
+    "backend": the pillar's kind of storage, "elsewhere": the kind that the data is on, where that is another one, or "",
+    "flags": what DRBD's metadata remembers, or {}}``. Reservations on a LUN say nothing of a node's
     power.
 
     CLI Example:

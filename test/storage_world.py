@@ -494,6 +494,7 @@ class _Deployment:
 
     def __init__(self, world: World, orch: ModuleType) -> None:
         self.members = Members("galaxy-db", {name: name for name in world.nodes}, world.call)
+        self.unknown = ""
         self.test, self.changed, self.jid = False, 0, str(next(world.runs))
         self.steps: list[str] = []
         self.lock = SimpleNamespace(release=lambda: None)

@@ -1,9 +1,9 @@
 """The latches of a node while its data is moved to another kind of storage.
 
-``/var/lib/hamysql/next`` has the latches of the storage that is being prepared, and a file that says of which kind it is. So the verbs
-that prepare it work as they do on a new cluster, and whoever asks what the data is on finds the old latch only. The switch puts the
-new latches into the place of the old ones, which are kept in ``before``. It can be cut off at any moment: the main folder has
-the old latch or the new one at all times, and whoever does it again goes on where it was.
+``/var/lib/hamysql/next`` has the latches of the storage that is being prepared, and a file that says of which kind it is. So the
+verbs that prepare it work as they do on a new cluster, and whoever asks what the data is on finds the old latch only. The switch
+puts the new latches into the place of the old ones, which are kept in ``before``. It can be cut off at any moment: the main folder
+has the old latch or the new one at all times, and whoever does it again goes on where it was.
 """
 
 from __future__ import annotations
