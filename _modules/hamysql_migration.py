@@ -306,6 +306,7 @@ def wait_synchronised(timeout=86400):
     return True
 
 
+@nodelock.held("stop_server")
 def stop_server(timeout=900):
     """
     Stop the database server through the cluster, after it has written its dirty pages. Its file system stays mounted.
@@ -334,6 +335,7 @@ def stop_server(timeout=900):
     return True
 
 
+@nodelock.held("stop_service")
 def stop_service(timeout=900):
     """
     Stop the whole service through the cluster: the address as well, and the file system is unmounted.

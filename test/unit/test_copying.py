@@ -11,7 +11,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from hamysql import copying
@@ -53,6 +53,12 @@ EVENTS = st.lists(
 )
 
 
+# Written just before it is noted, and in the same tick again once it was read.
+RACE = [[[(FILES[1], 0)], [], [], [], [], [(FILES[1], 0)], []]]
+
+
+@example(skew=0, passes=RACE)
+@example(skew=-3600 * 10**9, passes=RACE)
 @settings(deadline=None, max_examples=400)
 @given(
     skew=st.sampled_from([0, -3600 * 10**9, 3600 * 10**9, 5 * 10**8]),
