@@ -111,9 +111,12 @@ def _try_resources(deployment):
 
 def _to_copy(deployment):
     """The steps that are left before the copy; raises ``Refused`` where another node than the one that serves was chosen."""
-    steps, active = _plan(deployment), rolling.active(deployment.survey())
+    active = rolling.active(deployment.survey())
+    if active is None:  # it is told by itself
+        return ()
+    steps = _plan(deployment)
     node = migration.copier(steps)
-    if node is not None and active is not None and node != active:
+    if node not in (None, active):
         raise Refused(migration.moved(active, node))
     return migration.before_copy(steps)
 
