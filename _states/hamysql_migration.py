@@ -264,6 +264,11 @@ def _planned_switch(deployment, state):
 
 def _hand_over(deployment, timeout):
     """Stop the service, copy the rest, and bring the new storage to where a node can serve from it; returns what was done."""
+    deployment.look_again()  # the copy may have taken hours
+    if reasons := migration.obstacles(deployment.survey(), _found(deployment)):
+        raise Refused(
+            "\n".join(["the service is not stopped while this is so:", *(f"  - {reason}" for reason in reasons)])
+        )
     (active,) = _active(deployment)
     _try_resources(deployment)
     try:
