@@ -10,3 +10,5 @@ hamysql:
         username: hamysql
         password: lab-only-chap
     filesystem: {type: xfs}
+  pacemaker:
+    rsc_defaults: {failure-timeout: 60s}  # the default's 5min would only be waited for
