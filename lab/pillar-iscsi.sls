@@ -10,5 +10,3 @@ hamysql:
         username: hamysql
         password: lab-only-chap
     filesystem: {type: xfs}
-  pacemaker:
-    rsc_defaults: {failure-timeout: 60s}  # the default's 5min would only be waited for
