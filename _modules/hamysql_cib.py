@@ -11,7 +11,7 @@ from __future__ import annotations
 import dataclasses
 import time
 
-from hamysql import cib, cib_desired, cib_drift, cib_move, cib_tools, wait
+from hamysql import cib, cib_desired, cib_drift, cib_move, cib_tools, pacemaker, wait
 from hamysql.command import run
 from hamysql.errors import Refused
 
@@ -95,7 +95,10 @@ def move(node, timeout=900):
 
     if place() == node:
         return False
-    hands = cib_drift.interventions(cib_tools.query(run))
+    hands = [
+        *cib_drift.interventions(cib_tools.query(run)),
+        *pacemaker.given_up(__salt__["hamysql_cluster.status"](), node),
+    ]
     if hands:
         raise Refused("nothing is moved while this is so:\n" + "\n".join(f"  - {hand}" for hand in hands))
     flushed = {"max_dirty_pages_pct": 0.0}

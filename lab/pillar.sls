@@ -56,3 +56,5 @@ hamysql:
         password: lab-only-probe-password
         grants:
           - {privileges: [ALL], "on": "probe.*"}
+  pacemaker:
+    rsc_defaults: {failure-timeout: 60s}  # tests wait for it; the default is 5min

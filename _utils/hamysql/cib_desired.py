@@ -45,7 +45,7 @@ def desired(config: Mapping[str, Any]) -> ET.Element:
     if config["storage"]["backend"] == "drbd":
         clone = ET.SubElement(resources, "clone", id="ms_drbd_mysql")
         one_primary = {"promotable": "true", "notify": "true", "clone-max": 2, "clone-node-max": 1}
-        one_primary |= {"promoted-max": 1, "promoted-node-max": 1}
+        one_primary |= {"promoted-max": 1, "promoted-node-max": 1, "failure-timeout": 0}
         _pairs(clone, "meta_attributes", "ms_drbd_mysql-meta_attributes", one_primary)
         clone.append(
             primitive("p_drbd_mysql", "ocf:linbit:drbd", {"drbd_resource": config["storage"]["drbd"]["resource"]})

@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from hamysql import change, highstate, plan_text, storage
+from hamysql import change, highstate, pacemaker, plan_text, storage
 from hamysql.errors import HamysqlError
 from hamysql.master import Lock, Master
 from hamysql.members import NoAnswer
@@ -168,8 +168,10 @@ def storage_plan(deployment: Deployment) -> Any:
 
 
 def warnings(deployment: Deployment) -> list[str]:
-    """What every run has to say of the pillar and of the replicas."""
-    return [*deployment.first["warnings"], *storage.warnings(deployment.survey(), deployment.jid)]
+    """What every run has to say of the pillar, of the replicas, and of what a node cannot take over."""
+    surveys = deployment.survey()
+    banned = dict.fromkeys(line for survey in surveys.values() for line in pacemaker.given_up(survey["cluster"]))
+    return [*deployment.first["warnings"], *storage.warnings(surveys, deployment.jid), *banned]
 
 
 def synchronise(view: View) -> None:

@@ -228,7 +228,10 @@ def _side(member: Member) -> str:
 
 
 def _resolve(keep: Member, drop: Member, resource: str) -> str:
-    """How to throw one side's changes away (DRBD user's guide, "Manual split brain recovery")."""
+    """How to throw one side's changes away (DRBD user's guide, "Manual split brain recovery").
+
+    The last command waits until both have compared their data: before that, this would be called a split brain still.
+    """
     if drop.status is not None and drop.status.role == "Primary":
         first = f"first move the service: `crm node standby {drop.name}`, later `crm node online {drop.name}`; then on "
     else:
@@ -236,7 +239,8 @@ def _resolve(keep: Member, drop: Member, resource: str) -> str:
     up = [f"drbdadm up {resource}; " if member.status is None else "" for member in (drop, keep)]
     return (
         f"to keep {keep.name}'s and lose {drop.name}'s: {first}{drop.name} `{up[0]}drbdadm disconnect {resource}; "
-        f"drbdadm connect --discard-my-data {resource}`, on {keep.name} `{up[1]}drbdadm connect {resource}`"
+        f"drbdadm connect --discard-my-data {resource}`, on {keep.name} `{up[1]}drbdadm connect {resource}; "
+        f"drbdadm wait-connect {resource}`"
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from hamysql import storage
+from hamysql import pacemaker, storage
 from hamysql.errors import ParseError, Refused
 
 Survey = Mapping[str, Any]
@@ -43,6 +43,7 @@ def unhealthy(surveys: Mapping[str, Survey]) -> list[str]:
             reasons += [f"{name} sees {other} in state {flag}" for flag in flags if state.get(flag)]
         if reason := storage.trouble(survey):
             reasons.append(f"{name}: {reason}")
+    reasons += dict.fromkeys(line for survey in surveys.values() for line in pacemaker.given_up(survey["cluster"]))
     serving = [name for name, survey in surveys.items() if survey["database"]]
     if len(serving) != 1:
         reasons.append(f"the database answers on {' and '.join(serving) or 'no node'}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from hamysql.errors import ParseError
 
@@ -101,6 +102,29 @@ def parse(text: str) -> Cluster | None:
         failures=tuple(_failure(failure) for failure in root.findall("failures/failure")),
         fencing=tuple(_fencing(event) for event in root.findall("fence_history/fence_event")),
     )
+
+
+def given_up(status: Mapping[str, Any], only: str = "") -> list[str]:
+    """What pacemaker does not start on a node any more, as sentences.
+
+    A start that fails is not tried again there until it is cleaned up, or ``failure-timeout`` is over (Pacemaker Explained,
+    "start-failure-is-fatal"): the node is a member, and looks well, and still cannot take over.
+
+    status
+        What ``hamysql_cluster.status`` returns.
+    only
+        A node's name; all nodes by default.
+    """
+    found = {}
+    for failure in status["failures"]:
+        resource, _, rest = failure["action"].rpartition("_start_")
+        if resource and rest == "0" and only in ("", failure["node"]):
+            why = failure["reason"] or failure["status"]
+            found[(resource, failure["node"])] = (
+                f"{failure['node']} is not given {resource}, whose start has failed there ({why}): "
+                f"`crm resource cleanup {resource} {failure['node']}` when that is put right"
+            )
+    return list(found.values())
 
 
 def _true(element: ET.Element, name: str) -> bool:

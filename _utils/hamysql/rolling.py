@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from hamysql import storage
+from hamysql import pacemaker, storage
 from hamysql.change import MYSQL, RESTART, STACK, from_dicts, of_kind
 
 Surveys = Mapping[str, Mapping[str, Any]]
@@ -104,5 +104,6 @@ def _obstacles(surveys: Surveys) -> Iterator[str]:
                 yield f"{node} sees {name} {', '.join(flags) or 'offline'}"
         if reason := storage.trouble(survey):
             yield f"{node}: {reason}"
+    yield from dict.fromkeys(line for survey in surveys.values() for line in pacemaker.given_up(survey["cluster"]))
     if active(surveys) is None:
         yield "there is not exactly one node whose database answers"

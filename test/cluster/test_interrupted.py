@@ -20,16 +20,32 @@ MOMENTS = (
 )
 
 
-class Once:
-    """Do something when a moment comes, and only the first time."""
+class Next:
+    """Do something at the first of these moments that comes, once. A step may be done already, and not come at all."""
 
-    def __init__(self, moment, do):
-        self.moment, self.do, self.came, self.did = moment, do, False, None
+    def __init__(self, moments, do):
+        self.moments, self.do, self.came = moments, do, None
 
     def __call__(self, line):
-        if line.strip().startswith(self.moment) and not self.came:
-            self.came = True
-            self.did = self.do()
+        moment = next((moment for moment in self.moments if line.strip().startswith(moment)), None)
+        if moment and not self.came:
+            self.came = moment
+            self.do()
+
+
+def interrupted(moments, do, run):
+    """Run it again and again, interrupted at the next of the moments that comes each time, until none is left; yields that moment.
+
+    A step that was on its way already when its moment came may be done all the same, so the moments after it are still to come.
+    """
+    left = list(moments)
+    while left:
+        at = Next(left, do)
+        run(at)
+        if at.came is None:
+            return
+        yield at.came
+        left = left[left.index(at.came) + 1 :]
 
 
 def _converged(lab, progress):
@@ -42,18 +58,19 @@ def _converged(lab, progress):
 
 def test_killed_at_each_moment_and_run_again_it_converges(lab, progress, figures):
     api.up(lab, progress, fresh=True, storage="drbd")
-    came = []
-    for moment in MOMENTS:
-        kill = Once(moment, lambda: api.kill_orchestration(lab))
+    killed = []
+
+    def run(at):
+        killed.clear()
         try:
-            result = api.orchestrate(lab, progress, watch=kill)
+            result = api.orchestrate(lab, progress, watch=at)
         except api.LabError:
-            assert kill.did  # nothing but the kill keeps an orchestration from returning its states
+            assert sum(killed) > 0  # nothing but the kill keeps an orchestration from returning its states
         else:
-            # An earlier kill came when the job was on its way already, so this step had nothing left to do.
-            assert not kill.came
+            assert not at.came
             assert not result.failures
-        came += [moment] if kill.came else []
+
+    came = list(interrupted(MOMENTS, lambda: killed.append(api.kill_orchestration(lab)), run))
     api.deploy(lab, progress)
     _converged(lab, progress)
     figures.append(f"killed {len(came)} times, then converged: {' '.join(came)}")
@@ -62,16 +79,23 @@ def test_killed_at_each_moment_and_run_again_it_converges(lab, progress, figures
 
 def test_a_node_s_power_cut_at_each_moment_and_run_again_it_converges(lab, progress, figures):
     api.up(lab, progress, fresh=True, storage="drbd")
-    came = []
-    for moment, name in zip(MOMENTS, itertools.cycle(("db1", "db2")), strict=False):
-        cut = Once(moment, lambda name=name: api.power(lab, name, "off"))
-        result = api.orchestrate(lab, progress, watch=cut)
-        if cut.came:
-            came.append(f"{name} at {moment}")
-            assert any(name in reason for reason in result.failures.values()), result.failures
-            api.power(lab, name, "on")
+    names = itertools.cycle(("db1", "db2"))
+    cut = []
+
+    def run(at):
+        result = api.orchestrate(lab, progress, watch=at)
+        if at.came:
+            assert any(cut[-1] in reason for reason in result.failures.values()), result.failures
+            api.power(lab, cut[-1], "on")
             api.wait_for_minions(lab, progress)
+
+    def off():
+        cut.append(next(names))
+        api.power(lab, cut[-1], "off")
+
+    came = list(interrupted(MOMENTS, off, run))
     api.deploy(lab, progress)
     _converged(lab, progress)
-    figures.append(f"power cut {len(came)} times, then converged: {', '.join(came)}")
-    assert {"[2/", "- make_filesystem", "[5/", "[7/"} <= {where.partition(" at ")[2] for where in came}
+    where = ", ".join(f"{name} at {moment}" for name, moment in zip(cut, came, strict=True))
+    figures.append(f"power cut {len(came)} times, then converged: {where}")
+    assert {"[2/", "- make_filesystem", "[5/", "[7/"} <= set(came)

@@ -145,6 +145,11 @@ def test_a_path_that_stays_away_costs_no_write(cluster, figures, kind):
     figures.append(f"{kind}: the active node's path away for good: longest gap {outcome.longest_gap_seconds:.1f} s")
     cluster.repair()
     assert cluster.active == standby, "the service moved back by itself"
+    # Before the service was moved, it could not be started again where the path was gone.
+    look = "crm_mon --one-shot --inactive --output-as=xml | grep -c '<failure ' || true"
+    api.wait_for(
+        lambda: api.ssh(lab, standby, look).strip() == "0", f"{active} to be fit again", timeout=240, interval=5
+    )
 
 
 def test_a_power_cut_of_the_active_node_loses_nothing(cluster, progress, figures, kind):

@@ -44,6 +44,7 @@ def voted(lab, progress):
     config["quorum"] = {"device": {"minion_id": "qd1", "address": "10.77.1.13"}}
     config["fencing"]["sbd"] = {"device": "/dev/ubdc"}
     path = lab.dir / "third-vote.sls"
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(yaml.safe_dump(pillar, sort_keys=False))
     api.up(lab, progress, fresh=True, storage="drbd", pillar=path, qdevice=True)
     reason = api.orchestrate(lab, progress).failures

@@ -152,7 +152,7 @@ def split_brain():
         assert f"db2, /dev/sdb: DRBD is down; generation {WENT_ON_TOO}" in told
         assert (
             "to keep db1's and lose db2's: on db2 `drbdadm up mysql; drbdadm disconnect mysql; drbdadm connect "
-            "--discard-my-data mysql`, on db1 `drbdadm connect mysql`"
+            "--discard-my-data mysql`, on db1 `drbdadm connect mysql; drbdadm wait-connect mysql`"
         ) in told
         assert "to keep db2's and lose db1's: first move the service: `crm node standby db1`" in told
     # The node that was installed again meanwhile, and replicas that have nothing in common at all.

@@ -96,3 +96,25 @@ def test_daemons_that_are_just_starting_show_no_cluster_yet():
 def test_no_state_of_a_cluster_is_a_parse_error(text, words):
     with pytest.raises(ParseError, match=words):
         pacemaker.parse(text)
+
+
+def failure(action, node="db2", reason="Couldn't mount device"):
+    return {"action": action, "node": node, "status": "error (Error)", "reason": reason, "when": ""}
+
+
+def test_a_start_that_failed_is_what_a_node_is_not_given_any_more():
+    failures = [
+        failure("p_fs_mysql_start_0"),
+        failure("p_fs_mysql_start_0", reason="again"),  # one sentence for each resource and node, with the last reason
+        failure("p_mysql_monitor_5000"),
+        failure("p_mysql_monitor_0"),
+        failure("p_fence_db2_start_0", node="db1", reason=""),
+    ]
+    first, second = pacemaker.given_up({"failures": failures})
+    assert first == (
+        "db2 is not given p_fs_mysql, whose start has failed there (again): "
+        "`crm resource cleanup p_fs_mysql db2` when that is put right"
+    )
+    assert "db1 is not given p_fence_db2, whose start has failed there (error (Error))" in second
+    assert pacemaker.given_up({"failures": failures}, "db1") == [second]
+    assert pacemaker.given_up({"failures": []}) == []

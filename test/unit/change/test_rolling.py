@@ -20,6 +20,7 @@ def member(database=False, pending=()):
             "running": True,
             "dc": "db1",
             "quorum": True,
+            "failures": [],
             "nodes": {
                 name: {"online": True, "pending": False, "unclean": False, "shutdown": False} for name in ("db1", "db2")
             },
@@ -102,6 +103,13 @@ BROKEN = {
     "no controller": (
         lambda m: m["cluster"].update(dc=None),
         "db2: the cluster does not run there, or has no controller",
+    ),
+    "start failed": (
+        lambda m: m["cluster"]["failures"].append(
+            {"action": "p_fs_mysql_start_0", "node": "db1", "status": "error", "reason": "no path"}
+        ),
+        "db1 is not given p_fs_mysql, whose start has failed there (no path): `crm resource cleanup p_fs_mysql db1` when that is put "
+        "right",
     ),
     "no quorum": (lambda m: m["cluster"].update(quorum=False), "db2: the cluster has no quorum"),
     "offline": (lambda m: m["cluster"]["nodes"]["db1"].update(online=False), "db2 sees db1 offline"),

@@ -46,7 +46,13 @@ class World:
             for name in NODES
         }
         return {
-            "cluster": {"running": self.running[node], "dc": self.active, "quorum": True, "nodes": states},
+            "cluster": {
+                "running": self.running[node],
+                "dc": self.active,
+                "quorum": True,
+                "nodes": states,
+                "failures": [],
+            },
             "storage": {
                 "status": {"up_to_date": whole, "disk": "UpToDate", "peer_disk": "UpToDate", "connection": "Connected"}
             },

@@ -44,6 +44,7 @@ def test_the_promotable_clone_is_a_clone_with_these_meta_attributes(desired):
         "clone-node-max": "1",
         "promoted-max": "1",
         "promoted-node-max": "1",
+        "failure-timeout": "0",
     }
     monitors = [op.attrib for op in clone.iter("op") if op.get("name") == "monitor"]
     assert [(op["role"], op["interval"], op["id"]) for op in monitors] == [

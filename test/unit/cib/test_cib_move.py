@@ -16,7 +16,8 @@ def module(load_module, tools, site, monkeypatch):
 
     def status():
         place = module.places.pop(0) if len(module.places) > 1 else module.places[0]
-        return {"resources": [{"id": "p_mysql", "role": "Started", "node": place}] if place else []}
+        resources = [{"id": "p_mysql", "role": "Started", "node": place}] if place else []
+        return {"resources": resources, "failures": module.failures}
 
     def flush():
         module.flushed.append(cib_move.ID in tools.read())
@@ -28,7 +29,7 @@ def module(load_module, tools, site, monkeypatch):
     module = load_module("_modules", "hamysql_cib", __salt__=salt)
     module.flushed = []
     module.during_flush = lambda: None
-    module.places = ["db1"]
+    module.places, module.failures = ["db1"], []
     monkeypatch.setattr(module, "run", tools.run)
     module.apply()
     tools.commands.clear()
@@ -195,3 +196,15 @@ def test_it_changes_roles_and_stops_no_replica(simulated):
 
 def test_a_constraint_that_was_left_behind_moves_nothing_back_later(simulated):
     assert simulated("db1", time.time() - 1) == ()
+
+
+def test_nothing_is_moved_to_a_node_that_could_not_start_it(module, tools):
+    """pacemaker would stop it here, and not start it there."""
+    failed = {"action": "p_fs_mysql_start_0", "node": "db2", "status": "error (Error)", "reason": "no path"}
+    module.failures = [failed]
+    with pytest.raises(Refused, match=r"db2 is not given p_fs_mysql.*`crm resource cleanup p_fs_mysql db2`"):
+        module.move("db2", timeout=30)
+    assert tools.commands == [] or not any("--patch" in argv for argv in tools.commands)
+    module.failures = [{**failed, "node": "db1"}]
+    module.places = ["db1", "db1", "db2"]
+    assert module.move("db2", timeout=30) is True

@@ -22,7 +22,14 @@ def survey(database, levels):
         {"id": "p_fence_db1", "role": "Started", "failed": False, "node": "db2"},
         {"id": "p_fence_db2", "role": "Started", "failed": False, "node": "db1"},
     ]
-    cluster = {"running": True, "quorum": True, "maintenance": False, "dc": "db1", "resources": resources}
+    cluster = {
+        "running": True,
+        "quorum": True,
+        "maintenance": False,
+        "dc": "db1",
+        "resources": resources,
+        "failures": [],
+    }
     cluster["nodes"] = {"db1": node_state(), "db2": node_state()}
     replica = {"up_to_date": True, "connection": "Connected", "disk": "UpToDate", "peer_disk": "UpToDate"}
     devices = [{"id": "p_fence_db1"}, {"id": "p_fence_db2"}]

@@ -30,6 +30,11 @@ SICK = [
     (("db2", "storage", "status"), {}, "db2: DRBD is not configured, not UpToDate"),
     (("db1", "database"), False, "the database answers on no node"),
     (("db2", "database"), True, "the database answers on db1 and db2"),
+    (
+        ("db1", "cluster", "failures"),
+        [{"action": "p_fs_mysql_start_0", "node": "db2", "status": "error", "reason": "no path"}],
+        "db2 is not given p_fs_mysql, whose start has failed there (no path)",
+    ),
     (("db1", "cluster", "resources"), [], "fence device p_fence_db1 does not run"),
 ]
 
