@@ -9,6 +9,7 @@ from shutil import which
 
 from hamysql import membership, pacemaker, wait
 from hamysql.command import PATH, run
+from hamysql.errors import CommandFailed
 
 __virtualname__ = "hamysql_cluster"
 
@@ -64,7 +65,8 @@ def start(timeout=120):
     timeout
         Seconds for systemd to start them, 120 by default.
 
-    Returns True if one of them did not run before, False otherwise. Raises ``CommandFailed`` if a unit does not start.
+    Returns True if one of them did not run before, False otherwise. Raises ``CommandFailed`` if a unit does not start, with the
+    last that it, or sbd, which pacemaker needs where it is set up, has said.
 
     CLI Example:
 
@@ -74,8 +76,21 @@ def start(timeout=120):
     """
     if all(state == "active" for state in _states()):
         return False
-    run(["systemctl", "start", *UNITS], timeout=timeout)
+    try:
+        run(["systemctl", "start", *UNITS], timeout=timeout)
+    except CommandFailed as exc:
+        raise CommandFailed(exc.argv, exc.returncode, f"{exc.output.strip()}{_last_words()}") from exc
     return True
+
+
+def _last_words():
+    """What the units have said that failed; systemctl only says where to look for it."""
+    said = ""
+    for unit in ("sbd", *UNITS):
+        if run(["systemctl", "is-failed", unit], accept=range(256)).stdout.strip() == "failed":
+            lines = run(["journalctl", "--unit", unit, "--lines=5", "--output=cat", "--no-pager"], accept=range(256))
+            said += f"\n{unit}: " + f"\n{unit}: ".join(lines.stdout.strip().splitlines())
+    return said
 
 
 def stop(timeout=900):

@@ -11,6 +11,7 @@ import re
 import shutil
 import signal
 import subprocess
+import time
 from pathlib import Path
 
 from lab import image, network
@@ -30,11 +31,19 @@ def pids(lab: Lab, node: Node) -> list[int]:
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             try:
-                if word in (entry / "cmdline").read_bytes().split(b"\0"):
+                if word in _command_line(entry).split(b"\0"):
                     found.append(int(entry.name))
             except OSError:  # it ended meanwhile
                 continue
     return found
+
+
+def _command_line(process: Path) -> bytes:
+    """A process' command line. In the middle of an exec it has none for a moment, but a program, unlike a thread of the kernel."""
+    end = time.monotonic() + 1
+    while not (text := (process / "cmdline").read_bytes()) and time.monotonic() < end:
+        (process / "exe").readlink()
+    return text
 
 
 def _state(pid: int) -> str:

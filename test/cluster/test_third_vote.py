@@ -42,7 +42,8 @@ def voted(lab, progress):
     pillar = yaml.safe_load((lab.project / "lab" / "pillar.sls").read_text())
     config = pillar["hamysql"]
     config["quorum"] = {"device": {"minion_id": "qd1", "address": "10.77.1.13"}}
-    config["fencing"]["sbd"] = {"device": "/dev/ubdc"}
+    # /dev/watchdog is User-Mode Linux' own, which needs a program on the host; softdog's is the second.
+    config["fencing"]["sbd"] = {"device": "/dev/ubdc", "watchdog": "/dev/watchdog1"}
     path = lab.dir / "third-vote.sls"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(yaml.safe_dump(pillar, sort_keys=False))

@@ -85,11 +85,18 @@ def test_a_unit_that_does_not_start_is_an_error(load_module, monkeypatch):
 
     def run(argv, **options):
         if argv[1] == "start":
-            raise CommandFailed(argv, 1, "Job for corosync.service failed")
+            raise CommandFailed(argv, 1, "A dependency job for pacemaker.service failed")
+        if argv[1] == "is-failed":
+            return Result(0, "failed\n") if argv[2] == "sbd" else Result(1, "inactive\n")
+        if argv[0] == "journalctl":
+            assert argv[1:3] == ["--unit", "sbd"]
+            return Result(0, "cannot open /dev/watchdog\ngives up\n")
         return states("inactive", "inactive", code=3)
 
     monkeypatch.setattr(loaded, "run", run)
-    with pytest.raises(CommandFailed, match=r"Job for corosync\.service failed"):
+    with pytest.raises(
+        CommandFailed, match=r"for pacemaker\.service failed\nsbd: cannot open /dev/watchdog\nsbd: gives up$"
+    ):
         loaded.start()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import shutil
 import signal
 import subprocess
@@ -306,3 +307,20 @@ def test_two_labs_masters_share_no_folder(tmp_path: Path) -> None:
         seen.append({key: opts[key] for key in ("pki_dir", "cachedir", "sock_dir", "extension_modules", "pidfile")})
     one, other = seen
     assert not set(one.values()) & set(other.values())
+
+
+def test_a_node_is_on_also_while_its_process_becomes_another_program(lab) -> None:
+    """As it does several times in a row when its power comes on: ip, taskset, and the kernel, which starts itself once more."""
+    item = lab.topology.nodes[0]
+    again = '[ $1 = 0 ] && echo && read line; exec sh -c "$0" "$0" $(($1 - 1)) "$2"'
+    command = ["sh", "-c", again, again, "500", f"umid={lab.umid(item)}"]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    seen = set()
+    try:
+        while not select.select([process.stdout], [], [], 0)[0]:
+            seen.add(node.power_status(lab, item))
+    finally:
+        process.kill()
+        process.communicate()
+    assert seen == {"on"}
+    assert node.power_status(lab, item) == "off"
