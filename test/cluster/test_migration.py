@@ -10,7 +10,7 @@ import time
 import pytest
 import yaml
 from cluster import Cluster
-from test_interrupted import Once
+from test_interrupted import Next
 
 from lab import api, pillar
 
@@ -47,10 +47,10 @@ def moved(cluster, progress, figures):
         assert not planned.failures
         assert "hamysql-migration-prepared" in planned.changes
         for moment in MOMENTS:
-            kill = Once(moment, lambda: api.kill_orchestration(lab))
+            kill = Next([moment], lambda: api.kill_orchestration(lab))
             with pytest.raises(api.LabError):
                 api.orchestrate(lab, progress, sls=MIGRATE, watch=kill)
-            assert kill.did, f"{moment} did not come"
+            assert kill.came, f"{moment} did not come"
             if moment == MOMENTS[0]:
                 middle = api.orchestrate(lab, progress)
                 assert any("hamysql_migration.abandon" in reason for reason in middle.failures.values()), (
