@@ -43,7 +43,7 @@ PLACE = Path("/run/hamysql-migration")
 BOOT = Path("/proc/sys/kernel/random/boot_id")
 CIB = Path("/var/lib/pacemaker/cib/cib.xml")
 # How a sentence on what the move itself has stopped begins.
-OURS = tuple(f"{name} has {cib_stop.ROLE}=" for name in (cib_stop.SERVER, cib_stop.SERVICE))
+OURS = tuple(f"{name} has {cib_stop.ROLE}=" for name in cib_stop.PARTS)
 
 
 def __virtual__():
@@ -338,7 +338,7 @@ def stop_server(timeout=900):
 @nodelock.held("stop_service")
 def stop_service(timeout=900):
     """
-    Stop the whole service through the cluster: the address as well, and the file system is unmounted.
+    Stop the whole service through the cluster: the file system is unmounted, and DRBD, where the data is on it, ends.
 
     timeout
         Seconds for it to stop, 900 by default.
@@ -351,8 +351,8 @@ def stop_service(timeout=900):
 
         salt db1 hamysql_migration.stop_service
     """
-    cib_tools.edit(run, lambda live: cib_stop.stopped(live, cib_stop.SERVICE))
-    _wait_stopped(("p_mysql", "p_fs_mysql", "p_lvm_mysql"), timeout)
+    cib_tools.edit(run, cib_stop.all_stopped)
+    _wait_stopped(("p_mysql", "p_fs_mysql", "p_lvm_mysql", "p_drbd_mysql"), timeout)
     return True
 
 

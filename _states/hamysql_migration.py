@@ -106,7 +106,7 @@ def checked(name, cluster=None):
 
 def _try_resources(deployment):
     """Raise where pacemaker would not take the new configuration, or something of somebody else's stands against it: in time."""
-    deployment.members.ask("hamysql_cib.preview", _controllers(deployment)[:1])
+    deployment.members.ask("hamysql_cib.preview", _controllers(deployment)[:1], at_rest=True)
 
 
 def _to_copy(deployment):
@@ -257,7 +257,7 @@ def _planned_switch(deployment, state):
     controllers = _controllers(deployment)
     if not controllers:
         return {"switch": entries}, "the cluster does not run: its configuration is compared when it does"
-    planned, _ = phases.planned_resources(deployment, controllers[:1])
+    planned, _ = phases.planned_resources(deployment, controllers[:1], at_rest=True)
     changes = {"switch": entries, **({"resources": planned} if planned else {})}
     return changes, deployments.counted(changes, "changes")
 

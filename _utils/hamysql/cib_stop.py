@@ -11,7 +11,8 @@ from hamysql import cib_model as model
 from hamysql.cib_move import next_epoch
 from hamysql.errors import Refused
 
-SERVER, SERVICE = "p_mysql", "g_mysql"
+# The server; with it the address and the file system; DRBD, where the data is on it.
+SERVER, SERVICE, REPLICA = PARTS = ("p_mysql", "g_mysql", "ms_drbd_mysql")
 ROLE = "target-role"
 
 
@@ -41,7 +42,7 @@ def started(live_xml: str) -> str:
     if not stopped_ones(live_xml):
         return live_xml
     root = model.parse(live_xml)
-    for name in (SERVER, SERVICE):
+    for name in PARTS:
         element = _find(root, name)
         pair = _role(element) if element is not None else None
         if element is None or pair is None or pair.get("value") != "Stopped":
@@ -57,9 +58,28 @@ def started(live_xml: str) -> str:
 def stopped_ones(live_xml: str) -> tuple[str, ...]:
     """The parts of the service that are stopped."""
     root = model.parse(live_xml)
-    found = {name: _find(root, name) for name in (SERVER, SERVICE)}
+    found = {name: _find(root, name) for name in PARTS}
     roles = {name: _role(element) for name, element in found.items() if element is not None}
     return tuple(name for name, pair in roles.items() if pair is not None and pair.get("value") == "Stopped")
+
+
+def all_stopped(live_xml: str) -> str:
+    """A CIB with the whole service stopped, and DRBD where it is part of it; the given text itself where that is so.
+
+    A clone that still runs must not leave the configuration: its copies on both nodes would be one resource that runs twice, which
+    is an error to pacemaker.
+    """
+    replicated = _find(model.parse(live_xml), REPLICA) is not None
+    return stopped(stopped(live_xml, SERVICE), REPLICA) if replicated else stopped(live_xml, SERVICE)
+
+
+def at_rest(live_xml: str) -> str:
+    """A CIB without what pacemaker has noted of the nodes: as if nothing ran anywhere."""
+    root = model.parse(live_xml)
+    for status in root.findall("status"):
+        root.remove(status)
+    ET.SubElement(root, "status")
+    return ET.tostring(root, "unicode")
 
 
 def _find(root: ET.Element, name: str) -> ET.Element | None:

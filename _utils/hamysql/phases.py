@@ -150,9 +150,15 @@ def apply_resources(deployment: Deployment, node: str) -> dict[str, Any]:
     return changes
 
 
-def planned_resources(deployment: Deployment, controller: Sequence[str]) -> tuple[list[str], list[str]]:
-    """The plan for the configuration of the running cluster, and what pacemaker would do about it: entries, and lines of text."""
-    seen = deployment.members.ask("hamysql_cib.preview", controller)[controller[0]]
+def planned_resources(
+    deployment: Deployment, controller: Sequence[str], **options: bool
+) -> tuple[list[str], list[str]]:
+    """The plan for the configuration of the running cluster, and what pacemaker would do about it: entries, and lines of text.
+
+    options
+        Those of ``hamysql_cib.preview``.
+    """
+    seen = deployment.members.ask("hamysql_cib.preview", controller, **options)[controller[0]]
     entries = plan_text.cib(seen["changes"])
     lines = [deployments.counted({"resources": entries}, "changes")]
     lines += put(seen["drift"])

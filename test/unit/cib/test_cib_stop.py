@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hamysql import cib_desired, cib_drift, cib_model, cib_stop, cib_tools
+from hamysql import cib, cib_desired, cib_drift, cib_model, cib_stop, cib_tools
 from hamysql.errors import Refused
 
 
@@ -59,3 +59,42 @@ def test_a_role_that_somebody_has_set_is_not_touched(tools, deployed):
 def test_a_cluster_without_the_service(tools):
     with pytest.raises(Refused, match="has no p_mysql"):
         cib_stop.stopped(tools.read(), "p_mysql")
+
+
+def running(text):
+    """A CIB whose nodes have all of their resources running, as pacemaker notes it."""
+    root = cib_model.parse(text)
+    status = root.find("status")
+    state = '<node_state id="{0}" uname="db{0}" in_ccm="true" crmd="online" join="member" expected="member"><lrm id="{0}"><lrm_resources>{1}</lrm_resources></lrm></node_state>'  # fmt: skip
+    ran = '<lrm_resource id="p_drbd_mysql" class="ocf" provider="linbit" type="drbd"><lrm_rsc_op id="p_drbd_mysql_last_0" operation_key="p_drbd_mysql_start_0" operation="start" crm-debug-origin="x" crm_feature_set="3.16.1" transition-key="1:1:0:f57b8a8e-0000-0000-0000-000000000000" transition-magic="0:0;1:1:0:f57b8a8e-0000-0000-0000-000000000000" call-id="9" rc-code="0" op-status="0" interval="0" on_node="db{0}"/></lrm_resource>'  # fmt: skip
+    for number in (1, 2):
+        status.append(cib_model.parse(state.format(number, ran.format(number))))
+    nodes = root.find("configuration/nodes")
+    for node in list(nodes):
+        nodes.remove(node)
+    for number in (1, 2):
+        nodes.append(cib_model.parse(f'<node id="{number}" uname="db{number}"/>'))
+    return cib_model.ET.tostring(root, "unicode")
+
+
+def test_a_running_clone_cannot_leave_but_one_at_rest_can(tools, deployed, site):
+    """What the move asks before it stops anything, and why it stops DRBD before it takes it out."""
+    site["storage"]["backend"] = "shared"
+    site["storage"]["filesystem"]["device"] = "/dev/disk/by-id/wwn-0x1"
+    live = running(deployed)
+    new = cib.plan(live, cib_desired.desired(site)).xml
+    with pytest.raises(Refused, match="p_drbd_mysql might be active on 2 nodes"):
+        cib_tools.verify(tools.run, new)
+    calm = cib_stop.at_rest(live)
+    assert words(calm) == words(live)
+    cib_tools.verify(tools.run, cib.plan(calm, cib_desired.desired(site)).xml)
+
+
+def test_all_of_it_is_stopped_with_drbd_where_that_is_part_of_it(deployed, site):
+    stopped = cib_stop.all_stopped(deployed)
+    assert cib_stop.stopped_ones(stopped) == ("g_mysql", "ms_drbd_mysql")
+    assert cib_stop.all_stopped(stopped) == stopped
+    assert words(cib_stop.started(stopped)) == words(deployed)
+    site["storage"]["backend"] = "shared"
+    without = cib.plan(deployed, cib_desired.desired(site)).xml
+    assert cib_stop.stopped_ones(cib_stop.all_stopped(without)) == ("g_mysql",)
