@@ -6,6 +6,6 @@ include:
 
 hamysql-storage-copy-package-installed:
   hamysql_package.installed:
-    - pkgs: {{ hamysql.package.copy | json }}
+    - pkgs: {{ hamysql.package["copy"] | json }}
     - require:
       - hamysql_package: hamysql-package-installed
