@@ -85,7 +85,9 @@ def test_a_node_s_power_cut_at_each_moment_and_run_again_it_converges(lab, progr
     def run(at):
         result = api.orchestrate(lab, progress, watch=at)
         if at.came:
-            assert any(cut[-1] in reason for reason in result.failures.values()), result.failures
+            told = any(cut[-1] in reason for reason in result.failures.values())
+            # The accounts are made on the node that serves, and want nothing of the other one.
+            assert told or (at.came == "[8/" and not result.failures), result.failures
             api.power(lab, cut[-1], "on")
             api.wait_for_minions(lab, progress)
 
