@@ -67,9 +67,12 @@ def _pending(site):
     return change.distinct([*_data(site), *_corosync(site), *_sbd(site), *_drbd(site), *_mysql(site["mysql"])])
 
 
-def refused():
+def refused(moving=""):
     """
     What the pillar asks for and cannot be changed in place, as sentences that say what to do; empty where it all can.
+
+    moving
+        The kind of storage that the data is being moved to: the pillar may ask for that. For ``hamysql.orch.migrate_storage``.
 
     CLI Example:
 
@@ -77,7 +80,12 @@ def refused():
 
         salt 'db*' hamysql_change.refused
     """
-    return [str(item) for item in change.of_kind(change.REFUSED, _pending(_site()))]
+    site = _site()
+    found = change.of_kind(change.REFUSED, _pending(site))
+    # With test=True it is not begun.
+    begun = bool(moving) and (latch.moving_to() == moving or (bool(__opts__.get("test")) and not latch.moving_to()))
+    expected = begun and moving == site["storage"]["backend"]
+    return [str(item) for item in found if not (expected and item.path == change_data.BACKEND)]
 
 
 def apply(both=False):
@@ -116,10 +124,10 @@ def apply(both=False):
 
 def _data(site):
     cib = CIB.read_text(encoding="utf-8") if CIB.exists() else None
-    latches = [latch.read(path.stem) for path in sorted(latch.FOLDER.glob("*.json"))]
+    latches = latch.in_use()
     replicated = site["storage"]["backend"] == "drbd"
     uuid = _device_uuid(site["storage"]["drbd"]["disk"], latches) if replicated else ""
-    return change_data.pending(site, cib, latches, uuid)
+    return change_data.pending(site, cib, latches, uuid, latch.moving_to())
 
 
 def _device_uuid(device, latches):

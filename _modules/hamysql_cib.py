@@ -11,7 +11,7 @@ from __future__ import annotations
 import dataclasses
 import time
 
-from hamysql import cib, cib_desired, cib_drift, cib_move, cib_tools, pacemaker, wait
+from hamysql import cib, cib_desired, cib_drift, cib_move, cib_stop, cib_tools, pacemaker, wait
 from hamysql.command import run
 from hamysql.errors import Refused
 
@@ -187,9 +187,13 @@ def configure(text=None, test=False):
     return _returned(cib_tools.apply(run, wanted, tag=cib.TEXT_TAG))
 
 
-def preview():
+def preview(at_rest=False):
     """
     What ``hamysql_cib.apply`` and then ``hamysql_cib.configure`` would change now; nothing is carried out.
+
+    at_rest
+        As if nothing ran: for a change that is made when the service is stopped, and that pacemaker would not take before (default:
+        False).
 
     Returns the changes of both, in the form of ``hamysql_cib.diff``, and what pacemaker would do about all of them. Raises what
     those raise.
@@ -200,7 +204,10 @@ def preview():
 
         salt db1 hamysql_cib.preview
     """
-    own, text = diff(), configure(test=True)
+    begin = cib_stop.at_rest if at_rest else str
+    own = _returned(cib_tools.preview(run, _wanted, after=begin))
+    wanted = cib_tools.from_text(run, __salt__["hamysql.config"]()["pacemaker"]["configure"])
+    text = _returned(cib_tools.preview(run, wanted, tag=cib.TEXT_TAG, after=lambda live: _applied(begin(live))))
     return {
         "changes": own["changes"] + text["changes"],
         "actions": text["actions"] if text["changes"] else own["actions"],

@@ -61,9 +61,12 @@ def _disk(site):
     return site["cluster"]["nodes"][site["self"]]["disk"]
 
 
-def status():
+def status(resource=None, minor=None):
     """
     The resource as this node's kernel sees it.
+
+    resource, minor
+        Another one than the pillar's, which it is by default.
 
     Returns ``{"connection", "role", "peer_role", "disk", "peer_disk", "out_of_sync" (KiB), "done" (percent or None),
     "connected", "up_to_date"}``, or ``{}`` when the resource is not configured in the kernel.
@@ -74,7 +77,10 @@ def status():
 
         salt db1 hamysql_drbd.status
     """
-    found = _status(_site(misnamed=True)[1])
+    options = _site(misnamed=True)[1]
+    if resource is not None:
+        options = {**options, "resource": resource, "minor": minor}
+    found = _status(options)
     return found.as_dict() if found else {}
 
 
@@ -143,7 +149,7 @@ def create_metadata(run_id=""):
     site, options = _site()
     device = _disk(site)
     resource = options["resource"]
-    known = latch.read(resource)
+    known = latch.read(resource, "drbd")
     found = disk.signatures(run, device)
     metadata = next((signature for signature in found if signature.type == "drbd"), None)
     uuid = metadata.uuid if metadata else ""
@@ -240,7 +246,7 @@ def skip_initial_sync(run_id):
     """
     site, options = _site()
     resource = options["resource"]
-    known = latch.read(resource)
+    known = latch.read(resource, "drbd")
     seen = _status(options)
     if known and known.stage == Stage.SEEDING and known.run == str(run_id) and seen and seen.up_to_date:
         return False
@@ -275,7 +281,7 @@ def seed():
     """
     site, options = _site()
     resource = options["resource"]
-    known = latch.read(resource)
+    known = latch.read(resource, "drbd")
     seen = _status(options)
     if known is None or known.stage in (Stage.CLAIMED, Stage.INITIALISED):
         raise Refused(
@@ -340,7 +346,7 @@ def rejoin():
     """
     site, options = _site()
     resource = options["resource"]
-    known = latch.read(resource)
+    known = latch.read(resource, "drbd")
     new = _generation(site)
     if known is None or known.stage != Stage.INITIALISED or new is None or not new.just_created:
         raise Refused(f"this node has no new replica of {resource} that could join")

@@ -10,7 +10,7 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 from shutil import which
 
-from hamysql import change_sbd, drbdadm, latch, operations, wait
+from hamysql import change_sbd, drbdadm, latch, latch_switch, operations, wait
 from hamysql import fencing as devices
 from hamysql.command import PATH, run
 from hamysql.errors import CommandFailed, NotReady, Refused
@@ -247,7 +247,8 @@ def evidence():
 
     Returns ``{"node", "peer", "database": whether it runs here, "members": number of nodes that corosync sees, "votes": {"total",
     "needed"} or {} where it does not run, "power": see power, "initialised": whether this node has ever held the database,
-    "backend": the kind of storage, "flags": what DRBD's metadata remembers, or {}}``. Reservations on a LUN say nothing of a node's
+    "backend": the pillar's kind of storage, "elsewhere": the kind that the data is on, where that is another one, or "",
+    "flags": what DRBD's metadata remembers, or {}}``. Reservations on a LUN say nothing of a node's
     power.
 
     CLI Example:
@@ -259,7 +260,8 @@ def evidence():
     site = _site()
     backend, resource = site["storage"]["backend"], site["storage"]["drbd"]["resource"]
     corosync = __salt__["hamysql_cluster.corosync"]()
-    known, flags = latch.read(resource if backend == "drbd" else "mysql"), {}
+    known, flags = latch.read(resource if backend == "drbd" else "mysql", backend), {}
+    elsewhere = [item.backend for item in latch.in_use() if item.backend != backend and item.stage == Stage.INITIALISED]
     if backend == "drbd":
         found = _drbdadm(site, "get-gi", resource, accept=range(256))
         flags = dataclasses.asdict(operations.parse_flags(found.stdout)) if found.returncode == 0 else {}
@@ -272,6 +274,7 @@ def evidence():
         "power": power(site["peer"]),
         "initialised": known is not None and known.stage == Stage.INITIALISED,
         "backend": backend,
+        "elsewhere": elsewhere[0] if elsewhere and not latch_switch.switched(backend) else "",
         "flags": flags,
     }
 

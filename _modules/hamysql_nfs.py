@@ -19,6 +19,7 @@ from shutil import which
 from hamysql import datadir, latch, nodelock
 from hamysql.command import PATH, run
 from hamysql.errors import CommandFailed, Refused
+from hamysql.nfs_mark import read as _mark
 from hamysql.plan_nfs import foreign
 from hamysql.replica import Latch, Stage
 from hamysql.storage_config import NFS_FOLDER, NFS_MARK
@@ -52,17 +53,6 @@ def _export(nfs, options):
         yield PLACE
     finally:
         run(["umount", str(PLACE)], timeout=180)
-
-
-def _mark(root):
-    """The mark of an export, a dict, empty without one; a damaged one is nobody's."""
-    try:
-        found = json.loads((root / NFS_MARK).read_text(encoding="utf-8"))
-        return {key: str(found[key]) for key in ("cluster", "id")}
-    except FileNotFoundError:
-        return {}
-    except (ValueError, KeyError, TypeError):
-        return {"cluster": "(damaged)", "id": "(damaged)"}
 
 
 def _view(root):
@@ -111,8 +101,8 @@ def survey():
         salt 'db*' hamysql_nfs.survey
     """
     site, nfs = _site(misnamed=True)
-    known = latch.read(RESOURCE)
-    settled = known is not None and known.stage == Stage.INITIALISED
+    known = latch.read(RESOURCE, "nfs")
+    settled = known is not None and (known.backend, known.stage) == ("nfs", Stage.INITIALISED)
     return {
         "disk": nfs["source"],
         "view": None if settled else _look_alone(nfs),
@@ -162,7 +152,7 @@ def claim():
         salt db1 hamysql_nfs.claim
     """
     site, nfs = _site()
-    known = latch.read(RESOURCE)
+    known = latch.read(RESOURCE, "nfs")
     if known and known.stage != Stage.CLAIMED:
         raise Refused(f"this node's latch is about {known.disk} already ({known.stage.name})")
     with _export(nfs, nfs["mount_options"]) as root:
@@ -211,7 +201,7 @@ def initialise_datadir():
         salt db1 hamysql_nfs.initialise_datadir
     """
     site, nfs = _site()
-    known = latch.read(RESOURCE)
+    known = latch.read(RESOURCE, "nfs")
     if known is None or known.backend != "nfs" or known.stage == Stage.INITIALISED:
         raise Refused(f"this node was not chosen to make the first data on {nfs['source']}")
     if known.stage >= Stage.DATADIR:
@@ -254,7 +244,7 @@ def seal():
 
         salt db1 hamysql_nfs.seal
     """
-    known = latch.read(RESOURCE)
+    known = latch.read(RESOURCE, "nfs")
     if known is None or known.stage < Stage.DATADIR:
         raise Refused(f"the first data is not complete here: {known.stage.name if known else 'nothing was made'}")
     if known.stage == Stage.INITIALISED:
@@ -284,7 +274,7 @@ def adopt(uuid):
         salt-call hamysql_nfs.adopt 627a22bb-ecf0-48ff-814b-c8b47add52c8
     """
     site, nfs = _site()
-    known = latch.read(RESOURCE)
+    known = latch.read(RESOURCE, "nfs")
     if known and (known.stage == Stage.INITIALISED or known.backend != "nfs"):
         if (known.backend, known.device_uuid) == ("nfs", uuid):
             return False

@@ -72,7 +72,7 @@ def survey():
         salt 'db*' hamysql_shared.survey
     """
     site, shared = _site(misnamed=True)
-    device, known = shared["device"], latch.read(RESOURCE)
+    device, known = shared["device"], latch.read(RESOURCE, "shared")
     size = disk.size(run, device)
     found = {
         "disk": device,
@@ -149,7 +149,7 @@ def wipe(found):
         salt db1 hamysql_shared.wipe '["ext4 at byte 1080"]'
     """
     site, shared = _site()
-    device, known = shared["device"], latch.read(RESOURCE)
+    device, known = shared["device"], latch.read(RESOURCE, "shared")
     if shared["wipe"] not in (device, *disk.stable_names(device)):
         raise Refused(f"hamysql:storage:shared:wipe names {shared['wipe'] or 'nothing'}, not {device}")
     if known and known.stage == Stage.INITIALISED:
@@ -182,7 +182,7 @@ def claim():
         salt db1 hamysql_shared.claim
     """
     site, shared = _site()
-    device, known = shared["device"], latch.read(RESOURCE)
+    device, known = shared["device"], latch.read(RESOURCE, "shared")
     if known and known.stage != Stage.CLAIMED:
         raise Refused(f"this node's latch is about {known.disk} already ({known.stage.name})")
     signatures, claimed = shared_disk.contents(run, device)
@@ -203,7 +203,7 @@ def claim():
 
 def _chosen(site, device):
     """The latch of this node, whose claim or work has to be on the LUN; anything else is refused."""
-    known = latch.read(RESOURCE)
+    known = latch.read(RESOURCE, "shared")
     if known is None or known.backend != "shared" or known.stage == Stage.INITIALISED:
         raise Refused(f"this node was not chosen to make the first data on {device}")
     signatures, claimed = shared_disk.contents(run, device)
@@ -320,7 +320,7 @@ def seal():
 
         salt db1 hamysql_shared.seal
     """
-    known = latch.read(RESOURCE)
+    known = latch.read(RESOURCE, "shared")
     if known is None or known.stage < Stage.DATADIR:
         raise Refused(f"the first data is not complete here: {known.stage.name if known else 'nothing was made'}")
     if known.stage == Stage.INITIALISED:
@@ -351,7 +351,7 @@ def adopt(uuid):
         salt-call hamysql_shared.adopt 627a22bb-ecf0-48ff-814b-c8b47add52c8
     """
     site, shared = _site()
-    device, known = shared["device"], latch.read(RESOURCE)
+    device, known = shared["device"], latch.read(RESOURCE, "shared")
     if known and (known.stage == Stage.INITIALISED or known.backend != "shared"):
         if (known.backend, known.device_uuid) == ("shared", uuid):
             return False

@@ -54,7 +54,7 @@ def survey():
     size = disk.size(run, device)
     there = size is not None
     above = disk.occupants(run, device, site["storage"]["drbd"]["device"]) if there else disk.Occupants()
-    known = latch.read(site["storage"]["drbd"]["resource"])
+    known = latch.read(site["storage"]["drbd"]["resource"], "drbd")
     return {
         "backend": backend,
         "disk": device,
@@ -100,7 +100,7 @@ def wipe(found, held_elsewhere=False):
     seen = [str(signature) for signature in signatures]
     if not seen:
         return False
-    known = latch.read(options["resource"])
+    known = latch.read(options["resource"], "drbd")
     uuids = [signature.uuid.lower() for signature in signatures if signature.type == "drbd"]
     if known and known.device_uuid.lower() in uuids:
         raise Refused(f"{device} holds this node's replica of {options['resource']}: it is not wiped")
@@ -145,7 +145,7 @@ def adopt(device_uuid):
     """
     site = _site()
     resource, device = site["storage"]["drbd"]["resource"], _disk(site)
-    known = latch.read(resource)
+    known = latch.read(resource, "drbd")
     wanted = str(device_uuid).lower()
     mine = known is not None and known.device_uuid.lower() == wanted
     if mine and known.disk == device and known.stage == Stage.INITIALISED:
@@ -169,7 +169,7 @@ def adopt(device_uuid):
 def _chosen(site):
     """The latch of this node, which has to be the seed and primary; anything else is refused."""
     resource = site["storage"]["drbd"]["resource"]
-    known = latch.read(resource)
+    known = latch.read(resource, "drbd")
     if known is None or not Stage.SEEDING <= known.stage < Stage.INITIALISED:
         raise Refused(f"this node was not chosen to make the first data of {resource}")
     role = __salt__["hamysql_drbd.status"]().get("role")
@@ -240,7 +240,7 @@ def seal():
         salt 'db*' hamysql_storage.seal
     """
     resource = _site()["storage"]["drbd"]["resource"]
-    known = latch.read(resource)
+    known = latch.read(resource, "drbd")
     if known is None or known.stage == Stage.CLAIMED:
         raise Refused(f"this node has no replica of {resource} yet")
     if known.stage == Stage.INITIALISED:

@@ -34,7 +34,9 @@ def possible(name):
         "comment": "Nothing that is in service stands against the pillar.",
     }
     try:
-        refused = __salt__["hamysql_change.refused"]()
+        # Of the job, from hamysql.orch.migrate_storage; never of the pillar's files.
+        moving = __pillar__.get("hamysql_migration")
+        refused = __salt__["hamysql_change.refused"](**({"moving": moving} if moving else {}))
     except CommandExecutionError as exc:
         return {**ret, "result": False, "comment": str(exc)}
     if refused:

@@ -13,11 +13,9 @@ from __future__ import annotations
 
 import time
 
-from salt.exceptions import CommandExecutionError
-
-from hamysql import change, highstate, operate, plan, plan_text, preflight, rolling, storage
 from hamysql import deployment as deployments
-from hamysql.errors import HamysqlError, NotReady, Refused
+from hamysql import highstate, operate, phases, plan, plan_text, rolling, storage
+from hamysql.errors import HamysqlError, NotReady, Refused, SaltError
 
 __virtualname__ = "hamysql_orch"
 
@@ -28,51 +26,8 @@ def __virtual__():
     return __virtualname__
 
 
-def _jid():
-    return str(__opts__.get("orchestration_jid") or __opts__.get("jid") or time.strftime("%Y%m%d%H%M%S"))
-
-
-def _deployment(cluster):
-    if "hamysql_orch" not in __context__:
-        __context__["hamysql_orch"] = deployments.Deployment(__opts__, cluster, _jid())
-    return __context__["hamysql_orch"]
-
-
-def _end(cluster, phase, failure=None):
-    """The orchestration is over: followers are told why, and the next one, perhaps of the same process, begins anew."""
-    deployment = __context__.pop("hamysql_orch", None)
-    try:
-        if failure is not None:
-            said = str(failure) or type(failure).__name__
-            if deployment is not None:
-                deployment.say("failed", phase, said)
-            else:  # it was refused before it had a cluster
-                deployments.say(deployments.Master(__opts__), cluster or "", _jid(), "failed", phase, said)
-    finally:
-        if deployment is not None:
-            deployment.lock.release()
-
-
 def _phase(name, phase, cluster, body, last=False):
-    """Run one phase: ``body(deployment)`` returns ``(changes, comment)``; errors become the state's failure, and the end."""
-    ret = {"name": name, "changes": {}, "result": True, "comment": ""}
-    started = time.monotonic()
-    try:
-        deployment = _deployment(cluster)
-        deployment.say("start", phase)
-        changes, comment = body(deployment)
-    except CommandExecutionError as exc:
-        _end(cluster, phase, exc)
-        return {**ret, "result": False, "changes": getattr(exc, "changes", {}), "comment": str(exc)}
-    except BaseException as exc:
-        _end(cluster, phase, exc)
-        raise
-    deployment.changed += sum(len(change) if isinstance(change, (dict, list)) else 1 for change in changes.values())
-    shown = {"lines": plan_text.flat(changes)} if deployment.test else {}
-    deployment.say("end", phase, comment, seconds=time.monotonic() - started, **shown)
-    if last:
-        _end(cluster, phase)
-    return {**ret, "changes": changes, "comment": comment, "result": None if deployment.test and changes else True}
+    return phases.run(__opts__, __context__, name, phase, cluster, body, last=last)
 
 
 def members_checked(name, cluster=None):
@@ -85,20 +40,12 @@ def members_checked(name, cluster=None):
     def body(deployment):
         deployments.synchronise(deployment)
         deployments.same_code(deployment)
-        findings, evidence = preflight.judge(deployment.survey(), deployment.window), []
-        if refused := change.by_members(change.REFUSED, deployment.survey()):
-            evidence.append("this cannot be changed in place:\n" + "\n".join(f"  - {sentence}" for sentence in refused))
-        try:
-            deployments.storage_plan(deployment)
-        except Refused as exc:
-            evidence.append(str(exc))
-        if refusal := preflight.refusal(findings, evidence):
-            raise Refused(refusal)
+        found = phases.check(deployment, deployment.survey(), lambda: deployments.storage_plan(deployment))
         for warning in deployments.warnings(deployment):
             deployment.say("step", "members", f"WARNING: {warning}")
         names = ", ".join(deployment.members.minions)
         said = f"{names} answer, their pillar is valid, their storage is blank or ours, and they are fit for each other"
-        return {}, "\n".join([said, *(f"WARNING: {finding}" for finding in findings)])
+        return {}, said + found
 
     return _phase(name, "members", cluster, body)
 
@@ -125,33 +72,13 @@ def storage_initialised(name, cluster=None):
     """
 
     def body(deployment):
-        steps = deployments.storage_plan(deployment)
         if deployment.test:
+            steps = deployments.storage_plan(deployment)
             return {"storage": [str(step) for step in steps]} if steps else {}, f"{len(steps)} steps planned"
-        done, stale = [], True  # the survey is that of the first phase
-        for _ in range(_ROUNDS):
-            for step in steps:
-                if step.fresh and stale:
-                    break  # it is decided again, from what the members see now
-                deployment.say("step", "storage", str(step))
-                if step.action == "seed" and deployment.first["fencing"]["enabled"]:
-                    deployment.members.ask("hamysql_fencing.relax", step.nodes)
-                function = storage.function(step, storage.backend(deployment.survey()))
-                returned = deployment.members.ask(function, step.nodes, **step.arguments)
-                done += [f"{step.action} on {node}" for node, value in returned.items() if value is True]
-                stale = True
-            if steps:
-                deployment.look_again()
-                steps, stale = deployments.storage_plan(deployment), False
-        if steps:
-            raise NotReady(f"the storage does not get ready, this is planned again and again: {steps[0]}")
+        done = phases.perform(deployment, "storage", lambda: deployments.storage_plan(deployment))
         return ({"storage": done} if done else {}), deployments.counted({"storage": done}, "steps")
 
     return _phase(name, "storage", cluster, body)
-
-
-# Two disks to wipe, the rest, and one to see that nothing is left; or a LUN's login, wiping, claim, volume, file system, and that.
-_ROUNDS = 8
 
 
 def cluster_online(name, cluster=None, timeout=180):
@@ -238,15 +165,11 @@ def resources_managed(name, cluster=None):
             return _planned_anew(deployment)
         if deployment.nothing_left("resources"):
             drift = dict.fromkeys(line for found in deployment.pending().values() for line in found["drift"])
-            return {}, "\n".join(["no changes", *_put(drift)])
+            return {}, "\n".join(["no changes", *phases.put(drift)])
         if deployment.test:
             return _planned_resources(deployment, controllers[:1])
         node = controllers[0]
-        changes = deployments.apply(deployment, "hamysql.pacemaker.resources", [node])
-        if changes:  # fence devices may be gone from it, and what the nodes had for them is not in use any more
-            for member, forgotten in deployment.members.ask("hamysql_fencing.forget").items():
-                if forgotten:
-                    changes[member] = {**changes.get(member, {}), "hamysql-fencing-unused": forgotten}
+        changes = phases.apply_resources(deployment, node)
         return changes, f"{deployments.counted(changes, 'changes')}, by {node}"
 
     return _phase(name, "resources", cluster, body)
@@ -295,7 +218,7 @@ def _roll(deployment, names, steps, timeout):
             steps = rolling.steps(deployment.survey())
         if steps:
             raise NotReady(rolling.unfinished(steps, ["it is still pending after a restart"]))
-    except CommandExecutionError as exc:
+    except SaltError as exc:
         exc.changes = {"changes": done} if done else {}
         raise
     return done
@@ -321,20 +244,8 @@ def _planned_anew(deployment):
 
 def _planned_resources(deployment, controller):
     """The plan for the configuration of the running cluster, and what pacemaker would do about it."""
-    seen = deployment.members.ask("hamysql_cib.preview", controller)[controller[0]]
-    entries = plan_text.cib(seen["changes"])
-    lines = [deployments.counted({"resources": entries}, "changes")]
-    lines += _put(seen["drift"])
-    if entries:
-        lines += [
-            "what pacemaker would do about it:",
-            *(f"  {line}" for line in plan_text.actions(seen["actions"]) or ["nothing"]),
-        ]
+    entries, lines = phases.planned_resources(deployment, controller)
     return {"resources": entries} if entries else {}, "\n".join(lines)
-
-
-def _put(drift):
-    return [f"left as somebody has put it: {sentence}" for sentence in drift]
 
 
 def _initialised(deployment):

@@ -62,15 +62,22 @@ def deploy(lab: Lab, progress: Progress, *, test: bool = False) -> Deployment:
 
 
 def orchestrate(
-    lab: Lab, progress: Progress, *, test: bool = False, watch: Callable[[str], None] | None = None
+    lab: Lab,
+    progress: Progress,
+    *,
+    sls: str = "hamysql.orch",
+    test: bool = False,
+    watch: Callable[[str], None] | None = None,
 ) -> Deployment:
     """Like :func:`deploy`, for those who expect a failure: it is returned, not raised.
 
+    sls
+        The orchestration, the deployment by default.
     watch
         Called with each line of the progress when it comes, to do something at that moment.
     """
     out, err = lab.logs / "orchestrate.json", lab.logs / "orchestrate.log"
-    words = ["state.orchestrate", "hamysql.orch", "--out=json", *(["test=True"] if test else [])]
+    words = ["state.orchestrate", sls, "--out=json", *(["test=True"] if test else [])]
     started = time.monotonic()
     follower = _start(lab, ["hamysql.follow", "--out=quiet"], None, err)
     try:

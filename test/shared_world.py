@@ -50,7 +50,7 @@ class Shared(World):
         name = f"hamysql_{self.kind}"
         module = node.modules[name] = load(f"_modules/{name}.py", f"{node.name}_{name}")
         module.run = self._runner(node)
-        module.latch = SimpleNamespace(read=lambda _: node.latch, write=lambda latch: self._write_latch(node, latch))
+        module.latch = SimpleNamespace(read=lambda *_: node.latch, write=lambda latch: self._write_latch(node, latch))
         module.__salt__ = {"hamysql.config": lambda **_: self.site(node)}
 
     def _execute(self, node: Node, function: str, kwargs: Any) -> Any:

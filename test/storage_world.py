@@ -140,7 +140,7 @@ class World:
             module = load(f"_modules/{name}.py", f"{node.name}_{name}")
             module.run = self._runner(node)
             module.latch = SimpleNamespace(
-                read=lambda resource: node.latch, write=lambda latch: self._write_latch(node, latch)
+                read=lambda *_: node.latch, write=lambda latch: self._write_latch(node, latch)
             )
             node.modules[name] = module
         drbd, storage = node.modules.values()
@@ -494,6 +494,7 @@ class _Deployment:
 
     def __init__(self, world: World, orch: ModuleType) -> None:
         self.members = Members("galaxy-db", {name: name for name in world.nodes}, world.call)
+        self.unknown = ""
         self.test, self.changed, self.jid = False, 0, str(next(world.runs))
         self.steps: list[str] = []
         self.lock = SimpleNamespace(release=lambda: None)

@@ -36,6 +36,14 @@ TOGETHER = (
     "(`salt NODE hamysql_cluster.stop`, the standby first; the database is down from then on) and run hamysql.orch again"
 )
 KEEP = "it belongs to the data that is there. Put the old value back; other storage is a new cluster, and the data moves by a dump"
+MIGRATE = "`salt-run state.orchestrate hamysql.orch.migrate_storage`"
+MOVE = (
+    f"the data is there. Put the old value back, or have the data moved, which stops the service for a while: {MIGRATE}"
+)
+MIDDLE = (
+    f"its migration was begun and is not finished. Finish it: {MIGRATE}, with the new storage in the pillar. Or go back: the old "
+    "storage in the pillar, and `salt NODE hamysql_migration.abandon` on both nodes"
+)
 
 
 @dataclass(frozen=True)

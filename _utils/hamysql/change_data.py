@@ -9,8 +9,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from hamysql import cib_model
-from hamysql.change import DATA, KEEP, REFUSED, Pending
+from hamysql.change import DATA, KEEP, MIDDLE, MOVE, REFUSED, Pending
 from hamysql.plan import Latch, Stage
+
+BACKEND = "hamysql:storage:backend"
 
 # A parameter of the cluster's resources, and the pillar's key that it comes from, with each backend.
 _OF_ALL = {("p_fs_mysql", "fstype"): "storage:filesystem:type", ("p_fs_mysql", "directory"): "mysql:datadir"}
@@ -31,7 +33,7 @@ _PARAMETERS = {
 
 
 def pending(
-    config: Mapping[str, Any], cib: str | None, latches: Iterable[Latch], device_uuid: str = ""
+    config: Mapping[str, Any], cib: str | None, latches: Iterable[Latch], device_uuid: str = "", moving: str = ""
 ) -> Iterator[Pending]:
     """What the pillar wants otherwise than the data is.
 
@@ -43,18 +45,22 @@ def pending(
         All latches of this node.
     device_uuid
         Of the DRBD metadata on the disk that the pillar names, which may be the latch's under another name; "" where none is.
+    moving
+        The kind of storage to which a move has begun here and not ended; "" without one.
     """
     storage, latches = config["storage"], list(latches)
-    backend, values = storage["backend"], _values(cib)
+    backend, values = storage["backend"], parameters(cib)
     ours = [
         latch.backend
         for latch in latches
         if (latch.cluster, latch.stage) == (config["cluster"]["name"], Stage.INITIALISED)
     ]
-    there = _backend(values) or next(iter(ours), backend)
+    there = backend_of(values) or next(iter(ours), backend)
     if there != backend:  # everything else differs as well, and says nothing more
-        yield Pending(REFUSED, DATA, "hamysql:storage:backend", there, backend, KEEP)
+        yield Pending(REFUSED, DATA, BACKEND, there, backend, MIDDLE if moving else MOVE)
         return
+    if moving:
+        yield Pending(REFUSED, DATA, BACKEND, f"{there}, with a move to {moving} under way,", backend, MIDDLE)
     found = _by_latches(config, latches, device_uuid)
     volume, device = storage["shared"]["lvm"], storage["filesystem"]["device"]
     wanted = {
@@ -108,7 +114,7 @@ def _by_latches(config: Mapping[str, Any], latches: Iterable[Latch], device_uuid
     return {"storage:drbd:resource": (of_this_disk[0], drbd["resource"])} if of_this_disk else {}
 
 
-def _values(cib: str | None) -> dict[tuple[str, str], str]:
+def parameters(cib: str | None) -> dict[tuple[str, str], str]:
     """All parameters of the cluster's resources: ``{(resource, name): value}``."""
     if not cib:
         return {}
@@ -119,7 +125,7 @@ def _values(cib: str | None) -> dict[tuple[str, str], str]:
     }
 
 
-def _backend(values: Mapping[tuple[str, str], str]) -> str:
+def backend_of(values: Mapping[tuple[str, str], str]) -> str:
     """The storage that the cluster's configuration is about; "" where it has none."""
     if ("p_drbd_mysql", "drbd_resource") in values:
         return "drbd"

@@ -36,12 +36,12 @@ def begun(live_xml: str, node: str, until: float) -> str:
     if tag is None:
         tag = ET.SubElement(tags, "tag", id=cib.TAG)
     ET.SubElement(tag, "obj_ref", id=ID)
-    return _next(root)
+    return next_epoch(root)
 
 
 def ended(live_xml: str) -> str:
     """A CIB without that constraint; the given text itself where it has none."""
-    return _next(_without(live_xml)) if ID in model.index(model.configuration(model.parse(live_xml))) else live_xml
+    return next_epoch(_without(live_xml)) if ID in model.index(model.configuration(model.parse(live_xml))) else live_xml
 
 
 def constraint(node: str, until: float) -> ET.Element:
@@ -69,7 +69,7 @@ def _section(config: ET.Element, name: str) -> ET.Element:
     return found if found is not None else ET.SubElement(config, name)
 
 
-def _next(root: ET.Element) -> str:
+def next_epoch(root: ET.Element) -> str:
     """The CIB as text, one epoch later, as a patch needs it."""
     root.set("epoch", str(int(root.get("epoch", "0")) + 1))
     root.set("num_updates", "0")

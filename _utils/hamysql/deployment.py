@@ -56,10 +56,16 @@ class Deployment(View):
         As for a :class:`View`.
     jid
         The orchestration's job.
+    kind
+        Which orchestration it is, see :data:`hamysql.progress.ORDERS`; "" for the deployment.
+
+    ``unknown`` says why the deployment's phases cannot be planned, with ``test=True``; "" where they can.
     """
 
-    def __init__(self, opts: Mapping[str, Any], cluster: str | None, jid: str) -> None:
+    def __init__(self, opts: Mapping[str, Any], cluster: str | None, jid: str, kind: str = "") -> None:
         super().__init__(opts, cluster)
+        self.kind = kind
+        self.unknown = ""
         self.lock = Lock(self.master.opts, self.members.cluster, jid)
         self.jid = jid
         self.test = bool(opts["test"])
@@ -93,7 +99,7 @@ class Deployment(View):
 
     def say(self, state: str, phase: str, text: str = "", **data: Any) -> None:
         """Fire one progress event."""
-        say(self.master, self.members.cluster, self.jid, state, phase, text, **data)
+        say(self.master, self.members.cluster, self.jid, state, phase, text, kind=self.kind, **data)
 
 
 def say(master: Master, cluster: str, jid: str, state: str, phase: str, text: str, **data: Any) -> None:
@@ -101,12 +107,20 @@ def say(master: Master, cluster: str, jid: str, state: str, phase: str, text: st
     master.fire(cluster, {"jid": jid, "pid": os.getpid(), "state": state, "phase": phase, "text": text, **data})
 
 
-def apply(deployment: Deployment, sls: str, nodes: Sequence[str] = ()) -> dict[str, Any]:
+def say_refused(opts: Mapping[str, Any], cluster: str, jid: str, phase: str, text: str, **data: Any) -> None:
+    """Fire the last event of an orchestration that was refused before it had a cluster."""
+    say(Master(opts), cluster, jid, "failed", phase, text, **data)
+
+
+def apply(deployment: Deployment, sls: str, nodes: Sequence[str] = (), **options: Any) -> dict[str, Any]:
     """``state.apply sls`` on nodes (all by default); raises :class:`Failed` with every failed state.
+
+    options
+        Further arguments of ``state.apply``.
 
     Returns ``{node: {state id: changes}}``, with ``test=True`` ``{node: [the plan's entries]}`` (:mod:`hamysql.plan_text`).
     """
-    returned = deployment.members.ask("state.apply", nodes, mods=sls, test=deployment.test, queue=True)
+    returned = deployment.members.ask("state.apply", nodes, mods=sls, test=deployment.test, queue=True, **options)
     outcomes = {node: highstate.summarise(value) for node, value in returned.items()}
     changes = {node: dict(outcome.changes) for node, outcome in outcomes.items() if outcome.changes}
     failures = [f"{node}: {failure}" for node, outcome in outcomes.items() for failure in outcome.failures]

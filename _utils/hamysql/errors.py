@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 from salt.exceptions import CommandExecutionError, NotImplemented
 
+SaltError = CommandExecutionError  # what Salt itself raises, too: told without a traceback
+
 
 class HamysqlError(CommandExecutionError, NotImplemented):
     """Root of every error that hamysql raises on purpose."""

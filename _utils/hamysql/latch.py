@@ -2,6 +2,9 @@
 
 It is what makes "do it once" survive a reinstalled master, and it is one of the three witnesses that
 :mod:`hamysql.plan` wants to agree. Only the modules that do a step write it, after the step.
+
+While the data is moved to another kind of storage, the latch of the new one is in a folder of its own, ``next``, and the one of the
+data that is in use stays where it is: :mod:`hamysql.latch_switch`.
 """
 
 from __future__ import annotations
@@ -14,11 +17,21 @@ from hamysql.errors import ParseError
 from hamysql.replica import Latch
 
 FOLDER = Path("/var/lib/hamysql")
+NEXT = "next"
+MARK = "backend"  # in that folder: the kind of storage that it is about
 
 
-def read(resource: str, folder: Path = FOLDER) -> Latch | None:
-    """The latch of ``resource`` on this node, ``None`` when hamysql has done nothing here yet."""
-    path = folder / f"{resource}.json"
+def read(resource: str, backend: str, folder: Path = FOLDER) -> Latch | None:
+    """The latch of ``resource`` on this node, ``None`` when hamysql has done nothing here yet.
+
+    backend
+        The kind of storage that is worked on. While the data is moved to that kind, it is the latch in the folder ``next``.
+    """
+    return load(place(backend, folder) / f"{resource}.json")
+
+
+def load(path: Path) -> Latch | None:
+    """The latch in a file; ``None`` where there is none."""
     try:
         return Latch.from_dict(json.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
@@ -28,17 +41,48 @@ def read(resource: str, folder: Path = FOLDER) -> Latch | None:
         raise ParseError(f"{path} is damaged ({exc}); {how}") from exc
 
 
+def place(backend: str, folder: Path = FOLDER) -> Path:
+    """The folder of the latches of a kind of storage: ``next`` from the beginning of a move to it until the switch."""
+    if moving_to(folder) != backend:
+        return folder
+    kinds = {latch.backend for latch in in_use(folder)}
+    return folder / NEXT if kinds and backend not in kinds else folder
+
+
+def in_use(folder: Path = FOLDER) -> list[Latch]:
+    """All latches of this node but those in ``next``."""
+    found = [load(path) for path in sorted(folder.glob("*.json"))]
+    return [latch for latch in found if latch is not None]
+
+
+def moving_to(folder: Path = FOLDER) -> str:
+    """The kind of storage to which a move has begun on this node and not ended; "" without one."""
+    try:
+        return (folder / NEXT / MARK).read_text(encoding="ascii").strip()
+    except FileNotFoundError:
+        return ""
+
+
 def write(latch: Latch, folder: Path = FOLDER) -> None:
     """Replace the latch; it is on the disk, not only in the page cache, when this returns."""
+    folder = place(latch.backend, folder)
     folder.mkdir(mode=0o755, parents=True, exist_ok=True)
-    path = folder / f"{latch.resource}.json"
+    write_file(folder / f"{latch.resource}.json", json.dumps(latch.as_dict(), indent=2) + "\n")
+
+
+def write_file(path: Path, text: str) -> None:
+    """Replace a file, whole or not at all, and for good."""
     new = path.with_suffix(".new")
     with open(new, "w", encoding="utf-8") as file:
-        json.dump(latch.as_dict(), file, indent=2)
-        file.write("\n")
+        file.write(text)
         file.flush()
         os.fsync(file.fileno())
     new.replace(path)
+    synchronise(path.parent)
+
+
+def synchronise(folder: Path) -> None:
+    """Have the names in a folder on the disk."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)

@@ -137,6 +137,11 @@ def alone(evidence: Mapping[str, Any]) -> list[str]:
     if not evidence["initialised"]:
         reasons.append("this node has never held the database")
     flags = evidence["flags"]
+    if elsewhere := evidence.get("elsewhere"):
+        reasons.append(
+            f"the data is on {elsewhere}, and the pillar says {evidence['backend']}: what this node's copy is worth cannot be "
+            "judged. Put the old storage into the pillar again"
+        )
     if evidence.get("backend", "drbd") != "drbd":
         return reasons  # there is only one copy of the data, and so no older one
     if not flags:

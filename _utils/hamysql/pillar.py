@@ -153,6 +153,7 @@ PACKAGE = Section(
         "multipath": PACKAGES,
         "reservations": PACKAGES,
         "nfs": PACKAGES,
+        "copy": PACKAGES,
         "filesystem": Section({"xfs": PACKAGES, "ext4": PACKAGES}),
         "firewall": PACKAGES,
         "database": PACKAGES,

@@ -126,7 +126,7 @@ def steps(members: Sequence[Export], wanted: Wanted) -> tuple[Step, ...]:
             for member in seen
             if initialised and member.mark.get("id") != initialised[0].uuid
         ]
-        reasons += _not_empty(seen, wanted) if seen and not initialised else []
+        reasons += _not_empty(seen, wanted, {member.uuid for member in others}) if seen and not initialised else []
     if reasons:
         raise Refused("the storage is left alone:\n" + "\n".join(f"  - {reason}" for reason in reasons))
     if blind:
@@ -172,8 +172,8 @@ def _not_the_datas(member: Export, holder: Export) -> str:
     )
 
 
-def _not_empty(seen: Sequence[Export], wanted: Wanted) -> list[str]:
-    """No node knows of data: the export has to be empty, or to bear the mark of the deployment that a node has begun."""
+def _not_empty(seen: Sequence[Export], wanted: Wanted, known: set[str]) -> list[str]:
+    """No node knows of data: the export has to be empty, or to bear the mark that a node (its latch, ``known``) has begun with."""
     first = seen[0]
     for other in seen[1:]:
         if (first.mark.get("id"), first.view) != (other.mark.get("id"), other.view):
@@ -181,7 +181,7 @@ def _not_empty(seen: Sequence[Export], wanted: Wanted) -> list[str]:
             return [f"the nodes do not see the same on the export, so it is not the same one: {told}"]
     names, mark = " and ".join(member.name for member in seen), first.mark
     if mark:
-        if mark.get("id") in {member.uuid for member in seen}:
+        if mark.get("id") in known:
             return []
         if mark.get("cluster") != wanted.cluster:
             return [

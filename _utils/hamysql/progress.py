@@ -19,6 +19,19 @@ PHASES = {
     "summary": "what runs where",
 }
 
+# Those of hamysql/orch/migrate_storage.sls that come before the deployment's own, which follow from "nodes" on.
+_MIGRATION = {
+    "checked": "the cluster is whole, and the new storage is blank or ours",
+    "prepared": "the new storage is made, beside the old one",
+    "copied": "the data is copied while the database serves",
+    "switched": "the service stops, the rest is copied, and it starts on the new storage",
+}
+# The phases of each kind of orchestration.
+ORDERS = {
+    "": PHASES,
+    "migration": {**_MIGRATION, **{name: PHASES[name] for name in list(PHASES) if name not in ("members", "storage")}},
+}
+
 # After one of these an orchestration says nothing more.
 LAST = ("finished", "failed")
 
@@ -57,10 +70,11 @@ def line(event: Mapping[str, Any]) -> str:
     """One event as text for a terminal."""
     state, text = event.get("state", ""), str(event.get("text", ""))
     phase = str(event.get("phase", ""))
-    number = list(PHASES).index(phase) + 1 if phase in PHASES else 0
-    head = f"[{number}/{len(PHASES)}] {phase:<9}"
+    order = ORDERS.get(str(event.get("kind", "")), PHASES)
+    number = list(order).index(phase) + 1 if phase in order else 0
+    head = f"[{number}/{len(order)}] {phase:<9}"
     if state == "start":
-        return f"{head} {PHASES.get(phase, '')}"
+        return f"{head} {order.get(phase, '')}"
     if state == "step":
         return f"{'':<15} - {text}"
     if state == "end":

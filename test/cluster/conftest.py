@@ -39,6 +39,7 @@ ORDER = {
     "test_interrupted.py": 2,
     "test_third_vote.py": 3,
     "test_other_storage.py": 4,
+    "test_migration.py": 6,
     "test_lun_guarded.py": 5,
 }
 

@@ -25,6 +25,7 @@ FOLDERS = (
     "quorum",
     "storage",
     "storage.drbd",
+    "storage.migrate",
     "mysql",
     "pacemaker",
     "firewall.clean",

@@ -58,7 +58,7 @@ def node(lun):
 
         module.run = run
         module.disk = SimpleNamespace(**{**vars(disk), "stable_names": lambda _: (NAME,)})
-        module.latch = SimpleNamespace(read=lambda _: state.latch, write=lambda latch: setattr(state, "latch", latch))
+        module.latch = SimpleNamespace(read=lambda *_: state.latch, write=lambda latch: setattr(state, "latch", latch))
         module.Folder = lambda _: SimpleNamespace(mounted=lambda: state.mounted)
         module.__salt__ = {
             "hamysql.config": lambda **_: {

@@ -16,14 +16,14 @@ LATCH = Latch("galaxy-db", "mysql", "/dev/sdb", Stage.SEEDING, "e7c4c235a46d231d
 
 
 def test_there_is_none_before_anything_was_done(tmp_path):
-    assert latch.read("mysql", tmp_path / "not-there") is None
+    assert latch.read("mysql", "drbd", tmp_path / "not-there") is None
 
 
 @pytest.mark.parametrize("stage", list(Stage))
 def test_it_is_read_as_it_was_written(tmp_path, stage):
     written = replace(LATCH, stage=stage)
     latch.write(written, tmp_path / "hamysql")
-    assert latch.read("mysql", tmp_path / "hamysql") == written
+    assert latch.read("mysql", "drbd", tmp_path / "hamysql") == written
 
 
 def test_the_file_says_the_stage_by_its_name(tmp_path):
@@ -42,14 +42,14 @@ def test_the_file_says_the_stage_by_its_name(tmp_path):
 def test_a_later_stage_replaces_the_earlier_one(tmp_path):
     latch.write(LATCH, tmp_path)
     latch.write(replace(LATCH, stage=Stage.INITIALISED), tmp_path)
-    assert latch.read("mysql", tmp_path).stage is Stage.INITIALISED
+    assert latch.read("mysql", "drbd", tmp_path).stage is Stage.INITIALISED
     assert os.listdir(tmp_path) == ["mysql.json"]
 
 
 def test_resources_have_latches_of_their_own(tmp_path):
     latch.write(LATCH, tmp_path)
     latch.write(replace(LATCH, resource="other", stage=Stage.CLAIMED), tmp_path)
-    assert latch.read("mysql", tmp_path) == LATCH
+    assert latch.read("mysql", "drbd", tmp_path) == LATCH
 
 
 def test_a_write_that_fails_leaves_the_latch_as_it_was(tmp_path, monkeypatch):
@@ -61,7 +61,7 @@ def test_a_write_that_fails_leaves_the_latch_as_it_was(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OSError, match="No space"):
         latch.write(replace(LATCH, stage=Stage.INITIALISED), tmp_path)
-    assert latch.read("mysql", tmp_path) == LATCH
+    assert latch.read("mysql", "drbd", tmp_path) == LATCH
 
 
 def test_content_and_folder_are_synchronised_before_it_counts(tmp_path, monkeypatch):
@@ -87,4 +87,4 @@ def test_content_and_folder_are_synchronised_before_it_counts(tmp_path, monkeypa
 def test_a_damaged_latch_is_an_error_that_names_the_file_and_never_none(tmp_path, content):
     (tmp_path / "mysql.json").write_text(content)
     with pytest.raises(ParseError, match=r"mysql\.json is damaged"):
-        latch.read("mysql", tmp_path)
+        latch.read("mysql", "drbd", tmp_path)

@@ -23,7 +23,7 @@ class Deployment:
     def __init__(self, applied, forgotten):
         self.applied, self.forgotten, self.asked = applied, forgotten, []
         self.members = Members("galaxy-db", {"db1": "db1", "db2": "db2"}, self.call)
-        self.test, self.changed = False, 0
+        self.test, self.changed, self.unknown = False, 0, ""
 
     def call(self, minions, function, kwargs, timeout):
         self.asked.append((function, tuple(minions)))

@@ -111,3 +111,10 @@ def test_an_orchestration_that_never_had_a_cluster_concerns_everybody():
 )
 def test_a_process_works_or_is_gone(stat, alive):
     assert progress.is_alive(stat) is alive
+
+
+def test_a_migration_has_phases_of_its_own():
+    assert progress.line({"state": "start", "phase": "checked", "kind": "migration"}).startswith("[1/11] checked")
+    assert progress.line({"state": "start", "phase": "summary", "kind": "migration"}).startswith("[11/11] summary")
+    sls = (ROOT / "hamysql" / "orch" / "migrate_storage.sls").read_text()
+    assert len(re.findall(r'\("hamysql-[a-z-]+", "hamysql_\w+", "\w+"\)', sls)) == len(progress.ORDERS["migration"])

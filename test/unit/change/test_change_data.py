@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import xml.etree.ElementTree as ET
+from types import SimpleNamespace
 
 import pytest
+from storage_world import load as load_module
 
 from hamysql import change_data, cib_desired, config
 from hamysql.plan import Latch, Stage
@@ -103,3 +105,44 @@ def test_a_latch_that_has_recorded_no_metadata_is_about_no_other_disk():
     claimed = Latch("galaxy-db", "mysql", "/dev/ubdb", Stage.CLAIMED)
     change = [lambda given: given["storage"]["drbd"].update(disk="/dev/sdx")]
     assert found(*change, cib=None, latches=[claimed]) == [("hamysql:storage:drbd:disk", "/dev/ubdb", "/dev/sdx")]
+
+
+@pytest.mark.parametrize(
+    ("moving", "wanted", "old", "said"),
+    [
+        ("", "shared", "drbd", "hamysql.orch.migrate_storage"),
+        ("shared", "shared", "drbd", "hamysql_migration.abandon"),
+        ("shared", "drbd", "drbd, with a move to shared under way,", "hamysql_migration.abandon"),
+        ("", "drbd", None, None),
+    ],
+)
+def test_another_kind_of_storage_is_refused_with_the_way_to_have_it(moving, wanted, old, said):
+    config = {"cluster": {"name": "galaxy-db"}, "mysql": {"datadir": "/var/lib/mysql"}}
+    filesystem = {"device": "/dev/drbd0", "type": "xfs"}
+    drbd = {"resource": "mysql", "disk": "/dev/sdb"}
+    config["storage"] = {
+        "backend": wanted,
+        "drbd": drbd,
+        "shared": {"lvm": {}, "device": None},
+        "filesystem": filesystem,
+    }
+    known = Latch("galaxy-db", "mysql", "/dev/sdb", Stage.INITIALISED, "e7c4c235")
+    found = [
+        item for item in change_data.pending(config, None, [known], "", moving) if item.path == change_data.BACKEND
+    ]
+    assert [item.old for item in found] == ([old] if old else [])
+    assert all(said in str(item) and item.kind == "refused" for item in found)
+
+
+@pytest.mark.parametrize(
+    ("moving", "begun", "test", "refused"),
+    [("", "", False, True), ("shared", "shared", False, False), ("shared", "", True, False), ("shared", "", False, True),
+     ("nfs", "nfs", False, True), ("shared", "nfs", True, True)],
+)  # fmt: skip
+def test_only_the_move_itself_may_have_the_new_storage_in_the_pillar(moving, begun, test, refused):
+    module = load_module("_modules/hamysql_change.py", "hamysql_change_refused")
+    item = change_data.Pending(change_data.REFUSED, "data", change_data.BACKEND, "drbd", "shared")
+    module._site, module._pending = lambda: {"storage": {"backend": "shared"}}, lambda _: [item]
+    module.latch = SimpleNamespace(moving_to=lambda: begun)
+    module.__opts__ = {"test": test}
+    assert bool(module.refused(**({"moving": moving} if moving else {}))) is refused

@@ -33,7 +33,7 @@ def state():
             module.applied_calls.append(1)
             return {TOKEN.path: {"old": "3000", "new": "5000"}}
 
-        module.__opts__ = {"test": test}
+        module.__opts__, module.__pillar__ = {"test": test}, {}
         module.__salt__ = {
             "hamysql_change.pending": pending,
             "hamysql_change.apply": apply,
@@ -192,3 +192,12 @@ def test_a_reload_before_the_file_is_written_is_refused(module, tmp_path):
     site = {"corosync": {"sections": [{"name": "totem", "options": [["version", "2"]], "sections": []}]}}
     with pytest.raises(Refused, match="is not what the pillar says"):
         module._reload_corosync(site)
+
+
+@pytest.mark.parametrize(("pillar", "asked"), [({}, {}), ({"hamysql_migration": "shared"}, {"moving": "shared"})])
+def test_the_orchestration_that_moves_the_data_may_have_what_a_highstate_may_not(state, pillar, asked):
+    module, seen = state([]), []
+    module.__pillar__ = pillar
+    module.__salt__["hamysql_change.refused"] = lambda **given: seen.append(given) or []
+    assert module.possible("x")["result"] is True
+    assert seen == [asked]

@@ -70,7 +70,7 @@ def node(tmp_path):
         module.run, module.which, module.PROC = run, lambda *_, **__: None, tmp_path
         module.CIB = tmp_path / "cib.xml"
         module.os = SimpleNamespace(path=SimpleNamespace(realpath=REAL.__getitem__))
-        module.latch = SimpleNamespace(FOLDER=tmp_path, read=lambda resource: latch.read(resource, tmp_path))
+        module.latch = SimpleNamespace(in_use=lambda: latch.in_use(tmp_path), moving_to=lambda: "")
         latch.write(Latch("galaxy-db", "mysql", OLD, Stage.INITIALISED, UUIDS[OLD].upper()), tmp_path)
         module.__salt__ = {
             "hamysql.config": lambda **_: site,

@@ -99,7 +99,7 @@ class Deployment:
     """What the phase needs of an orchestration."""
 
     def __init__(self, world, test=False):
-        self.world, self.test, self.changed = world, test, 0
+        self.world, self.test, self.changed, self.unknown = world, test, 0, ""
         self.members = SimpleNamespace(minions=dict.fromkeys(NODES), ask=world.ask)
         self.lock = SimpleNamespace(release=lambda: None)
         self._survey = {}
@@ -121,7 +121,7 @@ def run(world, test=False):
         if not world.running[node]:
             world.running[node], world.old_stack[node] = True, False
     states = load("_states/hamysql_orch.py", "hamysql_orch_states")
-    states.__context__ = {"hamysql_orch": Deployment(world, test)}
+    states.__context__, states.__opts__ = {"hamysql_orch": Deployment(world, test)}, {}
     return states.changes_rolled("x")
 
 

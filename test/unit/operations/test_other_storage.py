@@ -123,6 +123,14 @@ def test_with_one_copy_of_the_data_only_the_peer_s_power_matters(evidence):
     assert operations.unseen({**seen, "power": {}}, None)
 
 
+def test_what_the_data_is_on_has_to_be_what_the_pillar_says(evidence):
+    """Else DRBD's own witness, that this replica is outdated, would not be asked."""
+    seen = {**evidence, "backend": "shared", "elsewhere": "drbd", "flags": {}}
+    assert operations.alone({**seen, "elsewhere": ""}) == []
+    (reason,) = operations.alone(seen)
+    assert reason.startswith("the data is on drbd, and the pillar says shared")
+
+
 def test_the_node_that_came_back_takes_over(shared, evidence):
     machines = Alone(shared, {**evidence, "backend": "shared", "flags": {}})
     operate.take_over(members(machines), "db2", "galaxy-db", None, 60, lambda _: None)

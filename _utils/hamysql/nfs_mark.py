@@ -1,0 +1,19 @@
+"""The mark in an export's root, beside the data's folder: whose it is."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from hamysql.storage_config import NFS_MARK
+
+
+def read(root: Path) -> dict[str, str]:
+    """``{"cluster", "id"}``; empty without one. A damaged one is nobody's."""
+    try:
+        found = json.loads((root / NFS_MARK).read_text(encoding="utf-8"))
+        return {key: str(found[key]) for key in ("cluster", "id")}
+    except FileNotFoundError:
+        return {}
+    except (ValueError, KeyError, TypeError):
+        return {"cluster": "(damaged)", "id": "(damaged)"}

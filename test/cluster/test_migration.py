@@ -1,0 +1,110 @@
+"""A cluster that serves all the time is moved from DRBD to a LUN: killed in the copy, killed when the service was stopped, run again.
+
+It takes about ten minutes, so `make test` leaves it out; `make test-long` runs it. The tests build on each other.
+"""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+import yaml
+from cluster import Cluster
+from test_interrupted import Next
+
+from lab import api, pillar
+
+pytestmark = pytest.mark.long
+
+MIGRATE = "hamysql.orch.migrate_storage"
+LATCH = "cat /var/lib/hamysql/mysql.json"
+# The beginnings of the lines at which it is killed: while the data is copied, and when the database has stopped.
+MOMENTS = ("[3/", "- the last pass")
+
+
+@pytest.fixture(scope="module")
+def cluster(lab, progress):
+    """A lab with a SAN, whose cluster has its data on DRBD."""
+    api.up(lab, progress, fresh=True, storage="iscsi", pillar=pillar.PILLAR)
+    made = Cluster(lab, progress, api.deploy(lab, progress))
+    made.wait_healthy()
+    return made
+
+
+@pytest.fixture(scope="module")
+def moved(cluster, progress, figures):
+    """The pillar names the LUN, and the data is moved, while a client writes; what the client has seen."""
+    lab = cluster.lab
+    served = lab.salt / "pillar" / "lab.sls"
+    served.unlink()
+    served.write_text(yaml.safe_dump(api.pillar_for("iscsi"), sort_keys=False))
+    probe = api.start_probe(lab, 3600)
+    try:
+        time.sleep(5)
+        refused = api.orchestrate(lab, progress)
+        assert any("hamysql.orch.migrate_storage" in reason for reason in refused.failures.values()), refused.failures
+        planned = api.orchestrate(lab, progress, sls=MIGRATE, test=True)
+        assert not planned.failures
+        assert "hamysql-migration-prepared" in planned.changes
+        for moment in MOMENTS:
+            kill = Next([moment], lambda: api.kill_orchestration(lab))
+            with pytest.raises(api.LabError):
+                api.orchestrate(lab, progress, sls=MIGRATE, watch=kill)
+            assert kill.came, f"{moment} did not come"
+            if moment == MOMENTS[0]:
+                middle = api.orchestrate(lab, progress)
+                assert any("hamysql_migration.abandon" in reason for reason in middle.failures.values()), (
+                    middle.failures
+                )
+        result = api.orchestrate(lab, progress, sls=MIGRATE)
+        assert not result.failures, result.failures
+        cluster.wait_healthy()
+        time.sleep(5)
+    finally:
+        probe.stop()
+    outcome = probe.finish()
+    said = next(state["comment"] for state in result.states.values() if state["__id__"] == "hamysql-migration-switched")
+    figures.append(f"moved from DRBD to a LUN: longest gap {outcome.longest_gap_seconds:.1f} s; {said.splitlines()[0]}")
+    return outcome
+
+
+def test_no_acknowledged_write_is_lost(moved):
+    assert moved.acknowledged > 0
+    assert moved.lost == 0
+
+
+def test_the_data_is_on_the_lun_and_drbd_is_in_no_configuration(cluster, moved):
+    lab, active = cluster.lab, cluster.active
+    mounted = api.ssh(lab, active, "findmnt --noheadings --output FSTYPE,SOURCE /var/lib/mysql")
+    assert "xfs" in mounted
+    assert "drbd" not in mounted
+    assert "drbd" not in api.ssh(lab, active, "crm configure show")
+    for node in (active, cluster.standby):
+        assert '"backend": "shared"' in api.ssh(lab, node, LATCH)
+        assert api.ssh(lab, node, "ls -d /var/lib/hamysql/next", check=False) == ""
+        assert "INITIALISED" in api.ssh(lab, node, "cat /var/lib/hamysql/before/*.json")
+
+
+def test_both_orchestrations_have_nothing_left_to_do(cluster, moved, progress):
+    assert api.deploy(cluster.lab, progress).changes == {}
+    again = api.orchestrate(cluster.lab, progress, sls=MIGRATE)
+    assert not again.failures
+    assert again.changes == {}
+
+
+def test_a_power_cut_of_the_active_node_loses_nothing(cluster, moved, figures):
+    lab, active, standby = cluster.lab, cluster.active, cluster.standby
+    probe = api.start_probe(lab, 600)
+    try:
+        time.sleep(5)
+        api.power(lab, active, "off")
+        time.sleep(5)
+        api.wait_until(lab, f"{standby} to serve", lambda report: report["active"] == standby, timeout=180)
+        time.sleep(5)
+    finally:
+        probe.stop()
+    outcome = probe.finish()
+    figures.append(f"after the move, power cut of the active node: longest gap {outcome.longest_gap_seconds:.1f} s")
+    assert outcome.acknowledged > 0
+    assert outcome.lost == 0
+    cluster.repair()
