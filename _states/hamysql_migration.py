@@ -216,9 +216,9 @@ def switched(name, cluster=None, timeout=900):
             return {}, NOTHING
         if deployment.test:
             return _planned_switch(deployment, state)
-        began, done = time.monotonic(), []
+        stopped, done = None, []
         if state is State.OPEN:
-            done = _hand_over(deployment, timeout)
+            stopped, done = _hand_over(deployment, timeout)
         elif reasons := migration.overtaken(deployment.survey(), found):
             raise Refused("\n".join(reasons))
         try:
@@ -231,6 +231,7 @@ def switched(name, cluster=None, timeout=900):
             if _start(deployment):
                 done.append("the service started")
             deployment.members.ask("hamysql_mysql.wait_answering", timeout=timeout)
+            answered = time.monotonic()
             ended = deployment.members.ask("hamysql_migration.finish")
         except HamysqlError as exc:
             failed = HamysqlError(
@@ -241,8 +242,8 @@ def switched(name, cluster=None, timeout=900):
         deployment.look_again()
         done += [f"finished on {node}" for node, value in ended.items() if value]
         said = "the service serves from the new storage"
-        if state is State.OPEN:
-            said = f"the service was stopped for {time.monotonic() - began:.0f} s, and serves from the new storage"
+        if stopped is not None:
+            said = f"the service was stopped for {answered - stopped:.0f} s, and serves from the new storage"
         deployment.say("step", "switched", said)
         return {**changes, **({"migration": done} if done else {})}, said
 
@@ -263,7 +264,10 @@ def _planned_switch(deployment, state):
 
 
 def _hand_over(deployment, timeout):
-    """Stop the service, copy the rest, and bring the new storage to where a node can serve from it; returns what was done."""
+    """Stop the service, copy the rest, and bring the new storage to where a node can serve from it.
+
+    Returns when it began to stop, and what was done.
+    """
     deployment.look_again()  # the copy may have taken hours
     if reasons := migration.obstacles(deployment.survey(), _found(deployment)):
         raise Refused(
@@ -273,6 +277,7 @@ def _hand_over(deployment, timeout):
     _try_resources(deployment)
     try:
         deployment.say("step", "switched", f"the database stops on {active}")
+        stopped = time.monotonic()
         deployment.members.ask("hamysql_migration.stop_server", [active], timeout=timeout)
         copied = deployment.members.ask("hamysql_migration.final", [active])[active]
         said = f"the last pass: {copied['read']} of {copied['files']} files in {copied['seconds']:.0f} s"
@@ -280,7 +285,7 @@ def _hand_over(deployment, timeout):
         deployment.members.ask("hamysql_migration.stop_service", [active], timeout=timeout)
         deployment.look_again()
         done = phases.perform(deployment, "switched", lambda: deployments.storage_plan(deployment))
-        return [said, *done]
+        return stopped, [said, *done]
     except BaseException as exc:
         said = _started_again(deployment)
         if not isinstance(exc, HamysqlError):
