@@ -47,7 +47,7 @@ def moved(cluster, progress, figures):
         assert not planned.failures
         assert "hamysql-migration-prepared" in planned.changes
         for moment in MOMENTS:
-            kill = Next([moment], lambda: api.kill_orchestration(lab))
+            kill = Next([moment], lambda _: api.kill_orchestration(lab))
             with pytest.raises(api.LabError):
                 api.orchestrate(lab, progress, sls=MIGRATE, watch=kill)
             assert kill.came, f"{moment} did not come"
