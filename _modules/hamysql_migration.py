@@ -23,6 +23,7 @@ from hamysql import (
     datadir,
     latch,
     latch_switch,
+    migration,
     nfs_mark,
     nodelock,
     shared_disk,
@@ -38,8 +39,7 @@ from hamysql.storage_config import NFS_FOLDER
 __virtualname__ = "hamysql_migration"
 __func_alias__ = {"copy_": "copy"}
 
-# Where the new storage is mounted for the copy.
-PLACE = Path("/run/hamysql-migration")
+PLACE = Path(migration.PLACE)
 BOOT = Path("/proc/sys/kernel/random/boot_id")
 CIB = Path("/var/lib/pacemaker/cib/cib.xml")
 # How a sentence on what the move itself has stopped begins.
@@ -217,9 +217,9 @@ def _pass(site, known, live):
         note, before = copying.look(source, boot, known.device_uuid), copying.kept(path)
         copying.check_space(source, target)
         again = copying.changed(note, before)
-        plain = before is None or (before.boot, before.target) != (boot, known.device_uuid)
+        first = before is None or not before.is_of(note)
         attributes = not kind.startswith("nfs") and site["storage"]["backend"] != "nfs"
-        copying.transfer(run, source, target, None if plain else again, live=live, attributes=attributes)
+        copying.transfer(run, source, target, None if first else again, live=live, attributes=attributes)
         if _in_service(site) != (source, kind) or datadir.PROOF not in os.listdir(target):
             raise Refused(f"the copy of {source} has ended, and the new storage holds no database: run again")
         run(["sync", "--file-system", str(target)], timeout=3600)

@@ -176,7 +176,7 @@ def copied(name, cluster=None, timeout=86400):
             return {}, NOTHING
         if deployment.test:
             return {"copy": ["+ the data, while the database serves"]}, "it is copied once, and once more"
-        (active,) = _active(deployment)
+        active = _active(deployment)
         said = []
         for _ in range(PASSES):
             done = deployment.members.ask("hamysql_migration.copy", [active])[active]
@@ -196,7 +196,7 @@ def _active(deployment):
     active = rolling.active(deployment.survey())
     if active is None:
         raise NotReady("there is not exactly one node whose database answers: run this again when there is")
-    return [active]
+    return active
 
 
 def switched(name, cluster=None, timeout=900):
@@ -273,7 +273,7 @@ def _hand_over(deployment, timeout):
         raise Refused(
             "\n".join(["the service is not stopped while this is so:", *(f"  - {reason}" for reason in reasons)])
         )
-    (active,) = _active(deployment)
+    active = _active(deployment)
     _try_resources(deployment)
     try:
         deployment.say("step", "switched", f"the database stops on {active}")

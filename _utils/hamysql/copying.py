@@ -49,6 +49,10 @@ class Note:
     boot: str = ""
     target: str = ""
 
+    def is_of(self, other: Note) -> bool:
+        """Whether both are about the same copy, made in the same boot: only then does one say anything about the other."""
+        return (self.boot, self.target) == (other.boot, other.target)
+
 
 def look(folder: Path, boot: str = "", target: str = "") -> Note:
     """Note what is in a folder, which may change meanwhile."""
@@ -79,7 +83,7 @@ def _walk(folder: Path, below: str, files: dict[str, Entry]) -> None:
 
 def changed(now: Note, before: Note | None) -> list[str]:
     """The files that have to be read again: see above."""
-    if before is None or (before.boot, before.target) != (now.boot, now.target):
+    if before is None or not before.is_of(now):
         return sorted(now.files)
     youngest = max((entry[3] for entry in before.files.values()), default=0)
     old = min(youngest - before.took, before.began) - MARGIN

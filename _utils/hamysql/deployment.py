@@ -170,8 +170,8 @@ def storage_plan(deployment: Deployment) -> Any:
 def warnings(deployment: Deployment) -> list[str]:
     """What every run has to say of the pillar, of the replicas, and of what a node cannot take over."""
     surveys = deployment.survey()
-    banned = dict.fromkeys(line for survey in surveys.values() for line in pacemaker.given_up(survey["cluster"]))
-    return [*deployment.first["warnings"], *storage.warnings(surveys, deployment.jid), *banned]
+    told = storage.warnings(surveys, deployment.jid)
+    return [*deployment.first["warnings"], *told, *pacemaker.not_given(surveys)]
 
 
 def synchronise(view: View) -> None:

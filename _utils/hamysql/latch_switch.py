@@ -32,11 +32,10 @@ def reset(known: Latch | None, seed: bool) -> Latch | None:
     seed
         Whether this is the node that copies.
     """
-    ready = None if known is None else READY[known.backend]
-    if known is None or ready is None or known.stage <= ready:
+    if known is None or known.stage <= READY[known.backend]:
         return known
     if seed:
-        return replace(known, stage=ready)
+        return replace(known, stage=READY[known.backend])
     if known.backend == "drbd":
         return replace(known, stage=Stage.METADATA)
     return None

@@ -135,18 +135,11 @@ def _obstacles(surveys: Surveys, found: Mapping[str, Standing]) -> Iterator[str]
 
 def _not_whole(name: str, survey: Mapping[str, Any], names: Sequence[str]) -> Iterator[str]:
     cluster = survey["cluster"]
-    if not cluster["running"] or not cluster["dc"]:
-        yield f"{name}: the cluster does not run there, or has no controller"
+    yield from rolling.apart(name, cluster, names, ("standby", "maintenance"))
+    if not rolling.is_member(cluster):
         return
-    if not cluster["quorum"]:
-        yield f"{name}: the cluster has no quorum"
     if cluster["maintenance"]:
         yield f"{name}: the cluster is in maintenance mode"
-    for other in names:
-        state = cluster["nodes"].get(other, {})
-        flags = [flag for flag in ("standby", "maintenance", "pending", "unclean", "shutdown") if state.get(flag)]
-        if not state.get("online") or flags:
-            yield f"{name} sees {other} {', '.join(flags) or 'offline'}"
     if name == names[0]:
         for failure in cluster["failures"]:
             yield f"{failure['action']} has failed on {failure['node']}: see why, then `crm_resource --cleanup`"

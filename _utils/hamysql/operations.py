@@ -43,7 +43,7 @@ def unhealthy(surveys: Mapping[str, Survey]) -> list[str]:
             reasons += [f"{name} sees {other} in state {flag}" for flag in flags if state.get(flag)]
         if reason := storage.trouble(survey):
             reasons.append(f"{name}: {reason}")
-    reasons += dict.fromkeys(line for survey in surveys.values() for line in pacemaker.given_up(survey["cluster"]))
+    reasons += pacemaker.not_given(surveys)
     serving = [name for name, survey in surveys.items() if survey["database"]]
     if len(serving) != 1:
         reasons.append(f"the database answers on {' and '.join(serving) or 'no node'}")

@@ -127,6 +127,11 @@ def given_up(status: Mapping[str, Any], only: str = "") -> list[str]:
     return list(found.values())
 
 
+def not_given(surveys: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """The same, of all nodes, as any member's pacemaker sees it (``hamysql_node.survey``)."""
+    return list(dict.fromkeys(line for survey in surveys.values() for line in given_up(survey["cluster"])))
+
+
 def _true(element: ET.Element, name: str) -> bool:
     return element.get(name) == "true"
 

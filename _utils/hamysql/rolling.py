@@ -7,7 +7,7 @@ is what a survey still finds pending.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -91,19 +91,36 @@ def unfinished(left: Sequence[Step], reasons: Sequence[str]) -> str:
 
 def _obstacles(surveys: Surveys) -> Iterator[str]:
     for node, survey in surveys.items():
-        cluster = survey["cluster"]
-        if not cluster["running"] or not cluster["dc"]:
-            yield f"{node}: the cluster does not run there, or has no controller"
-            continue
-        if not cluster["quorum"]:
-            yield f"{node}: the cluster has no quorum"
-        for name in surveys:
-            state = cluster["nodes"].get(name, {})
-            flags = [flag for flag in ("pending", "unclean", "shutdown") if state.get(flag)]
-            if not state.get("online") or flags:
-                yield f"{node} sees {name} {', '.join(flags) or 'offline'}"
-        if reason := storage.trouble(survey):
+        yield from apart(node, survey["cluster"], surveys)
+        if is_member(survey["cluster"]) and (reason := storage.trouble(survey)):
             yield f"{node}: {reason}"
-    yield from dict.fromkeys(line for survey in surveys.values() for line in pacemaker.given_up(survey["cluster"]))
+    yield from pacemaker.not_given(surveys)
     if active(surveys) is None:
         yield "there is not exactly one node whose database answers"
+
+
+def is_member(cluster: Mapping[str, Any]) -> bool:
+    """Whether the cluster runs on a node and has a controller, from what ``hamysql_cluster.status`` returned there."""
+    return bool(cluster["running"] and cluster["dc"])
+
+
+def apart(node: str, cluster: Mapping[str, Any], names: Iterable[str], also: Sequence[str] = ()) -> Iterator[str]:
+    """Why a node's cluster is not whole, as sentences.
+
+    cluster
+        What ``hamysql_cluster.status`` returned on that node.
+    names
+        The members that it has to see online.
+    also
+        Further states of a member, besides those that pass by themselves, that it must not be in ("standby").
+    """
+    if not is_member(cluster):
+        yield f"{node}: the cluster does not run there, or has no controller"
+        return
+    if not cluster["quorum"]:
+        yield f"{node}: the cluster has no quorum"
+    for name in names:
+        state = cluster["nodes"].get(name, {})
+        flags = [flag for flag in (*also, "pending", "unclean", "shutdown") if state.get(flag)]
+        if not state.get("online") or flags:
+            yield f"{node} sees {name} {', '.join(flags) or 'offline'}"
