@@ -36,7 +36,9 @@ def desired(config: Mapping[str, Any]) -> ET.Element:
     group = ET.SubElement(resources, "group", id="g_mysql")
     for name, kind, params in storage_config.below_the_filesystem(config):
         group.append(primitive(name, kind, params))
-    group.append(primitive("p_fs_mysql", "ocf:heartbeat:Filesystem", storage_config.mount_parameters(config)))
+    group.append(
+        primitive("p_fs_mysql", config["storage"]["filesystem"]["agent"], storage_config.mount_parameters(config))
+    )
     group.append(primitive("p_mysql", mysql["agent"], _server(mysql)))
     if config["fencing"]["favoured"] == "active":
         # what runs here is worth a delay to whoever would shoot this node (priority-fencing-delay)
@@ -44,12 +46,14 @@ def desired(config: Mapping[str, Any]) -> ET.Element:
 
     if config["storage"]["backend"] == "drbd":
         clone = ET.SubElement(resources, "clone", id="ms_drbd_mysql")
-        one_primary = {"promotable": "true", "notify": "true", "clone-max": 2, "clone-node-max": 1}
+        # Without notifications: they are up to four more runs of the agent on the way of a failover or a move, one after the other,
+        # and do what is done without them: a score is also set by each start, promotion, demotion and monitor, and a replica
+        # that is out of date is marked by DRBD's fencing.
+        one_primary = {"promotable": "true", "notify": "false", "clone-max": 2, "clone-node-max": 1}
         one_primary |= {"promoted-max": 1, "promoted-node-max": 1, "failure-timeout": 0}
         _pairs(clone, "meta_attributes", "ms_drbd_mysql-meta_attributes", one_primary)
-        clone.append(
-            primitive("p_drbd_mysql", "ocf:linbit:drbd", {"drbd_resource": config["storage"]["drbd"]["resource"]})
-        )
+        replica = {"drbd_resource": config["storage"]["drbd"]["resource"], "ignore_missing_notifications": "true"}
+        clone.append(primitive("p_drbd_mysql", "ocf:linbit:drbd", replica))
         near = {"rsc": "g_mysql", "with-rsc": "ms_drbd_mysql", "with-rsc-role": "Promoted"}
         ET.SubElement(constraints, "rsc_colocation", id="c_mysql_on_drbd", score="INFINITY", **near)  # type: ignore[arg-type]
         after = {"first": "ms_drbd_mysql", "first-action": "promote", "then": "g_mysql", "then-action": "start"}

@@ -79,6 +79,7 @@ STORAGE = Section(
         "filesystem": Section(
             {
                 "type": v.one_of("xfs", "ext4"),
+                "agent": v.one_of("ocf:hamysql:filesystem", "ocf:heartbeat:Filesystem"),
                 "options": Value("mount options, such as 'noatime'", v.mount_options),
                 "mkfs_options": Items(Value("one argument of mkfs", v.argument), "a list of mkfs arguments"),
             }

@@ -18,8 +18,8 @@ NFS_MARK = ".hamysql.json"
 def derive(config: Config) -> None:
     """Complete a valid configuration's ``storage``.
 
-    ``filesystem`` gets ``device``, ``directory`` and, over NFS, its type and options; ``shared:lvm`` and ``shared:iscsi`` are
-    empty where they are not used; ``units`` are the services that have to run before pacemaker, and end after it.
+    ``filesystem`` gets ``device``, ``directory`` and, over NFS, its type, options and agent; ``shared:lvm`` and ``shared:iscsi``
+    are empty where they are not used; ``units`` are the services that have to run before pacemaker, and end after it.
     """
     storage = config["storage"]
     filesystem, shared, nfs = storage["filesystem"], storage["shared"], storage["nfs"]
@@ -52,6 +52,7 @@ def derive(config: Config) -> None:
         nfs["source"] = f"{_bracketed(nfs['server'])}:{nfs['export']}"
         nfs["mount_options"] = f"vers={nfs['version']},{nfs['options']}"
         filesystem.update(device=f"{nfs['source'].rstrip('/')}/{NFS_FOLDER}", type="nfs", options=nfs["mount_options"])
+        filesystem["agent"] = "ocf:heartbeat:Filesystem"  # ours knows local ones only
         storage["units"].append("network-online.target")
 
 

@@ -39,7 +39,7 @@ def test_the_promotable_clone_is_a_clone_with_these_meta_attributes(desired):
     assert [child.tag for child in clone] == ["meta_attributes", "primitive"]
     assert {pair.get("name"): pair.get("value") for pair in clone.findall("meta_attributes/nvpair")} == {
         "promotable": "true",
-        "notify": "true",
+        "notify": "false",
         "clone-max": "2",
         "clone-node-max": "1",
         "promoted-max": "1",
@@ -154,10 +154,10 @@ def test_crm_shows_the_articles_lines(tools, desired):
     assert "order o_drbd_before_mysql Mandatory: ms_drbd_mysql:promote g_mysql:start" in lines
     for start in (
         "primitive p_ip_mysql IPaddr2 params ip=10.77.1.100 cidr_netmask=24 nic=eth0 op",
-        "primitive p_drbd_mysql ocf:linbit:drbd params drbd_resource=mysql op",
-        'primitive p_fs_mysql Filesystem params device="/dev/drbd0" directory="/var/lib/mysql" fstype=xfs options=noatime op',
+        "primitive p_drbd_mysql ocf:linbit:drbd params drbd_resource=mysql ignore_missing_notifications=true op",
+        'primitive p_fs_mysql ocf:hamysql:filesystem params device="/dev/drbd0" directory="/var/lib/mysql" fstype=xfs options=noatime op',
         'primitive p_mysql ocf:hamysql:mysql params binary="/usr/sbin/mariadbd" config=',
-        "clone ms_drbd_mysql p_drbd_mysql meta promotable=true notify=true clone-max=2",
+        "clone ms_drbd_mysql p_drbd_mysql meta promotable=true notify=false clone-max=2",
         "property cib-bootstrap-options: no-quorum-policy=stop pe-warn-series-max=1000",
         "rsc_defaults rsc-options: resource-stickiness=100",
         "tag hamysql p_ip_mysql g_mysql",

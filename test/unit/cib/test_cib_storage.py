@@ -135,7 +135,7 @@ def test_crm_shows_the_san_variant(tools, wanted):
     assert "group g_mysql p_lvm_mysql p_fs_mysql p_mysql" in lines
     for start in (
         "primitive p_lvm_mysql LVM-activate params vgname=galaxy-db lvname=mysql vg_access_mode=system_id op",
-        'primitive p_fs_mysql Filesystem params device="/dev/galaxy-db/mysql" directory="/var/lib/mysql" fstype=xfs',
+        'primitive p_fs_mysql ocf:hamysql:filesystem params device="/dev/galaxy-db/mysql" directory="/var/lib/mysql" fstype=xfs',
         "primitive p_fence_mpath stonith:fence_mpath meta provides=unfencing params",
     ):
         assert [line for line in lines if line.startswith(start)], f"{start} is not in:\n{shown}"

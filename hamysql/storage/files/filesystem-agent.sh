@@ -1,0 +1,131 @@
+#!/bin/sh
+# ocf:hamysql:filesystem mounts one local file system for pacemaker: on DRBD, on a LUN, or on a volume. Managed by Salt.
+#
+# What it does otherwise than ocf:heartbeat:Filesystem: it knows this one case and no other, so a start is one program (mount) where
+# that one's starts dozens, which is time in which nobody is served; and its monitor sees a file system that the kernel has
+# shut down or made read-only, as a lost path leaves it.
+
+OCF_SUCCESS=0 OCF_ERR_GENERIC=1 OCF_ERR_ARGS=2 OCF_ERR_UNIMPLEMENTED=3 OCF_ERR_INSTALLED=5 OCF_ERR_CONFIGURED=6
+OCF_NOT_RUNNING=7
+
+device=${OCF_RESKEY_device:-}
+directory=${OCF_RESKEY_directory:-}
+fstype=${OCF_RESKEY_fstype:-}
+options=${OCF_RESKEY_options:-defaults}
+timeout=$((${OCF_RESKEY_CRM_meta_timeout:-60000} / 1000)) # of the operation, seconds
+POLL=0.2 # seconds
+
+meta_data() {
+	cat <<END
+<?xml version="1.0"?>
+<!DOCTYPE resource-agent SYSTEM "ra-api-1.dtd">
+<resource-agent name="filesystem" version="1.0">
+<version>1.0</version>
+<longdesc lang="en">
+One local file system, mounted on one folder. Stop ends what still has a file open there, politely for the first half of its timeout.
+Monitor also finds a file system that the kernel has shut down or made read-only after errors.
+</longdesc>
+<shortdesc lang="en">Mounted local file system</shortdesc>
+<parameters>
+$(parameter device "The block device.")
+$(parameter directory "The folder to mount it on; it has to be there.")
+$(parameter fstype "Its type.")
+$(parameter options "Options of mount(8); default: defaults.")
+</parameters>
+<actions>
+<action name="start" timeout="60s"/>
+<action name="stop" timeout="60s"/>
+<action name="monitor" timeout="60s" interval="20s" depth="0"/>
+<action name="validate-all" timeout="20s"/>
+<action name="meta-data" timeout="5s"/>
+</actions>
+</resource-agent>
+END
+}
+
+parameter() {
+	echo "<parameter name=\"$1\" unique=\"0\" required=\"$([ "$1" = options ] && echo 0 || echo 1)\">"
+	echo "<longdesc lang=\"en\">$2</longdesc><shortdesc lang=\"en\">$2</shortdesc><content type=\"string\"/></parameter>"
+}
+
+# Leave with a reason that pacemaker shows beside the failure: fail CODE TEXT
+fail() {
+	echo "ocf-exit-reason:$2" >&2
+	exit "$1"
+}
+
+# Seconds since boot, as $now.
+clock() {
+	read -r now _ </proc/uptime
+	now=${now%%.*}
+}
+
+# Whether something is mounted on the folder; the topmost mount is $source, with $flags. The kernel writes a blank as \040, which
+# hamysql's folders have none of.
+mounted() {
+	source='' flags=''
+	while read -r from where _ given _; do
+		[ "$where" = "$directory" ] && source=$from flags=$given
+	done </proc/self/mounts
+	[ -n "$source" ]
+}
+
+# Whether the mounted device is ours, by whichever of its names: links of udev lead to what the kernel shows.
+ours() {
+	# shellcheck disable=SC3013 # -ef: dash and bash know it
+	[ "$source" = "$device" ] || [ "$source" -ef "$device" ]
+}
+
+validate() {
+	for name in device directory fstype; do
+		eval "[ -n \"\$$name\" ]" || fail $OCF_ERR_CONFIGURED "the parameter $name is missing"
+	done
+	[ -d "$directory" ] || mounted || fail $OCF_ERR_INSTALLED "$directory: no such folder"
+}
+
+monitor() {
+	mounted || return $OCF_NOT_RUNNING
+	ours || fail $OCF_ERR_GENERIC "$source is mounted on $directory, not $device"
+	case ,$flags, in
+	*,ro,*) case ,$options, in *,ro,*) ;; *) fail $OCF_ERR_GENERIC "$directory has become read-only: see the kernel's messages" ;; esac ;;
+	esac
+	[ -d "$directory" ] || fail $OCF_ERR_GENERIC "the file system on $directory does not work any more: see the kernel's messages"
+	return $OCF_SUCCESS
+}
+
+start() {
+	validate
+	if mounted; then
+		ours && return $OCF_SUCCESS
+		fail $OCF_ERR_GENERIC "$source is mounted on $directory already"
+	fi
+	said=$(mount -t "$fstype" -o "$options" "$device" "$directory" 2>&1) && return $OCF_SUCCESS
+	fail $OCF_ERR_GENERIC "$said"
+}
+
+stop() {
+	clock
+	polite=$((now + timeout / 2))
+	while mounted; do
+		umount "$directory" 2>/dev/null && continue
+		clock
+		signal=TERM
+		[ "$now" -lt "$polite" ] || signal=KILL
+		echo "$directory is in use: SIG$signal for whoever has a file open there" >&2
+		fuser --kill "-$signal" --mount "$directory" >/dev/null 2>&1
+		sleep $POLL
+	done
+	return $OCF_SUCCESS
+}
+
+case $1 in
+meta-data) meta_data ;;
+start) start ;;
+stop) stop ;;
+monitor) monitor ;;
+validate-all) validate ;;
+usage | help) echo "usage: $0 start|stop|monitor|validate-all|meta-data" ;;
+'') fail $OCF_ERR_ARGS "usage: $0 start|stop|monitor|validate-all|meta-data" ;;
+*) fail $OCF_ERR_UNIMPLEMENTED "$1: no such action" ;;
+esac
+exit $?

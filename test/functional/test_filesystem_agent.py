@@ -1,0 +1,134 @@
+"""ocf:hamysql:filesystem with real mounts: what pacemaker asks of it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+import pytest
+
+from hamysql import command
+from support import ROOT
+
+AGENT = ROOT / "hamysql" / "storage" / "files" / "filesystem-agent.sh"
+TESTER = shutil.which("ocf-tester", path=f"{os.environ['PATH']}:/usr/sbin")
+SUCCESS, GENERIC, ARGS, UNIMPLEMENTED, INSTALLED, CONFIGURED, NOT_RUNNING = 0, 1, 2, 3, 5, 6, 7
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root mounts")
+
+
+class Resource:
+    """The agent with its parameters, as pacemaker calls it. The file system is one in memory: the agent does not care."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.parameters = {"device": "hamysql-test", "directory": str(folder), "fstype": "tmpfs", "options": "size=1m"}
+
+    def call(self, action, **parameters):
+        words = {"CRM_meta_timeout": "4000", **self.parameters, **parameters}
+        given = {f"OCF_RESKEY_{name}": value for name, value in words.items()}
+        return subprocess.run(
+            ["sh", str(AGENT), *action.split()], env={**os.environ, **given}, capture_output=True, text=True, timeout=60, check=False
+        )  # fmt: skip
+
+    def does(self, action, **parameters):
+        return self.call(action, **parameters).returncode
+
+
+@pytest.fixture
+def resource(tmp_path):
+    folder = tmp_path / "data"
+    folder.mkdir()
+    yield Resource(folder)
+    while os.path.ismount(folder):
+        command.run(["umount", str(folder)])
+
+
+def test_it_is_mounted_and_unmounted_and_each_is_done_once(resource):
+    assert resource.does("monitor") == NOT_RUNNING
+    assert resource.does("start") == SUCCESS
+    assert os.path.ismount(resource.folder)
+    (resource.folder / "file").touch()
+    assert resource.does("start") == SUCCESS
+    assert (resource.folder / "file").exists(), "something was mounted over it"
+    assert resource.does("monitor") == SUCCESS
+    assert resource.does("stop") == SUCCESS
+    assert resource.does("stop") == SUCCESS
+    assert not os.path.ismount(resource.folder)
+    assert resource.does("monitor") == NOT_RUNNING
+
+
+def test_a_mount_that_fails_says_why(resource):
+    done = resource.call("start", fstype="xfs", device="/dev/hamysql-none", options="noatime")
+    assert done.returncode == GENERIC
+    assert "/dev/hamysql-none" in done.stderr
+    assert not os.path.ismount(resource.folder)
+
+
+def test_what_somebody_else_has_mounted_there_is_left_alone(resource):
+    command.run(["mount", "-t", "tmpfs", "somebodys", str(resource.folder)])
+    for action in ("start", "monitor"):
+        done = resource.call(action)
+        assert done.returncode == GENERIC
+        assert "somebodys is mounted on" in done.stderr
+    assert os.path.ismount(resource.folder)
+
+
+def test_a_file_system_that_has_become_read_only_is_a_failure(resource):
+    assert resource.does("start") == SUCCESS
+    command.run(["mount", "-o", "remount,ro", str(resource.folder)])
+    done = resource.call("monitor")
+    assert done.returncode == GENERIC
+    assert "has become read-only" in done.stderr
+    assert resource.does("monitor", options="ro,size=1m") == SUCCESS
+
+
+@pytest.mark.parametrize("deaf", [False, True])
+def test_who_still_has_a_file_open_is_ended(resource, deaf):
+    assert resource.does("start") == SUCCESS
+    trap = "trap '' TERM; " if deaf else ""
+    holder = subprocess.Popen(["sh", "-c", f"{trap}exec 3>{resource.folder}/file; echo; while :; do sleep 0.1; done"], stdout=subprocess.PIPE)  # fmt: skip
+    try:
+        holder.stdout.readline()
+        started = time.monotonic()
+        assert resource.does("stop") == SUCCESS
+        assert not os.path.ismount(resource.folder)
+        assert holder.wait(timeout=10) == (-9 if deaf else -15)
+        assert (time.monotonic() - started >= 1.5) is deaf, "it was asked for the first half of the time"
+    finally:
+        holder.kill()
+        holder.communicate()
+
+
+@pytest.mark.parametrize(
+    ("action", "parameters", "code"),
+    [
+        ("validate-all", {"device": ""}, CONFIGURED),
+        ("start", {"fstype": ""}, CONFIGURED),
+        ("start", {"directory": "/nowhere/at/all"}, INSTALLED),
+        ("validate-all", {}, SUCCESS),
+        ("promote", {}, UNIMPLEMENTED),
+        ("", {}, ARGS),
+    ],
+)
+def test_what_is_wrong_has_its_exit_code(resource, action, parameters, code):
+    assert resource.does(action, **parameters) == code
+
+
+@pytest.mark.skipif(TESTER is None, reason="ocf-tester is missing (Debian: resource-agents-dev)")
+def test_it_passes_ocf_tester(resource):
+    options = [word for name, value in resource.parameters.items() for word in ("-o", f"{name}={value}")]
+    # The tester also calls it as nobody, who may not look into pytest's folders.
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o755)
+        agent = Path(name) / "filesystem"
+        shutil.copy(AGENT, agent)
+        agent.chmod(0o755)
+        argv = [TESTER, "-n", "p_fs_mysql", *options, str(agent)]
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "passed all tests" in done.stdout
