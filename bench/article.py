@@ -25,15 +25,16 @@ def settings(pillar: dict[str, Any]) -> dict[str, Any]:
     """The pillar of the lab, changed to the article's settings."""
     config = pillar["hamysql"]
     config["fencing"] = {"i_accept_data_loss_without_fencing": True}
-    config["corosync"]["token"] = 1000
-    config["storage"]["drbd"]["options"] = {"net": {"ping-int": 10, "ping-timeout": 5, "timeout": 60}}  # DRBD's own
+    config["corosync"] |= {"token": 1000, "options": {"totem": {"consensus": 1200}}}  # corosync 1.x' own
+    config["storage"]["drbd"]["options"] = {"net": {"ping-int": 10, "ping-timeout": 5, "timeout": 60, "ko-count": 7}}  # DRBD's own
+    config["storage"]["filesystem"]["agent"] = "ocf:heartbeat:Filesystem"
     config["mysql"]["agent"] = "ocf:heartbeat:mysql"
     config["pacemaker"] = {"properties": PROPERTIES, "operations": {"p_mysql": SERVER}}
     return pillar
 
 
 def regrouped(cib: str) -> str:
-    """The CIB of a deployed cluster with the address as the first member of the group: no pillar asks for that."""
+    """The CIB of a deployed cluster with what no pillar asks for: the address as the group's first member, DRBD's clone notified."""
     root = ET.fromstring(cib)
     resources, constraints = root.find("configuration/resources"), root.find("configuration/constraints")
     assert resources is not None
@@ -43,6 +44,9 @@ def regrouped(cib: str) -> str:
     assert group is not None
     resources.remove(address)
     group.insert(0, address)
+    notify = resources.find("clone[@id='ms_drbd_mysql']/meta_attributes/nvpair[@name='notify']")
+    assert notify is not None
+    notify.set("value", "true")
     for name in ("c_ip_with_mysql", "o_ip_before_mysql"):
         found = constraints.find(f"*[@id='{name}']")
         assert found is not None

@@ -8,6 +8,9 @@ from typing import Any
 from hamysql.errors import ParseError
 from hamysql.tree import Section, section
 
+# Milliseconds, four times the default of `join`, which corosync wants to be the shorter one.
+_LEAST_CONSENSUS = 200
+
 
 def build(config: dict[str, Any]) -> list[Section]:
     """The sections of corosync.conf for a validated configuration."""
@@ -22,7 +25,7 @@ def build(config: dict[str, Any]) -> list[Section]:
             ("crypto_cipher", settings["crypto_cipher"] if knet else "none"),
             ("crypto_hash", settings["crypto_hash"] if knet else "none"),
             ("token", str(settings["token"])),
-            *extra["totem"].items(),
+            *{"consensus": str(consensus(settings)), **extra["totem"]}.items(),
         ],
         _interfaces(settings, links=max(len(node["addresses"]) for node in nodes.values())),
     )
@@ -47,6 +50,19 @@ def build(config: dict[str, Any]) -> list[Section]:
     if extra["system"]:
         sections.append(section("system", extra["system"].items()))
     return sections
+
+
+def consensus(settings: dict[str, Any]) -> int:
+    """Milliseconds for which a node whose token is late may answer before it is out: the pillar's, or a third of the token.
+
+    corosync's own is 1.2 tokens, made for any number of nodes; of two, one that is shorter than the token is safe (corosync.conf(5)).
+    A third of 1500 ms is room for ten join messages.
+    """
+    totem = settings["options"]["totem"]
+    given, join = str(totem.get("consensus", "")), str(totem.get("join", ""))
+    if given.isdecimal():
+        return int(given)
+    return max(_LEAST_CONSENSUS, settings["token"] // 3, 2 * int(join) if join.isdecimal() else 0)
 
 
 def _quorum(device: dict[str, Any], extra: dict[str, str]) -> Section:

@@ -12,7 +12,7 @@ import xml.etree.ElementTree as ET
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from hamysql import reservations
+from hamysql import corosync, reservations
 from hamysql.schema import Secret
 
 Config = dict[str, Any]
@@ -32,8 +32,9 @@ LAST_LEVEL = 9
 # that has to run it is just being elected controller. (pacemaker 2.1.5 leaves the delays out of its own account.)
 MARGIN = 15
 # Seconds of head start of the favoured node when both live and shoot each other: the election of a controller (1 to 2 s), and
-# the start of an agent on the other side. With a quorum device only the half that has its vote shoots at all.
-HEAD_START = 5
+# the start of an agent on the other side. With a quorum device only the half that has its vote shoots at all. It is what a real
+# loss of the favoured node costs, so it is as short as it may be; boards that need different times need more.
+HEAD_START = 3
 # Seconds that the election of a controller may take after corosync has noticed the loss.
 ELECTION = 20
 
@@ -46,7 +47,7 @@ def derive(config: Config) -> None:
     ``reservations`` is the device that cuts off any node by reservations on the shared LUN (:mod:`hamysql.reservations`).
     """
     fencing, properties = config["fencing"], config["pacemaker"]["properties"]
-    fencing["favoured"] = fencing["favoured"] or next(iter(config["cluster"]["nodes"]))
+    fencing["favoured"] = fencing["favoured"] or list(config["cluster"]["nodes"])[-1]
     if fencing["delay"] is None:
         fencing["delay"] = 0 if config["quorum"]["device"] else HEAD_START
     _derive_sbd(config)
@@ -237,7 +238,8 @@ def drbd_sections(config: Config, kernel: str) -> dict[str, list[tuple[str, str]
         return {
             "disk": [("fencing", "resource-and-stonith")],
             "handlers": [
-                ("fence-peer", f'"/usr/lib/drbd/crm-fence-peer.sh {handler}"'),
+                # ours, which leaves all but the usual case to crm-fence-peer.sh
+                ("fence-peer", f'"/usr/lib/hamysql/fence-peer {handler}"'),
                 ("after-resync-target", '"/usr/lib/drbd/crm-unfence-peer.sh"'),
             ],
         }
@@ -250,9 +252,6 @@ def drbd_sections(config: Config, kernel: str) -> dict[str, list[tuple[str, str]
     }
 
 
-def _notice(corosync: Config) -> int:
+def _notice(settings: Config) -> int:
     """Seconds until corosync takes a silent node for dead: its token, and the consensus about that (corosync.conf(5))."""
-    token = int(corosync["token"])
-    given = str(corosync["options"]["totem"].get("consensus", ""))
-    consensus = int(given) if given.isdecimal() else 1.2 * token
-    return math.ceil((token + consensus) / 1000)
+    return math.ceil((settings["token"] + corosync.consensus(settings)) / 1000)

@@ -95,10 +95,11 @@ def test_who_still_has_a_file_open_is_ended(resource, deaf):
     try:
         holder.stdout.readline()
         started = time.monotonic()
-        assert resource.does("stop") == SUCCESS
+        assert resource.does("stop", CRM_meta_timeout="6000") == SUCCESS
         assert not os.path.ismount(resource.folder)
         assert holder.wait(timeout=10) == (-9 if deaf else -15)
-        assert (time.monotonic() - started >= 1.5) is deaf, "it was asked for the first half of the time"
+        if deaf:
+            assert time.monotonic() - started >= 2, "it was not asked for the first half of the time"
     finally:
         holder.kill()
         holder.communicate()

@@ -17,6 +17,18 @@ hamysql-drbd-global-config-file-managed:
     - require:
       - hamysql_package: hamysql-package-installed
 
+# What DRBD 8.4 runs when a replica has lost its peer; it leaves all but the usual case to DRBD's own script.
+hamysql-drbd-fence-peer-managed:
+  file.managed:
+    - name: /usr/lib/hamysql/fence-peer
+    - source: salt://hamysql/storage/drbd/files/fence-peer.sh
+    - user: root
+    - group: root
+    - mode: '0755'
+    - makedirs: True
+    - require:
+      - hamysql_package: hamysql-package-installed
+
 hamysql-drbd-resource-config-file-managed:
   file.managed:
     - name: /etc/drbd.d/{{ hamysql.storage.drbd.resource }}.res
@@ -29,6 +41,7 @@ hamysql-drbd-resource-config-file-managed:
     - show_changes: False  # the file holds the shared secret
     - require:
       - hamysql_package: hamysql-package-installed
+      - file: hamysql-drbd-fence-peer-managed
 
 # The cluster's resource agent needs it; loaded at boot so that a missing module is seen before a failover needs it.
 hamysql-drbd-module-at-boot-managed:

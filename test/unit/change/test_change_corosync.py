@@ -30,10 +30,13 @@ def test_a_daemon_that_runs_with_the_pillar_has_nothing_pending():
     assert found(pillar()) == []
 
 
-def test_a_token_is_live():
+def test_a_token_is_live_with_the_consensus_that_follows_from_it():
     given = pillar()
     given["corosync"]["token"] = 5000
-    assert found(given) == [("live", "hamysql:corosync:token", "3000", "5000")]
+    assert found(given) == [
+        ("live", "hamysql:corosync:options:totem:consensus", "1000", "1666"),
+        ("live", "hamysql:corosync:token", "3000", "5000"),
+    ]
 
 
 def test_an_option_that_left_the_pillar_goes_back_to_its_default():
