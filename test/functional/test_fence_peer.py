@@ -55,7 +55,9 @@ class Handler:
     def run(self, patience: int = 9) -> int:
         given = {"CIB_file": str(self.cib), "DRBD_RESOURCE": "mysql", "DRBD_MINOR": "0"}
         argv = ["sh", str(self.folder / "handler"), "--timeout", str(patience), "--dc-timeout", "99"]
-        return subprocess.run(argv, env={**os.environ, **given}, capture_output=True, timeout=60, check=False).returncode
+        return subprocess.run(
+            argv, env={**os.environ, **given}, capture_output=True, timeout=60, check=False
+        ).returncode
 
     @property
     def constraint(self) -> ET.Element | None:

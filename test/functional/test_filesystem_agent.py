@@ -28,11 +28,11 @@ class Resource:
         self.folder = folder
         self.parameters = {"device": "hamysql-test", "directory": str(folder), "fstype": "tmpfs", "options": "size=1m"}
 
-    def call(self, action, **parameters):
+    def call(self, action, check_level="0", **parameters):
         words = {"CRM_meta_timeout": "4000", **self.parameters, **parameters}
         given = {f"OCF_RESKEY_{name}": value for name, value in words.items()}
         return subprocess.run(
-            ["sh", str(AGENT), *action.split()], env={**os.environ, **given}, capture_output=True, text=True, timeout=60, check=False
+            ["sh", str(AGENT), *action.split()], env={**os.environ, **given, "OCF_CHECK_LEVEL": check_level}, capture_output=True, text=True, timeout=60, check=False
         )  # fmt: skip
 
     def does(self, action, **parameters):
@@ -85,6 +85,18 @@ def test_a_file_system_that_has_become_read_only_is_a_failure(resource):
     assert done.returncode == GENERIC
     assert "has become read-only" in done.stderr
     assert resource.does("monitor", options="ro,size=1m") == SUCCESS
+
+
+def test_a_disk_that_cannot_be_read_is_a_failure_where_the_monitor_looks_past_the_caches(resource, tmp_path):
+    disk = tmp_path / "disk"
+    disk.write_bytes(bytes(8192))
+    assert resource.does("start", device=str(disk)) == SUCCESS
+    assert resource.does("monitor", device=str(disk), check_level="10") == SUCCESS
+    disk.unlink()
+    assert resource.does("monitor", device=str(disk)) == SUCCESS
+    done = resource.call("monitor", device=str(disk), check_level="10")
+    assert done.returncode == GENERIC
+    assert "cannot be read" in done.stderr
 
 
 @pytest.mark.parametrize("deaf", [False, True])
