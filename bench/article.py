@@ -13,6 +13,7 @@ PROPERTIES = {
     "stonith-enabled": False,
     "no-quorum-policy": "ignore",
     "load-threshold": "80%",
+    "node-action-limit": "0",  # pacemaker's own: two for each processor
 }
 SERVER = {
     "start": {"timeout": "120s"},
@@ -26,9 +27,12 @@ def settings(pillar: dict[str, Any]) -> dict[str, Any]:
     config = pillar["hamysql"]
     config["fencing"] = {"i_accept_data_loss_without_fencing": True}
     config["corosync"] |= {"token": 1000, "options": {"totem": {"consensus": 1200}}}  # corosync 1.x' own
-    config["storage"]["drbd"]["options"] = {"net": {"ping-int": 10, "ping-timeout": 5, "timeout": 60, "ko-count": 7}}  # DRBD's own
+    config["storage"]["drbd"]["options"] = {
+        "net": {"ping-int": 10, "ping-timeout": 5, "timeout": 60, "ko-count": 7}
+    }  # DRBD's own
     config["storage"]["filesystem"]["agent"] = "ocf:heartbeat:Filesystem"
     config["mysql"]["agent"] = "ocf:heartbeat:mysql"
+    config["vip"]["agent"] = "ocf:heartbeat:IPaddr2"
     config["pacemaker"] = {"properties": PROPERTIES, "operations": {"p_mysql": SERVER}}
     return pillar
 

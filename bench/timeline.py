@@ -11,7 +11,7 @@ MARKS = {
     "detected": re.compile(r"pacemaker-controld\S* +notice: Node \S+ state is now lost"),
     "fenced": re.compile(r"pacemaker-controld\S* +notice: Peer \S+ was terminated \(\w+\) by"),
     "promoted": re.compile(r"block drbd\d+: role\( Secondary -> Primary \)"),
-    "address": re.compile(r"IPaddr2\(p_ip_mysql\)\S* INFO: Adding inet6? address"),
+    "address": re.compile(r"Result of start operation for p_ip_mysql on \S+: ok"),
     "mounted": re.compile(r"Result of start operation for p_fs_mysql on \S+: ok"),
     "database": re.compile(r"Result of start operation for p_mysql on \S+: ok"),
 }

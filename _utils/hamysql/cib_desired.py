@@ -28,7 +28,7 @@ def desired(config: Mapping[str, Any]) -> ET.Element:
     resources, constraints = ET.SubElement(root, "resources"), ET.SubElement(root, "constraints")
     # The address does not wait for DRBD and the file system, only the server does, and it binds to the address.
     ip = {"ip": vip["address"], "cidr_netmask": vip["prefix"], "nic": vip["interface"]}
-    resources.append(primitive("p_ip_mysql", "ocf:heartbeat:IPaddr2", ip))
+    resources.append(primitive("p_ip_mysql", vip["agent"], ip))
     near = {"rsc": "p_ip_mysql", "with-rsc": "g_mysql"}
     ET.SubElement(constraints, "rsc_colocation", id="c_ip_with_mysql", score="INFINITY", **near)  # type: ignore[arg-type]
     bound = {"first": "p_ip_mysql", "then": "p_mysql"}

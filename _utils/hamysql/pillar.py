@@ -43,6 +43,7 @@ VIP = Section(
         "address": v.required(v.ADDRESS, "the address under which the database is reached"),
         "prefix": v.required(v.count(1, 128, "the length of its network's prefix")),
         "interface": v.required(v.INTERFACE),
+        "agent": v.one_of("ocf:hamysql:address", "ocf:heartbeat:IPaddr2"),
     }
 )
 

@@ -18,7 +18,7 @@ JOURNAL = """\
 1795490132.120613 db1 pacemaker-fenced[3411]:  notice: Operation 'reboot' targeting db2 by db1 for pacemaker-controld.3415@db1: OK (complete)
 1795490132.165599 db1 pacemaker-controld[3415]:  notice: Peer db2 was terminated (reboot) by db1 on behalf of pacemaker-controld.3415@db1: OK
 1795490139.823723 db1 kernel: block drbd0: role( Secondary -> Primary )
-1795490144.525137 db1 IPaddr2(p_ip_mysql)[4162]: INFO: Adding inet address 10.77.1.100/24 to device eth0
+1795490144.525137 db1 pacemaker-controld[3415]:  notice: Result of start operation for p_ip_mysql on db1: ok
 1795490156.083435 db1 kernel: XFS (drbd0): Mounting V5 Filesystem
 1795490156.222881 db1 pacemaker-controld[3415]:  notice: Result of start operation for p_fs_mysql on db1: ok
 1795490169.017441 db1 pacemaker-controld[3415]:  notice: Result of start operation for p_mysql on db1: ok

@@ -20,7 +20,7 @@ def by_id(root, name):
 
 def test_the_address_is_exactly_this(desired):
     assert xml(by_id(desired, "p_ip_mysql")) == (
-        '<primitive id="p_ip_mysql" class="ocf" provider="heartbeat" type="IPaddr2">'
+        '<primitive id="p_ip_mysql" class="ocf" provider="hamysql" type="address">'
         '<instance_attributes id="p_ip_mysql-instance_attributes">'
         '<nvpair id="p_ip_mysql-instance_attributes-ip" name="ip" value="10.77.1.100" />'
         '<nvpair id="p_ip_mysql-instance_attributes-cidr_netmask" name="cidr_netmask" value="24" />'

@@ -74,7 +74,7 @@ def test_an_empty_cluster_gets_everything_and_a_list_of_it(make_cib, desired):
 def test_the_change_is_said_in_crms_words(make_cib, desired):
     said = {change.id: change.new for change in cib.plan(make_cib(), desired).changes}
     assert said["p_ip_mysql"] == (
-        "primitive p_ip_mysql ocf:heartbeat:IPaddr2 params ip=10.77.1.100 cidr_netmask=24 nic=eth0 "
+        "primitive p_ip_mysql ocf:hamysql:address params ip=10.77.1.100 cidr_netmask=24 nic=eth0 "
         "op start interval=0s timeout=20s op stop interval=0s timeout=20s op monitor interval=30s timeout=20s"
     )
     assert said["c_mysql_on_drbd"] == "colocation c_mysql_on_drbd inf: g_mysql ms_drbd_mysql:Promoted"

@@ -1,0 +1,173 @@
+"""ocf:hamysql:address on a real interface, with a neighbour that has to learn where the address is."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import time
+import uuid
+from pathlib import Path
+
+import pytest
+
+from support import ROOT
+
+AGENT = ROOT / "hamysql" / "pacemaker" / "files" / "address-agent.sh"
+HELPERS = Path("/usr/libexec/heartbeat")
+TESTER = shutil.which("ocf-tester", path=f"{os.environ['PATH']}:/usr/sbin")
+SUCCESS, GENERIC, ARGS, UNIMPLEMENTED, INSTALLED, CONFIGURED, NOT_RUNNING = 0, 1, 2, 3, 5, 6, 7
+ADDRESSES = {"192.0.2.100": "24", "2001:db8::100": "64"}
+STALE = "02:00:00:00:00:99"
+
+pytestmark = [
+    pytest.mark.skipif(os.geteuid() != 0, reason="network namespaces need root"),
+    pytest.mark.skipif(not (HELPERS / "send_arp").exists(), reason="resource-agents is missing"),
+]
+
+
+class Node:
+    """The agent in a network namespace, as pacemaker calls it, on one cable with a neighbour."""
+
+    def __init__(self, folder, one, two):
+        self.folder, self.one, self.two = folder, one, two
+
+    def call(self, action, address="192.0.2.100", **parameters):
+        words = {"ip": address, "cidr_netmask": ADDRESSES.get(address, "24"), "nic": "eth0", **parameters}
+        given = {f"OCF_RESKEY_{name}": value for name, value in words.items()}
+        argv = ["ip", "netns", "exec", self.one, "sh", str(AGENT), *action.split()]
+        environment = {**os.environ, **given, "HA_RSCTMP": str(self.folder)}
+        return subprocess.run(argv, env=environment, capture_output=True, text=True, timeout=60, check=False)
+
+    def does(self, action, *address, **parameters):
+        return self.call(action, *address, **parameters).returncode
+
+    def ip(self, name, *words):
+        return subprocess.run(["ip", "-n", name, *words], check=True, capture_output=True, text=True).stdout
+
+    def addresses(self):
+        (link,) = json.loads(self.ip(self.one, "-json", "address", "show", "dev", "eth0"))
+        return {item["local"]: item for item in link["addr_info"]}
+
+    def mac(self):
+        (link,) = json.loads(self.ip(self.one, "-json", "link", "show", "dev", "eth0"))
+        return link["address"]
+
+    def neighbour_has(self, address):
+        return {item["dst"]: item.get("lladdr") for item in json.loads(self.ip(self.two, "-json", "neigh"))}.get(
+            address
+        )
+
+    def senders(self):
+        found = subprocess.run(["ip", "netns", "pids", self.one], check=True, capture_output=True, text=True).stdout
+        return found.split()
+
+
+@pytest.fixture
+def node(tmp_path):
+    one, two = (f"hamysql-{side}-{uuid.uuid4().hex[:6]}" for side in ("a", "b"))
+    made = []
+    try:
+        for name in (one, two):
+            subprocess.run(["ip", "netns", "add", name], check=True)
+            made.append(name)
+        node = Node(tmp_path, one, two)
+        node.ip(one, "link", "add", "eth0", "type", "veth", "peer", "name", "eth0", "netns", two)
+        for name, number in ((one, 1), (two, 2)):
+            node.ip(name, "address", "add", f"192.0.2.{number}/24", "dev", "eth0")
+            node.ip(name, "address", "add", f"2001:db8::{number}/64", "dev", "eth0", "nodad")
+            node.ip(name, "link", "set", "eth0", "up")
+        yield node
+    finally:
+        for name in made:
+            subprocess.run(["ip", "netns", "delete", name], check=True)
+
+
+@pytest.mark.parametrize("address", list(ADDRESSES))
+def test_it_comes_and_goes_and_each_is_done_once(node, address):
+    before = set(node.addresses())
+    assert node.does("monitor", address) == NOT_RUNNING
+    assert node.does("start", address) == SUCCESS
+    assert set(node.addresses()) == {*before, address}
+    assert node.addresses()[address]["prefixlen"] == int(ADDRESSES[address])
+    assert not node.addresses()[address].get("tentative"), "nobody could bind to it"
+    assert node.does("start", address) == SUCCESS
+    assert node.does("monitor", address) == SUCCESS
+    assert node.does("stop", address) == SUCCESS
+    assert node.does("stop", address) == SUCCESS
+    assert set(node.addresses()) == before
+    assert node.does("monitor", address) == NOT_RUNNING
+
+
+@pytest.mark.parametrize("address", list(ADDRESSES))
+def test_a_neighbour_that_has_it_elsewhere_learns_where_it_is(node, address):
+    node.ip(node.two, "neigh", "replace", address, "lladdr", STALE, "dev", "eth0", "nud", "stale")
+    assert node.neighbour_has(address) == STALE
+    assert node.does("start", address) == SUCCESS
+    end = time.monotonic() + 10
+    while node.neighbour_has(address) == STALE and time.monotonic() < end:
+        time.sleep(0.1)
+    assert node.neighbour_has(address) == node.mac()
+
+
+def test_a_stop_ends_what_tells_the_network_where_it_is(node):
+    assert node.does("start") == SUCCESS
+    assert node.senders()
+    assert node.does("stop") == SUCCESS
+    end = time.monotonic() + 0.5  # it would go on for a second
+    while node.senders() and time.monotonic() < end:
+        time.sleep(0.02)
+    assert not node.senders()
+
+
+def test_a_stop_leaves_another_program_that_has_the_number_since(node):
+    assert node.does("start") == SUCCESS
+    other = subprocess.Popen(["sleep", "60"])
+    try:
+        (file,) = node.folder.glob("*.pid")
+        file.write_text(f"{other.pid}\n")
+        assert node.does("stop") == SUCCESS
+        assert other.poll() is None
+    finally:
+        other.kill()
+        other.wait()
+
+
+def test_an_interface_that_has_gone_has_no_address(node):
+    assert node.does("monitor", nic="eth7") == NOT_RUNNING
+    assert node.does("stop", nic="eth7") == SUCCESS
+    done = node.call("start", nic="eth7")
+    assert done.returncode == INSTALLED
+    assert "eth7: no such interface" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("action", "parameters", "code"),
+    [
+        ("validate-all", {"address": ""}, CONFIGURED),
+        ("start", {"nic": ""}, CONFIGURED),
+        ("start", {"cidr_netmask": "255.255.255.0"}, CONFIGURED),
+        ("start", {"address": "192.0.2.999"}, GENERIC),
+        ("validate-all", {}, SUCCESS),
+        ("promote", {}, UNIMPLEMENTED),
+        ("", {}, ARGS),
+    ],
+)
+def test_what_is_wrong_has_its_exit_code(node, action, parameters, code):
+    assert node.does(action, **parameters) == code
+
+
+@pytest.mark.skipif(TESTER is None, reason="ocf-tester is missing (Debian: resource-agents-dev)")
+def test_it_passes_ocf_tester(node):
+    parameters = {"ip": "192.0.2.100", "cidr_netmask": "24", "nic": "eth0"}
+    options = [word for name, value in parameters.items() for word in ("-o", f"{name}={value}")]
+    agent = node.folder / "address"
+    shutil.copy(AGENT, agent)
+    for folder in (node.folder, *node.folder.parents[:2]):
+        folder.chmod(0o755)  # the tester also calls it as nobody
+    agent.chmod(0o755)
+    argv = ["ip", "netns", "exec", node.one, TESTER, "-n", "p_ip_mysql", *options, str(agent)]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "passed all tests" in done.stdout
