@@ -153,7 +153,7 @@ def test_crm_shows_the_articles_lines(tools, desired):
     assert "colocation c_mysql_on_drbd inf: g_mysql ms_drbd_mysql:Promoted" in lines
     assert "order o_drbd_before_mysql Mandatory: ms_drbd_mysql:promote g_mysql:start" in lines
     for start in (
-        "primitive p_ip_mysql IPaddr2 params ip=10.77.1.100 cidr_netmask=24 nic=eth0 op",
+        "primitive p_ip_mysql ocf:hamysql:address params ip=10.77.1.100 cidr_netmask=24 nic=eth0 op",
         "primitive p_drbd_mysql ocf:linbit:drbd params drbd_resource=mysql ignore_missing_notifications=true op",
         'primitive p_fs_mysql ocf:hamysql:filesystem params device="/dev/drbd0" directory="/var/lib/mysql" fstype=xfs options=noatime op',
         'primitive p_mysql ocf:hamysql:mysql params binary="/usr/sbin/mariadbd" config=',
