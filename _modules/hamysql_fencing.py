@@ -136,7 +136,8 @@ def prove(node, level):
     node, level
         As in ``hamysql:fencing:devices``. Devices of other levels are switched off meanwhile.
 
-    Returns True. Raises ``CommandFailed`` with pacemaker's reason, and ``NotReady`` with the result if a device does not come back
+    Returns the seconds that the devices took, without the head start of a favoured node. Raises ``CommandFailed`` with pacemaker's
+    reason, and ``NotReady`` with the result if a device does not come back
     into use. ``salt-run hamysql.fence_test`` is what you want: it looks whether the cluster can afford it, and whether the node was
     really cut off.
 
@@ -151,14 +152,19 @@ def prove(node, level):
         raise Refused("a node cannot fence itself")
     fencing = site["fencing"]
     others = [name for other in fencing["levels"][node] if other["level"] != int(level) for name in other["devices"]]
+    used = next(other["devices"] for other in fencing["levels"][node] if other["level"] == int(level))
+    head_start = sum(device["delay"] for device in fencing["devices"] if device["id"] in used)
     failure = None
+    seconds = 0.0
     try:
         for name in others:
             run([*_meta(name), "--set-parameter", "target-role", "--parameter-value", "Stopped"])
         if others:
             run(_SETTLE, timeout=150)
         timeout = fencing["stonith_timeout"]
+        began = time.monotonic()
         run(["stonith_admin", "--reboot", node, "--timeout", str(timeout)], timeout=2 * timeout)
+        seconds = time.monotonic() - began - head_start
     except CommandFailed as exc:
         failure = exc
     finally:
@@ -168,7 +174,7 @@ def prove(node, level):
         raise NotReady("\n".join([f"{outcome}; and fence devices are left out of use:", *left]))
     if failure:
         raise failure
-    return True
+    return round(max(0.0, seconds), 1)
 
 
 _SETTLE = ["crm_resource", "--wait", "--timeout=120s"]

@@ -23,12 +23,14 @@ def fence_test(members: Members, confirm: str | None, only: str | None, timeout:
     listed = "\n".join(f"  - {shot.node}, by {' and '.join(shot.devices)}" for shot in shots)
     operations.confirmed(members.cluster, confirm, f"These nodes are about to lose their power, one by one:\n{listed}")
     proofs: Mapping[str, Any] = {}
+    taken: dict[str, float] = {}
     for shot in shots:
         _healthy(members)
         (witness,) = (name for name in members.minions if name != shot.node)
         before = members.ask("hamysql_fencing.boot_id", [shot.node])[shot.node]
         say(f"{shot.node} is fenced by {' and '.join(shot.devices)}, from {witness}")
-        members.ask("hamysql_fencing.prove", [witness], node=shot.node, level=shot.level)
+        seconds = members.ask("hamysql_fencing.prove", [witness], node=shot.node, level=shot.level)[witness]
+        taken.setdefault(shot.node, seconds)
         if shot.reserved:
             # It still runs, without its access to the LUN: that its key has gone from there is the proof; a start brings it back.
             if members.ask("hamysql_fencing.registered", [witness], node=shot.node)[witness]:
@@ -46,7 +48,9 @@ def fence_test(members: Members, confirm: str | None, only: str | None, timeout:
                 "the device cuts off another machine, or none. Do not rely on it"
             )
         proofs = members.ask("hamysql_fencing.record", [witness], node=shot.node, level=shot.level)[witness]
-        say(f"{shot.node} was cut off and has come back: proven")
+        say(f"{shot.node} was cut off after {seconds} s and has come back: proven")
+    for advice in operations.head_start(surveys, taken):
+        say(advice)
     return proofs
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -69,6 +70,25 @@ class Shot:
     level: int
     devices: tuple[str, ...]
     reserved: bool = False  # it takes the node's access to the LUN away, and leaves it running
+
+
+def head_start(surveys: Mapping[str, Survey], taken: Mapping[str, float]) -> list[str]:
+    """What is to be said of the favoured node's head start, after the nodes' devices took so many seconds each.
+
+    When both nodes shoot each other, the favoured one has to be done before the other one's command arrives. The other one
+    may begin a second sooner: pacemaker's controller waits for one before it looks at a loss, an elected one does not.
+    """
+    delay = next(iter(surveys.values()))["settings"]["fencing"]["delay"]
+    if not delay or len(taken) < 2:
+        return []
+    needed = math.ceil(max(taken.values()) - min(taken.values()) + 1)
+    if needed <= delay:
+        return []
+    times = ", ".join(f"{node} {seconds} s" for node, seconds in taken.items())
+    return [
+        f"WARNING: to cut off the nodes took {times}. The head start of {delay} s (hamysql:fencing:delay) is too short for that: when "
+        f"both live and shoot each other, both may lose their power. Give it {needed + 1} s"
+    ]
 
 
 def shots(surveys: Mapping[str, Survey], only: str | None = None) -> list[Shot]:

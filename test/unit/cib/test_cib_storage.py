@@ -102,7 +102,7 @@ def test_reservations_are_one_device_for_both_nodes_that_registers_them_again(wa
 def test_reservations_alone_are_fencing(wanted):
     root = wanted("fc-lvm")
     properties = {pair.get("name"): pair.get("value") for pair in root.find("crm_config").iter("nvpair")}
-    assert (properties["stonith-enabled"], properties["stonith-timeout"]) == ("true", "78s")
+    assert (properties["stonith-enabled"], properties["stonith-timeout"]) == ("true", "77s")
     given = params(root, "p_fence_mpath")
     assert given["pcmk_host_argument"] == "key"
     keys = dict(pair.split(":") for pair in given["pcmk_host_map"].split(";"))

@@ -37,7 +37,7 @@ def survey(database, levels):
         "cluster": cluster,
         "storage": {"status": replica},
         "database": database,
-        "settings": {"fencing": {"devices": devices, "levels": levels}},
+        "settings": {"fencing": {"devices": devices, "levels": levels, "delay": 2}},
     }
 
 

@@ -30,10 +30,12 @@ class Commands:
 def fencing(resolve, pillar):
     """The module on db2, with the commands that fail."""
 
-    def make(*fails):
+    def make(*fails, favoured="db2"):
         module = load("_modules/hamysql_fencing.py", "hamysql_fencing_module")
         module.run = Commands(*fails)
-        site = resolve(pillar("fenced"), minion_id="db2", nodename="db2")
+        given = pillar("fenced")
+        given["fencing"]["favoured"] = favoured
+        site = resolve(given, minion_id="db2", nodename="db2")
         module.__salt__ = {"hamysql.config": lambda: site}
         return module
 
@@ -46,12 +48,20 @@ BACK = [f"crm_resource --resource p_fence_db1_{number} --meta --delete-parameter
 
 def test_the_devices_of_other_levels_are_out_of_use_meanwhile(fencing):
     module = fencing()
-    assert module.prove("db1", 1) is True
+    assert module.prove("db1", 1) >= 0
     out, shot, back = module.run.log[:3], module.run.log[3], module.run.log[4:]
     assert all("p_fence_db1_" in line and "Stopped" in line for line in out[:2])
     assert shot.startswith(SHOT)
     assert [line for line in out + back if "--wait" in line] == [out[2], back[2]]
     assert back[:2] == BACK
+
+
+@pytest.mark.parametrize(("favoured", "seconds"), [("db2", 9.0), ("db1", 2.0)])
+def test_what_a_device_took_is_without_the_head_start(fencing, favoured, seconds):
+    module = fencing(favoured=favoured)
+    clock = iter((100.0, 109.0))
+    module.time = SimpleNamespace(monotonic=lambda: next(clock))
+    assert module.prove("db1", 1) == seconds
 
 
 @pytest.mark.parametrize("fails", [(SHOT,), ("Stopped",), (SHOT, "--wait")])
@@ -75,7 +85,7 @@ def test_a_wait_that_fails_afterwards_does_not_hide_that_the_node_was_fenced(fen
         return Result(0, "")
 
     module.run = run
-    assert module.prove("db1", 1) is True
+    assert module.prove("db1", 1) >= 0
     assert len(waits) == 2
 
 

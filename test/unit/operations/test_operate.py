@@ -19,6 +19,7 @@ class Machines:
     def __init__(self, surveys, evidence=None):
         self.surveys, self.evidence = surveys, evidence
         self.boots = {"db1": 1, "db2": 1}
+        self.seconds = {"db1": 1.0, "db2": 1.0}  # that each node's device takes
         self.cuts = True  # whether a fence device does what it says
         self.sick = set()
         self.silent = set()
@@ -46,7 +47,7 @@ class Machines:
         self.log.append(f"{minion} fences {node} by level {level}")
         if self.cuts:
             self.boots[node] = next(self.ids)
-        return True
+        return self.seconds[node]
 
     def wait_recovered(self, minion, timeout):
         return True
@@ -70,8 +71,8 @@ def members(machines):
     return Members("galaxy-db", {"db1": "db1", "db2": "db2"}, machines)
 
 
-def fence_test(machines, confirm="galaxy-db", only=None):
-    return operate.fence_test(members(machines), confirm, only, 60, lambda _: None)
+def fence_test(machines, confirm="galaxy-db", only=None, say=lambda _: None):
+    return operate.fence_test(members(machines), confirm, only, 60, say)
 
 
 def test_each_node_is_fenced_by_the_other_and_proven_before_the_next(surveys):
@@ -83,6 +84,25 @@ def test_each_node_is_fenced_by_the_other_and_proven_before_the_next(surveys):
         "db2 fences db1 by level 1",
         "proven db1 1",
     ]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "needed"),
+    [({"db1": 1.3, "db2": 2.3}, None), ({"db1": 2.4, "db2": 1.3}, 4), ({"db1": 1.0, "db2": 9.5}, 11)],
+)
+def test_devices_that_differ_by_more_than_the_head_start_are_told_of(surveys, seconds, needed):
+    machines, said = Machines(surveys), []
+    machines.seconds = seconds
+    fence_test(machines, say=said.append)
+    told = [text for text in said if "hamysql:fencing:delay" in text]
+    assert [f"Give it {needed} s" in text for text in told] == ([True] if needed else [])
+
+
+def test_one_node_s_devices_alone_say_nothing_of_the_head_start(surveys):
+    machines, said = Machines(surveys), []
+    machines.seconds = {"db1": 1.0, "db2": 60.0}
+    fence_test(machines, only="db2", say=said.append)
+    assert not any("hamysql:fencing:delay" in text for text in said)
 
 
 def test_without_the_clusters_name_nothing_is_fenced_and_all_victims_are_named(surveys):

@@ -42,7 +42,7 @@ class Reserved(Machines):
         if level == 1:
             return super().prove(minion, node, level)
         self.log.append(f"{minion} cuts {node} off the LUN")
-        return True
+        return 1.0
 
     def registered(self, minion, node):
         return self.registered_still
