@@ -38,7 +38,7 @@ def settings(pillar: dict[str, Any]) -> dict[str, Any]:
 
 
 def regrouped(cib: str) -> str:
-    """The CIB of a deployed cluster with what no pillar asks for: the address as the group's first member, DRBD's clone notified."""
+    """The CIB of a deployed cluster with what no pillar asks for: the address first in the group, DRBD's clone notified."""
     root = ET.fromstring(cib)
     resources, constraints = root.find("configuration/resources"), root.find("configuration/constraints")
     assert resources is not None

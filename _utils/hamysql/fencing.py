@@ -32,9 +32,9 @@ LAST_LEVEL = 9
 # that has to run it is just being elected controller. (pacemaker 2.1.5 leaves the delays out of its own account.)
 MARGIN = 15
 # Seconds of head start of the favoured node when both live and shoot each other. One of them may begin a second later: pacemaker's
-# controller sleeps for one before it looks at a loss (do_pe_invoke_callback), an elected one does not. The rest is for boards that do
-# not take the same time; `hamysql.fence_test` measures theirs, and says what they need. It is what the real loss of the favoured node
-# costs, so it is short. With a quorum device only the half that has its vote shoots at all.
+# controller sleeps for one before it looks at a loss (do_pe_invoke_callback), an elected one does not. The rest is for boards
+# that do not take the same time; `hamysql.fence_test` measures theirs, and says what they need. It is what the real loss of the
+# favoured node costs, so it is short. With a quorum device only the half that has its vote shoots at all.
 HEAD_START = 2
 # Seconds that the election of a controller may take after corosync has noticed the loss.
 ELECTION = 20
@@ -255,4 +255,4 @@ def drbd_sections(config: Config, kernel: str) -> dict[str, list[tuple[str, str]
 
 def _notice(settings: Config) -> int:
     """Seconds until corosync takes a silent node for dead: its token, and the consensus about that (corosync.conf(5))."""
-    return math.ceil((settings["token"] + corosync.consensus(settings)) / 1000)
+    return math.ceil((int(settings["token"]) + corosync.consensus(settings)) / 1000)
