@@ -39,7 +39,7 @@ SETTINGS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
 }
 CASES = ("power_cut", "switchover", "mysqld_killed", "mysqld_hung", "standby_power_cut")
 # Seconds without an answer until a run counts as not served again. Over NFS a server may be silent for 240 s before it is killed.
-LIMITS = {"drbd": 120, "iscsi": 120, "nfs": 300}
+LIMITS = {"drbd": 60, "iscsi": 120, "nfs": 300}
 BEFORE = 5  # seconds of writing before something is done
 AFTER = 5  # seconds of writing without a gap, then a run is over
 LEAST = 15  # seconds after what was done in which a gap may still begin
