@@ -120,6 +120,23 @@ def test_start_returns_when_the_server_answers_and_stop_when_it_is_gone(resource
     assert "kept" in command.run([*query, "--execute=SHOW DATABASES"]).stdout
 
 
+def test_the_error_log_is_the_servers_own(datadir):
+    with tempfile.TemporaryDirectory() as name:  # the account may not look into pytest's folders
+        folder = Path(name)
+        folder.chmod(0o755)
+        command.run(["cp", "--recursive", str(datadir), f"{folder}/data"])
+        command.run(["chown", "--recursive", "nobody", f"{folder}/data"])
+        server = Resource(folder, folder / "data")
+        server.parameters |= {"user": "nobody", "group": "nogroup"}
+        log = folder / "error.log"
+        for _ in ("a log that is not there", "a log that somebody else has made"):
+            started = server.call("start")
+            assert started.returncode == SUCCESS, started.stderr
+            assert (log.owner(), "Permission denied" in log.read_text()) == ("nobody", False)
+            assert server.does("stop") == SUCCESS
+            os.chown(log, 0, 0)
+
+
 def test_a_server_that_was_killed_is_not_running_and_is_started_again(resource):
     assert resource.does("start") == SUCCESS
     os.kill(resource.pid, signal.SIGKILL)

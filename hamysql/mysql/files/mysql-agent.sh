@@ -132,6 +132,9 @@ start() {
 		# The server writes this file only after its crash recovery. A stop in the middle of that, when the start has timed out, has
 		# to find the process; the account, because the server cannot write over root's file.
 		{ : >"$pid_file" && chown "$user:$group" "$pid_file"; } || fail $OCF_ERR_GENERIC "$pid_file: could not be written"
+		# Made here or by an earlier start, it would be root's, and the server could not open it again when it is rotated.
+		[ -e "$log" ] || (umask 027 && : >"$log")
+		[ ! -O "$log" ] || chown "$user" "$log"
 		# In a session of its own, so that it outlives whoever called.
 		setsid "$binary" --defaults-file="$config" --datadir="$datadir" --socket="$socket" --pid-file="$pid_file" \
 			--log-error="$log" --user="$user" </dev/null >>"$log" 2>&1 &
