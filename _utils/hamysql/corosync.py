@@ -73,7 +73,9 @@ def _quorum(device: dict[str, Any], extra: dict[str, str]) -> Section:
     # The device's vote takes two_node's place: of two halves, the one that has it is quorate (corosync-qdevice(8)).
     net = [("host", device["address"]), ("port", str(device["port"])), ("algorithm", device["algorithm"])]
     model = section("net", [*net, ("tls", "required")])
-    parts = [section("device", [("model", "net"), ("votes", "1")], [model])]
+    # A change of the membership waits for the vote, three times as long at most, as with corosync's own timeouts.
+    times = [("timeout", str(device["timeout"])), ("sync_timeout", str(3 * device["timeout"]))]
+    parts = [section("device", [("model", "net"), ("votes", "1"), *times], [model])]
     return section("quorum", [("provider", "corosync_votequorum"), *extra.items()], parts)
 
 

@@ -115,6 +115,7 @@ QUORUM = Section(
                 "address": v.ADDRESS,
                 "port": v.PORT,
                 "algorithm": v.one_of("ffsplit", "lms"),
+                "timeout": v.count(1250, 150000, "milliseconds"),  # qnetd takes a heartbeat (0.8 of it) of 1 to 120 s
             }
         )
     }

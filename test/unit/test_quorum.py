@@ -38,7 +38,7 @@ def test_a_device_takes_the_place_of_two_node(resolve, given):
     assert "two_node" not in text
     (device,) = quorum(config)["sections"]
     (net,) = device["sections"]
-    assert dict(device["options"]) == {"model": "net", "votes": "1"}
+    assert dict(device["options"]) == {"model": "net", "votes": "1", "timeout": "5000", "sync_timeout": "15000"}
     assert dict(net["options"]) == {"host": "192.0.2.13", "port": "5403", "algorithm": "ffsplit", "tls": "required"}
     assert "corosync-qdevice" in config["package"]["names"]
 
@@ -59,6 +59,7 @@ WRONG = [
     ({**DEVICE, "address": "192.0.2.12"}, "hamysql:quorum:device:address", "an address of db2"),
     ({**DEVICE, "minion_id": "db1"}, "hamysql:quorum:device:minion_id", "db1 is a data node"),
     ({**DEVICE, "algorithm": "2nodelms"}, "hamysql:quorum:device:algorithm", "ffsplit"),
+    ({**DEVICE, "timeout": 1000}, "hamysql:quorum:device:timeout", "1250 to 150000"),
 ]
 
 

@@ -91,9 +91,14 @@ quorum.device.net.algorithm (str) = ffsplit
 quorum.device.net.host (str) = 10.77.1.13
 quorum.device.net.port (str) = 5403
 quorum.device.net.tls (str) = required
+quorum.device.sync_timeout (u32) = 15000
+quorum.device.timeout (u32) = 5000
 quorum.device.votes (u32) = 1
 """
-VOTE = "device.model net, device.net.algorithm ffsplit, device.net.host 10.77.1.13, device.net.port 5403, device.net.tls required, device.votes 1"
+VOTE = (
+    "device.model net, device.net.algorithm ffsplit, device.net.host 10.77.1.13, device.net.port 5403, device.net.tls required, "
+    "device.sync_timeout 15000, device.timeout 5000, device.votes 1"
+)
 
 
 def with_device(**options):
