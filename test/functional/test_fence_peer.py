@@ -52,9 +52,9 @@ class Handler:
         tree.write(self.folder / "new.xml")
         (self.folder / "new.xml").rename(self.cib)
 
-    def run(self, patience: int = 9) -> int:
+    def run(self, patience: int = 9, notice: int = 2) -> int:
         given = {"CIB_file": str(self.cib), "DRBD_RESOURCE": "mysql", "DRBD_MINOR": "0"}
-        argv = ["sh", str(self.folder / "handler"), "--timeout", str(patience), "--dc-timeout", "99"]
+        argv = ["sh", str(self.folder / "handler"), str(notice), "--timeout", str(patience), "--dc-timeout", "99"]
         return subprocess.run(
             argv, env={**os.environ, **given}, capture_output=True, timeout=60, check=False
         ).returncode
@@ -140,6 +140,14 @@ def test_a_peer_that_may_live_is_left_to_drbds_own_script(handler, state):
     handler.peer(**state)
     assert handler.run() == STOCK
     assert handler.constraint is None
+
+
+def test_a_peer_that_drbd_has_lost_before_pacemaker_did_is_waited_for(handler):
+    """Before that, crm-fence-peer.sh asks the peer's controller, and waits for an answer that cannot come."""
+    waiting = threading.Timer(1.5, lambda: handler.peer(**DEAD))
+    waiting.start()
+    assert handler.run(notice=9) == FENCED
+    assert not handler.left_to_stock
 
 
 def test_without_a_cluster_that_answers_it_is_left_to_drbds_own_script(handler):

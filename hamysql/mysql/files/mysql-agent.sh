@@ -25,30 +25,30 @@ KILL_AFTER_HUNG=5 # seconds: what has not answered for $ping_timeout will not sh
 KILL_RESERVE=15   # seconds of stop's timeout that are left for a kill
 POLL=0.2          # seconds
 
+# Without a process: pacemaker asks for this before each start, which waits for it.
 meta_data() {
-	cat <<END
-<?xml version="1.0"?>
+	echo '<?xml version="1.0"?>
 <!DOCTYPE resource-agent SYSTEM "ra-api-1.dtd">
 <resource-agent name="mysql" version="1.0">
 <version>1.0</version>
 <longdesc lang="en">
 One MariaDB or MySQL server. Start returns once the server answers, after its crash recovery; stop asks it to shut down and kills
-it if it does not until 15 s before stop's timeout; monitor asks it for an answer. The datadir has to be there: this agent never
+it when only 15 s of its time are left; monitor asks it for an answer. The datadir has to be there: this agent never
 makes one.
 </longdesc>
 <shortdesc lang="en">MariaDB or MySQL server</shortdesc>
-<parameters>
-$(parameter binary string /usr/sbin/mariadbd "The server itself, not mysqld_safe, which would restart it behind pacemaker's back.")
-$(parameter admin_binary string /usr/bin/mariadb-admin "mariadb-admin or mysqladmin, which asks for an answer.")
-$(parameter config string /etc/mysql/my.cnf "The option file.")
-$(parameter datadir string /var/lib/mysql "The folder of the data.")
-$(parameter socket string /run/mysqld/mysqld.sock "The server's unix socket.")
-$(parameter pid string /run/mysqld/mysqld.pid "The file with the server's process id.")
-$(parameter log string /var/log/mysql/error.log "The server's error log.")
-$(parameter user string mysql "The account that the server runs as.")
-$(parameter group string mysql "The group of the folder of socket and process id.")
-$(parameter ping_timeout integer 20 "Seconds in which a server has to answer on its socket; longer is a hang.")
-</parameters>
+<parameters>'
+	parameter binary string /usr/sbin/mariadbd "The server itself, not mysqld_safe, which would restart it behind pacemaker's back."
+	parameter admin_binary string /usr/bin/mariadb-admin "mariadb-admin or mysqladmin, which asks for an answer."
+	parameter config string /etc/mysql/my.cnf "The option file."
+	parameter datadir string /var/lib/mysql "The folder of the data."
+	parameter socket string /run/mysqld/mysqld.sock "The server's unix socket."
+	parameter pid string /run/mysqld/mysqld.pid "The file with the server's process id."
+	parameter log string /var/log/mysql/error.log "The server's error log."
+	parameter user string mysql "The account that the server runs as."
+	parameter group string mysql "The group of the folder of socket and process id."
+	parameter ping_timeout integer 20 "Seconds in which a server has to answer on its socket; longer is a hang."
+	echo '</parameters>
 <actions>
 <action name="start" timeout="300s"/>
 <action name="stop" timeout="120s"/>
@@ -56,8 +56,7 @@ $(parameter ping_timeout integer 20 "Seconds in which a server has to answer on 
 <action name="validate-all" timeout="20s"/>
 <action name="meta-data" timeout="5s"/>
 </actions>
-</resource-agent>
-END
+</resource-agent>'
 }
 
 parameter() {

@@ -18,9 +18,9 @@ esac
 # The process that tells the network where the address is.
 sender_file=${HA_RSCTMP:-/run/resource-agents}/hamysql-address-$address.pid
 
+# Without a process: pacemaker asks for this before each start, which waits for it.
 meta_data() {
-	cat <<END
-<?xml version="1.0"?>
+	echo '<?xml version="1.0"?>
 <!DOCTYPE resource-agent SYSTEM "ra-api-1.dtd">
 <resource-agent name="address" version="1.0">
 <version>1.0</version>
@@ -29,11 +29,11 @@ One address, IPv4 or IPv6, on one interface. Start tells the network where it is
 advertisements, a second long.
 </longdesc>
 <shortdesc lang="en">Virtual IP address</shortdesc>
-<parameters>
-$(parameter ip "The address.")
-$(parameter cidr_netmask "The length of its network's prefix.")
-$(parameter nic "The interface.")
-</parameters>
+<parameters>'
+	parameter ip "The address."
+	parameter cidr_netmask "The length of its network's prefix."
+	parameter nic "The interface."
+	echo '</parameters>
 <actions>
 <action name="start" timeout="20s"/>
 <action name="stop" timeout="20s"/>
@@ -41,8 +41,7 @@ $(parameter nic "The interface.")
 <action name="validate-all" timeout="20s"/>
 <action name="meta-data" timeout="5s"/>
 </actions>
-</resource-agent>
-END
+</resource-agent>'
 }
 
 parameter() {

@@ -15,9 +15,9 @@ options=${OCF_RESKEY_options:-defaults}
 timeout=$((${OCF_RESKEY_CRM_meta_timeout:-60000} / 1000)) # of the operation, seconds
 POLL=0.2 # seconds
 
+# Without a process: pacemaker asks for this before each start, which waits for it.
 meta_data() {
-	cat <<END
-<?xml version="1.0"?>
+	echo '<?xml version="1.0"?>
 <!DOCTYPE resource-agent SYSTEM "ra-api-1.dtd">
 <resource-agent name="filesystem" version="1.0">
 <version>1.0</version>
@@ -27,12 +27,12 @@ Monitor also finds a file system that the kernel has shut down or made read-only
 of the device past all caches: what is served from memory does not notice a lost path.
 </longdesc>
 <shortdesc lang="en">Mounted local file system</shortdesc>
-<parameters>
-$(parameter device "The block device.")
-$(parameter directory "The folder to mount it on; it has to be there.")
-$(parameter fstype "Its type.")
-$(parameter options "Options of mount(8); default: defaults.")
-</parameters>
+<parameters>'
+	parameter device "The block device."
+	parameter directory "The folder to mount it on; it has to be there."
+	parameter fstype "Its type."
+	parameter options "Options of mount(8); default: defaults."
+	echo '</parameters>
 <actions>
 <action name="start" timeout="60s"/>
 <action name="stop" timeout="60s"/>
@@ -41,12 +41,13 @@ $(parameter options "Options of mount(8); default: defaults.")
 <action name="validate-all" timeout="20s"/>
 <action name="meta-data" timeout="5s"/>
 </actions>
-</resource-agent>
-END
+</resource-agent>'
 }
 
 parameter() {
-	echo "<parameter name=\"$1\" unique=\"0\" required=\"$([ "$1" = options ] && echo 0 || echo 1)\">"
+	required=1
+	[ "$1" != options ] || required=0
+	echo "<parameter name=\"$1\" unique=\"0\" required=\"$required\">"
 	echo "<longdesc lang=\"en\">$2</longdesc><shortdesc lang=\"en\">$2</shortdesc><content type=\"string\"/></parameter>"
 }
 

@@ -4,7 +4,10 @@
 # It knows one case, the usual one: pacemaker has fenced the peer, or is about to, and our data is up to date. Then it does what DRBD's own
 # crm-fence-peer.sh does (a constraint that lets nobody else be promoted until the peer is up to date again, and "peer was stonithed"), in
 # a third of the time, and looks five times a second where that one sleeps 2 s. Whatever else is the case is left to that one.
-# fence-peer.sh [ARGUMENTS OF crm-fence-peer.sh]
+#
+# DRBD's pings and corosync's token notice a loss at about the same time. Where DRBD was first, pacemaker still calls the peer online, and
+# crm-fence-peer.sh would ask the peer itself, which does not answer, while all writes are held. So pacemaker is given NOTICE seconds.
+# fence-peer.sh NOTICE [ARGUMENTS OF crm-fence-peer.sh]
 
 STOCK=/usr/lib/drbd/crm-fence-peer.sh
 STATES=/proc/drbd
@@ -13,6 +16,8 @@ CLONE=ms_drbd_mysql
 FENCED=7 # peer was stonithed
 POLL=0.2 # seconds
 
+notice=$1
+shift
 patience=0
 previous=''
 for word; do
@@ -40,21 +45,33 @@ up_to_date() {
 	return 1
 }
 
-# What pacemaker knows of the only other node: fenced, lost, or else nothing that is for us.
+# What pacemaker knows of the only other node, as $known: fenced, lost, alive, or what was said instead. This node's own copy: the
+# controller may be the node that was lost, and nobody would answer.
 peer() {
-	state=$(cibadmin --query --no-children --xpath "//node_state[@uname!='$self']" 2>/dev/null)
-	case $state in
+	known=$(cibadmin --query --local --timeout 2 --no-children --xpath "//node_state[@uname!='$self']" 2>&1)
+	case $known in
 	'<node_state '*' in_ccm="false"'* | '<node_state '*' in_ccm="0"'*) ;;
+	'<node_state '*) known=alive && return ;;
 	*) return ;;
 	esac
-	case $state in
+	case $known in
 	*' crmd="offline"'* | *' crmd="0"'*) ;;
-	*) return ;;
+	*) known=alive && return ;;
 	esac
-	case $state in
-	*' expected="down"'*) echo fenced ;;
-	*) echo lost ;;
+	case $known in
+	*' expected="down"'*) known=fenced ;;
+	*) known=lost ;;
 	esac
+}
+
+# Whether so many seconds since the beginning have not passed; then the next look is due.
+within() {
+	clock
+	[ "$now" -lt $((began + $1)) ] && sleep $POLL
+}
+
+say() {
+	logger --tag hamysql-fence-peer --priority local5.info "$DRBD_RESOURCE: $1" 9>&- &
 }
 
 # The same text as the other one's, which has to know it again: newer ones name the role otherwise.
@@ -72,29 +89,35 @@ constraint() {
 END
 }
 
+# Whether the peer is fenced and the constraint placed; or else why not, as $reason.
 fence() {
+	reason="no lock in $LOCKS"
 	[ -d "$LOCKS" ] || mkdir -m 0700 "$LOCKS" || return 1
 	exec 9>"$LOCKS/fence.$DRBD_RESOURCE"
 	flock --exclusive --wait 5 9 || return 1
 	clock
-	end=$((now + patience))
+	began=$now
 	while up_to_date; do
-		case $(peer) in
+		peer
+		reason="pacemaker says of the peer: $known"
+		case $known in
 		fenced)
-			text=$(constraint) && cibadmin --create --scope constraints --xml-text "$text" 2>/dev/null || return 1
-			logger --tag hamysql-fence-peer --priority local5.info "$DRBD_RESOURCE: the peer is fenced, placed the constraint" &
-			return 0
+			reason='the constraint could not be placed'
+			text=$(constraint) && cibadmin --create --timeout 9 --scope constraints --xml-text "$text" 2>/dev/null
+			return
 			;;
-		lost)
-			clock
-			[ "$now" -lt "$end" ] || return 1
-			sleep $POLL
-			;;
+		lost) within "$patience" || return 1 ;;
+		alive) within "$notice" || return 1 ;;
 		*) return 1 ;;
 		esac
 	done
+	reason='the replica here is not up to date and alone'
 	return 1
 }
 
-fence && exit $FENCED
+if fence; then
+	say 'the peer is fenced, placed the constraint'
+	exit $FENCED
+fi
+say "$reason: left to $STOCK"
 exec $STOCK "$@"
