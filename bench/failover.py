@@ -5,10 +5,11 @@ on bare nodes one after the other. A client writes through the virtual IP, one r
 service is moved, the server is killed or hangs, and the standby's power is cut; its longest time without an acknowledged write
 is the figure, and every row that was acknowledged has to be there afterwards.
 
-Results go to ``bench/results/failover.json`` after each run, the median run's timeline to ``docs/failover.svg``.
-A whole bench takes about an hour and a half; ``--runs`` and ``--only`` make it shorter. ``--storage iscsi`` and ``nfs`` measure
-the other two kinds, with hamysql's defaults only: the article's settings have no fencing, without which hamysql deploys neither.
-Their results go to ``failover-iscsi.json`` and ``failover-nfs.json``.
+Results go to ``bench/results/failover.json`` after each run, the median run's timeline to ``docs/failover.svg``, both nodes' logs
+of each run to ``.lab/bench/log``. A whole bench takes about an hour; ``--runs`` and ``--only`` make it shorter. ``--settings``
+measures one of the two, and keeps what the results have of the other. ``--storage iscsi`` and ``nfs`` measure the other two kinds,
+with hamysql's defaults only: the article's settings have no fencing, without which hamysql deploys neither. Their results go to
+``failover-iscsi.json`` and ``failover-nfs.json``.
 """
 
 from __future__ import annotations
@@ -98,7 +99,7 @@ class Bench:
             "standby_power_cut": lambda _, standby: self._power_off(standby),
         }
 
-    def run(self, case: str) -> dict[str, Any]:
+    def run(self, case: str, number: int) -> dict[str, Any]:
         """Do it once, from a healthy cluster to a healthy cluster."""
         active = self.healthy()
         (standby,) = {node.name for node in self.lab.topology.data_nodes} - {active}
@@ -120,8 +121,12 @@ class Bench:
             "acknowledged": outcome.acknowledged,
             "lost": outcome.lost,
         }
+        self.healthy()
+        logs = {name: self._log(name, began) for name in (active, standby)}
+        for name, text in logs.items():
+            (self.lab.logs / f"{self.settings}-{case}-{number}-{name}.log").write_text(text)
         if case == "power_cut":
-            result["parts"] = timeline.parts(self._journal(standby, began), began, outcome.gap_ended)
+            result["parts"] = timeline.parts(logs[standby], began, outcome.gap_ended)
         return result
 
     def healthy(self) -> str:
@@ -152,8 +157,11 @@ class Bench:
                 timeout=180,
             )
 
-    def _journal(self, name: str, began: float) -> str:
-        command = f"journalctl --boot --no-pager --output=short-unix --since=@{int(began)}"
+    def _log(self, name: str, began: float) -> str:
+        """A node's journal since then, and the last words of its server."""
+        command = (
+            f"journalctl --no-pager --output=short-unix --since=@{int(began)}; tail -n 60 /var/log/mysql/error.log"
+        )
         return api.ssh(self.lab, name, command, timeout=60)
 
 
@@ -221,6 +229,11 @@ def show(result: dict[str, Any], progress: api.Progress) -> None:
     progress.console.print(table)
 
 
+def kept(path: Path) -> dict[str, dict[str, list[dict[str, Any]]]]:
+    """The runs in a file of results, by settings and case; none without a file."""
+    return dict(json.loads(path.read_text())["runs"]) if path.exists() else {}
+
+
 def keep(result: dict[str, Any], path: Path, drawing: Path) -> None:
     """Write the results, and the drawing of the median runs."""
     path.parent.mkdir(exist_ok=True)
@@ -240,14 +253,14 @@ def main() -> int:
     """Measure, print, keep the results; the bench's lab is down afterwards."""
     given = arguments()
     lab, progress = api.Lab(dir=PROJECT / ".lab" / "bench"), api.Progress()
-    runs: dict[str, dict[str, list[dict[str, Any]]]] = {}
+    runs = {name: cases for name, cases in kept(given.output).items() if name not in given.settings}
     try:
         for settings in given.settings:
             bench = deploy(lab, settings, given.storage, progress)
             runs[settings] = {}
             for case in given.only or CASES:
                 for number in range(given.runs):
-                    found = bench.run(case)
+                    found = bench.run(case, number + 1)
                     runs[settings].setdefault(case, []).append(found)
                     progress.say(
                         f"{settings}, {case}, {number + 1} of {given.runs}: {found['gap_seconds']:.1f} s"
@@ -268,7 +281,12 @@ def arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--runs", type=int, default=5, help="of each case (default: 5)")
     parser.add_argument("--only", choices=CASES, action="append", help="only this case; may be given several times")
     parser.add_argument("--storage", choices=STORAGES, default=STORAGES[0], help="where the data is (default: drbd)")
-    parser.add_argument("--settings", choices=list(SETTINGS), action="append", help="only these settings")
+    parser.add_argument(
+        "--settings",
+        choices=list(SETTINGS),
+        action="append",
+        help="only these; the results keep the others",
+    )
     parser.add_argument(
         "--output",
         type=Path,
