@@ -54,6 +54,7 @@ class Handler:
 
     def run(self, patience: int = 9, notice: int = 2) -> int:
         given = {"CIB_file": str(self.cib), "DRBD_RESOURCE": "mysql", "DRBD_MINOR": "0"}
+        given["PATH"] = f"{self.folder}/bin:{os.environ['PATH']}"
         argv = ["sh", str(self.folder / "handler"), str(notice), "--timeout", str(patience), "--dc-timeout", "99"]
         return subprocess.run(
             argv, env={**os.environ, **given}, capture_output=True, timeout=60, check=False
@@ -161,6 +162,20 @@ def test_a_constraint_that_is_there_is_left_to_drbds_own_script(handler):
     before = handler.cib.read_text()
     assert handler.run() == STOCK
     assert handler.cib.read_text() == before
+
+
+def test_a_log_that_takes_nothing_does_not_keep_the_next_one_waiting(handler):
+    """It would hold the lock, and with that the writes, until the peer is back."""
+    before = handler.cib.read_text()
+    (handler.folder / "bin").mkdir()
+    logger = handler.folder / "bin" / "logger"
+    logger.write_text("#!/bin/sh\nexec >/dev/null 2>&1\nexec sleep 8\n")
+    logger.chmod(0o755)
+    for _ in range(2):
+        handler.cib.write_text(before)
+        handler.peer(**DEAD)
+        assert handler.run() == FENCED
+    assert not handler.left_to_stock
 
 
 def test_the_role_has_the_name_that_drbds_own_script_gives_it(handler):
