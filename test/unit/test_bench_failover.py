@@ -58,6 +58,12 @@ def test_the_drawing_is_as_long_as_the_parts_took():
     assert "a & b" in "".join(root.itertext())
 
 
+def test_all_of_a_drawing_is_in_it_also_what_pacemaker_notices_after_the_first_client():
+    root = ET.fromstring(timeline.svg({"late": {"detected": 2.0, "served": 5.0, "database": 9.0}}, ""))
+    ends = [float(item.get("x")) + float(item.get("width")) for item in root.findall(".//{*}rect") if item.get("x")]
+    assert max(ends) <= timeline.WIDTH
+
+
 def test_figures_are_medians_and_ratios_are_of_them():
     runs = {
         "article": {"power_cut": [run(20.0), run(30.0), run(25.0)], "mysqld_hung": [run(120.0, served=False)]},
@@ -80,6 +86,8 @@ def test_results_and_drawing_are_kept(tmp_path):
     runs = {"hamysql": {"power_cut": [run(9.0, parts={"served": 9.0}), run(8.0, parts={"served": 8.0})]}}
     failover.keep(failover.summary(runs), tmp_path / "results" / "x.json", tmp_path / "x.svg")
     assert load(tmp_path / "results" / "x.json")["runs"] == runs
+    assert failover.kept(tmp_path / "results" / "x.json") == runs
+    assert failover.kept(tmp_path / "none.json") == {}
     assert "served 8.0" in (tmp_path / "x.svg").read_text()
 
 
