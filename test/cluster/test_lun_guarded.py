@@ -45,7 +45,9 @@ def test_the_volume_belongs_to_the_node_that_serves(guarded, progress):
     lab, active, standby = guarded.lab, guarded.active, guarded.standby
     look = f"lvs --noheadings --options lv_active,vg_systemid {VOLUME}"
     assert api.ssh(lab, active, look).split() == ["active", active]
-    assert "foreign" in api.ssh(lab, standby, f"{look} 2>&1", check=False)
+    assert f"Cannot access VG {VOLUME.partition('/')[0]} with system ID {active}" in api.ssh(
+        lab, standby, f"{look} 2>&1", check=False
+    )
     assert len(registered(lab, active)) == 2, "a node is not registered with the LUN"
     assert api.deploy(lab, progress).changes == {}
 
