@@ -101,7 +101,7 @@ class Bench:
 
     def run(self, case: str, number: int) -> dict[str, Any]:
         """Do it once, from a healthy cluster to a healthy cluster."""
-        active = self.healthy()
+        active = self.settled()
         (standby,) = {node.name for node in self.lab.topology.data_nodes} - {active}
         client = Client(self.lab)
         try:
@@ -130,10 +130,14 @@ class Bench:
         return result
 
     def healthy(self) -> str:
-        """Wait until everything is as it should be and pacemaker has nothing left to do; returns the active node."""
+        """Wait until everything is as it should be; returns the active node."""
         for name in self.lab.topology.names:
             api.power(self.lab, name, "on")
-        active = str(api.wait_until(self.lab, "a healthy cluster", api.healthy, timeout=300)["active"])
+        return str(api.wait_until(self.lab, "a healthy cluster", api.healthy, timeout=300)["active"])
+
+    def settled(self) -> str:
+        """Wait until the cluster is healthy and pacemaker has nothing left to do; returns the active node."""
+        active = self.healthy()
         api.ssh(self.lab, active, "crm_resource --cleanup >/dev/null; crm_resource --wait --timeout=120", timeout=150)
         return active
 

@@ -12,6 +12,22 @@ from lab import api
 HEAL_TIMEOUT = 300  # seconds until a cluster that a test has left behind broken must be healthy again
 
 
+def boots(lab: api.Lab) -> dict[str, str]:
+    """The boot id of each data node that can be reached: another one after it was switched off and on."""
+    found = {}
+    for node in lab.topology.data_nodes:
+        try:
+            found[node.name] = api.ssh(lab, node.name, "cat /proc/sys/kernel/random/boot_id", timeout=10).strip()
+        except api.LabError:
+            continue
+    return found
+
+
+def restarted(lab: api.Lab, before: dict[str, str]) -> list[str]:
+    """The nodes that have booted anew since ``before``, which is what ``boots`` returned."""
+    return [name for name, boot in boots(lab).items() if boot != before[name]]
+
+
 @dataclass(frozen=True)
 class Cluster:
     """A deployed lab, and what the deployment from bare nodes returned."""
@@ -65,6 +81,15 @@ class Cluster:
         outcome = self.probed(cut)
         assert active in self.shot(standby)
         return outcome
+
+    def highstate(self, target: str) -> dict[str, dict[str, object]]:
+        """Apply it to these minions; for each of them the changes of its states, none of which may have failed."""
+        changes = {}
+        for minion, states in api.salt_json(self.lab, target, "state.apply", "hamysql").items():
+            assert isinstance(states, dict), states
+            assert all(state["result"] is True for state in states.values()), states
+            changes[minion] = {name: state["changes"] for name, state in states.items() if state["changes"]}
+        return changes
 
     def wait_healthy(self, timeout: float = HEAL_TIMEOUT) -> dict[str, object]:
         """Wait until all nodes are members, both replicas are UpToDate and the database answers."""

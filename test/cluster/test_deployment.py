@@ -144,13 +144,10 @@ def test_a_second_deployment_changes_nothing_and_says_so(deployed, progress, fig
 
 
 def test_a_highstate_on_both_nodes_changes_nothing_and_stops_nothing(deployed):
-    probe = api.start_probe(deployed.lab, 30)
-    returned = api.salt_json(deployed.lab, "*", "state.apply", "hamysql")
-    outcome = probe.finish()
-    for minion, states in returned.items():
-        assert {name: state["changes"] for name, state in states.items() if state["changes"]} == {}, minion
-        assert all(state["result"] is True for state in states.values()), minion
-    assert outcome.errors == outcome.lost == 0
+    found = {}
+    outcome = deployed.probed(lambda: found.update(deployed.highstate("*")))
+    assert found == {"db1": {}, "db2": {}}
+    assert outcome.errors == 0
 
 
 def test_a_power_cut_of_the_active_node_loses_nothing_and_needs_no_hand(deployed, figures):

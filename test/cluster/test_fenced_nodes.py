@@ -8,29 +8,13 @@ from __future__ import annotations
 import json
 
 import pytest
+from cluster import boots, restarted
 
 from lab import api
 
 pytestmark = [pytest.mark.cluster, pytest.mark.long]
 
 PATIENCE = 180  # seconds for a node to be fenced and to have booted again
-
-
-def boots(lab):
-    """Each reachable node's boot id: another one after it was switched off and on."""
-    read = "cat /proc/sys/kernel/random/boot_id"
-    found = {}
-    for name in lab.topology.names:
-        try:
-            found[name] = api.ssh(lab, name, read, timeout=10).strip()
-        except api.LabError:
-            continue
-    return found
-
-
-def restarted(lab, before):
-    """The nodes that have booted anew since."""
-    return [name for name, boot in boots(lab).items() if boot != before[name]]
 
 
 def run(lab, *words, timeout=600):

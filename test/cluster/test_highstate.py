@@ -9,19 +9,11 @@ from lab import api
 pytestmark = [pytest.mark.cluster, pytest.mark.long]
 
 
-def highstate(lab, name):
-    """Apply it to one node; the changes of its states, none of which may have failed."""
-    states = api.salt_json(lab, name, "state.apply", "hamysql")[name]
-    assert isinstance(states, dict), states
-    assert all(state["result"] is True for state in states.values()), states
-    return {state["__id__"]: state["changes"] for state in states.values() if state["changes"]}
-
-
 def test_with_the_cluster_stopped_on_the_standby(cluster):
     lab, active, standby = cluster.lab, cluster.active, cluster.standby
     api.ssh(lab, standby, "systemctl stop pacemaker corosync", timeout=120)
     found = {}
-    outcome = cluster.probed(lambda: found.update({name: highstate(lab, name) for name in (standby, active)}))
+    outcome = cluster.probed(lambda: found.update(cluster.highstate(standby) | cluster.highstate(active)))
     assert found == {standby: {}, active: {}}
     assert outcome.errors == 0
     running = "systemctl is-active corosync pacemaker mariadb; pgrep -x mariadbd; cat /proc/drbd"
@@ -35,8 +27,8 @@ def test_with_the_peer_off(cluster):
     api.ssh(lab, standby, "systemctl poweroff", check=False)
     api.wait_for(lambda: api.power(lab, standby, "status") == "off", f"{standby} to shut down", timeout=240, interval=1)
     found = {}
-    outcome = cluster.probed(lambda: found.update(highstate(lab, active)))
-    assert found == {}
+    outcome = cluster.probed(lambda: found.update(cluster.highstate(active)))
+    assert found == {active: {}}
     assert outcome.errors == 0
     assert cluster.active == active
 
@@ -46,7 +38,7 @@ def test_in_the_middle_of_a_failover(cluster, figures):
     probe = api.start_probe(lab, 120)
     api.wait_until(lab, "the probe to write", lambda report: report["database"], timeout=30)
     api.power(lab, active, "off")
-    assert highstate(lab, standby) == {}
+    assert cluster.highstate(standby) == {standby: {}}
     outcome = probe.finish()
     figures.append(f"power cut with a highstate at once: longest gap {outcome.longest_gap_seconds:.1f} s")
     assert outcome.lost == 0

@@ -15,7 +15,8 @@ from lab import api
 
 pytestmark = [pytest.mark.cluster, pytest.mark.long]
 
-VOLUME = "galaxy/mysql"
+GROUP = "galaxy"
+VOLUME = f"{GROUP}/mysql"
 DEVICE = "/dev/disk/by-id/scsi-3600140568616d7973716c31000000000"
 
 
@@ -23,7 +24,7 @@ DEVICE = "/dev/disk/by-id/scsi-3600140568616d7973716c31000000000"
 def guarded(lab, progress, figures):
     pillar = api.pillar_for("iscsi")
     shared = pillar["hamysql"]["storage"]["shared"]
-    shared |= {"lvm": {"volume_group": VOLUME.partition("/")[0]}, "reservations": "scsi"}
+    shared |= {"lvm": {"volume_group": GROUP}, "reservations": "scsi"}
     path = lab.dir / "guarded.sls"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(yaml.safe_dump(pillar, sort_keys=False))
@@ -45,9 +46,8 @@ def test_the_volume_belongs_to_the_node_that_serves(guarded, progress):
     lab, active, standby = guarded.lab, guarded.active, guarded.standby
     look = f"lvs --noheadings --options lv_active,vg_systemid {VOLUME}"
     assert api.ssh(lab, active, look).split() == ["active", active]
-    assert f"Cannot access VG {VOLUME.partition('/')[0]} with system ID {active}" in api.ssh(
-        lab, standby, f"{look} 2>&1", check=False
-    )
+    refused = api.ssh(lab, standby, f"{look} 2>&1", check=False)
+    assert f"Cannot access VG {GROUP} with system ID {active}" in refused
     assert len(registered(lab, active)) == 2, "a node is not registered with the LUN"
     assert api.deploy(lab, progress).changes == {}
 

@@ -75,12 +75,9 @@ def test_a_second_deployment_changes_nothing(cluster, progress, figures, kind):
 
 
 def test_a_highstate_on_both_nodes_is_no_interruption(cluster):
-    returned = {}
-    outcome = cluster.probed(lambda: returned.update(api.salt_json(cluster.lab, "db*", "state.apply", "hamysql")))
-    for minion, states in returned.items():
-        assert {name: state["changes"] for name, state in states.items() if state["changes"]} == {}, minion
-        assert all(state["result"] is True for state in states.values()), minion
-    assert set(returned) == {"db1", "db2"}
+    found = {}
+    outcome = cluster.probed(lambda: found.update(cluster.highstate("db*")))
+    assert found == {"db1": {}, "db2": {}}
     assert outcome.errors == 0
 
 

@@ -7,26 +7,14 @@ from __future__ import annotations
 
 import pytest
 import yaml
+from cluster import boots, restarted
 
 from lab import api
 
 pytestmark = [pytest.mark.cluster, pytest.mark.long]
 
 NODES = ("db1", "db2")
-BOOT_ID = "cat /proc/sys/kernel/random/boot_id"
 SOFTDOG = "echo softdog >/etc/modules-load.d/softdog.conf; modprobe softdog"
-
-
-def boots(lab):
-    return {name: api.ssh(lab, name, BOOT_ID).strip() for name in NODES}
-
-
-def answers(lab, name):
-    try:
-        api.ssh(lab, name, "true", timeout=15)
-    except api.LabError:
-        return False
-    return True
 
 
 def votes(lab, name):
@@ -111,7 +99,7 @@ def test_without_its_bmc_a_node_is_cut_off_by_a_poison_pill(voted, figures):
         api.part(voted)
         outcome = probe.finish()
         # A node that has swallowed a pill resets itself. That ends a User-Mode Linux, or it hangs at it.
-        cut_off = [name for name in NODES if not answers(voted, name)]
+        cut_off = sorted(set(NODES) - set(boots(voted)))
         api.part(voted, heal=True)
     finally:
         for name in NODES:
@@ -121,6 +109,6 @@ def test_without_its_bmc_a_node_is_cut_off_by_a_poison_pill(voted, figures):
     wait_well(voted)
     figures.append(f"partition without BMCs: longest gap {outcome.longest_gap_seconds:.1f} s, {active} was active")
     assert len(cut_off) == 1, cut_off
-    assert [name for name, boot in boots(voted).items() if boot != before[name]] == cut_off
+    assert restarted(voted, before) == cut_off
     assert outcome.acknowledged > 0
     assert outcome.lost == 0

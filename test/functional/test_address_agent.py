@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
-import tempfile
 import time
 import uuid
 from pathlib import Path
 
+import ocf
 import pytest
 
 from support import ROOT
 
 AGENT = ROOT / "hamysql" / "pacemaker" / "files" / "address-agent.sh"
 HELPERS = Path("/usr/libexec/heartbeat")
-TESTER = shutil.which("ocf-tester", path=f"{os.environ['PATH']}:/usr/sbin")
 SUCCESS, GENERIC, ARGS, UNIMPLEMENTED, INSTALLED, CONFIGURED, NOT_RUNNING = 0, 1, 2, 3, 5, 6, 7
 ADDRESSES = {"192.0.2.100": "24", "2001:db8::100": "64"}
 STALE = "02:00:00:00:00:99"
@@ -159,18 +157,7 @@ def test_what_is_wrong_has_its_exit_code(node, action, parameters, code):
     assert node.does(action, **parameters) == code
 
 
-@pytest.mark.skipif(TESTER is None, reason="ocf-tester is missing (Debian: resource-agents-dev)")
+@ocf.needs_tester
 def test_it_passes_ocf_tester(node):
     parameters = {"ip": "192.0.2.100", "cidr_netmask": "24", "nic": "eth0"}
-    options = [word for name, value in parameters.items() for word in ("-o", f"{name}={value}")]
-    with (
-        tempfile.TemporaryDirectory() as name
-    ):  # the tester also calls it as nobody, who may not look into pytest's folders
-        Path(name).chmod(0o755)
-        agent = Path(name) / "address"
-        shutil.copy(AGENT, agent)
-        agent.chmod(0o755)
-        argv = ["ip", "netns", "exec", node.one, TESTER, "-n", "p_ip_mysql", *options, str(agent)]
-        done = subprocess.run(argv, capture_output=True, text=True, timeout=120, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "passed all tests" in done.stdout
+    ocf.assert_passes(AGENT, "p_ip_mysql", parameters, ["ip", "netns", "exec", node.one])

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
-import tempfile
 import time
-from pathlib import Path
 
+import ocf
 import pytest
 
 from hamysql import command
 from support import ROOT
 
 AGENT = ROOT / "hamysql" / "storage" / "files" / "filesystem-agent.sh"
-TESTER = shutil.which("ocf-tester", path=f"{os.environ['PATH']}:/usr/sbin")
 SUCCESS, GENERIC, ARGS, UNIMPLEMENTED, INSTALLED, CONFIGURED, NOT_RUNNING = 0, 1, 2, 3, 5, 6, 7
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root mounts")
@@ -132,16 +129,6 @@ def test_what_is_wrong_has_its_exit_code(resource, action, parameters, code):
     assert resource.does(action, **parameters) == code
 
 
-@pytest.mark.skipif(TESTER is None, reason="ocf-tester is missing (Debian: resource-agents-dev)")
+@ocf.needs_tester
 def test_it_passes_ocf_tester(resource):
-    options = [word for name, value in resource.parameters.items() for word in ("-o", f"{name}={value}")]
-    # The tester also calls it as nobody, who may not look into pytest's folders.
-    with tempfile.TemporaryDirectory() as name:
-        Path(name).chmod(0o755)
-        agent = Path(name) / "filesystem"
-        shutil.copy(AGENT, agent)
-        agent.chmod(0o755)
-        argv = [TESTER, "-n", "p_fs_mysql", *options, str(agent)]
-        done = subprocess.run(argv, capture_output=True, text=True, timeout=120, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "passed all tests" in done.stdout
+    ocf.assert_passes(AGENT, "p_fs_mysql", resource.parameters)

@@ -10,6 +10,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import ocf
 import pytest
 
 from hamysql import command
@@ -17,7 +18,6 @@ from support import ROOT
 
 AGENT = ROOT / "hamysql" / "mysql" / "files" / "mysql-agent.sh"
 SERVER, INSTALL, ADMIN = (shutil.which(name) for name in ("mariadbd", "mariadb-install-db", "mariadb-admin"))
-TESTER = shutil.which("ocf-tester", path=f"{os.environ['PATH']}:/usr/sbin")
 SUCCESS, GENERIC, ARGS, UNIMPLEMENTED, INSTALLED, CONFIGURED, NOT_RUNNING = 0, 1, 2, 3, 5, 6, 7
 
 pytestmark = [
@@ -89,20 +89,9 @@ def resource(tmp_path, datadir):
         assert made.does("stop") == SUCCESS
 
 
-@pytest.mark.skipif(not TESTER, reason="ocf-tester is missing (Debian: resource-agents)")
+@ocf.needs_tester
 def test_it_passes_the_cluster_labs_own_tester(resource):
-    options = [word for name, value in resource.parameters.items() for word in ("-o", f"{name}={value}")]
-    with (
-        tempfile.TemporaryDirectory() as name
-    ):  # the tester also calls it as nobody, who may not look into pytest's folders
-        Path(name).chmod(0o755)
-        agent = Path(name) / "mysql"
-        shutil.copy(AGENT, agent)
-        agent.chmod(0o755)
-        argv = [TESTER, "-n", "p_mysql", *options, str(agent)]
-        done = subprocess.run(argv, capture_output=True, text=True, timeout=300, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "passed all tests" in done.stdout
+    ocf.assert_passes(AGENT, "p_mysql", resource.parameters, timeout=300)
 
 
 def test_start_returns_when_the_server_answers_and_stop_when_it_is_gone(resource):
