@@ -52,8 +52,7 @@ def desired(config: Mapping[str, Any]) -> ET.Element:
         one_primary = {"promotable": "true", "notify": "false", "clone-max": 2, "clone-node-max": 1}
         one_primary |= {"promoted-max": 1, "promoted-node-max": 1, "failure-timeout": 0}
         _pairs(clone, "meta_attributes", "ms_drbd_mysql-meta_attributes", one_primary)
-        replica = {"drbd_resource": config["storage"]["drbd"]["resource"], "ignore_missing_notifications": "true"}
-        clone.append(primitive("p_drbd_mysql", "ocf:linbit:drbd", replica))
+        clone.append(primitive("p_drbd_mysql", config["storage"]["drbd"]["agent"], _replica(config["storage"]["drbd"])))
         near = {"rsc": "g_mysql", "with-rsc": "ms_drbd_mysql", "with-rsc-role": "Promoted"}
         ET.SubElement(constraints, "rsc_colocation", id="c_mysql_on_drbd", score="INFINITY", **near)  # type: ignore[arg-type]
         after = {"first": "ms_drbd_mysql", "first-action": "promote", "then": "g_mysql", "then-action": "start"}
@@ -78,6 +77,14 @@ def _server(mysql: Mapping[str, Any]) -> dict[str, Any]:
     if mysql["agent"] == "ocf:hamysql:mysql":
         return shared | {"admin_binary": mysql["admin"], "ping_timeout": mysql["ping_timeout"]}
     return shared | {"client_binary": mysql["client"]}
+
+
+def _replica(drbd: Mapping[str, Any]) -> dict[str, Any]:
+    """The parameters of DRBD's agent; our own also wants to know the device's number."""
+    params = {"drbd_resource": drbd["resource"], "ignore_missing_notifications": "true"}
+    if drbd["agent"] == "ocf:hamysql:drbd":
+        params["minor"] = drbd["device"].removeprefix("/dev/drbd")
+    return params
 
 
 def _pairs(parent: ET.Element, tag: str, name: str, values: Mapping[str, Any]) -> None:

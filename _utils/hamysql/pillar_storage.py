@@ -12,6 +12,7 @@ DRBD = Section(
     {
         "resource": v.NAME,
         "device": Value("a DRBD device, such as '/dev/drbd0'", v.drbd_device),
+        "agent": v.one_of("ocf:hamysql:drbd", "ocf:linbit:drbd"),
         "disk": v.DEVICE,
         "link": v.count(0, 7, "the index of the address that replication uses"),
         "port": v.PORT,

@@ -29,6 +29,18 @@ hamysql-drbd-fence-peer-managed:
     - require:
       - hamysql_package: hamysql-package-installed
 
+# What manages DRBD for pacemaker, unless the pillar names another agent (storage:drbd:agent).
+hamysql-drbd-agent-managed:
+  file.managed:
+    - name: /usr/lib/ocf/resource.d/hamysql/drbd
+    - source: salt://hamysql/storage/drbd/files/drbd-agent.sh
+    - user: root
+    - group: root
+    - mode: '0755'
+    - makedirs: True
+    - require:
+      - hamysql_package: hamysql-package-installed
+
 hamysql-drbd-resource-config-file-managed:
   file.managed:
     - name: /etc/drbd.d/{{ hamysql.storage.drbd.resource }}.res

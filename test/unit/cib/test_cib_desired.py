@@ -154,7 +154,7 @@ def test_crm_shows_the_articles_lines(tools, desired):
     assert "order o_drbd_before_mysql Mandatory: ms_drbd_mysql:promote g_mysql:start" in lines
     for start in (
         "primitive p_ip_mysql ocf:hamysql:address params ip=10.77.1.100 cidr_netmask=24 nic=eth0 op",
-        "primitive p_drbd_mysql ocf:linbit:drbd params drbd_resource=mysql ignore_missing_notifications=true op",
+        "primitive p_drbd_mysql ocf:hamysql:drbd params drbd_resource=mysql ignore_missing_notifications=true minor=0 op",
         'primitive p_fs_mysql ocf:hamysql:filesystem params device="/dev/drbd0" directory="/var/lib/mysql" fstype=xfs options=noatime op',
         'primitive p_mysql ocf:hamysql:mysql params binary="/usr/sbin/mariadbd" config=',
         "clone ms_drbd_mysql p_drbd_mysql meta promotable=true notify=false clone-max=2",

@@ -1,0 +1,120 @@
+#!/bin/sh
+# ocf:hamysql:drbd manages a DRBD 8.4 resource for pacemaker, for what happens all the time and what a failover waits for. Managed by Salt.
+#
+# It takes what is beyond doubt: a promotion of a replica that is up to date, a demotion of a primary, a monitor of either, with DRBD saying so
+# itself. Each is one program of DRBD's or none, where ocf:linbit:drbd starts dozens. Whatever else is the case or goes otherwise
+# than expected, and each start and stop, is left to that agent, with the same parameters: DRBD 9 as well, which has other states.
+
+STOCK=${OCF_ROOT:-/usr/lib/ocf}/resource.d/linbit/drbd
+STATES=/proc/drbd
+OCF_SUCCESS=0 OCF_ERR_UNIMPLEMENTED=3 OCF_ERR_CONFIGURED=6 OCF_RUNNING_PROMOTED=8
+
+minor=${OCF_RESKEY_minor:-}
+
+# Without a process: pacemaker asks for this before each start, which waits for it.
+meta_data() {
+	echo '<?xml version="1.0"?>
+<!DOCTYPE resource-agent SYSTEM "ra-api-1.dtd">
+<resource-agent name="drbd" version="1.0">
+<version>1.0</version>
+<longdesc lang="en">
+One DRBD resource with one volume, as a promotable clone. The usual cases of promote, demote and monitor with DRBD 8.4 are its own, and
+quick; everything else is done by ocf:linbit:drbd, which has to be installed.
+</longdesc>
+<shortdesc lang="en">DRBD resource as a promotable clone</shortdesc>
+<parameters>'
+	parameter drbd_resource 1 "The name of the DRBD resource."
+	parameter minor 1 "The number of its device: 0 for /dev/drbd0."
+	parameter ignore_missing_notifications 0 "Of ocf:linbit:drbd: true where the clone has no notifications."
+	echo '</parameters>
+<actions>
+<action name="start" timeout="240s"/>
+<action name="stop" timeout="180s"/>
+<action name="promote" timeout="180s"/>
+<action name="demote" timeout="180s"/>
+<action name="notify" timeout="90s"/>
+<action name="reload" timeout="30s"/>
+<action name="monitor" timeout="60s" interval="29s" role="Promoted"/>
+<action name="monitor" timeout="60s" interval="30s" role="Unpromoted"/>
+<action name="validate-all" timeout="5s"/>
+<action name="meta-data" timeout="5s"/>
+</actions>
+</resource-agent>'
+}
+
+# NAME REQUIRED TEXT
+parameter() {
+	echo "<parameter name=\"$1\" unique=\"0\" required=\"$2\">"
+	echo "<longdesc lang=\"en\">$3</longdesc><shortdesc lang=\"en\">$3</shortdesc><content type=\"string\"/></parameter>"
+}
+
+stock() {
+	exec "$STOCK" "$1"
+}
+
+# What DRBD 8.4 says of our device, as $role and $disk, and of the other one, as $peer_disk; empty if it says nothing.
+look() {
+	role='' disk='' peer_disk=''
+	[ -r $STATES ] || return
+	while read -r number _ roles disks _; do
+		[ "$number" = "$minor:" ] || continue
+		case $roles,$disks in
+		ro:*/*,ds:*/*) ;;
+		*) return ;;
+		esac
+		roles=${roles#ro:} disks=${disks#ds:}
+		role=${roles%%/*} disk=${disks%%/*} peer_disk=${disks##*/}
+		return
+	done <$STATES
+}
+
+# How good a choice this node is for the primary, as ocf:linbit:drbd would say it: that one knows the name as crm_attribute's --promotion.
+score() {
+	attrd_updater --name "master-${OCF_RESOURCE_INSTANCE%%:*}" --update "$1" >/dev/null 2>&1
+}
+
+# The scores of a replica that is up to date: 10000 where it is primary or nothing better can be, 1000 where the other one may be better.
+monitor() {
+	look
+	case $role:$disk/$peer_disk in
+	Primary:UpToDate/*) score 10000 && return $OCF_RUNNING_PROMOTED ;;
+	Secondary:UpToDate/UpToDate) score 10000 && return $OCF_SUCCESS ;;
+	Secondary:UpToDate/DUnknown) score 1000 && return $OCF_SUCCESS ;;
+	esac
+	stock monitor
+}
+
+# DRBD itself refuses a promotion that its fencing does not allow; the other agent says so, or tries again.
+promote() {
+	look
+	if [ "$role:$disk" = Secondary:UpToDate ] && drbdsetup primary "$minor"; then
+		look
+		[ "$role" = Primary ] && return $OCF_SUCCESS
+	fi
+	stock promote
+}
+
+demote() {
+	look
+	if [ "$role" = Primary ] && drbdsetup secondary "$minor"; then
+		look
+		[ "$role" = Secondary ] && return $OCF_SUCCESS
+	fi
+	stock demote
+}
+
+case $1 in
+meta-data) meta_data && exit $OCF_SUCCESS ;;
+usage | help) echo "usage: $0 start|stop|promote|demote|monitor|notify|reload|validate-all|meta-data" && exit $OCF_SUCCESS ;;
+promote | demote | monitor) ;;
+start | stop | notify | reload | validate-all) stock "$1" ;;
+*) exit $OCF_ERR_UNIMPLEMENTED ;;
+esac
+case $minor in
+'' | *[!0-9]*)
+	echo "ocf-exit-reason:the parameter minor is not a number" >&2
+	exit $OCF_ERR_CONFIGURED
+	;;
+esac
+"$1"
+exit $?

@@ -1,0 +1,179 @@
+"""ocf:hamysql:drbd: which cases it takes, and that it leaves every other one to DRBD's own agent (test/cluster has a real DRBD)."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import pytest
+
+from support import ROOT
+
+AGENT = ROOT / "hamysql" / "storage" / "drbd" / "files" / "drbd-agent.sh"
+SUCCESS, UNIMPLEMENTED, CONFIGURED, PROMOTED = 0, 3, 6, 8
+STOCK = 42
+BOTH = "cs:Connected ro:{}/Secondary ds:UpToDate/UpToDate C r-----"
+ALONE = "cs:WFConnection ro:{}/Unknown ds:UpToDate/DUnknown C r-----"
+
+
+class Agent:
+    """The agent with the states of a DRBD that are written here, and with programs that only note how they are called."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self.drbd(BOTH.format("Secondary"))
+        self.program("root/resource.d/linbit/drbd", f'echo "linbit $*" >>{folder}/calls; exit {STOCK}')
+        self.program("bin/attrd_updater", f'echo "attrd_updater $*" >>{folder}/calls')
+        for wanted in ("primary", "secondary"):
+            role = wanted.capitalize()
+            (folder / f"as-{wanted}").write_text(f'sed -i "s#ro:[A-Z][a-z]*/#ro:{role}/#" {folder}/drbd')
+        self.program("bin/drbdsetup", f'echo "drbdsetup $*" >>{folder}/calls; . {folder}/as-$1')
+        text = AGENT.read_text()
+        assert "STATES=/proc/drbd\n" in text
+        self.path = folder / "agent"
+        self.path.write_text(text.replace("STATES=/proc/drbd\n", f"STATES={folder}/drbd\n"))
+
+    def program(self, name: str, text: str) -> None:
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"#!/bin/sh\n{text}\n")
+        path.chmod(0o755)
+
+    def drbd(self, state: str, minor: int = 0) -> None:
+        head = "version: 8.4.11 (api:1/proto:86-101)\n"
+        (self.folder / "drbd").write_text(f"{head} {minor}: {state}\n    ns:0 nr:0 dw:0 dr:0\n")
+
+    def run(self, action: str, **parameters: str) -> int:
+        self.done = subprocess.run(
+            ["sh", str(self.path), action],
+            env={
+                "PATH": f"{self.folder}/bin:{os.environ['PATH']}",
+                "OCF_ROOT": str(self.folder / "root"),
+                "OCF_RESOURCE_INSTANCE": "p_drbd_mysql",
+                **{f"OCF_RESKEY_{name}": value for name, value in {"minor": "0", **parameters}.items()},
+            },
+            capture_output=True,
+            text=True,
+            timeout=20,
+            check=False,
+        )
+        return self.done.returncode
+
+    @property
+    def calls(self) -> list[str]:
+        path = self.folder / "calls"
+        return path.read_text().splitlines() if path.exists() else []
+
+
+@pytest.fixture
+def agent(tmp_path):
+    return Agent(tmp_path)
+
+
+@pytest.mark.parametrize(("state", "code", "score"), [
+    (BOTH.format("Primary"), PROMOTED, 10000),
+    (ALONE.format("Primary"), PROMOTED, 10000),
+    ("cs:SyncSource ro:Primary/Secondary ds:UpToDate/Inconsistent C r-----", PROMOTED, 10000),
+    (BOTH.format("Secondary"), SUCCESS, 10000),
+    (ALONE.format("Secondary"), SUCCESS, 1000),
+])  # fmt: skip
+def test_a_monitor_tells_the_role_and_how_good_a_choice_the_node_is(agent, state, code, score):
+    agent.drbd(state)
+    assert agent.run("monitor") == code
+    assert agent.calls == [f"attrd_updater --name master-p_drbd_mysql --update {score}"]
+
+
+@pytest.mark.parametrize("state", [
+    "cs:Unconfigured",
+    "cs:WFConnection ro:Secondary/Unknown ds:Consistent/DUnknown C r-----",
+    "cs:WFConnection ro:Secondary/Unknown ds:Outdated/DUnknown C r-----",
+    "cs:SyncTarget ro:Secondary/Primary ds:Inconsistent/UpToDate C r-----",
+    "cs:Connected ro:Primary/Secondary ds:Diskless/UpToDate C r-----",
+])  # fmt: skip
+@pytest.mark.parametrize("action", ["monitor", "promote"])
+def test_a_replica_that_may_be_out_of_date_is_left_to_drbds_own_agent(agent, state, action):
+    agent.drbd(state)
+    assert agent.run(action) == STOCK
+    assert agent.calls == [f"linbit {action}"]
+
+
+@pytest.mark.parametrize("state", [BOTH, ALONE])
+def test_a_replica_that_is_up_to_date_is_promoted_by_one_program(agent, state):
+    agent.drbd(state.format("Secondary"))
+    assert agent.run("promote") == SUCCESS
+    assert agent.calls == ["drbdsetup primary 0"]
+    assert agent.run("demote") == SUCCESS
+    assert agent.calls[1:] == ["drbdsetup secondary 0"]
+
+
+@pytest.mark.parametrize(("action", "role", "wanted"), [
+    ("promote", "Secondary", "primary"),
+    ("demote", "Primary", "secondary"),
+])  # fmt: skip
+@pytest.mark.parametrize("outcome", ["exit 17", "exit 0"], ids=["refused", "nothing happened"])
+def test_what_drbd_does_not_do_is_left_to_its_own_agent(agent, action, role, wanted, outcome):
+    agent.drbd(ALONE.format(role))
+    (agent.folder / f"as-{wanted}").write_text(outcome)
+    assert agent.run(action) == STOCK
+    assert agent.calls == [f"drbdsetup {wanted} 0", f"linbit {action}"]
+
+
+@pytest.mark.parametrize(("action", "role"), [("promote", "Primary"), ("demote", "Secondary")])
+def test_what_is_done_already_is_left_to_drbds_own_agent(agent, action, role):
+    agent.drbd(BOTH.format(role))
+    assert agent.run(action) == STOCK
+    assert agent.calls == [f"linbit {action}"]
+
+
+@pytest.mark.parametrize("action", ["monitor", "promote", "demote"])
+def test_another_device_says_nothing_of_this_one(agent, action):
+    agent.drbd(BOTH.format("Secondary"), minor=10)
+    assert agent.run(action) == STOCK
+    assert agent.calls == [f"linbit {action}"]
+
+
+@pytest.mark.parametrize("action", ["monitor", "promote", "demote"])
+@pytest.mark.parametrize("states", [None, "version: 9.1.4 (api:2/proto:86-121)\nTransports (api:17): tcp (9.1.4)\n"])
+def test_drbd_9_and_one_that_is_not_loaded_are_left_to_drbds_own_agent(agent, action, states):
+    (agent.folder / "drbd").unlink()
+    if states:
+        (agent.folder / "drbd").write_text(states)
+    assert agent.run(action) == STOCK
+    assert agent.calls == [f"linbit {action}"]
+
+
+def test_a_score_that_nobody_takes_is_left_to_drbds_own_agent(agent):
+    agent.program("bin/attrd_updater", "exit 1")
+    assert agent.run("monitor") == STOCK
+
+
+@pytest.mark.parametrize("action", ["start", "stop", "notify", "reload", "validate-all"])
+def test_all_else_is_drbds_own_agents(agent, action):
+    """A stop even with parameters that are wrong: one that fails has its node fenced."""
+    assert agent.run(action, minor="") == STOCK
+    assert agent.calls == [f"linbit {action}"]
+
+
+@pytest.mark.parametrize("minor", ["", "drbd0", "0;reboot"])
+def test_a_minor_that_is_no_number_is_an_error_of_the_configuration(agent, minor):
+    assert agent.run("promote", minor=minor) == CONFIGURED
+    assert agent.calls == []
+    assert "minor" in agent.done.stderr
+
+
+def test_what_is_no_action_is_not_implemented(agent):
+    assert agent.run("migrate_to") == UNIMPLEMENTED
+
+
+def test_the_meta_data_tell_every_action_and_start_no_program(agent):
+    agent.run("meta-data")
+    root = ET.fromstring(agent.done.stdout)
+    names = {action.get("name") for action in root.iterfind("actions/action")}
+    assert names >= {"start", "stop", "promote", "demote", "monitor", "notify", "meta-data", "validate-all"}
+    assert [item.get("name") for item in root.iterfind("parameters/parameter") if item.get("required") == "1"] == [
+        "drbd_resource",
+        "minor",
+    ]
+    assert agent.calls == []
