@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from hamysql import cib, cib_text, secretnames
+from hamysql import cib, cib_agents, cib_text, pacemaker, secretnames, wait
 from hamysql import cib_model as model
 from hamysql.command import Run
 from hamysql.errors import CommandFailed, HamysqlError, NotReady, ParseError, Refused
@@ -30,6 +30,7 @@ _NO_PROGRAM = 127
 _COLOUR = re.compile(r"\x1b\[[\d;]*m")  # crm writes them into pipes too
 
 ATTEMPTS = 5
+_LOOK = 120  # seconds for pacemaker to end what it does, or to look at a resource
 
 Wanted = Callable[[str], ET.Element]
 
@@ -152,7 +153,9 @@ def preview(
     if not plan.changes:
         return Outcome(live, plan, ())
     verify(run, plan.xml)
-    return Outcome(live, plan, simulate(run, plan.xml))
+    names = cib_agents.exchanged(plan.xml)
+    kept = tuple(f"{name} gets another agent and runs on" for name in names)
+    return Outcome(live, plan, kept + simulate(run, cib_agents.looked_at(plan.xml, names) if names else plan.xml))
 
 
 def apply(run: Run, wanted: Wanted, *, tag: str = cib.TAG, adopt: Collection[str] = ()) -> Outcome:
@@ -162,6 +165,9 @@ def apply(run: Run, wanted: Wanted, *, tag: str = cib.TAG, adopt: Collection[str
         Takes the live CIB as text, returns the <configuration> with all that the tag shall own.
     tag, adopt
         As in :func:`hamysql.cib.plan`.
+
+    What runs and gets another agent runs on (:mod:`hamysql.cib_agents`). Raises ``NotReady`` where pacemaker, by the new agent,
+    does not find it as it was; the cluster is in maintenance mode then, until the next ``apply``.
 
     When somebody changes the configuration at the same time, everything is planned again from a fresh read,
     ``ATTEMPTS`` times at most; then ``Overtaken`` is raised.
@@ -199,9 +205,51 @@ def _again(act: Callable[[], _Done]) -> _Done:
 
 def _apply_once(run: Run, wanted: Wanted, tag: str, adopt: Collection[str]) -> Outcome:
     outcome = preview(run, wanted, tag=tag, adopt=adopt)
-    if outcome.plan.changes:
-        patch(run, outcome.live, outcome.plan.xml)
+    new = outcome.plan.xml
+    if cib_agents.exchanged(new) or cib_agents.begun(outcome.live):
+        _exchange(run, outcome.live, new)
+    elif outcome.plan.changes:
+        patch(run, outcome.live, new)
     return outcome
+
+
+def _exchange(run: Run, live: str, new: str) -> None:
+    """Make the live CIB the new one without a stop of what gets another agent, or finish what a run that was cut off has begun."""
+    _idle(run)
+    before = _places(run)
+    patch(run, live, cib_agents.held(new))
+    _idle(run)  # what was under way when pacemaker was held: it would be forgotten as well
+    for name in cib_agents.exchanged(query(run)):
+        run(["crm_resource", "--refresh", "--resource", name], timeout=_LOOK)
+    what = "pacemaker has looked at all resources by their new agents"
+    wait.until(
+        lambda: cib_agents.unseen(query(run)),
+        lambda left: not left,
+        what,
+        timeout=_LOOK,
+        describe="not seen: {}".format,
+    )
+    _idle(run)
+    after = _places(run)
+    if after != before:
+        was, found = (", ".join(sorted(places)) or "nothing" for places in (before - after, after - before))
+        raise NotReady(
+            f"before: {was}; by its new agent pacemaker finds instead: {found}. It does nothing about it while the cluster is in "
+            f"maintenance mode: look at `crm_mon -1`; `crm_attribute --delete --name {cib_agents.NAME}`, or the next run, ends that"
+        )
+    edit(run, lambda now: cib_agents.released(now, new))
+
+
+def _idle(run: Run) -> None:
+    """Wait until pacemaker has nothing under way."""
+    run(["crm_resource", "--wait", f"--timeout={_LOOK}"], timeout=_LOOK + 10)
+
+
+def _places(run: Run) -> set[str]:
+    """What runs where: `p_mysql Started on db1`; fence devices aside."""
+    seen = pacemaker.parse(run(["crm_mon", "--one-shot", "--output-as=xml"]).stdout)
+    found = seen.resources if seen else ()
+    return {f"{item.id} {item.role} on {item.node}" for item in found if not item.agent.startswith("stonith:")}
 
 
 def from_text(run: Run, text: str) -> Wanted:

@@ -104,10 +104,16 @@ demote() {
 }
 
 case $1 in
-meta-data) meta_data && exit $OCF_SUCCESS ;;
-usage | help) echo "usage: $0 start|stop|promote|demote|monitor|notify|reload|validate-all|meta-data" && exit $OCF_SUCCESS ;;
-promote | demote | monitor) ;;
+meta-data)
+	meta_data
+	exit $OCF_SUCCESS
+	;;
+usage | help)
+	echo "usage: $0 start|stop|promote|demote|monitor|notify|reload|validate-all|meta-data"
+	exit $OCF_SUCCESS
+	;;
 start | stop | notify | reload | validate-all) stock "$1" ;;
+promote | demote | monitor) ;;
 *) exit $OCF_ERR_UNIMPLEMENTED ;;
 esac
 case $minor in
@@ -116,5 +122,9 @@ case $minor in
 	exit $OCF_ERR_CONFIGURED
 	;;
 esac
-"$1"
+case $1 in
+promote) promote ;;
+demote) demote ;;
+monitor) monitor ;;
+esac
 exit $?

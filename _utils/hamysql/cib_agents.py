@@ -1,0 +1,140 @@
+"""Another agent for what runs, without stopping it. Pure; :func:`hamysql.cib_tools.apply` carries it out.
+
+pacemaker stops what was started by another agent than the configuration names, and starts it by that one. With the primary of a
+promotable clone it does not even stop what runs on it before (seen with 2.1.5: the demotion of a DRBD that is mounted is tried
+until its time is over, and the database is restarted then). Nothing of that has to be: agents are programs that look at the same
+DRBD, mount or server. So the new agent comes together with maintenance mode, in one change; pacemaker is told to forget what it
+knows of the resource, and looks at it by the new agent; when it has found everything where it was, maintenance mode ends.
+"""
+
+from __future__ import annotations
+
+import copy
+import xml.etree.ElementTree as ET
+from collections.abc import Collection, Iterator
+
+from hamysql import cib
+from hamysql import cib_model as model
+from hamysql.cib_move import next_epoch
+
+# Listed in our own tag while it is there: a run that was cut off leaves it, and the next one ends what was begun.
+ID = "hamysql-maintenance-mode"
+NAME = "maintenance-mode"
+_SET = model.SETTING_SETS["crm_config"]
+_PENDING = "-1"  # op-status of an operation that has not ended
+
+
+def exchanged(xml: str) -> tuple[str, ...]:
+    """The resources that are noted, on a member of the cluster, under another agent than the configuration of this CIB names."""
+    root = model.parse(xml)
+    agents = _agents(root)
+    return tuple(sorted({name for name, _, noted in _noted(root) if _agent(noted) != agents.get(name, _agent(noted))}))
+
+
+def begun(xml: str) -> bool:
+    """Whether an exchange is under way, or was cut off."""
+    return ID in model.index(model.configuration(model.parse(xml)))
+
+
+def unseen(xml: str) -> tuple[str, ...]:
+    """`p_mysql on db1`: what pacemaker has not looked at on a member by the agent that the configuration names."""
+    root = model.parse(xml)
+    seen = {
+        (name, node, _agent(noted))
+        for name, node, noted in _noted(root)
+        if any(operation.get("op-status") != _PENDING for operation in noted.iterfind("lrm_rsc_op"))
+    }
+    return tuple(
+        f"{name} on {node.get('uname')}"
+        for name, agent in _agents(root).items()
+        for node in _members(root)
+        if (name, node.get("uname"), agent) not in seen
+    )
+
+
+def held(xml: str) -> str:
+    """A CIB in which pacemaker does nothing for the moment; the given text itself where somebody has asked for that already."""
+    root = model.parse(xml)
+    config = model.configuration(root)
+    settings = config.find("crm_config")
+    if settings is None:
+        settings = ET.SubElement(config, "crm_config")
+    for parent, pair in _modes(settings):
+        if pair.get("value") == "true":
+            return xml
+        parent.remove(pair)
+    first = next((item for item in model.elements(settings) if item.get("id") == _SET[1]), None)
+    if first is None:
+        first = ET.SubElement(settings, _SET[0], id=_SET[1])
+    ET.SubElement(first, "nvpair", id=ID, name=NAME, value="true")
+    tags = config.find("tags")
+    if tags is None:
+        tags = ET.SubElement(config, "tags")
+    tag = next((item for item in model.elements(tags) if item.get("id") == cib.TAG), None)
+    if tag is None:
+        tag = ET.SubElement(tags, "tag", id=cib.TAG)
+    ET.SubElement(tag, "obj_ref", id=ID)
+    return ET.tostring(root, "unicode")
+
+
+def released(live_xml: str, before: str) -> str:
+    """A CIB in which pacemaker acts again, one epoch later; the given text itself where it is not held by us.
+
+    before
+        The CIB without the hold: what it says of maintenance mode comes back.
+    """
+    if not begun(live_xml):
+        return live_xml
+    root = model.parse(live_xml)
+    config = model.configuration(root)
+    parents = {child: parent for parent in config.iter() for child in parent}
+    for child, parent in parents.items():
+        if child.get("id") == ID:
+            parent.remove(child)
+    sets = {item.get("id"): item for item in config.iterfind("crm_config/*")}
+    was = model.configuration(model.parse(before)).find("crm_config")
+    for parent, pair in [] if was is None else list(_modes(was)):
+        if pair.get("id") != ID and parent.get("id") in sets:
+            sets[parent.get("id")].append(copy.deepcopy(pair))
+    return next_epoch(root)
+
+
+def looked_at(xml: str, names: Collection[str]) -> str:
+    """A CIB in which these resources were started by the agents that it names: what pacemaker would do when all is exchanged."""
+    root = model.parse(xml)
+    agents = _agents(root)
+    for name, _, noted in _noted(root):
+        if name in names:
+            noted.attrib.update(zip(("class", "provider", "type"), agents[name]))
+            for operation in noted.iterfind("lrm_rsc_op"):
+                for digest in ("op-digest", "op-restart-digest", "op-force-restart", "op-secure-digest"):
+                    operation.attrib.pop(digest, None)
+    return ET.tostring(root, "unicode")
+
+
+def _agents(root: ET.Element) -> dict[str, tuple[str, ...]]:
+    """The agent of each primitive. Fence devices aside: pacemaker stops and starts them at no cost."""
+    found = root.iterfind("configuration/resources//primitive")
+    return {item.get("id", ""): _agent(item) for item in found if item.get("class") != "stonith"}
+
+
+def _agent(element: ET.Element) -> tuple[str, ...]:
+    return tuple(element.get(name, "") for name in ("class", "provider", "type"))
+
+
+def _members(root: ET.Element) -> Iterator[ET.Element]:
+    return (node for node in root.iterfind("status/node_state") if node.get("join") == "member")
+
+
+def _noted(root: ET.Element) -> Iterator[tuple[str, str, ET.Element]]:
+    """What pacemaker has noted of each resource on each member; a clone's instance goes by the primitive's name."""
+    for node in _members(root):
+        for noted in node.iterfind("lrm/lrm_resources/lrm_resource"):
+            yield noted.get("id", "").partition(":")[0], node.get("uname", ""), noted
+
+
+def _modes(settings: ET.Element) -> Iterator[tuple[ET.Element, ET.Element]]:
+    """Every pair that says whether the cluster is in maintenance, with its set."""
+    for parent in model.elements(settings):
+        for pair in [pair for pair in model.elements(parent) if pair.get("name") == NAME]:
+            yield parent, pair
