@@ -101,10 +101,10 @@ def move(node, timeout=900):
     ]
     if hands:
         raise Refused("nothing is moved while this is so:\n" + "\n".join(f"  - {hand}" for hand in hands))
-    flushed = {"max_dirty_pages_pct": 0.0}
+    settings = {}
     try:
         # While it still serves: what is written now, the shutdown does not have to write while nobody serves.
-        flushed = __salt__["hamysql_mysql.flush"]()
+        settings = __salt__["hamysql_mysql.flush"]()["settings"]
         until = time.time() + 1.5 * timeout
         cib_tools.edit(run, lambda live: cib_move.begun(live, node, until))
         what = f"pacemaker runs the database on {node}"
@@ -113,7 +113,7 @@ def move(node, timeout=900):
         try:
             cib_tools.edit(run, cib_move.ended)
         finally:
-            __salt__["hamysql_mysql.unflush"](flushed["max_dirty_pages_pct"])
+            __salt__["hamysql_mysql.unflush"](settings)
     return True
 
 

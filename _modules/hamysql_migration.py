@@ -324,13 +324,13 @@ def stop_server(timeout=900):
 
         salt db1 hamysql_migration.stop_server
     """
-    flushed = {"max_dirty_pages_pct": 0.0}
+    settings = {}
     try:
-        flushed = __salt__["hamysql_mysql.flush"]()
+        settings = __salt__["hamysql_mysql.flush"]()["settings"]
         cib_tools.edit(run, lambda live: cib_stop.stopped(live, cib_stop.SERVER))
         _wait_stopped(("p_mysql",), timeout)
     except BaseException:
-        __salt__["hamysql_mysql.unflush"](flushed["max_dirty_pages_pct"])
+        __salt__["hamysql_mysql.unflush"](settings)
         raise
     return True
 

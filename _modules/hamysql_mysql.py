@@ -107,7 +107,7 @@ def flush(timeout=60):
     timeout
         Seconds, 60 by default. A busy server is never without dirty pages; what is left then, its shutdown writes.
 
-    Returns ``{"before": pages, "after": pages, "max_dirty_pages_pct": the value that was set for it}``, all zero where no server
+    Returns ``{"before": pages, "after": pages, "settings": {variable: the value that was set}}``, zero and nothing where no server
     answers on this node. The server goes on writing at once what gets dirty, until ``unflush``, a start, or somebody sets
     ``innodb_max_dirty_pages_pct``.
 
@@ -119,36 +119,41 @@ def flush(timeout=60):
     """
     config = _config()
     try:
-        _, before, given = _execute(config, f"{mysql.DIRTY_PAGES} SELECT @@GLOBAL.innodb_max_dirty_pages_pct;").split()
-        _execute(config, "SET GLOBAL innodb_max_dirty_pages_pct = 0;")
+        values = _execute(config, f"{mysql.DIRTY_PAGES} SELECT @@GLOBAL.{', @@GLOBAL.'.join(mysql.FLUSHING)};").split()[
+            1:
+        ]
+        _execute(config, f"SET GLOBAL {mysql.FLUSHING[0]} = 0;")
     except CommandFailed:
-        return {"before": 0, "after": 0, "max_dirty_pages_pct": 0.0}
+        return {"before": 0, "after": 0, "settings": {}}
+    before, *given = values
+    settings = dict(zip(mysql.FLUSHING, map(float, given)))
     end, after = time.monotonic() + timeout, int(before)
     try:
         while after > mysql.FEW_PAGES and time.monotonic() < end:
             time.sleep(0.5)
             after = int(_execute(config, mysql.DIRTY_PAGES).split()[1])
     except BaseException:  # nobody learns what it was before
-        unflush(float(given))
+        unflush(settings)
         raise
-    return {"before": int(before), "after": after, "max_dirty_pages_pct": float(given)}
+    return {"before": int(before), "after": after, "settings": settings}
 
 
-def unflush(max_dirty_pages_pct):
+def unflush(settings):
     """
     End what ``flush`` has begun, where the server still runs.
 
-    max_dirty_pages_pct
+    settings
         What ``flush`` has returned under this name.
 
     CLI Example:
 
     .. code-block:: bash
 
-        salt db1 hamysql_mysql.unflush 90
+        salt db1 hamysql_mysql.unflush '{innodb_max_dirty_pages_pct: 90, innodb_max_dirty_pages_pct_lwm: 0.1}'
     """
-    if max_dirty_pages_pct and active():
-        _execute(_config(), f"SET GLOBAL innodb_max_dirty_pages_pct = {float(max_dirty_pages_pct)};")
+    known = {name: float(settings[name]) for name in mysql.FLUSHING if name in settings}
+    if known and active():
+        _execute(_config(), "".join(f"SET GLOBAL {name} = {value};" for name, value in known.items()))
 
 
 def _pending(config):

@@ -33,6 +33,7 @@ def settings(pillar: dict[str, Any]) -> dict[str, Any]:
     config["storage"]["drbd"]["agent"] = "ocf:linbit:drbd"
     config["storage"]["filesystem"]["agent"] = "ocf:heartbeat:Filesystem"
     config["mysql"]["agent"] = "ocf:heartbeat:mysql"
+    config["mysql"]["config"]["mysqld"]["innodb_max_dirty_pages_pct_lwm"] = 0  # MariaDB's own
     config["vip"]["agent"] = "ocf:heartbeat:IPaddr2"
     config["pacemaker"] = {"properties": PROPERTIES, "operations": {"p_mysql": SERVER}}
     return pillar

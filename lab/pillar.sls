@@ -48,6 +48,9 @@ hamysql:
         innodb_log_file_size: 32M
         innodb_flush_log_at_trx_commit: 1
         max_connections: 50
+        # Caches of other engines than InnoDB, 128 MiB each by default
+        key_buffer_size: 1M
+        aria_pagecache_buffer_size: 8M
     databases:
       - name: probe
     users:

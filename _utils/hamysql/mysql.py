@@ -97,6 +97,8 @@ def level(on: str) -> str:
 
 # --- flushing ---------------------------------------------------------------------------------------------------
 
+# What flushing is set by, in the order to set them in: the server lowers the second one to the first.
+FLUSHING = ("innodb_max_dirty_pages_pct", "innodb_max_dirty_pages_pct_lwm")
 DIRTY_PAGES = "SHOW GLOBAL STATUS LIKE 'Innodb_buffer_pool_pages_dirty';"
 FEW_PAGES = 64  # of 16 KiB: less than what a shutdown writes of its own
 

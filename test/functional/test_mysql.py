@@ -447,6 +447,9 @@ def test_no_password_reaches_a_command_line_a_log_or_a_change(server, monkeypatc
     assert "canary" not in f"{log}{seen}{changed}{returned}"
 
 
+FLUSHING = "SELECT @@GLOBAL.innodb_max_dirty_pages_pct, @@GLOBAL.innodb_max_dirty_pages_pct_lwm;"
+
+
 def test_dirty_pages_are_written_before_a_move_and_the_setting_comes_back(server):
     fill = "INSERT INTO f.t SELECT seq, REPEAT('x', 500) FROM f.numbers;"
     server.sql(
@@ -455,38 +458,38 @@ def test_dirty_pages_are_written_before_a_move_and_the_setting_comes_back(server
     server.sql(
         "INSERT INTO f.numbers WITH RECURSIVE n AS (SELECT 1 i UNION ALL SELECT i + 1 FROM n WHERE i < 9000) SELECT i FROM n;"
     )
-    pct = "SELECT @@GLOBAL.innodb_max_dirty_pages_pct;"
-    before = server.sql(pct)
-    server.sql("SET SESSION max_recursive_iterations = 9999;", fill)
+    server.sql("SET SESSION max_recursive_iterations = 9999;", fill, "SET GLOBAL innodb_max_dirty_pages_pct_lwm = 50;")
+    before = server.sql(FLUSHING)
     flushed = server.module.flush(timeout=60)
     assert flushed["before"] > mysql.FEW_PAGES >= flushed["after"]
-    assert [str(flushed["max_dirty_pages_pct"])] == [str(float(value)) for value in before]
-    assert float(server.sql(pct)[0]) == 0
-    server.module.unflush(flushed["max_dirty_pages_pct"])
-    assert server.sql(pct) == before
-    server.sql("DROP DATABASE f;")
+    assert [float(value) for value in before[0].split()] == list(flushed["settings"].values())
+    assert [float(value) for value in server.sql(FLUSHING)[0].split()] == [
+        0,
+        0,
+    ]  # the server takes the second one down with the first
+    server.module.unflush(flushed["settings"])
+    assert server.sql(FLUSHING) == before
+    server.sql("SET GLOBAL innodb_max_dirty_pages_pct_lwm = 0; DROP DATABASE f;")
 
 
 def test_a_flush_that_is_cut_off_sets_the_server_as_it_was(server, monkeypatch):
-    pct = "SELECT @@GLOBAL.innodb_max_dirty_pages_pct;"
-
     def cut_off(seconds):
-        assert float(server.sql(pct)[0]) == 0
+        assert float(server.sql(FLUSHING)[0].split()[0]) == 0
         raise SystemExit
 
-    before = server.sql(pct)
+    before = server.sql(FLUSHING)
     monkeypatch.setattr(server.module, "time", SimpleNamespace(monotonic=time.monotonic, sleep=cut_off))
     monkeypatch.setattr(mysql, "FEW_PAGES", -1)
     with pytest.raises(SystemExit):
         server.module.flush(timeout=60)
-    assert server.sql(pct) == before
+    assert server.sql(FLUSHING) == before
 
 
 def test_where_no_server_runs_nothing_is_flushed(server):
     running = server.config
     server.config = {**running, "socket": "/nonexistent/sock"}
     try:
-        assert server.module.flush(timeout=0) == {"before": 0, "after": 0, "max_dirty_pages_pct": 0.0}
-        assert server.module.unflush(90) is None
+        assert server.module.flush(timeout=0) == {"before": 0, "after": 0, "settings": {}}
+        assert server.module.unflush({"innodb_max_dirty_pages_pct": 90.0}) is None
     finally:
         server.config = running

@@ -22,10 +22,10 @@ def module(load_module, tools, site, monkeypatch):
     def flush():
         module.flushed.append(cib_move.ID in tools.read())
         module.during_flush()
-        return {"max_dirty_pages_pct": 90.0}
+        return {"settings": {"innodb_max_dirty_pages_pct": 90.0}}
 
     salt = {"hamysql.config": lambda: site, "hamysql_cluster.status": status, "hamysql_mysql.flush": flush}
-    salt["hamysql_mysql.unflush"] = lambda value: module.flushed.append(value)
+    salt["hamysql_mysql.unflush"] = lambda settings: module.flushed.append(settings.get("innodb_max_dirty_pages_pct"))
     module = load_module("_modules", "hamysql_cib", __salt__=salt)
     module.flushed = []
     module.during_flush = lambda: None
