@@ -74,19 +74,17 @@ say() {
 	logger --tag hamysql-fence-peer --priority local5.info "$DRBD_RESOURCE: $1" 9>&- &
 }
 
-# The same text as the other one's, which has to know it again: newer ones name the role otherwise.
+# The same text as the other one's, as $text; that one has to know it again, and newer ones name the role otherwise.
 constraint() {
 	id=drbd-fence-by-handler-$DRBD_RESOURCE
 	# shellcheck disable=SC2016 # the script's own text
 	role=$(sed -n 's/.*${role:="\([A-Z][a-z]*\)"}.*/\1/p' $STOCK)
-	[ -n "$role" ] || return 1
-	cat <<END
-<rsc_location rsc="$CLONE" id="$id-$CLONE">
-  <rule role="$role" score="-INFINITY" id="$id-rule-$CLONE">
-    <expression attribute="#uname" operation="ne" value="$self" id="$id-expr-$CLONE"/>
+	text="<rsc_location rsc=\"$CLONE\" id=\"$id-$CLONE\">
+  <rule role=\"$role\" score=\"-INFINITY\" id=\"$id-rule-$CLONE\">
+    <expression attribute=\"#uname\" operation=\"ne\" value=\"$self\" id=\"$id-expr-$CLONE\"/>
   </rule>
-</rsc_location>
-END
+</rsc_location>"
+	[ -n "$role" ]
 }
 
 # Whether the peer is fenced and the constraint placed; or else why not, as $reason.
@@ -103,7 +101,7 @@ fence() {
 		case $known in
 		fenced)
 			reason='the constraint could not be placed'
-			text=$(constraint) && cibadmin --create --timeout 9 --scope constraints --xml-text "$text" 2>/dev/null
+			constraint && cibadmin --create --timeout 9 --scope constraints --xml-text "$text" 2>/dev/null
 			return
 			;;
 		lost) within "$patience" || return 1 ;;
