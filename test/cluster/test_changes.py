@@ -125,6 +125,47 @@ def test_what_both_sides_compare_is_taken_over_by_both_at_once_and_only_by_the_o
     assert "Pending" not in pending
 
 
+AGENTS = {
+    "p_drbd_mysql": "ocf:linbit:drbd",
+    "p_fs_mysql": "ocf:heartbeat:Filesystem",
+    "p_ip_mysql": "ocf:heartbeat:IPaddr2",
+}
+
+
+def test_other_agents_take_over_what_runs_and_nothing_stops(deployed, progress, figures):
+    """pacemaker by itself would demote the DRBD that is mounted, for as long as a demotion may take."""
+    lab = deployed.lab
+    before, place = daemons(lab), api.status(lab)["active"]
+
+    def change(config):
+        config["storage"]["drbd"]["agent"] = AGENTS["p_drbd_mysql"]
+        config["storage"]["filesystem"]["agent"] = AGENTS["p_fs_mysql"]
+        config["vip"]["agent"] = AGENTS["p_ip_mysql"]
+
+    serve(lab, change)
+    probe = api.start_probe(lab, 300)
+    api.deploy(lab, progress)
+    api.ssh(lab, place, "crm_resource --wait --timeout=120", timeout=150)
+    probe.stop()
+    outcome = probe.finish()
+    figures.append(f"other agents: longest gap {outcome.longest_gap_seconds:.1f} s, {outcome.errors} errors")
+    found = api.salt_json(lab, place, "hamysql_cluster.status")[place]
+    assert {item["id"]: item["agent"] for item in found["resources"] if item["id"] in AGENTS} == AGENTS
+    assert found["maintenance"] is False
+    assert found["failures"] == []
+    assert daemons(lab) == before
+    assert api.status(lab)["active"] == place
+    assert outcome.errors == outcome.lost == 0
+
+    def back(config):
+        del config["storage"]["drbd"]["agent"], config["storage"]["filesystem"]["agent"], config["vip"]["agent"]
+
+    serve(lab, back)
+    api.deploy(lab, progress)
+    assert daemons(lab) == before
+    deployed.wait_healthy()
+
+
 def test_what_cannot_be_changed_in_place_is_refused_and_touches_nothing(deployed, progress, pillar):
     lab = deployed.lab
 

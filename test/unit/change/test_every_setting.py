@@ -106,6 +106,7 @@ OTHERS = {
             "mysql:client",
             "mysql:admin",
             "mysql:agent",
+            "storage:drbd:agent",
             "storage:filesystem:agent",
             "mysql:ping_timeout",
             "mysql:config_file",
