@@ -145,8 +145,12 @@ def apply(adopt=None):
         An id, or a list of ids, that hamysql owns from now on although something else made them. They are changed to what
         the pillar says.
 
-    Returns what was changed, in the form of ``hamysql_cib.diff``. Raises what that raises, and ``Overtaken`` where
-    somebody else changed the configuration at the same time in each of five attempts.
+    What runs and gets another agent runs on: the cluster is in maintenance mode for the seconds in which pacemaker looks at it by the
+    new one.
+
+    Returns what was changed, in the form of ``hamysql_cib.diff``. Raises what that raises, ``Overtaken`` where somebody else
+    changed the configuration at the same time in each of five attempts, and ``NotReady`` where something is not found by its new
+    agent as it was; then maintenance mode stays, and the error says how it ends.
 
     CLI Example:
 
