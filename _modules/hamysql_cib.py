@@ -145,8 +145,8 @@ def apply(adopt=None):
         An id, or a list of ids, that hamysql owns from now on although something else made them. They are changed to what
         the pillar says.
 
-    What runs and gets another agent runs on: the cluster is in maintenance mode for the seconds in which pacemaker looks at it by the
-    new one.
+    What runs and gets another agent runs on: the cluster is in maintenance mode for the seconds in which pacemaker looks at it
+    by the new one.
 
     Returns what was changed, in the form of ``hamysql_cib.diff``. Raises what that raises, ``Overtaken`` where somebody else
     changed the configuration at the same time in each of five attempts, and ``NotReady`` where something is not found by its new
