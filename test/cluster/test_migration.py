@@ -1,6 +1,7 @@
 """A cluster that serves all the time is moved from DRBD to a LUN: killed in the copy, killed when the service was stopped, run again.
+Then it is moved back, to disks that were freed as docs/storage.md says.
 
-It takes about ten minutes, so `make test` leaves it out; `make test-long` runs it. The tests build on each other.
+It takes about fifteen minutes, so `make test` leaves it out; `make test-long` runs it. The tests build on each other.
 """
 
 from __future__ import annotations
@@ -31,13 +32,24 @@ def cluster(lab, progress):
     return made
 
 
+def serve(lab, storage):
+    """Have the master serve the pillar with this kind of storage."""
+    served = lab.salt / "pillar" / "lab.sls"
+    served.unlink()
+    served.write_text(yaml.safe_dump(api.pillar_for(storage), sort_keys=False))
+
+
+def gap_said(result):
+    """The first line of what the switch says: how long the service was away."""
+    said = [state["comment"] for state in result.states.values() if state["__id__"] == "hamysql-migration-switched"]
+    return said[0].splitlines()[0]
+
+
 @pytest.fixture(scope="module")
 def moved(cluster, progress, figures):
     """The pillar names the LUN, and the data is moved, while a client writes; what the client has seen."""
     lab = cluster.lab
-    served = lab.salt / "pillar" / "lab.sls"
-    served.unlink()
-    served.write_text(yaml.safe_dump(api.pillar_for("iscsi"), sort_keys=False))
+    serve(lab, "iscsi")
     probe = api.start_probe(lab, 3600)
     try:
         time.sleep(5)
@@ -63,8 +75,7 @@ def moved(cluster, progress, figures):
     finally:
         probe.stop()
     outcome = probe.finish()
-    said = next(state["comment"] for state in result.states.values() if state["__id__"] == "hamysql-migration-switched")
-    figures.append(f"moved from DRBD to a LUN: longest gap {outcome.longest_gap_seconds:.1f} s; {said.splitlines()[0]}")
+    figures.append(f"moved from DRBD to a LUN: longest gap {outcome.longest_gap_seconds:.1f} s; {gap_said(result)}")
     return outcome
 
 
@@ -96,5 +107,41 @@ def test_a_power_cut_of_the_active_node_loses_nothing(cluster, moved, figures):
     standby = cluster.standby
     outcome = cluster.power_cut()
     figures.append(f"after the move, power cut of the active node: longest gap {outcome.longest_gap_seconds:.1f} s")
+    cluster.repair()
+    assert cluster.active == standby, "the service moved back by itself"
+
+
+FREED = """drbdadm down mysql; wipefs --all --quiet /dev/ubdb && blkdiscard --zeroout --length 1MiB /dev/ubdb &&
+  rm /etc/drbd.d/mysql.res /etc/modules-load.d/hamysql-drbd.conf"""
+
+
+def test_the_way_back_is_a_move_like_any_other(cluster, moved, progress, figures):
+    lab, active = cluster.lab, cluster.active
+    for node in (active, cluster.standby):
+        api.ssh(lab, node, FREED)
+    serve(lab, "drbd")
+    probe = api.start_probe(lab, 3600)
+    try:
+        time.sleep(5)
+        result = api.orchestrate(lab, progress, sls=MIGRATE)
+        assert not result.failures, result.failures
+        cluster.wait_healthy()
+        time.sleep(5)
+    finally:
+        probe.stop()
+    outcome = probe.finish()
+    figures.append(f"moved from a LUN to DRBD: longest gap {outcome.longest_gap_seconds:.1f} s; {gap_said(result)}")
+    assert outcome.acknowledged > 0
+    assert outcome.lost == 0
+    assert "/dev/drbd0" in api.ssh(lab, cluster.active, "findmnt --noheadings --output SOURCE /var/lib/mysql")
+    for node in (active, cluster.standby):
+        assert '"backend": "drbd"' in api.ssh(lab, node, LATCH)
+    assert api.deploy(lab, progress).changes == {}
+
+
+def test_after_the_way_back_a_power_cut_of_the_active_node_loses_nothing(cluster, figures):
+    standby = cluster.standby
+    outcome = cluster.power_cut()
+    figures.append(f"after the way back, power cut of the active node: longest gap {outcome.longest_gap_seconds:.1f} s")
     cluster.repair()
     assert cluster.active == standby, "the service moved back by itself"
