@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import xml.etree.ElementTree as ET
 from pathlib import Path
@@ -14,6 +15,7 @@ from support import ROOT
 AGENT = ROOT / "hamysql" / "storage" / "drbd" / "files" / "drbd-agent.sh"
 SUCCESS, UNIMPLEMENTED, CONFIGURED, PROMOTED = 0, 3, 6, 8
 STOCK = 42
+DTD = "/usr/share/resource-agents/ra-api-1.dtd"
 BOTH = "cs:Connected ro:{}/Secondary ds:UpToDate/UpToDate C r-----"
 ALONE = "cs:WFConnection ro:{}/Unknown ds:UpToDate/DUnknown C r-----"
 
@@ -177,3 +179,13 @@ def test_the_meta_data_tell_every_action_and_start_no_program(agent):
         "minor",
     ]
     assert agent.calls == []
+
+
+@pytest.mark.skipif(
+    not Path(DTD).exists() or not shutil.which("xmllint"), reason="resource-agents or libxml2-utils is missing"
+)
+def test_the_meta_data_have_the_form_that_all_agents_have(agent):
+    agent.run("meta-data")
+    argv = ["xmllint", "--noout", "--dtdvalid", DTD, "-"]
+    done = subprocess.run(argv, input=agent.done.stdout, capture_output=True, text=True, timeout=20, check=False)
+    assert done.returncode == 0, done.stderr
