@@ -5,6 +5,7 @@ from __future__ import annotations
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 
+from hamysql import cib_agents
 from hamysql import cib_model as model
 from hamysql.cib import TAG, TEXT_TAG, listed
 
@@ -59,6 +60,11 @@ def _nodes(root: ET.Element) -> Iterator[str]:
 def _settings(have: dict[str, model.Item], ours: set[str]) -> Iterator[str]:
     for name, item in have.items():
         setting = item.element.get("name") if item.section == "crm_config" else None
+        if name == cib_agents.ID:
+            yield (
+                f"the whole cluster has {setting}=true, since what runs was being given another agent and that was cut off; "
+                "the next `salt-run state.orchestrate hamysql.orch` finishes it"
+            )
         if setting in {"maintenance-mode", "stop-all-resources"} and name not in ours and _true(item.element):
             yield f"the whole cluster has {setting}=true; `crm_attribute --delete --name {setting}` ends it"
 

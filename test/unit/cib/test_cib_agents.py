@@ -6,7 +6,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from hamysql import cib_agents, cib_tools
+from hamysql import cib_agents, cib_drift, cib_tools
 from hamysql.command import Result
 from hamysql.errors import CommandFailed, NotReady
 
@@ -164,11 +164,13 @@ def test_a_run_that_was_cut_off_is_finished_by_the_next(pacemaker, apply, tools,
     assert cib_agents.ID not in tools.read()
 
 
-def test_what_the_new_agent_does_not_find_stays_as_it_is_until_somebody_has_looked(pacemaker, apply):
+def test_what_the_new_agent_does_not_find_stays_as_it_is_until_somebody_has_looked(pacemaker, apply, tools):
     pacemaker.lost = {"p_fs_mysql"}
+    assert cib_drift.drift(tools.read()) == ()
     with pytest.raises(NotReady, match=r"p_fs_mysql Started on db1.*maintenance"):
         apply()
     assert pacemaker.maintenance
+    assert "was cut off" in " ".join(cib_drift.drift(tools.read()))
 
 
 @pytest.mark.parametrize(("value", "after"), [("true", True), ("false", False)])
