@@ -10,7 +10,7 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 from shutil import which
 
-from hamysql import change_sbd, drbdadm, latch, latch_switch, operations, wait
+from hamysql import change_sbd, cib_tools, drbdadm, latch, latch_switch, operations, wait
 from hamysql import fencing as devices
 from hamysql.command import PATH, run
 from hamysql.errors import CommandFailed, NotReady, Refused
@@ -160,7 +160,7 @@ def prove(node, level):
         for name in others:
             run([*_meta(name), "--set-parameter", "target-role", "--parameter-value", "Stopped"])
         if others:
-            run(_SETTLE, timeout=150)
+            cib_tools.settle(run)
         timeout = fencing["stonith_timeout"]
         began = time.monotonic()
         run(["stonith_admin", "--reboot", node, "--timeout", str(timeout)], timeout=2 * timeout)
@@ -175,9 +175,6 @@ def prove(node, level):
     if failure:
         raise failure
     return round(max(0.0, seconds), 1)
-
-
-_SETTLE = ["crm_resource", "--wait", "--timeout=120s"]
 
 
 def _meta(name):
@@ -195,7 +192,7 @@ def _back_into_use(names):
             left.append(f"  - {name}, until `{' '.join(delete)}` succeeds; it said: {exc}")
     try:
         if names:
-            run(_SETTLE, timeout=150)
+            cib_tools.settle(run)
     except CommandFailed:
         pass  # they are on their way; whether they have arrived is looked at before the next fencing
     return left

@@ -119,13 +119,11 @@ def flush(timeout=60):
     """
     config = _config()
     try:
-        values = _execute(config, f"{mysql.DIRTY_PAGES} SELECT @@GLOBAL.{', @@GLOBAL.'.join(mysql.FLUSHING)};").split()[
-            1:
-        ]
+        asked = ", ".join(f"@@GLOBAL.{name}" for name in mysql.FLUSHING)
+        _, before, *given = _execute(config, f"{mysql.DIRTY_PAGES} SELECT {asked};").split()
         _execute(config, f"SET GLOBAL {mysql.FLUSHING[0]} = 0;")
     except CommandFailed:
         return {"before": 0, "after": 0, "settings": {}}
-    before, *given = values
     settings = dict(zip(mysql.FLUSHING, map(float, given)))
     end, after = time.monotonic() + timeout, int(before)
     try:

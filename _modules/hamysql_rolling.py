@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 
-from hamysql import storage, wait
+from hamysql import cib_tools, storage, wait
 from hamysql.command import run
 from hamysql.errors import Refused
 
@@ -123,5 +123,5 @@ def settle(timeout=900):
 
         salt db1 hamysql_rolling.settle
     """
-    run(["crm_resource", "--wait", f"--timeout={int(timeout)}s"], timeout=timeout + 10)
+    cib_tools.settle(run, timeout)
     return True

@@ -97,6 +97,15 @@ def listed(have: Mapping[str, Item], tag: str) -> set[str]:
     return {tag, *(ref.get("id", "") for ref in item.element)} if item and item.element.tag == "tag" else set()
 
 
+def claim(config: ET.Element, name: str) -> None:
+    """List one more id in our own tag: for what is there for the moment, and goes with the next run if this one is cut off."""
+    tags = model.section(config, "tags")
+    tag = next((tag for tag in model.elements(tags) if tag.get("id") == TAG), None)
+    if tag is None:
+        tag = ET.SubElement(tags, "tag", id=TAG)
+    ET.SubElement(tag, "obj_ref", id=name)
+
+
 def _wanted(root: ET.Element, have: Mapping[str, Item], wanted: ET.Element, tag: str) -> dict[str, Item]:
     """The wanted items in the terms of this CIB: its role names, the ids of its settings, and the tag itself."""
     wanted = copy.deepcopy(wanted)
@@ -212,7 +221,7 @@ def _build(root: ET.Element, have: Mapping[str, Item], want: Mapping[str, Item],
             parent, old = present[name]
             parent[list(parent).index(old)] = element
         elif item.is_setting:
-            _set_of(_child(config, item.section), item.place).append(element)
+            set_of(_child(config, item.section), item.place).append(element)
         else:
             _child(config, item.section).append(element)
     new.set("epoch", str(int(root.get("epoch", "0")) + 1))
@@ -226,7 +235,8 @@ def _child(config: ET.Element, section: str) -> ET.Element:
     return found
 
 
-def _set_of(section: ET.Element, name: str) -> ET.Element:
+def set_of(section: ET.Element, name: str) -> ET.Element:
+    """The set of settings of this name, made where there is none."""
     found = next((child for child in model.elements(section) if child.get("id") == name), None)
     return found if found is not None else ET.SubElement(section, model.SETTING_SETS[section.tag][0], id=name)
 

@@ -9,7 +9,6 @@ knows of the resource, and looks at it by the new agent; when it has found every
 
 from __future__ import annotations
 
-import copy
 import xml.etree.ElementTree as ET
 from collections.abc import Collection, Iterator
 
@@ -20,7 +19,7 @@ from hamysql.cib_move import next_epoch
 # Listed in our own tag while it is there: a run that was cut off leaves it, and the next one ends what was begun.
 ID = "hamysql-maintenance-mode"
 NAME = "maintenance-mode"
-_SET = model.SETTING_SETS["crm_config"]
+_SET = model.SETTING_SETS["crm_config"][1]
 _PENDING = "-1"  # op-status of an operation that has not ended
 
 
@@ -56,24 +55,13 @@ def held(xml: str) -> str:
     """A CIB in which pacemaker does nothing for the moment; the given text itself where somebody has asked for that already."""
     root = model.parse(xml)
     config = model.configuration(root)
-    settings = config.find("crm_config")
-    if settings is None:
-        settings = ET.SubElement(config, "crm_config")
-    for parent, pair in _modes(settings):
-        if pair.get("value") == "true":
+    settings = model.section(config, "crm_config")
+    for parent, pair in list(_modes(settings)):
+        if model.is_true(pair):
             return xml
         parent.remove(pair)
-    first = next((item for item in model.elements(settings) if item.get("id") == _SET[1]), None)
-    if first is None:
-        first = ET.SubElement(settings, _SET[0], id=_SET[1])
-    ET.SubElement(first, "nvpair", id=ID, name=NAME, value="true")
-    tags = config.find("tags")
-    if tags is None:
-        tags = ET.SubElement(config, "tags")
-    tag = next((item for item in model.elements(tags) if item.get("id") == cib.TAG), None)
-    if tag is None:
-        tag = ET.SubElement(tags, "tag", id=cib.TAG)
-    ET.SubElement(tag, "obj_ref", id=ID)
+    ET.SubElement(cib.set_of(settings, _SET), "nvpair", id=ID, name=NAME, value="true")
+    cib.claim(config, ID)
     return ET.tostring(root, "unicode")
 
 
@@ -87,15 +75,11 @@ def released(live_xml: str, before: str) -> str:
         return live_xml
     root = model.parse(live_xml)
     config = model.configuration(root)
-    parents = {child: parent for parent in config.iter() for child in parent}
-    for child, parent in parents.items():
-        if child.get("id") == ID:
-            parent.remove(child)
-    sets = {item.get("id"): item for item in config.iterfind("crm_config/*")}
-    was = model.configuration(model.parse(before)).find("crm_config")
-    for parent, pair in [] if was is None else list(_modes(was)):
-        if pair.get("id") != ID and parent.get("id") in sets:
-            sets[parent.get("id")].append(copy.deepcopy(pair))
+    model.drop(config, ID)
+    settings = model.section(config, "crm_config")
+    for parent, pair in _modes(model.section(model.configuration(model.parse(before)), "crm_config")):
+        if pair.get("id") != ID:
+            cib.set_of(settings, parent.get("id", "")).append(pair)
     return next_epoch(root)
 
 
@@ -136,5 +120,6 @@ def _noted(root: ET.Element) -> Iterator[tuple[str, str, ET.Element]]:
 def _modes(settings: ET.Element) -> Iterator[tuple[ET.Element, ET.Element]]:
     """Every pair that says whether the cluster is in maintenance, with its set."""
     for parent in model.elements(settings):
-        for pair in [pair for pair in model.elements(parent) if pair.get("name") == NAME]:
-            yield parent, pair
+        for pair in model.elements(parent):
+            if pair.get("name") == NAME:
+                yield parent, pair

@@ -9,8 +9,6 @@ from hamysql import cib_agents
 from hamysql import cib_model as model
 from hamysql.cib import TAG, TEXT_TAG, listed
 
-_TRUE = frozenset({"true", "on", "yes", "y", "1"})
-
 
 def drift(live_xml: str) -> tuple[str, ...]:
     """One sentence for each deviation that somebody chose, with what ends it; none where the cluster is left alone.
@@ -51,7 +49,7 @@ def _nodes(root: ET.Element) -> Iterator[str]:
     passing = [(node, node.findall("transient_attributes/*/nvpair")) for node in root.findall("status/node_state")]
     for node, pairs in standing + passing:
         for pair in pairs:
-            if pair.get("name") in {"standby", "maintenance"} and _true(pair):
+            if pair.get("name") in {"standby", "maintenance"} and model.is_true(pair):
                 name = names.get(node.get("id"), node.get("uname", ""))
                 end = f"crm node online {name}" if pair.get("name") == "standby" else f"crm node ready {name}"
                 yield f"node {name} is in {pair.get('name')}; `{end}` ends it"
@@ -65,7 +63,7 @@ def _settings(have: dict[str, model.Item], ours: set[str]) -> Iterator[str]:
                 f"the whole cluster has {setting}=true, since what runs was being given another agent and that was cut off; "
                 "the next `salt-run state.orchestrate hamysql.orch` finishes it"
             )
-        if setting in {"maintenance-mode", "stop-all-resources"} and name not in ours and _true(item.element):
+        if setting in {"maintenance-mode", "stop-all-resources"} and name not in ours and model.is_true(item.element):
             yield f"the whole cluster has {setting}=true; `crm_attribute --delete --name {setting}` ends it"
 
 
@@ -74,8 +72,8 @@ def _resources(have: dict[str, model.Item], ours: set[str]) -> Iterator[str]:
         item = have[name]
         for pair in item.element.findall("meta_attributes/nvpair"):
             stopped = pair.get("name") == "target-role" and pair.get("value", "").lower() != "started"
-            unmanaged = pair.get("name") == "is-managed" and not _true(pair)
-            if stopped or unmanaged or (pair.get("name") == "maintenance" and _true(pair)):
+            unmanaged = pair.get("name") == "is-managed" and not model.is_true(pair)
+            if stopped or unmanaged or (pair.get("name") == "maintenance" and model.is_true(pair)):
                 end = {"target-role": "start", "is-managed": "manage"}.get(pair.get("name", ""), "maintenance off")
                 command = " ".join(["crm resource", end.partition(" ")[0], name, *end.split(" ")[1:]])
                 yield f"{name} has {pair.get('name')}={pair.get('value')}; `{command}` ends it"
@@ -86,7 +84,3 @@ def _members(have: dict[str, model.Item], ours: set[str]) -> Iterator[str]:
         for member in have[name].members:
             if member not in ours:
                 yield f"{member} is in {name}, but was not made by hamysql"
-
-
-def _true(pair: ET.Element) -> bool:
-    return pair.get("value", "").lower() in _TRUE

@@ -30,6 +30,7 @@ SETS = {"instance_attributes": "params", "meta_attributes": "meta", "utilization
 # What `crm resource stop`, `unmanage` and `maintenance` write into a resource: an operator's decision of the moment.
 RUNTIME_META = frozenset({"target-role", "is-managed", "maintenance"})
 
+_TRUE = frozenset({"true", "on", "yes", "y", "1"})
 _PLAIN = re.compile(r"[\w./:@%+,*-]+")
 
 
@@ -65,6 +66,25 @@ def configuration(root: ET.Element) -> ET.Element:
     if root.tag != "cib" or found is None:
         raise ParseError(f"expected a <cib> with a <configuration>, found <{root.tag}>")
     return found
+
+
+def section(config: ET.Element, name: str) -> ET.Element:
+    """A section of the configuration, made where there is none."""
+    found = config.find(name)
+    return found if found is not None else ET.SubElement(config, name)
+
+
+def drop(config: ET.Element, name: str) -> None:
+    """Take an element out of the configuration with every reference to it, and a tag that lists nothing any more."""
+    for parent in reversed(list(config.iter())):  # what is inside goes first: it may leave a tag empty
+        for child in elements(parent):
+            if child.get("id") == name or (child.tag == "tag" and not elements(child)):
+                parent.remove(child)
+
+
+def is_true(pair: ET.Element) -> bool:
+    """Whether a setting says yes, in any of pacemaker's words for it."""
+    return pair.get("value", "").lower() in _TRUE
 
 
 def elements(parent: ET.Element) -> list[ET.Element]:

@@ -30,12 +30,8 @@ def begun(live_xml: str, node: str, until: float) -> str:
         raise Refused(
             f"the cluster's configuration has no {SERVICE}: deploy it first, `salt-run state.orchestrate hamysql.orch`"
         )
-    _section(config, "constraints").append(constraint(node, until))
-    tags = _section(config, "tags")
-    tag = next((tag for tag in model.elements(tags) if tag.get("id") == cib.TAG), None)
-    if tag is None:
-        tag = ET.SubElement(tags, "tag", id=cib.TAG)
-    ET.SubElement(tag, "obj_ref", id=ID)
+    model.section(config, "constraints").append(constraint(node, until))
+    cib.claim(config, ID)
     return next_epoch(root)
 
 
@@ -56,17 +52,8 @@ def constraint(node: str, until: float) -> ET.Element:
 
 def _without(live_xml: str) -> ET.Element:
     root = model.parse(live_xml)
-    config = model.configuration(root)
-    for parent in [*config.findall("constraints"), *config.findall("tags/tag"), *config.findall("tags")]:
-        for child in model.elements(parent):
-            if child.get("id") == ID or (child.tag == "tag" and not model.elements(child)):
-                parent.remove(child)
+    model.drop(model.configuration(root), ID)
     return root
-
-
-def _section(config: ET.Element, name: str) -> ET.Element:
-    found = config.find(name)
-    return found if found is not None else ET.SubElement(config, name)
 
 
 def next_epoch(root: ET.Element) -> str:

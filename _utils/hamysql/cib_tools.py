@@ -215,10 +215,10 @@ def _apply_once(run: Run, wanted: Wanted, tag: str, adopt: Collection[str]) -> O
 
 def _exchange(run: Run, live: str, new: str) -> None:
     """Make the live CIB the new one without a stop of what gets another agent, or finish what a run that was cut off has begun."""
-    _idle(run)
+    settle(run)
     before = _places(run)
     patch(run, live, cib_agents.held(new))
-    _idle(run)  # what was under way when pacemaker was held: it would be forgotten as well
+    settle(run)  # what was under way when pacemaker was held: it would be forgotten as well
     for name in cib_agents.exchanged(query(run)):
         run(["crm_resource", "--refresh", "--resource", name], timeout=_LOOK)
     what = "pacemaker has looked at all resources by their new agents"
@@ -229,7 +229,7 @@ def _exchange(run: Run, live: str, new: str) -> None:
         timeout=_LOOK,
         describe="not seen: {}".format,
     )
-    _idle(run)
+    settle(run)
     after = _places(run)
     if after != before:
         was, found = (", ".join(sorted(places)) or "nothing" for places in (before - after, after - before))
@@ -240,9 +240,9 @@ def _exchange(run: Run, live: str, new: str) -> None:
     edit(run, lambda now: cib_agents.released(now, new))
 
 
-def _idle(run: Run) -> None:
-    """Wait until pacemaker has nothing under way."""
-    run(["crm_resource", "--wait", f"--timeout={_LOOK}"], timeout=_LOOK + 10)
+def settle(run: Run, timeout: float = _LOOK) -> None:
+    """Wait until pacemaker has nothing left to do, so many seconds at most; then ``CommandFailed`` is raised."""
+    run(["crm_resource", "--wait", f"--timeout={int(timeout)}s"], timeout=timeout + 30)
 
 
 def _places(run: Run) -> set[str]:

@@ -57,7 +57,7 @@ class Cluster:
 
     def probed(self, work: Callable[[], object], settle: float = 5) -> api.Outcome:
         """What a client has seen while ``work`` was done, and for ``settle`` seconds before and after; it has lost nothing."""
-        probe = api.start_probe(self.lab, 600)
+        probe = api.start_probe(self.lab, 3600)  # it is stopped before
         try:
             time.sleep(settle)
             work()

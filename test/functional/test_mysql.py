@@ -463,10 +463,8 @@ def test_dirty_pages_are_written_before_a_move_and_the_setting_comes_back(server
     flushed = server.module.flush(timeout=60)
     assert flushed["before"] > mysql.FEW_PAGES >= flushed["after"]
     assert [float(value) for value in before[0].split()] == list(flushed["settings"].values())
-    assert [float(value) for value in server.sql(FLUSHING)[0].split()] == [
-        0,
-        0,
-    ]  # the server takes the second one down with the first
+    # The server takes the second one down with the first.
+    assert [float(value) for value in server.sql(FLUSHING)[0].split()] == [0, 0]
     server.module.unflush(flushed["settings"])
     assert server.sql(FLUSHING) == before
     server.sql("SET GLOBAL innodb_max_dirty_pages_pct_lwm = 0; DROP DATABASE f;")

@@ -229,3 +229,17 @@ def test_a_cluster_that_is_never_idle_is_left_as_it_was(pacemaker, apply, tools)
     with pytest.raises(CommandFailed):
         apply()
     assert tools.read() == before
+
+
+@pytest.mark.parametrize("word", ["true", "yes", "1", "ON"])
+def test_maintenance_that_an_operator_has_asked_for_in_any_word_is_left_alone(make_cib, word):
+    pair = f'<nvpair id="theirs" name="maintenance-mode" value="{word}"/>'
+    cib = make_cib(rest=f'<crm_config><cluster_property_set id="other">{pair}</cluster_property_set></crm_config>')
+    assert cib_agents.held(cib) == cib
+
+
+def test_a_hold_that_ends_leaves_no_empty_tag_behind(make_cib):
+    """The schema does not take one."""
+    held = cib_agents.held(make_cib())
+    assert f'<obj_ref id="{cib_agents.ID}"' in held
+    assert "<tag " not in cib_agents.released(held, make_cib())
