@@ -14,7 +14,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from lab import image, network
+from lab import clock, image, network
 from lab.context import Lab
 from lab.errors import LabError
 from lab.host import run, wait_for
@@ -97,9 +97,10 @@ def power_on(lab: Lab, node: Node) -> None:
     shutil.rmtree(lab.run_dir / "uml" / lab.umid(node), ignore_errors=True)
     environment = {**os.environ, "TMPDIR": "/dev/shm"}  # the node's memory
     with (lab.node_dir(node) / "console.log").open("wb") as console:
-        subprocess.Popen(
+        kernel = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=console, stderr=console, start_new_session=True, env=environment
         )
+    clock.start(kernel.pid)  # each program of the command becomes the next one
 
 
 def _processor(lab: Lab, node: Node) -> int:

@@ -48,9 +48,10 @@ hamysql:
         innodb_log_file_size: 32M
         innodb_flush_log_at_trx_commit: 1
         max_connections: 50
-        # Caches of other engines than InnoDB, 128 MiB each by default
+        # Caches of other engines than InnoDB, 128 MiB each by default, and InnoDB's of its log, 16 MiB
         key_buffer_size: 1M
         aria_pagecache_buffer_size: 8M
+        innodb_log_buffer_size: 2M
     databases:
       - name: probe
     users:

@@ -74,9 +74,11 @@ def handler(tmp_path):
     return Handler(tmp_path)
 
 
+@pytest.mark.parametrize("drbd", [ALONE, ALONE.replace("Secondary", "Primary")], ids=["promoted", "serving"])
 @pytest.mark.parametrize("state", [DEAD, {**DEAD, "in_ccm": "0", "crmd": "0"}], ids=["2.1.5", "2.1.7"])
-def test_of_a_fenced_peer_only_this_node_may_be_promoted(handler, state):
+def test_of_a_fenced_peer_only_this_node_may_be_promoted(handler, state, drbd):
     handler.peer(**state)
+    handler.drbd(drbd)
     assert handler.run() == FENCED
     assert not handler.left_to_stock
     assert handler.constraint.get("rsc") == "ms_drbd_mysql"

@@ -32,9 +32,9 @@ clock() {
 	now=${now%%.*}
 }
 
-# Whether our replica is up to date and alone.
+# Whether our replica is up to date and alone; its role as $role.
 up_to_date() {
-	while read -r minor connection _ disks _; do
+	while read -r minor connection role disks _; do
 		[ "$minor" = "$DRBD_MINOR:" ] || continue
 		case $connection:$disks in
 		*:ds:UpToDate/UpToDate) return 1 ;;
@@ -74,17 +74,21 @@ say() {
 	logger --tag hamysql-fence-peer --priority local5.info "$DRBD_RESOURCE: $1" 9>&- &
 }
 
-# The same text as the other one's, as $text; that one has to know it again, and newer ones name the role otherwise.
-constraint() {
+# The constraint, if the peer is fenced and there is none: one step in the CIB of the whole cluster, and one program. Its text is the
+# other one's, which has to know it again; newer ones name the role otherwise.
+place() {
 	id=drbd-fence-by-handler-$DRBD_RESOURCE
 	# shellcheck disable=SC2016 # the script's own text
-	role=$(sed -n 's/.*${role:="\([A-Z][a-z]*\)"}.*/\1/p' $STOCK)
-	text="<rsc_location rsc=\"$CLONE\" id=\"$id-$CLONE\">
-  <rule role=\"$role\" score=\"-INFINITY\" id=\"$id-rule-$CLONE\">
+	promoted=$(sed -n 's/.*${role:="\([A-Z][a-z]*\)"}.*/\1/p' $STOCK)
+	[ -n "$promoted" ] || return 1
+	fenced="@uname!='$self' and (@in_ccm='false' or @in_ccm='0') and (@crmd='offline' or @crmd='0') and @expected='down'"
+	cibadmin --modify --timeout 9 \
+		--xpath "/cib[status/node_state[$fenced]]/configuration/constraints[not(rsc_location[@id='$id-$CLONE'])]" \
+		--xml-text "<constraints><rsc_location rsc=\"$CLONE\" id=\"$id-$CLONE\">
+  <rule role=\"$promoted\" score=\"-INFINITY\" id=\"$id-rule-$CLONE\">
     <expression attribute=\"#uname\" operation=\"ne\" value=\"$self\" id=\"$id-expr-$CLONE\"/>
   </rule>
-</rsc_location>"
-	[ -n "$role" ]
+</rsc_location></constraints>" 2>/dev/null
 }
 
 # Whether the peer is fenced and the constraint placed; or else why not, as $reason.
@@ -95,13 +99,15 @@ fence() {
 	flock --exclusive --wait 5 9 || return 1
 	clock
 	began=$now
+	# Before it tells a secondary to be promoted, pacemaker has fenced the peer, as a rule.
+	up_to_date && [ "$role" = ro:Secondary/Unknown ] && place && return
 	while up_to_date; do
 		peer
 		reason="pacemaker says of the peer: $known"
 		case $known in
 		fenced)
 			reason='the constraint could not be placed'
-			constraint && cibadmin --create --timeout 9 --scope constraints --xml-text "$text" 2>/dev/null
+			place
 			return
 			;;
 		lost) within "$patience" || return 1 ;;
