@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import threading
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
@@ -45,7 +46,8 @@ class Agent:
 
     def drbd(self, state: str, minor: int = 0) -> None:
         head = "version: 8.4.11 (api:1/proto:86-101)\n"
-        (self.folder / "drbd").write_text(f"{head} {minor}: {state}\n    ns:0 nr:0 dw:0 dr:0\n")
+        (self.folder / "new").write_text(f"{head} {minor}: {state}\n    ns:0 nr:0 dw:0 dr:0\n")
+        (self.folder / "new").rename(self.folder / "drbd")
 
     def run(self, action: str, **parameters: str) -> int:
         self.done = subprocess.run(
@@ -108,6 +110,28 @@ def test_a_replica_that_is_up_to_date_is_promoted_by_one_program(agent, state):
     assert agent.calls == ["drbdsetup primary 0"]
     assert agent.run("demote") == SUCCESS
     assert agent.calls[1:] == ["drbdsetup secondary 0"]
+
+
+LOST = "cs:Connected ro:Secondary/Primary ds:UpToDate/UpToDate C r-----"
+
+
+def test_a_primary_whose_loss_drbd_has_not_noticed_yet_is_waited_for(agent):
+    """Asked before, DRBD begins its wait for that one's answer again."""
+    agent.drbd(LOST)
+    (agent.folder / "as-primary").write_text(
+        f'grep "ro:" {agent.folder}/drbd >>{agent.folder}/calls; sed -i "s#ro:[A-Z][a-z]*/#ro:Primary/#" {agent.folder}/drbd'
+    )
+    noticed = threading.Timer(1.5, lambda: agent.drbd(ALONE.format("Secondary")))
+    noticed.start()
+    assert agent.run("promote") == SUCCESS
+    assert agent.calls == ["drbdsetup primary 0", f" 0: {ALONE.format('Secondary')}"]
+
+
+def test_a_primary_that_drbd_never_misses_is_for_drbd_to_judge(agent):
+    agent.drbd(LOST)
+    (agent.folder / "as-primary").write_text("exit 11")
+    assert agent.run("promote") == STOCK
+    assert agent.calls == ["drbdsetup primary 0", "linbit promote"]
 
 
 @pytest.mark.parametrize(("action", "role", "wanted"), [

@@ -9,6 +9,9 @@ STOCK=${OCF_ROOT:-/usr/lib/ocf}/resource.d/linbit/drbd
 STATES=/proc/drbd
 OCF_SUCCESS=0 OCF_ERR_UNIMPLEMENTED=3 OCF_ERR_CONFIGURED=6 OCF_RUNNING_PROMOTED=8
 
+NOTICE=4 # seconds in which DRBD notices with hamysql's pings that its peer is gone, and one more
+POLL=0.1 # seconds
+
 minor=${OCF_RESKEY_minor:-}
 
 # Without a process: pacemaker asks for this before each start, which waits for it.
@@ -52,9 +55,9 @@ stock() {
 	exec "$STOCK" "$1"
 }
 
-# What DRBD 8.4 says of our device, as $role and $disk, and of the other one, as $peer_disk; empty if it says nothing.
+# What DRBD 8.4 says of our device, as $role and $disk, and of the other one, as $peer_role and $peer_disk; empty if it says nothing.
 look() {
-	role='' disk='' peer_disk=''
+	role='' disk='' peer_role='' peer_disk=''
 	[ -r $STATES ] || return
 	while read -r number _ roles disks _; do
 		[ "$number" = "$minor:" ] || continue
@@ -63,7 +66,7 @@ look() {
 		*) return ;;
 		esac
 		roles=${roles#ro:} disks=${disks#ds:}
-		role=${roles%%/*} disk=${disks%%/*} peer_disk=${disks##*/}
+		role=${roles%%/*} disk=${disks%%/*} peer_role=${roles##*/} peer_disk=${disks##*/}
 		return
 	done <$STATES
 }
@@ -84,9 +87,28 @@ monitor() {
 	stock monitor
 }
 
+# Wait until DRBD has noticed that the primary is gone, which pacemaker knows, or it would not have us promoted. Asked before, DRBD
+# would ask that one once more, wait for its whole ping-timeout again, and refuse.
+notice() {
+	clock
+	end=$((now + NOTICE))
+	while [ "$role:$peer_role" = Secondary:Primary ] && [ "$now" -lt $end ]; do
+		sleep $POLL
+		look
+		clock
+	done
+}
+
+# Seconds since boot, as $now.
+clock() {
+	read -r now _ </proc/uptime
+	now=${now%%.*}
+}
+
 # DRBD itself refuses a promotion that its fencing does not allow; the other agent says so, or tries again.
 promote() {
 	look
+	notice
 	if [ "$role:$disk" = Secondary:UpToDate ] && drbdsetup primary "$minor"; then
 		look
 		[ "$role" = Primary ] && return $OCF_SUCCESS
