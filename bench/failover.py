@@ -1,11 +1,11 @@
 """How long clients wait when something fails or is moved: ``python -m bench.failover``.
 
-In one run and in the same lab the article's settings (`bench/article.py`) and hamysql's defaults, fencing included, are deployed
-on bare nodes one after the other. A client writes through the virtual IP, one row after the other, while a node's power is cut, the
-service is moved, the server is killed or hangs, and the standby's power is cut; its longest time without an acknowledged write
-is the figure, and every row that was acknowledged has to be there afterwards. Both nodes lose their power equally often, since one
-of them has a head start (``fencing:favoured``), which costs whoever survives it: a power cut moves the service to the other node, and
-between two cuts of the standby it is moved.
+In one run and in the same lab the article's settings (`bench/article.py`) and hamysql's defaults, fencing included, are
+deployed on bare nodes one after the other. A client writes through the virtual IP, one row after the other, while a node's
+power is cut, the service is moved, the server is killed or hangs, and the standby's power is cut; its longest time without an
+acknowledged write is the figure, and every row that was acknowledged has to be there afterwards. Both nodes lose their power
+equally often, since one of them has a head start (``fencing:favoured``), which costs whoever survives it: a power cut moves the
+service to the other node, and between two cuts of the standby it is moved.
 
 Results go to ``bench/results/failover.json`` after each run, the median run's timeline to ``docs/failover.svg``, both nodes' logs
 of each run to ``.lab/bench/log``. A whole bench takes about an hour; ``--runs`` and ``--only`` make it shorter. ``--settings``

@@ -1,4 +1,5 @@
-"""The SAN: a third, small node whose kernel is an iSCSI target (LIO) with one LUN. The formula knows nothing of how it is set up.
+"""The SAN: a third, small node whose kernel is an iSCSI target (LIO) with one LUN, and a portal on each of the lab's networks. The
+formula knows nothing of how it is set up.
 
 Not ``tgtd`` on the administrator's side: that does not know PREEMPT AND ABORT, which ``fence_scsi`` fences with, and forgets
 reservations when it ends. The kernel's knows all of SCSI-3 persistent reservations and keeps those that ask for it (APTPL).
@@ -12,7 +13,8 @@ USER, PASSWORD = "hamysql", "lab-only-chap"  # RFC 3720 wants 12 characters at l
 PORT = 3260
 # The kernel makes the LUN's world wide name of its own prefix and the first 25 digits of this.
 SERIAL = "68616d79-7371-6c31-0000-000000000001"
-DEVICE = f"/dev/disk/by-id/scsi-36001405{SERIAL.replace('-', '')[:25]}"
+WWID = f"36001405{SERIAL.replace('-', '')[:25]}"
+DEVICE = f"/dev/disk/by-id/scsi-{WWID}"
 
 # Reservations that were to persist through a loss of power: the kernel has written them to a file, and has to be told.
 RESTORE = """\
@@ -42,7 +44,8 @@ printf HAMYSQL >$lun/wwn/vendor_id
 printf LAB-SAN >$lun/wwn/product_id
 kept=/var/target/pr/aptpl_{SERIAL}
 {RESTORE}group=iscsi/{TARGET}/tpgt_1
-mkdir -p $group/lun/lun_1 $group/np/{{address}}:{PORT}
+mkdir -p $group/lun/lun_1
+for address in {{addresses}}; do mkdir -p $group/np/$address:{PORT}; done
 ln -s /sys/kernel/config/target/$lun $group/lun/lun_1/lun1
 # Any initiator that knows the password may write.
 printf 1 >$group/attrib/generate_node_acls

@@ -43,7 +43,7 @@ def setup(lab: Lab, server: Node) -> str:
     network = lab.topology.networks[1]
     script: str = SERVERS[lab.storage].SETUP
     for name, value in {
-        "{address}": lab.topology.address(server, 1),
+        "{addresses}": " ".join(lab.topology.address(server, number) for number in range(len(lab.topology.networks))),
         "{clients}": f"{network.prefix}.0/{network.length}",
     }.items():
         script = script.replace(name, value)
@@ -51,7 +51,10 @@ def setup(lab: Lab, server: Node) -> str:
 
 
 def cut(lab: Lab, nodes: Sequence[Node] = ()) -> None:
-    """Drop the traffic between the storage and these nodes (all by default), in both directions, and nothing else."""
+    """Drop the traffic between the storage and these nodes (all by default), in both directions, and nothing else.
+
+    On the second network, which is the only way there but for who knows the SAN's other portal.
+    """
     server = lab.topology.storage
     if server is None:
         raise LabError("this lab has no storage besides the nodes' own disks: start it with --storage iscsi or nfs")

@@ -1,7 +1,7 @@
-"""A cluster that serves all the time is moved from DRBD to a LUN: killed in the copy, killed when the service was stopped, run again.
-Then it is moved back, to disks that were freed as docs/storage.md says.
+"""A cluster that serves all the time is moved from DRBD to a LUN, and another one to NFS: killed in the copy, killed when the service
+was stopped, run again. Then it is moved back, to disks that were freed as docs/storage.md says.
 
-It takes about fifteen minutes, so `make test` leaves it out; `make test-long` runs it. The tests build on each other.
+It takes about half an hour, so `make test` leaves it out; `make test-long` runs it. The tests build on each other.
 """
 
 from __future__ import annotations
@@ -23,10 +23,20 @@ LATCH = "cat /var/lib/hamysql/mysql.json"
 MOMENTS = ("[3/", "- the last pass")
 
 
+# The lab's word for where the data goes, with the pillar's, and the file system that is mounted then.
+TARGETS = {"iscsi": ("shared", "xfs"), "nfs": ("nfs", "nfs4")}
+
+
+@pytest.fixture(scope="module", params=TARGETS)
+def target(request):
+    """Where the data goes."""
+    return request.param
+
+
 @pytest.fixture(scope="module")
-def cluster(lab, progress):
-    """A lab with a SAN, whose cluster has its data on DRBD."""
-    api.up(lab, progress, fresh=True, storage="iscsi", pillar=pillar.PILLAR)
+def cluster(target, lab, progress):
+    """A lab with a SAN or a file server, whose cluster has its data on DRBD."""
+    api.up(lab, progress, fresh=True, storage=target, pillar=pillar.PILLAR)
     made = Cluster(lab, progress, api.deploy(lab, progress))
     made.wait_healthy()
     return made
@@ -46,10 +56,10 @@ def gap_said(result):
 
 
 @pytest.fixture(scope="module")
-def moved(cluster, progress, figures):
-    """The pillar names the LUN, and the data is moved, while a client writes; what the client has seen."""
+def moved(cluster, target, progress, figures):
+    """The pillar names the new storage, and the data is moved, while a client writes; what the client has seen."""
     lab = cluster.lab
-    serve(lab, "iscsi")
+    serve(lab, target)
     probe = api.start_probe(lab, 3600)
     try:
         time.sleep(5)
@@ -75,7 +85,7 @@ def moved(cluster, progress, figures):
     finally:
         probe.stop()
     outcome = probe.finish()
-    figures.append(f"moved from DRBD to a LUN: longest gap {outcome.longest_gap_seconds:.1f} s; {gap_said(result)}")
+    figures.append(f"moved from DRBD to {target}: longest gap {outcome.longest_gap_seconds:.1f} s; {gap_said(result)}")
     return outcome
 
 
@@ -84,14 +94,15 @@ def test_no_acknowledged_write_is_lost(moved):
     assert moved.lost == 0
 
 
-def test_the_data_is_on_the_lun_and_drbd_is_in_no_configuration(cluster, moved):
+def test_the_data_is_there_and_drbd_is_in_no_configuration(cluster, target, moved):
     lab, active = cluster.lab, cluster.active
+    backend, filesystem = TARGETS[target]
     mounted = api.ssh(lab, active, "findmnt --noheadings --output FSTYPE,SOURCE /var/lib/mysql")
-    assert "xfs" in mounted
+    assert mounted.split()[0] == filesystem
     assert "drbd" not in mounted
     assert "drbd" not in api.ssh(lab, active, "crm configure show")
     for node in (active, cluster.standby):
-        assert '"backend": "shared"' in api.ssh(lab, node, LATCH)
+        assert f'"backend": "{backend}"' in api.ssh(lab, node, LATCH)
         assert api.ssh(lab, node, "ls -d /var/lib/hamysql/next", check=False) == ""
         assert "INITIALISED" in api.ssh(lab, node, "cat /var/lib/hamysql/before/*.json")
 
@@ -111,15 +122,15 @@ def survives_a_power_cut(cluster, figures, when):
     assert cluster.active == standby, "the service moved back by itself"
 
 
-def test_a_power_cut_of_the_active_node_loses_nothing(cluster, moved, figures):
-    survives_a_power_cut(cluster, figures, "after the move")
+def test_a_power_cut_of_the_active_node_loses_nothing(cluster, target, moved, figures):
+    survives_a_power_cut(cluster, figures, f"after the move to {target}")
 
 
 FREED = """drbdadm down mysql; wipefs --all --quiet /dev/ubdb && blkdiscard --zeroout --length 1MiB /dev/ubdb &&
   rm /etc/drbd.d/mysql.res /etc/modules-load.d/hamysql-drbd.conf"""
 
 
-def test_the_way_back_is_a_move_like_any_other(cluster, moved, progress, figures):
+def test_the_way_back_is_a_move_like_any_other(cluster, target, moved, progress, figures):
     lab, active = cluster.lab, cluster.active
     for node in (active, cluster.standby):
         api.ssh(lab, node, FREED)
@@ -132,12 +143,14 @@ def test_the_way_back_is_a_move_like_any_other(cluster, moved, progress, figures
         cluster.wait_healthy()
 
     outcome = cluster.probed(move)
-    figures.append(f"moved from a LUN to DRBD: longest gap {outcome.longest_gap_seconds:.1f} s; {gap_said(results[0])}")
+    figures.append(
+        f"moved from {target} to DRBD: longest gap {outcome.longest_gap_seconds:.1f} s; {gap_said(results[0])}"
+    )
     assert "/dev/drbd0" in api.ssh(lab, cluster.active, "findmnt --noheadings --output SOURCE /var/lib/mysql")
     for node in (active, cluster.standby):
         assert '"backend": "drbd"' in api.ssh(lab, node, LATCH)
     assert api.deploy(lab, progress).changes == {}
 
 
-def test_after_the_way_back_a_power_cut_of_the_active_node_loses_nothing(cluster, figures):
-    survives_a_power_cut(cluster, figures, "after the way back")
+def test_after_the_way_back_a_power_cut_of_the_active_node_loses_nothing(cluster, target, figures):
+    survives_a_power_cut(cluster, figures, f"after the way back from {target}")

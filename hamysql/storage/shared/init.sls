@@ -25,7 +25,8 @@ hamysql-storage-lvm-system-id-managed:
 {%- endif %}
 {%- if hamysql.fencing.reservations and hamysql.storage.shared.reservations == "mpath" %}
 
-# The key with which multipathd registers this node's paths again when they come back; fence_mpath uses the same.
+# The key with which multipathd registers this node's paths again when they come back; fence_mpath uses the same. A multipathd that
+# runs has to read it: I/O over a path that is not registered is refused.
 hamysql-storage-multipath-key-managed:
   file.managed:
     - name: /etc/multipath/conf.d/hamysql.conf
@@ -37,4 +38,11 @@ hamysql-storage-multipath-key-managed:
     - makedirs: True
     - require:
       - hamysql_package: hamysql-package-installed
+
+hamysql-storage-multipath-key-read:
+  cmd.run:
+    - name: multipathd reconfigure
+    - onlyif: systemctl is-active --quiet multipathd.service
+    - onchanges:
+      - file: hamysql-storage-multipath-key-managed
 {%- endif %}
