@@ -167,7 +167,7 @@ def test_the_server_is_set_up_once_by_a_script_with_its_addresses(lab: Lab, kind
     assert server
     script = storage.setup(lab, server)
     subprocess.run(["sh", "-n"], input=script, text=True, check=True)
-    address = {"iscsi": "/np/10.77.2.14:3260", "nfs": "/srv/mysql 10.77.2.0/24(rw,sync,"}[kind]
+    address = {"iscsi": "for address in 10.77.1.14 10.77.2.14; do", "nfs": "/srv/mysql 10.77.2.0/24(rw,sync,"}[kind]
     assert address in script
     assert "{" not in re.sub(r"\$\{|\|\| \{", "", script)
     assert script.startswith(f"set -eu\n[ ! -e {storage.DONE} ] || exit 0\n")
