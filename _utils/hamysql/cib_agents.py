@@ -30,6 +30,13 @@ def exchanged(xml: str) -> tuple[str, ...]:
     return tuple(sorted({name for name, _, noted in _noted(root) if _agent(noted) != agents.get(name, _agent(noted))}))
 
 
+def running(xml: str) -> tuple[str, ...]:
+    """Those of them that run there. For one that is stopped pacemaker has nothing to stop, and starts it by the new agent."""
+    root = model.parse(xml)
+    others = exchanged(xml)
+    return tuple(sorted({name for name, _, noted in _noted(root) if name in others and not _stopped(noted)}))
+
+
 def begun(xml: str) -> bool:
     """Whether an exchange is under way, or was cut off."""
     return ID in model.index(model.configuration(model.parse(xml)))
@@ -96,6 +103,11 @@ def looked_at(xml: str, names: Collection[str]) -> str:
     return ET.tostring(root, "unicode")
 
 
+def names(xml: str) -> frozenset[str]:
+    """The primitives of a CIB that are no fence devices."""
+    return frozenset(_agents(model.parse(xml)))
+
+
 def _agents(root: ET.Element) -> dict[str, tuple[str, ...]]:
     """The agent of each primitive. Fence devices aside: pacemaker stops and starts them at no cost."""
     found = root.iterfind("configuration/resources//primitive")
@@ -115,6 +127,12 @@ def _noted(root: ET.Element) -> Iterator[tuple[str, str, ET.Element]]:
     for node in _members(root):
         for noted in node.iterfind("lrm/lrm_resources/lrm_resource"):
             yield noted.get("id", "").partition(":")[0], node.get("uname", ""), noted
+
+
+def _stopped(noted: ET.Element) -> bool:
+    """Whether pacemaker has seen or had it stopped last; what it has never looked at is not known to run either."""
+    last = noted.find(f"lrm_rsc_op[@id='{noted.get('id')}_last_0']")
+    return last is None or (last.get("operation"), last.get("rc-code")) in (("stop", "0"), ("monitor", "7"))
 
 
 def _modes(settings: ET.Element) -> Iterator[tuple[ET.Element, ET.Element]]:

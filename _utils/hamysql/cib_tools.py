@@ -153,7 +153,7 @@ def preview(
     if not plan.changes:
         return Outcome(live, plan, ())
     verify(run, plan.xml)
-    names = cib_agents.exchanged(plan.xml)
+    names = cib_agents.running(plan.xml)
     kept = tuple(f"{name} gets another agent and runs on" for name in names)
     return Outcome(live, plan, kept + simulate(run, cib_agents.looked_at(plan.xml, names) if names else plan.xml))
 
@@ -206,7 +206,7 @@ def _again(act: Callable[[], _Done]) -> _Done:
 def _apply_once(run: Run, wanted: Wanted, tag: str, adopt: Collection[str]) -> Outcome:
     outcome = preview(run, wanted, tag=tag, adopt=adopt)
     new = outcome.plan.xml
-    if cib_agents.exchanged(new) or cib_agents.begun(outcome.live):
+    if cib_agents.running(new) or cib_agents.begun(outcome.live):
         _exchange(run, outcome.live, new)
     elif outcome.plan.changes:
         patch(run, outcome.live, new)
@@ -216,7 +216,8 @@ def _apply_once(run: Run, wanted: Wanted, tag: str, adopt: Collection[str]) -> O
 def _exchange(run: Run, live: str, new: str) -> None:
     """Make the live CIB the new one without a stop of what gets another agent, or finish what a run that was cut off has begun."""
     settle(run)
-    before = _places(run)
+    stay = cib_agents.names(live) & cib_agents.names(new)
+    before = _places(run, stay)
     patch(run, live, cib_agents.held(new))
     settle(run)  # what was under way when pacemaker was held: it would be forgotten as well
     for name in cib_agents.exchanged(query(run)):
@@ -230,7 +231,7 @@ def _exchange(run: Run, live: str, new: str) -> None:
         describe="not seen: {}".format,
     )
     settle(run)
-    after = _places(run)
+    after = _places(run, stay)
     if after != before:
         was, found = (", ".join(sorted(places)) or "nothing" for places in (before - after, after - before))
         raise NotReady(
@@ -245,11 +246,11 @@ def settle(run: Run, timeout: float = _LOOK) -> None:
     run(["crm_resource", "--wait", f"--timeout={int(timeout)}s"], timeout=timeout + 30)
 
 
-def _places(run: Run) -> set[str]:
-    """What runs where: `p_mysql Started on db1`; fence devices aside."""
+def _places(run: Run, names: Collection[str]) -> set[str]:
+    """What of these runs where: `p_mysql Started on db1`."""
     seen = pacemaker.parse(run(["crm_mon", "--one-shot", "--output-as=xml"]).stdout)
     found = seen.resources if seen else ()
-    return {f"{item.id} {item.role} on {item.node}" for item in found if not item.agent.startswith("stonith:")}
+    return {f"{item.id} {item.role} on {item.node}" for item in found if item.id.partition(":")[0] in names}
 
 
 def from_text(run: Run, text: str) -> Wanted:

@@ -152,5 +152,5 @@ def test_the_way_back_is_a_move_like_any_other(cluster, target, moved, progress,
     assert api.deploy(lab, progress).changes == {}
 
 
-def test_after_the_way_back_a_power_cut_of_the_active_node_loses_nothing(cluster, target, figures):
+def test_after_the_way_back_a_power_cut_of_the_active_node_loses_nothing(cluster, target, moved, figures):
     survives_a_power_cut(cluster, figures, f"after the way back from {target}")

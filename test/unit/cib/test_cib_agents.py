@@ -70,6 +70,7 @@ class Pacemaker:
             f'<resource id="{name}" resource_agent="ocf:{next(iter(self.noted(name)))}" role="Started" managed="true">'
             '<node name="db1"/></resource>'
             for name in AGENTS
+            if self.root.find(f"configuration/resources//primitive[@id='{name}']") is not None
             if name not in self.lost or self.noted(name) == {AGENTS[name]}
         )
         return (
@@ -126,6 +127,45 @@ def test_the_agent_never_changes_while_pacemaker_acts(pacemaker, apply, tools):
     apply()
     assert (True, True) in seen
     assert (False, True) not in seen
+
+
+@pytest.mark.parametrize(("operation", "code"), [("stop", "0"), ("monitor", "7")])
+def test_what_is_stopped_gets_its_new_agent_at_once(pacemaker, apply, tools, operation, code):
+    root = pacemaker.root
+    for name in AGENTS:
+        for last in root.iterfind(f"status/node_state/lrm/lrm_resources/lrm_resource[@id='{name}']/lrm_rsc_op"):
+            last.attrib.update({"operation": operation, "rc-code": code})
+    tools.write(ET.tostring(root, "unicode"))
+    outcome = apply()
+    assert {change.id for change in outcome.plan.changes} == set(AGENTS)
+    assert pacemaker.calls == []
+    assert not any("another agent" in line for line in outcome.actions)
+
+
+def test_what_runs_on_one_node_only_is_exchanged(pacemaker, apply, tools):
+    root = pacemaker.root
+    for last in root.iterfind("status/node_state[@uname='db2']/lrm/lrm_resources/lrm_resource/lrm_rsc_op"):
+        last.set("rc-code", "7")
+    tools.write(ET.tostring(root, "unicode"))
+    apply()
+    assert "--refresh p_fs_mysql" in pacemaker.calls
+
+
+def test_a_resource_that_comes_or_goes_with_the_change_is_not_missed(pacemaker, tools, desired):
+    """A move to other storage takes DRBD away and has another agent mount."""
+    root = pacemaker.root
+    config = root.find("configuration/resources")
+    gone = next(item for item in config if item.get("id") == "ms_drbd_mysql")
+    wanted = ET.fromstring(ET.tostring(desired))
+    resources = wanted.find("resources")
+    resources.remove(next(item for item in resources if item.get("id") == gone.get("id")))
+    for parent in list(wanted.iter()):
+        for item in list(parent):
+            if "ms_drbd_mysql" in (item.get("rsc"), item.get("with-rsc"), item.get("first"), item.get("then")):
+                parent.remove(item)
+    cib_tools.apply(pacemaker.run, lambda live: wanted)
+    assert pacemaker.agent("p_fs_mysql") == "hamysql:filesystem"
+    assert not pacemaker.maintenance
 
 
 def test_a_second_time_nothing_is_done(pacemaker, apply, tools):
