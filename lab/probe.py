@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import queue
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -48,6 +50,16 @@ class Running:
             raise LabError("the lab is down: start it with `python -m lab up`")
         request = {"do": "probe", "login": settings.read(lab).probe_login(), "seconds": seconds}
         self._process = _client(lab, request)
+        self._said: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        # From the start: a client whose words nobody takes stops writing when the pipe is full, which is after some minutes.
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            self._said.put(line)
+        self._said.put(None)
 
     def stop(self) -> None:
         """Stop writing before the time is over; the reading back follows."""
@@ -56,10 +68,9 @@ class Running:
     def finish(self, tick: Tick | None = None) -> Outcome:
         """Wait for the end and return what was seen."""
         process = self._process
-        assert process.stdout is not None
         assert process.stderr is not None
         result = None
-        for line in process.stdout:
+        for line in iter(self._said.get, None):
             message = json.loads(line)
             result = message.get("result", result)
             if tick and "result" not in message:

@@ -25,6 +25,7 @@ from lab import (
     network,
     node,
     pillar,
+    probe,
     repo,
     salt,
     settings,
@@ -200,6 +201,33 @@ def test_probe_counts_what_was_acknowledged_and_is_not_there(
     assert outcome["errors"] == 2
     assert outcome["acknowledged"] > 5
     assert outcome["longest_gap_seconds"] >= 2 * client.PAUSE
+
+
+TALKER = """
+import json
+for number in range(3000):
+    print(json.dumps({"elapsed": number, "acknowledged": number, "waiting": 0.0}))
+print(json.dumps({"result": {"acknowledged": 3000, "lost": 0, "longest_gap_seconds": 0.1, "gap_began": 0, "gap_ended": 1,
+                             "errors": 0, "last_error": ""}}))
+"""
+
+
+def test_a_probe_writes_on_though_nobody_takes_its_words_for_a_long_time(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are more than a pipe holds."""
+    client_process = subprocess.Popen(
+        [sys.executable, "-c", TALKER], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    monkeypatch.setattr(network, "exists", lambda lab: True)
+    monkeypatch.setattr(probe, "_client", lambda lab, request: client_process)
+    (lab.salt / "pillar").mkdir(parents=True)
+    (lab.salt / "pillar/lab.sls").symlink_to(pillar.PILLAR)
+    running = probe.Running(lab, 1)
+    assert client_process.wait(timeout=30) == 0
+    ticks: list[dict[str, object]] = []
+    assert running.finish(ticks.append).acknowledged == 3000
+    assert len(ticks) == 3000
 
 
 def test_an_orchestration_that_could_not_run_is_quoted(tmp_path: Path) -> None:
