@@ -109,6 +109,24 @@ def registered(node):
     )
 
 
+def read_key():
+    """
+    Have a multipathd that runs read its configuration again, and with it the key that it registers this node's paths with.
+
+    Returns whether one runs. The I/O over the paths goes on.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'db*' hamysql_fencing.read_key
+    """
+    if run(["systemctl", "is-active", "--quiet", "multipathd.service"], accept=range(256)).returncode:
+        return False
+    run(["multipathd", "reconfigure"])
+    return True
+
+
 def reset():
     """
     Start this machine anew at once, without an orderly shutdown: what is left of the cluster on it cannot end, since the LUN

@@ -4,6 +4,8 @@ Fencing, as far as a highstate has to say something about it.
 
 from __future__ import annotations
 
+from salt.exceptions import CommandExecutionError
+
 __virtualname__ = "hamysql_fencing"
 
 
@@ -26,4 +28,32 @@ def enabled(name):
     ret = {"name": name, "result": True, "changes": {}, "comment": "Each node has a fence device."}
     if warnings := __salt__["hamysql.settings"]()["warnings"]:
         return {**ret, "comment": "\n".join(f"WARNING: {warning}" for warning in warnings), "warnings": warnings}
+    return ret
+
+
+def key_read(name):
+    """
+    A multipathd that runs has read its configuration again; one that does not run reads it when it starts.
+
+    name
+        Only a label. Meant for ``onchanges`` of the file with this node's registration key.
+
+    .. code-block:: yaml
+
+        hamysql-storage-multipath-key-read:
+          hamysql_fencing.key_read:
+            - onchanges:
+              - file: hamysql-storage-multipath-key-managed
+    """
+    ret = {"name": name, "result": True, "changes": {}, "comment": "multipathd does not run."}
+    if __opts__["test"]:
+        return {**ret, "result": None, "comment": "A multipathd that runs would read its configuration again."}
+    try:
+        if __salt__["hamysql_fencing.read_key"]():
+            ret |= {
+                "changes": {"multipathd": "reconfigured"},
+                "comment": "multipathd has read its configuration again.",
+            }
+    except CommandExecutionError as exc:
+        return {**ret, "result": False, "comment": str(exc)}
     return ret

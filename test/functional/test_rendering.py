@@ -327,6 +327,13 @@ def test_a_volume_group_belongs_to_the_node_and_a_path_has_its_key(node, laid):
     assert f"db1:{reserved['keys']['db1']};" in reserved["options"]["pcmk_host_map"]
 
 
+def test_a_new_key_of_a_path_is_told_to_a_multipathd_that_runs(node):
+    (told,) = [chunk for chunk in node("fc-lvm").low() if chunk["fun"] == "key_read"]
+    assert {"file": "hamysql-storage-multipath-key-managed"} in told["onchanges"]
+    (ret,) = node("fc-lvm").call("state.high", {"x": {"hamysql_fencing": ["key_read"]}}).values()
+    assert (ret["result"], ret["changes"], ret["comment"]) == (True, {}, "multipathd does not run.")
+
+
 def test_units_of_the_distribution_are_masked(laid):
     for unit in ("mariadb", "mysql", "drbd"):
         assert os.readlink(laid("minimal").path(f"/etc/systemd/system/{unit}.service")) == "/dev/null"

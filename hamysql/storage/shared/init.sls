@@ -40,9 +40,7 @@ hamysql-storage-multipath-key-managed:
       - hamysql_package: hamysql-package-installed
 
 hamysql-storage-multipath-key-read:
-  cmd.run:
-    - name: multipathd reconfigure
-    - onlyif: systemctl is-active --quiet multipathd.service
+  hamysql_fencing.key_read:
     - onchanges:
       - file: hamysql-storage-multipath-key-managed
 {%- endif %}

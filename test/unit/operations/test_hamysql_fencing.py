@@ -262,3 +262,18 @@ def test_where_nothing_is_left_nobody_is_asked(left_behind, tmp_path):
         path.unlink()
     assert module.unused() == {"files": [], "units": []}
     assert module.ran == []
+
+
+@pytest.mark.parametrize(("code", "told"), [(0, True), (3, False)], ids=["runs", "does not run"])
+def test_a_multipathd_that_runs_reads_the_key(code, told):
+    module = load("_modules/hamysql_fencing.py", "hamysql_fencing_key")
+    called = []
+
+    def run(argv, **given):
+        called.append(argv)
+        assert argv[0] != "systemctl" or code in given["accept"]
+        return Result(code if argv[0] == "systemctl" else 0, "")
+
+    module.run = run
+    assert module.read_key() is told
+    assert (["multipathd", "reconfigure"] in called) is told
