@@ -12,6 +12,7 @@ from pathlib import Path
 import ocf
 import pytest
 
+from hamysql import wait
 from support import ROOT
 
 AGENT = ROOT / "hamysql" / "pacemaker" / "files" / "address-agent.sh"
@@ -58,6 +59,12 @@ class Node:
             address
         )
 
+    def state(self, name):
+        shown = subprocess.run(
+            ["ip", "-n", name, "-json", "link", "show", "dev", "eth0"], check=True, capture_output=True
+        )
+        return json.loads(shown.stdout)[0]["operstate"]
+
     def senders(self):
         found = subprocess.run(["ip", "netns", "pids", self.one], check=True, capture_output=True, text=True).stdout
         return found.split()
@@ -77,6 +84,14 @@ def node(tmp_path):
             node.ip(name, "address", "add", f"192.0.2.{number}/24", "dev", "eth0")
             node.ip(name, "address", "add", f"2001:db8::{number}/64", "dev", "eth0", "nodad")
             node.ip(name, "link", "set", "eth0", "up")
+        # The kernel says so up to a second later, and drops what comes in before that.
+        wait.until(
+            lambda: [node.state(name) for name in made],
+            lambda seen: seen == ["UP", "UP"],
+            "both ends are up",
+            timeout=10,
+            interval=0.05,
+        )
         yield node
     finally:
         for name in made:
