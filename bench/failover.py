@@ -104,7 +104,7 @@ class Bench:
     def run(self, case: str, number: int) -> dict[str, Any]:
         """Do it once, from a healthy cluster to a healthy cluster."""
         active = self.settled()
-        (standby,) = {node.name for node in self.lab.topology.data_nodes} - {active}
+        standby = self._other(active)
         client = Client(self.lab)
         try:
             if not client.writes_for(BEFORE, 60):
@@ -135,8 +135,11 @@ class Bench:
     def change_sides(self) -> None:
         """Have the other node serve."""
         active = self.settled()
-        (standby,) = {node.name for node in self.lab.topology.data_nodes} - {active}
-        self._move(active, standby)
+        self._move(active, self._other(active))
+
+    def _other(self, name: str) -> str:
+        (other,) = {node.name for node in self.lab.topology.data_nodes} - {name}
+        return other
 
     def healthy(self) -> str:
         """Wait until everything is as it should be; returns the active node."""

@@ -52,8 +52,7 @@ class Running:
         self._process = _client(lab, request)
         self._said: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         # From the start: a client whose words nobody takes stops writing when the pipe is full, which is after some minutes.
-        self._reader = threading.Thread(target=self._read, daemon=True)
-        self._reader.start()
+        threading.Thread(target=self._read, daemon=True).start()
 
     def _read(self) -> None:
         assert self._process.stdout is not None

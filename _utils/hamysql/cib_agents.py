@@ -25,15 +25,13 @@ _PENDING = "-1"  # op-status of an operation that has not ended
 
 def exchanged(xml: str) -> tuple[str, ...]:
     """The resources that are noted, on a member of the cluster, under another agent than the configuration of this CIB names."""
-    root = model.parse(xml)
-    agents = _agents(root)
-    return tuple(sorted({name for name, _, noted in _noted(root) if _agent(noted) != agents.get(name, _agent(noted))}))
+    return tuple(sorted(_exchanged(model.parse(xml))))
 
 
 def running(xml: str) -> tuple[str, ...]:
     """Those of them that run there. For one that is stopped pacemaker has nothing to stop, and starts it by the new agent."""
     root = model.parse(xml)
-    others = exchanged(xml)
+    others = _exchanged(root)
     return tuple(sorted({name for name, _, noted in _noted(root) if name in others and not _stopped(noted)}))
 
 
@@ -106,6 +104,11 @@ def looked_at(xml: str, names: Collection[str]) -> str:
 def names(xml: str) -> frozenset[str]:
     """The primitives of a CIB that are no fence devices."""
     return frozenset(_agents(model.parse(xml)))
+
+
+def _exchanged(root: ET.Element) -> set[str]:
+    agents = _agents(root)
+    return {name for name, _, noted in _noted(root) if _agent(noted) != agents.get(name, _agent(noted))}
 
 
 def _agents(root: ET.Element) -> dict[str, tuple[str, ...]]:

@@ -84,8 +84,7 @@ def guarded(guard, lab, progress, figures):
 
 def registrations(lab, name):
     """The key of each registration with the LUN, one for each path of each node, as a node sees them."""
-    device = "/dev/disk/by-id/scsi-" + san.WWID
-    shown = api.ssh(lab, name, f"sg_persist --in --read-keys --device={device}")
+    shown = api.ssh(lab, name, f"sg_persist --in --read-keys --device={san.DEVICE}")
     return [line.strip() for line in shown.splitlines() if line.strip().startswith("0x")]
 
 

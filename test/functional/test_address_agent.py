@@ -50,20 +50,17 @@ class Node:
         (link,) = json.loads(self.ip(self.one, "-json", "address", "show", "dev", "eth0"))
         return {item["local"]: item for item in link["addr_info"]}
 
+    def link(self, name):
+        (link,) = json.loads(self.ip(name, "-json", "link", "show", "dev", "eth0"))
+        return link
+
     def mac(self):
-        (link,) = json.loads(self.ip(self.one, "-json", "link", "show", "dev", "eth0"))
-        return link["address"]
+        return self.link(self.one)["address"]
 
     def neighbour_has(self, address):
         return {item["dst"]: item.get("lladdr") for item in json.loads(self.ip(self.two, "-json", "neigh"))}.get(
             address
         )
-
-    def state(self, name):
-        shown = subprocess.run(
-            ["ip", "-n", name, "-json", "link", "show", "dev", "eth0"], check=True, capture_output=True
-        )
-        return json.loads(shown.stdout)[0]["operstate"]
 
     def senders(self):
         found = subprocess.run(["ip", "netns", "pids", self.one], check=True, capture_output=True, text=True).stdout
@@ -86,7 +83,7 @@ def node(tmp_path):
             node.ip(name, "link", "set", "eth0", "up")
         # The kernel says so up to a second later, and drops what comes in before that.
         wait.until(
-            lambda: [node.state(name) for name in made],
+            lambda: [node.link(name)["operstate"] for name in made],
             lambda seen: seen == ["UP", "UP"],
             "both ends are up",
             timeout=10,
