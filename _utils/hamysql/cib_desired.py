@@ -40,9 +40,9 @@ def desired(config: Mapping[str, Any]) -> ET.Element:
         primitive("p_fs_mysql", config["storage"]["filesystem"]["agent"], storage_config.mount_parameters(config))
     )
     group.append(primitive("p_mysql", mysql["agent"], _server(mysql)))
-    if config["fencing"]["favoured"] == "active":
-        # what runs here is worth a delay to whoever would shoot this node (priority-fencing-delay)
-        _pairs(group, "meta_attributes", "g_mysql-meta_attributes", {"priority": 1})
+    if "priority-fencing-delay" in config["pacemaker"]["properties"]:
+        worth = fencing.WORTH[config["fencing"]["favoured"]]
+        _pairs(group, "meta_attributes", "g_mysql-meta_attributes", {"priority": worth})
 
     if config["storage"]["backend"] == "drbd":
         clone = ET.SubElement(resources, "clone", id="ms_drbd_mysql")

@@ -34,8 +34,12 @@ MARGIN = 15
 # Seconds of head start of the favoured node when both live and shoot each other. One of them may begin a second later: pacemaker's
 # controller sleeps for one before it looks at a loss (do_pe_invoke_callback), an elected one does not. The rest is for boards
 # that do not take the same time; `hamysql.fence_test` measures theirs, and says what they need. It is what the real loss of the
-# favoured node costs, so it is short. With a quorum device only the half that has its vote shoots at all.
+# favoured node costs, so it is short, and by default it is the standby's. With a quorum device only the half that has its vote
+# shoots at all.
 HEAD_START = 2
+# What the group with the database is worth (pacemaker's ``priority``) where not a node by its name is favoured, but whichever has a
+# role: with ``priority-fencing-delay`` the node that has the most is shot later, and a negative worth makes that the other one.
+WORTH = {"active": 1, "standby": -1}
 # Seconds that the election of a controller may take after corosync has noticed the loss.
 ELECTION = 20
 
@@ -48,7 +52,7 @@ def derive(config: Config) -> None:
     ``reservations`` is the device that cuts off any node by reservations on the shared LUN (:mod:`hamysql.reservations`).
     """
     fencing, properties = config["fencing"], config["pacemaker"]["properties"]
-    fencing["favoured"] = fencing["favoured"] or list(config["cluster"]["nodes"])[-1]
+    fencing["favoured"] = fencing["favoured"] or "standby"
     if fencing["delay"] is None:
         fencing["delay"] = 0 if config["quorum"]["device"] else HEAD_START
     _derive_sbd(config)
@@ -75,7 +79,7 @@ def derive(config: Config) -> None:
         return
     fencing["stonith_timeout"] = stonith_timeout(fencing)
     properties.setdefault("stonith-timeout", f"{fencing['stonith_timeout']}s")
-    if fencing["favoured"] == "active":
+    if fencing["favoured"] in WORTH and fencing["delay"]:
         properties["priority-fencing-delay"] = f"{fencing['delay']}s"
     # A node runs only the devices that cut off the other one, and is not told the secrets of its own.
     fencing["secret_files"] = [
@@ -160,7 +164,7 @@ def stonith_timeout(fencing: Config) -> int:
             seconds += sum(device["timeout"] + device["delay"] for device in given)
             seconds += sum(device["timeout"] for device in given) if len(given) > 1 else 0
         sums.append(seconds)
-    once = fencing["delay"] if fencing["favoured"] == "active" else 0
+    once = fencing["delay"] if fencing["favoured"] in WORTH else 0
     return int(max(sums)) + once + MARGIN
 
 

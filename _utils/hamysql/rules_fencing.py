@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hamysql.fencing import LAST_LEVEL, levels_of
+from hamysql.fencing import LAST_LEVEL, WORTH, levels_of
 from hamysql.schema import Report
 from hamysql.secretnames import is_secret
 
@@ -76,8 +76,8 @@ def check_fencing(config: Config, report: Report) -> None:
             if not devices.get(node):
                 report.add(f"{path}:devices:{node}", "no fence device", f"a device that cuts off {node}; {WHY_FENCING}")
     favoured = fencing["favoured"]
-    if favoured is not None and favoured != "active" and favoured not in nodes:
-        report.add(f"{path}:favoured", repr(favoured), f"'active' or one of the nodes: {', '.join(nodes)}")
+    if favoured is not None and favoured not in (*WORTH, *nodes):
+        report.add(f"{path}:favoured", repr(favoured), f"'standby', 'active' or one of the nodes: {', '.join(nodes)}")
     _check_properties(config, report, opted_out)
 
 
@@ -152,7 +152,7 @@ def _check_properties(config: Config, report: Report, opted_out: bool) -> None:
             report.add(where, repr(value), WATCHDOG)
         if name == "priority-fencing-delay":
             report.add(
-                where, "a property that hamysql writes itself", "hamysql:fencing:favoured: active to be set instead"
+                where, "a property that hamysql writes itself", "hamysql:fencing:favoured and delay to be set instead"
             )
         if name == "stonith-timeout" and fenced:
             report.add(where, "a property that hamysql computes", "the timeout of the fence devices to be set instead")

@@ -36,19 +36,20 @@ def test_only_the_favoured_node_is_shot_later(resolve, pillar):
     assert delays == {"p_fence_db1": None, "p_fence_db1_2": None, "p_fence_db1_3": None, "p_fence_db2": "7s"}
 
 
-def test_the_last_node_is_favoured_by_default(resolve, pillar):
+@pytest.mark.parametrize("favoured", ["active", "standby", None])
+def test_a_role_is_favoured_by_pacemaker_itself(resolve, pillar, favoured):
     given = pillar("fenced")
-    del given["fencing"]["favoured"]
-    devices = by_id(resolve(given))
-    assert {name for name, device in devices.items() if "pcmk_delay_base" in device["options"]} == {"p_fence_db2"}
-
-
-def test_the_active_node_can_be_favoured_by_pacemaker_itself(resolve, pillar):
-    given = pillar("fenced")
-    given["fencing"]["favoured"] = "active"
+    given["fencing"]["favoured"] = favoured
     found = resolve(given)
+    assert found["fencing"]["favoured"] == (favoured or "standby")
     assert found["pacemaker"]["properties"]["priority-fencing-delay"] == "7s"
     assert not any("pcmk_delay_base" in device["options"] for device in found["fencing"]["devices"])
+
+
+def test_without_a_head_start_nobody_is_favoured(resolve, pillar):
+    given = pillar("fenced")
+    given["fencing"].update(favoured="standby", delay=0)
+    assert "priority-fencing-delay" not in resolve(given)["pacemaker"]["properties"]
 
 
 # db1 has a board (60 s), and two outlets that are switched off and on again together (30 s each); db2 has a board.
@@ -59,6 +60,7 @@ def test_the_active_node_can_be_favoured_by_pacemaker_itself(resolve, pillar):
         ("db2", 200, 60 + 200),
         ("db1", 7, (60 + 7) + 2 * (30 + 7) + 2 * 30),
         ("active", 7, 60 + 2 * (30 + 30) + 7),
+        ("standby", 7, 60 + 2 * (30 + 30) + 7),
     ],
 )
 def test_a_fencing_may_take_each_device_as_often_as_it_acts_with_its_own_delay(
@@ -110,7 +112,7 @@ def test_there_are_nine_levels(resolve, pillar, given, sbd):
 
 
 @pytest.mark.parametrize(
-    ("favoured", "delay", "seconds"), [("db1", 7, 60 + 7 + 60 + 7), ("db2", 0, 60 + 60), ("active", 7, 60 + 60 + 7)]
+    ("favoured", "delay", "seconds"), [("db1", 7, 60 + 7 + 60 + 7), ("db2", 0, 60 + 60), ("standby", 7, 60 + 60 + 7)]
 )
 def test_reservations_are_counted_as_the_last_level_of_each_node_with_its_own_delay(
     resolve, pillar, favoured, delay, seconds

@@ -64,13 +64,37 @@ def test_no_secret_is_in_the_cib_in_changes_or_in_words(wanted, make_cib):
     assert "lrm://" not in json.dumps([change.__dict__ for change in planned.changes]), "a secret looks like one"
 
 
-def test_the_active_node_is_worth_more_where_it_is_favoured(fenced):
-    assert "priority" not in ET.tostring(cib_desired.desired(fenced), "unicode")
-    fenced["fencing"]["favoured"] = "active"
-    group = by_id(cib_desired.desired(fenced), "g_mysql")
-    assert [(pair.get("name"), pair.get("value")) for pair in group.findall("meta_attributes/nvpair")] == [
-        ("priority", "1")
+@pytest.mark.parametrize(
+    ("favoured", "lost", "delay"),
+    [
+        ("active", "db1", "2"),
+        ("active", "db2", "0"),
+        ("standby", "db1", "0"),
+        ("standby", "db2", "2"),
+        (None, "db2", "2"),
+    ],
+)
+def test_pacemaker_shoots_the_favoured_role_later(tools, tmp_path, favoured, lost, delay):
+    """By its own scheduler, and with the database on db1."""
+    given = load_pillar("nfs")
+    given["fencing"]["favoured"] = favoured
+    resolved = config.resolve(config.layered(parameters(), given), minion_id="db1", nodename="db1")
+    cib_tools.apply(tools.run, lambda _: cib_desired.desired(resolved))
+    graph, simulate = tmp_path / "graph.xml", ["crm_simulate", "--simulate", f"--xml-file={tools.path}"]
+    for node in ("db1", "db2"):
+        tools.run([*simulate, "--quorum=true", f"--node-up={node}", f"--save-output={tools.path}"])
+        tools.run([*simulate, f"--save-output={tools.path}"])
+    tools.run([*simulate, f"--node-fail={lost}", f"--save-graph={graph}"])
+    shots = [
+        (event.get("on_node"), event.find("attributes").get("CRM_meta_priority_fencing_delay"))
+        for event in ET.parse(graph).iterfind("synapse/action_set/crm_event[@operation='stonith']")
     ]
+    assert shots == [(lost, delay)]
+
+
+def test_a_node_by_its_name_is_favoured_by_its_device_alone(fenced):
+    assert fenced["fencing"]["favoured"] == "db2"
+    assert "priority" not in ET.tostring(cib_desired.desired(fenced), "unicode")
 
 
 def test_a_pacemaker_without_secret_files_is_refused(fenced):
