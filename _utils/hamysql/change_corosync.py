@@ -31,6 +31,9 @@ _TOGETHER = re.compile(
     r"|totem\.interface\.\d+\.(mcastport|mcastaddr|broadcast|ttl)"
 )
 _VOTE = re.compile(r"quorum\.(two_node|device\..*)")  # one takes the other's place
+# knet is told once how to use its links, when it starts, and a reload has the map say otherwise. So nothing is reloaded while
+# this is pending; the start takes over the rest as well.
+_LINK_MODE = "totem.link_mode"
 _AT_START = re.compile(r"totem\.(netmtu|threads|ip_version|nodeid|clear_node_high_bit)|quorum\.provider|system\..*")
 
 _PATHS = {
@@ -82,16 +85,23 @@ def pending(config: Mapping[str, Any], running: Mapping[str, str], key_differs: 
     """
     wanted = keys(config["corosync"]["sections"])
     names = list(config["cluster"]["nodes"])
+    yield from dict.fromkeys(
+        _keys_pending(running, wanted, names)
+    )  # an option of all links is one, not one of each link
+    yield from _third_vote(running, wanted)
+    if key_differs:
+        yield Pending(REFUSED, COROSYNC, "hamysql:corosync:authkey", "another key", "a new one", TOGETHER)
+
+
+def _keys_pending(running: Mapping[str, str], wanted: Mapping[str, str], names: list[str]) -> Iterator[Pending]:
+    live = LIVE if running.get(_LINK_MODE) == wanted.get(_LINK_MODE) else RESTART
     for key in sorted({*wanted, *(name for name in running if not _NOT_OURS.fullmatch(name))}):
         old, new = running.get(key), wanted.get(key)
         if old == new or _VOTE.fullmatch(key):
             continue
-        kind = REFUSED if _TOGETHER.fullmatch(key) else RESTART if _AT_START.fullmatch(key) else LIVE
+        kind = REFUSED if _TOGETHER.fullmatch(key) else RESTART if _AT_START.fullmatch(key) else live
         advice = TOGETHER if kind == REFUSED else ""
         yield Pending(kind, COROSYNC, path(key, names), old or DEFAULT, new or DEFAULT, advice)
-    yield from _third_vote(running, wanted)
-    if key_differs:
-        yield Pending(REFUSED, COROSYNC, "hamysql:corosync:authkey", "another key", "a new one", TOGETHER)
 
 
 def _third_vote(running: Mapping[str, str], wanted: Mapping[str, str]) -> Iterator[Pending]:

@@ -148,6 +148,14 @@ def test_what_waits_for_a_start_is_not_taken_over_by_a_reload(daemon, section, n
     assert daemon.pending(site) == expected
 
 
+def test_a_reload_would_only_claim_to_use_the_links_otherwise(daemon):
+    """knet is told once, when it starts. So nothing is reloaded then: the start, which is needed, takes over the rest as well."""
+    site = resolved(token=5000, options={"totem": {"link_mode": "passive"}})
+    assert set(daemon.pending(site).values()) == {change.RESTART}
+    daemon.reload(site)
+    assert daemon.map()["totem.link_mode"] == "passive"
+
+
 def test_the_cluster_s_name_is_refused_and_a_reload_would_not_change_it(daemon):
     site = resolved()
     site["cluster"]["name"] = "another"

@@ -30,11 +30,13 @@ def test_a_daemon_that_runs_with_the_pillar_has_nothing_pending():
     assert found(pillar()) == []
 
 
-def test_a_token_is_live_with_the_consensus_that_follows_from_it():
+def test_a_token_is_live_with_all_that_follows_from_it():
     given = pillar()
     given["corosync"]["token"] = 5000
     assert found(given) == [
         ("live", "hamysql:corosync:options:totem:consensus", "1000", "1666"),
+        ("live", "hamysql:corosync:options:interface:knet_ping_interval", "750", "1250"),
+        ("live", "hamysql:corosync:options:interface:knet_ping_timeout", "6000", "10000"),
         ("live", "hamysql:corosync:token", "3000", "5000"),
     ]
 
@@ -44,6 +46,17 @@ def test_an_option_that_left_the_pillar_goes_back_to_its_default():
     assert found(pillar(), running=running) == [
         ("live", "hamysql:corosync:options:totem:join", "60", "the default"),
     ]
+
+
+def test_nothing_is_reloaded_while_the_use_of_the_links_waits_for_a_start():
+    """As after an upgrade: the recorded daemon may not have it yet, and a token is changed at the same time."""
+    given = pillar()
+    given["corosync"]["token"] = 5000
+    running = CMAP.replace("totem.link_mode (str) = active\n", "")
+    assert {item[0] for item in found(given, running=running)} == {"restart"}
+    assert ("restart", "hamysql:corosync:options:totem:link_mode", "the default", "active") in found(
+        given, running=running
+    )
 
 
 @pytest.mark.parametrize("line", ["quorum.cancel_wait_for_all (u8) = 1", "nodelist.local_node_pos (u32) = 1"])

@@ -1,0 +1,53 @@
+"""How corosync is told to use the links between the nodes."""
+
+from __future__ import annotations
+
+import pytest
+
+
+@pytest.fixture
+def links(resolve, pillar):
+    """``links(pillar name, token, totem, interface)``: corosync's totem options, and those of each link about its pings."""
+
+    def made(name, *, token=1000, totem=None, interface=None):
+        given = pillar(name)
+        given["corosync"] |= {"token": token, "options": {"totem": totem or {}, "interface": interface or {}}}
+        (found,) = [part for part in resolve(given)["corosync"]["sections"] if part["name"] == "totem"]
+        pings = [
+            {key: value for key, value in part["options"] if key.startswith("knet_ping")} for part in found["sections"]
+        ]
+        return dict(found["options"]), pings
+
+    return made
+
+
+def test_both_links_carry_everything_and_neither_is_given_up_for_a_few_lost_pings(links):
+    totem, pings = links("fenced", token=2000)
+    assert totem["link_mode"] == "active"
+    assert pings == [{"knet_ping_interval": "500", "knet_ping_timeout": "4000"}] * 2
+
+
+def test_one_link_has_no_mode(links):
+    totem, pings = links("minimal")
+    assert "link_mode" not in totem
+    assert pings == [{"knet_ping_interval": "250", "knet_ping_timeout": "2000"}]
+
+
+def test_a_site_s_own_mode_has_corosync_s_own_pings(links):
+    """With one link in use at a time, the other one is taken when the first is known to be down: the sooner the better."""
+    totem, pings = links("fenced", totem={"link_mode": "passive"})
+    assert totem["link_mode"] == "passive"
+    assert pings == [{}, {}]
+
+
+def test_a_site_s_own_pings_stay_a_pair(links):
+    """corosync.conf(5): where one is given, the other one should be."""
+    _, pings = links("fenced", interface={"knet_ping_timeout": "9000"})
+    assert pings == [{"knet_ping_timeout": "9000"}] * 2
+
+
+def test_udp_knows_neither(links):
+    totem, pings = links("article")
+    assert totem["transport"] == "udp"
+    assert "link_mode" not in totem
+    assert pings == [{}]
