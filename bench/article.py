@@ -26,7 +26,13 @@ def settings(pillar: dict[str, Any]) -> dict[str, Any]:
     """The pillar of the lab, changed to the article's settings."""
     config = pillar["hamysql"]
     config["fencing"] = {"i_accept_data_loss_without_fencing": True}
-    config["corosync"] |= {"token": 1000, "options": {"totem": {"consensus": 1200}}}  # corosync 1.x' own
+    config["corosync"] |= {
+        "token": 1000,
+        "options": {
+            "totem": {"consensus": 1200, "link_mode": "passive"},  # corosync's own, as the pings
+            "interface": {"knet_ping_interval": 250, "knet_ping_timeout": 500},
+        },
+    }
     config["storage"]["drbd"]["options"] = {
         "net": {"ping-int": 10, "ping-timeout": 5, "timeout": 60, "ko-count": 7}
     }  # DRBD's own

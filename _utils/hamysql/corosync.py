@@ -60,7 +60,7 @@ def consensus(settings: dict[str, Any]) -> int:
     """Milliseconds for which a node whose token is late may answer before it is out: the pillar's, or a third of the token.
 
     corosync's own is 1.2 tokens, made for any number of nodes; of two, one that is shorter than the token is safe
-    (corosync.conf(5)). A third of 1000 ms is room for six join messages.
+    (corosync.conf(5)). A third of 1500 ms is room for ten join messages.
     """
     totem = settings["options"]["totem"]
     given, join = str(totem.get("consensus", "")), str(totem.get("join", ""))
@@ -89,14 +89,13 @@ def _interfaces(settings: dict[str, Any], links: int) -> list[Section]:
     Which of a node's addresses to bind is in the node list; corosync 3 ignores ``bindnetaddr`` beside it.
 
     knet sends nothing on a link that it takes for down. By default it does after two lost pings, in half a token: at 5 % loss it
-    sees each link go down several times a minute, and at times both. A link that is not given up that soon costs nothing, since
-    there is no other one, or that one is in use as well.
+    sees each link go down several times a minute, and at times both. It also measures a link that has come up, and sends nothing
+    while it waits as long as for a ping for an answer. So that is a third of a token, with five pings in it.
     """
     udp = settings["transport"] == "udp"
     token = int(settings["token"])
-    passive = settings["options"]["totem"].get("link_mode", "active") != "active"
-    pings = {"knet_ping_interval": str(token // 4), "knet_ping_timeout": str(2 * token)}
-    if settings["transport"] != "knet" or passive or pings.keys() & settings["options"]["interface"].keys():
+    pings = {"knet_ping_interval": str(token // 15), "knet_ping_timeout": str(token // 3)}
+    if settings["transport"] != "knet" or pings.keys() & settings["options"]["interface"].keys():
         pings = {}
     return [
         section(

@@ -50,7 +50,8 @@ def lab() -> dict[str, Any]:
 def site(lab: dict[str, Any]) -> dict[str, Any]:
     """The same with the operations' times above, and without fence devices, which test_cib_fencing.py is about."""
     lab["fencing"].update(devices=[], levels={}, enabled=False)
-    del lab["pacemaker"]["properties"]["stonith-timeout"]
+    for name in ("stonith-timeout", "priority-fencing-delay"):
+        del lab["pacemaker"]["properties"][name]
     lab["pacemaker"]["properties"]["stonith-enabled"] = "false"
     lab["pacemaker"]["operations"] = {
         resource: {
