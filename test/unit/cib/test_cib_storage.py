@@ -43,7 +43,7 @@ def test_there_is_nothing_of_drbd(wanted, kind):
     ],
 )
 def test_what_the_group_starts_in_which_order(wanted, kind, members):
-    assert [child.get("id") for child in by_id(wanted(kind), "g_mysql")] == members
+    assert [child.get("id") for child in by_id(wanted(kind), "g_mysql").findall("primitive")] == members
 
 
 def test_the_file_system_of_a_lun(wanted):
@@ -132,7 +132,7 @@ def test_crm_shows_the_san_variant(tools, wanted):
     tools.write(cib.plan(tools.read(), wanted("fc-lvm")).xml)
     shown = tools.run(["crm", "configure", "show"]).stdout.replace("\\\n\t", "")
     lines = [" ".join(line.split()) for line in shown.splitlines()]
-    assert "group g_mysql p_lvm_mysql p_fs_mysql p_mysql" in lines
+    assert "group g_mysql p_lvm_mysql p_fs_mysql p_mysql meta priority=-1" in lines
     for start in (
         "primitive p_lvm_mysql LVM-activate params vgname=galaxy-db lvname=mysql vg_access_mode=system_id op",
         'primitive p_fs_mysql ocf:hamysql:filesystem params device="/dev/galaxy-db/mysql" directory="/var/lib/mysql" fstype=xfs',
