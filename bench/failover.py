@@ -7,8 +7,8 @@ acknowledged write is the figure, and every row that was acknowledged has to be 
 the other node, so that each of them is cut in turn.
 
 Results go to ``bench/results/failover.json`` after each run, the median run's timeline to ``docs/failover.svg``, both nodes' logs
-of each run to ``.lab/bench/log``. A whole bench takes about an hour; ``--runs`` and ``--only`` make it shorter. ``--settings``
-measures one of the two, and keeps what the results have of the other. ``--storage iscsi`` and ``nfs`` measure the other two kinds,
+of each run to ``.lab/bench/log``. A whole bench takes about an hour; ``--runs`` makes it shorter. ``--only`` and ``--settings`` measure
+some of it, and keep what the results have of the rest. ``--storage iscsi`` and ``nfs`` measure the other two kinds,
 with hamysql's defaults only: the article's settings have no fencing, without which hamysql deploys neither. Their results go to
 ``failover-iscsi.json`` and ``failover-nfs.json``.
 """
@@ -263,15 +263,15 @@ def main() -> int:
     """Measure, print, keep the results; the bench's lab is down afterwards."""
     given = arguments()
     lab, progress = api.Lab(dir=PROJECT / ".lab" / "bench"), api.Progress()
-    runs = {name: cases for name, cases in kept(given.output).items() if name not in given.settings}
+    runs = kept(given.output)
     try:
         for settings in given.settings:
             bench = deploy(lab, settings, given.storage, progress)
-            runs[settings] = {}
             for case in given.only or CASES:
+                runs.setdefault(settings, {})[case] = []
                 for number in range(given.runs):
                     found = bench.run(case, number + 1)
-                    runs[settings].setdefault(case, []).append(found)
+                    runs[settings][case].append(found)
                     progress.say(
                         f"{settings}, {case}, {number + 1} of {given.runs}, {found['node']}: {found['gap_seconds']:.1f} s"
                         f"{'' if found['served_again'] else ', not served again'}, {found['lost']} of"
@@ -289,13 +289,13 @@ def arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
     """What the command line asks for, with where the results and the drawing go."""
     parser = argparse.ArgumentParser(prog="python -m bench.failover", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--runs", type=int, default=6, help="of each case (default: 6)")
-    parser.add_argument("--only", choices=CASES, action="append", help="only this case; may be given several times")
+    parser.add_argument("--only", choices=CASES, action="append", help="only this case, and keep the others")
     parser.add_argument("--storage", choices=STORAGES, default=STORAGES[0], help="where the data is (default: drbd)")
     parser.add_argument(
         "--settings",
         choices=list(SETTINGS),
         action="append",
-        help="only these; the results keep the others",
+        help="only these, and keep the others",
     )
     parser.add_argument(
         "--output",
