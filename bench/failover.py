@@ -7,9 +7,9 @@ acknowledged write is the figure, and every row that was acknowledged has to be 
 the other node, so that each of them is cut in turn.
 
 Results go to ``bench/results/failover.json`` after each run, the median run's timeline to ``docs/failover.svg``, both nodes' logs
-of each run to ``.lab/bench/log``. A whole bench takes about an hour; ``--runs`` makes it shorter. ``--only`` and ``--settings`` measure
-some of it, and keep what the results have of the rest. ``--storage iscsi`` and ``nfs`` measure the other two kinds,
-with hamysql's defaults only: the article's settings have no fencing, without which hamysql deploys neither. Their results go to
+of each run to ``.lab/bench/log``. A whole bench takes about an hour; ``--runs`` makes it shorter. ``--only`` and ``--settings``
+measure some of it, and keep what the results have of the rest. ``--storage iscsi`` and ``nfs`` measure the other two kinds, with
+hamysql's defaults only: the article's settings have no fencing, without which hamysql deploys neither. Their results go to
 ``failover-iscsi.json`` and ``failover-nfs.json``.
 """
 
