@@ -46,6 +46,8 @@ BEFORE = 5  # seconds of writing before something is done
 AFTER = 5  # seconds of writing without a gap, then a run is over
 LEAST = 15  # seconds after what was done in which a gap may still begin
 SERVER = "$(cat /run/mysqld/mysqld.pid)"
+# A node on which the server never ran has no log of it.
+LAST_WORDS = "[ ! -e {log} ] || tail -n 60 {log}"
 
 
 class Client:
@@ -169,9 +171,8 @@ class Bench:
 
     def _log(self, name: str, began: float) -> str:
         """A node's journal since then, and the last words of its server."""
-        command = (
-            f"journalctl --no-pager --output=short-unix --since=@{int(began)}; tail -n 60 /var/log/mysql/error.log"
-        )
+        words = LAST_WORDS.format(log="/var/log/mysql/error.log")
+        command = f"journalctl --no-pager --output=short-unix --since=@{int(began)}; {words}"
         return api.ssh(self.lab, name, command, timeout=60)
 
 

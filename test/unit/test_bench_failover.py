@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import xml.etree.ElementTree as ET
 
 import pytest
@@ -122,3 +123,12 @@ def test_the_articles_settings_are_for_drbd_only(capsys):
     with pytest.raises(SystemExit):
         failover.arguments(["--storage", "nfs", "--settings", "article"])
     assert "no fencing" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("said", [None, "the last words\n"])
+def test_a_node_that_never_ran_the_server_has_no_last_words_of_it(tmp_path, said):
+    log = tmp_path / "error.log"
+    if said:
+        log.write_text(said)
+    done = subprocess.run(["sh", "-c", failover.LAST_WORDS.format(log=log)], capture_output=True, text=True, check=True)
+    assert done.stdout == (said or "")
