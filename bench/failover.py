@@ -105,7 +105,7 @@ class Bench:
     def run(self, case: str, number: int) -> dict[str, Any]:
         """Do it once, from a healthy cluster to a healthy cluster."""
         active = self.settled()
-        standby = self._other(active)
+        (standby,) = {node.name for node in self.lab.topology.data_nodes} - {active}
         client = Client(self.lab)
         try:
             if not client.writes_for(BEFORE, 60):
@@ -132,10 +132,6 @@ class Bench:
         if case == "power_cut":
             result["parts"] = timeline.parts(logs[standby], began, outcome.gap_ended)
         return result
-
-    def _other(self, name: str) -> str:
-        (other,) = {node.name for node in self.lab.topology.data_nodes} - {name}
-        return other
 
     def healthy(self) -> str:
         """Wait until everything is as it should be; returns the active node."""

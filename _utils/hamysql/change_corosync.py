@@ -84,10 +84,8 @@ def pending(config: Mapping[str, Any], running: Mapping[str, str], key_differs: 
         Whether the key file on this node is not the pillar's. Only hamysql writes it, and not while corosync runs.
     """
     wanted = keys(config["corosync"]["sections"])
-    names = list(config["cluster"]["nodes"])
-    yield from dict.fromkeys(
-        _keys_pending(running, wanted, names)
-    )  # an option of all links is one, not one of each link
+    # An option of all links is one setting, not one of each link.
+    yield from dict.fromkeys(_keys_pending(running, wanted, list(config["cluster"]["nodes"])))
     yield from _third_vote(running, wanted)
     if key_differs:
         yield Pending(REFUSED, COROSYNC, "hamysql:corosync:authkey", "another key", "a new one", TOGETHER)
