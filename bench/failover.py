@@ -40,8 +40,7 @@ SETTINGS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "hamysql": lambda pillar: pillar,
 }
 CASES = ("power_cut", "switchover", "mysqld_killed", "mysqld_hung", "standby_power_cut")
-# Seconds without an answer until a run counts as not served again. Over NFS a server may be silent for 240 s before it is killed.
-LIMITS = {"drbd": 60, "iscsi": 120, "nfs": 300}
+LIMIT = 60  # seconds without an answer until a run counts as not served again
 BEFORE = 5  # seconds of writing before something is done
 AFTER = 5  # seconds of writing without a gap, then a run is over
 LEAST = 15  # seconds after what was done in which a gap may still begin
@@ -113,7 +112,7 @@ class Bench:
             began = time.time()
             self.cases[case](active, standby)
             time.sleep(max(0.0, began + LEAST - AFTER - time.time()))
-            served = client.writes_for(AFTER, LIMITS[self.lab.storage])
+            served = client.writes_for(AFTER, LIMIT)
             if not served and case == "mysqld_hung":
                 self._server(active, f"kill -CONT {SERVER}")
         finally:

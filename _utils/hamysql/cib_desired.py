@@ -75,7 +75,8 @@ def _server(mysql: Mapping[str, Any]) -> dict[str, Any]:
     shared |= {"socket": mysql["socket"], "pid": mysql["pid_file"], "log": mysql["error_log"]}
     shared |= {"user": mysql["user"], "group": mysql["group"]}
     if mysql["agent"] == "ocf:hamysql:mysql":
-        return shared | {"admin_binary": mysql["admin"], "ping_timeout": mysql["ping_timeout"]}
+        patience = {key: mysql[key] for key in ("ping_timeout", "storage_timeout") if mysql[key]}
+        return shared | {"admin_binary": mysql["admin"]} | patience
     return shared | {"client_binary": mysql["client"]}
 
 

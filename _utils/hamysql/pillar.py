@@ -216,6 +216,7 @@ MYSQL = Section(
         "admin": v.PATH,
         "agent": v.one_of("ocf:hamysql:mysql", "ocf:heartbeat:mysql"),
         "ping_timeout": v.count(1, 600, "seconds"),
+        "storage_timeout": v.count(0, 3600, "seconds"),
         "install_db": v.PATH,
         "config_file": v.PATH,
         "config_fragment": v.PATH,

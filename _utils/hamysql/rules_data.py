@@ -116,12 +116,13 @@ def check_paths(config: Config, report: Report) -> None:
 
 def check_ping_timeout(config: Config, report: Report) -> None:
     """A monitor that pacemaker ends itself says nothing of a hang, and the stop after it waits for a server that cannot end."""
-    limit, monitor = config["mysql"]["ping_timeout"], config["pacemaker"]["operations"]["p_mysql"]["monitor"]["timeout"]
-    if None not in (limit, monitor) and limit + PING_MARGIN > seconds(monitor):
+    mysql, monitor = config["mysql"], config["pacemaker"]["operations"]["p_mysql"]["monitor"]["timeout"]
+    ping, storage = mysql["ping_timeout"], mysql["storage_timeout"]
+    if None not in (ping, storage, monitor) and ping + storage + PING_MARGIN > seconds(monitor):
         report.add(
             "hamysql:mysql:ping_timeout",
-            f"{limit} s",
-            f"at least {PING_MARGIN} s less than the timeout of p_mysql's monitor ({monitor})",
+            f"{ping} s, and a storage_timeout of {storage} s",
+            f"together at least {PING_MARGIN} s less than the timeout of p_mysql's monitor ({monitor})",
         )
 
 

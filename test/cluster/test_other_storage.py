@@ -89,19 +89,30 @@ def test_the_service_is_moved_and_loses_nothing(cluster, figures, kind):
     cluster.wait_healthy()
 
 
-# Well below what the I/O to a LUN waits for (iscsi:replacement_timeout), and what a file server's restart takes.
-AWAY = {"iscsi": 30, "nfs": 60}
+def freeze(lab, name):
+    """Have a node's database server answer nobody; what is called with the result goes on."""
+    pid = api.ssh(lab, name, SERVER)
+    api.ssh(lab, name, f"kill -STOP {pid}")
+    return lambda: api.ssh(lab, name, f"kill -CONT {pid}")
+
+
+# Well below what the I/O to a LUN waits for (iscsi:replacement_timeout), and what a file server's restart takes; above what a
+# server that does not answer is given beside working storage.
+AWAY = {"iscsi": 40, "nfs": 60}
 
 
 def test_a_path_that_comes_back_costs_no_write(cluster, figures, kind):
-    """The active node alone loses it: the database waits, and nothing is moved or restarted."""
+    """The active node alone loses it: the database waits, answers nobody meanwhile, and nothing is moved or restarted."""
     lab, active = cluster.lab, cluster.active
     server = api.ssh(lab, active, SERVER)
 
     def lose():
         api.storage(lab, "cut", [active])
-        time.sleep(AWAY[kind])
+        time.sleep(5)
+        go_on = freeze(lab, active)
+        time.sleep(AWAY[kind] - 5)
         api.storage(lab, "heal")
+        go_on()
         cluster.wait_healthy()
 
     outcome = cluster.probed(lose)
@@ -109,6 +120,25 @@ def test_a_path_that_comes_back_costs_no_write(cluster, figures, kind):
     figures.append(f"{kind}: the active node's path away for {AWAY[kind]} s: longest gap {gap:.1f} s")
     assert cluster.active == active
     assert api.ssh(lab, active, SERVER) == server, "the server was restarted"
+
+
+def test_a_server_that_hangs_beside_working_storage_is_started_anew(cluster, figures, kind):
+    lab, active = cluster.lab, cluster.active
+    server = api.ssh(lab, active, SERVER)
+    began = api.ssh(lab, active, "date +%s").strip()
+
+    def hang():
+        freeze(lab, active)
+        api.wait_for(
+            lambda: api.ssh(lab, active, SERVER, check=False) not in ("", server), "another server", timeout=400
+        )
+        cluster.wait_healthy()
+
+    outcome = cluster.probed(hang)
+    figures.append(f"{kind}: the server hangs: longest gap {outcome.longest_gap_seconds:.1f} s")
+    assert cluster.active == active
+    said = api.ssh(lab, active, f"journalctl --unit=pacemaker --since=@{began} --output=cat | grep 'has not answered'")
+    assert "storage" not in said
 
 
 def test_a_path_that_stays_away_costs_no_write(cluster, figures, kind):

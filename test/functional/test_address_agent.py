@@ -111,6 +111,12 @@ def test_it_comes_and_goes_and_each_is_done_once(node, address):
     assert node.does("monitor", address) == NOT_RUNNING
 
 
+def test_an_interface_that_is_down_is_switched_on(node):
+    node.ip(node.one, "link", "set", "eth0", "down")
+    assert node.does("start") == SUCCESS
+    assert "UP" in node.link(node.one)["flags"]
+
+
 @pytest.mark.parametrize("address", list(ADDRESSES))
 def test_a_neighbour_that_has_it_elsewhere_learns_where_it_is(node, address):
     node.ip(node.two, "neigh", "replace", address, "lladdr", STALE, "dev", "eth0", "nud", "stale")

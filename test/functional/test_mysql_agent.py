@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import threading
 import time
 from pathlib import Path
 
@@ -149,6 +150,74 @@ def test_a_server_that_hangs_is_noticed_and_killed_without_the_time_of_a_shutdow
     assert resource.does("start") == SUCCESS
 
 
+@pytest.fixture
+def storage(resource, monkeypatch):
+    """The storage as the agent sees it: ``storage(SECONDS)`` has it stand still for so long, from now on; ``reads()``, how often it was read.
+
+    A block that is read past all caches of a file of the server's comes when the storage is back.
+    """
+    programs, until, read = (resource.folder / name for name in ("readers", "until", "read"))
+    programs.mkdir()
+    (programs / "dd").write_text(
+        f"""#!/bin/sh
+case "$*" in "if={resource.parameters["datadir"]}/ibdata1 "*" iflag=direct") echo >>{read} ;; *) exit 1 ;; esac
+while [ "$(date +%s%N)" -lt "$(cat {until})" ]; do sleep 0.1; done
+{shutil.which("dd")} "$@"
+"""
+    )
+    (programs / "dd").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
+
+    def still(seconds):
+        until.write_text(str(time.time_ns() + int(seconds * 1e9)))
+
+    still(0)
+    still.reads = lambda: read.read_text().count("\n") if read.exists() else 0
+    return still
+
+
+def test_a_server_that_answers_has_its_storage_not_looked_at(resource, storage):
+    assert resource.does("start") == SUCCESS
+    assert resource.does("monitor", storage_timeout="30") == SUCCESS
+    assert storage.reads() == 0
+
+
+def test_a_server_that_hangs_while_its_storage_works_is_noticed_in_its_own_time(resource, storage):
+    assert resource.does("start") == SUCCESS
+    os.kill(resource.pid, signal.SIGSTOP)
+    # With the storage's time this would not return before the test's own time is over.
+    seen = resource.call("monitor", storage_timeout="600")
+    assert seen.returncode == GENERIC
+    assert "has not answered" in seen.stderr
+    assert "storage" not in seen.stderr
+    assert storage.reads() > 0
+
+
+def test_a_server_that_waits_for_its_storage_is_left_alone(resource, storage):
+    assert resource.does("start") == SUCCESS
+    pid = resource.pid
+    os.kill(pid, signal.SIGSTOP)
+    storage(10)
+    freed = threading.Timer(12, os.kill, (pid, signal.SIGCONT))
+    freed.start()
+    try:
+        # Longer than the 2 s at once and twice the 4 s that a server has to answer.
+        assert resource.does("monitor", ping_timeout="4", storage_timeout="60") == SUCCESS
+    finally:
+        freed.cancel()
+    assert resource.pid == pid
+
+
+def test_storage_that_stays_away_is_not_waited_for_for_ever(resource, storage):
+    assert resource.does("start") == SUCCESS
+    os.kill(resource.pid, signal.SIGSTOP)
+    storage(600)
+    seen = resource.call("monitor", ping_timeout="4", storage_timeout="9")
+    assert seen.returncode == GENERIC
+    assert ", and its storage stood still meanwhile" in seen.stderr
+    assert resource.does("stop", CRM_meta_timeout="600000") == SUCCESS
+
+
 def test_a_server_that_does_not_shut_down_is_killed_when_its_time_is_over(resource):
     assert resource.does("start") == SUCCESS
     os.kill(resource.pid, signal.SIGSTOP)
@@ -273,6 +342,7 @@ def test_no_datadir_is_an_error_and_none_is_made(resource):
         ("start", {"binary": "/no/such/server"}, INSTALLED),
         ("validate-all", {"admin_binary": "/no/such/admin"}, INSTALLED),
         ("validate-all", {"ping_timeout": "soon"}, CONFIGURED),
+        ("validate-all", {"storage_timeout": "-1"}, CONFIGURED),
         ("validate-all", {}, SUCCESS),
         ("promote", {}, UNIMPLEMENTED),
         ("", {}, ARGS),

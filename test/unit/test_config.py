@@ -368,6 +368,17 @@ def test_a_server_has_as_long_to_answer_as_the_monitors_timeout_leaves(resolve, 
         assert "hamysql:mysql:ping_timeout" in problems(resolve, given)
 
 
+def test_a_server_waits_for_its_storage_within_the_monitors_timeout(resolve, pillar):
+    given = pillar("iscsi")
+    found = resolve(given)["mysql"]
+    assert (found["ping_timeout"], found["storage_timeout"]) == (20, 90)
+    put(given, "mysql:storage_timeout", 91)
+    assert problems(resolve, given)["hamysql:mysql:ping_timeout"] == (
+        "20 s, and a storage_timeout of 91 s",
+        "together at least 10 s less than the timeout of p_mysql's monitor (120s)",
+    )
+
+
 def test_every_problem_is_reported_at_once(resolve, pillar):
     given = pillar("minimal")
     put(given, "vip:prefix", 99)

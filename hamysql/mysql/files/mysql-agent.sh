@@ -2,8 +2,8 @@
 # ocf:hamysql:mysql runs one MariaDB or MySQL server for pacemaker. Managed by Salt.
 #
 # What it does otherwise than ocf:heartbeat:mysql: it polls five times a second instead of every one or two seconds, it
-# notices a server that hangs, and it never makes a datadir. It starts next to no processes: /proc and the shell's own tests
-# say most of what it has to know.
+# notices a server that hangs, tells it from one that waits for its storage, and never makes a datadir. It starts next to no
+# processes: /proc and the shell's own tests say most of what it has to know.
 
 OCF_SUCCESS=0 OCF_ERR_GENERIC=1 OCF_ERR_ARGS=2 OCF_ERR_UNIMPLEMENTED=3 OCF_ERR_INSTALLED=5 OCF_ERR_CONFIGURED=6
 OCF_NOT_RUNNING=7
@@ -18,11 +18,15 @@ log=${OCF_RESKEY_log:-/var/log/mysql/error.log}
 user=${OCF_RESKEY_user:-mysql}
 group=${OCF_RESKEY_group:-mysql}
 ping_timeout=${OCF_RESKEY_ping_timeout:-20}
+storage_timeout=${OCF_RESKEY_storage_timeout:-0}
 timeout=$((${OCF_RESKEY_CRM_meta_timeout:-120000} / 1000)) # of the operation, seconds
 # The process that a monitor found hanging; gone after a boot, as the process is.
 hung_file=${HA_RSCTMP:-/run/resource-agents}/hamysql-${OCF_RESOURCE_INSTANCE:-mysql}.hung
 KILL_AFTER_HUNG=5 # seconds: what has not answered for $ping_timeout will not shut down either
 KILL_RESERVE=15   # seconds of stop's timeout that are left for a kill
+AT_ONCE=2         # seconds: a server that answers within them has its storage not looked at
+STILL=3           # seconds: storage that has not read a block within them stands still
+LOOK=0.5          # seconds between two looks at the storage
 POLL=0.2          # seconds
 
 # Without a process: pacemaker asks for this before each start, which waits for it.
@@ -48,6 +52,7 @@ makes one.
 	parameter user string mysql "The account that the server runs as."
 	parameter group string mysql "The group of the folder of socket and process id."
 	parameter ping_timeout integer 20 "Seconds in which a server has to answer on its socket; longer is a hang."
+	parameter storage_timeout integer 0 "Seconds after which it is a hang though the storage stood still as well; 0: nobody looks at that."
 	echo '</parameters>
 <actions>
 <action name="start" timeout="300s"/>
@@ -102,20 +107,76 @@ answers() {
 	timeout --kill-after=1 "$1" "$admin_binary" --no-defaults --socket="$socket" --user=root ping >/dev/null 2>&1 </dev/null
 }
 
+# Whether the server answers, after whatever patience it is due. A time in which its storage stood still says nothing of it, and it is
+# given another one; $excuse is a word about that.
+responds() {
+	excuse=''
+	if [ "$storage_timeout" -eq 0 ]; then
+		answers "$ping_timeout"
+		return
+	fi
+	answers $AT_ONCE && return
+	clock
+	end=$((now + storage_timeout))
+	reader=''
+	while :; do
+		answers_meanwhile && return
+		clock
+		[ -n "$stood_still" ] || return 1
+		excuse=', and its storage stood still meanwhile'
+		[ "$now" -lt "$end" ] || return 1
+	done
+}
+
+# Whether the server answers in its time; $stood_still says whether its storage took longer than STILL for one block meanwhile. A reader
+# may be beyond any signal, so nobody waits for it.
+answers_meanwhile() {
+	stood_still=''
+	answers "$ping_timeout" &
+	asked=$!
+	until ended "$asked"; do
+		if [ -z "$reader" ] || ended "$reader"; then
+			read_block &
+			reader=$!
+			clock
+			since=$now
+		else
+			clock
+			[ "$now" -lt $((since + STILL)) ] || stood_still=1
+		fi
+		sleep $LOOK
+	done
+	wait "$asked"
+}
+
+# A block of the data, past all caches, in a process that may outlive this one and must not keep its output open.
+read_block() {
+	exec >/dev/null 2>&1 </dev/null
+	for file in ibdata1 aria_log_control; do
+		dd if="$datadir/$file" of=/dev/null bs=4096 count=1 iflag=direct && break
+	done
+}
+
 validate() {
 	[ -x "$binary" ] || fail $OCF_ERR_INSTALLED "$binary: no such program"
 	[ -x "$admin_binary" ] || fail $OCF_ERR_INSTALLED "$admin_binary: no such program"
 	[ -r "$config" ] || fail $OCF_ERR_INSTALLED "$config: no such file"
-	case $ping_timeout in '' | *[!0-9]*) fail $OCF_ERR_CONFIGURED "ping_timeout is '$ping_timeout', not a number of seconds" ;; esac
+	for given in "ping_timeout=$ping_timeout" "storage_timeout=$storage_timeout"; do
+		value=${given#*=}
+		case $value in '' | *[!0-9]*) fail $OCF_ERR_CONFIGURED "${given%%=*} is '$value', not a number of seconds" ;; esac
+	done
 }
 
 monitor() {
 	running || return $OCF_NOT_RUNNING
-	answers "$ping_timeout" && return $OCF_SUCCESS
+	clock
+	began=$now
+	responds && return $OCF_SUCCESS
 	running || return $OCF_NOT_RUNNING
 	[ -d "${hung_file%/*}" ] || mkdir -p "${hung_file%/*}"
 	echo "$pid" >"$hung_file"
-	fail $OCF_ERR_GENERIC "the server (process $pid) has not answered on $socket for $ping_timeout s"
+	clock
+	fail $OCF_ERR_GENERIC "the server (process $pid) has not answered on $socket for $((now - began)) s$excuse"
 }
 
 start() {
@@ -126,7 +187,7 @@ start() {
 			[ -d "$folder" ] || { mkdir -p "$folder" && chown "$user:$group" "$folder"; } ||
 				fail $OCF_ERR_GENERIC "$folder: could not be made"
 		done
-		rm -f "$socket" "$hung_file"
+		for file in "$socket" "$hung_file"; do [ ! -e "$file" ] || rm -f "$file"; done
 		wait_for_locks
 		# The server writes this file only after its crash recovery. A stop in the middle of that, when the start has timed out, has
 		# to find the process; the account, because the server cannot write over root's file.
@@ -140,7 +201,7 @@ start() {
 		pid=$!
 		echo "$pid" >"$pid_file"
 		# Between fork and exec it has another name; nothing can be said of it before.
-		until alive || [ ! -d "/proc/$pid" ] || zombie; do sleep $POLL; done
+		until alive || ended "$pid"; do sleep $POLL; done
 	fi
 	# The server makes its socket when the recovery is over and its ports are open.
 	until [ -S "$socket" ] && answers 5; do
@@ -160,8 +221,9 @@ wait_for_locks() {
 	done
 }
 
-zombie() {
-	read -r stat 2>/dev/null <"/proc/$pid/stat" || return 0
+# Whether a process has ended, buried or not.
+ended() {
+	read -r stat 2>/dev/null <"/proc/$1/stat" || return 0
 	state=${stat##*) }
 	[ "${state%% *}" = Z ]
 }

@@ -78,21 +78,29 @@ monitor() {
 
 start() {
 	validate
-	monitor && return $OCF_SUCCESS
 	# Nobody may bind to an IPv6 address while the kernel asks for a duplicate; pacemaker has seen to it that there is none.
 	case $family in
 	inet) set -- broadcast + ;;
 	*) set -- nodad ;;
 	esac
-	said=$(ip -family $family address add "$address/$prefix" dev "$interface" "$@" 2>&1) || fail $OCF_ERR_GENERIC "$said"
-	said=$(ip link set "$interface" up 2>&1) || fail $OCF_ERR_GENERIC "$said"
+	if ! said=$(ip -family $family address add "$address/$prefix" dev "$interface" "$@" 2>&1); then
+		monitor && return $OCF_SUCCESS
+		fail $OCF_ERR_GENERIC "$said"
+	fi
+	is_up || said=$(ip link set "$interface" up 2>&1) || fail $OCF_ERR_GENERIC "$said"
 	announce
 	return $OCF_SUCCESS
 }
 
+# Whether the interface is switched on (IFF_UP).
+is_up() {
+	read -r flags <"/sys/class/net/$interface/flags"
+	[ $((flags & 1)) -eq 1 ]
+}
+
 announce() {
-	mkdir -p "${sender_file%/*}"
-	rm -f "$sender_file.arp" # send_arp's own; it kills whoever has the number in it
+	[ -d "${sender_file%/*}" ] || mkdir -p "${sender_file%/*}"
+	[ ! -e "$sender_file.arp" ] || rm -f "$sender_file.arp" # send_arp's own; it kills whoever has the number in it
 	case $family in
 	inet) set -- "$HELPERS/send_arp" -i 200 -r 5 -p "$sender_file.arp" "$interface" "$address" auto not_used not_used ;;
 	*) set -- "$HELPERS/send_ua" -i 200 -c 5 "$address" "$prefix" "$interface" ;;
