@@ -57,16 +57,16 @@ def build(config: dict[str, Any]) -> list[Section]:
 
 
 def consensus(settings: dict[str, Any]) -> int:
-    """Milliseconds for which a node whose token is late may answer before it is out: the pillar's, or a third of the token.
+    """Milliseconds for which a node whose token is late may answer before it is out: the pillar's, or a fifth of the token.
 
     corosync's own is 1.2 tokens, made for any number of nodes; of two, one that is shorter than the token is safe
-    (corosync.conf(5)). A third of 1500 ms is room for ten join messages.
+    (corosync.conf(5)). A fifth of 1250 ms is room for five join messages.
     """
     totem = settings["options"]["totem"]
     given, join = str(totem.get("consensus", "")), str(totem.get("join", ""))
     if given.isdecimal():
         return int(given)
-    return max(_LEAST_CONSENSUS, int(settings["token"]) // 3, 2 * int(join) if join.isdecimal() else 0)
+    return max(_LEAST_CONSENSUS, int(settings["token"]) // 5, 2 * int(join) if join.isdecimal() else 0)
 
 
 def _quorum(device: dict[str, Any], extra: dict[str, str]) -> Section:

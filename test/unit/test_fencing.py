@@ -317,7 +317,7 @@ def test_the_time_to_notice_a_loss_is_the_token_and_the_consensus(resolve, pilla
         given["corosync"] |= {"token": token, "options": {"totem": totem}}
         return handler_times(resolve(given))[0]
 
-    assert patience(12000) - patience(1000) == 16 - 2
+    assert patience(12000) - patience(1000) == 15 - 2
     assert patience(1000, consensus=9000) - patience(1000) == 10 - 2
 
 
