@@ -10,6 +10,8 @@ from hamysql.tree import Section, section
 
 # Milliseconds, four times the default of `join`, which corosync wants to be the shorter one.
 _LEAST_CONSENSUS = 200
+# Milliseconds. knet looks every 200 ms whether a ping is due (its timer resolution, which corosync does not set): this is each time.
+_PING_INTERVAL, _LEAST_PING_TIMEOUT = 150, 1000
 
 
 def build(config: dict[str, Any]) -> list[Section]:
@@ -88,13 +90,13 @@ def _interfaces(settings: dict[str, Any], links: int) -> list[Section]:
 
     Which of a node's addresses to bind is in the node list; corosync 3 ignores ``bindnetaddr`` beside it.
 
-    knet sends nothing on a link that it takes for down. By default it does after two lost pings, in half a token: at 5 % loss it
-    sees each link go down several times a minute, and at times both. It also measures a link that has come up, and sends nothing
-    while it waits as long as for a ping for an answer. So that is a third of a token, with five pings in it.
+    knet sends nothing on a link that it takes for down. By default it does after half a token, in which there are a few pings: at 5 %
+    loss it sees each link go down several times a minute, and at times both. With everything sent on all of them nothing is gained
+    by giving a link up sooner than the token is lost.
     """
     udp = settings["transport"] == "udp"
-    token = int(settings["token"])
-    pings = {"knet_ping_interval": str(token // 15), "knet_ping_timeout": str(token // 3)}
+    timeout = max(_LEAST_PING_TIMEOUT, int(settings["token"]))
+    pings = {"knet_ping_interval": str(_PING_INTERVAL), "knet_ping_timeout": str(timeout)}
     if settings["transport"] != "knet" or pings.keys() & settings["options"]["interface"].keys():
         pings = {}
     return [

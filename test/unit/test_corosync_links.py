@@ -21,16 +21,21 @@ def links(resolve, pillar):
     return made
 
 
-def test_both_links_carry_everything_and_neither_is_given_up_for_two_lost_pings(links):
+def test_both_links_carry_everything_and_neither_is_given_up_sooner_than_the_token(links):
     totem, pings = links("fenced", token=2000)
     assert totem["link_mode"] == "active"
-    assert pings == [{"knet_ping_interval": "133", "knet_ping_timeout": "666"}] * 2
+    assert pings == [{"knet_ping_interval": "150", "knet_ping_timeout": "2000"}] * 2
+
+
+def test_a_short_token_leaves_a_link_time_for_five_pings(links):
+    _, pings = links("fenced", token=500)
+    assert pings == [{"knet_ping_interval": "150", "knet_ping_timeout": "1000"}] * 2
 
 
 def test_one_link_has_no_mode(links):
     totem, pings = links("minimal")
     assert "link_mode" not in totem
-    assert pings == [{"knet_ping_interval": "66", "knet_ping_timeout": "333"}]
+    assert pings == [{"knet_ping_interval": "150", "knet_ping_timeout": "1000"}]
 
 
 def test_a_site_s_own_mode_is_taken(links):

@@ -35,8 +35,7 @@ def test_a_token_is_live_with_all_that_follows_from_it():
     given["corosync"]["token"] = 5000
     assert found(given) == [
         ("live", "hamysql:corosync:options:totem:consensus", "600", "1000"),
-        ("live", "hamysql:corosync:options:interface:knet_ping_interval", "200", "333"),
-        ("live", "hamysql:corosync:options:interface:knet_ping_timeout", "1000", "1666"),
+        ("live", "hamysql:corosync:options:interface:knet_ping_timeout", "3000", "5000"),
         ("live", "hamysql:corosync:token", "3000", "5000"),
     ]
 
