@@ -10,7 +10,7 @@ from hamysql.tree import Section, section
 
 # Milliseconds, four times the default of `join`, which corosync wants to be the shorter one.
 _LEAST_CONSENSUS = 200
-# Milliseconds. knet looks every 200 ms whether a ping is due (its timer resolution, which corosync does not set): this is each time.
+# Milliseconds. knet looks every 200 ms whether a ping is due, its timer resolution, which corosync does not set: this is each time.
 _PING_INTERVAL, _LEAST_PING_TIMEOUT = 150, 1000
 
 
@@ -90,14 +90,15 @@ def _interfaces(settings: dict[str, Any], links: int) -> list[Section]:
 
     Which of a node's addresses to bind is in the node list; corosync 3 ignores ``bindnetaddr`` beside it.
 
-    knet sends nothing on a link that it takes for down. By default it does after half a token, in which there are a few pings: at 5 %
-    loss it sees each link go down several times a minute, and at times both. With everything sent on all of them nothing is gained
-    by giving a link up sooner than the token is lost.
+    knet sends nothing on a link that it takes for down. By default it does after half a token, in which there are a few pings: at
+    5 % loss it sees links go down several times a minute, and at times both. Where everything is sent on all of them nothing is
+    gained by giving one up sooner than the token is lost; where another one has to be taken instead, corosync's own times are kept.
     """
     udp = settings["transport"] == "udp"
     timeout = max(_LEAST_PING_TIMEOUT, int(settings["token"]))
     pings = {"knet_ping_interval": str(_PING_INTERVAL), "knet_ping_timeout": str(timeout)}
-    if settings["transport"] != "knet" or pings.keys() & settings["options"]["interface"].keys():
+    own = settings["options"]["interface"].keys() & pings.keys()
+    if settings["transport"] != "knet" or own or settings["options"]["totem"].get("link_mode", "active") != "active":
         pings = {}
     return [
         section(

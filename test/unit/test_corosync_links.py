@@ -38,9 +38,11 @@ def test_one_link_has_no_mode(links):
     assert pings == [{"knet_ping_interval": "150", "knet_ping_timeout": "1000"}]
 
 
-def test_a_site_s_own_mode_is_taken(links):
-    totem, _ = links("fenced", totem={"link_mode": "passive"})
+def test_a_site_s_own_mode_is_taken_and_another_link_soon_enough(links):
+    """Up to the loss of the token nothing would be sent on the second one."""
+    totem, pings = links("fenced", totem={"link_mode": "passive"})
     assert totem["link_mode"] == "passive"
+    assert pings == [{}] * 2
 
 
 def test_a_site_s_own_pings_stay_a_pair(links):
