@@ -89,17 +89,9 @@ def _interfaces(settings: dict[str, Any], links: int) -> list[Section]:
     """One interface for each link, all on the same port: knet's own default would be another port for each link.
 
     Which of a node's addresses to bind is in the node list; corosync 3 ignores ``bindnetaddr`` beside it.
-
-    knet sends nothing on a link that it takes for down. By default it does after half a token, in which there are a few pings: at
-    5 % loss it sees links go down several times a minute, and at times both. Where everything is sent on all of them nothing is
-    gained by giving one up sooner than the token is lost; where another one has to be taken instead, corosync's own times are kept.
     """
     udp = settings["transport"] == "udp"
-    timeout = max(_LEAST_PING_TIMEOUT, int(settings["token"]))
-    pings = {"knet_ping_interval": str(_PING_INTERVAL), "knet_ping_timeout": str(timeout)}
-    own = settings["options"]["interface"].keys() & pings.keys()
-    if settings["transport"] != "knet" or own or settings["options"]["totem"].get("link_mode", "active") != "active":
-        pings = {}
+    options = _pings(settings) | settings["options"]["interface"]
     return [
         section(
             "interface",
@@ -108,12 +100,27 @@ def _interfaces(settings: dict[str, Any], links: int) -> list[Section]:
                 ("mcastaddr", settings["mcastaddr"] if udp else None),
                 ("mcastport", str(settings["port"])),
                 ("ttl", str(settings["ttl"]) if udp else None),
-                *pings.items(),
-                *settings["options"]["interface"].items(),
+                *options.items(),
             ],
         )
         for link in range(links)
     ]
+
+
+def _pings(settings: dict[str, Any]) -> dict[str, str]:
+    """When a link is taken for down, on which knet sends nothing; nothing where corosync's own times are kept.
+
+    Those are half a token, in which there are a few pings: at 5 % loss links go down several times a minute, and at times both.
+    Where everything is sent on all of them nothing is gained by giving one up sooner than the token is lost; where another one has
+    to be taken instead, that would be too late.
+    """
+    options = settings["options"]
+    timeout = max(_LEAST_PING_TIMEOUT, int(settings["token"]))
+    pings = {"knet_ping_interval": str(_PING_INTERVAL), "knet_ping_timeout": str(timeout)}
+    everywhere = options["totem"].get("link_mode", "active") == "active"
+    # corosync.conf(5): where one of the two is given, the other one should be.
+    given = pings.keys() & options["interface"].keys()
+    return pings if settings["transport"] == "knet" and everywhere and not given else {}
 
 
 def export(sections: Iterable[Section], depth: int = 0) -> str:

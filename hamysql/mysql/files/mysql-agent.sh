@@ -135,14 +135,12 @@ answers_meanwhile() {
 	answers "$ping_timeout" &
 	asked=$!
 	until ended "$asked"; do
+		clock
 		if [ -z "$reader" ] || ended "$reader"; then
 			read_block &
-			reader=$!
-			clock
-			since=$now
-		else
-			clock
-			[ "$now" -lt $((since + STILL)) ] || stood_still=1
+			reader=$! since=$now
+		elif [ "$now" -ge $((since + STILL)) ]; then
+			stood_still=1
 		fi
 		sleep $LOOK
 	done
