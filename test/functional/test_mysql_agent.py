@@ -173,7 +173,8 @@ while [ "$(date +%s%N)" -lt "$(cat {until})" ]; do sleep 0.1; done
 
     still(0)
     still.reads = lambda: read.read_text().count("\n") if read.exists() else 0
-    return still
+    yield still
+    still(0)  # a reader that nobody waits for would go on
 
 
 def test_a_server_that_answers_has_its_storage_not_looked_at(resource, storage):
