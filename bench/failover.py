@@ -44,6 +44,7 @@ LIMIT = 60  # seconds without an answer until a run counts as not served again
 BEFORE = 5  # seconds of writing before something is done
 AFTER = 5  # seconds of writing without a gap, then a run is over
 LEAST = 15  # seconds after what was done in which a gap may still begin
+SCORES = "attrd_updater --query --all --name master-p_drbd_mysql"
 SERVER = "$(cat /run/mysqld/mysqld.pid)"
 # A node on which the server never ran has no log of it.
 LAST_WORDS = "[ ! -e {log} ] || tail -n 60 {log}"
@@ -91,8 +92,8 @@ class Client:
 class Bench:
     """A deployed lab with some settings, and what can be done to it."""
 
-    def __init__(self, lab: api.Lab, settings: str) -> None:
-        self.lab, self.settings = lab, settings
+    def __init__(self, lab: api.Lab, settings: str, storage: str) -> None:
+        self.lab, self.settings, self.storage = lab, settings, storage
         self.cases: dict[str, Callable[[str, str], None]] = {
             "power_cut": lambda active, _: self._power_off(active),
             "switchover": self._move,
@@ -142,7 +143,18 @@ class Bench:
         """Wait until the cluster is healthy and pacemaker has nothing left to do; returns the active node."""
         active = self.healthy()
         api.ssh(self.lab, active, "crm_resource --cleanup >/dev/null; crm_resource --wait --timeout=120", timeout=150)
+        if self.storage == "drbd":
+            what = "both replicas to be scored as up to date"
+            api.wait_for(lambda: self._scored(active), what, timeout=90, interval=1)
         return active
+
+    def _scored(self, active: str) -> bool:
+        """Whether each replica's monitor has seen that it is up to date.
+
+        That of one that has just come back has not, and its next one has pacemaker plan anew; in the middle of a failover that
+        takes time, which a cluster that has been whole for half a minute does not need.
+        """
+        return api.ssh(self.lab, active, SCORES).count('value="10000"') == 2
 
     def _power_off(self, name: str) -> None:
         api.power(self.lab, name, "off")
@@ -184,7 +196,7 @@ def deploy(lab: api.Lab, settings: str, storage: str, progress: api.Progress) ->
     if settings == "article":
         changed = article.regrouped(api.ssh(lab, "db1", "cibadmin --query"))
         api.ssh(lab, "db1", "cibadmin --replace --xml-pipe", stdin=changed)
-    return Bench(lab, settings)
+    return Bench(lab, settings, storage)
 
 
 def summary(runs: dict[str, dict[str, list[dict[str, Any]]]]) -> dict[str, Any]:

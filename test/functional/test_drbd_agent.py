@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import threading
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
@@ -113,25 +112,104 @@ def test_a_replica_that_is_up_to_date_is_promoted_by_one_program(agent, state):
 
 
 LOST = "cs:Connected ro:Secondary/Primary ds:UpToDate/UpToDate C r-----"
+NOTICED = "cs:WFConnection ro:Secondary/Unknown ds:UpToDate/Outdated C r-----"
+SHOWN = """\
+resource mysql {
+    options {
+    }
+    net {
+        timeout         \t9; # 1/10 seconds
+        ping-int        \t1; # seconds
+        shared-secret   \t"not an address 1;";
+        ping-timeout    \t15; # 1/10 seconds
+    }
+    _remote_host {
+        address\t\t\tipv4 10.77.1.12:7788;
+    }
+    _this_host {
+        address\t\t\tipv4 10.77.1.11:7788;
+        volume 0 {
+            device\t\t\tminor 0;
+        }
+    }
+}
+"""
+ENDS = "ipv4:10.77.1.11:7788 ipv4:10.77.1.12:7788"
 
 
-def test_a_primary_whose_loss_drbd_has_not_noticed_yet_is_waited_for(agent):
-    """Asked before, DRBD begins its wait for that one's answer again."""
+def connected_to_a_lost_primary(agent, shown=SHOWN):
+    """DRBD 8.4 notices the loss while it is asked, and then goes on."""
+    folder = agent.folder
     agent.drbd(LOST)
+    (folder / "shown").write_text(shown)
+    (folder / "as-show").write_text(f"cat {folder}/shown")
+    (folder / "as-net-options").write_text("exit 0")
+
+
+def promote(agent):
+    return agent.run("promote", drbd_resource="mysql")
+
+
+@pytest.mark.parametrize(("shown", "ends", "patience"), [
+    (SHOWN, ENDS, 15),
+    (SHOWN.replace("        ping-timeout    \t15; # 1/10 seconds\n", ""), ENDS, 5),
+    (
+        SHOWN.replace("ipv4 10.77.1.11", "ipv6 [fd00::11]").replace("ipv4 10.77.1.12", "ipv6 [fd00::12]"),
+        "ipv6:[fd00::11]:7788 ipv6:[fd00::12]:7788",
+        15,
+    ),
+], ids=["hamysql's", "DRBD's own", "IPv6"])  # fmt: skip
+def test_a_primary_whose_loss_drbd_has_not_noticed_yet_gets_less_time_to_answer_for_one_promotion(
+    agent, shown, ends, patience
+):
+    connected_to_a_lost_primary(agent, shown)
+    assert promote(agent) == SUCCESS
+    assert agent.calls == [
+        "drbdsetup show mysql",
+        f"drbdsetup net-options {ends} --ping-timeout=2",
+        "drbdsetup primary 0",
+        f"drbdsetup net-options {ends} --ping-timeout={patience}",
+    ]
+
+
+def test_a_loss_that_drbd_notices_a_moment_too_late_takes_a_second_promotion(agent):
+    connected_to_a_lost_primary(agent)
     (agent.folder / "as-primary").write_text(
-        f'grep "ro:" {agent.folder}/drbd >>{agent.folder}/calls; sed -i "s#ro:[A-Z][a-z]*/#ro:Primary/#" {agent.folder}/drbd'
+        f'grep -q /Unknown {agent.folder}/drbd && exec sed -i "s#ro:[A-Z][a-z]*/#ro:Primary/#" {agent.folder}/drbd\n'
+        f'sed -i "s#cs:.*#{NOTICED}#" {agent.folder}/drbd; echo "State change failed: (-7)" >&2; exit 17'
     )
-    noticed = threading.Timer(1.5, lambda: agent.drbd(ALONE.format("Secondary")))
-    noticed.start()
-    assert agent.run("promote") == SUCCESS
-    assert agent.calls == ["drbdsetup primary 0", f" 0: {ALONE.format('Secondary')}"]
+    assert promote(agent) == SUCCESS
+    assert agent.calls[2:] == [
+        "drbdsetup primary 0",
+        f"drbdsetup net-options {ENDS} --ping-timeout=15",
+        "drbdsetup primary 0",
+    ]
+    assert agent.done.stderr == "", "the refusal was expected"
 
 
-def test_a_primary_that_drbd_never_misses_is_for_drbd_to_judge(agent):
-    agent.drbd(LOST)
+def test_a_primary_that_answers_is_for_drbd_to_judge(agent):
+    connected_to_a_lost_primary(agent)
     (agent.folder / "as-primary").write_text("exit 11")
-    assert agent.run("promote") == STOCK
-    assert agent.calls == ["drbdsetup primary 0", "linbit promote"]
+    assert promote(agent) == STOCK
+    assert agent.calls[3:] == [
+        f"drbdsetup net-options {ENDS} --ping-timeout=15",
+        "drbdsetup primary 0",
+        "linbit promote",
+    ]
+
+
+@pytest.mark.parametrize("shown", ["", SHOWN.replace("15;", "1;")], ids=["nothing", "a shorter time"])
+def test_a_connection_of_which_drbd_says_something_else_is_left_as_it_is(agent, shown):
+    connected_to_a_lost_primary(agent, shown)
+    assert promote(agent) == STOCK
+    assert agent.calls == ["drbdsetup show mysql", "drbdsetup primary 0", "linbit promote"]
+
+
+def test_a_ping_timeout_that_stays_too_short_is_said(agent):
+    connected_to_a_lost_primary(agent)
+    (agent.folder / "as-net-options").write_text("case $* in *=15) exit 10 ;; esac")
+    assert promote(agent) == SUCCESS
+    assert "drbdadm adjust mysql" in agent.done.stderr
 
 
 @pytest.mark.parametrize(("action", "role", "wanted"), [

@@ -9,9 +9,10 @@ STOCK=${OCF_ROOT:-/usr/lib/ocf}/resource.d/linbit/drbd
 STATES=/proc/drbd
 OCF_SUCCESS=0 OCF_ERR_UNIMPLEMENTED=3 OCF_ERR_CONFIGURED=6 OCF_RUNNING_PROMOTED=8
 
-NOTICE=4 # seconds in which DRBD notices with hamysql's pings that its peer is gone, and one more
-POLL=0.1 # seconds
+PATIENCE=5 # tenths of a second: DRBD's own ping-timeout, which it does not mention
+HURRY=2    # tenths of a second: the same for a primary that is gone, says pacemaker
 
+resource=${OCF_RESKEY_drbd_resource:-}
 minor=${OCF_RESKEY_minor:-}
 
 # Without a process: pacemaker asks for this before each start, which waits for it.
@@ -87,32 +88,48 @@ monitor() {
 	stock monitor
 }
 
-# Wait until DRBD has noticed that the primary is gone, which pacemaker knows, or it would not have us promoted. Asked before, DRBD
-# would ask that one once more, wait for its whole ping-timeout again, and refuse.
-notice() {
-	clock
-	end=$((now + NOTICE))
-	while [ "$role:$peer_role" = Secondary:Primary ] && [ "$now" -lt $end ]; do
-		sleep $POLL
-		look
-		clock
-	done
+# Both ends of DRBD's connection as drbdsetup wants them, as $here and $there, and its ping-timeout as $patience; empty if DRBD does not say.
+connection() {
+	here='' there='' patience=$PATIENCE side=''
+	shown=$(drbdsetup show "$resource") || return
+	while read -r word value rest; do
+		case $word in
+		_this_host | _remote_host) side=$word ;;
+		ping-timeout) patience=${value%;} ;;
+		address)
+			case $side in
+			_this_host) here=$value:${rest%%;*} ;;
+			_remote_host) there=$value:${rest%%;*} ;;
+			esac
+			;;
+		esac
+	done <<-SHOWN
+		$shown
+	SHOWN
 }
 
-# Seconds since boot, as $now.
-clock() {
-	read -r now _ </proc/uptime
-	now=${now%%.*}
+# Promote while DRBD still believes in a primary that is gone, as pacemaker knows, or it would not have us promoted. DRBD itself needs
+# some more seconds of pings to notice; asked meanwhile it pings once more, waits for the whole ping-timeout, and looks again. So a ping
+# gets less time for this one promotion. A primary that answers stays the only one.
+promote_at_once() {
+	[ "$role:$disk:$peer_role" = Secondary:UpToDate:Primary ] || return
+	connection
+	[ -n "$here" ] && [ -n "$there" ] && [ "$patience" -gt $HURRY ] || return
+	drbdsetup net-options "$here" "$there" --ping-timeout=$HURRY && drbdsetup primary "$minor" 2>/dev/null
+	drbdsetup net-options "$here" "$there" --ping-timeout="$patience" ||
+		echo "DRBD may still have a ping-timeout of $HURRY: drbdadm adjust $resource" >&2
+	look
 }
 
 # DRBD itself refuses a promotion that its fencing does not allow; the other agent says so, or tries again.
 promote() {
 	look
-	notice
+	already=$role
+	promote_at_once
 	if [ "$role:$disk" = Secondary:UpToDate ] && drbdsetup primary "$minor"; then
 		look
-		[ "$role" = Primary ] && return $OCF_SUCCESS
 	fi
+	[ "$already:$role" = Secondary:Primary ] && return $OCF_SUCCESS
 	stock promote
 }
 
