@@ -62,7 +62,7 @@ def consensus(settings: dict[str, Any]) -> int:
     """Milliseconds for which a node whose token is late may answer before it is out: the pillar's, or a fifth of the token.
 
     corosync's own is 1.2 tokens, made for any number of nodes; of two, one that is shorter than the token is safe
-    (corosync.conf(5)). A fifth of 1000 ms is room for four join messages.
+    (corosync.conf(5)). A fifth of 1250 ms is room for five join messages.
     """
     totem = settings["options"]["totem"]
     given, join = str(totem.get("consensus", "")), str(totem.get("join", ""))
