@@ -201,6 +201,7 @@ def test_a_primary_that_answers_is_for_drbd_to_judge(agent):
 @pytest.mark.parametrize("shown", ["", SHOWN.replace("15;", "1;")], ids=["nothing", "a shorter time"])
 def test_a_connection_of_which_drbd_says_something_else_is_left_as_it_is(agent, shown):
     connected_to_a_lost_primary(agent, shown)
+    (agent.folder / "as-primary").write_text("exit 11")
     assert promote(agent) == STOCK
     assert agent.calls == ["drbdsetup show mysql", "drbdsetup primary 0", "linbit promote"]
 
