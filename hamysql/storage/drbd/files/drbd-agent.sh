@@ -2,8 +2,9 @@
 # ocf:hamysql:drbd manages a DRBD 8.4 resource for pacemaker, for what happens all the time and what a failover waits for. Managed by Salt.
 #
 # It takes what is beyond doubt: a promotion of a replica that is up to date, a demotion of a primary, a monitor of either, with DRBD saying so
-# itself. Each is one program of DRBD's or none, where ocf:linbit:drbd starts dozens. Whatever else is the case or goes otherwise
-# than expected, and each start and stop, is left to that agent, with the same parameters: DRBD 9 as well, which has other states.
+# itself. Each is one program of DRBD's or none (a few where DRBD has yet to notice that the primary is gone), where ocf:linbit:drbd
+# starts dozens. Whatever else is the case or goes otherwise than expected, and each start and stop, is left to that agent, with the
+# same parameters: DRBD 9 as well, which has other states.
 
 STOCK=${OCF_ROOT:-/usr/lib/ocf}/resource.d/linbit/drbd
 STATES=/proc/drbd
@@ -88,7 +89,7 @@ monitor() {
 	stock monitor
 }
 
-# Both ends of DRBD's connection as drbdsetup wants them, as $here and $there, and its ping-timeout as $patience; empty if DRBD does not say.
+# Both ends of DRBD's connection as drbdsetup wants them, as $here and $there, empty if DRBD does not say; and its ping-timeout as $patience.
 connection() {
 	here='' there='' patience=$PATIENCE side=''
 	shown=$(drbdsetup show "$resource") || return
@@ -112,7 +113,6 @@ connection() {
 # some more seconds of pings to notice; asked meanwhile it pings once more, waits for the whole ping-timeout, and looks again. So a ping
 # gets less time for this one promotion. A primary that answers stays the only one.
 promote_at_once() {
-	[ "$role:$disk:$peer_role" = Secondary:UpToDate:Primary ] || return
 	connection
 	[ -n "$here" ] && [ -n "$there" ] && [ "$patience" -gt $HURRY ] || return
 	drbdsetup net-options "$here" "$there" --ping-timeout=$HURRY && drbdsetup primary "$minor" 2>/dev/null
@@ -124,12 +124,12 @@ promote_at_once() {
 # DRBD itself refuses a promotion that its fencing does not allow; the other agent says so, or tries again.
 promote() {
 	look
-	already=$role
-	promote_at_once
+	[ "$role:$disk" = Secondary:UpToDate ] || stock promote
+	[ "$peer_role" != Primary ] || promote_at_once
 	if [ "$role:$disk" = Secondary:UpToDate ] && drbdsetup primary "$minor"; then
 		look
 	fi
-	[ "$already:$role" = Secondary:Primary ] && return $OCF_SUCCESS
+	[ "$role" = Primary ] && return $OCF_SUCCESS
 	stock promote
 }
 
