@@ -14,6 +14,7 @@ PROPERTIES = {
     "no-quorum-policy": "ignore",
     "load-threshold": "80%",
     "node-action-limit": "0",  # pacemaker's own: two for each processor
+    "transition-delay": "0s",  # pacemaker's own
 }
 SERVER = {
     "start": {"timeout": "120s"},

@@ -26,13 +26,21 @@ IPMI_AGENTS = frozenset(
     "fence_ipmilan fence_ipmilanplus fence_idrac fence_ilo3 fence_ilo4 fence_ilo5 fence_imm".split()
 )
 
+# They start ipmitool several times for each fencing; this one does without most of its work (files/ipmitool.sh says how).
+IPMITOOL = "/usr/lib/hamysql/ipmitool"
+# A takeover needs a node to be off, not to be on again. So their devices only switch off where pacemaker wants a reboot, which takes half
+# as many logins to a board, and each of them, and power_wait, takes a second where boards are slow. An alert of pacemaker's switches on.
+POWER_ON = "/usr/lib/hamysql/power-on"
+POWER_ON_ID = "a_power_on"
+POWER_ON_ATTEMPTS = 3  # as in files/power-on.sh, each after a pause of 5 s
+
 # pacemaker knows no further one (Pacemaker Explained, "Fencing Topologies").
 LAST_LEVEL = 9
 # Seconds on top of what delays and agents may take until pacemaker calls a fencing failed: an action starts late where the node
 # that has to run it is just being elected controller. (pacemaker 2.1.5 leaves the delays out of its own account.)
 MARGIN = 15
 # Seconds of head start of the favoured node when both live and shoot each other. One of them may begin a second later: pacemaker's
-# controller sleeps for one before it looks at a loss (do_pe_invoke_callback), an elected one does not. The rest is for boards
+# controller may sleep for one before it looks at a loss (do_pe_invoke_callback; transition-delay makes that rare). The rest is for boards
 # that do not take the same time; `hamysql.fence_test` measures theirs, and says what they need. It is what the real loss of the
 # favoured node costs, so it is short, and by default it is the standby's. With a quorum device only the half that has its vote
 # shoots at all.
@@ -49,6 +57,7 @@ def derive(config: Config) -> None:
 
     ``fencing:devices`` becomes a list of ``{"id", "node", "level", "agent", "options", "secrets", "timeout", "delay"}``; ``levels``
     is ``{node: [{"level", "devices": [ids]}]}``; times are in seconds; ``secret_files`` are those that this node needs.
+    ``power_on`` are the nodes that their devices only switch off, and ``ipmitool`` says whether a device starts ours.
     ``reservations`` is the device that cuts off any node by reservations on the shared LUN (:mod:`hamysql.reservations`).
     """
     fencing, properties = config["fencing"], config["pacemaker"]["properties"]
@@ -66,6 +75,8 @@ def derive(config: Config) -> None:
     fencing["enabled"] = bool(devices or reserved)
     fencing["devices"] = devices
     fencing["reservations"] = reserved
+    fencing["ipmitool"] = any(device["options"].get("ipmitool_path") == IPMITOOL for device in devices)
+    fencing["power_on"] = [] if fencing["sbd"] or reserved else _off_is_enough(devices)
     fencing["levels"] = _levels(devices)
     if reserved:  # the last resort of each node: what switches it off brings it back as well
         for node in config["cluster"]["nodes"]:
@@ -115,9 +126,25 @@ def _derive_sbd(config: Config) -> None:
         fencing["devices"].setdefault(node, []).append({**device, "secrets": {}})
 
 
+def _off_is_enough(devices: Iterable[Config]) -> list[str]:
+    """Have devices switch off where pacemaker wants a reboot, and return the nodes that are to be switched on afterwards.
+
+    Not where the pillar says itself what a reboot is. Not to be called where a node may have been cut off by sbd's disk or by
+    reservations: `stonith_admin --unfence` tries the devices of all levels, and would lift that as well.
+    """
+    nodes = []
+    for device in devices:
+        if device["agent"] in IPMI_AGENTS and "pcmk_reboot_action" not in device["options"]:
+            device["options"]["pcmk_reboot_action"] = "off"
+            nodes.append(device["node"])
+    return list(dict.fromkeys(nodes))
+
+
 def _device(node: str, number: int, device: Mapping[str, Any], fencing: Mapping[str, Any]) -> Config:
     timeout = device["timeout"] or fencing["timeout"]
     options = dict(device["options"])
+    if device["agent"] in IPMI_AGENTS:
+        options.setdefault("ipmitool_path", IPMITOOL)
     options |= {"pcmk_host_list": node, "pcmk_host_check": "static-list"}
     options |= {f"pcmk_{action}_timeout": f"{timeout}s" for action in ("reboot", "off", "on")}
     delay = fencing["delay"] if node == fencing["favoured"] else 0
@@ -223,7 +250,25 @@ def elements(config: Mapping[str, Any]) -> dict[str, list[ET.Element]]:
                 said = {"id": f"fl_{node}_{level['level']}", "target": node, "index": str(level["level"])}
                 said["devices"] = ",".join(level["devices"])
                 topology.append(ET.Element("fencing-level", said))
-    return {"resources": resources, "constraints": constraints, "fencing-topology": topology}
+    found = {"resources": resources, "constraints": constraints, "fencing-topology": topology}
+    return found | {"alerts": [_power_on(fencing)] if fencing["power_on"] else []}
+
+
+def _power_on(fencing: Mapping[str, Any]) -> ET.Element:
+    """The alert that switches nodes on again: of all that happens, it is told of fencings only."""
+    limit = max(
+        sum(device["timeout"] for device in fencing["devices"] if device["node"] == node)
+        for node in fencing["power_on"]
+    )
+    alert = ET.Element("alert", id=POWER_ON_ID, path=POWER_ON)
+    ET.SubElement(ET.SubElement(alert, "select"), "select_fencing")
+    own = {"hamysql_nodes": " ".join(fencing["power_on"]), "hamysql_timeout": str(limit)}
+    time = {"timeout": f"{POWER_ON_ATTEMPTS * (limit + 10)}s"}
+    for tag, values in (("meta_attributes", time), ("instance_attributes", own)):
+        found = ET.SubElement(alert, tag, id=f"{POWER_ON_ID}-{tag}")
+        for name, value in values.items():
+            ET.SubElement(found, "nvpair", id=f"{found.get('id')}-{name}", name=name, value=value)
+    return alert
 
 
 def drbd_sections(config: Config, kernel: str) -> dict[str, list[tuple[str, str]]]:

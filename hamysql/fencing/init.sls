@@ -29,6 +29,47 @@ hamysql-fencing-{{ file.id }}-{{ part }}-file-managed:
       - hamysql_package: hamysql-package-installed
 {%- endfor %}
 {%- endfor %}
+{%- if hamysql.fencing.ipmitool %}
+
+# What starts ipmitool for the fence agents, and the list of vendors that it reads (Debian's has another name than everybody's).
+hamysql-fencing-ipmitool-managed:
+  file.managed:
+    - name: /usr/lib/hamysql/ipmitool
+    - source: salt://hamysql/fencing/files/ipmitool.sh
+    - user: root
+    - group: root
+    - mode: '0755'
+    - makedirs: True
+    - require:
+      - hamysql_package: hamysql-package-installed
+{%- for name in ("enterprise-numbers", "enterprise-numbers.txt") %}
+
+hamysql-fencing-ipmitool-{{ name }}-managed:
+  file.managed:
+    - name: /usr/lib/hamysql/ipmi/.local/usr/share/misc/{{ name }}
+    - source: salt://hamysql/fencing/files/enterprise-numbers
+    - user: root
+    - group: root
+    - mode: '0644'
+    - makedirs: True
+    - require:
+      - hamysql_package: hamysql-package-installed
+{%- endfor %}
+{%- endif %}
+{%- if hamysql.fencing.power_on %}
+
+# What pacemaker runs after a fencing, to switch the node on again.
+hamysql-fencing-power-on-managed:
+  file.managed:
+    - name: /usr/lib/hamysql/power-on
+    - source: salt://hamysql/fencing/files/power-on.sh
+    - user: root
+    - group: root
+    - mode: '0755'
+    - makedirs: True
+    - require:
+      - hamysql_package: hamysql-package-installed
+{%- endif %}
 {%- if hamysql.fencing.sbd %}
 
 hamysql-fencing-sbd-config-file-managed:

@@ -11,6 +11,9 @@ from lab import bmc, lifecycle, network
 from lab.context import Lab
 from lab.host import run, which
 from lab.progress import Progress
+from support import ROOT
+
+FILES = ROOT / "hamysql" / "fencing" / "files"
 
 pytestmark = [
     pytest.mark.skipif(os.geteuid() != 0, reason="network namespaces need root"),
@@ -32,10 +35,10 @@ def lab(tmp_path):
         lifecycle.down(lab, Progress())
 
 
-def chassis(lab, name, password=bmc.PASSWORD):
+def chassis(lab, name, password=bmc.PASSWORD, ipmitool="ipmitool"):
     address = lab.topology.bmc_address(lab.node(name))
     login = ["-I", "lanplus", "-H", address, "-U", bmc.USER, "-P", password]
-    return run(lab.in_namespace("ipmitool", *login, "-N", "1", "-R", "1", "chassis", "power", "status"), check=False)
+    return run(lab.in_namespace(ipmitool, *login, "-N", "1", "-R", "1", "chassis", "power", "status"), check=False)
 
 
 def test_each_node_has_one_that_knows_its_power_and_wants_its_password(lab):
@@ -44,6 +47,23 @@ def test_each_node_has_one_that_knows_its_power_and_wants_its_password(lab):
     for name in ("db1", "db2"):
         assert chassis(lab, name).stdout == "Chassis Power is off\n"
     assert chassis(lab, "db1", "wrong").returncode != 0
+
+
+def test_it_answers_our_ipmitool_which_reads_a_list_of_vendors_of_its_own(lab, tmp_path):
+    text = (FILES / "ipmitool.sh").read_text()
+    assert "HOME=/usr/lib/hamysql/ipmi " in text
+    ipmitool, folder = tmp_path / "ipmitool", tmp_path / ".local" / "usr" / "share" / "misc"
+    ipmitool.write_text(text.replace("/usr/lib/hamysql/ipmi ", f"{tmp_path} "))
+    ipmitool.chmod(0o755)
+    folder.mkdir(parents=True)
+    lists = [folder / name for name in ("enterprise-numbers", "enterprise-numbers.txt")]
+    for path in lists:
+        path.write_text((FILES / "enterprise-numbers").read_text())
+    bmc.start(lab)
+    assert chassis(lab, "db1", ipmitool=ipmitool).stdout == "Chassis Power is off\n"
+    for path in lists:
+        path.write_text("")
+    assert chassis(lab, "db1", ipmitool=ipmitool).returncode != 0, "an empty list is an error: it is what was read"
 
 
 def test_a_broken_one_is_silent_until_it_is_started_again(lab):

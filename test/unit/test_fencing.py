@@ -191,6 +191,48 @@ def test_a_node_without_a_device_is_refused_with_the_reason(resolve, pillar):
     assert "both halves of a partition may go on writing" in found[path][1]
 
 
+def reboots(config):
+    return {name: device["options"].get("pcmk_reboot_action") for name, device in by_id(config).items()}
+
+
+def test_a_board_only_switches_off_and_its_node_is_switched_on_afterwards(resolve, pillar):
+    config = resolve(pillar("fenced"))
+    assert reboots(config) == {"p_fence_db1": "off", "p_fence_db1_2": None, "p_fence_db1_3": None, "p_fence_db2": "off"}
+    assert config["fencing"]["power_on"] == ["db1", "db2"]
+
+
+@pytest.mark.parametrize("action", ["reboot", "off"])
+def test_the_pillars_own_word_on_what_a_reboot_is_stands(resolve, pillar, action):
+    given = pillar("fenced")
+    given["fencing"]["devices"]["db2"][0]["options"]["pcmk_reboot_action"] = action
+    config = resolve(given)
+    assert reboots(config)["p_fence_db2"] == action
+    assert config["fencing"]["power_on"] == ["db1"]
+
+
+@pytest.mark.parametrize("kind", ["sbd", "reservations"])
+def test_nobody_is_switched_on_where_that_would_lift_another_kind_of_fencing(resolve, pillar, kind):
+    given = pillar("iscsi" if kind == "reservations" else "fenced")
+    if kind == "sbd":
+        given["fencing"]["sbd"] = {"device": "/dev/disk/by-id/scsi-pills"}
+    config = resolve(given)
+    assert config["fencing"]["power_on"] == []
+    assert "fence_ipmilan" in {device["agent"] for device in by_id(config).values()}
+    assert set(reboots(config).values()) == {None}
+
+
+def test_boards_are_asked_through_our_ipmitool_or_the_pillars(resolve, pillar):
+    given = pillar("fenced")
+    given["fencing"]["devices"]["db2"][0]["options"]["ipmitool_path"] = "/opt/site/ipmitool"
+    config = resolve(given)
+    paths = {name: device["options"].get("ipmitool_path") for name, device in by_id(config).items()}
+    ours = "/usr/lib/hamysql/ipmitool"
+    assert paths == {"p_fence_db1": ours, "p_fence_db1_2": None, "p_fence_db1_3": None, "p_fence_db2": "/opt/site/ipmitool"}
+    assert config["fencing"]["ipmitool"]
+    given["fencing"]["devices"]["db1"][0]["options"]["ipmitool_path"] = "/opt/site/ipmitool"
+    assert not resolve(given)["fencing"]["ipmitool"], "then the nodes need none"
+
+
 def device(**options):
     return {"agent": "fence_ipmilan", "options": options}
 

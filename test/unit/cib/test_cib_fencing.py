@@ -41,6 +41,21 @@ def test_pacemaker_accepts_them(tools, make_cib, wanted):
     assert not cib_tools.apply(tools.run, lambda _: wanted).plan.changes, "a second time, nothing is changed"
 
 
+def test_the_alert_that_switches_on_comes_and_goes_with_the_devices_that_only_switch_off(tools, make_cib, wanted):
+    (alert,) = wanted.iter("alert")
+    assert alert.get("path") == "/usr/lib/hamysql/power-on"
+    assert [child.tag for child in alert.find("select")] == ["select_fencing"]
+    assert params(wanted, "a_power_on") == {"hamysql_nodes": "db1 db2", "hamysql_timeout": str(60 + 30 + 30)}
+    tools.write(make_cib())
+    cib_tools.apply(tools.run, lambda _: wanted)
+    given = load_pillar("fenced")
+    for node in ("db1", "db2"):
+        given["fencing"]["devices"][node][0]["options"]["pcmk_reboot_action"] = "reboot"
+    without = config.resolve(config.layered(parameters(), given), minion_id="db1", nodename="db1")
+    outcome = cib_tools.apply(tools.run, lambda _: cib_desired.desired(without))
+    assert [change.id for change in outcome.plan.changes if change.kind == "removed"] == ["a_power_on"]
+
+
 def test_a_node_never_runs_its_own_device(wanted):
     away = {(item.get("rsc"), item.get("node"), item.get("score")) for item in wanted.iter("rsc_location")}
     assert away == {
