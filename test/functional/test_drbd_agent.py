@@ -33,9 +33,11 @@ class Agent:
             (folder / f"as-{wanted}").write_text(f'sed -i "s#ro:[A-Z][a-z]*/#ro:{role}/#" {folder}/drbd')
         self.program("bin/drbdsetup", f'echo "drbdsetup $*" >>{folder}/calls; . {folder}/as-$1')
         text = AGENT.read_text()
-        assert "STATES=/proc/drbd\n" in text
+        for name, real, ours in (("STATES", "/proc/drbd", "drbd"), ("SETUP", "/lib/drbd/drbdsetup-84", "bin/drbdsetup-84")):
+            assert f"\n{name}={real}\n" in text
+            text = text.replace(f"\n{name}={real}\n", f"\n{name}={folder}/{ours}\n")
         self.path = folder / "agent"
-        self.path.write_text(text.replace("STATES=/proc/drbd\n", f"STATES={folder}/drbd\n"))
+        self.path.write_text(text)
 
     def program(self, name: str, text: str) -> None:
         path = self.folder / name
@@ -54,6 +56,7 @@ class Agent:
             env={
                 "PATH": f"{self.folder}/bin:{os.environ['PATH']}",
                 "OCF_ROOT": str(self.folder / "root"),
+                "HA_RSCTMP": str(self.folder),
                 "OCF_RESOURCE_INSTANCE": "p_drbd_mysql",
                 **{f"OCF_RESKEY_{name}": value for name, value in {"minor": "0", **parameters}.items()},
             },
@@ -109,6 +112,29 @@ def test_a_replica_that_is_up_to_date_is_promoted_by_one_program(agent, state):
     assert agent.calls == ["drbdsetup primary 0"]
     assert agent.run("demote") == SUCCESS
     assert agent.calls[1:] == ["drbdsetup secondary 0"]
+
+
+def test_the_first_monitor_after_a_promotion_leaves_the_score_to_the_next(agent):
+    agent.drbd(ALONE.format("Secondary"))
+    assert agent.run("promote") == SUCCESS
+    assert agent.run("monitor") == PROMOTED
+    assert agent.calls == ["drbdsetup primary 0"]
+    assert agent.run("monitor") == PROMOTED
+    assert agent.calls[1:] == ["attrd_updater --name master-p_drbd_mysql --update 10000"]
+
+
+def test_a_promoted_replica_that_has_lost_its_disk_is_looked_at_by_the_first_monitor(agent):
+    agent.drbd(ALONE.format("Secondary"))
+    assert agent.run("promote") == SUCCESS
+    agent.drbd("cs:Connected ro:Primary/Secondary ds:Diskless/UpToDate C r-----")
+    assert agent.run("monitor") == STOCK
+
+
+def test_the_program_for_drbd_84_is_started_without_the_one_that_looks_for_it(agent):
+    agent.program("bin/drbdsetup-84", f'echo "drbdsetup-84 $*" >>{agent.folder}/calls; . {agent.folder}/as-$1')
+    agent.drbd(ALONE.format("Secondary"))
+    assert agent.run("promote") == SUCCESS
+    assert agent.calls == ["drbdsetup-84 primary 0"]
 
 
 LOST = "cs:Connected ro:Secondary/Primary ds:UpToDate/UpToDate C r-----"

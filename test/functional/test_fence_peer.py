@@ -32,7 +32,7 @@ class Handler:
         self.stock.write_text(f'#!/bin/sh\n# : "${{role:="Master"}}"\necho "$@" >{folder}/stock\nexit {STOCK}\n')
         self.stock.chmod(0o755)
         text = HANDLER.read_text()
-        for name, path in (("STOCK", self.stock), ("STATES", folder / "drbd"), ("LOCKS", folder / "locks")):
+        for name, path in (("STOCK", self.stock), ("STATES", folder / "drbd"), ("LOCKS", folder / "locks"), ("LOG", folder / "log")):
             (line,) = [line for line in text.splitlines() if line.startswith(f"{name}=")]
             text = text.replace(line, f"{name}={path}")
         (folder / "handler").write_text(text)
@@ -166,18 +166,18 @@ def test_a_constraint_that_is_there_is_left_to_drbds_own_script(handler):
     assert handler.cib.read_text() == before
 
 
-def test_a_log_that_takes_nothing_does_not_keep_the_next_one_waiting(handler):
-    """It would hold the lock, and with that the writes, until the peer is back."""
-    before = handler.cib.read_text()
-    (handler.folder / "bin").mkdir()
-    logger = handler.folder / "bin" / "logger"
-    logger.write_text("#!/bin/sh\nexec >/dev/null 2>&1\nexec sleep 8\n")
-    logger.chmod(0o755)
-    for _ in range(2):
-        handler.cib.write_text(before)
-        handler.peer(**DEAD)
-        assert handler.run() == FENCED
-    assert not handler.left_to_stock
+def test_it_says_in_the_kernels_log_what_it_has_done(handler):
+    handler.peer(**DEAD)
+    assert handler.run() == FENCED
+    said = (handler.folder / "log").read_text()
+    assert said == "<14>hamysql-fence-peer: mysql: the peer is fenced, placed the constraint\n"
+
+
+def test_it_does_its_work_where_that_log_takes_nothing(handler):
+    handler.peer(**DEAD)
+    (handler.folder / "log").mkdir()
+    assert handler.run() == FENCED
+    assert handler.constraint is not None
 
 
 def test_the_role_has_the_name_that_drbds_own_script_gives_it(handler):

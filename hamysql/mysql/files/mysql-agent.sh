@@ -1,7 +1,7 @@
 #!/bin/sh
 # ocf:hamysql:mysql runs one MariaDB or MySQL server for pacemaker. Managed by Salt.
 #
-# What it does otherwise than ocf:heartbeat:mysql: it polls five times a second instead of every one or two seconds, it
+# What it does otherwise than ocf:heartbeat:mysql: it polls two to five times a second instead of every one or two seconds, it
 # notices a server that hangs, tells it from one that waits for its storage, and never makes a datadir. It starts next to no
 # processes: /proc and the shell's own tests say most of what it has to know.
 
@@ -28,6 +28,7 @@ AT_ONCE=2         # seconds: a server that answers within them has its storage n
 STILL=3           # seconds: storage that has not read a block within them stands still
 LOOK=0.5          # seconds between two looks at the storage
 POLL=0.2          # seconds
+START_POLL=0.5    # seconds: nobody waits for the agent's word, clients come when the server does, and each look takes its processor
 
 # Without a process: pacemaker asks for this before each start, which waits for it.
 meta_data() {
@@ -204,7 +205,7 @@ start() {
 	# The server makes its socket when the recovery is over and its ports are open.
 	until [ -S "$socket" ] && answers 5; do
 		alive || fail $OCF_ERR_GENERIC "the server ended while it started, see $log"
-		sleep $POLL
+		sleep $START_POLL
 	done
 	return $OCF_SUCCESS
 }

@@ -13,8 +13,14 @@ OCF_SUCCESS=0 OCF_ERR_UNIMPLEMENTED=3 OCF_ERR_CONFIGURED=6 OCF_RUNNING_PROMOTED=
 PATIENCE=5 # tenths of a second: DRBD's own ping-timeout, which it does not mention
 HURRY=2    # tenths of a second: the same for a primary that is gone, says pacemaker
 
+# drbdsetup only looks which DRBD is loaded, and starts this one.
+SETUP=/lib/drbd/drbdsetup-84
+[ -x $SETUP ] || SETUP=drbdsetup
+
 resource=${OCF_RESKEY_drbd_resource:-}
 minor=${OCF_RESKEY_minor:-}
+# Not empty between a promotion and the first monitor after it.
+promoted_file=${HA_RSCTMP:-/run/resource-agents}/hamysql-drbd-$resource.promoted
 
 # Without a process: pacemaker asks for this before each start, which waits for it.
 meta_data() {
@@ -82,17 +88,26 @@ score() {
 monitor() {
 	look
 	case $role:$disk/$peer_disk in
-	Primary:UpToDate/*) score 10000 && return $OCF_RUNNING_PROMOTED ;;
+	Primary:UpToDate/*)
+		just_promoted && return $OCF_RUNNING_PROMOTED
+		score 10000 && return $OCF_RUNNING_PROMOTED
+		;;
 	Secondary:UpToDate/UpToDate) score 10000 && return $OCF_SUCCESS ;;
 	Secondary:UpToDate/DUnknown) score 1000 && return $OCF_SUCCESS ;;
 	esac
 	stock monitor
 }
 
+# Whether this is the first monitor after a promotion. It comes while a failover waits for the file system, and to say the score takes more
+# than all else that it does. The next one says it; until then it stays what pacemaker has just promoted this node for.
+just_promoted() {
+	[ -s "$promoted_file" ] && true >"$promoted_file"
+}
+
 # Both ends of DRBD's connection as drbdsetup wants them, as $here and $there, empty if DRBD does not say; and its ping-timeout as $patience.
 connection() {
 	here='' there='' patience=$PATIENCE side=''
-	shown=$(drbdsetup show "$resource") || return
+	shown=$($SETUP show "$resource") || return
 	while read -r word value rest; do
 		case $word in
 		_this_host | _remote_host) side=$word ;;
@@ -115,8 +130,8 @@ connection() {
 promote_at_once() {
 	connection
 	[ -n "$here" ] && [ -n "$there" ] && [ "$patience" -gt $HURRY ] || return
-	drbdsetup net-options "$here" "$there" --ping-timeout=$HURRY && drbdsetup primary "$minor" 2>/dev/null
-	drbdsetup net-options "$here" "$there" --ping-timeout="$patience" ||
+	$SETUP net-options "$here" "$there" --ping-timeout=$HURRY && $SETUP primary "$minor" 2>/dev/null
+	$SETUP net-options "$here" "$there" --ping-timeout="$patience" ||
 		echo "DRBD may still have a ping-timeout of $HURRY: drbdadm adjust $resource" >&2
 	look
 }
@@ -126,16 +141,17 @@ promote() {
 	look
 	[ "$role:$disk" = Secondary:UpToDate ] || stock promote
 	[ "$peer_role" != Primary ] || promote_at_once
-	if [ "$role:$disk" = Secondary:UpToDate ] && drbdsetup primary "$minor"; then
+	if [ "$role:$disk" = Secondary:UpToDate ] && $SETUP primary "$minor"; then
 		look
 	fi
-	[ "$role" = Primary ] && return $OCF_SUCCESS
-	stock promote
+	[ "$role" = Primary ] || stock promote
+	{ echo "$minor" >"$promoted_file"; } 2>/dev/null
+	return $OCF_SUCCESS
 }
 
 demote() {
 	look
-	if [ "$role" = Primary ] && drbdsetup secondary "$minor"; then
+	if [ "$role" = Primary ] && $SETUP secondary "$minor"; then
 		look
 		[ "$role" = Secondary ] && return $OCF_SUCCESS
 	fi

@@ -15,6 +15,7 @@ LOCKS=/var/lock/drbd # crm-fence-peer.sh and crm-unfence-peer.sh have theirs her
 CLONE=ms_drbd_mysql
 FENCED=7 # peer was stonithed
 POLL=0.2 # seconds
+LOG=/dev/kmsg
 
 notice=$1
 shift
@@ -70,8 +71,9 @@ within() {
 	[ "$now" -lt $((began + $1)) ] && sleep $POLL
 }
 
+# Beside what DRBD's kernel module says, and without a process. 14: user.info
 say() {
-	logger --tag hamysql-fence-peer --priority local5.info "$DRBD_RESOURCE: $1" 9>&- &
+	{ echo "<14>hamysql-fence-peer: $DRBD_RESOURCE: $1" >>$LOG; } 2>/dev/null
 }
 
 # The constraint, if the peer is fenced and there is none: one step in the CIB of the whole cluster, and one program. Its text is the
