@@ -161,6 +161,8 @@ def clauses(item: Item, members: Collection[str] | None = None, ignore: Collecti
                 pair for pair in elements(child) if child.tag != "meta_attributes" or pair.get("name") not in ignore
             ]
             found += [f"{SETS[child.tag]} {_pair(pair)}" for pair in pairs]
+        elif child.tag == "select" and not any(elements(event) for event in elements(child)):  # of an alert
+            found.append(" ".join(["select", *(event.tag.removeprefix("select_") for event in elements(child))]))
         elif child.tag == "operations" and not child.attrib:
             found += [_operation(op) for op in elements(child)]
         else:

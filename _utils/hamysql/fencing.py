@@ -28,8 +28,8 @@ IPMI_AGENTS = frozenset(
 
 # They start ipmitool several times for each fencing; this one does without most of its work (files/ipmitool.sh says how).
 IPMITOOL = "/usr/lib/hamysql/ipmitool"
-# A takeover needs a node to be off, not to be on again. So their devices only switch off where pacemaker wants a reboot, which takes half
-# as many logins to a board, and each of them, and power_wait, takes a second where boards are slow. An alert of pacemaker's switches on.
+# A takeover needs a node to be off, not to be on again. So their devices only switch off where pacemaker wants a reboot: half as
+# many logins to a board, and one power_wait instead of two, seconds where boards are slow. An alert of pacemaker's switches on.
 POWER_ON = "/usr/lib/hamysql/power-on"
 POWER_ON_ID = "a_power_on"
 POWER_ON_ATTEMPTS = 3  # as in files/power-on.sh, each after a pause of 5 s
@@ -40,9 +40,9 @@ LAST_LEVEL = 9
 # that has to run it is just being elected controller. (pacemaker 2.1.5 leaves the delays out of its own account.)
 MARGIN = 15
 # Seconds of head start of the favoured node when both live and shoot each other. One of them may begin a second later: pacemaker's
-# controller may sleep for one before it looks at a loss (do_pe_invoke_callback; transition-delay makes that rare). The rest is for boards
-# that do not take the same time; `hamysql.fence_test` measures theirs, and says what they need. It is what the real loss of the
-# favoured node costs, so it is short, and by default it is the standby's. With a quorum device only the half that has its vote
+# controller may sleep for one before it looks at a loss (do_pe_invoke_callback; transition-delay makes that rare). The rest is for
+# boards that do not take the same time; `hamysql.fence_test` measures theirs, and says what they need. It is what the real loss of
+# the favoured node costs, so it is short, and by default it is the standby's. With a quorum device only the half that has its vote
 # shoots at all.
 HEAD_START = 2
 # What the group with the database is worth (pacemaker's ``priority``) where not a node by its name is favoured, but whichever has a
@@ -250,8 +250,8 @@ def elements(config: Mapping[str, Any]) -> dict[str, list[ET.Element]]:
                 said = {"id": f"fl_{node}_{level['level']}", "target": node, "index": str(level["level"])}
                 said["devices"] = ",".join(level["devices"])
                 topology.append(ET.Element("fencing-level", said))
-    found = {"resources": resources, "constraints": constraints, "fencing-topology": topology}
-    return found | {"alerts": [_power_on(fencing)] if fencing["power_on"] else []}
+    alerts = [_power_on(fencing)] if fencing["power_on"] else []
+    return {"resources": resources, "constraints": constraints, "fencing-topology": topology, "alerts": alerts}
 
 
 def _power_on(fencing: Mapping[str, Any]) -> ET.Element:

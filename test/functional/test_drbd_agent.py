@@ -33,7 +33,10 @@ class Agent:
             (folder / f"as-{wanted}").write_text(f'sed -i "s#ro:[A-Z][a-z]*/#ro:{role}/#" {folder}/drbd')
         self.program("bin/drbdsetup", f'echo "drbdsetup $*" >>{folder}/calls; . {folder}/as-$1')
         text = AGENT.read_text()
-        for name, real, ours in (("STATES", "/proc/drbd", "drbd"), ("SETUP", "/lib/drbd/drbdsetup-84", "bin/drbdsetup-84")):
+        for name, real, ours in (
+            ("STATES", "/proc/drbd", "drbd"),
+            ("SETUP", "/lib/drbd/drbdsetup-84", "bin/drbdsetup-84"),
+        ):
             assert f"\n{name}={real}\n" in text
             text = text.replace(f"\n{name}={real}\n", f"\n{name}={folder}/{ours}\n")
         self.path = folder / "agent"

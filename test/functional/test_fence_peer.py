@@ -32,7 +32,12 @@ class Handler:
         self.stock.write_text(f'#!/bin/sh\n# : "${{role:="Master"}}"\necho "$@" >{folder}/stock\nexit {STOCK}\n')
         self.stock.chmod(0o755)
         text = HANDLER.read_text()
-        for name, path in (("STOCK", self.stock), ("STATES", folder / "drbd"), ("LOCKS", folder / "locks"), ("LOG", folder / "log")):
+        for name, path in (
+            ("STOCK", self.stock),
+            ("STATES", folder / "drbd"),
+            ("LOCKS", folder / "locks"),
+            ("LOG", folder / "log"),
+        ):
             (line,) = [line for line in text.splitlines() if line.startswith(f"{name}=")]
             text = text.replace(line, f"{name}={path}")
         (folder / "handler").write_text(text)

@@ -227,7 +227,12 @@ def test_boards_are_asked_through_our_ipmitool_or_the_pillars(resolve, pillar):
     config = resolve(given)
     paths = {name: device["options"].get("ipmitool_path") for name, device in by_id(config).items()}
     ours = "/usr/lib/hamysql/ipmitool"
-    assert paths == {"p_fence_db1": ours, "p_fence_db1_2": None, "p_fence_db1_3": None, "p_fence_db2": "/opt/site/ipmitool"}
+    assert paths == {
+        "p_fence_db1": ours,
+        "p_fence_db1_2": None,
+        "p_fence_db1_3": None,
+        "p_fence_db2": "/opt/site/ipmitool",
+    }
     assert config["fencing"]["ipmitool"]
     given["fencing"]["devices"]["db1"][0]["options"]["ipmitool_path"] = "/opt/site/ipmitool"
     assert not resolve(given)["fencing"]["ipmitool"], "then the nodes need none"

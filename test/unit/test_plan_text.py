@@ -126,6 +126,9 @@ def test_a_new_cluster_is_listed_whole_and_without_its_tag(fixture_cib):
     }  # fmt: skip
     assert all(line.startswith("+ ") for line in lines)
     assert not any("<" in line or "tag hamysql" in line for line in lines)
+    (alert,) = (line for line in lines if line.startswith("+ alert "))
+    assert alert.startswith("+ alert a_power_on path=/usr/lib/hamysql/power-on")
+    assert "select fencing" in alert
     (mysqld,) = (line for line in lines if line.startswith("+ primitive p_mysql "))
     assert re.fullmatch(r"\+ primitive p_mysql ocf:hamysql:mysql in g_mysql(\n    (params|op) .*)+", mysqld)
     with_text = {**LAB, "pacemaker": {**LAB["pacemaker"], "configure": "**********"}}
