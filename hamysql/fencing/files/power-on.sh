@@ -3,19 +3,21 @@
 #
 # pacemaker runs it as an alert, on each node, after each fencing. Nobody waits for it: the takeover goes on when the node is off, and
 # whether it can be switched on does not matter to that.
-# hamysql_nodes: the nodes whose devices only switch off where pacemaker wants a reboot.
 
 PAUSE=5    # seconds: the takeover has the processors, and the board, for itself
 ATTEMPTS=3 # a board that has just switched off may be busy
-LIMIT=$((${hamysql_timeout:-60}))
 
-[ "$CRM_alert_kind" = fencing ] && [ "$CRM_alert_rc" = 0 ] || exit 0
-case $CRM_alert_desc in
-"Operation reboot of $CRM_alert_node by "*) ;;
+node=${CRM_alert_node:-}
+limit=${hamysql_timeout:-60} # of one attempt, seconds
+
+[ "${CRM_alert_kind:-}" = fencing ] && [ "${CRM_alert_rc:-}" = 0 ] || exit 0
+case ${CRM_alert_desc:-} in
+"Operation reboot of $node by "*) ;;
 *) exit 0 ;;
 esac
-case " $hamysql_nodes " in
-*" $CRM_alert_node "*) ;;
+# The nodes whose devices only switch off where pacemaker wants a reboot.
+case " ${hamysql_nodes:-} " in
+*" $node "*) ;;
 *) exit 0 ;;
 esac
 
@@ -26,12 +28,12 @@ say() {
 attempt=1
 while [ $attempt -le $ATTEMPTS ]; do
 	sleep $PAUSE
-	if said=$(stonith_admin --unfence "$CRM_alert_node" --timeout "$LIMIT" 2>&1); then
-		say info "$CRM_alert_node was fenced, and is switched on again"
+	if said=$(stonith_admin --unfence "$node" --timeout "$limit" 2>&1); then
+		say info "$node was fenced, and is switched on again"
 		exit 0
 	fi
-	say warning "$CRM_alert_node was fenced, and could not be switched on (attempt $attempt of $ATTEMPTS): $said"
+	say warning "$node was fenced, and could not be switched on (attempt $attempt of $ATTEMPTS): $said"
 	attempt=$((attempt + 1))
 done
-say err "$CRM_alert_node stays switched off: stonith_admin --unfence $CRM_alert_node"
+say err "$node stays switched off: stonith_admin --unfence $node"
 exit 1
