@@ -6,7 +6,7 @@ import xml.etree.ElementTree as ET
 from collections.abc import Mapping
 from typing import Any
 
-from hamysql import fencing, storage_config
+from hamysql import cib_build, fencing, storage_config
 from hamysql.cib_model import SETTING_SETS
 
 # What schema and scheduler know of an operation; any other name is a parameter that only this operation gives its agent.
@@ -89,12 +89,10 @@ def _replica(drbd: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _pairs(parent: ET.Element, tag: str, name: str, values: Mapping[str, Any]) -> None:
-    """Add a set of name/value pairs with the ids that crm would give; none where there is nothing to set."""
-    given = {key: str(value) for key, value in values.items() if value not in (None, "")}
+    """Add a set of those name/value pairs that have a value; none where there is nothing to set."""
+    given = {key: value for key, value in values.items() if value not in (None, "")}
     if given:
-        found = ET.SubElement(parent, tag, id=name)
-        for key, value in given.items():
-            ET.SubElement(found, "nvpair", id=f"{name}-{key}", name=key, value=value)
+        cib_build.pairs(parent, tag, name, given)
 
 
 def _primitive(name: str, kind: str, params: Mapping[str, Any], operations: Mapping[str, Any]) -> ET.Element:

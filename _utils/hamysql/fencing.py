@@ -12,7 +12,7 @@ import xml.etree.ElementTree as ET
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from hamysql import corosync, reservations
+from hamysql import cib_build, corosync, reservations
 from hamysql.schema import Secret
 
 Config = dict[str, Any]
@@ -224,22 +224,9 @@ def elements(config: Mapping[str, Any]) -> dict[str, list[ET.Element]]:
     fencing = config["fencing"]
     resources, constraints, topology = [], [], []
     for device in fencing["devices"]:
-        name, monitor = device["id"], fencing["monitor_interval"]
-        primitive = ET.Element("primitive", {"id": name, "class": "stonith", "type": device["agent"]})
-        found = ET.SubElement(primitive, "instance_attributes", id=f"{name}-instance_attributes")
-        for key, value in {**device["options"], **dict.fromkeys(device["secrets"], MAGIC)}.items():
-            ET.SubElement(found, "nvpair", id=f"{name}-instance_attributes-{key}", name=key, value=str(value))
-        operations = ET.SubElement(primitive, "operations")
-        for verb, interval in (("start", 0), ("monitor", monitor)):
-            ET.SubElement(
-                operations,
-                "op",
-                id=f"{name}-{verb}-{interval}s",
-                name=verb,
-                interval=f"{interval}s",
-                timeout=f"{device['timeout']}s",
-            )
-        resources.append(primitive)
+        name = device["id"]
+        options = {**device["options"], **dict.fromkeys(device["secrets"], MAGIC)}
+        resources.append(cib_build.fence_device(device, fencing["monitor_interval"], options))
         away = {"id": f"l_{name.removeprefix('p_')}", "rsc": name, "node": device["node"], "score": "-INFINITY"}
         constraints.append(ET.Element("rsc_location", away))
     if fencing["reservations"]:
@@ -265,9 +252,7 @@ def _power_on(fencing: Mapping[str, Any]) -> ET.Element:
     own = {"hamysql_nodes": " ".join(fencing["power_on"]), "hamysql_timeout": str(limit)}
     time = {"timeout": f"{POWER_ON_ATTEMPTS * (limit + 10)}s"}
     for tag, values in (("meta_attributes", time), ("instance_attributes", own)):
-        found = ET.SubElement(alert, tag, id=f"{POWER_ON_ID}-{tag}")
-        for name, value in values.items():
-            ET.SubElement(found, "nvpair", id=f"{found.get('id')}-{name}", name=name, value=value)
+        cib_build.pairs(alert, tag, f"{POWER_ON_ID}-{tag}", values)
     return alert
 
 

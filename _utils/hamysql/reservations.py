@@ -12,6 +12,8 @@ import xml.etree.ElementTree as ET
 from collections.abc import Mapping
 from typing import Any
 
+from hamysql import cib_build
+
 Config = dict[str, Any]
 
 
@@ -55,20 +57,4 @@ def key(cluster: str, number: int) -> str:
 
 def element(found: Mapping[str, Any], monitor: int) -> ET.Element:
     """The device in the CIB. ``provides=unfencing`` has pacemaker register a node before anything starts on it."""
-    name = found["id"]
-    primitive = ET.Element("primitive", {"id": name, "class": "stonith", "type": found["agent"]})
-    meta = ET.SubElement(primitive, "meta_attributes", id=f"{name}-meta_attributes")
-    ET.SubElement(meta, "nvpair", id=f"{name}-meta_attributes-provides", name="provides", value="unfencing")
-    params = ET.SubElement(primitive, "instance_attributes", id=f"{name}-instance_attributes")
-    for option, value in found["options"].items():
-        ET.SubElement(params, "nvpair", id=f"{name}-instance_attributes-{option}", name=option, value=str(value))
-    operations = ET.SubElement(primitive, "operations")
-    for verb, interval in (("start", 0), ("monitor", monitor)):
-        said = {
-            "id": f"{name}-{verb}-{interval}s",
-            "name": verb,
-            "interval": f"{interval}s",
-            "timeout": f"{found['timeout']}s",
-        }
-        ET.SubElement(operations, "op", said)
-    return primitive
+    return cib_build.fence_device(found, monitor, found["options"], {"provides": "unfencing"})

@@ -59,7 +59,6 @@ class Handler:
 
     def run(self, patience: int = 9, notice: int = 2) -> int:
         given = {"CIB_file": str(self.cib), "DRBD_RESOURCE": "mysql", "DRBD_MINOR": "0"}
-        given["PATH"] = f"{self.folder}/bin:{os.environ['PATH']}"
         argv = ["sh", str(self.folder / "handler"), str(notice), "--timeout", str(patience), "--dc-timeout", "99"]
         return subprocess.run(
             argv, env={**os.environ, **given}, capture_output=True, timeout=60, check=False

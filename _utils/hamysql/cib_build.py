@@ -1,0 +1,38 @@
+"""Elements of a CIB that more than one part of the configuration has."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+from collections.abc import Mapping
+from typing import Any
+
+
+def pairs(parent: ET.Element, tag: str, name: str, values: Mapping[str, Any]) -> None:
+    """Add a set of name/value pairs with the ids that crm would give: ``name`` for the set, ``NAME-KEY`` for each pair."""
+    found = ET.SubElement(parent, tag, id=name)
+    for key, value in values.items():
+        ET.SubElement(found, "nvpair", id=f"{name}-{key}", name=key, value=str(value))
+
+
+def fence_device(
+    device: Mapping[str, Any], monitor: int, options: Mapping[str, Any], meta: Mapping[str, Any] | None = None
+) -> ET.Element:
+    """A fence device as a resource.
+
+    device
+        Its ``id`` and ``agent``, and the ``timeout`` of one action in seconds.
+    monitor
+        Seconds between two checks that it answers.
+    options, meta
+        The agent's parameters, and meta attributes where there are any.
+    """
+    name = device["id"]
+    primitive = ET.Element("primitive", {"id": name, "class": "stonith", "type": device["agent"]})
+    if meta:
+        pairs(primitive, "meta_attributes", f"{name}-meta_attributes", meta)
+    pairs(primitive, "instance_attributes", f"{name}-instance_attributes", options)
+    operations = ET.SubElement(primitive, "operations")
+    for verb, seconds in (("start", 0), ("monitor", monitor)):
+        said = {"id": f"{name}-{verb}-{seconds}s", "name": verb, "interval": f"{seconds}s"}
+        ET.SubElement(operations, "op", {**said, "timeout": f"{device['timeout']}s"})
+    return primitive
