@@ -1,4 +1,4 @@
-"""Keeps the clock of a node going, ``python -m lab.clock PID``: a process beside each node's kernel, which ends with it.
+"""Keeps the clock of a node going: the machine beside each node's kernel (:mod:`lab.machine`) does so until that ends.
 
 A User-Mode Linux kernel asks its host for one alarm at a time, and asks for the next one when that comes. One that comes while it
 is still at work on the one before is dropped (``unblock_signals`` in arch/um/os-Linux/signal.c, "Do not reenter the handler"), and
@@ -12,25 +12,9 @@ from __future__ import annotations
 import os
 import select
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
-from lab.context import PROJECT
-
 INTERVAL = 0.1  # seconds
-
-
-def start(pid: int) -> None:
-    """Keep the clock of this kernel going, until it ends."""
-    subprocess.Popen(
-        [sys.executable, "-m", "lab.clock", str(pid)],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-        cwd=PROJECT,
-    )
 
 
 def expects_alarms(pid: int) -> bool:
@@ -58,7 +42,3 @@ def keep_going(pid: int) -> None:
             except ProcessLookupError:
                 break
     os.close(process)
-
-
-if __name__ == "__main__":
-    keep_going(int(sys.argv[1]))

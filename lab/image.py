@@ -38,11 +38,12 @@ PACKAGES = (
 # What would only cost time in a node that lives for minutes.
 MASKED_UNITS = (
     *("apt-daily.timer", "apt-daily-upgrade.timer", "dpkg-db-backup.timer", "e2scrub_all.timer", "fstrim.timer"),
-    *("getty@tty1.service", "console-getty.service", "e2scrub_reap.service", "systemd-logind.service"),
+    *("getty@tty1.service", "console-getty.service", "e2scrub_reap.service"),
     *("modprobe@configfs.service", "modprobe@dm_mod.service", "modprobe@drm.service", "modprobe@efi_pstore.service"),
     *("modprobe@fuse.service", "modprobe@loop.service", "systemd-journal-flush.service", "systemd-pstore.service"),
     *("dev-hugepages.mount", "sys-kernel-debug.mount", "sys-kernel-tracing.mount", "kmod-static-nodes.service"),
 )
+ENABLED_UNITS = ("ssh.service", "lab-init.service", "lab-cables.service", "salt-minion.service")
 # systemd starts every generator at each daemon-reload, which package scripts ask for a dozen times; the nodes have nothing
 # for these to find, and in a node a process costs 20 ms.
 MASKED_GENERATORS = (
@@ -212,7 +213,7 @@ def _configure(tree: Path, log: Path) -> None:
     generators.mkdir(parents=True)
     for name in MASKED_GENERATORS:
         (generators / f"systemd-{name}-generator").symlink_to("/dev/null")
-    run(["chroot", tree, "systemctl", "enable", "ssh.service", "lab-init.service", "salt-minion.service"], log=log)
+    run(["chroot", tree, "systemctl", "enable", *ENABLED_UNITS], log=log)
     run(["chroot", tree, "systemctl", "set-default", "multi-user.target"], log=log)
 
 

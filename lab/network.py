@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from lab import machine
 from lab.context import Lab
 from lab.errors import HostError, LabError
 from lab.host import run
@@ -18,6 +19,11 @@ from lab.topology import Node
 def tap(node: Node, link: int) -> str:
     """The host's end of a node's link."""
     return f"{node.name}-{link}"
+
+
+def sensor(lab: Lab, node: Node) -> Path:
+    """The pipe on which a node's network cards hear that a cable is ``cut`` or ``plugged`` in: "NUMBER STATE" a line."""
+    return lab.node_dir(node) / "cables"
 
 
 def exists(lab: Lab) -> bool:
@@ -80,12 +86,14 @@ def down(lab: Lab) -> None:
 
 
 def cut(lab: Lab, node: Node, links: list[int]) -> None:
-    """Pull the cables of these links out of their bridges.
+    """Pull the cables of these links out of their bridges; the node sees that the carrier has gone.
 
-    The tap itself stays up: a node's kernel that cannot write to it takes the link for broken until it is reset.
+    The tap itself stays up: a node's kernel that cannot write to it takes the link for broken until it is reset. So the kernel
+    cannot know, and is told (:mod:`lab.machine`).
     """
     for link in links:
         _ip(lab, "link", "set", tap(node, link), "nomaster")
+        machine.say(sensor(lab, node), f"{link} cut")
 
 
 def is_cut(lab: Lab, node: Node, link: int) -> bool:
@@ -98,6 +106,7 @@ def heal(lab: Lab, node: Node, links: list[int]) -> None:
     """Plug the cables in again."""
     for link in links:
         _ip(lab, "link", "set", tap(node, link), "master", lab.topology.networks[link].name)
+        machine.say(sensor(lab, node), f"{link} plugged")
 
 
 def part(lab: Lab, *, heal: bool = False) -> None:

@@ -14,7 +14,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from lab import clock, image, network
+from lab import image, machine, network
 from lab.context import Lab
 from lab.errors import LabError
 from lab.host import run, wait_for
@@ -82,25 +82,24 @@ def power_on(lab: Lab, node: Node) -> None:
     ]
     command = lab.in_namespace(
         *("taskset", "--cpu-list", str(_processor(lab, node))),
-        image.which_kernel(),
+        *machine.unknown(image.which_kernel()),
         f"umid={lab.umid(node)}",
         f"uml_dir={lab.run_dir}/uml",
         f"mem={node.memory_mib}M",
         f"ubda={folder}/root.cow,{lab.run_dir}/image/base.img",
         *disks,
-        *("root=/dev/ubda", "rw", "con=null", "con0=null,fd:1", "quiet"),
+        *("root=/dev/ubda", "rw", "con=null", "con0=null,fd:1", "ssl=null", "ssl0=fd:0,null", "quiet"),
         *("lsm=yama", "audit=0"),  # no SELinux, TOMOYO...: they make each start of a process slower
         *links,
         f"lab.seed={folder}/seed",
         f"lab.repo={lab.run_dir}/image/repo",
     )
     shutil.rmtree(lab.run_dir / "uml" / lab.umid(node), ignore_errors=True)
-    environment = {**os.environ, "TMPDIR": "/dev/shm"}  # the node's memory
-    with (lab.node_dir(node) / "console.log").open("wb") as console:
-        kernel = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=console, stderr=console, start_new_session=True, env=environment
-        )
-    clock.start(kernel.pid)  # each program of the command becomes the next one
+    cables = network.sensor(lab, node)
+    machine.start(lab, lab.umid(node), command, lab.node_dir(node) / "console.log", cables)
+    for number in range(len(lab.topology.networks)):
+        if network.is_cut(lab, node, number):
+            machine.say(cables, f"{number} cut")
 
 
 def _processor(lab: Lab, node: Node) -> int:

@@ -117,12 +117,18 @@ def _node_seed(lab: Lab, node: Node) -> None:
 
 
 def _ip_batch(lab: Lab, node: Node) -> str:
-    """Commands for ``ip -batch``: the kernel calls link N vecN, everybody else ethN."""
+    """Commands for ``ip -batch``: link N is portN, and ethN upon it.
+
+    A port of User-Mode Linux always has a carrier. The interface upon it loses its own when ``protodown`` is set, as one does whose
+    cable is pulled (``lab-cables``).
+    """
     lines = ["link set lo up"]
     for number, network in enumerate(lab.topology.networks):
         address = f"{lab.topology.address(node, number)}/{network.length}"
         lines += [
-            f"link set vec{number} name eth{number}",
+            f"link set vec{number} name port{number}",
+            f"link set port{number} up",
+            f"link add link port{number} name eth{number} type macvlan mode passthru",
             f"address add {address} dev eth{number}",
             f"link set eth{number} up",
         ]

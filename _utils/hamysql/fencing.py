@@ -267,16 +267,14 @@ def drbd_sections(config: Config, kernel: str) -> dict[str, list[tuple[str, str]
     fencing = config["fencing"]
     if not fencing["enabled"]:
         return {}
-    notice = _notice(config["corosync"])
-    patience = notice + ELECTION + fencing["stonith_timeout"]
+    patience = _notice(config["corosync"]) + ELECTION + fencing["stonith_timeout"]
     handler = f"--timeout {patience} --dc-timeout {patience + ELECTION}"
     if kernel.startswith("8."):
         return {
             "disk": [("fencing", "resource-and-stonith")],
             "handlers": [
-                # ours, which leaves all but the usual case to crm-fence-peer.sh, and a second more than pacemaker needs to notice
-                ("fence-peer", f'"/usr/lib/hamysql/fence-peer {notice + 1} {handler}"'),
-                ("after-resync-target", '"/usr/lib/drbd/crm-unfence-peer.sh"'),
+                ("fence-peer", f'"/usr/lib/hamysql/fence-peer fence {handler}"'),
+                ("after-resync-target", '"/usr/lib/hamysql/fence-peer unfence"'),
             ],
         }
     return {

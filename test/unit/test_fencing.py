@@ -334,10 +334,9 @@ def test_drbd_holds_writes_until_the_peer_is_fenced_in_the_words_of_its_version(
     old, new = found["8.4"], found["9"]
     assert options(old, "disk")["fencing"] == options(new, "net")["fencing"] == "resource-and-stonith"
     assert "fencing" not in options(old, "net") | options(new, "disk")
-    handlers = {
-        name: value.strip('"').split()[0].rpartition("/")[2] for name, value in options(old, "handlers").items()
-    }
-    assert handlers == {"fence-peer": "fence-peer", "after-resync-target": "crm-unfence-peer.sh"}
+    handlers = {name: value.strip('"').split()[:2] for name, value in options(old, "handlers").items()}
+    ours = "/usr/lib/hamysql/fence-peer"
+    assert handlers == {"fence-peer": [ours, "fence"], "after-resync-target": [ours, "unfence"]}
     handlers = {
         name: value.strip('"').split()[0].rpartition("/")[2] for name, value in options(new, "handlers").items()
     }

@@ -1,0 +1,89 @@
+"""One node's machine, ``python -m lab.machine umid=... CONSOLE COMMAND``: its kernel, and what a server's board does beside that.
+
+It starts the kernel, keeps its clock going (:mod:`lab.clock`), and starts it again when the node has rebooted. A User-Mode Linux
+kernel reboots by executing itself, with its taps still open, so that the new one has no network. Here it cannot find itself
+(``UNKNOWN``), and ends. The process carries the node's ``umid=`` on its command line. So whoever cuts the node's power ends it
+with the kernel, and a node in the middle of its reboot counts as on.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from lab import clock
+from lab.context import PROJECT, Lab
+
+# What a kernel says last before it would start anew, and then.
+RESTARTING, NOT_FOUND = b"reboot: Restarting system", b"Failed to exec kernel"
+# The name by which a kernel is started, and which it would execute.
+UNKNOWN = "/nonexistent/linux.uml"
+
+
+def start(lab: Lab, name: str, command: Sequence[str], console: Path, cables: Path) -> None:
+    """Start a node's machine, in the background.
+
+    command
+        What starts the kernel.
+    console
+        The file for what the kernel prints.
+    cables
+        The pipe whose lines reach the node as its serial line, see :func:`say`.
+    """
+    if not cables.is_fifo():
+        cables.unlink(missing_ok=True)
+        os.mkfifo(cables)
+    environment = {**os.environ, "HAMYSQL_LAB_DIR": str(lab.dir), "TMPDIR": "/dev/shm"}  # the node's memory
+    serial = os.open(cables, os.O_RDWR)  # with a writer of its own, or the line would end when the first one has spoken
+    try:
+        with console.open("wb") as out:
+            subprocess.Popen(
+                [sys.executable, "-m", "lab.machine", f"umid={name}", str(console), *command],
+                stdin=serial,
+                stdout=out,
+                stderr=out,
+                start_new_session=True,
+                cwd=PROJECT,
+                env=environment,
+            )
+    finally:
+        os.close(serial)
+
+
+def say(cables: Path, line: str) -> None:
+    """Say a line to a node on its serial line; one that is off does not hear it."""
+    try:
+        serial = os.open(cables, os.O_WRONLY | os.O_NONBLOCK)
+    except OSError:  # no pipe yet, or nobody at its other end
+        return
+    try:
+        os.write(serial, f"{line}\n".encode())
+    finally:
+        os.close(serial)
+
+
+def unknown(*command: str | Path) -> list[str]:
+    """A kernel's command line under a name by which it does not find itself."""
+    return ["bash", "-c", f'exec -a {UNKNOWN} "$0" "$@"', *map(str, command)]
+
+
+def restarts(console: Path) -> bool:
+    """Whether the last that a kernel said is that it starts anew."""
+    _, restarting, after = console.read_bytes()[-400:].rpartition(RESTARTING)
+    return bool(restarting) and (not after.strip() or after.strip().startswith(NOT_FOUND))
+
+
+def run(command: Sequence[str], console: Path) -> None:
+    """Run a kernel until it ends, and again as often as it ends for a reboot."""
+    while True:
+        with subprocess.Popen(command) as kernel:  # each program of the command becomes the next one
+            clock.keep_going(kernel.pid)
+        if not restarts(console):
+            return
+
+
+if __name__ == "__main__":
+    run(sys.argv[3:], Path(sys.argv[2]))
