@@ -17,6 +17,8 @@ case $address in
 esac
 # The process that tells the network where the address is.
 sender_file=${HA_RSCTMP:-/run/resource-agents}/hamysql-address-$address.pid
+# There while the address has to be here, with its prefix and interface: watch-network puts it back where something else deletes it.
+here_file=${HA_RSCTMP:-/run/resource-agents}/hamysql-address-$address.here
 
 # Without a process: pacemaker asks for this before each start, which waits for it.
 meta_data() {
@@ -83,12 +85,13 @@ start() {
 	inet) set -- broadcast + ;;
 	*) set -- nodad ;;
 	esac
-	if ! said=$(ip -family $family address add "$address/$prefix" dev "$interface" "$@" 2>&1); then
-		monitor && return $OCF_SUCCESS
-		fail $OCF_ERR_GENERIC "$said"
+	if said=$(ip -family $family address add "$address/$prefix" dev "$interface" "$@" 2>&1); then
+		is_up || said=$(ip link set "$interface" up 2>&1) || fail $OCF_ERR_GENERIC "$said"
+		announce
+	else
+		monitor || fail $OCF_ERR_GENERIC "$said"
 	fi
-	is_up || said=$(ip link set "$interface" up 2>&1) || fail $OCF_ERR_GENERIC "$said"
-	announce
+	echo "$prefix $interface" >"$here_file"
 	return $OCF_SUCCESS
 }
 
@@ -110,6 +113,7 @@ announce() {
 }
 
 stop() {
+	rm -f "$here_file" # before the address goes
 	# It would go on to say that the address is here.
 	if [ -r "$sender_file" ]; then
 		read -r pid <"$sender_file"
@@ -118,9 +122,14 @@ stop() {
 		case $name in send_arp | send_ua) kill "$pid" ;; esac
 		rm -f "$sender_file" "$sender_file.arp"
 	fi
-	if monitor; then
-		said=$(ip -family $family address delete "$address/$prefix" dev "$interface" 2>&1) || fail $OCF_ERR_GENERIC "$said"
-	fi
+	# Wherever it is and with whatever prefix: somebody may have set it by hand.
+	found=$(ip -oneline -family $family address show to "$address" 2>&1) || fail $OCF_ERR_GENERIC "ip says nothing about $address: $found"
+	while read -r _ device _ there _; do
+		[ -n "$device" ] || continue
+		said=$(ip -family $family address delete "$there" dev "${device%%@*}" 2>&1) || fail $OCF_ERR_GENERIC "$said"
+	done <<-FOUND
+		$found
+	FOUND
 	return $OCF_SUCCESS
 }
 
