@@ -81,6 +81,9 @@ def derive(config: Config, minion_id: str) -> Config:
         node["replication"] = node["addresses"][drbd["link"]]
     config["self"] = next(name for name, node in nodes.items() if node["minion_id"] == minion_id)
     config["peer"] = next(name for name in nodes if name != config["self"])
+    vip = config["vip"]
+    vip["interfaces"] = {name: node["vip_interface"] or vip["interface"] for name, node in nodes.items()}
+    vip["interface"] = vip["interfaces"][config["self"]]
     drbd["minor"] = int(drbd["device"].removeprefix("/dev/drbd"))
     drbd["disk"] = nodes[config["self"]]["disk"]
     storage_config.derive(config)

@@ -176,20 +176,28 @@ def _initiators(machines: Sequence[Machine]) -> Iterator[Finding]:
 
 
 def _vip_network(machine: Machine) -> Iterator[Finding]:
-    vip = machine.settings["vip"]
+    """The interface of the VIP has to be there. Another network than its own is a matter of routes, which nobody here can see."""
+    vip, name = machine.settings["vip"], machine.name
     interface = machine.interfaces.get(vip["interface"])
     if interface is None:
-        there = ", ".join(name for name in machine.interfaces if name != "lo")
+        there = ", ".join(found for found in machine.interfaces if found != "lo")
         seen = f"no interface {vip['interface']} (there are: {there or 'none'})"
-        yield Finding(machine.name, seen, "the interface of the VIP", "hamysql:vip:interface", not machine.settled)
+        own = machine.settings["cluster"]["nodes"][name]["vip_interface"]
+        path = f"{NODES}:{name}:vip_interface" if own else "hamysql:vip:interface"
+        yield Finding(name, seen, "the interface of the VIP", path, not machine.settled)
         return
     address = ipaddress.ip_address(vip["address"])
     networks = [ipaddress.ip_interface(text) for text in interface["addresses"]]
     others = [own for own in networks if own.version == address.version and own.ip != address]
     if not any(address in own.network for own in others):
         seen = f"{', '.join(map(str, others)) or 'no address'} on {vip['interface']}"
-        expected = f"one in the network of the VIP {address}"
-        yield Finding(machine.name, seen, expected, "hamysql:vip:address", not machine.settled)
+        expected = (
+            f"one in the network of the VIP {address}, or routes to it. The router needs a route to "
+            f"{address}/{address.max_prefixlen} that ends in the network of {vip['interface']} itself. A route by way of a node's "
+            "own address does not follow a failover. Clients in that network need such a route, too: they cannot reach the VIP "
+            "without it. The nodes need a route back to the clients"
+        )
+        yield Finding(name, seen, expected, "hamysql:vip:address", refuses=False)
 
 
 def _links(machines: Sequence[Machine]) -> Iterator[Finding]:

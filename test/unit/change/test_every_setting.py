@@ -96,7 +96,14 @@ OTHERS = {
     ),
     "the mount, by pacemaker": ("storage:nfs:version", "storage:nfs:options"),
     "the cluster's configuration, by pacemaker": (
-        *("vip", "fencing", "pacemaker", "storage:filesystem:options", "storage:shared:reservations"),
+        *(
+            "vip",
+            "cluster:nodes:*:vip_interface",
+            "fencing",
+            "pacemaker",
+            "storage:filesystem:options",
+            "storage:shared:reservations",
+        ),
         *(
             "mysql:socket",
             "mysql:pid_file",
