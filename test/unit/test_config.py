@@ -167,6 +167,18 @@ def test_each_node_may_have_another_interface_for_the_vip(resolve, pillar):
     assert resolve(given)["vip"]["interfaces"] == {"db1": "eno1", "db2": "enp3s0"}
 
 
+@pytest.mark.parametrize("links", [1, 2, 3])
+def test_replication_has_the_last_link_by_default(resolve, pillar, links):
+    given = pillar("fenced")
+    for host, node in enumerate(given["cluster"]["nodes"].values(), 11):
+        node["addresses"] = [f"192.0.{number}.{host}" for number in range(links)]
+    found = resolve(given)
+    assert (found["storage"]["drbd"]["link"], found["storage"]["drbd"]["link_from"]) == (links - 1, "last")
+    assert [node["replication"] for node in found["cluster"]["nodes"].values()] == [
+        f"192.0.{links - 1}.{host}" for host in (11, 12)
+    ]
+
+
 def test_the_articles_properties_are_to_be_had_behind_the_opt_out(resolve, pillar):
     properties = resolve(pillar("article"))["pacemaker"]["properties"]
     assert properties["no-quorum-policy"] == "ignore"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from hamysql import preflight
+from hamysql import change, preflight
 
 LAB = json.loads((Path(__file__).parent / "fixtures" / "config" / "lab.json").read_text(encoding="utf-8"))
 WINDOW = (1000.0, 1004.0)
@@ -172,6 +172,88 @@ def test_a_node_s_own_interface_for_the_vip_has_to_be_there(site, settled):
     assert finding.refuses is not settled
     site["db2"]["facts"]["interfaces"]["enp3s0"] = site["db2"]["facts"]["interfaces"].pop("eth0")
     assert texts(site) == []
+
+
+# --- the link of the replication
+
+
+def replicate(site, source="last", **links):
+    """The members replicate over these links."""
+    for name, link in links.items():
+        settings = site[name]["settings"]
+        settings["storage"]["drbd"] |= {"link": link, "link_from": source}
+        for node in settings["cluster"]["nodes"].values():
+            node["replication"] = node["addresses"][link]
+    return site
+
+
+@pytest.mark.parametrize("settled", [False, True])
+def test_replication_over_the_clients_cable_is_told_with_the_way_out(site, settled):
+    if settled:
+        settle(site)
+    replicate(site, "known", db1=0, db2=0)
+    findings = preflight.judge(site, WINDOW)
+    assert [finding.refuses for finding in findings] == [False, False]
+    how = f"; then {change.STOPPED}" if settled else ""
+    assert str(findings[1]) == (
+        "db2: found the replication (link 0, 10.77.1.12) on eth0, which has the VIP as well, expected a link of its own: "
+        f"set hamysql:storage:drbd:link: 1{how} (hamysql:storage:drbd:link)"
+    )
+
+
+def test_two_links_on_one_interface_are_one_cable(site):
+    for seen in site.values():
+        own = seen["facts"]["interfaces"]
+        own["eth0"]["addresses"] += own.pop("eth1")["addresses"]
+    found = texts(site)
+    assert len(found) == 2
+    assert all("expected a link of its own: an address on another interface" in text for text in found)
+
+
+def test_only_drbd_has_a_link_to_choose(site):
+    replicate(site, db1=0, db2=0)
+    assert len(texts(site)) == 2
+    assert texts(on(site, "nfs")) == []
+
+
+@pytest.mark.parametrize(("backend", "users"), [("drbd", "corosync, the replication"), ("nfs", "corosync")])
+def test_one_link_for_all_is_told_once(site, backend, users):
+    replicate(on(site, backend), db1=0, db2=0)
+    for seen in site.values():
+        seen["facts"]["drbd"]["loadable"] = True
+        for node in seen["settings"]["cluster"]["nodes"].values():
+            del node["addresses"][1:]
+    (finding,) = preflight.judge(site, WINDOW)
+    assert str(finding) == (
+        f"db1: found one link between the nodes, expected two, on cables of their own: {users} and the clients all depend on this "
+        "one network. When it is lost, the nodes lose sight of each other, and fencing decides which of them goes on. Give each node "
+        "a second address (hamysql:cluster:nodes:NODE:addresses)"
+    )
+    assert not finding.refuses
+
+
+def test_members_with_different_links_are_no_members_with_different_pillars(site):
+    settle(site)["db2"]["storage"]["latch"] = {}
+    replicate(site, "known", db1=1, db2=0)
+    findings = [finding for finding in preflight.judge(site, WINDOW) if "as on" in str(finding)]
+    assert [str(finding) for finding in findings] == [
+        "db2: found link 0 for replication, expected link 1, as on db1: hamysql.orch has this node take it "
+        "(hamysql:storage:drbd:link)"
+    ]
+    assert not findings[0].refuses
+    for seen in site.values():
+        seen["storage"]["status"] = {"role": "Secondary"}
+    (finding,) = [finding for finding in preflight.judge(site, WINDOW) if "as on" in str(finding)]
+    assert finding.refuses
+    assert change.STOPPED in str(finding)
+
+
+def test_a_note_of_a_link_that_cannot_be_used_is_told(site):
+    site["db1"]["settings"]["storage"]["drbd"]["link_problem"] = "'abc' in /var/lib/hamysql/drbd-link"
+    assert texts(site) == [
+        "db1: found 'abc' in /var/lib/hamysql/drbd-link, expected the index of one of its links. This is ignored: link 1 is used "
+        "(hamysql:storage:drbd:link)"
+    ]
 
 
 def test_the_vip_answers_from_a_stranger(site):
