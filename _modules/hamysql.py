@@ -15,7 +15,7 @@ import salt.utils.yaml
 from salt.exceptions import CommandExecutionError, SaltInvocationError
 
 from hamysql import config as _config
-from hamysql import fingerprint
+from hamysql import drbd_link, fingerprint
 from hamysql import schema as _schema
 from hamysql.errors import Refused
 
@@ -66,9 +66,29 @@ def config_(saltenv=None, misnamed=False, **kwargs):
     if key not in __context__:
         parameters = _parameters(saltenv)
         merged = _config.layered(parameters, pillar)
-        nodename = None if misnamed else __grains__["nodename"]
-        __context__[key] = _config.resolve(merged, minion_id=__opts__["id"], nodename=nodename)
-    return copy.deepcopy(__context__[key])
+        who = {"minion_id": __opts__["id"], "nodename": None if misnamed else __grains__["nodename"]}
+        __context__[key] = (merged, who, _config.resolve(merged, **who))
+    merged, who, found = __context__[key]
+    return copy.deepcopy(_with_link(key, merged, who, found))
+
+
+def _with_link(key, merged, who, found):
+    """
+    The configuration with the link that this node has, where the pillar leaves that open.
+
+    It is looked for at each call: the states write the files where it is found, and another member's link may be noted in between.
+    What the states write is what was found, so nothing changes under them.
+    """
+    drbd = found["storage"]["drbd"]
+    if found["storage"]["backend"] != "drbd" or drbd["link_from"] == drbd_link.PILLAR:
+        return found
+    known = drbd_link.known(found)
+    if known == drbd_link.Known():
+        return found
+    key = f"{key}:{known}"
+    if key not in __context__:
+        __context__[key] = _config.resolve(merged, **who, known_link=known)
+    return __context__[key]
 
 
 def _parameters(saltenv):

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from hamysql import disk, drbd, drbdadm, latch, nodelock, wait
+from hamysql import change, change_drbd, disk, drbd, drbd_link, drbdadm, drbdconf, latch, nodelock, wait
 from hamysql.command import run
 from hamysql.errors import CommandFailed, Refused
 from hamysql.replica import Latch, Stage
@@ -127,6 +127,46 @@ def generation():
         "consistent": found.consistent,
         "just_created": found.just_created,
     }
+
+
+@nodelock.held("keep_link")
+def keep_link(link):
+    """
+    Note the link that replication uses on the other node, where the pillar does not say (``hamysql:storage:drbd:link``).
+
+    A node that was installed again has forgotten it. From then on the states write DRBD's configuration with this link.
+
+    link
+        The index of the nodes' addresses, as in the pillar.
+
+    Returns ``True`` when it was noted, ``False`` when this node had it. Raises ``Refused`` where there is no such link, where the
+    pillar names another one, and where DRBD is up with other addresses.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt db2 hamysql_drbd.keep_link 0
+    """
+    site, options = _site(misnamed=True)
+    nodes = site["cluster"]["nodes"].values()
+    links = min(len(node["addresses"]) for node in nodes)
+    if isinstance(link, bool) or not isinstance(link, int) or not 0 <= link < links:
+        raise Refused(f"link {link!r} was given, and the nodes have the links 0 to {links - 1}")
+    if options["link_from"] == drbd_link.PILLAR and options["link"] != link:
+        raise Refused(f"hamysql:storage:drbd:link is {options['link']} in this node's pillar: link {link} is not noted")
+    if _status(options) is not None:
+        running = change_drbd.parse_show(run(["drbdsetup", "show", options["resource"]]).stdout)
+        wanted = {drbdconf.endpoint(node["addresses"][link], options["port"]) for node in nodes}
+        if running and not set(running.addresses) <= wanted:
+            seen = " and ".join(running.addresses)
+            raise Refused(
+                f"DRBD is up with {seen}, not with link {link} ({' and '.join(sorted(wanted))}): {change.STOPPED}"
+            )
+    if options["link_from"] != drbd_link.LAST and options["link"] == link:
+        return False
+    drbd_link.note(link)
+    return True
 
 
 @nodelock.held("create_metadata")

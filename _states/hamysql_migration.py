@@ -66,22 +66,24 @@ def checked(name, cluster=None):
     def body(deployment):
         deployments.synchronise(deployment)
         deployments.same_code(deployment)
+        changes = deployments.same_link(deployment, "checked")
         found = _found(deployment)
         backend = storage.backend(deployment.survey())
         state = migration.state(found)
         if state is State.DONE:
             said = phases.check(deployment, deployment.survey(), lambda: deployments.storage_plan(deployment))
-            return {}, f"the data is on this kind of storage already: {backend}{said}"
+            return changes, f"the data is on this kind of storage already: {backend}{said}"
         if state is State.SWITCHED:
             if reasons := migration.overtaken(deployment.survey(), found):
                 raise Refused("\n".join(reasons))
             deployment.unknown = "planned when the move is finished" if deployment.test else ""
-            return {}, f"an earlier run has switched to {backend} and was cut off: it is finished"
+            return changes, f"an earlier run has switched to {backend} and was cut off: it is finished"
         deployment.unknown = "planned when the data has moved" if deployment.test else ""
-        changes = {}
         if migration.resumable(found):
             if deployment.test:
-                changes = {"service": ["~ the service, stopped by an earlier run, is started again on the old storage"]}
+                changes |= {
+                    "service": ["~ the service, stopped by an earlier run, is started again on the old storage"]
+                }
                 return changes, "the rest is planned when it runs: run this without test=True, or give the move up"
             deployment.say(
                 "step", "checked", "an earlier run was cut off: the service is started again on the old storage"
@@ -90,7 +92,7 @@ def checked(name, cluster=None):
             deployment.members.ask("hamysql_mysql.wait_answering", timeout=600)
             deployment.look_again()
             found = _found(deployment)
-            changes = {"service": ["started again on the old storage"]}
+            changes |= {"service": ["started again on the old storage"]}
         surveys = deployment.survey()
         evidence = migration.obstacles(surveys, found)
         old = next((one.old.backend for one in found.values() if one.old), "none")

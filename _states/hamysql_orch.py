@@ -34,18 +34,20 @@ def members_checked(name, cluster=None):
     """
     All members answer, have this formula's modules, a valid pillar and storage that is blank or ours, and pass preflight.
 
-    Nothing is touched before all of this holds. All that forbids going on is told at once, see :mod:`hamysql.preflight`.
+    Nothing is touched before all of this holds. All that forbids going on is told at once, see :mod:`hamysql.preflight`. One thing
+    goes before: a member that does not know the link of the replication notes the other one's.
     """
 
     def body(deployment):
         deployments.synchronise(deployment)
         deployments.same_code(deployment)
+        changes = deployments.same_link(deployment, "members")
         found = phases.check(deployment, deployment.survey(), lambda: deployments.storage_plan(deployment))
         for warning in deployments.warnings(deployment):
             deployment.say("step", "members", f"WARNING: {warning}")
         names = ", ".join(deployment.members.minions)
         said = f"{names} answer, their pillar is valid, their storage is blank or ours, and they are fit for each other"
-        return {}, said + found
+        return changes, said + found
 
     return _phase(name, "members", cluster, body)
 

@@ -37,6 +37,7 @@ def settings(pillar: dict[str, Any]) -> dict[str, Any]:
     config["storage"]["drbd"]["options"] = {
         "net": {"ping-int": 10, "ping-timeout": 5, "timeout": 60, "ko-count": 7}
     }  # DRBD's own
+    config["storage"]["drbd"]["link"] = 0  # one network for all
     config["storage"]["drbd"]["agent"] = "ocf:linbit:drbd"
     config["storage"]["filesystem"]["agent"] = "ocf:heartbeat:Filesystem"
     config["mysql"]["agent"] = "ocf:heartbeat:mysql"

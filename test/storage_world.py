@@ -122,6 +122,8 @@ class World:
                     "shared_secret": SECRET,
                     "wipe": self.wipe,
                     "initial_sync": self.initial_sync,
+                    "link": 1,
+                    "link_from": "last",
                 },
                 "filesystem": {
                     "type": "xfs",

@@ -31,10 +31,11 @@ STACK = frozenset({COROSYNC, DRBD})
 
 DEFAULT = "the default"
 
-TOGETHER = (
-    "both nodes have to change it at the same moment. Put the old value back, or stop the cluster on both nodes "
-    "(`salt NODE hamysql_cluster.stop`, the standby first; the database is down from then on) and run hamysql.orch again"
+STOPPED = (
+    "stop the cluster on both nodes (`salt NODE hamysql_cluster.stop`, the standby first; the database is down from then on) and "
+    "run hamysql.orch again"
 )
+TOGETHER = f"both nodes have to change it at the same moment. Put the old value back, or {STOPPED}"
 KEEP = "it belongs to the data that is there. Put the old value back; other storage is a new cluster, and the data moves by a dump"
 MIGRATE = "`salt-run state.orchestrate hamysql.orch.migrate_storage`"
 MOVE = (

@@ -14,6 +14,23 @@ def pairs(parent: ET.Element, tag: str, name: str, values: Mapping[str, Any]) ->
         ET.SubElement(found, "nvpair", id=f"{name}-{key}", name=key, value=str(value))
 
 
+def on_nodes(resource: str, name: str, values: Mapping[str, str]) -> list[ET.Element]:
+    """A parameter of a resource that each node has another value for: a set with a rule for each node.
+
+    Source: Pacemaker Explained, "Using Rules to Control Resource Options". The schema of pacemaker 2 demands a score of each rule,
+    which means nothing in a set of parameters.
+    """
+    found = []
+    for node, value in values.items():
+        own = f"{resource}-instance_attributes-{node}"
+        part = ET.Element("instance_attributes", id=own)
+        rule = ET.SubElement(part, "rule", id=f"{own}-rule", score="INFINITY")
+        ET.SubElement(rule, "expression", id=f"{own}-rule-node", attribute="#uname", operation="eq", value=node)
+        ET.SubElement(part, "nvpair", id=f"{own}-{name}", name=name, value=value)
+        found.append(part)
+    return found
+
+
 def fence_device(
     device: Mapping[str, Any], monitor: int, options: Mapping[str, Any], meta: Mapping[str, Any] | None = None
 ) -> ET.Element:

@@ -27,8 +27,11 @@ def desired(config: Mapping[str, Any]) -> ET.Element:
     root = ET.Element("configuration")
     resources, constraints = ET.SubElement(root, "resources"), ET.SubElement(root, "constraints")
     # The address does not wait for DRBD and the file system, only the server does, and it binds to the address.
-    ip = {"ip": vip["address"], "cidr_netmask": vip["prefix"], "nic": vip["interface"]}
+    nics = vip["interfaces"]
+    shared = vip["interface"] if len(set(nics.values())) == 1 else None
+    ip = {"ip": vip["address"], "cidr_netmask": vip["prefix"], "nic": shared}
     resources.append(primitive("p_ip_mysql", vip["agent"], ip))
+    resources[-1][1:1] = [] if shared else cib_build.on_nodes("p_ip_mysql", "nic", nics)
     near = {"rsc": "p_ip_mysql", "with-rsc": "g_mysql"}
     ET.SubElement(constraints, "rsc_colocation", id="c_ip_with_mysql", score="INFINITY", **near)  # type: ignore[arg-type]
     bound = {"first": "p_ip_mysql", "then": "p_mysql"}

@@ -126,6 +126,24 @@ def _is_plain(element: ET.Element) -> bool:
     )
 
 
+def _condition(element: ET.Element) -> str:
+    """When a set of pairs applies, where it has one plain rule, such as `rule #uname eq db1:`; "" for anything else.
+
+    The rule's score says nothing in such a set, and neither does the order of sets with different conditions.
+    """
+    rules = [child for child in elements(element) if child.tag == "rule"]
+    pairs = [child for child in elements(element) if child.tag != "rule"]
+    if set(element.attrib) != {"id"} or len(rules) != 1 or set(rules[0].attrib) - {"id", "score"}:
+        return ""
+    if any(pair.tag != "nvpair" or "id-ref" in pair.attrib for pair in pairs):
+        return ""
+    tests = elements(rules[0])
+    said = tests[0].attrib if [test.tag for test in tests] == ["expression"] else {}
+    if set(said) != {"id", "attribute", "operation", "value"}:
+        return ""
+    return f"rule {said['attribute']} {said['operation']} {word(said['value'])}:"
+
+
 def meta_names(element: ET.Element) -> set[str]:
     """The names of the meta attributes that an element sets itself."""
     return {pair.get("name", "") for pair in element.findall("meta_attributes/nvpair")}
@@ -161,6 +179,8 @@ def clauses(item: Item, members: Collection[str] | None = None, ignore: Collecti
                 pair for pair in elements(child) if child.tag != "meta_attributes" or pair.get("name") not in ignore
             ]
             found += [f"{SETS[child.tag]} {_pair(pair)}" for pair in pairs]
+        elif child.tag == "instance_attributes" and (condition := _condition(child)):
+            found += [f"params {condition} {_pair(pair)}" for pair in child.findall("nvpair")]
         elif child.tag == "select" and not any(elements(event) for event in elements(child)):  # of an alert
             found.append(" ".join(["select", *(event.tag.removeprefix("select_") for event in elements(child))]))
         elif child.tag == "operations" and not child.attrib:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from posixpath import dirname
 from typing import Any
 
-from hamysql import corosync, drbdconf, fencing, firewall, rules, storage_config
+from hamysql import corosync, drbd_link, drbdconf, fencing, firewall, rules, storage_config
 from hamysql.errors import ConfigError, Problem
 from hamysql.pillar import SCHEMA
 from hamysql.rules_fencing import OPT_OUT
@@ -50,13 +50,15 @@ def layered(parameters: Sequence[Mapping[str, Any]], pillar: Any) -> Any:
 _CHOICES = (("backends", "storage", "backend"), ("flavors", "mysql", "flavor"))
 
 
-def resolve(merged: Any, *, minion_id: str, nodename: str | None) -> Config:
+def resolve(merged: Any, *, minion_id: str, nodename: str | None, known_link: drbd_link.Known | None = None) -> Config:
     """Validate and derive.
 
     merged
         The result of ``layered``.
     minion_id, nodename
         The minion on which this runs, and what ``uname -n`` prints there; ``None`` to leave that to preflight.
+    known_link
+        What that node has of the link that replication uses; see :mod:`hamysql.drbd_link`. Nothing by default.
 
     Returns the configuration in the shape of the pillar, with derived values added. Raises ``ConfigError`` with every
     problem found.
@@ -68,12 +70,15 @@ def resolve(merged: Any, *, minion_id: str, nodename: str | None) -> Config:
     rules.check_all(config, report, minion_id, nodename)
     if report.problems:
         raise ConfigError(sorted(set(report.problems), key=lambda problem: problem.path))
-    return derive(config, minion_id)
+    return derive(config, minion_id, known_link or drbd_link.Known())
 
 
-def derive(config: Config, minion_id: str) -> Config:
+def derive(config: Config, minion_id: str, known_link: drbd_link.Known) -> Config:
     """Add to a valid configuration what follows from it."""
     nodes, drbd = config["cluster"]["nodes"], config["storage"]["drbd"]
+    links = min(len(node["addresses"]) for node in nodes.values())
+    drbd["link"], drbd["link_from"] = drbd_link.chosen(drbd["link"], known_link.link, links)
+    drbd["link_problem"] = known_link.problem
     for number, (name, node) in enumerate(nodes.items(), 1):
         node["minion_id"] = node["minion_id"] or name
         node["id"] = number
@@ -81,6 +86,9 @@ def derive(config: Config, minion_id: str) -> Config:
         node["replication"] = node["addresses"][drbd["link"]]
     config["self"] = next(name for name, node in nodes.items() if node["minion_id"] == minion_id)
     config["peer"] = next(name for name in nodes if name != config["self"])
+    vip = config["vip"]
+    vip["interfaces"] = {name: node["vip_interface"] or vip["interface"] for name, node in nodes.items()}
+    vip["interface"] = vip["interfaces"][config["self"]]
     drbd["minor"] = int(drbd["device"].removeprefix("/dev/drbd"))
     drbd["disk"] = nodes[config["self"]]["disk"]
     storage_config.derive(config)

@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from hamysql import change, highstate, pacemaker, plan_text, storage
+from hamysql import change, drbd_link, highstate, pacemaker, plan_text, storage
 from hamysql.errors import HamysqlError
 from hamysql.master import Lock, Master
 from hamysql.members import NoAnswer
@@ -196,6 +196,29 @@ def same_code(view: View) -> None:
             )
         if survey["code"] != view.master.code:
             raise HamysqlError("the master has another version of hamysql: run `salt-run saltutil.sync_all` on it")
+
+
+def same_link(deployment: Deployment, phase: str) -> dict[str, Any]:
+    """Have all members replicate over the same link, where the pillar does not name one; returns the changes.
+
+    A node that was installed again does not know the link of the cluster, and would take the default. Preflight tells who cannot
+    take the other one's.
+    """
+    agreed = drbd_link.agree(drbd_link.sides(deployment.survey()))
+    if agreed is None or agreed.stuck:
+        return {}
+    changes: dict[str, Any] = {}
+    for node in agreed.takers:
+        old = deployment.survey()[node]["settings"]["storage"]["drbd"]["link"]
+        pair = {"hamysql:storage:drbd:link": {"old": f"link {old}", "new": f"link {agreed.link}, as on {agreed.owner}"}}
+        changes[node] = plan_text.pairs(pair) if deployment.test else pair
+    if deployment.test:
+        return changes
+    for node in agreed.takers:
+        deployment.say("step", phase, f"{node} takes link {agreed.link} for replication, as {agreed.owner} has it")
+        deployment.members.ask("hamysql_drbd.keep_link", [node], link=agreed.link)
+    deployment.look_again()
+    return changes
 
 
 def is_current(view: View) -> bool:

@@ -28,6 +28,7 @@ NODE = Section(
         "minion_id": v.NAME,
         "addresses": Items(v.ADDRESS, "a list of addresses, one for each link"),
         "disk": v.DEVICE,
+        "vip_interface": v.INTERFACE,
     }
 )
 
@@ -42,7 +43,7 @@ VIP = Section(
     {
         "address": v.required(v.ADDRESS, "the address under which the database is reached"),
         "prefix": v.required(v.count(1, 128, "the length of its network's prefix")),
-        "interface": v.required(v.INTERFACE),
+        "interface": v.INTERFACE,
         "agent": v.one_of("ocf:hamysql:address", "ocf:heartbeat:IPaddr2"),
     }
 )

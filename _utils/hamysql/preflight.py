@@ -16,6 +16,8 @@ from dataclasses import dataclass, field
 from itertools import combinations
 from typing import Any
 
+from hamysql import change, drbd_link
+
 # Where the states are tested or at least rendered, see the README.
 SUPPORTED = {"Debian": ("12", "13"), "Ubuntu": ("24",), "Enterprise Linux": ("9",)}
 
@@ -100,17 +102,28 @@ def judge(surveys: Mapping[str, Mapping[str, Any]], window: tuple[float, float] 
         The master's time before the members were asked and after all had answered; without it clocks are not compared.
     """
     first = next(iter(surveys))
-    ours = surveys[first]["settings"]["cluster"]
-    others = [name for name, survey in surveys.items() if survey["settings"]["cluster"] != ours]
+    ours = _cluster(surveys[first])
+    others = [name for name, survey in surveys.items() if _cluster(survey) != ours]
     if others:  # then it is not known what anything shall be compared with
         expected = f"what {first} has: the same pillar on all members"
         return tuple(Finding(name, "other nodes in its pillar", expected, "hamysql:cluster") for name in others)
     machines = [Machine.from_survey(name, survey) for name, survey in surveys.items()]
     found = [finding for machine in machines for finding in _alone(machine)]
     found += [*_links(machines), *_vip_owner(machines), *_versions(machines), *_initiators(machines)]
+    found += [*_one_link(machines[0]), *_agreement(surveys)]
     found += _clocks(machines, window) if window else []
     order = list(surveys)
     return tuple(sorted(found, key=lambda finding: order.index(finding.node)))
+
+
+def _cluster(survey: Mapping[str, Any]) -> dict[str, Any]:
+    """What a member's pillar says of the cluster. The link of the replication may be the node's own memory."""
+    cluster = survey["settings"]["cluster"]
+    nodes = {
+        name: {key: value for key, value in node.items() if key != "replication"}
+        for name, node in cluster["nodes"].items()
+    }
+    return {**cluster, "nodes": nodes}
 
 
 def refusal(findings: Iterable[Finding], evidence: Iterable[str] = ()) -> str:
@@ -148,6 +161,7 @@ def _alone(machine: Machine) -> Iterator[Finding]:
     yield from _storage(machine)
     if settings["storage"]["backend"] != "drbd":
         return
+    yield from _replication(machine)
     packages = settings["package"]["names"]
     arrives = any(re.search(r"drbd.*(dkms|module)|kmod-drbd", package) for package in packages)
     if not machine.drbd["loadable"] and not arrives:
@@ -176,20 +190,79 @@ def _initiators(machines: Sequence[Machine]) -> Iterator[Finding]:
 
 
 def _vip_network(machine: Machine) -> Iterator[Finding]:
-    vip = machine.settings["vip"]
+    """The interface of the VIP has to be there. Another network than its own is a matter of routes, which nobody here can see."""
+    vip, name = machine.settings["vip"], machine.name
     interface = machine.interfaces.get(vip["interface"])
     if interface is None:
-        there = ", ".join(name for name in machine.interfaces if name != "lo")
+        there = ", ".join(found for found in machine.interfaces if found != "lo")
         seen = f"no interface {vip['interface']} (there are: {there or 'none'})"
-        yield Finding(machine.name, seen, "the interface of the VIP", "hamysql:vip:interface", not machine.settled)
+        own = machine.settings["cluster"]["nodes"][name]["vip_interface"]
+        path = f"{NODES}:{name}:vip_interface" if own else "hamysql:vip:interface"
+        yield Finding(name, seen, "the interface of the VIP", path, not machine.settled)
         return
     address = ipaddress.ip_address(vip["address"])
     networks = [ipaddress.ip_interface(text) for text in interface["addresses"]]
     others = [own for own in networks if own.version == address.version and own.ip != address]
     if not any(address in own.network for own in others):
         seen = f"{', '.join(map(str, others)) or 'no address'} on {vip['interface']}"
-        expected = f"one in the network of the VIP {address}"
-        yield Finding(machine.name, seen, expected, "hamysql:vip:address", not machine.settled)
+        expected = (
+            f"one in the network of the VIP {address}, or routes to it. The router needs a route to "
+            f"{address}/{address.max_prefixlen} that ends in the network of {vip['interface']} itself. A route by way of a node's "
+            "own address does not follow a failover. Clients in that network need such a route, too: they cannot reach the VIP "
+            "without it. The nodes need a route back to the clients"
+        )
+        yield Finding(name, seen, expected, "hamysql:vip:address", refuses=False)
+
+
+def _replication(machine: Machine) -> Iterator[Finding]:
+    """What replicates over the clients' cable though it could have another one, and a note of the link that is no good."""
+    settings, name = machine.settings, machine.name
+    drbd, own = settings["storage"]["drbd"], settings["cluster"]["nodes"][name]
+    path = "hamysql:storage:drbd:link"
+    if drbd["link_problem"]:
+        expected = f"the index of one of its links. This is ignored: link {drbd['link']} is used"
+        yield Finding(name, drbd["link_problem"], expected, path, refuses=False)
+    places = [machine.addresses.get(address) for address in own["addresses"]]
+    shared = settings["vip"]["interface"]
+    if len(places) < 2 or places[drbd["link"]] != shared:
+        return
+    others = [number for number, place in enumerate(places) if place not in (None, shared)]
+    how = f"; then {change.STOPPED}" if machine.settled else ""
+    expected = (
+        f"a link of its own: set {path}: {others[-1]}{how}"
+        if others
+        else "a link of its own: an address on another interface"
+    )
+    seen = f"the replication (link {drbd['link']}, {own['replication']}) on {shared}, which has the VIP as well"
+    yield Finding(name, seen, expected, path, refuses=False)
+
+
+def _one_link(machine: Machine) -> Iterator[Finding]:
+    """All nodes have as many links, so it is told once."""
+    settings = machine.settings
+    if len(settings["cluster"]["nodes"][machine.name]["addresses"]) > 1:
+        return
+    users = "corosync, the replication" if settings["storage"]["backend"] == "drbd" else "corosync"
+    expected = (
+        f"two, on cables of their own: {users} and the clients all depend on this one network. When it is lost, the nodes lose "
+        "sight of each other, and fencing decides which of them goes on. Give each node a second address"
+    )
+    yield Finding(machine.name, "one link between the nodes", expected, f"{NODES}:NODE:addresses", refuses=False)
+
+
+def _agreement(surveys: Mapping[str, Mapping[str, Any]]) -> Iterator[Finding]:
+    """Members that would replicate over different links. The orchestration has them agree, where no DRBD is in the way."""
+    agreed = drbd_link.agree(drbd_link.sides(surveys))
+    if agreed is None:
+        return
+    path = "hamysql:storage:drbd:link"
+    for name in (*agreed.takers, *agreed.stuck):
+        seen = f"link {surveys[name]['settings']['storage']['drbd']['link']} for replication"
+        expected = f"link {agreed.link}, as on {agreed.owner}: "
+        if name in agreed.takers:
+            yield Finding(name, seen, f"{expected}hamysql.orch has this node take it", path, refuses=False)
+        else:
+            yield Finding(name, seen, f"{expected}name one in the pillar of both, and {change.STOPPED}", path)
 
 
 def _links(machines: Sequence[Machine]) -> Iterator[Finding]:

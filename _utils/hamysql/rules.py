@@ -10,6 +10,7 @@ import ipaddress
 from collections.abc import Iterator
 from typing import Any
 
+from hamysql import values as v
 from hamysql.pillar import MAKE_KEY
 from hamysql.rules_data import check_accounts, check_mysql_options, check_paths, check_ping_timeout
 from hamysql.rules_fencing import check_fencing, check_quorum
@@ -106,6 +107,11 @@ def check_self(config: Config, report: Report, minion_id: str, nodename: str | N
 def check_vip(config: Config, report: Report) -> None:
     vip = config["vip"]
     address, prefix = vip["address"], vip["prefix"]
+    path, nodes = "hamysql:vip:interface", config["cluster"]["nodes"]
+    nameless = [name for name, node in nodes.items() if node["vip_interface"] is None]
+    if vip["interface"] is None and not report.bad_under(path) and (nameless or not nodes):
+        where = " and ".join(f"hamysql:cluster:nodes:{name}:vip_interface" for name in nameless)
+        report.add(path, "nothing", f"{v.INTERFACE.expected}" + (f", or {where}" if where else ""))
     if address is None:
         return
     for where, other in _all_addresses(config):

@@ -259,6 +259,15 @@ def test_a_changed_secret_is_put_right_without_being_shown(laid, name, state):
     assert files.read(name) == before
 
 
+@pytest.mark.parametrize(("pillar", "link"), [("minimal", "0"), ("fenced", "1"), ("ipv6", "1")])
+def test_the_link_that_is_configured_is_noted(laid, pillar, link):
+    files = laid(pillar)
+    assert files.read("/var/lib/hamysql/drbd-link") == f"{link}\n"
+    assert files.mode("/var/lib/hamysql/drbd-link") == 0o644
+    given = load_pillar(pillar)["cluster"]["nodes"]
+    assert all(f"{node['addresses'][int(link)]}" in files.read("/etc/drbd.d/mysql.res") for node in given.values())
+
+
 ORDER = "/etc/systemd/system/resource-agents-deps.target.d/hamysql-storage.conf"
 
 

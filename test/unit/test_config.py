@@ -152,6 +152,33 @@ def test_the_opt_out_of_fencing_warns_and_turns_stonith_off_but_keeps_the_quorum
     assert "i_accept_data_loss_without_fencing" in warning
 
 
+def test_each_node_may_have_another_interface_for_the_vip(resolve, pillar):
+    given = pillar("fenced")
+    given["cluster"]["nodes"]["db2"]["vip_interface"] = "enp3s0"
+    for name, own in (("db1", "eth0"), ("db2", "enp3s0")):
+        vip = resolve(given, minion_id=name, nodename=name)["vip"]
+        assert (vip["interface"], vip["interfaces"]) == (own, {"db1": "eth0", "db2": "enp3s0"})
+    given["vip"].pop("interface")
+    found = problems(resolve, given)
+    assert list(found) == ["hamysql:vip:interface"]
+    assert "hamysql:cluster:nodes:db1:vip_interface" in found["hamysql:vip:interface"][1]
+    assert "db2" not in found["hamysql:vip:interface"][1]
+    given["cluster"]["nodes"]["db1"]["vip_interface"] = "eno1"
+    assert resolve(given)["vip"]["interfaces"] == {"db1": "eno1", "db2": "enp3s0"}
+
+
+@pytest.mark.parametrize("links", [1, 2, 3])
+def test_replication_has_the_last_link_by_default(resolve, pillar, links):
+    given = pillar("fenced")
+    for host, node in enumerate(given["cluster"]["nodes"].values(), 11):
+        node["addresses"] = [f"192.0.{number}.{host}" for number in range(links)]
+    found = resolve(given)
+    assert (found["storage"]["drbd"]["link"], found["storage"]["drbd"]["link_from"]) == (links - 1, "last")
+    assert [node["replication"] for node in found["cluster"]["nodes"].values()] == [
+        f"192.0.{links - 1}.{host}" for host in (11, 12)
+    ]
+
+
 def test_the_articles_properties_are_to_be_had_behind_the_opt_out(resolve, pillar):
     properties = resolve(pillar("article"))["pacemaker"]["properties"]
     assert properties["no-quorum-policy"] == "ignore"
@@ -264,6 +291,8 @@ WRONG = [
     ("vip:prefix", True, "hamysql:vip:prefix", "1 to 128"),
     ("vip:prefix", "255.255.255.0", "hamysql:vip:prefix", "1 to 128"),
     ("vip:interface", "eth0; reboot", "hamysql:vip:interface", "interface"),
+    ("vip:interface", REMOVE, "hamysql:vip:interface", "or hamysql:cluster:nodes:db1:vip_interface and"),
+    ("cluster:nodes:db2:vip_interface", "eth0 ", "hamysql:cluster:nodes:db2:vip_interface", "interface"),
     ("fencing", {}, "hamysql:fencing:devices", "i_accept_data_loss_without_fencing"),
     ("fencing:i_accept_data_loss_without_fencing", "yes", "hamysql:fencing:i_accept_data_loss_without_fencing", "true"),
     ("fencing:devices", {"db1": {"ip": "1"}}, "hamysql:fencing:devices:db1", "a list"),

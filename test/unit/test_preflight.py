@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from hamysql import preflight
+from hamysql import change, preflight
 
 LAB = json.loads((Path(__file__).parent / "fixtures" / "config" / "lab.json").read_text(encoding="utf-8"))
 WINDOW = (1000.0, 1004.0)
@@ -138,8 +138,122 @@ def test_the_vip_is_not_in_its_interface_s_network(site, addresses):
     site["db1"]["facts"]["interfaces"]["eth1"]["addresses"].append("10.77.1.11/24")
     (found,) = texts(site)
     shown = ", ".join(address for address in addresses if "." in address and "100" not in address) or "no address"
-    expected = f"found {shown} on eth0, expected one in the network of the VIP 10.77.1.100 (hamysql:vip:address)"
-    assert found == f"db1: {expected}"
+    assert found == (
+        f"db1: found {shown} on eth0, expected one in the network of the VIP 10.77.1.100, or routes to it. The router needs a route "
+        "to 10.77.1.100/32 that ends in the network of eth0 itself. A route by way of a node's own address does not follow a "
+        "failover. Clients in that network need such a route, too: they cannot reach the VIP without it. The nodes need a route back "
+        "to the clients (hamysql:vip:address)"
+    )
+    assert not any(finding.refuses for finding in preflight.judge(site, WINDOW)), "of a new cluster either"
+
+
+def test_a_vip_of_ipv6_on_an_interface_that_has_no_address_of_its_own_is_a_matter_of_routes(site):
+    for name, seen in site.items():
+        seen["settings"]["vip"] |= {"address": "2001:db8::100", "prefix": 128, "interface": "eth2"}
+        seen["facts"]["interfaces"]["eth2"] = {"mac": MACS[name], "addresses": []}
+    for finding, name in zip(preflight.judge(site, WINDOW), site, strict=True):
+        assert not finding.refuses
+        assert f"{name}: found no address on eth2" in str(finding)
+        assert "a route to 2001:db8::100/128 that ends in the network of eth2 itself" in str(finding)
+
+
+@pytest.mark.parametrize("settled", [False, True])
+def test_a_node_s_own_interface_for_the_vip_has_to_be_there(site, settled):
+    for seen in site.values():
+        seen["settings"]["cluster"]["nodes"]["db2"]["vip_interface"] = "enp3s0"
+    site["db2"]["settings"]["vip"]["interface"] = "enp3s0"
+    if settled:
+        settle(site)
+    (finding,) = preflight.judge(site, WINDOW)
+    assert str(finding) == (
+        "db2: found no interface enp3s0 (there are: eth0, eth1), expected the interface of the VIP "
+        "(hamysql:cluster:nodes:db2:vip_interface)"
+    )
+    assert finding.refuses is not settled
+    site["db2"]["facts"]["interfaces"]["enp3s0"] = site["db2"]["facts"]["interfaces"].pop("eth0")
+    assert texts(site) == []
+
+
+# --- the link of the replication
+
+
+def replicate(site, source="last", **links):
+    """The members replicate over these links."""
+    for name, link in links.items():
+        settings = site[name]["settings"]
+        settings["storage"]["drbd"] |= {"link": link, "link_from": source}
+        for node in settings["cluster"]["nodes"].values():
+            node["replication"] = node["addresses"][link]
+    return site
+
+
+@pytest.mark.parametrize("settled", [False, True])
+def test_replication_over_the_clients_cable_is_told_with_the_way_out(site, settled):
+    if settled:
+        settle(site)
+    replicate(site, "known", db1=0, db2=0)
+    findings = preflight.judge(site, WINDOW)
+    assert [finding.refuses for finding in findings] == [False, False]
+    how = f"; then {change.STOPPED}" if settled else ""
+    assert str(findings[1]) == (
+        "db2: found the replication (link 0, 10.77.1.12) on eth0, which has the VIP as well, expected a link of its own: "
+        f"set hamysql:storage:drbd:link: 1{how} (hamysql:storage:drbd:link)"
+    )
+
+
+def test_two_links_on_one_interface_are_one_cable(site):
+    for seen in site.values():
+        own = seen["facts"]["interfaces"]
+        own["eth0"]["addresses"] += own.pop("eth1")["addresses"]
+    found = texts(site)
+    assert len(found) == 2
+    assert all("expected a link of its own: an address on another interface" in text for text in found)
+
+
+def test_only_drbd_has_a_link_to_choose(site):
+    replicate(site, db1=0, db2=0)
+    assert len(texts(site)) == 2
+    assert texts(on(site, "nfs")) == []
+
+
+@pytest.mark.parametrize(("backend", "users"), [("drbd", "corosync, the replication"), ("nfs", "corosync")])
+def test_one_link_for_all_is_told_once(site, backend, users):
+    replicate(on(site, backend), db1=0, db2=0)
+    for seen in site.values():
+        seen["facts"]["drbd"]["loadable"] = True
+        for node in seen["settings"]["cluster"]["nodes"].values():
+            del node["addresses"][1:]
+    (finding,) = preflight.judge(site, WINDOW)
+    assert str(finding) == (
+        f"db1: found one link between the nodes, expected two, on cables of their own: {users} and the clients all depend on this "
+        "one network. When it is lost, the nodes lose sight of each other, and fencing decides which of them goes on. Give each node "
+        "a second address (hamysql:cluster:nodes:NODE:addresses)"
+    )
+    assert not finding.refuses
+
+
+def test_members_with_different_links_are_no_members_with_different_pillars(site):
+    settle(site)["db2"]["storage"]["latch"] = {}
+    replicate(site, "known", db1=1, db2=0)
+    findings = [finding for finding in preflight.judge(site, WINDOW) if "as on" in str(finding)]
+    assert [str(finding) for finding in findings] == [
+        "db2: found link 0 for replication, expected link 1, as on db1: hamysql.orch has this node take it "
+        "(hamysql:storage:drbd:link)"
+    ]
+    assert not findings[0].refuses
+    for seen in site.values():
+        seen["storage"]["status"] = {"role": "Secondary"}
+    (finding,) = [finding for finding in preflight.judge(site, WINDOW) if "as on" in str(finding)]
+    assert finding.refuses
+    assert change.STOPPED in str(finding)
+
+
+def test_a_note_of_a_link_that_cannot_be_used_is_told(site):
+    site["db1"]["settings"]["storage"]["drbd"]["link_problem"] = "'abc' in /var/lib/hamysql/drbd-link"
+    assert texts(site) == [
+        "db1: found 'abc' in /var/lib/hamysql/drbd-link, expected the index of one of its links. This is ignored: link 1 is used "
+        "(hamysql:storage:drbd:link)"
+    ]
 
 
 def test_the_vip_answers_from_a_stranger(site):
@@ -287,13 +401,16 @@ def spoil(site):
 def test_everything_is_told_at_once_by_node_and_refused_for_what_is_new(site):
     findings = preflight.judge(spoil(site), WINDOW)
     assert [finding.node for finding in findings] == sorted(finding.node for finding in findings)
-    assert all(finding.refuses for finding in findings)
-    assert len(findings) == 12
+    refusing = [finding for finding in findings if finding.refuses]
+    assert [finding.path for finding in findings if not finding.refuses] == ["hamysql:vip:address"] * 2, (
+        "routes may lead there"
+    )
+    assert len(refusing) == 10
     text = preflight.refusal(findings, ["the storage is left alone:\n  - db1, /dev/ubdb: not blank"])
     lines = text.splitlines()
-    assert lines[0] == "preflight has found 12 things to put right, and nothing was touched:"
-    assert lines[1:13] == [f"  - {finding}" for finding in findings]
-    assert lines[13] == "the storage is left alone:"
+    assert lines[0] == "preflight has found 10 things to put right, and nothing was touched:"
+    assert lines[1:11] == [f"  - {finding}" for finding in refusing]
+    assert lines[11] == "the storage is left alone:"
 
 
 def test_a_cluster_that_holds_data_is_warned_and_not_blocked(site):

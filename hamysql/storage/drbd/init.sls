@@ -55,6 +55,18 @@ hamysql-drbd-resource-config-file-managed:
       - hamysql_package: hamysql-package-installed
       - file: hamysql-drbd-fence-peer-managed
 
+# Without storage:drbd:link in the pillar, what the node goes by from then on (_utils/hamysql/drbd_link.py): a later default changes nothing.
+hamysql-drbd-link-noted:
+  file.managed:
+    - name: /var/lib/hamysql/drbd-link
+    - contents: '{{ hamysql.storage.drbd.link }}'
+    - user: root
+    - group: root
+    - mode: '0644'
+    - makedirs: True
+    - require:
+      - file: hamysql-drbd-resource-config-file-managed
+
 # The cluster's resource agent needs it; loaded at boot so that a missing module is seen before a failover needs it.
 hamysql-drbd-module-at-boot-managed:
   file.managed:

@@ -96,7 +96,14 @@ OTHERS = {
     ),
     "the mount, by pacemaker": ("storage:nfs:version", "storage:nfs:options"),
     "the cluster's configuration, by pacemaker": (
-        *("vip", "fencing", "pacemaker", "storage:filesystem:options", "storage:shared:reservations"),
+        *(
+            "vip",
+            "cluster:nodes:*:vip_interface",
+            "fencing",
+            "pacemaker",
+            "storage:filesystem:options",
+            "storage:shared:reservations",
+        ),
         *(
             "mysql:socket",
             "mysql:pid_file",
@@ -144,6 +151,7 @@ def backend(path):
 def resolved(path: str = "", value: object = None):
     given = load(ROOT / "lab" / "pillar.sls")["hamysql"]
     given["corosync"]["token"] = 3000  # of the recorded daemon
+    given["storage"]["drbd"]["link"] = 0  # of the recorded kernel
     given["storage"].update(copy.deepcopy(OTHER_STORAGE))
     given["storage"]["backend"] = backend(path)
     if path:

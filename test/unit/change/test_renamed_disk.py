@@ -33,7 +33,10 @@ def node(tmp_path):
         module = load("_modules/hamysql_change.py", "renamed_disk")
         given = load_yaml(ROOT / "lab" / "pillar.sls")["hamysql"]
         given["storage"]["drbd"].update(
-            disk=disk, options={"net": {"ping-int": 10, "ping-timeout": 5, "timeout": 60, "ko-count": 7}}, **drbd
+            disk=disk,
+            link=0,
+            options={"net": {"ping-int": 10, "ping-timeout": 5, "timeout": 60, "ko-count": 7}},
+            **drbd,
         )
         site = config.resolve(config.layered(parameters(), given), minion_id="db1", nodename="db1")
         module.ran = []
