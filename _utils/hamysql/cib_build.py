@@ -14,6 +14,12 @@ def pairs(parent: ET.Element, tag: str, name: str, values: Mapping[str, Any]) ->
         ET.SubElement(found, "nvpair", id=f"{name}-{key}", name=key, value=str(value))
 
 
+def shared(values: Mapping[str, str]) -> str | None:
+    """The value that all nodes have for something; ``None`` where they differ (see :func:`on_nodes`)."""
+    found = set(values.values())
+    return found.pop() if len(found) == 1 else None
+
+
 def on_nodes(resource: str, name: str, values: Mapping[str, str]) -> list[ET.Element]:
     """A parameter of a resource that each node has another value for: a set with a rule for each node.
 

@@ -6,7 +6,7 @@ import xml.etree.ElementTree as ET
 from collections.abc import Mapping
 from typing import Any
 
-from hamysql import cib_build, fencing, storage_config
+from hamysql import cib_build, fencing, placement, storage_config
 from hamysql.cib_model import SETTING_SETS
 
 # What schema and scheduler know of an operation; any other name is a parameter that only this operation gives its agent.
@@ -27,11 +27,8 @@ def desired(config: Mapping[str, Any]) -> ET.Element:
     root = ET.Element("configuration")
     resources, constraints = ET.SubElement(root, "resources"), ET.SubElement(root, "constraints")
     # The address does not wait for DRBD and the file system, only the server does, and it binds to the address.
-    nics = vip["interfaces"]
-    shared = vip["interface"] if len(set(nics.values())) == 1 else None
-    ip = {"ip": vip["address"], "cidr_netmask": vip["prefix"], "nic": shared}
-    resources.append(primitive("p_ip_mysql", vip["agent"], ip))
-    resources[-1][1:1] = [] if shared else cib_build.on_nodes("p_ip_mysql", "nic", nics)
+    ip = {"ip": vip["address"], "cidr_netmask": vip["prefix"], "nic": cib_build.shared(vip["interfaces"])}
+    resources.append(_with_nics(primitive("p_ip_mysql", vip["agent"], ip), vip["interfaces"]))
     near = {"rsc": "p_ip_mysql", "with-rsc": "g_mysql"}
     ET.SubElement(constraints, "rsc_colocation", id="c_ip_with_mysql", score="INFINITY", **near)  # type: ignore[arg-type]
     bound = {"first": "p_ip_mysql", "then": "p_mysql"}
@@ -61,6 +58,12 @@ def desired(config: Mapping[str, Any]) -> ET.Element:
         after = {"first": "ms_drbd_mysql", "first-action": "promote", "then": "g_mysql", "then-action": "start"}
         ET.SubElement(constraints, "rsc_order", id="o_drbd_before_mysql", kind="Mandatory", **after)  # type: ignore[arg-type]
 
+    if vip["watch"]:
+        clone = ET.SubElement(resources, "clone", id=placement.CLONE)
+        watcher = primitive(placement.WATCHER, placement.AGENT, placement.watcher(config))
+        clone.append(_with_nics(watcher, vip["interfaces"]))
+    constraints.extend(placement.constraints(config))
+
     for name, found in fencing.elements(config).items():
         if found:
             parent = root.find(name)
@@ -70,6 +73,12 @@ def desired(config: Mapping[str, Any]) -> ET.Element:
         tag, name = SETTING_SETS[section]
         _pairs(ET.SubElement(root, section), tag, name, config["pacemaker"][values])
     return root
+
+
+def _with_nics(primitive: ET.Element, nics: Mapping[str, str]) -> ET.Element:
+    """A primitive with the interface of each node, where the nodes' differ and its own ``nic`` is left out."""
+    primitive[1:1] = [] if cib_build.shared(nics) else cib_build.on_nodes(primitive.get("id", ""), "nic", nics)
+    return primitive
 
 
 def _server(mysql: Mapping[str, Any]) -> dict[str, Any]:

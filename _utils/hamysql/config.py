@@ -89,6 +89,7 @@ def derive(config: Config, minion_id: str, known_link: drbd_link.Known) -> Confi
     vip = config["vip"]
     vip["interfaces"] = {name: node["vip_interface"] or vip["interface"] for name, node in nodes.items()}
     vip["interface"] = vip["interfaces"][config["self"]]
+    vip["watch"] = vip["watch"] is True
     drbd["minor"] = int(drbd["device"].removeprefix("/dev/drbd"))
     drbd["disk"] = nodes[config["self"]]["disk"]
     storage_config.derive(config)
@@ -183,6 +184,7 @@ def _derive_firewall(config: Config) -> None:
 
 def _derive_pacemaker(pacemaker: Config) -> None:
     pacemaker["configure"] = pacemaker["configure"] or ""
+    pacemaker["hand_over"] = pacemaker["hand_over"] is True
     pacemaker["operations"] = {
         resource: {name: given(operation) for name, operation in operations.items()}
         for resource, operations in pacemaker["operations"].items()

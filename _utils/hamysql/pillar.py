@@ -45,6 +45,8 @@ VIP = Section(
         "prefix": v.required(v.count(1, 128, "the length of its network's prefix")),
         "interface": v.INTERFACE,
         "agent": v.one_of("ocf:hamysql:address", "ocf:heartbeat:IPaddr2"),
+        "watch": v.BOOLEAN,
+        "reachable": Items(v.ADDRESS, "a list of addresses"),
     }
 )
 
@@ -236,11 +238,14 @@ MYSQL = Section(
 
 PACEMAKER = Section(
     {
+        "hand_over": v.BOOLEAN,
+        "python": v.PATH,
         "properties": PROPERTIES,
         "rsc_defaults": PROPERTIES,
         "operations": Section(
             {
                 "p_ip_mysql": _operations("start", "stop", "monitor"),
+                "p_network_mysql": _operations("start", "stop", "monitor"),
                 "p_drbd_mysql": _operations(
                     "start", "stop", "promote", "demote", "notify", "monitor_promoted", "monitor_unpromoted"
                 ),

@@ -22,13 +22,15 @@ _ARP = 0x0806
 _ETHERNET = 1
 
 
-def unreachable(pairs: Iterable[tuple[str, str]], wait: float = WAIT) -> list[str]:
+def unreachable(pairs: Iterable[tuple[str, str]], wait: float = WAIT, interface: str = "") -> list[str]:
     """The targets that do not answer ICMP echo requests, all asked at the same time.
 
     pairs
-        (own address, target): each target is asked from the own address that shall reach it.
+        (own address, target): each target is asked from the own address that shall reach it; "" for any.
     wait
         Seconds until a silent target counts as such, 3 by default.
+    interface
+        The only one that they are asked through; "" (default) for any.
     """
     pairs = list(dict.fromkeys((own, target) for own, target in pairs))
     mark = os.urandom(8)
@@ -37,7 +39,10 @@ def unreachable(pairs: Iterable[tuple[str, str]], wait: float = WAIT) -> list[st
         for own, target in pairs:
             try:
                 link = stack.enter_context(_echo_socket(target))
-                link.bind((own, 0))
+                if interface:
+                    link.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, interface.encode())
+                if own:
+                    link.bind((own, 0))
                 link.connect((target, 0))
             except OSError:
                 continue  # not our address, no route: nothing comes from there
@@ -57,6 +62,22 @@ def unreachable(pairs: Iterable[tuple[str, str]], wait: float = WAIT) -> list[st
 
         _converse(list(waiting), ask, heard, wait)
     return [target for _, target in pairs if target in silent]
+
+
+def silent(interface: str, targets: Iterable[str], wait: float) -> list[str]:
+    """The targets that answer neither a ping nor, in the interface's own network, the question for their hardware address.
+
+    interface
+        All is asked through this one.
+    wait
+        Seconds to listen, of which neighbours have the second half.
+    """
+    found = unreachable((("", target) for target in targets), wait / 2, interface)
+    for target in list(found):
+        with suppress(OSError):  # not an Ethernet interface, or it has gone
+            if owner(interface, target, wait / 2 / len(found)):
+                found.remove(target)
+    return found
 
 
 def connects(host: str, port: int, wait: float = WAIT) -> bool:

@@ -10,6 +10,47 @@ hamysql-pacemaker-boot-enabled:
     - require:
       - hamysql_package: hamysql-package-installed
 
+{%- if hamysql.pacemaker.hand_over %}
+
+# What hands the service over before pacemaker stops here, in order (pillar hamysql:pacemaker:hand_over).
+hamysql-pacemaker-hand-over-managed:
+  file.managed:
+    - name: /usr/lib/hamysql/hand-over
+    - source: salt://hamysql/pacemaker/files/hand-over.sh
+    - user: root
+    - group: root
+    - mode: '0755'
+    - makedirs: True
+    - require:
+      - hamysql_package: hamysql-package-installed
+
+hamysql-pacemaker-hand-over-unit-managed:
+  file.managed:
+    - name: /etc/systemd/system/pacemaker.service.d/hamysql.conf
+    - contents: |
+        # Managed by Salt, from the pillar hamysql:pacemaker:hand_over
+        [Service]
+        ExecStop=-/usr/lib/hamysql/hand-over
+    - user: root
+    - group: root
+    - mode: '0644'
+    - makedirs: True
+    - require:
+      - file: hamysql-pacemaker-hand-over-managed
+{%- else %}
+
+hamysql-pacemaker-hand-over-unit-absent:
+  file.absent:
+    - name: /etc/systemd/system/pacemaker.service.d/hamysql.conf
+{%- endif %}
+
+# systemd knows of the unit's change at once, and restarts nothing.
+hamysql-pacemaker-unit-read:
+  module.run:
+    - service.systemctl_reload: []
+    - onchanges:
+      - file: hamysql-pacemaker-hand-over-unit-{{ "managed" if hamysql.pacemaker.hand_over else "absent" }}
+
 # What has the virtual IP for pacemaker, unless the pillar names another agent (vip:agent).
 hamysql-pacemaker-address-agent-managed:
   file.managed:
@@ -21,3 +62,43 @@ hamysql-pacemaker-address-agent-managed:
     - makedirs: True
     - require:
       - hamysql_package: hamysql-package-installed
+
+{%- if hamysql.vip.watch %}
+
+# What watches the network that clients come through (pillar hamysql:vip:watch and reachable), as a clone in the cluster.
+hamysql-pacemaker-network-agent-managed:
+  file.managed:
+    - name: /usr/lib/ocf/resource.d/hamysql/network
+    - source: salt://hamysql/pacemaker/files/network-agent.sh
+    - user: root
+    - group: root
+    - mode: '0755'
+    - makedirs: True
+    - require:
+      - hamysql_package: hamysql-package-installed
+      - file: hamysql-pacemaker-network-watcher-managed
+      - file: hamysql-pacemaker-network-questions-managed
+
+hamysql-pacemaker-network-watcher-managed:
+  file.managed:
+    - name: /usr/lib/hamysql/watch-network
+    - source: salt://hamysql/pacemaker/files/watch-network.py
+    - user: root
+    - group: root
+    - mode: '0755'
+    - makedirs: True
+    - require:
+      - hamysql_package: hamysql-package-installed
+
+# The same questions as preflight's.
+hamysql-pacemaker-network-questions-managed:
+  file.managed:
+    - name: /usr/lib/hamysql/reach.py
+    - source: salt://_utils/hamysql/reach.py
+    - user: root
+    - group: root
+    - mode: '0644'
+    - makedirs: True
+    - require:
+      - hamysql_package: hamysql-package-installed
+{%- endif %}
