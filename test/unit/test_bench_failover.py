@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import subprocess
+import time
 import xml.etree.ElementTree as ET
 
 import pytest
 
 from bench import article, failover, initial_sync, timeline
+from lab import api
 from support import ROOT, load
 
 # journalctl -o short-unix of a lab node that took over, the lines that matter and some that do not
@@ -132,3 +134,191 @@ def test_a_node_that_never_ran_the_server_has_no_last_words_of_it(tmp_path, said
         log.write_text(said)
     done = subprocess.run(["sh", "-c", failover.LAST_WORDS.format(log=log)], capture_output=True, text=True, check=True)
     assert done.stdout == (said or "")
+
+
+# journalctl -o short-unix of db1: both nodes were cut off from power and switched on again
+COLD = """\
+1795490600.100000 db1 corosync[812]:   [QUORUM] Members[2]: 1 2
+1795490654.213377 db1 corosync[790]:   [TOTEM ] Initializing transport (Kronosnet).
+1795490655.020414 db1 corosync[790]:   [QUORUM] Sync members[1]: 1
+1795490655.020650 db1 corosync[790]:   [QUORUM] Sync joined[1]: 1
+1795490655.021001 db1 corosync[790]:   [TOTEM ] A new membership (1.2d) was formed. Members joined: 1
+1795490655.032115 db1 corosync[790]:   [QUORUM] Members[1]: 1
+1795490657.602331 db1 corosync[790]:   [QUORUM] Sync members[2]: 1 2
+1795490657.602512 db1 corosync[790]:   [QUORUM] Sync joined[1]: 2
+1795490657.603000 db1 corosync[790]:   [TOTEM ] A new membership (1.31) was formed. Members joined: 2
+1795490657.641904 db1 corosync[790]:   [QUORUM] This node is within the primary component and will provide service.
+1795490657.642118 db1 corosync[790]:   [QUORUM] Members[2]: 1 2
+1795490657.700000 db1 pacemakerd[801]:  notice: corosync[790]: Members[2]: as others say it
+"""
+
+
+def outcome(began, ended):
+    return api.Outcome(9, 0, round(ended - began, 2), began, ended, 3, "")
+
+
+def test_both_nodes_are_members_again_when_corosync_says_so_after_the_cut():
+    assert failover.membership(COLD, 1795490610.0) == 1795490657.602331
+    assert failover.membership(COLD, 1795490657.61) == 1795490657.642118
+    assert failover.membership(COLD, 1795490610.0, 1) == 1795490655.020414
+    assert failover.membership(COLD, 1795490658.0) is None
+
+
+def test_a_cold_start_s_gap_begins_with_the_membership_and_the_whole_outage_is_beside_it():
+    other = COLD.replace("657.602331", "657.598000")
+    found = failover.cold([COLD, other], 1795490610.0, outcome(1795490610.5, 1795490671.1))
+    assert found == {"gap_seconds": 13.5, "outage_seconds": 60.6}
+
+
+def test_a_cold_start_that_served_before_its_membership_has_no_gap():
+    found = failover.cold([COLD], 1795490610.0, outcome(1795490610.5, 1795490650.0))
+    assert found == {"gap_seconds": 0.0, "outage_seconds": 39.5}
+
+
+def test_a_cold_start_without_a_membership_is_an_error():
+    with pytest.raises(api.LabError, match="neither node"):
+        failover.cold([COLD, ""], 1795490700.0, outcome(1795490700.5, 1795490750.0))
+
+
+def test_there_is_no_ratio_where_the_service_stays_away_or_was_never_away():
+    runs = {
+        "article": {
+            "client_cable": [run(120.0, served=False), run(30.0)],
+            "both_cold": [run(0.0)],
+            "reboot": [run(140.0)],
+        },
+        "hamysql": {"client_cable": [run(20.0)], "both_cold": [run(2.0)], "reboot": [run(7.0)], "poweroff": [run(7.0)]},
+    }
+    assert failover.summary(runs)["ratios"] == {"reboot": 0.05}
+    runs["hamysql"]["reboot"].append(run(300.0, served=False))
+    assert failover.summary(runs)["ratios"] == {}
+
+
+def test_the_table_has_the_measured_cases_in_their_order():
+    runs = {
+        "both_cold": [run(2.0, outage_seconds=40.0), run(4.0, outage_seconds=41.0)],
+        "mysqld_hung": [run(60.0, served=False), run(61.0, served=False)],
+        "client_cable": [run(60.0, served=False), run(9.0)],
+        "power_cut": [run(9.04), run(8.0), run(12.0)],
+        "reboot": [],
+    }
+    assert failover.table({"old": runs, "new": {"vip_deleted": [run(0.2)]}}, {"power_cut": 0.5}).splitlines() == [
+        "| | old | new | ratio |",
+        "|---|---|---|---|",
+        "| active node's power cut | 9.0 (8.0 to 12.0) | | 0.5 |",
+        "| mysqld hangs | for good | | |",
+        "| active node's cable to the clients cut | for good in 1 of 2 | | |",
+        "| virtual IP deleted | | 0.2 | |",
+        "| both nodes' power cut, from their membership on | 3.0 (2.0 to 4.0); outage 40.5 | | |",
+    ]
+
+
+def test_readme_s_tables_are_those_of_the_results():
+    readme = (ROOT / "README.md").read_text()
+    for table in failover.tables(failover.RESULTS):
+        assert f"\n\n{table}\n" in readme
+
+
+def test_the_table_is_printed_and_nothing_is_measured(capsys, monkeypatch):
+    monkeypatch.setattr("sys.argv", ["failover", "--table"])
+    monkeypatch.setattr(failover, "deploy", None)
+    assert failover.main() == 0
+    assert capsys.readouterr().out == "\n".join(failover.tables(failover.RESULTS))
+
+
+class Nodes:
+    """A lab's nodes to which a bench does something; keeps what it was asked for."""
+
+    def __init__(self, monkeypatch, folder):
+        self.asked, self.writes, self.boot = [], [True, True], 0
+        self.lab = api.Lab(dir=folder)
+        pillar = self.lab.salt / "pillar" / "lab.sls"
+        for path in (pillar.parent, self.lab.logs):
+            path.mkdir(parents=True, exist_ok=True)
+        pillar.write_text((ROOT / "lab" / "pillar.sls").read_text())
+        monkeypatch.setattr(failover, "api", self)
+        monkeypatch.setattr(failover, "Client", lambda lab: self)
+        monkeypatch.setattr(failover.time, "sleep", lambda seconds: None)
+        self.bench = failover.Bench(self.lab, "hamysql", "drbd")
+        monkeypatch.setattr(self.bench, "settled", lambda: "db1")
+        monkeypatch.setattr(self.bench, "healthy", lambda: "db1")
+
+    LabError = api.LabError
+
+    def writes_for(self, seconds, limit):
+        self.asked.append(f"writes {limit:.0f}")
+        return self.writes.pop(0)
+
+    def end(self):
+        self.asked.append("end")
+        return outcome(time.time(), time.time() + 60)
+
+    def power(self, lab, name, action):
+        self.asked.append(f"{action} {name}")
+        return "off"
+
+    def net(self, lab, name, action, *, link):
+        self.asked.append(f"{action} {name} {link}")
+
+    def ssh(self, lab, name, command, **_):
+        if command == failover.BOOT:
+            self.boot += 1
+            return f"{self.boot}\n"
+        if command.startswith("journalctl"):
+            return f"{time.time() + 50:.6f} {name} corosync[790]:   [QUORUM] Members[2]: 1 2\n"
+        self.asked.append(f"{name}: {command}")
+        return ""
+
+
+@pytest.mark.parametrize(
+    ("case", "node", "asked"),
+    [
+        ("reboot", "db1", ["writes 60", "db1: systemctl reboot", "writes 300", "end"]),
+        ("poweroff", "db1", ["writes 60", "db1: systemctl poweroff", "status db1", "writes 300", "end"]),
+        ("standby_reboot", "db2", ["writes 60", "db2: systemctl reboot", "writes 300", "end"]),
+        ("client_cable", "db1", ["writes 60", "cut db1 0", "writes 120", "heal db1 0", "end"]),
+        ("vip_deleted", "db1", ["writes 60", "db1: ip address delete 10.77.1.100/24 dev eth0", "writes 120", "end"]),
+    ],
+)
+def test_what_is_done_to_which_node(monkeypatch, tmp_path, case, node, asked):
+    nodes = Nodes(monkeypatch, tmp_path)
+    found = nodes.bench.run(case, 1)
+    assert nodes.asked == asked
+    assert {name: found[name] for name in ("node", "served_again", "lost")} == {
+        "node": node,
+        "served_again": True,
+        "lost": 0,
+    }
+    assert set(found) == {"node", "gap_seconds", "served_again", "acknowledged", "lost"}
+
+
+@pytest.mark.parametrize(
+    ("case", "undone"),
+    [
+        ("client_cable", "heal db1 0"),
+        ("vip_deleted", "db1: ip address add 10.77.1.100/24 dev eth0"),
+        ("mysqld_hung", f"db1: kill -CONT {failover.SERVER}"),
+    ],
+)
+def test_what_the_service_did_not_come_back_from_is_made_good_before_the_rows_are_read(
+    monkeypatch, tmp_path, case, undone
+):
+    nodes = Nodes(monkeypatch, tmp_path)
+    nodes.writes = [True, False]
+    assert nodes.bench.run(case, 1)["served_again"] is False
+    assert nodes.asked[-2:] == [undone, "end"]
+
+
+def test_a_cold_start_cuts_both_nodes_before_it_switches_on_either(monkeypatch, tmp_path):
+    nodes = Nodes(monkeypatch, tmp_path)
+    found = nodes.bench.run("both_cold", 1)
+    assert sorted(nodes.asked[1:3]) == ["off db1", "off db2"]
+    assert sorted(nodes.asked[3:5]) == ["on db1", "on db2"]
+    assert found["node"] == "both"
+    assert found["outage_seconds"] == 60
+    assert 0 < found["gap_seconds"] < found["outage_seconds"]
+
+
+def test_each_case_can_be_done():
+    assert set(failover.Bench(api.Lab(), "hamysql", "drbd").cases) == set(failover.CASES)
+    assert failover.arguments(["--only", "both_cold"]).only == ["both_cold"]
