@@ -20,8 +20,8 @@ import records
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = "test/cluster"
-# A landing has 5 to 40 commits. With less, one of 40 could skip a part; with more, it takes longer until all were there.
-STRIDE = 40
+# A landing has so many commits.
+LEAST, STRIDE = 5, 40
 # Commits, some ten landings, for which a part that passed on somebody's machine need not come again.
 RECENT = 200
 # `make test` takes 37 to 45 minutes. With twice the grace the whole of CI takes 75 at most, and a part has 1.4 times what it should need.
@@ -155,35 +155,47 @@ def parts_of(nodeid: str) -> list[int]:
     return [place for place, part in enumerate(PARTS, 1) if any(some.has(nodeid) for some in part.tests)]
 
 
-def choose(count: int, ago: Mapping[int, int | None]) -> int:
-    """The part that comes next.
+def turn(count: int, landings: Iterable[int]) -> int:
+    """How often it was another part's turn, from the number of commits.
 
-    It follows from the number of commits: no landing of ``STRIDE`` commits or less skips a part. Parts that have passed lately on
-    somebody's machine are passed over, unless all have.
+    A commit of the record (``make tested``) is taken for a landing, which is one turn, and 40 commits without one are a turn as well.
+    So no landing skips a part: with a record in each, all come in as many landings as there are parts.
 
-    count
-        How many commits there are.
+    landings
+        The number of commits up to each commit of the record, in their order. Those close to each other are of one landing.
+    """
+    turns = last = 0
+    for place in landings:
+        if place - last >= LEAST:
+            turns, last = turns + -(-(place - last) // STRIDE), place
+    return turns + (count - last) // STRIDE
+
+
+def choose(turns: int, ago: Mapping[int, int | None]) -> int:
+    """The part whose turn it is. What has passed lately on somebody's machine is passed over, unless all has.
+
     ago
         For each part, how many commits ago all of it had passed; None if that was never recorded.
     """
-    start = count // STRIDE % len(PARTS)
-    places = [(start + step) % len(PARTS) + 1 for step in range(len(PARTS))]
+    places = [(turns + step) % len(PARTS) + 1 for step in range(len(PARTS))]
     return next((place for place in places if (since := ago.get(place)) is None or since > RECENT), places[0])
 
 
-def commits(folder: Path = ROOT) -> tuple[int, str]:
-    """The number of commits; with a stand-in for it and the reason, where the clone has not got them all.
+def turns(folder: Path = ROOT) -> tuple[int, str, bool]:
+    """Whose turn it is, what that follows from, and whether all commits are there to be counted.
 
-    The stand-in makes a part come as well: the hours since 1970 until the last commit, each as long as a stride.
+    A clone that has not got all commits has a turn as well: the hours since 1970 until its last commit.
     """
-    found = [
-        records.git(folder, *words.split()) for words in ("rev-parse --is-shallow-repository", "rev-list --count HEAD")
-    ]
-    if found[0] == "false" and found[1]:
-        return int(found[1]), ""
-    reason = "this clone is shallow" if found[0] == "true" else "git does not tell the number of commits here"
-    last = int(records.git(folder, *"log -1 --format=%ct".split()) or time.time())
-    return last // 3600 * STRIDE, f"{reason}: the part follows from the time of the last commit instead"
+    shallow = records.git(folder, "rev-parse", "--is-shallow-repository")
+    all_of_them = records.git(folder, "rev-list", "--topo-order", "--reverse", "HEAD")
+    recorded = records.git(folder, "rev-list", "HEAD", "--", records.COMMITTED)
+    if shallow == "false" and all_of_them and recorded is not None:
+        hashes, of_the_record = all_of_them.split(), set(recorded.split())
+        landings = [count for count, name in enumerate(hashes, 1) if name in of_the_record]
+        return turn(len(hashes), landings), f"{len(hashes)} commits, {len(landings)} of them of the record", True
+    reason = "this clone is shallow" if shallow == "true" else "git does not tell the number of commits here"
+    last = int(records.git(folder, "log", "-1", "--format=%ct") or time.time())
+    return last // 3600, f"{reason}: the part follows from the time of the last commit instead", False
 
 
 def passed_ago(folder: Path, known: Mapping[str, records.Entry], tests: Iterable[str]) -> dict[int, int | None]:
@@ -203,14 +215,11 @@ def passed_ago(folder: Path, known: Mapping[str, records.Entry], tests: Iterable
 
 
 def due(folder: Path = ROOT) -> tuple[int, str]:
-    """The part that comes next, and what there is to say of the choice."""
-    count, reason = commits(folder)
-    ago = (
-        {}
-        if reason
-        else passed_ago(folder, records.read(folder / records.COMMITTED), records.collected(folder, "long"))
-    )
-    return choose(count, ago), reason or f"{count} commits"
+    """The part that comes next, and what that follows from."""
+    whose, reason, counted = turns(folder)
+    known = records.read(folder / records.COMMITTED)
+    # Where commits are missing, all that was recorded would seem to be of lately.
+    return choose(whose, passed_ago(folder, known, records.collected(folder, "long")) if counted else {}), reason
 
 
 def shown(known: Mapping[str, records.Entry], tests: Sequence[str]) -> str:

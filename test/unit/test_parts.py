@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import os
+import random
 import subprocess
 import sys
 from collections import Counter
@@ -44,22 +46,41 @@ def test_contributing_has_the_parts():
     assert f"stopped after {parts.LIMIT // 60} minutes" in text
 
 
+ALL = set(range(1, len(parts.PARTS) + 1))
+
+
+def chosen(counts, landings):
+    return [parts.choose(parts.turn(count, [place for place in landings if place <= count]), {}) for count in counts]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_as_many_landings_as_there_are_parts_have_each_of_them_when_each_commits_its_record(seed):
+    steps = random.Random(seed).choices(range(5, 41), k=len(parts.PARTS))
+    landings = list(itertools.accumulate(steps, initial=353))
+    assert set(chosen(landings[1:], landings)) == ALL
+    # Its record may be any of a landing's commits, and there may be two.
+    first, second = [count - 4 for count in landings], [count - 2 for count in landings]
+    assert set(chosen(landings[1:], sorted(first + second))) == ALL
+
+
 @pytest.mark.parametrize("step", [1, 5, 13, 22, 39, 40])
-def test_no_landing_of_forty_commits_or_less_skips_a_part(step):
-    seen = [parts.choose(count, {}) for count in range(353, 353 + 40 * len(parts.PARTS), step)]
-    assert set(seen) == set(range(1, len(parts.PARTS) + 1))
+def test_without_records_no_landing_of_forty_commits_or_less_skips_a_part(step):
+    found = chosen(range(353, 353 + 40 * len(parts.PARTS), step), [])
+    assert set(found) == ALL
+    assert all((after - before) % len(parts.PARTS) <= 1 for before, after in itertools.pairwise(found))
 
 
-def test_the_part_follows_from_the_number_of_commits_alone_when_nothing_was_recorded():
-    assert [parts.choose(count, {}) for count in (0, 39, 40, 79, 40 * len(parts.PARTS))] == [1, 1, 2, 2, 1]
+def test_without_records_the_turn_follows_from_the_number_of_commits():
+    assert [parts.turn(count, []) for count in (0, 39, 40, 79, 400)] == [0, 0, 1, 1, 10]
+    assert [parts.turn(count, [50, 90, 92]) for count in (90, 129, 130, 171)] == [3, 3, 4, 5]
 
 
 def test_what_passed_lately_is_passed_over_unless_all_has():
-    recent = {place: 10 for place in range(1, len(parts.PARTS) + 1)}
+    recent = dict.fromkeys(ALL, 10)
     assert parts.choose(0, {1: 10, 2: parts.RECENT}) == 3
     assert parts.choose(0, {1: parts.RECENT + 1}) == 1
-    assert parts.choose(40, {**recent, 1: None}) == 1
-    assert parts.choose(40, recent) == 2
+    assert parts.choose(1, {**recent, 1: None}) == 1
+    assert parts.choose(1, recent) == 2
 
 
 def git(folder, *words):
@@ -70,30 +91,50 @@ def git(folder, *words):
 
 @pytest.fixture
 def repository(tmp_path):
+    """Three commits, and one of the record."""
     folder = tmp_path / "made"
-    folder.mkdir()
+    (folder / "test").mkdir(parents=True)
+    (folder / records.COMMITTED).write_text("{}")
     git(folder, "init", "--quiet")
     for _ in range(3):
         git(folder, "commit", "--quiet", "--allow-empty", "--message=one")
+    git(folder, "add", "--all")
+    git(folder, "commit", "--quiet", "--message=the record")
     return folder
 
 
-def test_the_commits_are_counted(repository):
-    assert parts.commits(repository) == (3, "")
+def test_the_commits_are_counted(repository, monkeypatch):
+    monkeypatch.setattr(parts, "turn", lambda count, landings: (count, landings))
+    assert parts.turns(repository) == ((4, [4]), "4 commits, 1 of them of the record", True)
 
 
 def test_a_shallow_clone_says_so_and_has_a_part_all_the_same(repository, tmp_path):
     git(tmp_path, "clone", "--quiet", "--depth=1", f"file://{repository}", "shallow")
-    count, reason = parts.commits(tmp_path / "shallow")
+    hours = 1577880000 // 3600
+    turns, reason, counted = parts.turns(tmp_path / "shallow")
+    assert (turns, counted) == (hours, False)
     assert "this clone is shallow" in reason
-    assert count % parts.STRIDE == 0
-    assert parts.choose(count, {}) in range(1, len(parts.PARTS) + 1)
+    assert parts.choose(turns, {}) in ALL
 
 
 def test_without_git_there_is_a_part_all_the_same(tmp_path):
-    count, reason = parts.commits(tmp_path)
+    turns, reason, counted = parts.turns(tmp_path)
     assert "git does not tell" in reason
-    assert parts.choose(count, {}) in range(1, len(parts.PARTS) + 1)
+    assert counted is False
+    assert parts.choose(turns, {}) in ALL
+
+
+def test_what_passed_lately_is_known_only_where_all_commits_are(repository, tmp_path, monkeypatch, long_tests):
+    mine = next(nodeid for nodeid in long_tests if parts.parts_of(nodeid) == [2])
+    (repository / records.COMMITTED).write_text(records.text({mine: entry("2019-12-31T00:00:00Z")}))
+    git(repository, "commit", "--quiet", "--all", "--message=the record")
+    git(tmp_path, "clone", "--quiet", "--depth=1", f"file://{repository}", "shallow")
+    monkeypatch.setattr(records, "collected", lambda folder, marks: [mine])
+    monkeypatch.setattr(parts, "turn", lambda count, landings: 1)
+    assert parts.due(repository)[0] == 3
+    real = parts.turns(tmp_path / "shallow")
+    monkeypatch.setattr(parts, "turns", lambda folder: (1, *real[1:]))
+    assert parts.due(tmp_path / "shallow")[0] == 2
 
 
 def entry(when, state="passed"):
@@ -106,7 +147,7 @@ def test_a_part_is_as_old_as_its_oldest_pass_and_a_failure_or_a_gap_counts_as_ne
     ]
     long_ago, later = "2019-12-31T00:00:00Z", "2020-01-02T00:00:00Z"
     known = {tests[0]: entry(long_ago), tests[1]: entry(later, "skipped"), tests[2]: entry(later)}
-    assert parts.passed_ago(repository, known, tests) == {10: 3, 11: None}
+    assert parts.passed_ago(repository, known, tests) == {10: 4, 11: None}
     known[tests[3]] = {**entry(long_ago), **entry(later, "failed")}
     assert parts.passed_ago(repository, known, tests)[11] is None
     assert parts.passed_ago(repository, {**known, tests[3]: entry(later)}, tests)[11] == 0
