@@ -7,7 +7,7 @@ SALT := 3006.26
 FAST = pytest --numprocesses auto --dist loadfile --no-loadscope-reorder test/functional test/unit
 SHELL_FILES = $(shell grep -rlE --exclude='*.py' '^\#!/bin/(ba)?sh' lab .ci test hamysql 2>/dev/null)
 
-.PHONY: demo test test-fast test-salt test-long lint down clean
+.PHONY: demo test test-fast test-salt test-long test-long-parts tested lint down clean
 
 demo: $(VENV)/.installed  ## two real nodes, deployed from bare
 	$(LAB) demo
@@ -16,9 +16,15 @@ test: lint test-fast  ## everything; the cluster tests start a lab of their own
 	$(LAB) host
 	$(BIN)/pytest test/cluster
 
-test-long: $(VENV)/.installed  ## what takes too long for `test`: damaged disks, partitions, changes in service, interruptions
+test-long: $(VENV)/.installed  ## what takes too long for `test`, hours in all; a part of it with `make test-long PART=3`
 	$(LAB) host
-	$(BIN)/pytest -m long test/cluster
+	$(BIN)/python test/parts.py run $(PART)
+
+test-long-parts: $(VENV)/.installed  ## what is in which part of test-long
+	$(BIN)/python test/parts.py list
+
+tested: $(VENV)/.installed  ## write docs/tested.md: when each scenario last passed, at which commit
+	$(BIN)/python test/tested.py
 
 test-fast: $(VENV)/.installed  ## what needs no lab
 	$(LAB) host --tests

@@ -1,27 +1,36 @@
 """How long clients wait when something fails or is moved: ``python -m bench.failover``.
 
 In one run and in the same lab the article's settings (`bench/article.py`) and hamysql's defaults, fencing included, are
-deployed on bare nodes one after the other. A client writes through the virtual IP, one row after the other, while a node's
-power is cut, the service is moved, the server is killed or hangs, and the standby's power is cut; its longest time without an
-acknowledged write is the figure, and every row that was acknowledged has to be there afterwards. A power cut moves the service to
-the other node, so that each of them is cut in turn.
+deployed on bare nodes one after the other. A client writes through the virtual IP, one row after the other, while something is
+done to the cluster: ``CASES`` has what. Its longest time without an acknowledged write is the figure (``gap_seconds``), and every
+row that was acknowledged has to be there afterwards. A power cut moves the service to the other node, so that each of them is cut
+in turn.
+
+The case ``both_cold`` cuts both nodes' power and switches both on at once. How long a machine takes to boot says nothing about the
+settings. So its ``gap_seconds`` begins when corosync on either node says that both nodes are members again, and ends with the first
+acknowledged write. It is 0 when a node has served before that. ``outage_seconds`` beside it is the whole time without a write.
 
 Results go to ``bench/results/failover.json`` after each run, the median run's timeline to ``docs/failover.svg``, both nodes' logs
-of each run to ``.lab/bench/log``. A whole bench takes about an hour; ``--runs`` makes it shorter. ``--only`` and ``--settings``
+of each run to ``.lab/bench/log``. A whole bench takes some hours; ``--runs`` makes it shorter. ``--only`` and ``--settings``
 measure some of it, and keep what the results have of the rest. ``--storage iscsi`` and ``nfs`` measure the other two kinds, with
 hamysql's defaults only: the article's settings have no fencing, without which hamysql deploys neither. Their results go to
 ``failover-iscsi.json`` and ``failover-nfs.json``.
+
+``--table`` measures nothing: it prints README's tables from the results that are kept.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import re
 import statistics
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -39,11 +48,53 @@ SETTINGS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "article": article.settings,
     "hamysql": lambda pillar: pillar,
 }
-CASES = ("power_cut", "switchover", "mysqld_killed", "mysqld_hung", "standby_power_cut")
-LIMIT = 60  # seconds without an answer until a run counts as not served again
+ACTIVE, STANDBY, BOTH = "active", "standby", "both"
+OFF, BOOTED = "off", "booted"
+
+
+@dataclass(frozen=True)
+class Case:
+    """What is done to a cluster, and how long its run may take.
+
+    words
+        The row of README's table.
+    node
+        The node to which it is done: ``active``, ``standby`` or ``both``.
+    limit
+        Seconds without an answer until a run counts as not served again.
+    least
+        Seconds in which a gap may still begin; they are counted from what was done, or from what is in ``until``.
+    until
+        What the node does by itself before that, within ``limit``: it goes ``off``, or it has ``booted`` again.
+    """
+
+    words: str
+    node: str = ACTIVE
+    limit: float = 60
+    least: float = 15
+    until: str = ""
+
+
+# A node that shuts down leaves when its services have stopped: with the article's settings that took 140 s. One that comes back
+# joins the cluster some 30 s after its boot. A monitor notices that a cable or an address is gone, and the next one may be far off.
+CASES = {
+    "power_cut": Case("active node's power cut"),
+    "switchover": Case("planned switchover"),
+    "mysqld_killed": Case("mysqld killed"),
+    "mysqld_hung": Case("mysqld hangs"),
+    "standby_power_cut": Case("standby's power cut", STANDBY),
+    "reboot": Case("active node rebooted", limit=300, least=60, until=BOOTED),
+    "poweroff": Case("active node shut down", limit=300, until=OFF),
+    "standby_reboot": Case("standby rebooted", STANDBY, limit=300, least=60, until=BOOTED),
+    "client_cable": Case("active node's cable to the clients cut", limit=120),
+    "vip_deleted": Case("virtual IP deleted", limit=120),
+    "both_cold": Case("both nodes' power cut, from their membership on", BOTH, limit=300),
+}
 BEFORE = 5  # seconds of writing before something is done
 AFTER = 5  # seconds of writing without a gap, then a run is over
-LEAST = 15  # seconds after what was done in which a gap may still begin
+# corosync's word on who is a member: "[QUORUM] Sync members[2]: 1 2" when a membership forms, then "[QUORUM] Members[2]: 1 2".
+MEMBERS = re.compile(r"corosync\S* +(?:\w+ +)?\[QUORUM\] (?:Sync members|Members)\[(?P<number>\d+)\]:")
+BOOT = "cat /proc/sys/kernel/random/boot_id"
 SCORES = "attrd_updater --query --all --name master-p_drbd_mysql"
 SERVER = "$(cat /run/mysqld/mysqld.pid)"
 # A node on which the server never ran has no log of it.
@@ -94,32 +145,49 @@ class Bench:
 
     def __init__(self, lab: api.Lab, settings: str, storage: str) -> None:
         self.lab, self.settings, self.storage = lab, settings, storage
-        self.cases: dict[str, Callable[[str, str], None]] = {
+        self.cases: dict[str, Callable[[str, str], object]] = {
             "power_cut": lambda active, _: self._power_off(active),
             "switchover": self._move,
             "mysqld_killed": lambda active, _: self._server(active, f"kill -KILL {SERVER}"),
             "mysqld_hung": lambda active, _: self._server(active, f"kill -STOP {SERVER}"),
             "standby_power_cut": lambda _, standby: self._power_off(standby),
+            "reboot": lambda active, _: self._shut_down(active, "reboot"),
+            "poweroff": lambda active, _: self._shut_down(active, "poweroff"),
+            "standby_reboot": lambda _, standby: self._shut_down(standby, "reboot"),
+            "client_cable": lambda active, _: api.net(self.lab, active, "cut", link="0"),
+            "vip_deleted": lambda active, _: self._address(active, "delete"),
+            "both_cold": self._cold,
+        }
+        # What nobody else makes good: the cable each time, the rest when the service did not come back.
+        self.undo: dict[str, Callable[[str], object]] = {
+            "mysqld_hung": lambda active: self._server(active, f"kill -CONT {SERVER}"),
+            "client_cable": lambda active: api.net(self.lab, active, "heal", link="0"),
+            "vip_deleted": lambda active: self._address(active, "add"),
         }
 
     def run(self, case: str, number: int) -> dict[str, Any]:
         """Do it once, from a healthy cluster to a healthy cluster."""
+        what = CASES[case]
         active = self.settled()
         (standby,) = {node.name for node in self.lab.topology.data_nodes} - {active}
+        node = {ACTIVE: active, STANDBY: standby, BOTH: BOTH}[what.node]
+        boot = self._boot(node) if what.until == BOOTED else ""
         client = Client(self.lab)
         try:
             if not client.writes_for(BEFORE, 60):
                 raise api.LabError("nothing can be written to a healthy cluster")
             began = time.time()
             self.cases[case](active, standby)
-            time.sleep(max(0.0, began + LEAST - AFTER - time.time()))
-            served = client.writes_for(AFTER, LIMIT)
-            if not served and case == "mysqld_hung":
-                self._server(active, f"kill -CONT {SERVER}")
+            self._wait_for(what, node, boot)
+            since = time.time() if what.until else began
+            time.sleep(max(0.0, since + what.least - AFTER - time.time()))
+            served = client.writes_for(AFTER, what.limit)
+            if case in self.undo and (case == "client_cable" or not served):
+                self.undo[case](active)
         finally:
             outcome = client.end()
         result: dict[str, Any] = {
-            "node": standby if case == "standby_power_cut" else active,
+            "node": node,
             "gap_seconds": outcome.longest_gap_seconds,
             "served_again": served,
             "acknowledged": outcome.acknowledged,
@@ -131,6 +199,8 @@ class Bench:
             (self.lab.logs / f"{self.settings}-{case}-{number}-{name}.log").write_text(text)
         if case == "power_cut":
             result["parts"] = timeline.parts(logs[standby], began, outcome.gap_ended)
+        if case == "both_cold":
+            result |= cold(logs.values(), began, outcome)
         return result
 
     def healthy(self) -> str:
@@ -158,6 +228,46 @@ class Bench:
 
     def _power_off(self, name: str) -> None:
         api.power(self.lab, name, "off")
+
+    def _shut_down(self, name: str, verb: str) -> None:
+        """Have it reboot or power off as an administrator does; ssh's connection may break at it."""
+        api.ssh(self.lab, name, f"systemctl {verb}", check=False)
+
+    def _boot(self, name: str) -> str:
+        """What a node calls its present boot; nothing while it cannot be asked."""
+        try:
+            return api.ssh(self.lab, name, BOOT, check=False, timeout=10).strip()
+        except api.LabError:
+            return ""
+
+    def _wait_for(self, case: Case, name: str, boot: str) -> None:
+        """Wait until the node has done what belongs to the case, or the case's limit is over.
+
+        It is the node that was shut down which is asked, and not the one that serves meanwhile.
+        """
+        end = time.monotonic() + case.limit
+        while case.until and time.monotonic() < end:
+            if case.until == OFF and api.power(self.lab, name, "status") == "off":
+                return
+            if case.until == BOOTED and self._boot(name) not in ("", boot):
+                return
+            time.sleep(2)
+
+    def _address(self, name: str, verb: str) -> None:
+        """Delete the virtual IP from a node, or add it there unless it is back."""
+        vip = self._vip()
+        words = f"ip address {verb} {vip['address']}/{vip['prefix']} dev {vip['interface']}"
+        api.ssh(self.lab, name, words, check=verb == "delete")
+
+    def _vip(self) -> dict[str, Any]:
+        """The virtual IP's address, prefix and interface: the pillar that is served has them."""
+        return dict(yaml.safe_load((self.lab.salt / "pillar" / "lab.sls").read_text())["hamysql"]["vip"])
+
+    def _cold(self, active: str, standby: str) -> None:
+        """Cut the power of both nodes, then switch both on; each at once, as a machine room's power goes and comes."""
+        for action in ("off", "on"):
+            with ThreadPoolExecutor() as pool:
+                list(pool.map(lambda name, action=action: api.power(self.lab, name, action), (active, standby)))
 
     def _server(self, active: str, command: str) -> None:
         api.ssh(self.lab, active, command)
@@ -199,28 +309,105 @@ def deploy(lab: api.Lab, settings: str, storage: str, progress: api.Progress) ->
     return Bench(lab, settings, storage)
 
 
+def membership(journal: str, began: float, number: int = 2) -> float | None:
+    """When corosync first said after ``began`` that so many nodes are members, in seconds since the epoch; None if never.
+
+    journal
+        ``journalctl --output=short-unix`` of a node.
+    """
+    for line in journal.splitlines():
+        found, said = timeline.LINE.match(line), MEMBERS.search(line)
+        if found and said and float(found["time"]) >= began and int(said["number"]) == number:
+            return float(found["time"])
+    return None
+
+
+def cold(journals: Iterable[str], began: float, outcome: api.Outcome) -> dict[str, float]:
+    """``gap_seconds`` of a run in which both nodes boot, from their membership on, and the whole ``outage_seconds``.
+
+    The nodes' journals differ by some milliseconds: the first to say so counts.
+    """
+    times = [when for journal in journals if (when := membership(journal, began)) is not None]
+    if not times:
+        raise api.LabError("corosync on neither node says that both nodes were members again")
+    gap = max(0.0, outcome.gap_ended - min(times))
+    return {"gap_seconds": round(gap, 2), "outage_seconds": outcome.longest_gap_seconds}
+
+
 def summary(runs: dict[str, dict[str, list[dict[str, Any]]]]) -> dict[str, Any]:
     """Median, minimum and maximum of each case, and hamysql's median against the article's."""
     figures = {
-        settings: {
-            case: {
-                "median": statistics.median(gaps),
-                "minimum": min(gaps),
-                "maximum": max(gaps),
-                "lost": sum(run["lost"] for run in found),
-                "not_served_again": sum(not run["served_again"] for run in found),
-            }
-            for case, found in cases.items()
-            if (gaps := [run["gap_seconds"] for run in found])
-        }
-        for settings, cases in runs.items()
+        settings: {case: _figures(found) for case, found in cases.items() if found} for settings, cases in runs.items()
     }
     old, new = figures.get("article", {}), figures.get("hamysql", {})
-    ratios = {case: round(new[case]["median"] / old[case]["median"], 2) for case in new if case in old}
-    # Against a server that stays away until somebody looks there is no ratio.
-    if old.get("mysqld_hung", {}).get("not_served_again"):
-        ratios.pop("mysqld_hung", None)
+    # Against a service that stays away until somebody looks, or that was never away, there is no ratio.
+    ratios = {
+        case: round(new[case]["median"] / old[case]["median"], 2)
+        for case in new
+        if case in old
+        and not old[case]["not_served_again"]
+        and not new[case]["not_served_again"]
+        and old[case]["median"] > 0
+    }
     return {"figures": figures, "ratios": ratios, "runs": runs}
+
+
+def _figures(found: list[dict[str, Any]]) -> dict[str, Any]:
+    """What a case's runs come to; ``outage`` is the median of the whole outages, where the gap is a part of it."""
+    gaps = [run["gap_seconds"] for run in found]
+    figures = {
+        "median": statistics.median(gaps),
+        "minimum": min(gaps),
+        "maximum": max(gaps),
+        "lost": sum(run["lost"] for run in found),
+        "not_served_again": sum(not run["served_again"] for run in found),
+    }
+    outages = [run["outage_seconds"] for run in found if "outage_seconds" in run]
+    return {**figures, "outage": statistics.median(outages)} if outages else figures
+
+
+def table(columns: Mapping[str, Mapping[str, list[dict[str, Any]]]], ratios: Mapping[str, float] | None = None) -> str:
+    """A table of Markdown: a row for each case that one of the columns has.
+
+    columns
+        The runs of each case, by what is above them.
+    ratios
+        The last column, if there is one.
+    """
+    head = ["", *columns, *(["ratio"] if ratios is not None else [])]
+    lines = [_row(head), "|---" * len(head) + "|\n"]
+    for case, what in CASES.items():
+        if any(cases.get(case) for cases in columns.values()):
+            cells = [_cell(cases.get(case, [])) for cases in columns.values()]
+            lines.append(_row([what.words, *cells, *([str(ratios.get(case, ""))] if ratios is not None else [])]))
+    return "".join(lines)
+
+
+def _row(cells: Iterable[str]) -> str:
+    return f"|{'|'.join(f' {cell} ' if cell else ' ' for cell in cells)}|\n"
+
+
+def _cell(found: list[dict[str, Any]]) -> str:
+    """The median with the minimum and the maximum, one of them if all are the same; how often there was none."""
+    if not found:
+        return ""
+    figures = _figures(found)
+    if away := figures["not_served_again"]:
+        return "for good" if away == len(found) else f"for good in {away} of {len(found)}"
+    median, least, most = (f"{figures[name]:.1f}" for name in ("median", "minimum", "maximum"))
+    outage = f"; outage {figures['outage']:.1f}" if "outage" in figures else ""
+    return (median if least == most else f"{median} ({least} to {most})") + outage
+
+
+def tables(folder: Path) -> list[str]:
+    """README's tables, from the results in a folder: of both settings on DRBD, and of the other two kinds of storage."""
+    drbd, iscsi, nfs = (kept(folder / f"{name}.json") for name in ("failover", "failover-iscsi", "failover-nfs"))
+    first = {
+        "the article's settings, no fencing": drbd.get("article", {}),
+        "hamysql, fencing included": drbd.get("hamysql", {}),
+    }
+    second = {"a LUN over iSCSI": iscsi.get("hamysql", {}), "NFS": nfs.get("hamysql", {})}
+    return [table(first, summary(drbd)["ratios"]), table(second)]
 
 
 def median_run(found: list[dict[str, Any]]) -> dict[str, Any]:
@@ -270,6 +457,9 @@ def keep(result: dict[str, Any], path: Path, drawing: Path) -> None:
 def main() -> int:
     """Measure, print, keep the results; the bench's lab is down afterwards."""
     given = arguments()
+    if given.table:
+        print("\n".join(tables(given.output.parent)), end="")
+        return 0
     lab, progress = api.Lab(dir=PROJECT / ".lab" / "bench"), api.Progress()
     runs = kept(given.output)
     try:
@@ -298,6 +488,9 @@ def arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench.failover", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--runs", type=int, default=6, help="of each case (default: 6)")
     parser.add_argument("--only", choices=CASES, action="append", help="only this case, and keep the others")
+    parser.add_argument(
+        "--table", action="store_true", help="only print README's tables, from the results that are kept"
+    )
     parser.add_argument("--storage", choices=STORAGES, default=STORAGES[0], help="where the data is (default: drbd)")
     parser.add_argument(
         "--settings",
