@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from salt_node import SYSTEMS, Node, Raised
 
-from hamysql import corosync
+from hamysql import corosync, drbd_link
 from hamysql.command import run
 from support import PILLARS, ROOT, load_pillar, secrets_of
 
@@ -264,8 +264,10 @@ def test_the_link_that_is_configured_is_noted(laid, pillar, link):
     files = laid(pillar)
     assert files.read("/var/lib/hamysql/drbd-link") == f"{link}\n"
     assert files.mode("/var/lib/hamysql/drbd-link") == 0o644
-    given = load_pillar(pillar)["cluster"]["nodes"]
-    assert all(f"{node['addresses'][int(link)]}" in files.read("/etc/drbd.d/mysql.res") for node in given.values())
+    addresses = {name: node["addresses"] for name, node in load_pillar(pillar)["cluster"]["nodes"].items()}
+    configured = drbd_link.parse_resource(files.read("/etc/drbd.d/mysql.res"))
+    assert configured == {name: given[int(link)] for name, given in addresses.items()}
+    assert drbd_link.matching(configured, addresses) == int(link), "a node whose note is lost finds it there"
 
 
 ORDER = "/etc/systemd/system/resource-agents-deps.target.d/hamysql-storage.conf"

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import importlib.util
+
 import pytest
 from test_orch_plan import READING, Site, survey, working
 
 from hamysql.members import Answer
+from support import ROOT
 
 
 class Cluster(Site):
@@ -13,7 +16,7 @@ class Cluster(Site):
 
     def __init__(self, test=False, stuck=False):
         super().__init__(working)
-        self.module.__opts__["test"] = test
+        self.module.__opts__["test"], self.fails = test, set()
         if not stuck:
             self.surveys["db2"] = survey("db2")
             self.surveys["db2"]["storage"] |= {"signatures": [], "status": {}, "latch": {}}
@@ -33,6 +36,9 @@ class Cluster(Site):
             for name in minions:
                 self.link(name, kwargs["link"], "known")
             return {name: Answer(True) for name in minions}
+        if function in self.fails:
+            self.asked.append((function, list(minions), kwargs))
+            return {name: Answer(error="and no further") for name in minions}
         return super().call(minions, function, kwargs, timeout)
 
     def questions(self):
@@ -58,6 +64,21 @@ def test_the_plan_says_it_and_does_nothing():
     assert ret["changes"] == {"db2": ["~ hamysql:storage:drbd:link: link 1 -> link 0, as on db1"]}
     assert "WARNING: db2: found link 1 for replication, expected link 0, as on db1" in ret["comment"]
     assert set(cluster.questions()) <= READING
+
+
+def test_before_data_is_moved_to_drbd_as_well():
+    """What a node has left of an earlier DRBD must not make it another link's than its peer's."""
+    cluster = Cluster()
+    spec = importlib.util.spec_from_file_location("hamysql_migration", ROOT / "_states" / "hamysql_migration.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    module.__opts__, module.__context__ = cluster.module.__opts__, {}
+    cluster.fails = {"hamysql_migration.survey"}
+    assert "and no further" in module.checked("checked")["comment"]
+    assert cluster.questions() == [
+        "hamysql_node.survey", "hamysql_drbd.keep_link", "hamysql_migration.survey",
+    ]  # fmt: skip
+    assert cluster.asked[1] == ("hamysql_drbd.keep_link", ["db2"], {"link": 0})
 
 
 @pytest.mark.parametrize("test", [False, True])
