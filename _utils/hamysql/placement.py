@@ -1,8 +1,8 @@
 """What draws the service away from a node: that node is about to stop, or clients may not reach it. Pure.
 
 Each node says so itself, in attributes that end with its run of pacemaker: ``/usr/lib/hamysql/hand-over`` and
-``/usr/lib/hamysql/watch-network``. The constraints here read them. A node without an attribute is taken as good, and a node that is no
-better than the other one is not left.
+``/usr/lib/hamysql/watch-network``. The constraints here read them. A node without an attribute is taken as good, and a node that
+is no better than the other one is not left.
 """
 
 from __future__ import annotations

@@ -33,8 +33,10 @@ class Agent:
             (folder / f"as-{wanted}").write_text(f'sed -i "s#ro:[A-Z][a-z]*/#ro:{role}/#" {folder}/drbd')
         self.program("bin/drbdsetup", f'echo "drbdsetup $*" >>{folder}/calls; . {folder}/as-$1')
         text = AGENT.read_text()
+        self.program("handler", f'echo "handler $DRBD_RESOURCE $DRBD_MINOR $*" >>{folder}/tidied')
         for name, real, ours in (
             ("STATES", "/proc/drbd", "drbd"),
+            ("HANDLER", "/usr/lib/hamysql/fence-peer", "handler"),
             ("SETUP", "/lib/drbd/drbdsetup-84", "bin/drbdsetup-84"),
         ):
             assert f"\n{name}={real}\n" in text
@@ -95,7 +97,6 @@ def test_a_monitor_tells_the_role_and_how_good_a_choice_the_node_is(agent, state
 
 
 @pytest.mark.parametrize("state", [
-    "cs:Unconfigured",
     "cs:WFConnection ro:Secondary/Unknown ds:Consistent/DUnknown C r-----",
     "cs:WFConnection ro:Secondary/Unknown ds:Outdated/DUnknown C r-----",
     "cs:SyncTarget ro:Secondary/Primary ds:Inconsistent/UpToDate C r-----",
@@ -288,6 +289,84 @@ def test_all_else_is_drbds_own_agents(agent, action):
     """A stop even with parameters that are wrong: one that fails has its node fenced."""
     assert agent.run(action, minor="") == STOCK
     assert agent.calls == [f"linbit {action}"]
+
+
+NOTHING = "cs:Unconfigured"
+
+
+def starts(agent, state, wait=""):
+    """A device that is not configured: `drbdadm up` brings it into a state."""
+    agent.drbd(NOTHING)
+    agent.program("bin/modprobe", f'echo "modprobe $*" >>{agent.folder}/calls')
+    agent.program(
+        "bin/drbdadm",
+        f'echo "drbdadm $*" >>{agent.folder}/calls; [ $1 != up ] || sed -i "s#{NOTHING}#{state}#" {agent.folder}/drbd',
+    )
+    (agent.folder / "as-wait-connect").write_text(wait)
+    return agent.run("start", drbd_resource="mysql")
+
+
+UP = [
+    "drbdadm check-resize mysql",
+    "drbdadm up mysql",
+    "drbdsetup wait-connect 0 --wfc-timeout=3 --degr-wfc-timeout=3 --outdated-wfc-timeout=3",
+]
+
+
+def test_a_device_that_is_not_configured_is_started_and_scored(agent):
+    assert starts(agent, BOTH.format("Secondary")) == SUCCESS
+    assert agent.calls == [*UP, "attrd_updater --name master-p_drbd_mysql --update 10000"]
+
+
+def test_a_peer_that_comes_while_a_start_waits_counts(agent):
+    connected = f'sed -i "s#cs:.*#{BOTH.format("Secondary")}#" {agent.folder}/drbd'
+    assert starts(agent, "cs:WFConnection ro:Secondary/Unknown ds:Consistent/DUnknown C r-----", connected) == SUCCESS
+    assert agent.calls[-1].endswith("--update 10000")
+
+
+@pytest.mark.parametrize("disk", ["Consistent", "Outdated", "Inconsistent"])
+def test_a_replica_that_may_be_out_of_date_is_scored_by_drbds_own_agent(agent, disk):
+    assert starts(agent, f"cs:WFConnection ro:Secondary/Unknown ds:{disk}/DUnknown C r-----") == STOCK
+    assert agent.calls == [*UP, "linbit monitor"]
+
+
+@pytest.mark.parametrize("state", [NOTHING, "cs:WFConnection ro:Secondary/Unknown ds:Diskless/DUnknown C r-----"])
+def test_a_start_that_goes_wrong_is_tried_by_drbds_own_agent(agent, state):
+    assert starts(agent, state) == STOCK
+    assert agent.calls == [*UP, "linbit start"]
+
+
+@pytest.mark.parametrize("state", [BOTH.format("Secondary"), BOTH.format("Primary")])
+def test_a_start_of_what_runs_is_left_to_drbds_own_agent(agent, state):
+    agent.drbd(state)
+    assert agent.run("start", drbd_resource="mysql") == STOCK
+    assert agent.calls == ["linbit start"]
+
+
+@pytest.mark.parametrize(("interval", "code"), [("0", 7), ("30000", STOCK)])
+def test_a_probe_of_what_is_not_configured_starts_no_program(agent, interval, code):
+    agent.drbd(NOTHING)
+    assert agent.run("monitor", CRM_meta_interval=interval) == code
+    assert agent.calls == [] if code == 7 else ["linbit monitor"]
+
+
+@pytest.mark.parametrize(("state", "tidied"), [
+    (BOTH.format("Secondary"), True),
+    (ALONE.format("Secondary"), True),
+    (BOTH.format("Primary"), False),
+])  # fmt: skip
+def test_a_secondarys_monitor_has_the_handler_tidy_up(agent, state, tidied):
+    agent.drbd(state)
+    agent.run("monitor", drbd_resource="mysql")
+    noted = agent.folder / "tidied"
+    assert (noted.read_text() if noted.exists() else "") == ("handler mysql 0 tidy\n" if tidied else "")
+
+
+def test_a_secondary_that_turns_out_to_be_out_of_date_is_scored_by_drbds_own_agent(agent):
+    outdated = "cs:WFConnection ro:Secondary/Unknown ds:Outdated/DUnknown C r-----"
+    agent.program("handler", f'sed -i "s#cs:.*#{outdated}#" {agent.folder}/drbd')
+    agent.drbd(ALONE.format("Secondary"))
+    assert agent.run("monitor", drbd_resource="mysql") == STOCK
 
 
 @pytest.mark.parametrize("minor", ["", "drbd0", "0;reboot"])

@@ -10,8 +10,8 @@ ADDRESS
 TARGET
     Addresses that have to answer ARP, neighbour solicitation or a ping.
 
-It sets two attributes of this node (attrd_updater(8)), which are scores for the service: 0 where all is well, less where clients may
-not reach it. A node that is no better than the other one is not left. ocf:hamysql:network starts and ends it.
+It sets two attributes of this node (attrd_updater(8)), which are scores for the service: 0 where all is well, less where clients
+may not reach it. A node that is no better than the other one is not left. ocf:hamysql:network starts and ends it.
 """
 
 from __future__ import annotations

@@ -2,16 +2,18 @@
 # ocf:hamysql:drbd manages a DRBD 8.4 resource for pacemaker, for what happens all the time and what a failover waits for. Managed by Salt.
 #
 # It takes what is beyond doubt: a promotion of a replica that is up to date, a demotion of a primary, a monitor of either, with DRBD saying so
-# itself. Each is one program of DRBD's or none (a few where DRBD has yet to notice that the primary is gone), where ocf:linbit:drbd
-# starts dozens. Whatever else is the case or goes otherwise than expected, and each start and stop, is left to that agent, with the
-# same parameters: DRBD 9 as well, which has other states.
+# itself, and the start of one that is not configured yet. Each is one program of DRBD's or none (a few for a start, and where DRBD has yet
+# to notice that the primary is gone), where ocf:linbit:drbd starts dozens. Whatever else is the case or goes otherwise than expected,
+# and each stop, is left to that agent, with the same parameters: DRBD 9 as well, which has other states.
 
 STOCK=${OCF_ROOT:-/usr/lib/ocf}/resource.d/linbit/drbd
 STATES=/proc/drbd
-OCF_SUCCESS=0 OCF_ERR_UNIMPLEMENTED=3 OCF_ERR_CONFIGURED=6 OCF_RUNNING_PROMOTED=8
+HANDLER=/usr/lib/hamysql/fence-peer
+OCF_SUCCESS=0 OCF_ERR_UNIMPLEMENTED=3 OCF_ERR_CONFIGURED=6 OCF_NOT_RUNNING=7 OCF_RUNNING_PROMOTED=8
 
 PATIENCE=5 # tenths of a second: DRBD's own ping-timeout, which it does not mention
 HURRY=2    # tenths of a second: the same for a primary that is gone, says pacemaker
+TOGETHER=3 # seconds that a start waits for the peer: both replicas start together when both nodes were off
 
 # drbdsetup only looks which DRBD is loaded, and starts this one.
 SETUP=/lib/drbd/drbdsetup-84
@@ -29,8 +31,8 @@ meta_data() {
 <resource-agent name="drbd" version="1.0">
 <version>1.0</version>
 <longdesc lang="en">
-One DRBD resource with one volume, as a promotable clone. The usual cases of promote, demote and monitor with DRBD 8.4 are its own, and
-quick; everything else is done by ocf:linbit:drbd, which has to be installed.
+One DRBD resource with one volume, as a promotable clone. The usual cases of start, promote, demote and monitor with DRBD 8.4 are its own,
+and quick; everything else is done by ocf:linbit:drbd, which has to be installed.
 </longdesc>
 <shortdesc lang="en">DRBD resource as a promotable clone</shortdesc>
 <parameters>'
@@ -79,6 +81,15 @@ look() {
 	done <$STATES
 }
 
+# Whether DRBD 8.4 is loaded and does not know our device.
+unconfigured() {
+	version=''
+	{ read -r _ version _ <$STATES; } 2>/dev/null
+	case $version in 8.*) ;; *) return 1 ;; esac
+	look
+	[ -z "$role" ]
+}
+
 # How good a choice this node is for the primary, as ocf:linbit:drbd would say it: that one knows the name as crm_attribute's --promotion.
 score() {
 	attrd_updater --name "master-${OCF_RESOURCE_INSTANCE%%:*}" --update "$1" >/dev/null 2>&1
@@ -92,10 +103,35 @@ monitor() {
 		just_promoted && return $OCF_RUNNING_PROMOTED
 		score 10000 && return $OCF_RUNNING_PROMOTED
 		;;
-	Secondary:UpToDate/UpToDate) score 10000 && return $OCF_SUCCESS ;;
-	Secondary:UpToDate/DUnknown) score 1000 && return $OCF_SUCCESS ;;
+	Secondary:UpToDate/UpToDate) tidy && score 10000 && return $OCF_SUCCESS ;;
+	Secondary:UpToDate/DUnknown)
+		tidy
+		look
+		[ "$disk" = UpToDate ] && score 1000 && return $OCF_SUCCESS
+		;;
+	# A probe, before anything is started here: pacemaker waits for those of all nodes.
+	'':/) [ "${OCF_RESKEY_CRM_meta_interval:-}" != 0 ] || ! unconfigured || return $OCF_NOT_RUNNING ;;
 	esac
 	stock monitor
+}
+
+# What DRBD's fencing may have left behind on a secondary: our handler knows.
+tidy() {
+	[ ! -x $HANDLER ] || DRBD_RESOURCE=$resource DRBD_MINOR=$minor $HANDLER tidy
+}
+
+# Configure the device in the kernel: what is there already, or does not come up, is the other agent's.
+start() {
+	[ -r $STATES ] || modprobe drbd
+	unconfigured || stock start
+	drbdadm check-resize "$resource" # where the disk has grown meanwhile
+	drbdadm up "$resource" || stock start
+	$SETUP wait-connect "$minor" --wfc-timeout=$TOGETHER --degr-wfc-timeout=$TOGETHER --outdated-wfc-timeout=$TOGETHER >/dev/null 2>&1
+	look
+	case $role:$disk in
+	Secondary:UpToDate | Secondary:Consistent | Secondary:Outdated | Secondary:Inconsistent) monitor ;;
+	*) stock start ;;
+	esac
 }
 
 # Whether this is the first monitor after a promotion. It comes while a failover waits for the file system, and to say the score takes more
@@ -167,17 +203,19 @@ usage | help)
 	echo "usage: $0 start|stop|promote|demote|monitor|notify|reload|validate-all|meta-data"
 	exit $OCF_SUCCESS
 	;;
-start | stop | notify | reload | validate-all) stock "$1" ;;
-promote | demote | monitor) ;;
+stop | notify | reload | validate-all) stock "$1" ;;
+start | promote | demote | monitor) ;;
 *) exit $OCF_ERR_UNIMPLEMENTED ;;
 esac
 case $minor in
 '' | *[!0-9]*)
+	[ "$1" != start ] || stock start
 	echo "ocf-exit-reason:the parameter minor is not a number" >&2
 	exit $OCF_ERR_CONFIGURED
 	;;
 esac
 case $1 in
+start) start ;;
 promote) promote ;;
 demote) demote ;;
 monitor) monitor ;;
