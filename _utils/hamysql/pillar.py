@@ -46,7 +46,7 @@ VIP = Section(
         "interface": v.INTERFACE,
         "agent": v.one_of("ocf:hamysql:address", "ocf:heartbeat:IPaddr2"),
         "watch": v.BOOLEAN,
-        "reachable": Items(v.ADDRESS, "a list of addresses"),
+        "reachable": Items(v.REACHABLE, "a list of addresses"),
     }
 )
 

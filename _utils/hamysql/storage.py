@@ -69,7 +69,15 @@ def state(survey: Survey) -> str:
     if not replica:
         return "DRBD not configured"
     done = f", synchronised to {replica['done']} %" if replica["done"] is not None else ""
-    return f"DRBD {replica['role']}, {replica['disk']}, {replica['connection']}{done}"
+    return f"DRBD {replica['role']}, {replica['disk']}, {replica['connection']}{done}{_STALE.get(replica['disk'], '')}"
+
+
+# What a replica's state means for whoever would have this node take over.
+_STALE = {
+    "Outdated": ": out of date, the other node has gone on without it. It cannot take over before it is synchronised",
+    "Consistent": ": it may be out of date, and cannot take over before it has seen the other node's",
+    "Inconsistent": ": it cannot take over before it is synchronised",
+}
 
 
 def trouble(survey: Survey) -> str:

@@ -2,7 +2,8 @@
 
 The lab of these tests lives in ``.lab/test`` and shares the cached images with the developer's own, so a lab that somebody has up
 is left alone. ``HAMYSQL_TEST_KEEP=1`` leaves the tests' lab up at the end (``HAMYSQL_LAB_DIR=.lab/test python -m lab ...`` then
-looks into it).
+looks into it). ``HAMYSQL_TEST_REUSE=1`` as well has the next run take that lab as it is and only bring its cluster up to date: for
+work on tests that need a deployed cluster and no bare nodes.
 """
 
 from __future__ import annotations
@@ -90,7 +91,7 @@ def lab(progress: api.Progress, watched: bool) -> Iterator[api.Lab]:
 @pytest.fixture(scope="session")
 def bare(lab: api.Lab, progress: api.Progress) -> api.Lab:
     """The lab with new, bare nodes whose minions answer."""
-    api.up(lab, progress, fresh=True, storage="drbd")
+    api.up(lab, progress, fresh=not os.environ.get("HAMYSQL_TEST_REUSE"), storage="drbd")
     return lab
 
 

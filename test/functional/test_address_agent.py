@@ -175,6 +175,57 @@ def test_what_is_wrong_has_its_exit_code(node, action, parameters, code):
     assert node.does(action, **parameters) == code
 
 
+@pytest.mark.parametrize(
+    ("address", "prefix"), [("192.0.2.100", "25"), ("192.0.2.100", "32"), ("2001:db8::100", "128")]
+)
+def test_an_address_that_is_there_with_another_prefix_is_taken_over_and_goes_as_it_is(node, address, prefix):
+    """Somebody has set it by hand; a stop that fails has its node fenced."""
+    before = set(node.addresses())
+    node.ip(node.one, "address", "add", f"{address}/{prefix}", "dev", "eth0")
+    assert node.does("monitor", address) == SUCCESS
+    assert node.does("start", address) == SUCCESS
+    assert node.does("stop", address) == SUCCESS
+    assert set(node.addresses()) == before
+    assert node.does("monitor", address) == NOT_RUNNING
+
+
+def test_a_stop_takes_it_from_another_interface_as_well(node):
+    node.ip(node.one, "link", "add", "eth1", "type", "veth", "peer", "name", "eth2")
+    node.ip(node.one, "address", "add", "192.0.2.100/32", "dev", "eth1")
+    assert node.does("start") == SUCCESS
+    assert node.does("stop") == SUCCESS
+    assert "192.0.2.100" not in node.ip(node.one, "address", "show")
+
+
+@pytest.mark.parametrize(
+    ("address", "prefix"), [("198.51.100.7", "32"), ("198.51.100.7", "24"), ("2001:db8:1::7", "128")]
+)
+@pytest.mark.parametrize("own", [True, False], ids=["other network", "no own address"])
+def test_it_may_be_of_another_network_or_the_interfaces_only_one(node, address, prefix, own):
+    if not own:
+        node.ip(node.one, "address", "flush", "dev", "eth0")
+    assert node.does("start", address, cidr_netmask=prefix) == SUCCESS
+    assert node.addresses()[address]["prefixlen"] == int(prefix)
+    assert node.does("monitor", address, cidr_netmask=prefix) == SUCCESS
+    assert node.does("stop", address, cidr_netmask=prefix) == SUCCESS
+    assert address not in node.addresses()
+
+
+def test_a_stop_does_not_care_about_a_duplicate_or_an_interface_that_is_down(node):
+    assert node.does("start") == SUCCESS
+    node.ip(node.one, "link", "set", "eth0", "down")
+    assert node.does("stop") == SUCCESS
+    assert "192.0.2.100" not in node.addresses()
+
+
+def test_whoever_watches_knows_whether_it_has_to_be_here(node):
+    here = node.folder / "hamysql-address-192.0.2.100.here"
+    assert node.does("start") == SUCCESS
+    assert here.read_text() == "24 eth0\n"
+    assert node.does("stop") == SUCCESS
+    assert not here.exists()
+
+
 @ocf.needs_tester
 def test_it_passes_ocf_tester(node):
     parameters = {"ip": "192.0.2.100", "cidr_netmask": "24", "nic": "eth0"}

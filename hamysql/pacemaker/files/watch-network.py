@@ -8,7 +8,7 @@ INTERFACE
 ADDRESS
     The virtual IP. Where its agent has set it and something else deletes it, it is put back at once. Its agent says so in a file.
 TARGET
-    Addresses that have to answer ARP, neighbour solicitation or a ping.
+    Addresses that have to answer ARP, neighbour solicitation or a ping; `gateway` is whatever the default route names at the moment.
 
 It sets two attributes of this node (attrd_updater(8)), which are scores for the service: 0 where all is well, less where clients
 may not reach it. A node that is no better than the other one is not left. ocf:hamysql:network starts and ends it.
@@ -25,8 +25,9 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 CARRIER, REACH = "hamysql-carrier", "hamysql-reach"
 NO_CARRIER = (
@@ -44,46 +45,50 @@ HERE = "{folder}/hamysql-address-{address}.here"
 
 # linux/rtnetlink.h, linux/if.h
 RTMGRP_LINK, RTMGRP_IPV4_IFADDR, RTMGRP_IPV6_IFADDR = 0x1, 0x10, 0x100
-RTM_NEWLINK, RTM_DELLINK, RTM_GETLINK, RTM_DELADDR = 16, 17, 18, 21
-IFF_UP, IFF_RUNNING = 0x1, 0x40
-IFLA_IFNAME, IFA_ADDRESS, IFA_LOCAL = 3, 1, 2
-NLM_F_REQUEST, NLM_F_DUMP = 0x1, 0x300
+RTM_NEWLINK, RTM_DELLINK, RTM_DELADDR = 16, 17, 21
+IFA_ADDRESS, IFA_LOCAL = 1, 2
+LINKS, ROUTES = Path("/sys/class/net"), Path("/proc/net")
+GATEWAY = "gateway"
 
 
-@dataclass(frozen=True)
-class Link:
-    """What the kernel says of an interface: its name, and whether it can send and receive."""
+def parse(data: bytes) -> Iterator[str | None]:
+    """The news in what was received from an rtnetlink socket.
 
-    name: str
-    works: bool
-
-
-@dataclass(frozen=True)
-class Deleted:
-    """An address that an interface has no more."""
-
-    address: str
-
-
-def parse(data: bytes) -> Iterator[Link | Deleted]:
-    """The news in what was received from an rtnetlink socket; other news are left out."""
+    An address that some interface has no more, or ``None`` for a link's change; nothing for other news.
+    """
     while len(data) >= 16:
         length, kind = struct.unpack_from("=IH", data)
         if length < 16:
             return
         body = data[16:length]
-        if kind in (RTM_NEWLINK, RTM_DELLINK) and len(body) >= 16:
-            (flags,) = struct.unpack_from("=I", body, 8)
-            name = _attributes(body[16:]).get(IFLA_IFNAME, b"").rstrip(b"\0").decode(errors="replace")
-            # Running: the operational state is up, or nobody knows one (netif_oper_up); a lost carrier ends it.
-            yield Link(name, kind == RTM_NEWLINK and flags & (IFF_UP | IFF_RUNNING) == IFF_UP | IFF_RUNNING)
+        if kind in (RTM_NEWLINK, RTM_DELLINK):
+            yield None
         elif kind == RTM_DELADDR and len(body) >= 8:
             found = _attributes(body[8:])
             packed = found.get(IFA_LOCAL) or found.get(IFA_ADDRESS, b"")
             family = {4: socket.AF_INET, 16: socket.AF_INET6}.get(len(packed))
             if family is not None:
-                yield Deleted(socket.inet_ntop(family, packed))
+                yield socket.inet_ntop(family, packed)
         data = data[(length + 3) & ~3 :]
+
+
+def works(interface: str, links: Path = LINKS) -> bool:
+    """Whether an interface can send and receive.
+
+    The kernel takes a bridge for working as long as a guest's port does, and a bond without a monitor always. So an interface that
+    lies upon others also needs one of them that works; ports without hardware only count where there are no others.
+    """
+    place = links / interface
+    try:
+        if (place / "carrier").read_text().strip() != "1":
+            return False
+        if (place / "operstate").read_text().strip() not in ("up", "unknown"):
+            return False
+    except OSError:  # it is switched off, or has gone
+        return False
+    below = [path.name.removeprefix("lower_") for path in place.glob("lower_*")]
+    hardware = [name for name in below if (links / name / "device").exists() or any((links / name).glob("lower_*"))]
+    return not below or any(works(name, links) for name in hardware or below)
 
 
 def _attributes(data: bytes) -> dict[int, bytes]:
@@ -99,9 +104,12 @@ def _attributes(data: bytes) -> dict[int, bytes]:
 
 @dataclass
 class Score:
-    """What is said of one thing: a loss at once, and that all is well again only when it has been for a while."""
+    """What is said of one thing: a loss at once, and that all is well again only when it has been for a while.
 
-    said: int | None = None
+    Nothing is said while all is well from the beginning: each attribute has pacemaker plan anew, and a start of the cluster waits.
+    """
+
+    said: int = 0
     seen: int = 0
     since: float = 0.0
 
@@ -112,14 +120,14 @@ class Score:
 
     def news(self, now: float) -> int | None:
         """What has to be said now, once; ``None`` where there is nothing new."""
-        if self.said is None or self.seen < self.said or (self.seen > self.said and now >= self.since + CALM):
+        if self.seen < self.said or (self.seen > self.said and now >= self.since + CALM):
             self.said = self.seen
             return self.said
         return None
 
     def due(self, now: float) -> float | None:
         """In how many seconds there may be something to say; ``None`` where only news can change that."""
-        return max(0.0, self.since + CALM - now) if self.said is not None and self.seen > self.said else None
+        return max(0.0, self.since + CALM - now) if self.seen > self.said else None
 
 
 @dataclass
@@ -147,26 +155,32 @@ class Watch:
     reach: Score = field(default_factory=Score)
     targets: Targets | None = None
 
-    def hear(self, news: Iterator[Link | Deleted], now: float) -> None:
-        """Take in what the kernel says."""
-        for item in news:
-            if isinstance(item, Link) and item.name == self.interface:
-                self.carrier.see(0 if item.works else NO_CARRIER, now)
-            elif isinstance(item, Deleted) and item.address == self.address:
-                self.restore()
+    def look(self, now: float) -> None:
+        """Look at the interface."""
+        self.carrier.see(0 if works(self.interface) else NO_CARRIER, now)
 
-    def speak(self, now: float) -> None:
-        """Say what is new. What could not be said is tried again."""
+    def hear(self, news: Iterable[str | None], now: float) -> None:
+        """Take in what the kernel says."""
+        found = set(news)
+        if None in found:
+            self.look(now)
+        if self.address in found:
+            self.restore()
+
+    def speak(self, now: float) -> bool:
+        """Say what is new; whether that was taken. What was not is tried again."""
+        taken = True
         for name, score, delay in ((CARRIER, self.carrier, CARRIER_DELAY), (REACH, self.reach, REACH_DELAY)):
             before = score.said
             value = score.news(now)
             if value is not None and not self.tell(name, value, delay):
-                score.said = before
+                score.said, taken = before, False
+        return taken
 
-    def patience(self, now: float) -> float:
-        """Seconds until it has to look again though nothing has happened."""
+    def patience(self, now: float) -> float | None:
+        """Seconds until it has to look again though nothing has happened; ``None`` for ever."""
         due = [wait for score in (self.carrier, self.reach) if (wait := score.due(now)) is not None]
-        return min([ROUND if None in (self.carrier.said, self.reach.said) else 30.0, *due])
+        return min(due, default=None)
 
 
 def tell(name: str, value: int, delay: str) -> bool:
@@ -202,32 +216,28 @@ def restorer(address: str, folder: str) -> Callable[[], None]:
 
 
 def listen() -> socket.socket:
-    """A socket that hears of links and addresses, with the state of all links to begin with."""
+    """A socket that hears of links and addresses."""
     kernel = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE)
     kernel.bind((0, RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR))
-    ask(kernel)
     return kernel
-
-
-def ask(kernel: socket.socket) -> None:
-    """Have the kernel say the state of all links."""
-    kernel.send(struct.pack("=IHHII", 32, RTM_GETLINK, NLM_F_REQUEST | NLM_F_DUMP, 1, 0) + bytes(16))
 
 
 def follow(watch: Watch, targets: list[str], kernel: socket.socket) -> None:
     """Watch until this process ends."""
-    inbox, outbox = socket.socketpair()
+    inbox, outbox = socket.socketpair(type=socket.SOCK_SEQPACKET)
     if targets:
         watch.targets = Targets(dict.fromkeys(targets, 0))
         threading.Thread(target=question, args=(watch.interface, targets, outbox), daemon=True).start()
+    watch.look(time.monotonic())
     while True:
-        watch.speak(time.monotonic())
-        ready, _, _ = select.select([kernel, inbox], [], [], watch.patience(time.monotonic()))
+        taken = watch.speak(time.monotonic())
+        ready, _, _ = select.select([kernel, inbox], [], [], watch.patience(time.monotonic()) if taken else ROUND)
         if kernel in ready:
             try:
                 watch.hear(parse(kernel.recv(1 << 18)), time.monotonic())
             except OSError:  # news were lost: there were too many
-                ask(kernel)
+                watch.look(time.monotonic())
+                watch.restore()
         if inbox in ready and watch.targets:
             watch.reach.see(watch.targets.heard(inbox.recv(1 << 16).decode().split()), time.monotonic())
 
@@ -239,22 +249,50 @@ def question(interface: str, targets: list[str], outbox: socket.socket) -> None:
 
     while True:
         began = time.monotonic()
-        silent = reach.silent(interface, targets, ROUND)
-        outbox.send(" ".join([*silent, ""]).encode() or b" ")
+        addresses = {target: gateway(interface) if target == GATEWAY else target for target in targets}
+        silent = reach.silent(interface, filter(None, addresses.values()), ROUND)
+        lost = [target for target, address in addresses.items() if not address or address in silent]
+        outbox.send(" ".join(lost).encode() or b" ")
         time.sleep(max(0.0, began + ROUND - time.monotonic()))
 
 
+def gateway(interface: str, routes: Path = ROUTES) -> str:
+    """The gateway of the default route through an interface, IPv4 before IPv6; "" where there is none."""
+    for line in _lines(routes / "route"):  # interface, destination, gateway, flags, ..., mask
+        words = line.split()
+        if words[0] == interface and words[1] == words[7] == "00000000" and words[2] != "00000000":
+            return socket.inet_ntoa(struct.pack("=I", int(words[2], 16)))
+    for line in _lines(routes / "ipv6_route"):  # destination, its length, source, its length, next hop, ..., interface
+        words = line.split()
+        if words[-1] == interface and words[1] == "00" and int(words[4], 16):
+            return socket.inet_ntop(socket.AF_INET6, bytes.fromhex(words[4]))
+    return ""
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return [line for line in path.read_text().splitlines() if line.strip()]
+    except OSError:
+        return []
+
+
+def forget() -> None:
+    """Delete the attributes: nobody keeps them true any more, or has since this was killed."""
+    for name in (CARRIER, REACH):
+        subprocess.run(["attrd_updater", "--name", name, "--delete"], stderr=subprocess.DEVNULL, check=False)
+
+
 def main(words: list[str]) -> None:
-    """Watch, until a signal ends this; the attributes go as well, since nobody keeps them true any more."""
+    """Watch, until a signal ends this."""
     interface, address, *targets = words
+    forget()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: sys.exit(0))
     restore = restorer(address, os.environ.get("HA_RSCTMP", "/run/resource-agents"))
     try:
         follow(Watch(interface, address, tell, restore), targets, listen())
     finally:
-        for name in (CARRIER, REACH):
-            subprocess.run(["attrd_updater", "--name", name, "--delete"], stderr=subprocess.DEVNULL, check=False)
+        forget()
 
 
 if __name__ == "__main__":

@@ -1,0 +1,339 @@
+"""What happens every day, under a writing client: a reboot, a pulled cable, an address that is gone, a clock that is set.
+
+Nobody is fenced in any of these, and nothing acknowledged is lost. The gaps are figures, printed at the end.
+"""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from cluster import boots, restarted
+
+from lab import api
+from lab.topology import DEFAULT
+
+pytestmark = pytest.mark.cluster
+SERVER = "cat /run/mysqld/mysqld.pid"
+MOVED = 180  # seconds for a node to take over, or to come back
+
+
+class Day:
+    """One event in the life of a deployed cluster, with what a client has seen of it."""
+
+    def __init__(self, cluster, figures):
+        self.cluster, self.lab, self.figures = cluster, cluster.lab, figures
+        self.active, self.standby = cluster.active, cluster.standby
+        self.before = boots(self.lab)
+
+    def ssh(self, node, command, **options):
+        return api.ssh(self.lab, node, command, **options)
+
+    def server(self, node):
+        return self.ssh(node, SERVER).strip()
+
+    def serves(self, node):
+        api.wait_until(self.lab, f"{node} to serve", lambda report: report["active"] == node, timeout=MOVED)
+
+    def seen(self, name, work):
+        """What the client has seen of ``work``; nothing is lost, and the gap is a figure."""
+        outcome = self.cluster.probed(work)
+        self.figures.append(
+            f"{name}: {outcome.acknowledged} acknowledged, {outcome.lost} lost, gap {outcome.longest_gap_seconds:.1f} s"
+        )
+        return outcome
+
+    def restarted(self):
+        return restarted(self.lab, self.before)
+
+    def shot(self):
+        """Who was fenced, by what pacemaker remembers on each node."""
+        return {name for node in DEFAULT.data_nodes for name in self.cluster.shot(node.name)}
+
+    def back(self, node):
+        """Wait until a node has come back by itself, and the cluster is whole."""
+        self.cluster.wait_healthy(timeout=240)
+        assert node in self.restarted(), f"{node} did not boot anew"
+
+
+@pytest.fixture
+def day(cluster, figures):
+    for node in DEFAULT.data_nodes:
+        api.ssh(cluster.lab, node.name, "stonith_admin --cleanup --history '*' >/dev/null", check=False)
+    return Day(cluster, figures)
+
+
+def leave(day, node, command):
+    day.ssh(node, command, check=False, timeout=MOVED)
+
+
+def test_a_reboot_of_the_active_node_is_a_planned_move(day):
+    """Its pacemaker and DRBD used to stop first, and the other replica then had to be fenced off a peer that was leaving."""
+
+    def work():
+        leave(day, day.active, "systemctl reboot")
+        day.serves(day.standby)
+
+    day.seen("reboot of the active node", work)
+    day.back(day.active)
+    assert day.cluster.active == day.standby, "the service moved back by itself"
+    assert day.restarted() == [day.active]
+    assert day.shot() == set()
+
+
+def test_a_reboot_of_the_standby_is_not_noticed(day):
+    def work():
+        leave(day, day.standby, "systemctl reboot")
+        time.sleep(20)
+
+    outcome = day.seen("reboot of the standby", work)
+    assert outcome.errors == 0
+    day.back(day.standby)
+    assert day.restarted() == [day.standby]
+    assert day.shot() == set()
+
+
+def test_stopping_pacemaker_on_the_active_node_is_a_planned_move(day):
+    def work():
+        leave(day, day.active, "systemctl stop corosync")  # and pacemaker before it
+        day.serves(day.standby)
+
+    day.seen("corosync stopped on the active node", work)
+    assert day.ssh(day.active, "systemctl is-active pacemaker corosync", check=False).split() == ["inactive"] * 2
+    day.ssh(day.active, "systemctl start corosync pacemaker", timeout=120)
+    day.cluster.wait_healthy()
+    assert day.restarted() == []
+    assert day.shot() == set()
+
+
+def test_the_clients_cable_of_the_active_node_moves_the_service_and_leaves_it_there(day):
+    def work():
+        api.net(day.lab, day.active, "cut", link="0")
+        # Its own address answers nobody meanwhile; the other node tells.
+        api.wait_for(lambda: "Primary" in drbd(day, day.standby), "the standby to be promoted", timeout=MOVED)
+        time.sleep(5)
+        api.net(day.lab, day.active, "heal", link="0")
+        time.sleep(15)  # the network counts as well again after 10 s
+
+    day.seen("clients' cable of the active node", work)
+    day.cluster.wait_healthy()
+    assert day.cluster.active == day.standby, "the service moved back by itself"
+    assert "disk(" not in changes(day, day.standby), "a replica was out of date meanwhile: it was no planned move"
+    assert day.restarted() == []
+    assert day.shot() == set()
+
+
+def drbd(day, node):
+    return day.ssh(node, "grep ' 0:' /proc/drbd", check=False)
+
+
+def changes(day, node):
+    """What DRBD's disks went through on a node in the last minute."""
+    return day.ssh(node, "journalctl -k --since=-60s --no-pager | grep 'block drbd0:' || true")
+
+
+def test_the_replications_cable_alone_leaves_the_service_and_a_standby_that_knows_that_it_is_out_of_date(day):
+    def work():
+        api.net(day.lab, day.standby, "cut", link="1")
+        api.wait_for(
+            lambda: "Outdated" in drbd(day, day.standby), "the standby to know that it is out of date", timeout=90
+        )
+
+    day.seen("replication's cable", work)
+    state = api.salt_run(day.lab, "hamysql.status").stdout
+    assert "out of date" in state, state
+    assert day.cluster.active == day.active
+    api.net(day.lab, day.standby, "heal", link="1")
+    day.cluster.wait_healthy()
+    left = day.ssh(day.active, "cibadmin --query --xpath //constraints")
+    assert "drbd-fence-by-handler" not in left, "the standby could never take over again"
+    assert day.restarted() == []
+    assert day.shot() == set()
+
+
+def test_a_virtual_ip_that_something_deletes_is_put_back_and_the_server_stays(day):
+    server = day.server(day.active)
+
+    def work():
+        day.ssh(day.active, "ip address delete 10.77.1.100/24 dev eth0")
+        time.sleep(5)
+
+    day.seen("virtual IP deleted", work)
+    assert day.server(day.active) == server, "the server was restarted"
+    assert day.cluster.active == day.active
+
+
+def test_a_step_of_the_clock_interrupts_nobody(day):
+    """With a failure in pacemaker's history, whose time is over by that step."""
+    day.ssh(day.active, f"kill -KILL $({SERVER})")
+    day.cluster.wait_healthy()
+    server = day.server(day.active)
+
+    def work():
+        day.ssh(day.active, "date --set='+2 hours' >/dev/null")
+        time.sleep(20)
+        day.ssh(day.active, "date --set='-2 hours' >/dev/null")
+        time.sleep(10)
+
+    outcome = day.seen("clock 2 h forward and back", work)
+    assert outcome.errors == 0
+    assert day.server(day.active) == server
+    assert day.restarted() == []
+    assert day.shot() == set()
+
+
+@pytest.mark.long
+def test_both_lose_the_clients_network_and_nothing_moves(day):
+    """A switch that restarts: neither node is better than the other one."""
+    server = day.server(day.active)
+
+    def work():
+        for node in (day.active, day.standby):
+            api.net(day.lab, node, "cut", link="0")
+        time.sleep(15)
+        for node in (day.active, day.standby):
+            api.net(day.lab, node, "heal", link="0")
+        time.sleep(20)
+
+    day.seen("clients' network of both", work)
+    day.cluster.wait_healthy()
+    assert day.cluster.active == day.active
+    assert day.server(day.active) == server
+    assert day.shot() == set()
+
+
+@pytest.mark.long
+def test_a_cable_that_comes_and_goes_moves_the_service_once(day):
+    def work():
+        for _ in range(6):
+            api.net(day.lab, day.active, "cut", link="0")
+            time.sleep(1)
+            api.net(day.lab, day.active, "heal", link="0")
+            time.sleep(1)
+        time.sleep(15)
+
+    day.seen("a cable that comes and goes", work)
+    day.cluster.wait_healthy()
+    assert day.cluster.active == day.standby
+    promotions = day.ssh(day.standby, "journalctl -k --since=-90s --no-pager | grep -c 'role( Secondary -> Primary )'")
+    assert promotions.strip() == "1"
+    assert day.restarted() == []
+
+
+@pytest.mark.long
+def test_a_standby_that_is_out_of_date_does_not_take_over_and_the_reason_is_told(day):
+    """The active node dies after the replication was lost: it alone has what was acknowledged since."""
+    api.net(day.lab, day.standby, "cut", link="1")
+    api.wait_for(lambda: "Outdated" in drbd(day, day.standby), "the standby to be out of date", timeout=90)
+    outcome = api.start_probe(day.lab, 5).finish()
+    assert outcome.acknowledged > 0
+    api.bmc_power(day.lab, day.active, "off")  # nobody switches it on again
+    api.power(day.lab, day.active, "off")
+    time.sleep(30)
+    assert "Secondary" in drbd(day, day.standby)
+    assert api.status(day.lab)["active"] is None
+    state = api.salt_run(day.lab, "hamysql.steps").stdout + api.salt_run(day.lab, "hamysql.plan").stdout
+    assert "does not answer" in state
+    api.bmc_power(day.lab, day.active, "on")
+    api.power(day.lab, day.active, "on")
+    api.net(day.lab, day.standby, "heal", link="1")
+    day.cluster.wait_healthy(timeout=300)
+    assert day.cluster.active == day.active
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("command", ["reboot", "poweroff"])
+def test_both_at_once_and_nothing_is_lost(day, command):
+    probe = api.start_probe(day.lab, 3600)
+    time.sleep(5)
+    for node in (day.active, day.standby):
+        leave(day, node, f"systemctl --no-block {command}")
+    if command == "poweroff":
+        for node in (day.active, day.standby):
+            api.wait_for(
+                lambda node=node: api.power(day.lab, node, "status") == "off", f"{node} to be off", timeout=MOVED
+            )
+            api.power(day.lab, node, "on")
+    time.sleep(20)
+    day.cluster.wait_healthy(timeout=300)
+    probe.stop()
+    outcome = probe.finish()
+    day.figures.append(f"both {command}: {outcome.lost} lost, gap {outcome.longest_gap_seconds:.1f} s")
+    assert outcome.lost == 0
+    assert sorted(day.restarted()) == sorted([day.active, day.standby])
+    assert day.shot() == set()
+
+
+@pytest.mark.long
+def test_the_active_node_powers_off_while_the_other_one_is_down(day):
+    """There is nobody to hand over to, so nothing waits for a move; and nothing is lost."""
+    leave(day, day.standby, "systemctl poweroff")
+    api.wait_for(lambda: api.power(day.lab, day.standby, "status") == "off", "the standby to be off", timeout=MOVED)
+    written = api.start_probe(day.lab, 5).finish()
+    assert written.acknowledged > 0
+    leave(day, day.active, "systemctl poweroff")
+    api.wait_for(lambda: api.power(day.lab, day.active, "status") == "off", "the active node to be off", timeout=60)
+    for node in (day.active, day.standby):
+        api.power(day.lab, node, "on")
+    day.cluster.wait_healthy(timeout=300)
+    assert day.cluster.active == day.active, "the other one lacks what was written last"
+
+
+GATEWAY = "10.77.1.99"
+
+
+@pytest.fixture
+def router(lab):
+    """A machine on the clients' network that has GATEWAY; a node's port can be kept away from it, and from nothing else."""
+    name = f"{lab.namespace}-gw"
+    inside = ["ip", "-n", lab.namespace]
+    api.run(["ip", "netns", "add", name])
+    try:
+        api.run([*inside, "link", "add", "gw0", "type", "veth", "peer", "name", "eth0", "netns", name])
+        api.run([*inside, "link", "set", "gw0", "master", "br0", "up"])
+        api.run([*inside, "link", "set", "dev", "gw0", "type", "bridge_slave", "isolated", "on"])
+        api.run(["ip", "-n", name, "address", "add", f"{GATEWAY}/24", "dev", "eth0"])
+        api.run(["ip", "-n", name, "link", "set", "eth0", "up"])
+
+        def keep_away(node, state):
+            api.run([*inside, "link", "set", "dev", f"{node}-0", "type", "bridge_slave", "isolated", state])
+
+        yield keep_away
+    finally:
+        api.run(["ip", "netns", "delete", name])
+
+
+@pytest.mark.long
+def test_the_service_goes_to_the_node_that_reaches_the_gateway_and_stays_when_nobody_does(
+    day, pillar, progress, router
+):
+    """Each node has its carrier all the time."""
+    pillar(lambda config: config["vip"].update(reachable=[GATEWAY]))
+    try:
+        assert api.deploy(day.lab, progress).changes
+        before = day.cluster.active
+        (other,) = {"db1", "db2"} - {before}
+
+        def work():
+            router(before, "on")
+            day.serves(other)
+            router(before, "off")
+
+        day.seen("gateway out of reach of the active node", work)
+        server = day.server(other)
+
+        def nobody():
+            for node in (before, other):
+                router(node, "on")
+            time.sleep(20)
+            for node in (before, other):
+                router(node, "off")
+            time.sleep(20)
+
+        outcome = day.seen("gateway out of reach of both", nobody)
+        assert outcome.errors == 0
+        assert (day.cluster.active, day.server(other)) == (other, server)
+        assert day.shot() == set()
+    finally:
+        pillar(lambda config: config["vip"].pop("reachable", None))
+        api.deploy(day.lab, progress)
