@@ -183,6 +183,8 @@ def clauses(item: Item, members: Collection[str] | None = None, ignore: Collecti
             found += [f"params {condition} {_pair(pair)}" for pair in child.findall("nvpair")]
         elif child.tag == "select" and not any(elements(event) for event in elements(child)):  # of an alert
             found.append(" ".join(["select", *(event.tag.removeprefix("select_") for event in elements(child))]))
+        elif element.tag == "rsc_location" and child.tag == "rule" and (said := _place(child)):
+            found.append(said)
         elif child.tag == "operations" and not child.attrib:
             found += [_operation(op) for op in elements(child)]
         else:
@@ -249,6 +251,20 @@ def _constraint(element: ET.Element, rest: dict[str, str]) -> str:
     else:
         said = [element.tag]
     return " ".join([*said, *(f"{name}={word(value)}" for name, value in sorted(rest.items()))])
+
+
+def _place(rule: ET.Element) -> str:
+    """A location's rule with one plain test, as crm writes it: `rule -30000: hamysql-leaving eq 1`; "" for anything else."""
+    tests = elements(rule)
+    if set(rule.attrib) - {"id", "score", "score-attribute"} or len(tests) != 1 or tests[0].tag != "expression":
+        return ""
+    said = {name: value for name, value in tests[0].attrib.items() if name != "id"}
+    if set(said) not in ({"attribute", "operation"}, {"attribute", "operation", "value"}):
+        return ""
+    score = rule.get("score-attribute") or _score(rule.get("score", ""))
+    if "value" in said:
+        return f"rule {score}: {said['attribute']} {said['operation']} {word(said['value'])}"
+    return f"rule {score}: {said['operation']} {said['attribute']}"
 
 
 def _end(resource: str, role: str) -> str:

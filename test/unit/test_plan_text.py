@@ -123,6 +123,7 @@ def test_a_new_cluster_is_listed_whole_and_without_its_tag(fixture_cib):
     assert set(names) == {
         *("p_ip_mysql", "p_fs_mysql", "p_mysql", "g_mysql", "p_drbd_mysql", "ms_drbd_mysql"),
         *("c_ip_with_mysql", "o_ip_before_mysql", "c_mysql_on_drbd", "o_drbd_before_mysql", "p_fence_db1", "p_fence_db2"),
+        *("p_network_mysql", "cl_network_mysql"),
     }  # fmt: skip
     assert all(line.startswith("+ ") for line in lines)
     assert not any("<" in line or "tag hamysql" in line for line in lines)

@@ -26,19 +26,23 @@ here() {
 	return 1
 }
 
-# Where pacemaker is gone already, or has just ended by itself, this fails, and there is nothing to hand over.
+here
+was_here=$?
+# Where pacemaker is gone already, or has just ended by itself, this fails, and there is nothing to hand over. A node that has no part of
+# the service is marked as well: it is not to be given it now.
 attrd_updater --name $LEAVING --update 1 >/dev/null 2>&1 || exit 0
-here || exit 0
+[ $was_here -eq 0 ] || exit 0
 members=$(crm_node --partition 2>/dev/null)
 if [ "${members# }" = "$self" ] || [ "${members% }" = "$self" ]; then
 	say "no other node is there to take over"
 	exit 0
 fi
 say "moving the service to the other node"
+# Until pacemaker has nothing left to do: it may have stopped the service here, and not begun to promote the other replica.
 for attempt in first second; do
 	sleep $SETTLE
 	crm_resource --wait --timeout=${LIMIT}s >/dev/null 2>&1
-	here || break
+	here || exit 0
 	say "the service is still here ($attempt look)"
 done
 exit 0

@@ -48,7 +48,8 @@ def lab() -> dict[str, Any]:
 
 @pytest.fixture
 def site(lab: dict[str, Any]) -> dict[str, Any]:
-    """The same with the operations' times above, and without fence devices, which test_cib_fencing.py is about."""
+    """The same with the operations' times above, and without fence devices and what is in placement.py, which have tests of their own."""
+    lab["vip"]["watch"] = lab["pacemaker"]["hand_over"] = False
     lab["fencing"].update(devices=[], levels={}, enabled=False)
     for name in ("stonith-timeout", "priority-fencing-delay"):
         del lab["pacemaker"]["properties"][name]

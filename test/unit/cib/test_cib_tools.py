@@ -35,7 +35,7 @@ def bump(tools, name):
 
 def test_applying_is_one_patch_and_these_commands(tools, wanted):
     outcome = cib_tools.apply(tools.run, wanted)
-    assert len(outcome.plan.changes) == 23
+    assert len(outcome.plan.changes) == 24
     assert tools.names == APPLY
     folder = Path(tools.commands[3][2]).parent
     assert tools.commands == [
