@@ -8,7 +8,7 @@ INTERFACE
 ADDRESS
     The virtual IP. Where its agent has set it and something else deletes it, it is put back at once. Its agent says so in a file.
 TARGET
-    Addresses that have to answer ARP, neighbour solicitation or a ping; `gateway` is whatever the default route names at the moment.
+    Addresses that have to answer ARP, neighbour solicitation or a ping; `gateway` is what the default route names at the moment.
 
 It sets two attributes of this node (attrd_updater(8)), which are scores for the service: 0 where all is well, less where clients
 may not reach it. A node that is no better than the other one is not left. ocf:hamysql:network starts and ends it.
