@@ -314,22 +314,26 @@ make_log() {
 	roots_alone "${log%/*}" && (umask 027 && : >>"$log" && chown "$uid:$gid" "$log")
 }
 
-# Whether nobody but root can replace anything on the way to a folder or in it. In a sticky folder nobody can replace what is root's.
+# Whether nobody but root can replace anything on the way to a folder, as it is named and as it is, or in it. In a sticky folder nobody
+# can replace what is root's.
 roots_alone() {
-	place=$(readlink -e "$1") || return 1
-	sticky=''
+	place=$(readlink -e "$1") && roots_way "$1" && roots_way "$place"
+}
+
+roots_way() {
+	way=$1 inside=''
 	while :; do
-		# shellcheck disable=SC2046 # two numbers
-		set -- $(stat --format='%u %a' "$place")
+		# shellcheck disable=SC2046 # two numbers and a word
+		set -- $(stat --format='%u %a %F' "$way")
 		[ "$1" = 0 ] || return 1
-		case $2 in
-		1???) [ -n "$sticky" ] || case $2 in *[2367]? | *[2367]) return 1 ;; esac ;;
+		case $inside$3:$2 in
+		*symbolic:* | insidedirectory:1???) ;;
 		*[2367]? | *[2367]) return 1 ;;
 		esac
-		sticky=1
-		[ "$place" != / ] || return 0
-		place=${place%/*}
-		place=${place:-/}
+		inside=inside
+		[ "$way" != / ] || return 0
+		way=${way%/*}
+		way=${way:-/}
 	done
 }
 
