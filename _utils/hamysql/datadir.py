@@ -100,8 +100,8 @@ def mount(run: Run, filesystem: Values) -> None:
 
 def install(run: Run, mysql: Values, directory: str) -> None:
     """Make the empty database in an empty folder."""
-    # A new file system belongs to root; mysqld runs as another user.
-    run(["chown", f"{mysql['user']}:{mysql['group']}", directory])
+    # A new file system belongs to root; mysqld runs as another user. What root does to it by name, it does while it is root's.
     run(["chmod", "0750", directory])
+    run(["chown", "--no-dereference", f"{mysql['user']}:{mysql['group']}", directory])
     argv = [mysql["install_db"], f"--user={mysql['user']}", f"--datadir={directory}", "--skip-test-db"]
     run([*argv, "--auth-root-authentication-method=socket"], timeout=600)

@@ -90,7 +90,7 @@ class Node:
 
     def does(self, action: str, **parameters: str) -> int:
         done = self.call(action, **parameters)
-        print(action, done.returncode, done.stderr)  # noqa: T201 # shown where a test fails
+        print(action, done.returncode, done.stderr)  # shown where a test fails
         return done.returncode
 
     @property
@@ -124,7 +124,9 @@ def node(pristine):
         for process in Path("/proc").iterdir():
             if process.name.isdigit() and f"--datadir={name}/data".encode() in _cmdline(process):
                 os.kill(int(process.name), signal.SIGKILL)
-                wait.until(lambda at=process: _cmdline(at), lambda text: not text, "it has ended", timeout=30, interval=0.1)
+                wait.until(
+                    lambda at=process: _cmdline(at), lambda text: not text, "it has ended", timeout=30, interval=0.1
+                )
 
 
 def _cmdline(process: Path) -> list[bytes]:
@@ -225,7 +227,11 @@ def test_the_pid_of_a_foreign_process_is_not_believed(node, processes):
     # One of root's, one of the account's that is another program, and the same program run by another one.
     fake = node.home / "mariadbd"
     shutil.copy("/bin/sleep", fake)
-    processes += [subprocess.Popen(["sleep", "300"]), by_the_account("sleep", "300"), subprocess.Popen([str(fake), "300"])]
+    processes += [
+        subprocess.Popen(["sleep", "300"]),
+        by_the_account("sleep", "300"),
+        subprocess.Popen([str(fake), "300"]),
+    ]
     for one in processes:
         node.pid_file.write_text(f"{one.pid}\n")
         for action in ("monitor", "stop", "monitor"):
@@ -233,7 +239,9 @@ def test_the_pid_of_a_foreign_process_is_not_believed(node, processes):
         assert one.poll() is None, one.args
 
 
-@pytest.mark.parametrize("what", ["../run/x", "self", "1", "-1", "0", "99999999999999999999", "", "1 2", "12\x0013", "x" * 10**6])
+@pytest.mark.parametrize(
+    "what", ["../run/x", "self", "1", "-1", "0", "99999999999999999999", "", "1 2", "12\x0013", "x" * 10**6]
+)
 def test_what_is_no_process_is_not_believed(node, what):
     node.pid_file.write_text(what)
     assert node.does("monitor") == NOT_RUNNING
@@ -309,7 +317,9 @@ def test_the_notes_are_kept_in_a_folder_of_roots_only(node, processes):
 
 def test_a_server_that_an_earlier_agent_has_started_is_found_and_stopped(node):
     pid = node.start_as_before()
-    wait.until(lambda: node.does("monitor"), lambda code: code == SUCCESS, "it is found", timeout=PATIENCE, interval=0.5)
+    wait.until(
+        lambda: node.does("monitor"), lambda code: code == SUCCESS, "it is found", timeout=PATIENCE, interval=0.5
+    )
     assert node.pid() == pid
     node.pid_file.write_text("1\n")  # from now on the notes count
     assert node.does("monitor") == SUCCESS
