@@ -1,7 +1,7 @@
 """Reading what somebody else may have put there: the database's account, hacluster, another host.
 
-Root opens a name. The folder's owner can put a link to a secret there at any moment, a pipe that keeps its reader for ever, or a file
-without an end. So no link is followed, nothing is waited for, and only regular files of a bounded size are read.
+Root opens a name. The folder's owner can put a link to a secret there at any moment, a pipe that keeps its reader for ever, or a
+file without an end. So no link is followed, nothing is waited for, and only regular files of a bounded size are read.
 """
 
 from __future__ import annotations
