@@ -18,6 +18,7 @@ from typing import Any
 
 # What belongs to other packages though its name begins with the database's.
 _OTHERS = "mysql-files|mysql-keyring|mysql-upgrade|mysql-cluster|mysql-router|mysql-shell"
+_LOGS = "alternatives|auth|boot|bootstrap|cron|daemon|debug|dnf.*|dpkg|kern|mail|maillog|mysqld?|mariadb|pacemaker|secure|user|yum"
 _NAME = r"[A-Za-z0-9_][A-Za-z0-9_.:@%=,+-]*"
 _OWN = rf"(?!(?:{_OTHERS})(?:/|$))(?:mysqld?|mariadb|percona)(?:[0-9._-][A-Za-z0-9._-]*)?"
 _SITE = rf"(?:/srv|/mnt)/(?!(?:salt|pillar|formulas|reactor|spm|www|ftp|tftp|git)(?:/|$)){_NAME}"
@@ -81,9 +82,10 @@ RULES: Mapping[str, Rule] = {
     "mysql:admin": _PROGRAM,
     "mysql:install_db": _PROGRAM,
     "corosync:logfile": _rule(
-        "a file in a folder of its own directly below /var/log, whose name begins with corosync or cluster: "
-        "/var/log/corosync/corosync.log",
+        "a file in a folder of its own directly below /var/log, whose name begins with corosync or cluster, such as "
+        "/var/log/corosync/corosync.log, or a file NAME.log in /var/log that no other program writes",
         rf"/var/log/(?:corosync|cluster)(?:[0-9._-][A-Za-z0-9._-]*)?/{_NAME}",
+        rf"/var/log/(?!(?:{_LOGS})\.log)[A-Za-z0-9][A-Za-z0-9_.-]*\.log",
     ),
     "fencing:sbd:config_file": _rule(
         "/etc/default/sbd or /etc/sysconfig/sbd, which the unit of sbd reads", r"/etc/(?:default|sysconfig)/sbd"

@@ -47,7 +47,14 @@ def test_no_folder_of_anybody_else_is_mounted_on_or_given_away(resolve, key, fol
 @pytest.mark.parametrize("folder", [*FOREIGN, "/var/log/mysql", "/srv/x"])
 def test_corosync_logs_into_no_folder_of_anybody_else(resolve, folder):
     paths = found(resolve, "corosync", "logfile", f"{folder.rstrip('/')}/x.log")
-    assert paths == ([] if folder == "/var/log/corosync" else ["hamysql:corosync:logfile"])
+    assert paths == ([] if folder in ("/var/log/corosync", "/var/log") else ["hamysql:corosync:logfile"])
+
+
+@pytest.mark.parametrize(
+    "name", ["auth.log", "kern.log", "dpkg.log", "syslog", "messages", "wtmp", "mysql.log", "pacemaker.log", ".log"]
+)
+def test_corosync_logs_into_no_file_of_anybody_else(resolve, name):
+    assert found(resolve, "corosync", "logfile", f"/var/log/{name}") == ["hamysql:corosync:logfile"]
 
 
 @pytest.mark.parametrize(
@@ -62,7 +69,7 @@ def test_corosync_logs_into_no_folder_of_anybody_else(resolve, folder):
         *(("mysql", "config_fragment", path) for path in ("/etc/mysql/conf.d/ha.cnf", "/etc/my.cnf.d/zz-hamysql.cnf", "/etc/mysql/x.cnf")),
         *(("mysql", "config_file", path) for path in ("/etc/my.cnf", "/etc/mysql/my.cnf")),
         *(("mysql", "binary", path) for path in ("/usr/sbin/mariadbd", "/usr/libexec/mariadbd", "/opt/mariadb/bin/mariadbd")),
-        *(("corosync", "logfile", path) for path in ("/var/log/corosync/corosync.log", "/var/log/cluster/corosync.log")),
+        *(("corosync", "logfile", path) for path in ("/var/log/corosync/x", "/var/log/cluster/c.log", "/var/log/corosync.log")),
     ],
 )  # fmt: skip
 def test_what_sites_use_is_allowed(resolve, section, key, value):
