@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import logging
 import os
+import pwd
 import selectors
 import signal
 import subprocess
 import time
-from collections.abc import Collection, Sequence
-from contextlib import suppress
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import IO, Protocol
+from typing import IO, Any, Protocol
 
-from hamysql.errors import CommandFailed
+from hamysql.errors import CommandFailed, HamysqlError
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +32,32 @@ LOOK = 0.2  # seconds between two looks at whether the program has ended
 
 # Descriptors of locks, which a program keeps: it may go on when this process is killed (:mod:`hamysql.nodelock`).
 kept: ContextVar[tuple[int, ...]] = ContextVar("kept", default=())
+
+_actor: ContextVar[str] = ContextVar("_actor", default="")
+
+
+@contextmanager
+def acting_as(account: str) -> Iterator[None]:
+    """Run programs as another account inside of the ``with`` block, with its groups, and without root's rights. They keep the locks."""
+    token = _actor.set(account)
+    try:
+        yield
+    finally:
+        _actor.reset(token)
+
+
+def _identity() -> tuple[dict[str, str], dict[str, Any]]:
+    """Variables and options of a program, by whoever runs it."""
+    name = _actor.get()
+    if not name:
+        return {}, {}
+    try:
+        found = pwd.getpwnam(name)
+    except KeyError:
+        raise HamysqlError(f"there is no account {name} on this node") from None
+    variables = {"HOME": found.pw_dir, "USER": name, "LOGNAME": name}
+    groups = os.getgrouplist(name, found.pw_gid)
+    return variables, {"user": found.pw_uid, "group": found.pw_gid, "extra_groups": groups, "cwd": "/"}
 
 
 @dataclass(frozen=True)
@@ -82,7 +109,15 @@ def run(
     a line says so. Raises ``CommandFailed`` for any other exit code, for a program that is missing, and after ``timeout``.
     """
     # LVM's programs warn of a descriptor that they have been left, and close it.
-    environment = {**os.environ, "LC_ALL": "C", "PATH": PATH, "LVM_SUPPRESS_FD_WARNINGS": "1", **(env or {})}
+    variables, options = _identity()
+    environment = {
+        **os.environ,
+        "LC_ALL": "C",
+        "PATH": PATH,
+        "LVM_SUPPRESS_FD_WARNINGS": "1",
+        **variables,
+        **(env or {}),
+    }
     log.debug("hamysql runs %s", list(argv))
     try:
         process = subprocess.Popen(
@@ -93,6 +128,7 @@ def run(
             env=environment,
             pass_fds=kept.get(),
             start_new_session=True,  # what it starts is killed with it
+            **options,
         )
     except OSError as exc:
         raise CommandFailed(argv, 127, str(exc)) from exc

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from hamysql.command import Run
+from hamysql.command import Run, acting_as
 from hamysql.errors import CommandFailed, Refused
 
 Values = Mapping[str, Any]
@@ -104,4 +104,6 @@ def install(run: Run, mysql: Values, directory: str) -> None:
     run(["chmod", "0750", directory])
     run(["chown", "--no-dereference", f"{mysql['user']}:{mysql['group']}", directory])
     argv = [mysql["install_db"], f"--user={mysql['user']}", f"--datadir={directory}", "--skip-test-db"]
-    run([*argv, "--auth-root-authentication-method=socket"], timeout=600)
+    # By root, it would write by name into a folder that is the account's by then.
+    with acting_as(mysql["user"]):
+        run([*argv, "--auth-root-authentication-method=socket"], timeout=600)

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from hamysql import command, wait
+from hamysql import command, datadir, wait
 from support import ROOT
 
 AGENT = ROOT / "hamysql" / "mysql" / "files" / "mysql-agent.sh"
@@ -153,6 +153,18 @@ def test_the_server_has_never_been_root_and_its_files_are_its_own(node):
     assert node.does("monitor") == SUCCESS
     assert node.does("stop") == SUCCESS
     assert node.does("monitor") == NOT_RUNNING
+
+
+def test_the_first_database_is_made_by_the_account():
+    mysql = {"user": ACCOUNT, "group": grp.getgrgid(pwd.getpwnam(ACCOUNT).pw_gid).gr_name, "install_db": INSTALL}
+    with tempfile.TemporaryDirectory() as name:
+        os.chmod(name, 0o755)
+        folder = Path(name) / "data"
+        folder.mkdir()
+        datadir.install(command.run, mysql, str(folder))
+        assert datadir.PROOF in os.listdir(folder)
+        assert {path.owner() for path in [folder, *folder.rglob("*")]} == {ACCOUNT}
+        assert folder.stat().st_mode & 0o777 == 0o750
 
 
 def link(place: Path, target: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import pwd
 import sys
 import time
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 
 from hamysql import command
 from hamysql.command import Kept, clipped, run
-from hamysql.errors import CommandFailed
+from hamysql.errors import CommandFailed, HamysqlError
 
 SECRET = "canary-of-the-standard-input"
 
@@ -74,6 +75,35 @@ def ended(pid):
         return "\nState:\tZ" in Path(f"/proc/{pid}/status").read_text()
     except FileNotFoundError:
         return True
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root becomes another account")
+def test_a_program_of_another_account_has_no_rights_of_roots_and_keeps_the_locks():
+    told = "id -u; id -G; grep CapEff: /proc/self/status; pwd; echo $HOME; ls /proc/self/fd | wc -l"
+    token = command.kept.set((os.open("/dev/null", os.O_RDONLY),))
+    try:
+        with command.acting_as("nobody"):
+            seen = run(["sh", "-c", told]).stdout.split()
+    finally:
+        os.close(command.kept.get()[0])
+        command.kept.reset(token)
+    found = pwd.getpwnam("nobody")
+    groups = [str(number) for number in os.getgrouplist("nobody", found.pw_gid)]
+    assert seen == [
+        str(found.pw_uid),
+        *groups,
+        "CapEff:",
+        "0" * 16,
+        "/",
+        found.pw_dir,
+        "5",
+    ]  # the three standard ones, the lock, and the listing's own
+    assert run(["id", "-u"]).stdout == f"{os.geteuid()}\n"
+
+
+def test_an_account_that_is_not_there_is_named():
+    with command.acting_as("no-such-account"), pytest.raises(HamysqlError, match="there is no account no-such-account"):
+        run(["true"])
 
 
 def test_what_a_program_has_started_is_killed_with_it(tmp_path):
