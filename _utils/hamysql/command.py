@@ -38,7 +38,7 @@ _actor: ContextVar[str] = ContextVar("_actor", default="")
 
 @contextmanager
 def acting_as(account: str) -> Iterator[None]:
-    """Run programs as another account inside of the ``with`` block, with its groups, and without root's rights. They keep the locks."""
+    """Run programs as another account inside of the ``with`` block: with its groups, without root's rights, and with the locks."""
     token = _actor.set(account)
     try:
         yield
