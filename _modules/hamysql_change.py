@@ -22,12 +22,14 @@ from hamysql import (
     corosync,
     disk,
     drbdadm,
+    files,
     latch,
     mysql,
     wait,
 )
 from hamysql.command import PATH, run
 from hamysql.errors import CommandFailed, Refused
+from hamysql.files import Unreadable
 
 __virtualname__ = "hamysql_change"
 
@@ -36,6 +38,8 @@ AUTHKEY = Path("/etc/corosync/authkey")
 CIB = Path("/var/lib/pacemaker/cib/cib.xml")
 PROC = Path("/proc")
 RECORD = Path("/run/hamysql/mysqld.json")
+# Our agent's notes, which are root's: the server's process, and when it was born. The server's own pid file is the account's.
+NOTES = Path("/run/resource-agents/hamysql/p_mysql.pid")
 
 
 def __virtual__():
@@ -123,7 +127,7 @@ def apply(both=False):
 
 
 def _data(site):
-    cib = CIB.read_text(encoding="utf-8") if CIB.exists() else None
+    cib = files.text_if_any(CIB, files.LARGE)
     latches = latch.in_use()
     replicated = site["storage"]["backend"] == "drbd"
     uuid = _device_uuid(site["storage"]["drbd"]["disk"], latches) if replicated else ""
@@ -147,12 +151,13 @@ def _corosync(site):
     if result.returncode:  # it does not run
         return []
     key = site["corosync"]["authkey"]
-    differs = site["corosync"]["encrypted"] and AUTHKEY.exists() and AUTHKEY.read_text(encoding="ascii").strip() != key
+    there = files.text_if_any(AUTHKEY, links=True)  # one that corosync-keygen has made is no text
+    differs = site["corosync"]["encrypted"] and there is not None and there.strip() != key
     return list(change_corosync.pending(site, change_corosync.parse_map(result.stdout), differs))
 
 
 def _reload_corosync(site, timeout=15):
-    there = change_corosync.keys(corosync.parse(COROSYNC_CONF.read_text(encoding="utf-8")))
+    there = change_corosync.keys(corosync.parse(files.text(COROSYNC_CONF, links=True)))
     if there != change_corosync.keys(site["corosync"]["sections"]):
         raise Refused(f"{COROSYNC_CONF} is not what the pillar says: `state.apply hamysql` writes it")
     said = []
@@ -178,8 +183,7 @@ def _reload_corosync(site, timeout=15):
 
 
 def _sbd(site):
-    file = Path(site["fencing"]["sbd_file"])
-    text = file.read_text(encoding="utf-8") if file.exists() else ""
+    text = files.text_if_any(site["fencing"]["sbd_file"], links=True) or ""
     if not site["fencing"]["sbd"] and not text.startswith(change_sbd.MARK):
         return []
     corosync, sbd = run(["systemctl", "is-active", "corosync", "sbd"], accept=(0, 3, 4)).stdout.split()
@@ -247,29 +251,45 @@ def _sql(config, statements):
 
 
 def _process(config):
-    """The server that wrote the pid file; ``None`` where it does not run."""
+    """The server that our agent has noted, or that wrote the pid file; ``None`` where it does not run."""
+    return _noted() or _claimed(config)
+
+
+def _noted():
     try:
-        pid = int(Path(config["pid_file"]).read_text(encoding="ascii"))
-        name, _, fields = (PROC / str(pid) / "stat").read_text(encoding="utf-8").rpartition(")")
-    except (OSError, ValueError):
+        pid, born = map(int, files.text(NOTES, 64).split())
+        return change_mysql.Process(pid, born) if _stat(pid)[1] == born else None
+    except (OSError, ValueError, IndexError, Unreadable):
         return None
-    program = name.partition("(")[2]  # the kernel keeps 15 characters of it
-    if program != os.path.basename(config["binary"])[:15]:
+
+
+def _stat(pid):
+    """A process' name, and when it was born."""
+    name, _, fields = (PROC / str(pid) / "stat").read_text(encoding="utf-8", errors="replace").rpartition(")")
+    return name.partition("(")[2], int(fields.split()[19])  # proc(5): field 22, the first after the name is 3
+
+
+def _claimed(config):
+    try:
+        pid = int(files.text(config["pid_file"], 64))
+        program, born = _stat(pid)
+    except (OSError, ValueError, IndexError, Unreadable):
         return None
-    return change_mysql.Process(pid, int(fields.split()[19]))  # proc(5): field 22, the first after the name is 3
+    if program != os.path.basename(config["binary"])[:15]:  # the kernel keeps 15 characters of it
+        return None
+    return change_mysql.Process(pid, born)
 
 
 def _running(config, process):
     """The options that the server runs with; ``None`` where nobody knows."""
-    if RECORD.exists():
-        known = change_mysql.recorded(RECORD.read_text(encoding="utf-8"), process)
-        if known is not None:
-            return known
+    known = change_mysql.recorded(files.text_if_any(RECORD) or "", process)
+    if known is not None:
+        return known
     fragment = Path(config["config_fragment"])
     uptime = time.clock_gettime(time.CLOCK_BOOTTIME) - process.start / os.sysconf("SC_CLK_TCK")
     if not fragment.exists() or fragment.stat().st_ctime >= time.time() - uptime:
         return None
-    options = change_mysql.parse_file(fragment.read_text(encoding="utf-8"))
+    options = change_mysql.parse_file(files.text(fragment, links=True))
     _write_record(process, options)
     return options
 

@@ -10,7 +10,7 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 from shutil import which
 
-from hamysql import change_sbd, cib_tools, drbdadm, latch, latch_switch, operations, wait
+from hamysql import change_sbd, cib_model, cib_tools, drbdadm, files, latch, latch_switch, operations, wait
 from hamysql import fencing as devices
 from hamysql.command import PATH, run
 from hamysql.errors import CommandFailed, NotReady, Refused
@@ -426,8 +426,8 @@ def unused():
     """
     site = _site()
     found = [str(path) for path in Path(devices.SECRETS).glob("*/*")]
-    file = Path(site["fencing"]["sbd_file"])
-    sbd = not site["fencing"]["sbd"] and file.exists() and file.read_text(encoding="utf-8").startswith(change_sbd.MARK)
+    file = site["fencing"]["sbd_file"]
+    sbd = not site["fencing"]["sbd"] and (files.text_if_any(file, links=True) or "").startswith(change_sbd.MARK)
     if not sbd and not devices.unused_secrets(site, found, None):
         return {"files": [], "units": []}
     try:
@@ -444,7 +444,8 @@ def _cib():
         result = run(["cibadmin", "--query", "--local"], accept=(0, 102, 105))  # the latter: pacemaker does not run
         if result.returncode == 0:
             return ET.fromstring(result.stdout)
-    return ET.fromstring(CIB.read_text(encoding="utf-8")) if CIB.exists() else None
+    text = files.text_if_any(CIB, files.LARGE)
+    return None if text is None else cib_model.parse(text)
 
 
 def forget():

@@ -7,7 +7,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from hamysql import iscsi, nodelock, wait
+from hamysql import files, iscsi, nodelock, wait
 from hamysql.command import run
 from hamysql.errors import NotReady
 
@@ -58,7 +58,7 @@ def pending():
     if not options:
         return {}
     file = iscsi.record_file(options)
-    record = iscsi.parse_record(file.read_text(encoding="utf-8")) if file else {}
+    record = iscsi.parse_record(files.text(file)) if file else {}
     found = {} if file else {"record": {"old": None, "new": f"{options['target']} at {options['portal']}"}}
     found |= iscsi.differences(record, iscsi.wanted(options)) if file else {}
     if not iscsi.has_session(options["target"]):
@@ -92,7 +92,7 @@ def apply():
         raise NotReady(
             f"iscsiadm has made no record of {options['target']} below {' or '.join(map(str, iscsi.FOLDERS))}"
         )
-    _write(file, iscsi.merged(file.read_text(encoding="utf-8"), iscsi.wanted(options)))
+    _write(file, iscsi.merged(files.text(file), iscsi.wanted(options)))
     if "session" in changes:
         run([*which, "--login"], timeout=180)
         wait.until(

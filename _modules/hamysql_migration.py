@@ -21,6 +21,7 @@ from hamysql import (
     cib_tools,
     copying,
     datadir,
+    files,
     latch,
     latch_switch,
     migration,
@@ -63,7 +64,7 @@ def _live():
     try:
         return cib_tools.query(run)
     except (NotReady, CommandFailed):
-        return CIB.read_text(encoding="utf-8") if CIB.exists() else ""
+        return files.text_if_any(CIB, files.LARGE) or ""
 
 
 def survey():

@@ -16,7 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 from shutil import which
 
-from hamysql import datadir, latch, nodelock
+from hamysql import datadir, files, latch, nodelock
 from hamysql.command import PATH, run
 from hamysql.errors import CommandFailed, Refused
 from hamysql.nfs_mark import read as _mark
@@ -113,7 +113,9 @@ def survey():
 
 def _mounted(directory):
     """Whether a file system of NFS is mounted on the datadir. From the kernel's list: asking the mount itself could hang."""
-    mounts = [line.split() for line in Path("/proc/self/mounts").read_text(encoding="utf-8").splitlines()]
+    mounts = [
+        line.split() for line in Path("/proc/self/mounts").read_text(encoding="utf-8", errors="replace").splitlines()
+    ]
     return any(point == directory and kind.startswith("nfs") for _, point, kind, *_ in mounts)
 
 
@@ -172,11 +174,7 @@ def claim():
 def _write_mark(root, known):
     """Whole or not at all, and never over another one: a link to a name that exists fails on the server."""
     new = root / f"{NFS_MARK}.{known.device_uuid}"
-    with open(new, "w", encoding="utf-8") as file:
-        json.dump({"cluster": known.cluster, "id": known.device_uuid}, file)
-        file.write("\n")
-        file.flush()
-        os.fsync(file.fileno())
+    files.create(new, json.dumps({"cluster": known.cluster, "id": known.device_uuid}) + "\n")
     try:
         os.link(new, root / NFS_MARK)
     except FileExistsError:
@@ -211,6 +209,10 @@ def initialise_datadir():
         if mark.get("id") != known.device_uuid:
             raise Refused(f"{nfs['source']} bears {mark or 'no mark'}, not this node's ({known.device_uuid})")
         folder = root / NFS_FOLDER
+        if folder.is_symlink():
+            raise Refused(
+                f"{nfs['source']}: {NFS_FOLDER} is a symbolic link there, to {os.readlink(folder)}: nothing is made"
+            )
         if folder.exists() and os.listdir(folder):
             folder.rename(
                 root / f"{NFS_FOLDER}-unfinished-{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{os.getpid()}"

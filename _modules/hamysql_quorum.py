@@ -12,6 +12,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from hamysql import files
 from hamysql.command import run
 from hamysql.errors import NotReady
 
@@ -64,7 +65,7 @@ def sign(cluster, request):
         path = Path(folder, "request")
         path.write_bytes(base64.b64decode(request))
         run(["corosync-qnetd-certutil", "-s", "-c", str(path), "-n", cluster], timeout=120)
-    return base64.b64encode((SERVER / f"cluster-{cluster}.crt").read_bytes()).decode()
+    return base64.b64encode(files.read(SERVER / f"cluster-{cluster}.crt")).decode()  # the folder is coroqnetd's
 
 
 def certified(authority):
@@ -104,7 +105,7 @@ def request(authority):
         path.write_text(f"{authority.strip()}\n", encoding="ascii")
         run(["corosync-qdevice-net-certutil", "-i", "-c", str(path)], timeout=120)
     run(["corosync-qdevice-net-certutil", "-r", "-n", cluster], timeout=120)
-    return base64.b64encode((NODE / "qdevice-net-node.crq").read_bytes()).decode()
+    return base64.b64encode(files.read(NODE / "qdevice-net-node.crq")).decode()
 
 
 def install(certificate):

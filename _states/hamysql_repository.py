@@ -71,9 +71,10 @@ def _line(options, wanted):
         ret = __states__["pkgrepo.managed"](**options)
         if ret["result"] is False:
             return ret
-    path.write_text(apt.with_source(_text(path), name, wanted), encoding="utf-8")
+    path.write_text(apt.with_source(_text(path), name, wanted), encoding="utf-8", errors="surrogateescape")
     return {**ret, "changes": {"repo": name}}
 
 
 def _text(path):
-    return path.read_text(encoding="utf-8") if path.exists() else ""
+    # What is not UTF-8 in somebody's comment goes back as it was.
+    return path.read_text(encoding="utf-8", errors="surrogateescape") if path.exists() else ""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from hamysql.command import Run
+from hamysql.command import Run, acting_as
 from hamysql.errors import CommandFailed, Refused
 
 Values = Mapping[str, Any]
@@ -100,8 +100,10 @@ def mount(run: Run, filesystem: Values) -> None:
 
 def install(run: Run, mysql: Values, directory: str) -> None:
     """Make the empty database in an empty folder."""
-    # A new file system belongs to root; mysqld runs as another user.
-    run(["chown", f"{mysql['user']}:{mysql['group']}", directory])
+    # A new file system belongs to root; mysqld runs as another user. What root does to it by name, it does while it is root's.
     run(["chmod", "0750", directory])
+    run(["chown", "--no-dereference", f"{mysql['user']}:{mysql['group']}", directory])
     argv = [mysql["install_db"], f"--user={mysql['user']}", f"--datadir={directory}", "--skip-test-db"]
-    run([*argv, "--auth-root-authentication-method=socket"], timeout=600)
+    # By root, it would write by name into a folder that is the account's by then.
+    with acting_as(mysql["user"]):
+        run([*argv, "--auth-root-authentication-method=socket"], timeout=600)

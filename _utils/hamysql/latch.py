@@ -13,12 +13,17 @@ import json
 import os
 from pathlib import Path
 
+from hamysql import files
 from hamysql.errors import ParseError
+from hamysql.files import Unreadable
 from hamysql.replica import Latch
 
 FOLDER = Path("/var/lib/hamysql")
 NEXT = "next"
 MARK = "backend"  # in that folder: the kind of storage that it is about
+KINDS = ("drbd", "shared", "nfs")
+
+_ABANDON = "remove it to give up the move that was begun: the data in use is not touched by that"
 
 
 def read(resource: str, backend: str, folder: Path = FOLDER) -> Latch | None:
@@ -33,10 +38,10 @@ def read(resource: str, backend: str, folder: Path = FOLDER) -> Latch | None:
 def load(path: Path) -> Latch | None:
     """The latch in a file; ``None`` where there is none."""
     try:
-        return Latch.from_dict(json.loads(path.read_text(encoding="utf-8")))
+        return Latch.from_dict(json.loads(files.text(path)))
     except FileNotFoundError:
         return None
-    except (ValueError, KeyError, TypeError) as exc:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, Unreadable) as exc:
         how = "remove it and run again: the disk and the other member decide then whether the replica is taken over"
         raise ParseError(f"{path} is damaged ({exc}); {how}") from exc
 
@@ -57,10 +62,14 @@ def in_use(folder: Path = FOLDER) -> list[Latch]:
 
 def moving_to(folder: Path = FOLDER) -> str:
     """The kind of storage to which a move has begun on this node and not ended; "" without one."""
+    path = folder / NEXT / MARK
     try:
-        return (folder / NEXT / MARK).read_text(encoding="ascii").strip()
-    except FileNotFoundError:
-        return ""
+        found = (files.text_if_any(path) or "").strip()
+    except (Unreadable, NotADirectoryError) as exc:
+        raise ParseError(f"{exc}; {_ABANDON}") from exc
+    if found not in ("", *KINDS):
+        raise ParseError(f"{path} is damaged: found {found[:40]!r}, expected one of {', '.join(KINDS)}; {_ABANDON}")
+    return found
 
 
 def write(latch: Latch, folder: Path = FOLDER) -> None:

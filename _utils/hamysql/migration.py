@@ -19,7 +19,9 @@ from hamysql.replica import Latch, Stage
 
 Surveys = Mapping[str, Mapping[str, Any]]
 
-PLACE = "/run/hamysql-migration"  # where the new storage is mounted for the copy
+# Where the new storage is mounted for the copy: in a folder of root's alone (nodelock). The files are those of the database's
+# account, which could replace folders by links while root writes to them.
+PLACE = "/run/hamysql/migration"
 COPY = "initialise_datadir"  # the step of a new cluster in whose place the copy is
 
 

@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from hamysql import files
+from hamysql.files import Unreadable
 from hamysql.storage_config import NFS_MARK
 
 
 def read(root: Path) -> dict[str, str]:
     """``{"cluster", "id"}``; empty without one. A damaged one is nobody's."""
     try:
-        found = json.loads((root / NFS_MARK).read_text(encoding="utf-8"))
+        found = json.loads(files.text(root / NFS_MARK, 4096))
         return {key: str(found[key]) for key in ("cluster", "id")}
     except FileNotFoundError:
         return {}
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError, Unreadable):
         return {"cluster": "(damaged)", "id": "(damaged)"}

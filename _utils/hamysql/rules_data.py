@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from hamysql import places
 from hamysql.pillar import MAKE_PASSWORD
 from hamysql.schema import Report, nearest
 from hamysql.secretnames import is_databases_secret
@@ -87,12 +88,8 @@ def check_drbd(config: Config, report: Report) -> None:
 
 def check_paths(config: Config, report: Report) -> None:
     mysql = config["mysql"]
-    if mysql["datadir"] in ("/", "/var", "/var/lib", "/etc", "/usr", "/home", "/root", "/run", "/tmp"):
-        report.add(
-            "hamysql:mysql:datadir",
-            repr(mysql["datadir"]),
-            "a folder of its own: the cluster mounts the replicated file system there",
-        )
+    for key, found, expected in places.problems(config):
+        report.add(f"hamysql:{key}", found, expected)
     for key in (
         "binary",
         "client",

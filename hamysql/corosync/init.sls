@@ -5,13 +5,14 @@
 include:
   - hamysql.corosync.config
   - hamysql.package
+{%- if hamysql.corosync.log_folder != "/var/log" %}
 
 hamysql-corosync-log-folder-managed:
   file.directory:
     - name: {{ hamysql.corosync.log_folder | json }}
-    - makedirs: True
     - require:
       - hamysql_package: hamysql-package-installed
+{%- endif %}
 
 hamysql-corosync-boot-enabled:
   service.enabled:

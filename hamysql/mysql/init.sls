@@ -17,14 +17,14 @@ hamysql-mysql-config-file-managed:
     - require:
       - hamysql_package: hamysql-package-installed
 
-# Debian makes it only when the distribution's own unit starts; the cluster's agent does not start without it.
+# Debian makes it only when the distribution's own unit starts; the server does not start without it. It is directly below a folder of
+# the system (_utils/hamysql/places.py), which is never made here: it would be given to the account, too.
 hamysql-mysql-log-folder-managed:
   file.directory:
     - name: {{ hamysql.mysql.log_folder | json }}
     - user: {{ hamysql.mysql.user | json }}
     - group: {{ hamysql.mysql.log_group | json }}
     - mode: '2750'
-    - makedirs: True
     - require:
       - hamysql_package: hamysql-package-installed
 

@@ -114,6 +114,80 @@ def test_who_still_has_a_file_open_is_ended(resource, deaf):
         holder.communicate()
 
 
+# A machine of its own for the agent: fuser sees its processes only, and cannot harm the one that the test runs on.
+APART = ["unshare", "--mount", "--pid", "--fork", "--mount-proc", "--propagation", "private"]
+INSIDE = """
+sleep 300 & bystander=$!          # it works on the root file system
+mount -t tmpfs -o size=1m hamysql-test "$OCF_RESKEY_directory"
+(cd "$OCF_RESKEY_directory" && exec sleep 300) & user=$!
+until [ /proc/$user/cwd -ef "$OCF_RESKEY_directory" ]; do sleep 0.1; done
+sh {agent} stop; echo "stop $?"
+kill -0 $bystander && echo "the bystander lives"
+"""
+# What happens between two of the agent's looks: somebody else unmounts it, or mounts something else there.
+VANISHES = {
+    "while umount is at work": ("umount", 'umount --lazy "$1"; exit 1'),
+    "before fuser looks": ("fuser", 'for last; do :; done; umount --lazy "$last"; exec fuser "$@"'),
+    "and another one is there": ("umount", 'umount --lazy "$1"; mount --bind /tmp "$1"; exit 1'),
+}
+
+
+@pytest.mark.parametrize("moment", VANISHES)
+def test_a_mount_that_vanishes_costs_nobody_his_life(resource, tmp_path, moment):
+    name, script = VANISHES[moment]
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    (programs / name).write_text(f"#!/bin/sh\nPATH={os.environ['PATH']}\n{script}\n")
+    (programs / name).chmod(0o755)
+    given = {f"OCF_RESKEY_{key}": value for key, value in {**resource.parameters, "CRM_meta_timeout": "2000"}.items()}
+    env = {**os.environ, **given, "PATH": f"{programs}:{os.environ['PATH']}"}
+    argv = [*APART, "sh", "-c", INSIDE.format(agent=AGENT)]
+    done = subprocess.run(argv, env=env, capture_output=True, text=True, timeout=60, check=False)
+    assert "stop 0" in done.stdout, done.stderr
+    assert "the bystander lives" in done.stdout, done.stderr
+
+
+def test_stop_leaves_alone_what_somebody_else_has_mounted_there_and_who_uses_it(resource):
+    command.run(["mount", "-t", "tmpfs", "somebodys", str(resource.folder)])
+    holder = subprocess.Popen(["sleep", "60"], cwd=resource.folder)
+    try:
+        done = resource.call("stop")
+        assert done.returncode == SUCCESS
+        assert "somebodys is mounted on" in done.stderr
+        assert os.path.ismount(resource.folder)
+        assert holder.poll() is None
+    finally:
+        holder.kill()
+        holder.wait()
+
+
+def test_what_was_mounted_over_ours_goes_first(resource):
+    assert resource.does("start") == SUCCESS
+    command.run(["mount", "-t", "tmpfs", "somebodys", str(resource.folder)])
+    assert resource.does("stop") == SUCCESS
+    assert not os.path.ismount(resource.folder)
+
+
+def test_a_file_system_whose_disk_has_lost_its_name_is_unmounted_all_the_same(resource, tmp_path):
+    disk, name = tmp_path / "disk", tmp_path / "by-id"
+    with disk.open("wb") as file:
+        file.truncate(16 * 2**20)
+    command.run(["mkfs.ext4", "-q", str(disk)])
+    loop = command.run(["losetup", "--find", "--show", str(disk)]).stdout.strip()
+    try:
+        name.symlink_to(loop)
+        parameters = {"device": str(name), "fstype": "ext4", "options": "noatime"}
+        assert resource.does("start", **parameters) == SUCCESS
+        assert resource.does("monitor", **parameters) == SUCCESS
+        name.unlink()
+        assert resource.does("stop", **parameters) == SUCCESS
+        assert not os.path.ismount(resource.folder)
+    finally:
+        if os.path.ismount(resource.folder):
+            command.run(["umount", str(resource.folder)])
+        command.run(["losetup", "--detach", loop])
+
+
 @pytest.mark.parametrize(
     ("action", "parameters", "code"),
     [

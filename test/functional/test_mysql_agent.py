@@ -73,7 +73,8 @@ class Resource:
 
     @property
     def pid(self) -> int:
-        return int((self.folder / "run" / "pid").read_text())
+        """As the agent has noted it, in root's own folder."""
+        return int((self.folder / "tmp" / "hamysql" / "p_mysql.pid").read_text().split()[0])
 
     def ended(self) -> bool:
         return self.does("monitor") == NOT_RUNNING
@@ -83,10 +84,8 @@ class Resource:
 def resource(tmp_path, datadir):
     made = Resource(tmp_path, datadir)
     yield made
-    pid_file = tmp_path / "run" / "pid"
-    pid = made.pid if pid_file.exists() else 0
-    if pid and made.does("monitor") != NOT_RUNNING:
-        os.kill(pid, signal.SIGKILL)
+    if made.does("monitor") != NOT_RUNNING:
+        os.kill(made.pid, signal.SIGKILL)
         assert made.does("stop") == SUCCESS
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from salt_node import SYSTEMS, Node, Raised
 
-from hamysql import corosync, drbd_link
+from hamysql import corosync, drbd_link, places
 from hamysql.command import run
 from support import PILLARS, ROOT, load_pillar, secrets_of
 
@@ -155,6 +155,9 @@ def test_each_highstate_looks_at_fencing(node, pillar):
 
 def test_what_left_the_pillar_is_removed_and_not_started_at_boot(tmp_path, monkeypatch):
     monkeypatch.setattr("hamysql.fencing.SECRETS", str(tmp_path / "secrets"))
+    monkeypatch.delitem(
+        places.RULES, "fencing:sbd:config_file"
+    )  # the test's file is not where sbd's unit would read it
     for name in ("p_fence_db2/password", "p_fence_db2_2/password"):
         (tmp_path / "secrets" / name).parent.mkdir(parents=True)
         (tmp_path / "secrets" / name).touch()
@@ -171,6 +174,20 @@ def test_what_left_the_pillar_is_removed_and_not_started_at_boot(tmp_path, monke
         ("service", "sbd"),
         ("service", "corosync-qdevice"),
     ]
+
+
+def test_no_folder_of_the_system_is_made_or_given_away(tmp_path):
+    given = load_pillar("minimal")
+    given.setdefault("corosync", {})["logfile"] = "/var/log/corosync.log"
+    there = Node(tmp_path / "root", given, "debian12")
+    try:
+        folders = {
+            chunk["name"]: chunk for chunk in there.low() if (chunk["state"], chunk["fun"]) == ("file", "directory")
+        }
+    finally:
+        there.end()
+    assert set(folders) == {"/var/log/mysql"}
+    assert not folders["/var/log/mysql"].get("makedirs"), "what is above it would be the account's, too"
 
 
 def test_without_a_packet_filter_there_is_no_trace_of_one(node):

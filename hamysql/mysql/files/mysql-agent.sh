@@ -4,6 +4,9 @@
 # What it does otherwise than ocf:heartbeat:mysql: it polls two to five times a second instead of every one or two seconds, it
 # notices a server that hangs, tells it from one that waits for its storage, and never makes a datadir. It starts next to no
 # processes: /proc and the shell's own tests say most of what it has to know.
+#
+# The server's account can put anything into its own folders: links, pipes, foreign process ids. So root keeps its notes in a
+# folder of its own ($run), and whatever is made, written or removed in the account's folders, the account does (as_account).
 
 OCF_SUCCESS=0 OCF_ERR_GENERIC=1 OCF_ERR_ARGS=2 OCF_ERR_UNIMPLEMENTED=3 OCF_ERR_INSTALLED=5 OCF_ERR_CONFIGURED=6
 OCF_NOT_RUNNING=7
@@ -20,8 +23,11 @@ group=${OCF_RESKEY_group:-mysql}
 ping_timeout=${OCF_RESKEY_ping_timeout:-20}
 storage_timeout=${OCF_RESKEY_storage_timeout:-0}
 timeout=$((${OCF_RESKEY_CRM_meta_timeout:-120000} / 1000)) # of the operation, seconds
-# The process that a monitor found hanging; gone after a boot, as the process is.
-hung_file=${HA_RSCTMP:-/run/resource-agents}/hamysql-${OCF_RESOURCE_INSTANCE:-mysql}.hung
+# Root's alone; gone after a boot, as the processes are.
+run=${HA_RSCTMP:-/run/resource-agents}/hamysql
+own=$run/${OCF_RESOURCE_INSTANCE:-mysql}.pid        # "ID BORN": the server's process, and the tick in which it was born (proc(5))
+hung_file=$run/${OCF_RESOURCE_INSTANCE:-mysql}.hung # the process that a monitor found hanging
+said=$run/${OCF_RESOURCE_INSTANCE:-mysql}.out       # what the server says before it has its error log open
 KILL_AFTER_HUNG=5 # seconds: what has not answered for $ping_timeout will not shut down either
 KILL_RESERVE=15   # seconds of stop's timeout that are left for a kill
 AT_ONCE=2         # seconds: a server that answers within them has its storage not looked at
@@ -51,7 +57,7 @@ makes one.
 	parameter pid string /run/mysqld/mysqld.pid "The file with the server's process id."
 	parameter log string /var/log/mysql/error.log "The server's error log."
 	parameter user string mysql "The account that the server runs as."
-	parameter group string mysql "The group of the folder of socket and process id."
+	parameter group string mysql "The group of the folder of socket and process id, where start makes it."
 	parameter ping_timeout integer 20 "Seconds in which a server has to answer on its socket; longer is a hang."
 	parameter storage_timeout integer 0 "Seconds after which it is a hang though the storage stood still as well; 0: nobody looks at that."
 	echo '</parameters>
@@ -83,24 +89,81 @@ clock() {
 	now=${now%%.*}
 }
 
-# Whether the server of the pid file runs, with its process id as $pid. A number that another program has got since, and a process
-# that nobody has buried yet, are not the server.
+# Whether $run is there, and root's alone: this agent has made it so that nobody else can enter it.
+trusted() {
+	[ -d "$run" ] && [ ! -L "$run" ] && [ -O "$run" ]
+}
+
+keep_notes() {
+	# shellcheck disable=SC2174 # what is above it is the system's
+	trusted || { mkdir -p -m 0700 "$run" && trusted; } || fail $OCF_ERR_GENERIC "$run: is not a folder of root's"
+}
+
+# The server's account as $uid and $gid, without a process where it is a local one.
+account() {
+	while IFS=: read -r name _ uid gid _; do
+		[ "$name" = "$user" ] && return 0
+	done </etc/passwd
+	uid=$(id -u "$user" 2>/dev/null) && gid=$(id -g "$user")
+}
+
+# Run a program as the server's account: as_account PROGRAM ARGUMENTS
+as_account() {
+	setpriv --reuid="$uid" --regid="$gid" --init-groups "$@"
+}
+
+# Whether the server runs, with its process id as $pid: the process that this agent has noted. A number that another program has got
+# since, and a process that nobody has buried yet, are not the server.
 running() {
-	pid=''
-	[ -r "$pid_file" ] && read -r pid <"$pid_file"
-	[ -n "$pid" ] && alive
+	pid='' born=''
+	if trusted && [ -r "$own" ]; then
+		read -r pid born <"$own"
+		[ -n "$born" ] && alive && return 0
+		# shellcheck disable=SC3013 # -nt, and -ef below: dash and bash know them
+		[ "$pid_file" -nt "$own" ] || return 1
+	fi
+	claimed
 }
 
 alive() {
+	look && [ "$since_boot" = "$born" ]
+}
+
+# The tick in which $pid was born, as $since_boot; fails where there is no such process.
+look() {
 	stat=''
-	name=''
-	{ read -r stat <"/proc/$pid/stat" && read -r name <"/proc/$pid/comm"; } 2>/dev/null || return 1
-	state=${stat##*) }
-	case ${state%% *} in [ZX]) return 1 ;; esac
-	program=${binary##*/}
-	[ "$name" = "$program" ] && return 0
-	# The kernel keeps 15 characters of a name.
-	[ ${#name} -eq 15 ] && [ "${program#"$name"}" != "$program" ]
+	{ read -r stat <"/proc/$pid/stat"; } 2>/dev/null || return 1
+	# shellcheck disable=SC2086 # numbers, and a letter
+	set -- ${stat##*) }
+	case $1 in [ZX]) return 1 ;; esac
+	since_boot=${20}
+}
+
+# Whether the server's own pid file names a server of ours that is not in the notes: an earlier version of this agent has started it, or
+# somebody by hand. The file is the account's, so it is believed only where the account runs that very program.
+claimed() {
+	[ -f "$pid_file" ] || return 1
+	pid=$(dd if="$pid_file" bs=16 count=1 iflag=nofollow,nonblock 2>/dev/null)
+	case $pid in '' | 0* | *[!0-9]* | ????????*) return 1 ;; esac
+	look && account && owned && runs_binary || return 1
+	born=$since_boot
+	[ ! -O / ] || keep_notes # not for an unprivileged caller, who may look
+	! trusted || echo "$pid $born" >"$own"
+}
+
+owned() {
+	real=''
+	while read -r key real effective _; do
+		[ "$key" != Uid: ] || break
+	done 2>/dev/null <"/proc/$pid/status"
+	[ "$real" = "$uid" ] && [ "$effective" = "$uid" ]
+}
+
+# Whether $pid runs the binary, or the one that was there before its package was upgraded.
+runs_binary() {
+	# shellcheck disable=SC3013
+	[ "/proc/$pid/exe" -ef "$binary" ] && return 0
+	[ "$(readlink "/proc/$pid/exe")" = "$(readlink -f "$binary") (deleted)" ]
 }
 
 # Whether the server answers within so many seconds: answers SECONDS. One that refuses the login has answered.
@@ -148,11 +211,12 @@ answers_meanwhile() {
 	wait "$asked"
 }
 
-# A block of the data, past all caches, in a process that may outlive this one and must not keep its output open.
+# A block of the data, past all caches, in a process that may outlive this one and must not keep its output open. The folder is the
+# account's: no link is followed, and no pipe waited for.
 read_block() {
 	exec >/dev/null 2>&1 </dev/null
 	for file in ibdata1 aria_log_control; do
-		dd if="$datadir/$file" of=/dev/null bs=4096 count=1 iflag=direct && break
+		dd if="$datadir/$file" of=/dev/null bs=4096 count=1 iflag=nofollow,nonblock iflag=direct && break
 	done
 }
 
@@ -160,6 +224,7 @@ validate() {
 	[ -x "$binary" ] || fail $OCF_ERR_INSTALLED "$binary: no such program"
 	[ -x "$admin_binary" ] || fail $OCF_ERR_INSTALLED "$admin_binary: no such program"
 	[ -r "$config" ] || fail $OCF_ERR_INSTALLED "$config: no such file"
+	command -v setpriv >/dev/null || fail $OCF_ERR_INSTALLED "setpriv: no such program (it comes with util-linux)"
 	for given in "ping_timeout=$ping_timeout" "storage_timeout=$storage_timeout"; do
 		value=${given#*=}
 		case $value in '' | *[!0-9]*) fail $OCF_ERR_CONFIGURED "${given%%=*} is '$value', not a number of seconds" ;; esac
@@ -172,7 +237,7 @@ monitor() {
 	began=$now
 	responds && return $OCF_SUCCESS
 	running || return $OCF_NOT_RUNNING
-	[ -d "${hung_file%/*}" ] || mkdir -p "${hung_file%/*}"
+	keep_notes
 	echo "$pid" >"$hung_file"
 	clock
 	fail $OCF_ERR_GENERIC "the server (process $pid) has not answered on $socket for $((now - began)) s$excuse"
@@ -182,42 +247,122 @@ start() {
 	validate
 	if ! running; then
 		[ -d "$datadir/mysql" ] || fail $OCF_ERR_INSTALLED "$datadir: no data of a database server is there"
+		account || fail $OCF_ERR_INSTALLED "$user: no such account"
+		keep_notes
+		forget
 		for folder in "${pid_file%/*}" "${socket%/*}"; do
-			[ -d "$folder" ] || { mkdir -p "$folder" && chown "$user:$group" "$folder"; } ||
-				fail $OCF_ERR_GENERIC "$folder: could not be made"
+			[ -d "$folder" ] || make_folder "$folder" || fail $OCF_ERR_GENERIC "$folder: could not be made"
 		done
-		for file in "$socket" "$hung_file"; do [ ! -e "$file" ] || rm -f "$file"; done
+		sweep
 		wait_for_locks
-		# The server writes this file only after its crash recovery. A stop in the middle of that, when the start has timed out, has
-		# to find the process; the account, because the server cannot write over root's file.
-		{ : >"$pid_file" && chown "$user:$group" "$pid_file"; } || fail $OCF_ERR_GENERIC "$pid_file: could not be written"
-		# Made here or by an earlier start, it would be root's, and the server could not open it again when it is rotated.
-		[ -e "$log" ] || (umask 027 && : >"$log")
-		[ ! -O "$log" ] || chown "$user" "$log"
-		# In a session of its own, so that it outlives whoever called.
-		setsid "$binary" --defaults-file="$config" --datadir="$datadir" --socket="$socket" --pid-file="$pid_file" \
-			--log-error="$log" --user="$user" </dev/null >>"$log" 2>&1 &
-		pid=$!
-		echo "$pid" >"$pid_file"
-		# Between fork and exec it has another name; nothing can be said of it before.
-		until alive || ended "$pid"; do sleep $POLL; done
+		# As a server makes it, its group could write to it. One that is root's the server could not open.
+		if [ ! -f "$log" ] || { [ -O "$log" ] && [ "$uid" -ne 0 ]; }; then
+			make_log || fail $OCF_ERR_GENERIC "$log: the account $user cannot write to it"
+		fi
+		launch
 	fi
 	# The server makes its socket when the recovery is over and its ports are open.
 	until [ -S "$socket" ] && answers 5; do
-		alive || fail $OCF_ERR_GENERIC "the server ended while it started, see $log"
+		if ! alive; then
+			[ ! -s "$said" ] || as_account dd of="$log" oflag=append,nofollow,nonblock conv=notrunc 2>/dev/null <"$said"
+			fail $OCF_ERR_GENERIC "the server ended while it started, see $log"
+		fi
 		sleep $START_POLL
 	done
+	# Younger than the server's own pid file, which is not looked at then.
+	! trusted || echo "$pid $born" >"$own"
 	return $OCF_SUCCESS
+}
+
+# Start the server, and note its process at once: a stop in the middle of a crash recovery, when the start has timed out, has to find it.
+launch() {
+	(
+		# What a server that is started as root raises by itself, as far as it is configured to.
+		# shellcheck disable=SC3045 # dash and bash know these options
+		{ read -r most </proc/sys/fs/nr_open && ulimit -H -n "$most"; } 2>/dev/null
+		# shellcheck disable=SC3045
+		ulimit -l unlimited 2>/dev/null
+		# In a session of its own, so that it outlives whoever called.
+		exec setsid setpriv --reuid="$uid" --regid="$gid" --init-groups "$binary" --defaults-file="$config" --datadir="$datadir" \
+			--socket="$socket" --pid-file="$pid_file" --log-error="$log" --user="$user" </dev/null >"$said" 2>&1
+	) &
+	pid=$!
+	look || fail $OCF_ERR_GENERIC "the server could not be started"
+	born=$since_boot
+	echo "$pid $born" >"$own"
+}
+
+# Make a folder for the account: by root where only root can have put anything else in its place, else by the account itself.
+make_folder() {
+	above=$1
+	until [ -d "$above" ]; do
+		above=${above%/*}
+		above=${above:-/}
+	done
+	if roots_alone "$above"; then
+		(umask 022 && mkdir -p "$1" && chown "$user:$group" "$1")
+	else
+		as_account mkdir -p "$1"
+	fi
+}
+
+make_log() {
+	# shellcheck disable=SC2016 # it is the other shell that expands it
+	as_account sh -c 'umask 027
+		if [ -e "$1" ] && ! { [ -f "$1" ] && [ -w "$1" ]; }; then mv -f "$1" "$1.before"; fi
+		: >>"$1"' sh "$log" 2>/dev/null && return 0
+	roots_alone "${log%/*}" && (umask 027 && : >>"$log" && chown "$uid:$gid" "$log")
+}
+
+# Whether nobody but root can replace anything on the way to a folder, as it is named and as it is, or in it. In a sticky folder nobody
+# can replace what is root's.
+roots_alone() {
+	place=$(readlink -e "$1") && roots_way "$1" && roots_way "$place"
+}
+
+roots_way() {
+	way=$1 inside=''
+	while :; do
+		# shellcheck disable=SC2046 # two numbers and a word
+		set -- $(stat --format='%u %a %F' "$way")
+		[ "$1" = 0 ] || return 1
+		case $inside$3:$2 in
+		*symbolic:* | insidedirectory:1???) ;;
+		*[2367]? | *[2367]) return 1 ;;
+		esac
+		inside=inside
+		[ "$way" != / ] || return 0
+		way=${way%/*}
+		way=${way:-/}
+	done
+}
+
+# What a server that was killed has left, or root: the account removes it from its own folders.
+sweep() {
+	for file in "$pid_file" "$socket"; do
+		if [ -e "$file" ] || [ -L "$file" ]; then
+			as_account rm -f "$pid_file" "$socket"
+			return
+		fi
+	done
+}
+
+# Empty the notes, without a process.
+forget() {
+	trusted || return 0
+	for file in "$own" "$hung_file" "$said"; do [ ! -s "$file" ] || : >"$file"; done
 }
 
 # An NFS server keeps the locks of a node that has died for its lease time, 90 s by default, and MariaDB gives up after 30 s. There a
 # lock of flock is one of the same kind (flock(2), "NFS details"), and is had as soon as those have gone.
 wait_for_locks() {
 	case $(stat --file-system --format=%T "$datadir") in nfs*) ;; *) return 0 ;; esac
-	for file in "$datadir/aria_log_control" "$datadir/ibdata1"; do
-		[ ! -f "$file" ] || flock --exclusive --wait $((timeout / 2)) "$file" true ||
-			fail $OCF_ERR_GENERIC "$file has been locked for $((timeout / 2)) s: a server on another node uses it, or one that died did"
-	done
+	# shellcheck disable=SC2016 # it is the other shell that expands it
+	locked=$(as_account sh -c 'limit=$1; shift
+		for file; do
+			[ ! -f "$file" ] || flock --exclusive --wait "$limit" 9 9<>"$file" || { echo "$file"; exit 1; }
+		done' sh $((timeout / 2)) "$datadir/aria_log_control" "$datadir/ibdata1") ||
+		fail $OCF_ERR_GENERIC "$locked has been locked for $((timeout / 2)) s: a server on another node uses it, or one that died did"
 }
 
 # Whether a process has ended, buried or not.
@@ -231,7 +376,7 @@ stop() {
 	if running; then
 		limit=$((timeout > 2 * KILL_RESERVE ? timeout - KILL_RESERVE : timeout / 2))
 		hung=''
-		[ -r "$hung_file" ] && read -r hung <"$hung_file"
+		! trusted || [ ! -r "$hung_file" ] || read -r hung <"$hung_file"
 		[ "$hung" = "$pid" ] && [ "$limit" -gt $KILL_AFTER_HUNG ] && limit=$KILL_AFTER_HUNG
 		kill -TERM "$pid"
 		clock
@@ -248,7 +393,8 @@ stop() {
 			fi
 		done
 	fi
-	rm -f "$pid_file" "$socket" "$hung_file"
+	account && sweep
+	forget
 	return $OCF_SUCCESS
 }
 

@@ -23,6 +23,7 @@ meta_data() {
 <version>1.0</version>
 <longdesc lang="en">
 One local file system, mounted on one folder. Stop ends what still has a file open there, politely for the first half of its timeout.
+It ends nobody, and unmounts nothing, where this file system is not mounted.
 Monitor also finds a file system that the kernel has shut down or made read-only after errors. With OCF_CHECK_LEVEL 10 it reads a block
 of the device past all caches: what is served from memory does not notice a lost path.
 </longdesc>
@@ -63,12 +64,14 @@ clock() {
 	now=${now%%.*}
 }
 
-# Whether something is mounted on the folder; the topmost mount is $source, with $flags. The kernel writes a blank as \040, which
-# hamysql's folders have none of.
+# Whether something is mounted on the folder; the topmost mount is $source, with $flags, and $stack says whether ours is among them.
+# The kernel writes a blank as \040, which hamysql's folders have none of.
 mounted() {
-	source='' flags=''
+	source='' flags='' stack=''
 	while read -r from where _ given _; do
-		[ "$where" = "$directory" ] && source=$from flags=$given
+		[ "$where" = "$directory" ] || continue
+		source=$from flags=$given
+		! may_be_ours || stack=ours
 	done </proc/self/mounts
 	[ -n "$source" ]
 }
@@ -77,6 +80,12 @@ mounted() {
 ours() {
 	# shellcheck disable=SC3013 # -ef: dash and bash know it
 	[ "$source" = "$device" ] || [ "$source" -ef "$device" ]
+}
+
+# Not whether it is proven: of a disk that is lost, a name may be gone while it is mounted still.
+may_be_ours() {
+	ours && return 0
+	case $source:$device in /*:/*) [ ! -e "$device" ] || [ ! -e "$source" ] ;; *) return 1 ;; esac
 }
 
 validate() {
@@ -112,15 +121,21 @@ start() {
 stop() {
 	clock
 	polite=$((now + timeout / 2))
-	while mounted; do
+	known='' # what ours is called here; another name is another file system's
+	while mounted && [ -n "$stack" ]; do
 		umount "$directory" 2>/dev/null && continue
 		clock
 		signal=TERM
 		[ "$now" -lt "$polite" ] || signal=KILL
-		echo "$directory is in use: SIG$signal for whoever has a file open there" >&2
-		fuser --kill "-$signal" --mount "$directory" >/dev/null 2>&1
+		# It may have gone meanwhile, by somebody else's hand. Where nothing is mounted, the folder is one of the root file system, whose
+		# users are all processes; --ismountpoint has fuser look itself as well.
+		if mounted && may_be_ours && [ "$source" = "${known:=$source}" ]; then
+			echo "$directory is in use: SIG$signal for whoever has a file open there" >&2
+			fuser --kill "-$signal" --mount --ismountpoint "$directory" >/dev/null 2>&1
+		fi
 		sleep $POLL
 	done
+	[ -z "$source" ] || echo "$source is mounted on $directory, not $device: it is left alone" >&2
 	return $OCF_SUCCESS
 }
 
