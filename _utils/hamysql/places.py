@@ -77,6 +77,7 @@ RULES: Mapping[str, Rule] = {
     "mysql:config_file": _rule(
         "an option file below /etc that ends in .cnf, such as /etc/mysql/my.cnf", rf"/etc(?:/{_NAME})*/{_NAME}\.cnf"
     ),
+    "pacemaker:python": _PROGRAM,
     "mysql:binary": _PROGRAM,
     "mysql:client": _PROGRAM,
     "mysql:admin": _PROGRAM,
