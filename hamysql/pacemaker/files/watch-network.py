@@ -229,6 +229,7 @@ def follow(watch: Watch, targets: list[str], kernel: socket.socket) -> None:
         watch.targets = Targets(dict.fromkeys(targets, 0))
         threading.Thread(target=question, args=(watch.interface, targets, outbox), daemon=True).start()
     watch.look(time.monotonic())
+    watch.restore()  # it may have gone before anybody listened
     while True:
         taken = watch.speak(time.monotonic())
         ready, _, _ = select.select([kernel, inbox], [], [], watch.patience(time.monotonic()) if taken else ROUND)
