@@ -134,6 +134,34 @@ PARTS = (
     Part("a LUN on two paths, guarded by fence_mpath", 18, (Some("test_lun_guarded.py", param="mpath"),)),
     Part("the data moved to a LUN and back", 17, (Some("test_migration.py", param="iscsi"),)),
     Part("the data moved to NFS and back", 17, (Some("test_migration.py", param="nfs"),)),
+    Part(
+        "cables, switches and gateways; a standby that is out of date",
+        17,
+        (
+            Some(
+                "test_everyday.py",
+                (
+                    "test_both_lose_the_clients_network_and_nothing_moves",
+                    "test_a_cable_that_comes_and_goes_moves_the_service_once",
+                    "test_a_standby_that_is_out_of_date_does_not_take_over_and_the_reason_is_told",
+                    "test_the_service_goes_to_the_node_that_reaches_the_gateway_and_stays_when_nobody_does",
+                ),
+            ),
+        ),
+    ),
+    Part(
+        "orderly ends: both nodes at once, one while the other is down",
+        17,
+        (
+            Some(
+                "test_everyday.py",
+                (
+                    "test_both_at_once_and_nothing_is_lost",
+                    "test_the_active_node_powers_off_while_the_other_one_is_down",
+                ),
+            ),
+        ),
+    ),
 )
 
 

@@ -112,7 +112,7 @@ def test_the_borrowed_repository_is_disabled_again(deployed):
 def test_the_firewall_lets_the_peers_in_and_nobody_else(deployed):
     lab = deployed.lab
     active = api.status(lab)["active"]
-    address = {"db1": "10.77.1.11", "db2": "10.77.1.12"}[active]
+    address = {"db1": "10.77.2.11", "db2": "10.77.2.12"}[active]  # of the replication
     peer = "db2" if active == "db1" else "db1"
     connect = "timeout 3 bash -c 'exec 3<>/dev/tcp/{}/{}' && echo open || echo shut"
     assert api.ssh(lab, peer, connect.format("10.77.1.100", 3306)).strip() == "open"
