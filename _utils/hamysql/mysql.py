@@ -137,9 +137,9 @@ _GRANT = re.compile(
     rf" TO (?P<user>{_QUOTED})@(?P<host>{_QUOTED})(?P<rest>.*)$"
 )
 _PRIVILEGE = re.compile(
-    rf"(?P<word>[A-Za-z_]+(?: +[A-Za-z_]+)*)\s*(?:\((?P<columns>(?:{_QUOTED}|[^()])*)\))?\s*(?:,|$)"
+    rf"(?P<word>[A-Za-z_]+(?: +[A-Za-z_]+)*)\s*(?:\((?P<columns>(?:{_QUOTED}|[^()`'])*)\))?\s*(?:,|$)"
 )
-_COLUMN = re.compile(rf"{_QUOTED}|[^\s,]+")
+_COLUMN = re.compile(rf"{_QUOTED}|[^\s,`']+")
 
 
 def parse_grants(output: str) -> dict[Account, dict[str, Grant]]:

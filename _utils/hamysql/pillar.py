@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 from hamysql import values as v
+from hamysql import values_corosync as c
 from hamysql.pillar_storage import STORAGE
 from hamysql.schema import Items, Names, Section, Value
 
 MAKE_KEY = "make one with `openssl rand -hex 128`"
 MAKE_PASSWORD = "make one with `openssl rand -hex 16`"
 
-FREE_OPTIONS = Names(v.OPTION_NAME, v.required(v.OPTION_VALUE), "a mapping of option names to values")
 PROPERTIES = Names(v.OPTION_NAME, v.required(v.PROPERTY_VALUE), "a mapping of names to values")
 
 OPERATION = Section(
@@ -100,11 +100,11 @@ COROSYNC = Section(
         "logfile": v.PATH,
         "options": Section(
             {
-                "totem": FREE_OPTIONS,
-                "quorum": FREE_OPTIONS,
-                "logging": FREE_OPTIONS,
-                "system": FREE_OPTIONS,
-                "interface": FREE_OPTIONS,
+                "totem": c.options(c.TOTEM),
+                "quorum": c.options(c.QUORUM),
+                "logging": c.options(c.LOGGING),
+                "system": c.options(c.SYSTEM),
+                "interface": c.options(c.INTERFACE),
             }
         ),
     }

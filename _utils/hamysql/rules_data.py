@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from hamysql.pillar import MAKE_PASSWORD
-from hamysql.schema import Report, nearest
+from hamysql.schema import Report
 from hamysql.secretnames import is_databases_secret
 from hamysql.values import seconds
 
@@ -151,7 +151,7 @@ def check_accounts(config: Config, report: Report) -> None:
     known = {f"{user['name']}@{str(user['host']).lower()}": None for user in mysql["users"]}
     for name in mysql["passwords"]:
         if name not in known and not report.bad_under("hamysql:mysql:users"):
-            expected = nearest(name, known) if known else "a user in hamysql:mysql:users"
+            expected = report.nearest(name, known) if known else "a user in hamysql:mysql:users"
             report.add(f"hamysql:mysql:passwords:{name}", "an account that is not among the users", expected)
     accounts: set[tuple[str, str]] = set()
     for number, user in enumerate(mysql["users"]):
