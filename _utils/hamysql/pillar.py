@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from hamysql import values as v
 from hamysql import values_corosync as c
+from hamysql import values_fencing as f
 from hamysql.pillar_storage import STORAGE
 from hamysql.schema import Items, Names, Section, Value
 
@@ -55,12 +56,8 @@ FENCE_DEVICE = Section(
         "agent": v.required(v.FENCE_AGENT),
         "level": v.count(1, 9, "a level of the node's fencing topology"),
         "timeout": v.count(5, 3600, "seconds"),
-        "options": PROPERTIES,
-        "secrets": Names(
-            v.OPTION_NAME,
-            Value("a text of 1 to 512 characters on one line", v.text(1, 512), secret=True, missing=""),
-            "a mapping of option names to secrets",
-        ),
+        "options": f.OPTIONS,
+        "secrets": f.SECRETS,
     }
 )
 

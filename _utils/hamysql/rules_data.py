@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from hamysql import mysql as mysql_accounts
 from hamysql.pillar import MAKE_PASSWORD
 from hamysql.schema import Report
 from hamysql.secretnames import is_databases_secret
@@ -171,5 +172,9 @@ def check_accounts(config: Config, report: Report) -> None:
             where = f"{path}:grants:{index}"
             if not grant["privileges"] and not report.bad_under(f"{where}:privileges"):
                 report.add(f"{where}:privileges", "no privilege", "at least one, such as ALL")
+            for place, privilege in enumerate(grant["privileges"] if grant["on"] is not None else ()):
+                expected_place = mysql_accounts.misplaced(privilege, grant["on"]) if privilege is not None else None
+                if expected_place:
+                    report.add(f"{where}:privileges:{place}", f"{privilege!r} on {grant['on']}", expected_place)
             if "ALL" in grant["privileges"] and len(grant["privileges"]) > 1:
                 report.add(f"{where}:privileges", "ALL and others", "ALL alone, or the others")

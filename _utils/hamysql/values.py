@@ -177,18 +177,11 @@ def number(value: int | float) -> str:
     return str(value)
 
 
-def option_value(value: Any) -> str:
-    """A value of a free option in its written form; booleans become yes and no."""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, (int, float)):
-        return number(value)
-    return ascii_text(1, 512)(value)
-
-
 def property_value(value: Any) -> str:
     """A value of a cluster property or default; booleans become true and false, as pacemaker writes them."""
-    return str(value).lower() if isinstance(value, bool) else option_value(value)
+    if isinstance(value, bool):
+        return str(value).lower()
+    return number(value) if isinstance(value, (int, float)) else text(1, 512)(value)
 
 
 def mysql_value(value: Any) -> str | list[str]:
@@ -263,8 +256,7 @@ PACKAGE = Value("a package's name", matching(_PACKAGE))
 VERSION = Value("a package's version", matching(re.compile(r"[A-Za-z0-9][A-Za-z0-9.+:~^*_-]{0,99}")))
 UNIT = Value("a systemd unit's full name, such as 'mariadb.service'", matching(_UNIT))
 FENCE_AGENT = Value("a fence agent's name, such as 'fence_ipmilan'", matching(_FENCE_AGENT))
-OPTION_VALUE = Value('a text, number or boolean without control characters, \\ and "', option_value)
-PROPERTY_VALUE = Value('a text, number or boolean without control characters, \\ and "', property_value)
+PROPERTY_VALUE = Value("a number, a boolean, or a text of at most 512 bytes without control characters", property_value)
 MYSQL_VALUE = Value("a text, number, boolean or a list of these, on one line", mysql_value)
 SQL_USER = Value("an account name of 1 to 32 letters, digits, '_', '$', '.' and '-'", matching(_SQL_NAME))
 SQL_HOST = Value("a host, address or pattern, such as '%', '10.0.0.%' or 'app.example.org'", matching(_SQL_HOST))

@@ -1,7 +1,7 @@
 """The leaves of the pillar that become words of drbd.conf, and how such words are quoted.
 
-Source: drbdadm_scanner.fl of drbd-utils 9.22 and 8.4. A bare word has up to 128 letters, digits and ``/._-``, and is no keyword, number
-or address; everything else stands in quotes: up to 255 bytes on one line, with ``\\`` before ``"`` and ``\\``.
+Source: drbdadm_scanner.fl of drbd-utils 9.22 and 8.4. A bare word has up to 128 letters, digits and ``/._-``, and is no keyword,
+number or address; everything else stands in quotes: up to 255 bytes on one line, with ``\\`` before ``"`` and ``\\``.
 """
 
 from __future__ import annotations

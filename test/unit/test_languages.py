@@ -173,3 +173,35 @@ def test_hints_for_many_or_long_words_are_few_and_bounded(resolve, pillar, monke
     assert max(compared) <= 60 * 60 * 100
     assert max(map(len, found.values())) < 5000
     assert found["hamysql:mysq0"] == "'mysql', the nearest known key"
+
+
+@pytest.mark.parametrize("text", ["CORP\\svc", "b\u00fcro", 'a"b', "#x=y", "a b", "{}"])
+@pytest.mark.parametrize("kind", ["options", "secrets"])
+def test_a_fence_agent_gets_what_it_can_read(resolve, pillar, kind, text):
+    given = pillar("fenced")
+    given["fencing"]["devices"]["db2"][0].setdefault(kind, {})["login" if kind == "options" else "password"] = text
+    found = next(device for device in resolve(given)["fencing"]["devices"] if device["node"] == "db2")
+    assert text in found[kind].values()
+
+
+@pytest.mark.parametrize("text", [" a", "a ", '"a"', "a\nb", ""])
+@pytest.mark.parametrize("kind", ["options", "secrets"])
+def test_what_a_fence_agent_would_read_as_something_else_is_refused(resolve, pillar, kind, text):
+    given = pillar("fenced")
+    given["fencing"]["devices"]["db2"][0].setdefault(kind, {})["port"] = text
+    assert f"hamysql:fencing:devices:db2:0:{kind}:port" in problems(resolve, given)
+
+
+def test_a_privilege_is_refused_where_no_server_grants_it_with_the_reason(resolve, pillar):
+    given = pillar("minimal")
+    grants = [{"privileges": ["SELECT", "PROCESS"], "on": "app.*"}, {"privileges": ["LOCK TABLES"], "on": "app.t"}]
+    grants += [{"privileges": ["SELECT (id)"], "on": "app.*"}, {"privileges": ["PROXY"], "on": "*.*"}]
+    given["mysql"] = {"users": [{"name": "app", "host": "%", "auth": "unix_socket", "grants": grants}]}
+    found = {
+        path.removeprefix("hamysql:mysql:users:0:grants:"): text for path, text in problems(resolve, given).items()
+    }
+    assert found["0:privileges:1"] == "'on' to be '*.*': PROCESS is a privilege on the whole server"
+    assert "whole database" in found["1:privileges:0"]
+    assert "one table" in found["2:privileges:0"]
+    assert "PROXY" in found["3:privileges:0"]
+    assert len(found) == 4
