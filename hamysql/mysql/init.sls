@@ -3,6 +3,7 @@
 {%- from "hamysql/map.jinja" import hamysql with context %}
 
 include:
+  - hamysql.change.check
   - hamysql.package
 
 hamysql-mysql-config-file-managed:
@@ -14,8 +15,10 @@ hamysql-mysql-config-file-managed:
     - group: root
     - mode: '0644'
     - makedirs: True
+    - check_cmd: /usr/lib/hamysql/check-config mysql {{ hamysql.mysql.binary }} {{ hamysql.mysql.config }}
     - require:
       - hamysql_package: hamysql-package-installed
+      - file: hamysql-change-check-program-managed
 
 # Debian makes it only when the distribution's own unit starts; the cluster's agent does not start without it.
 hamysql-mysql-log-folder-managed:
