@@ -20,8 +20,18 @@ OPERATION = Section(
 )
 
 
+def _never(value: object) -> str:
+    if value not in (0, "0", "0s") or isinstance(value, bool):
+        raise ValueError
+    return "0s"
+
+
+# pacemaker ignores what it is told to repeat and cannot: crm_verify calls that an error.
+ONCE = Section({**OPERATION.keys, "interval": Value("'0s': only a monitor is repeated", _never)})
+
+
 def _operations(*names: str) -> Section:
-    return Section({name: OPERATION for name in names})
+    return Section({name: OPERATION if name.startswith("monitor") else ONCE for name in names})
 
 
 NODE = Section(

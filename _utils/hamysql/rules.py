@@ -47,6 +47,16 @@ def check_all(config: Config, report: Report, minion_id: str, nodename: str | No
     check_ping_timeout(config, report)
     check_mysql_options(config, report)
     check_accounts(config, report)
+    check_monitors(config, report)
+
+
+def check_monitors(config: Config, report: Report) -> None:
+    """pacemaker knows an operation by its name and interval: two monitors with the same one are one of them."""
+    operations = config["pacemaker"]["operations"]["p_drbd_mysql"]
+    given = {name: operations[name]["interval"] for name in ("monitor_promoted", "monitor_unpromoted")}
+    if None not in given.values() and len({v.seconds(interval) for interval in given.values()}) == 1:
+        path = "hamysql:pacemaker:operations:p_drbd_mysql:monitor_unpromoted:interval"
+        report.add(path, given["monitor_unpromoted"], "another interval than that of monitor_promoted")
 
 
 def _all_addresses(config: Config) -> Iterator[tuple[str, str]]:
@@ -169,8 +179,8 @@ def check_corosync(config: Config, report: Report) -> None:
                 )
 
 
-# Milliseconds, and how often a token is sent again: MINIMUM_TIMEOUT, JOIN_TIMEOUT and TOKEN_RETRANSMITS_BEFORE_LOSS_CONST in corosync's
-# totemconfig.c, whose totem_volatile_config_validate refuses what is less.
+# Milliseconds, and how often a token is sent again: MINIMUM_TIMEOUT, JOIN_TIMEOUT and TOKEN_RETRANSMITS_BEFORE_LOSS_CONST in
+# corosync's totemconfig.c, whose totem_volatile_config_validate refuses what is less.
 _LEAST, _LEAST_HOLD, _JOIN, _AGAIN = 30, 14, 50, 4
 
 

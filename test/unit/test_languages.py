@@ -205,3 +205,22 @@ def test_a_privilege_is_refused_where_no_server_grants_it_with_the_reason(resolv
     assert "one table" in found["2:privileges:0"]
     assert "PROXY" in found["3:privileges:0"]
     assert len(found) == 4
+
+
+@pytest.mark.parametrize(
+    ("operations", "path"),
+    [
+        ({"p_mysql": {"stop": {"interval": "20s"}}}, "p_mysql:stop:interval"),
+        ({"p_drbd_mysql": {"monitor_promoted": {"interval": "30000ms"}}}, "p_drbd_mysql:monitor_unpromoted:interval"),
+    ],
+)
+def test_operations_that_pacemaker_would_ignore_are_refused(resolve, pillar, operations, path):
+    given = pillar("minimal")
+    given["pacemaker"] = {"operations": operations}
+    assert f"hamysql:pacemaker:operations:{path}" in problems(resolve, given)
+
+
+def test_an_operation_that_is_said_to_be_done_once_is(resolve, pillar):
+    given = pillar("minimal")
+    given["pacemaker"] = {"operations": {"p_mysql": {"start": {"interval": 0}}}}
+    assert resolve(given)["pacemaker"]["operations"]["p_mysql"]["start"]["interval"] == "0s"

@@ -35,7 +35,7 @@ corosync_reads() {
 	{
 		cat "$1"
 		printf 'totem {\n  keyfile: %s\n}\n' "$folder/key"
-		printf 'logging {\n  to_logfile: no\n  to_stderr: yes\n}\n'
+		printf 'logging {\n  logfile: %s\n  to_stderr: yes\n}\n' "$folder/log"
 	} >"$folder/corosync.conf"
 	ask corosync -t -c "$folder/corosync.conf" && return 0
 	# Whether the node is a member is not for its configuration to say.
