@@ -23,6 +23,8 @@ def build_resource(config: dict[str, Any], kernel: str) -> list[Section]:
     """The sections of the resource's file for a kernel module, one of ``KERNELS``."""
     drbd = config["storage"]["drbd"]
     extra = {name: _quoted(options) for name, options in drbd["options"].items()}
+    # Commands: 8.4 wants strings there, and takes a bare keyword for none.
+    extra["handlers"] = [(name, words.name(command)) for name, command in drbd["options"]["handlers"].items()]
     for name, options in fencing.drbd_sections(config, kernel).items():
         extra[name] = [*options, *extra[name]]
     parts = [

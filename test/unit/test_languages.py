@@ -224,3 +224,11 @@ def test_an_operation_that_is_said_to_be_done_once_is(resolve, pillar):
     given = pillar("minimal")
     given["pacemaker"] = {"operations": {"p_mysql": {"start": {"interval": 0}}}}
     assert resolve(given)["pacemaker"]["operations"]["p_mysql"]["start"]["interval"] == "0s"
+
+
+def test_a_handler_that_is_called_like_a_keyword_is_a_string(resolve, pillar):
+    given = pillar("minimal")
+    given["storage"]["drbd"]["options"] = {"handlers": {"split-brain": True}, "net": {"tcp-cork": False}}
+    text = drbd(resolve, given)
+    assert 'split-brain "yes";' in text
+    assert "tcp-cork no;" in text
