@@ -182,7 +182,10 @@ def apply():
     """
     Create and alter what ``pending`` lists; run it on the active node only.
 
-    Returns what was done, in the form of ``pending``.
+    Each is done by itself: one that the server refuses keeps no other one from being done, only the further ones of an account or
+    database that could not be created.
+
+    Returns what was done, in the form of ``pending``. Raises ``NotApplied`` with all that the server has refused, and why.
 
     CLI Example:
 
@@ -192,7 +195,18 @@ def apply():
     """
     config = _config()
     changes = _pending(config)
-    if changes:
-        statements = [statement for change in changes for statement in change.statements]
-        _execute(config, mysql.PROLOGUE + "\n".join(statements) + "\n")
+    refused, missing = {}, set()
+    for change in changes:
+        if change.of in missing:
+            continue
+        try:
+            _execute(config, mysql.PROLOGUE + "\n".join(change.statements) + "\n")
+        except CommandFailed as exc:
+            if not mysql.is_answer(exc.output):  # nobody is there to ask for the others
+                raise
+            refused[change.name] = exc.output.strip()
+            if change.old is None:
+                missing.add(change.of)
+    if refused:
+        raise mysql.NotApplied(refused)
     return _readable(changes)

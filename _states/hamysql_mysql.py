@@ -26,16 +26,23 @@ def managed(name):
           hamysql_mysql.managed
     """
     ret = {"name": name, "changes": {}, "result": True, "comment": "databases, users and grants are as in the pillar"}
+    refused = ""
     try:
         pending = __salt__["hamysql_mysql.pending"]()
         if not pending:
             return ret
         if __opts__["test"]:
             return {**ret, "result": None, "changes": pending, "comment": f"{len(pending)} changes would be made"}
-        ret["changes"] = __salt__["hamysql_mysql.apply"]()
+        try:
+            __salt__["hamysql_mysql.apply"]()
+        except CommandExecutionError as exc:
+            refused = str(exc)
         left = __salt__["hamysql_mysql.pending"]()
     except CommandExecutionError as exc:
-        return {**ret, "result": False, "comment": str(exc)}
+        return {**ret, "result": False, "comment": refused or str(exc)}
+    ret["changes"] = {change: what for change, what in pending.items() if left.get(change) != what}
+    if refused:
+        return {**ret, "result": False, "comment": refused}
     if left:
         return {**ret, "result": False, "comment": f"still different afterwards: {', '.join(left)}"}
     return {**ret, "comment": f"{len(ret['changes'])} changes made"}

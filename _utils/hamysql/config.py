@@ -77,7 +77,8 @@ def derive(config: Config, minion_id: str, known_link: drbd_link.Known) -> Confi
     """Add to a valid configuration what follows from it."""
     nodes, drbd = config["cluster"]["nodes"], config["storage"]["drbd"]
     links = min(len(node["addresses"]) for node in nodes.values())
-    drbd["link"], drbd["link_from"] = drbd_link.chosen(drbd["link"], known_link.link, links)
+    given_link = drbd["link"] if config["storage"]["backend"] == "drbd" else None  # of others nobody has checked it
+    drbd["link"], drbd["link_from"] = drbd_link.chosen(given_link, known_link.link, links)
     drbd["link_problem"] = known_link.problem
     for number, (name, node) in enumerate(nodes.items(), 1):
         node["minion_id"] = node["minion_id"] or name

@@ -143,7 +143,9 @@ def parse(text: str) -> list[Section]:
         line = raw.strip()
         if not line or line.startswith("#"):
             continue
-        if line.endswith("{"):
+        if "{" in line:  # corosync cuts a line at the first one, wherever it is
+            if not line.endswith("{"):
+                raise ParseError(f"corosync.conf, line {number}: something after an opening brace")
             child = section(line[:-1].strip())
             stack[-1]["sections"].append(child)
             stack.append(child)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import ipaddress
-import re
 from collections.abc import Iterable
 from typing import Any
 
 from hamysql import fencing
+from hamysql import values_drbd as words
 from hamysql.schema import Secret
 from hamysql.tree import Section, section
 
@@ -23,6 +23,8 @@ def build_resource(config: dict[str, Any], kernel: str) -> list[Section]:
     """The sections of the resource's file for a kernel module, one of ``KERNELS``."""
     drbd = config["storage"]["drbd"]
     extra = {name: _quoted(options) for name, options in drbd["options"].items()}
+    # Commands: 8.4 wants strings there, and takes a bare keyword for none.
+    extra["handlers"] = [(name, words.name(command)) for name, command in drbd["options"]["handlers"].items()]
     for name, options in fencing.drbd_sections(config, kernel).items():
         extra[name] = [*options, *extra[name]]
     parts = [
@@ -36,14 +38,14 @@ def build_resource(config: dict[str, Any], kernel: str) -> list[Section]:
             [
                 ("protocol", drbd["protocol"]),
                 ("cram-hmac-alg", drbd["cram_hmac_alg"]),
-                ("shared-secret", Secret(f'"{drbd["shared_secret"]}"')),
+                ("shared-secret", Secret(words.quoted(drbd["shared_secret"]))),
                 *extra["net"],
             ],
         ),
         *(section(name, extra[name]) for name in ("handlers", "options") if extra[name]),
         *(_node(name, node, drbd) for name, node in config["cluster"]["nodes"].items()),
     ]
-    return [section(f"resource {drbd['resource']}", sections=parts)]
+    return [section(f"resource {words.name(drbd['resource'])}", sections=parts)]
 
 
 def _rate(rate: str | None) -> list[tuple[str, str]]:
@@ -57,10 +59,10 @@ def _rate(rate: str | None) -> list[tuple[str, str]]:
 
 def _node(name: str, node: dict[str, Any], drbd: dict[str, Any]) -> Section:
     return section(
-        f"on {name}",
+        f"on {words.name(name)}",
         [
             ("device", f"{drbd['device']} minor {drbd['minor']}"),
-            ("disk", node["disk"]),
+            ("disk", words.name(node["disk"])),
             ("meta-disk", "internal"),
             ("address", endpoint(node["replication"], drbd["port"])),
         ],
@@ -75,10 +77,7 @@ def endpoint(address: str, port: int) -> str:
 
 
 def _quoted(options: dict[str, str]) -> list[tuple[str, str]]:
-    """Words stand as they are, everything else in quotes (its characters were checked with the pillar)."""
-    return [
-        (name, value if re.fullmatch(r"[A-Za-z0-9_./-]+", value) else f'"{value}"') for name, value in options.items()
-    ]
+    return [(name, words.value(value)) for name, value in options.items()]
 
 
 def export(sections: Iterable[Section], depth: int = 0) -> str:

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from hamysql.errors import ParseError
+from hamysql.errors import HamysqlError, ParseError
 
 Account = tuple[str, str]  # user and host, as in 'user'@'host'
 
@@ -50,12 +50,55 @@ class Observed:
 
 @dataclass(frozen=True)
 class Change:
-    """One difference: what it is about, readable old and new values (``None``: absent), and the SQL that removes it."""
+    """One difference: what it is about, readable old and new values (``None``: absent), and the SQL that removes it.
+
+    ``of`` is the database or account; where it could not be created, its further changes cannot be made either.
+    """
 
     name: str
     old: str | None
     new: str
     statements: tuple[str, ...]
+    of: str = ""
+
+
+class NotApplied(HamysqlError):
+    """The server has refused changes; the others were made."""
+
+    def __init__(self, refused: Mapping[str, str]) -> None:
+        self.refused = dict(refused)
+        head = f"the database refused {len(refused)} change{'' if len(refused) == 1 else 's'}; all others were made:"
+        super().__init__("\n".join([head, *(f"  - {name}: {why}" for name, why in refused.items())]))
+
+
+# Where a privilege may stand. MariaDB: "GRANT", the sections on database, table and column privileges. All others are global only.
+_OF_TABLES = frozenset(
+    "ALL|ALTER|CREATE|CREATE VIEW|DELETE|DELETE HISTORY|DROP|INDEX|INSERT|REFERENCES|SELECT|SHOW VIEW|TRIGGER|UPDATE|USAGE".split(
+        "|"
+    )
+)
+_OF_DATABASES = _OF_TABLES | frozenset(
+    "ALTER ROUTINE|CREATE ROUTINE|CREATE TEMPORARY TABLES|EVENT|EXECUTE|LOCK TABLES|SHOW CREATE ROUTINE".split("|")
+)
+
+
+def misplaced(privilege: str, on: str) -> str | None:
+    """Why a server would not grant a checked privilege on a checked target, as what is expected; ``None`` where it would."""
+    word, _, columns = privilege.partition(" (")
+    if word == "PROXY":
+        return "a privilege on data: PROXY is granted on another account, which hamysql does not do"
+    if columns:
+        whole = on.endswith(".*")
+        return (
+            f"'on' to be one table, as 'database.table': {word} of columns is a privilege on a table" if whole else None
+        )
+    if on == "*.*":
+        return None
+    if word not in _OF_DATABASES:
+        return f"'on' to be '*.*': {word} is a privilege on the whole server"
+    if not on.endswith(".*") and word not in _OF_TABLES:
+        return f"'on' to be 'database.*': {word} is a privilege on a whole database"
+    return None
 
 
 def client(config: Mapping[str, Any]) -> list[str]:
@@ -138,9 +181,9 @@ _GRANT = re.compile(
     rf" TO (?P<user>{_QUOTED})@(?P<host>{_QUOTED})(?P<rest>.*)$"
 )
 _PRIVILEGE = re.compile(
-    rf"(?P<word>[A-Za-z_]+(?: +[A-Za-z_]+)*)\s*(?:\((?P<columns>(?:{_QUOTED}|[^()])*)\))?\s*(?:,|$)"
+    rf"(?P<word>[A-Za-z_]+(?: +[A-Za-z_]+)*)\s*(?:\((?P<columns>(?:{_QUOTED}|[^()`'])*)\))?\s*(?:,|$)"
 )
-_COLUMN = re.compile(rf"{_QUOTED}|[^\s,]+")
+_COLUMN = re.compile(rf"{_QUOTED}|[^\s,`']+")
 
 
 def parse_grants(output: str) -> dict[Account, dict[str, Grant]]:
@@ -226,7 +269,11 @@ def _databases(observed: Observed, wanted: Sequence[Mapping[str, Any]]) -> Itera
         found = observed.databases.get(name)
         if found is None:
             yield Change(
-                f"database {name}", None, "present" + options, (f"CREATE DATABASE {identifier(name)}{options};",)
+                f"database {name}",
+                None,
+                "present" + options,
+                (f"CREATE DATABASE {identifier(name)}{options};",),
+                f"database {name}",
             )
         elif (charset and not _same(charset, found[0])) or (collate and not _same(collate, found[1])):
             new = (charset or found[0], collate or found[1])
@@ -257,7 +304,7 @@ def _account(observed: Observed, user: Mapping[str, Any]) -> Iterable[Change]:
         how = f"IDENTIFIED VIA mysql_native_password USING {text(secret)}"
     found = observed.accounts.get(who)
     if found is None:
-        yield Change(name, None, f"present, {plugin}", (f"CREATE USER {account(who)} {how};",))
+        yield Change(name, None, f"present, {plugin}", (f"CREATE USER {account(who)} {how};",), name)
     elif found[0] != plugin:
         yield Change(name, found[0], plugin, (f"ALTER USER {account(who)} {how};",))
     elif secret and found[1] != secret:
@@ -284,7 +331,13 @@ def _grants(observed: Observed, user: Mapping[str, Any]) -> Iterable[Change]:
             continue
         name = f"grants of {who[0]}@{who[1]} on {on}"
         statements = tuple(f"{statement};" for statement in _regrant(on, account(who), old, new))
-        yield Change(name, str(old) if on in found else None, str(new) if new != NONE else "none", statements)
+        yield Change(
+            name,
+            str(old) if on in found else None,
+            str(new) if new != NONE else "none",
+            statements,
+            f"user {who[0]}@{who[1]}",
+        )
 
 
 def _regrant(on: str, to: str, old: Grant, new: Grant) -> Iterable[str]:

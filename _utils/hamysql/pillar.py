@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 from hamysql import values as v
+from hamysql import values_corosync as c
+from hamysql import values_fencing as f
 from hamysql.pillar_storage import STORAGE
 from hamysql.schema import Items, Names, Section, Value
 
 MAKE_KEY = "make one with `openssl rand -hex 128`"
 MAKE_PASSWORD = "make one with `openssl rand -hex 16`"
 
-FREE_OPTIONS = Names(v.OPTION_NAME, v.required(v.OPTION_VALUE), "a mapping of option names to values")
 PROPERTIES = Names(v.OPTION_NAME, v.required(v.PROPERTY_VALUE), "a mapping of names to values")
 
 OPERATION = Section(
@@ -19,8 +20,18 @@ OPERATION = Section(
 )
 
 
+def _never(value: object) -> str:
+    if value not in (0, "0", "0s") or isinstance(value, bool):
+        raise ValueError
+    return "0s"
+
+
+# pacemaker ignores what it is told to repeat and cannot: crm_verify calls that an error.
+ONCE = Section({**OPERATION.keys, "interval": Value("'0s': only a monitor is repeated", _never)})
+
+
 def _operations(*names: str) -> Section:
-    return Section({name: OPERATION for name in names})
+    return Section({name: OPERATION if name.startswith("monitor") else ONCE for name in names})
 
 
 NODE = Section(
@@ -55,12 +66,8 @@ FENCE_DEVICE = Section(
         "agent": v.required(v.FENCE_AGENT),
         "level": v.count(1, 9, "a level of the node's fencing topology"),
         "timeout": v.count(5, 3600, "seconds"),
-        "options": PROPERTIES,
-        "secrets": Names(
-            v.OPTION_NAME,
-            Value("a text of 1 to 512 characters on one line", v.text(1, 512), secret=True, missing=""),
-            "a mapping of option names to secrets",
-        ),
+        "options": f.OPTIONS,
+        "secrets": f.SECRETS,
     }
 )
 
@@ -100,11 +107,11 @@ COROSYNC = Section(
         "logfile": v.PATH,
         "options": Section(
             {
-                "totem": FREE_OPTIONS,
-                "quorum": FREE_OPTIONS,
-                "logging": FREE_OPTIONS,
-                "system": FREE_OPTIONS,
-                "interface": FREE_OPTIONS,
+                "totem": c.options(c.TOTEM),
+                "quorum": c.options(c.QUORUM),
+                "logging": c.options(c.LOGGING),
+                "system": c.options(c.SYSTEM),
+                "interface": c.options(c.INTERFACE),
             }
         ),
     }

@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 from hamysql import values as v
+from hamysql import values_drbd as d
 from hamysql import values_storage as w
 from hamysql.schema import Items, Names, Section, Value
 
-_FREE = Names(v.OPTION_NAME, v.required(v.OPTION_VALUE), "a mapping of option names to values")
-
 DRBD = Section(
     {
-        "resource": v.NAME,
+        "resource": d.RESOURCE,
         "device": Value("a DRBD device, such as '/dev/drbd0'", v.drbd_device),
         "agent": v.one_of("ocf:hamysql:drbd", "ocf:linbit:drbd"),
         "disk": v.DEVICE,
         "link": v.count(0, 7, "the index of the address that replication uses"),
         "port": v.PORT,
         "protocol": v.one_of("A", "B", "C"),
-        "shared_secret": Value(
-            'a text of 1 to 64 ASCII characters without " and \\',
-            v.ascii_text(1, 64),
-            secret=True,
-        ),
+        "shared_secret": d.SECRET,
         "cram_hmac_alg": v.one_of("sha512", "sha384", "sha256", "sha224", "sha1", "md5"),
         "rate": v.RATE,
         "on_io_error": v.one_of("detach", "pass_on", "call-local-io-error"),
@@ -32,12 +27,12 @@ DRBD = Section(
         "wipe": Names(v.NAME, v.required(v.DEVICE), "a mapping of nodes to the disks whose content may be destroyed"),
         "options": Section(
             {
-                "global": _FREE,
-                "startup": _FREE,
-                "disk": _FREE,
-                "net": _FREE,
-                "handlers": _FREE,
-                "options": _FREE,
+                "global": d.options(),
+                "startup": d.options(),
+                "disk": d.options(),
+                "net": d.options(),
+                "handlers": d.options(),
+                "options": d.options(),
             }
         ),
     }

@@ -5,7 +5,6 @@ Every rule looks only at parts that have no problem yet, adds what it finds to t
 
 from __future__ import annotations
 
-import difflib
 import ipaddress
 from collections.abc import Iterator
 from typing import Any
@@ -15,7 +14,7 @@ from hamysql.pillar import MAKE_KEY
 from hamysql.rules_data import check_accounts, check_mysql_options, check_paths, check_ping_timeout
 from hamysql.rules_fencing import check_fencing, check_quorum
 from hamysql.rules_storage import check_storage
-from hamysql.schema import Report
+from hamysql.schema import Report, closest
 
 Config = dict[str, Any]
 
@@ -48,6 +47,16 @@ def check_all(config: Config, report: Report, minion_id: str, nodename: str | No
     check_ping_timeout(config, report)
     check_mysql_options(config, report)
     check_accounts(config, report)
+    check_monitors(config, report)
+
+
+def check_monitors(config: Config, report: Report) -> None:
+    """pacemaker knows an operation by its name and interval: two monitors with the same one are one of them."""
+    operations = config["pacemaker"]["operations"]["p_drbd_mysql"]
+    given = {name: operations[name]["interval"] for name in ("monitor_promoted", "monitor_unpromoted")}
+    if None not in given.values() and len({v.seconds(interval) for interval in given.values()}) == 1:
+        path = "hamysql:pacemaker:operations:p_drbd_mysql:monitor_unpromoted:interval"
+        report.add(path, given["monitor_unpromoted"], "another interval than that of monitor_promoted")
 
 
 def _all_addresses(config: Config) -> Iterator[tuple[str, str]]:
@@ -160,12 +169,42 @@ def check_corosync(config: Config, report: Report) -> None:
             report.add(f"{path}:mcastaddr", repr(corosync["mcastaddr"]), "not to be set: it is for transport udp")
         elif any(_version(address) != _version(corosync["mcastaddr"]) for _, address in _all_addresses(config)):
             report.add(f"{path}:mcastaddr", repr(corosync["mcastaddr"]), "an address of the same family as the nodes'")
+    if not report.bad_under(path):
+        _check_totem(corosync, report)
     for section, names in OWN_COROSYNC.items():
         for name in corosync["options"][section]:
             if name in names:
                 report.add(
                     f"{path}:options:{section}:{name}", "an option that hamysql writes itself", "not to be set here"
                 )
+
+
+# Milliseconds, and how often a token is sent again: MINIMUM_TIMEOUT, JOIN_TIMEOUT and TOKEN_RETRANSMITS_BEFORE_LOSS_CONST in
+# corosync's totemconfig.c, whose totem_volatile_config_validate refuses what is less.
+_LEAST, _LEAST_HOLD, _JOIN, _AGAIN = 30, 14, 50, 4
+
+
+def _check_totem(corosync: Config, report: Report) -> None:
+    """What corosync demands of its times together; see corosync.conf(5), ``token_retransmits_before_loss_const``."""
+    options, path = corosync["options"]["totem"], "hamysql:corosync"
+    token, again = corosync["token"], int(options.get("token_retransmits_before_loss_const", _AGAIN))
+    retransmit = int(options.get("token_retransmit", token / (again + 0.2)))
+    if retransmit < _LEAST:
+        least = -int(-_LEAST * (again + 0.2) // 1)
+        expected = f"at least {least} ms, so that corosync can send a lost token again {again} times, {_LEAST} ms apart"
+        report.add(f"{path}:token", f"{token} ms", expected)
+    elif int(options.get("hold", retransmit * 0.8 - 10)) < _LEAST_HOLD:
+        report.add(f"{path}:options:totem:token_retransmit", f"{retransmit} ms", f"at least {_LEAST} ms")
+    join = int(options.get("join", _JOIN))
+    if "consensus" in options and int(options["consensus"]) < join:
+        where, found = f"{path}:options:totem:consensus", f"{options['consensus']} ms"
+        report.add(where, found, f"at least {join} ms, the time of a join message")
+    if corosync["transport"] != "knet":
+        priority = corosync["options"]["interface"].get("knet_link_priority", "1")
+        if priority != "1":
+            report.add(
+                f"{path}:options:interface:knet_link_priority", priority, "not to be set: it is for transport knet"
+            )
 
 
 def check_repositories(config: Config, report: Report) -> None:
@@ -188,10 +227,13 @@ def check_packages(config: Config, report: Report) -> None:
         _names({key: value for key, value in config["package"].items() if key not in ("versions", "masked_units")})
     )
     known |= {name for repository in config["repo"]["repositories"].values() for name in repository["packages"]}
+    if report.bad_under("hamysql:repo") or report.bad_under("hamysql:package"):
+        return
     for name in config["package"]["versions"]:
-        if name not in known and not report.bad_under("hamysql:repo") and not report.bad_under("hamysql:package"):
-            close = difflib.get_close_matches(name, sorted(map(str, known)), n=1)
-            nearest = f"{close[0]!r}, the nearest that is, or " if close else ""
+        if name not in known:
+            report.hints -= 1
+            close = closest(name, sorted(map(str, known))) if report.hints >= 0 else None
+            nearest = f"{close!r}, the nearest that is, or " if close else ""
             expected = f"{nearest}it in hamysql:package:further as well"
             report.add(f"hamysql:package:versions:{name}", "a package that is not among those to install", expected)
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from hamysql import mysql as mysql_accounts
 from hamysql import places
 from hamysql.pillar import MAKE_PASSWORD
-from hamysql.schema import Report, nearest
+from hamysql.schema import Report
 from hamysql.secretnames import is_databases_secret
 from hamysql.values import seconds
 
@@ -148,7 +149,7 @@ def check_accounts(config: Config, report: Report) -> None:
     known = {f"{user['name']}@{str(user['host']).lower()}": None for user in mysql["users"]}
     for name in mysql["passwords"]:
         if name not in known and not report.bad_under("hamysql:mysql:users"):
-            expected = nearest(name, known) if known else "a user in hamysql:mysql:users"
+            expected = report.nearest(name, known) if known else "a user in hamysql:mysql:users"
             report.add(f"hamysql:mysql:passwords:{name}", "an account that is not among the users", expected)
     accounts: set[tuple[str, str]] = set()
     for number, user in enumerate(mysql["users"]):
@@ -168,5 +169,9 @@ def check_accounts(config: Config, report: Report) -> None:
             where = f"{path}:grants:{index}"
             if not grant["privileges"] and not report.bad_under(f"{where}:privileges"):
                 report.add(f"{where}:privileges", "no privilege", "at least one, such as ALL")
+            for place, privilege in enumerate(grant["privileges"] if grant["on"] is not None else ()):
+                expected_place = mysql_accounts.misplaced(privilege, grant["on"]) if privilege is not None else None
+                if expected_place:
+                    report.add(f"{where}:privileges:{place}", f"{privilege!r} on {grant['on']}", expected_place)
             if "ALL" in grant["privileges"] and len(grant["privileges"]) > 1:
                 report.add(f"{where}:privileges", "ALL and others", "ALL alone, or the others")

@@ -7,7 +7,8 @@ A schema is a tree of ``Section`` (fixed keys), ``Names`` (keys that the user ch
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Mapping
+import itertools
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -42,11 +43,12 @@ class Section:
 
 @dataclass(frozen=True)
 class Names:
-    """A mapping whose keys are chosen by the user, in the user's order."""
+    """A mapping whose keys are chosen by the user, in the user's order; ``known`` are those whose item is another one."""
 
     key: Value
     item: Node
     expected: str
+    known: Mapping[str, Node] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,12 @@ class Report:
     """Collects problems while a pillar is being read."""
 
     problems: list[Problem] = field(default_factory=list)
+    hints: int = 20  # comparing words costs time: after so many wrong ones the reader has seen what is wrong
+
+    def nearest(self, word: Any, known: Iterable[str]) -> str:
+        """See :func:`nearest`; after the first ``hints`` words all known ones are named."""
+        self.hints -= 1
+        return nearest(word if self.hints >= 0 else None, known)
 
     def add(self, path: str, found: str, expected: str) -> None:
         self.problems.append(Problem(path, found, expected))
@@ -102,13 +110,27 @@ def kind(value: Any) -> str:
     return f"a value of type {type(value).__name__}"
 
 
-def nearest(word: Any, known: Mapping[str, Any] | list[str]) -> str:
+# What is compared and what is shown of a list that a pillar may make as long as it likes.
+_LETTERS, _CANDIDATES, _SHOWN = 60, 100, 40
+
+
+def closest(word: str, known: Iterable[str]) -> str | None:
+    """The known word that ``word`` looks most like; bounded, however many and however long the words are."""
+    word = word[:_LETTERS]
+    alike = (other for other in known if len(other) <= _LETTERS and abs(len(other) - len(word)) <= 1 + len(word) // 2)
+    found = difflib.get_close_matches(word, list(itertools.islice(alike, _CANDIDATES)), n=1, cutoff=0.6)
+    return found[0] if found else None
+
+
+def nearest(word: Any, known: Iterable[str]) -> str:
     """A hint that names the known word nearest to ``word``, or all of them."""
-    text = word[:60].replace("-", "_").lower() if isinstance(word, str) else ""
-    close = difflib.get_close_matches(text, list(known), n=1, cutoff=0.6)
+    known = list(known)
+    text = word.replace("-", "_").lower() if isinstance(word, str) and len(word) <= _LETTERS else ""
+    close = closest(text, known) if text else None
     if close:
-        return f"{close[0]!r}, the nearest known key"
-    return "one of " + ", ".join(sorted(known))
+        return f"{close!r}, the nearest known key"
+    more = f" and {len(known) - _SHOWN} more" if len(known) > _SHOWN else ""
+    return "one of " + ", ".join(sorted(known)[:_SHOWN]) + more
 
 
 def check(node: Node, value: Any, path: str, report: Report) -> Any:
@@ -149,7 +171,7 @@ def _check_section(node: Section, value: Any, path: str, report: Report) -> dict
         value = {"on" if key is True else key: item for key, item in value.items()}
     for key in value:
         if key not in node.keys:
-            report.add(f"{path}:{_key_text(key)}", "an unknown key", nearest(key, node.keys))
+            report.add(f"{path}:{_key_text(key)}", "an unknown key", report.nearest(key, node.keys))
     return {key: check(child, value.get(key), f"{path}:{key}", report) for key, child in node.keys.items()}
 
 
@@ -168,7 +190,7 @@ def _check_names(node: Names, value: Any, path: str, report: Report) -> dict[str
             expected = str(exc) if isinstance(exc, Hint) else node.key.expected
             report.add(below, f"the key {show(key)}", expected)
             continue
-        result[name] = check(node.item, item, below, report)
+        result[name] = check(node.known.get(name, node.item), item, below, report)
     return result
 
 

@@ -30,7 +30,7 @@ _FENCE_AGENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}(/[A-Za-z0-9_.-]{1,63
 _UNIT = re.compile(r"[A-Za-z0-9][A-Za-z0-9@_.-]{0,99}\.(service|socket|timer|target)")
 
 
-def _matching(pattern: re.Pattern[str]) -> Callable[[Any], str]:
+def matching(pattern: re.Pattern[str]) -> Callable[[Any], str]:
     def parse(value: Any) -> str:
         if isinstance(value, bool) or not isinstance(value, (str, int)):
             raise ValueError
@@ -177,18 +177,11 @@ def number(value: int | float) -> str:
     return str(value)
 
 
-def option_value(value: Any) -> str:
-    """A value of a free option in its written form; booleans become yes and no."""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, (int, float)):
-        return number(value)
-    return ascii_text(1, 512)(value)
-
-
 def property_value(value: Any) -> str:
     """A value of a cluster property or default; booleans become true and false, as pacemaker writes them."""
-    return str(value).lower() if isinstance(value, bool) else option_value(value)
+    if isinstance(value, bool):
+        return str(value).lower()
+    return number(value) if isinstance(value, (int, float)) else text(1, 512)(value)
 
 
 def mysql_value(value: Any) -> str | list[str]:
@@ -246,9 +239,9 @@ PRIVILEGES = frozenset(
     "SLAVE MONITOR|REPLICA MONITOR|SUPER|TRIGGER|UPDATE|USAGE".split("|")
 )
 
-NAME = Value("a name of letters, digits, '-', '_' and '.'", _matching(_NAME))
-OPTION_NAME = Value("an option's name", _matching(_OPTION))
-INTERFACE = Value("a network interface's name of at most 15 characters, such as 'eth0'", _matching(_INTERFACE))
+NAME = Value("a name of letters, digits, '-', '_' and '.'", matching(_NAME))
+OPTION_NAME = Value("an option's name", matching(_OPTION))
+INTERFACE = Value("a network interface's name of at most 15 characters, such as 'eth0'", matching(_INTERFACE))
 ADDRESS = Value("the IPv4 or IPv6 address of one host", address)
 REACHABLE = Value(
     "the address of one host, or 'gateway'", lambda value: value if value == "gateway" else address(value)
@@ -259,22 +252,21 @@ PORT = Value("a port, 1 to 65535", integer(1, 65535))
 BOOLEAN = Value("true or false", boolean)
 PATH = Value("an absolute path of letters, digits and -_.+:@%=,", path)
 DEVICE = Value("a device's absolute path below /dev, such as '/dev/sdb'", device)
-TIME = Value("a time such as '20s' or '5min'", _matching(_TIME))
-RATE = Value("'auto' or a rate such as '10M' (bytes in a second, with K, M or G)", _matching(_RATE))
-ACCOUNT = Value("a system account's name", _matching(_ACCOUNT))
-PACKAGE = Value("a package's name", _matching(_PACKAGE))
-VERSION = Value("a package's version", _matching(re.compile(r"[A-Za-z0-9][A-Za-z0-9.+:~^*_-]{0,99}")))
-UNIT = Value("a systemd unit's full name, such as 'mariadb.service'", _matching(_UNIT))
-FENCE_AGENT = Value("a fence agent's name, such as 'fence_ipmilan'", _matching(_FENCE_AGENT))
-OPTION_VALUE = Value('a text, number or boolean without control characters, \\ and "', option_value)
-PROPERTY_VALUE = Value('a text, number or boolean without control characters, \\ and "', property_value)
+TIME = Value("a time such as '20s' or '5min'", matching(_TIME))
+RATE = Value("'auto' or a rate such as '10M' (bytes in a second, with K, M or G)", matching(_RATE))
+ACCOUNT = Value("a system account's name", matching(_ACCOUNT))
+PACKAGE = Value("a package's name", matching(_PACKAGE))
+VERSION = Value("a package's version", matching(re.compile(r"[A-Za-z0-9][A-Za-z0-9.+:~^*_-]{0,99}")))
+UNIT = Value("a systemd unit's full name, such as 'mariadb.service'", matching(_UNIT))
+FENCE_AGENT = Value("a fence agent's name, such as 'fence_ipmilan'", matching(_FENCE_AGENT))
+PROPERTY_VALUE = Value("a number, a boolean, or a text of at most 512 bytes without control characters", property_value)
 MYSQL_VALUE = Value("a text, number, boolean or a list of these, on one line", mysql_value)
-SQL_USER = Value("an account name of 1 to 32 letters, digits, '_', '$', '.' and '-'", _matching(_SQL_NAME))
-SQL_HOST = Value("a host, address or pattern, such as '%', '10.0.0.%' or 'app.example.org'", _matching(_SQL_HOST))
+SQL_USER = Value("an account name of 1 to 32 letters, digits, '_', '$', '.' and '-'", matching(_SQL_NAME))
+SQL_HOST = Value("a host, address or pattern, such as '%', '10.0.0.%' or 'app.example.org'", matching(_SQL_HOST))
 SQL_ACCOUNT = Value("an account, such as 'keystone@%'", account)
-SQL_DATABASE = Value("a database name of 1 to 64 letters, digits, '_', '$' and '-'", _matching(_SQL_DATABASE))
-SQL_WORD = Value("a plain word, such as 'utf8mb4'", _matching(_SQL_WORD))
-SQL_TARGET = Value("'*.*', 'database.*' or 'database.table' without quotes", _matching(_SQL_TARGET))
+SQL_DATABASE = Value("a database name of 1 to 64 letters, digits, '_', '$' and '-'", matching(_SQL_DATABASE))
+SQL_WORD = Value("a plain word, such as 'utf8mb4'", matching(_SQL_WORD))
+SQL_TARGET = Value("'*.*', 'database.*' or 'database.table' without quotes", matching(_SQL_TARGET))
 PRIVILEGE = Value("a privilege such as 'SELECT' or 'ALL'", privilege)
 
 

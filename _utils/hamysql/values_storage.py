@@ -14,7 +14,7 @@ _IQN = re.compile(
     r"iqn\.[0-9]{4}-[0-9]{2}\.[a-z0-9.-]{1,100}(:[A-Za-z0-9._:-]{1,100})?|eui\.[0-9A-F]{16}|naa\.[0-9a-f]{16,32}"
 )
 _PORTAL = re.compile(r"\[([^][]+)\](?::([0-9]{1,5}))?|([^:]+)(?::([0-9]{1,5}))?")
-_HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,62}\.?)*")
+_LABEL = re.compile(r"[A-Za-z0-9]|[A-Za-z0-9][A-Za-z0-9-]{0,61}[A-Za-z0-9]")  # RFC 1123, 2.1
 _LVM = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}")
 _SIZE = re.compile(r"[1-9][0-9]{0,8}[MGT]")
 PORT = "3260"  # IANA's for iSCSI
@@ -53,10 +53,11 @@ def host(value: Any) -> str:
     try:
         return address(value)
     except ValueError:
-        name = _matching(_HOST, value)
-        if len(name) > 253 or not re.search("[A-Za-z]", name):
+        if not isinstance(value, str) or len(value) > 253 or not re.search("[A-Za-z]", value):
             raise
-        return name.lower()
+        for label in value.removesuffix(".").split("."):
+            _matching(_LABEL, label)
+        return value.lower()
 
 
 def export(value: Any) -> str:

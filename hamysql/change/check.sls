@@ -2,3 +2,15 @@
 # notes what the running database was started with, which nobody can tell once its option file is another one.
 hamysql-change-possible:
   hamysql_change.possible: []
+
+# What asks corosync, DRBD, the database server or iptables whether it can read a file that is about to replace the good one.
+hamysql-change-check-program-managed:
+  file.managed:
+    - name: /usr/lib/hamysql/check-config
+    - source: salt://hamysql/change/files/check-config.sh
+    - user: root
+    - group: root
+    - mode: '0755'
+    - makedirs: True
+    - require:
+      - hamysql_change: hamysql-change-possible

@@ -15,8 +15,10 @@ hamysql-corosync-config-file-managed:
     - group: root
     - mode: '0644'
     - makedirs: True
+    - check_cmd: /usr/lib/hamysql/check-config corosync
     - require:
       - hamysql_change: hamysql-change-possible
+      - file: hamysql-change-check-program-managed
 {%- if hamysql.corosync.encrypted %}
 
 hamysql-corosync-authkey-file-managed:

@@ -15,8 +15,10 @@ hamysql-firewall-rules-file-managed:
     - mode: '0644'
     - makedirs: True
     - dir_mode: '0755'
+    - check_cmd: /usr/lib/hamysql/check-config iptables
     - require:
       - hamysql_change: hamysql-change-possible
+      - file: hamysql-change-check-program-managed
 
 hamysql-firewall-rules6-file-managed:
   file.managed:
@@ -29,8 +31,10 @@ hamysql-firewall-rules6-file-managed:
     - mode: '0644'
     - makedirs: True
     - dir_mode: '0755'
+    - check_cmd: /usr/lib/hamysql/check-config ip6tables
     - require:
       - hamysql_change: hamysql-change-possible
+      - file: hamysql-change-check-program-managed
 
 hamysql-firewall-unit-file-managed:
   file.managed:

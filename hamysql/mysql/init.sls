@@ -3,6 +3,7 @@
 {%- from "hamysql/map.jinja" import hamysql with context %}
 
 include:
+  - hamysql.change.check
   - hamysql.package
 
 hamysql-mysql-config-file-managed:
@@ -14,8 +15,10 @@ hamysql-mysql-config-file-managed:
     - group: root
     - mode: '0644'
     - makedirs: True
+    - check_cmd: /usr/lib/hamysql/check-config mysql {{ hamysql.mysql.binary }} {{ hamysql.mysql.config }}
     - require:
       - hamysql_package: hamysql-package-installed
+      - file: hamysql-change-check-program-managed
 
 # Debian makes it only when the distribution's own unit starts; the server does not start without it. It is directly below a folder of
 # the system (_utils/hamysql/places.py), which is never made here: it would be given to the account, too.

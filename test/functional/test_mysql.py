@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from storage_world import load
 
-from hamysql import command, mysql
+from hamysql import command, mysql, values
 
 SERVER, INSTALL, CLIENT = (shutil.which(name) for name in ("mariadbd", "mariadb-install-db", "mariadb"))
 pytestmark = [
@@ -420,6 +420,61 @@ def test_the_state_fails_with_the_servers_words(server):
     returned = server.state.managed("accounts")
     assert returned["result"] is False
     assert "'app.nothing' doesn't exist" in returned["comment"]
+
+
+def test_what_the_server_refuses_keeps_nothing_else_undone_and_all_of_it_is_told_at_once(server):
+    users = (
+        user("first", grants=[grant("app.nothing", "SELECT"), grant("app.*", "SELECT")]),
+        user("second", grants=[grant("app.none", "INSERT"), grant("*.*", "PROCESS")]),
+        user("third", grants=[grant("app.*", "ALL")]),
+    )
+    pending = server.wanted(*users, databases=(database("bad", "nonsense"), database("app")))
+    server.state.__opts__ = {"test": False}
+    returned = server.state.managed("accounts")
+    refused = ["database bad", "grants of first@% on `app`.`nothing`", "grants of second@% on `app`.`none`"]
+    assert returned["result"] is False
+    assert all(f"  - {name}: " in returned["comment"] for name in refused)
+    assert "refused 3 changes" in returned["comment"]
+    assert returned["changes"] == {name: what for name, what in pending.items() if name not in refused}
+    assert sorted(server.module.pending()) == refused
+    assert server.login("third", PASSWORD) == "third@%"
+
+
+def test_of_an_account_that_could_not_be_created_nothing_more_is_tried(server):
+    name = "n" * 200
+    server.wanted(user(name, grants=[grant("*.*", "PROCESS")]), user("other", auth="unix_socket"))
+    with pytest.raises(mysql.NotApplied, match="too long") as caught:
+        server.module.apply()
+    assert list(caught.value.refused) == [f"user {name}@%"]
+    assert sorted(server.module.pending()) == [f"grants of {name}@% on *.*", f"user {name}@%"]
+
+
+def test_a_server_that_is_away_is_told_once(server, monkeypatch):
+    server.wanted(user("first"), user("second"))
+    observed = server.module._pending(server.config)
+    monkeypatch.setattr(server.module, "_pending", lambda _: observed)
+    server.config["socket"] = "/nonexistent/sock"
+    try:
+        with pytest.raises(command.CommandFailed, match="ERROR 2002"):
+            server.module.apply()
+    finally:
+        server.config["socket"] = str(server.socket)
+
+
+# What this version of the server does not know: MySQL's, or of a later one.
+ELSEWHERE = {"CREATE ROLE", "DROP ROLE", "SHOW CREATE ROUTINE", "REPLICATION REPLICA ADMIN"}
+
+
+@pytest.mark.parametrize("on", ["*.*", "app.*", "app.t"])
+@pytest.mark.parametrize("privilege", sorted(values.PRIVILEGES - ELSEWHERE) + ["SELECT (id)", "UPDATE (id)"])
+def test_a_privilege_is_refused_exactly_where_the_server_would(server, privilege, on):
+    server.sql("CREATE DATABASE app;", "CREATE TABLE app.t (id int);", "CREATE USER app;")
+    try:
+        server.sql(f"GRANT {privilege} ON {on} TO app;")
+        granted = True
+    except command.CommandFailed:
+        granted = False
+    assert (mysql.misplaced(privilege, on) is None) is granted
 
 
 # --- secrets

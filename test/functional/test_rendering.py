@@ -389,6 +389,71 @@ def test_corosync_itself_accepts_its_configuration(laid, pillar, tmp_path):
     assert "warning" not in done.stderr
 
 
+CHECK = ROOT / "hamysql/change/files/check-config.sh"
+# For each file that a program reads: how it is asked, a line of it, and what the program would not understand.
+CHECKED = [
+    (
+        "/etc/corosync/corosync.conf",
+        ["corosync"],
+        "  timestamp: on\n",
+        "  timestamp: maybe\n",
+        "unknown value for timestamp",
+    ),
+    ("/etc/drbd.d/mysql.res", ["drbd"], "    meta-disk internal", "    meta-disc internal", "meta-disc"),
+    ("/etc/drbd.d/global_common.conf", ["drbd"], "  usage-count ", "  usage-cound ", "usage-cound"),
+    (
+        "/etc/mysql/mariadb.conf.d/90-hamysql.cnf",
+        ["mysql", "/usr/sbin/mariadbd", "/nonexistent.cnf"],
+        "port = ",
+        "prot = ",
+        "unknown variable",
+    ),
+    ("/etc/hamysql/firewall.rules", ["iptables"], " -j DROP\n", " -j DROPP --x\n", "x"),
+    ("/etc/hamysql/firewall.rules6", ["ip6tables"], "COMMIT\n", "COMIT\n", "COMIT"),
+]
+
+
+@needs_root
+@pytest.mark.skipif(
+    not all(map(shutil.which, ("corosync", "drbdadm", "mariadbd", "iptables-restore"))),
+    reason="corosync, drbd-utils, mariadb-server-core or iptables is missing",
+)
+@pytest.mark.parametrize(("name", "words", "right", "wrong", "said"), CHECKED, ids=[row[0] for row in CHECKED])
+def test_the_program_that_reads_a_file_is_asked_before_the_file_is_there(
+    node, laid, name, words, right, wrong, said, tmp_path
+):
+    (chunk,) = [chunk for chunk in node("ipv6").low() if chunk.get("name") == name]
+    assert chunk["check_cmd"].split()[:2] == ["/usr/lib/hamysql/check-config", words[0]]
+    assert {"file": "hamysql-change-check-program-managed"} in chunk["require"]
+    text, candidate = laid("ipv6").read(name), tmp_path / "candidate"
+    assert right in text
+    run_it = [*on_node("ipv6"), "sh", str(CHECK), *words, str(candidate)]
+    candidate.write_text(text)
+    assert run(run_it, accept=range(256)).stderr == ""
+    candidate.write_text(text.replace(right, wrong, 1))
+    refused = run(run_it, accept=range(256))
+    assert refused.returncode == 1
+    assert "does not accept the new file" in refused.stderr
+    assert said in refused.stderr
+    assert "canary" not in refused.stderr + refused.stdout
+
+
+def test_a_file_whose_program_is_not_installed_yet_is_laid_down(tmp_path):
+    wrong = tmp_path / "wrong"
+    wrong.write_text("{")
+    done = run(["sh", str(CHECK), "mysql", "/nonexistent/mariadbd", "/nonexistent.cnf", str(wrong)])
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_salt_keeps_the_old_file_where_the_program_refuses_the_new_one(node, tmp_path):
+    good = tmp_path / "good"
+    good.write_text("good\n")
+    own = [{"name": str(good)}, {"contents": "bad"}, {"check_cmd": "false"}]
+    (ret,) = node("minimal").call("state.high", {"x": {"file": ["managed", *own]}}).values()
+    assert ret["result"] is False
+    assert good.read_text() == "good\n"
+
+
 def test_corosyncs_own_check_can_fail(tmp_path):
     file = tmp_path / "corosync.conf"
     file.write_text("totem {\n  version: 3\n}\n")

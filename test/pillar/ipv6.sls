@@ -46,7 +46,7 @@ hamysql:
       client: {default-character-set: utf8mb4}
     databases: [{name: app, character_set: latin1, collate: latin1_swedish_ci}]
     users:
-      - {name: app, host: '2001:db8::%', password: 'canary-pass word''"\', grants: [{privileges: [select, 'update (a, b)', 'CREATE TEMPORARY TABLES'], 'on': app.*}, {privileges: [usage], 'on': '*.*'}]}
+      - {name: app, host: '2001:db8::%', password: 'canary-pass word''"\', grants: [{privileges: [select, 'CREATE TEMPORARY TABLES'], 'on': app.*}, {privileges: ['update (a, b)'], 'on': app.t}, {privileges: [usage], 'on': '*.*'}]}
       - {name: local, host: localhost, auth: unix_socket}
   pacemaker:
     rsc_defaults: {migration-threshold: 3}

@@ -3,6 +3,7 @@
 {%- from "hamysql/map.jinja" import hamysql with context %}
 
 include:
+  - hamysql.change.check
   - hamysql.package
 
 hamysql-drbd-global-config-file-managed:
@@ -14,8 +15,10 @@ hamysql-drbd-global-config-file-managed:
     - user: root
     - group: root
     - mode: '0644'
+    - check_cmd: /usr/lib/hamysql/check-config drbd
     - require:
       - hamysql_package: hamysql-package-installed
+      - file: hamysql-change-check-program-managed
 
 # What DRBD 8.4 runs when a replica has lost its peer; it leaves all but the usual case to DRBD's own script.
 hamysql-drbd-fence-peer-managed:
@@ -51,7 +54,9 @@ hamysql-drbd-resource-config-file-managed:
     - group: root
     - mode: '0600'
     - show_changes: False  # the file holds the shared secret
+    - check_cmd: /usr/lib/hamysql/check-config drbd
     - require:
+      - file: hamysql-change-check-program-managed
       - hamysql_package: hamysql-package-installed
       - file: hamysql-drbd-fence-peer-managed
 

@@ -1,0 +1,42 @@
+"""The leaves of the pillar that a fence agent reads: one line ``name=value`` for each on its standard input.
+
+Source: ``process_input`` in fencing.py of fence-agents: a line loses the blanks at its ends, and a value the quotes around it.
+pacemaker's ``pcmk__substitute_secrets`` drops blanks at the end of a secret's file, too. Everything else arrives as it is, in
+UTF-8: backslashes (``CORP\\svc``), quotes inside, ``#`` and ``=``.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hamysql import values as v
+from hamysql.schema import Names, Value
+
+_MOST = 512  # bytes
+
+
+def line(value: Any) -> str:
+    found = v.text(1, _MOST)(value)
+    if found != found.strip() or (len(found) > 1 and found[0] == found[-1] == '"'):
+        raise ValueError
+    return found
+
+
+def option(value: Any) -> str:
+    """Booleans become true and false, as pacemaker writes them."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return v.number(value) if isinstance(value, (int, float)) else line(value)
+
+
+_LINE = 'of 1 to 512 bytes on one line, without blanks or a pair of " at its ends'
+OPTIONS = Names(
+    v.OPTION_NAME,
+    v.required(Value(f"a number, a boolean, or a text {_LINE}", option)),
+    "a mapping of option names to values",
+)
+SECRETS = Names(
+    v.OPTION_NAME,
+    Value(f"a text {_LINE}", line, secret=True, missing=""),
+    "a mapping of option names to secrets",
+)

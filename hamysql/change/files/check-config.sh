@@ -1,0 +1,85 @@
+#!/bin/sh
+# Managed by Salt: /usr/lib/hamysql/check-config asks a file's own program whether it can read a new one, before that replaces the good one.
+#
+#   check-config corosync|drbd|iptables|ip6tables FILE
+#   check-config mysql SERVER CONFIG FILE          CONFIG: the file that the server itself begins with
+#
+# Exits with 0 where the program accepts the file, and where it is not installed yet; else with 1, and the program's own words.
+set -u
+LC_ALL=C
+PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+export LC_ALL PATH
+
+folder=$(mktemp -d) || exit 1
+trap 'rm -rf "$folder"' EXIT
+said=$folder/said
+
+installed() {
+	command -v "$1" >/dev/null 2>&1
+}
+
+# ask PROGRAM ARGUMENT... : what it prints of the configuration may hold secrets, so only its errors are kept.
+ask() {
+	timeout 60 "$@" >/dev/null 2>"$said"
+}
+
+refuse() {
+	echo "$1 does not accept the new file, and the old one is kept:" >&2
+	grep -v 'modinfo: not found' "$said" >&2
+	exit 1
+}
+
+corosync_reads() {
+	# The key is another file's matter, and so is the log, whose folder may not be there yet.
+	head -c 256 /dev/zero >"$folder/key"
+	{
+		cat "$1"
+		printf 'totem {\n  keyfile: %s\n}\n' "$folder/key"
+		printf 'logging {\n  logfile: %s\n  to_stderr: yes\n}\n' "$folder/log"
+	} >"$folder/corosync.conf"
+	ask corosync -t -c "$folder/corosync.conf" && return 0
+	# Whether the node is a member is not for its configuration to say.
+	grep -q 'No valid name found for local host' "$said"
+}
+
+drbd_reads() {
+	ask drbdadm --config-file "$1" dump && return 0
+	# The syntax of 8.4, for a kernel module that is not loaded: drbdadm asks the loaded one.
+	[ -x /lib/drbd/drbdadm-84 ] || return 1
+	cp "$said" "$folder/first"
+	ask /lib/drbd/drbdadm-84 --config-file "$1" dump && return 0
+	cp "$folder/first" "$said"
+	return 1
+}
+
+server_reads() {
+	ask "$1" --defaults-file="$3" --verbose --help && return 0
+	# An option may be one of a plugin that another file loads.
+	[ -r "$2" ] || return 1
+	cp "$said" "$folder/first"
+	printf '!include %s\n!include %s\n' "$2" "$3" >"$folder/all.cnf"
+	ask "$1" --defaults-file="$folder/all.cnf" --verbose --help && return 0
+	cp "$folder/first" "$said"
+	return 1
+}
+
+kind=$1
+shift
+case $kind in
+corosync)
+	! installed corosync || corosync_reads "$1" || refuse corosync
+	;;
+drbd)
+	! installed drbdadm || drbd_reads "$1" || refuse drbdadm
+	;;
+mysql)
+	! installed "$1" || server_reads "$@" || refuse "$1"
+	;;
+iptables | ip6tables)
+	! installed "$kind-restore" || ask "$kind-restore" --test --noflush "$1" || refuse "$kind-restore"
+	;;
+*)
+	echo "check-config: no such kind of file: $kind" >&2
+	exit 2
+	;;
+esac
