@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 
 from hamysql import cib, cib_desired, config, corosync, drbdconf
 from hamysql.command import run
-from hamysql.errors import ConfigError, HamysqlError
+from hamysql.errors import ConfigError
 from hamysql.pillar import SCHEMA
 from hamysql.schema import Items, Names, Node, Section, Value
 from support import PILLARS, load_pillar, parameters
