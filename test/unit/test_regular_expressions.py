@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import os
 import re
 import signal
 import subprocess
@@ -29,8 +30,6 @@ FILES = sorted(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.p
 FUNCTIONS = {"compile", "match", "fullmatch", "search", "sub", "subn", "split", "findall", "finditer"}
 LENGTH = 300
 LIMIT = 0.1  # seconds of processor time for one text; a good expression needs some microseconds
-# Files whose expressions are built from parts when they are loaded: all that come out of it, as one.
-BUILT = {"places.py": "|".join(f"(?:{rule.allowed.pattern})" for rule in places.RULES.values())}
 # What an expression that is made of values may have in it.
 STAND_IN = "word-1"
 
@@ -52,9 +51,16 @@ def expressions(path: Path) -> Iterator[tuple[int, str, str]]:
             and called.value.id == "re"
             and called.attr in FUNCTIONS
         ):
-            text = BUILT.get(path.name) or literal(node.args[0], known)
+            text = built(path) or literal(node.args[0], known)
             assert text is not None, f"{path}:{node.lineno}: an expression that this test cannot read"
             yield node.lineno, text, called.attr
+
+
+def built(path: Path) -> str | None:
+    """All expressions of a file that builds them from parts when it is loaded, as one; ``None`` for any other file."""
+    if path.name != "places.py":
+        return None
+    return "|".join(f"(?:{rule.allowed.pattern})" for rule in places.RULES.values())
 
 
 def literal(node: ast.expr, known: dict[str, str]) -> str | None:
@@ -169,8 +175,9 @@ def tried(found: list[tuple[str, str, str]], timeout: float) -> list[str]:
     """Where the expressions are that take too long."""
     program = "import json, sys, test_regular_expressions as t; t.slowest(json.load(sys.stdin))"
     argv = [sys.executable, "-c", program]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "_utils")}
     with subprocess.Popen(
-        argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parent
+        argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parent, env=environment
     ) as process:
         try:
             said, _ = process.communicate(json.dumps(found), timeout)
