@@ -127,6 +127,7 @@ def _ip_batch(lab: Lab, node: Node) -> str:
         address = f"{lab.topology.address(node, number)}/{network.length}"
         lines += [
             f"link set vec{number} name port{number}",
+            f"link set port{number} addrgenmode none",
             f"link set port{number} up",
             f"link add link port{number} name eth{number} type macvlan mode passthru",
             f"address add {address} dev eth{number}",
