@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from posixpath import dirname
 from typing import Any
 
-from hamysql import corosync, drbd_link, drbdconf, fencing, firewall, rules, storage_config
+from hamysql import corosync, drbd_link, drbdconf, fencing, firewall, rules, rules_mysql, storage_config
 from hamysql.errors import ConfigError, Problem
 from hamysql.pillar import SCHEMA
 from hamysql.rules_fencing import OPT_OUT
@@ -136,10 +136,13 @@ def _derive_mysql(config: Config) -> None:
         "user": mysql["user"],
         "log-error": mysql["error_log"],
     }
+    # Where the server listens: at these addresses instead of the virtual IP, if any, and at these ports.
+    mysql["addresses"] = rules_mysql.addresses(config)
+    mysql["ports"] = [mysql["port"], *rules_mysql.extra_ports(config)]
+    if mysql["addresses"]:
+        del own["bind-address"]
     given = mysql.pop("config")
     server = given.get("mysqld", {})
-    if any(name.replace("_", "-").lower() == "bind-address" for name in server):
-        del own["bind-address"]
     mysql["options"] = {**given, "mysqld": {**own, **server}}
     mysql["option_lines"] = {group: list(option_lines(options)) for group, options in mysql["options"].items()}
     mysql["config"] = mysql.pop("config_file")

@@ -12,8 +12,9 @@ from typing import Any
 
 from hamysql import values as v
 from hamysql.pillar import MAKE_KEY
-from hamysql.rules_data import check_accounts, check_mysql_options, check_paths, check_ping_timeout
+from hamysql.rules_data import check_accounts, check_paths, check_ping_timeout
 from hamysql.rules_fencing import check_fencing, check_quorum
+from hamysql.rules_mysql import check_mysql_options
 from hamysql.rules_storage import check_storage
 from hamysql.schema import Report
 
