@@ -150,9 +150,14 @@ def _device(node: str, number: int, device: Mapping[str, Any], fencing: Mapping[
     delay = fencing["delay"] if node == fencing["favoured"] else 0
     if delay:
         options["pcmk_delay_base"] = f"{delay}s"
-    name = f"p_fence_{node}" if number == 1 else f"p_fence_{node}_{number}"
+    name = names_of(node, number)[-1]
     found = {"id": name, "node": node, "level": device["level"], "agent": device["agent"]}
     return {**found, "options": options, "secrets": dict(device["secrets"]), "timeout": timeout, "delay": delay}
+
+
+def names_of(node: str, number: int) -> list[str]:
+    """The ids of a node's first so many devices."""
+    return [f"p_fence_{node}" if count == 1 else f"p_fence_{node}_{count}" for count in range(1, number + 1)]
 
 
 def levels_of(devices: Iterable[Mapping[str, Any]]) -> list[int]:
