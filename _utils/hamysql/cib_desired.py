@@ -84,8 +84,8 @@ def _refuse_twins(root: ET.Element) -> None:
     twins = sorted(str(name) for name, number in count.items() if number > 1)
     if twins:
         raise Refused(
-            f"two elements of the cluster's configuration would have the same id: {', '.join(twins)}. Ids are made from the names of the "
-            "nodes: give one of them (hamysql:cluster:nodes) a name that is not the other's with something behind it"
+            f"two elements of the cluster's configuration would have the same id: {', '.join(twins)}. Ids are made from the "
+            "names of the nodes: give one of them (hamysql:cluster:nodes) a name that is not the other's with something behind it"
         )
 
 

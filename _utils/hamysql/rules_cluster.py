@@ -1,7 +1,8 @@
 """Cluster properties and defaults: which values they may have. For the pillar, and for what a site's `crm configure` text adds.
 
-A property, or a default of all resources, also decides about the database, its storage and its fencing. So each is listed with the values
-that leave these working. Source: Pacemaker Explained, "Cluster Options", "Resource Meta-Attributes" and "Resource Operations", 2.1 and 3.0.
+A property, or a default of all resources, also decides about the database, its storage and its fencing. So each is listed with the
+values that leave these working. Source: Pacemaker Explained 2.1 and 3.0, "Cluster Options", "Resource Meta-Attributes" and
+"Resource Operations".
 """
 
 from __future__ import annotations
@@ -120,4 +121,4 @@ def wrong_default(section: str, name: str, value: str) -> Iterator[str]:
 
 
 def _named(words: tuple[str, ...]) -> str:
-    return {TRUE: "true", FALSE: "false"}.get(words) or " or ".join(words)
+    return "true" if words == TRUE else "false" if words == FALSE else " or ".join(words)

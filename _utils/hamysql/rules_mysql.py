@@ -1,6 +1,7 @@
 """The server's option file: what would lock hamysql out, let strangers in or keep a failover from starting is refused.
 
-The server reads an option under many names: ``-`` for ``_``, capitals, ``loose-``, ``skip-``, ``enable-``, the beginning of the name,
+The server reads an option under many names: ``-`` for ``_``, capitals, ``loose-``, ``skip-``, ``enable-``, the beginning
+of the name,
 and in each of several groups. :func:`readings` undoes that before anything is compared. Where safety hangs on a value, the tables
 below say which values are allowed. A path has to be a place that both nodes have.
 
@@ -33,8 +34,10 @@ OWN_MYSQL = {
 # Groups that no server reads: those of MariaDB's and MySQL's client programs. Any other group is judged as if the server read it.
 CLIENT_GROUPS = frozenset(
     "client client-mariadb mysql mariadb-client mysqldump mariadb-dump mysqladmin mariadb-admin mysqlimport mariadb-import "
-    "mysqlcheck mariadb-check mysqlshow mariadb-show mysqlslap mariadb-slap mysqlbinlog mariadb-binlog mysql_upgrade mariadb-upgrade "
-    "mariabackup mariadb-backup xtrabackup sst odbc myisamchk aria_chk aria_pack myisampack mytop mysqlhotcopy mariadb-hotcopy".split()
+    "mysqlcheck mariadb-check mysqlshow mariadb-show mysqlslap mariadb-slap mysqlbinlog mariadb-binlog mysql_upgrade "
+    "mariadb-upgrade "
+    "mariabackup mariadb-backup xtrabackup sst odbc myisamchk aria_chk aria_pack myisampack mytop mysqlhotcopy "
+    "mariadb-hotcopy".split()
 )
 # What a whole name begins with, though it is one: an option of these names is not a beginning of a longer one.
 WHOLE_NAMES = frozenset(
