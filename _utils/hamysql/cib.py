@@ -59,7 +59,7 @@ def plan(live_xml: str, wanted: ET.Element, *, tag: str = TAG, adopt: Collection
     root = model.parse(live_xml)
     have = model.index(model.configuration(root))
     want = _wanted(root, have, wanted, tag)
-    ours = listed(have, tag) | (set(adopt) & set(want))
+    ours = listed(have, tag) | (set(adopt) & set(want)) | _distributions(have, want)
     taken = listed(have, TEXT_TAG) & set(want) if tag == TAG else set()
     if taken:  # what the pillar's own settings say belongs to the text no longer
         left = [ref for ref in have[TEXT_TAG].element if ref.get("id") not in taken]
@@ -104,6 +104,17 @@ def claim(config: ET.Element, name: str) -> None:
     if tag is None:
         tag = ET.SubElement(tags, "tag", id=TAG)
     ET.SubElement(tag, "obj_ref", id=name)
+
+
+# Settings with which a distribution's build of pacemaker begins a new configuration (--with-resource-stickiness-default).
+_DISTRIBUTIONS = re.compile(r"build-[a-z-]+")
+
+
+def _distributions(have: Mapping[str, Item], want: Mapping[str, Item]) -> set[str]:
+    """Those of them that are wanted otherwise, while the cluster is new: nobody has decided for them."""
+    if any(item.section in ("resources", "constraints", "tags") for item in have.values()):
+        return set()
+    return {name for name, item in want.items() if name in have and item.is_setting and _DISTRIBUTIONS.fullmatch(name)}
 
 
 def _wanted(root: ET.Element, have: Mapping[str, Item], wanted: ET.Element, tag: str) -> dict[str, Item]:
