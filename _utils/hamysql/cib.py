@@ -154,7 +154,8 @@ def _difference(old: Item | None, new: Item, ours: Collection[str]) -> tuple[str
     """
     if old is None:
         return "", model.words(new)
-    ignore = model.RUNTIME_META - model.meta_names(new.element)
+    left = {pair.get("name", "") for pair in old.element.findall("meta_attributes/nvpair") if model.is_proving(pair)}
+    ignore = model.RUNTIME_META - model.meta_names(new.element) - left
     before, after = model.clauses(old, ours, ignore), model.clauses(new)
     shown_before, shown_after = model.clauses(model.redacted(old), ours, ignore), model.clauses(model.redacted(new))
     lost = [shown for clause, shown in zip(before, shown_before) if clause not in after]
@@ -294,7 +295,11 @@ def _members(wanted: Collection[str], live: Collection[str], ours: Collection[st
 def _keep_runtime_meta(element: ET.Element, old: ET.Element) -> None:
     """Carry over what an operator decided about a resource for the moment, unless it is among what is wanted."""
     keep = model.RUNTIME_META - model.meta_names(element)
-    kept = [pair for pair in old.findall("meta_attributes/nvpair") if pair.get("name") in keep]
+    kept = [
+        pair
+        for pair in old.findall("meta_attributes/nvpair")
+        if pair.get("name") in keep and not model.is_proving(pair)
+    ]
     if kept:
         found = element.find("meta_attributes")
         if found is None:
