@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from hamysql.pillar import MAKE_PASSWORD
+from hamysql.rules_mysql import wrong_host
 from hamysql.schema import Report, nearest
 from hamysql.values import seconds
 
@@ -152,6 +153,8 @@ def check_accounts(config: Config, report: Report) -> None:
             report.add(
                 f"{path}:name", repr(account[0]), "an account of your own: the server's tables and views need that one"
             )
+        for expected in wrong_host(account[1]):
+            report.add(f"{path}:host", repr(user["host"]), expected)
         if account == OWN_ACCOUNT and user["grants"] and not any(map(_is_everything, user["grants"])):
             found, expected = (
                 "root@localhost with less than everything",

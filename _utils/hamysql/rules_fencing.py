@@ -129,7 +129,19 @@ def check_quorum(config: Config, report: Report) -> None:
             report.add(f"{path}:minion_id", repr(device["minion_id"]), f"a third machine: {name} is a data node")
 
 
+# Agents for tests and for people: they report a node as cut off without doing it, or ask the node itself.
+CUTS_NOBODY = frozenset(
+    "fence_dummy fence_manual fence_ack_manual fence_nss_wrapper null ssh suicide meatware external/null external/ssh".split()
+)
+
+
 def _check_device(device: Config, where: str, report: Report) -> None:
+    if str(device["agent"]).lower() in CUTS_NOBODY:
+        found, expected = (
+            repr(device["agent"]),
+            "an agent that cuts off a node that does not answer, such as 'fence_ipmilan'",
+        )
+        report.add(f"{where}:agent", found, expected)
     for name, value in device["options"].items():
         if name in OWN_OPTIONS:
             report.add(f"{where}:options:{name}", "an option that hamysql writes itself", OWN_OPTIONS[name])

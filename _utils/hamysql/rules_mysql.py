@@ -328,3 +328,18 @@ def _is_loopback(text: str) -> bool:
         return ipaddress.ip_address(text).is_loopback
     except ValueError:
         return False
+
+
+def wrong_host(host: str) -> Iterator[str]:
+    """What is wrong with an account's host: the server knows networks by their netmask only, ``10.0.0.0/24`` matches nobody."""
+    if "/" not in host:
+        return
+    try:
+        network = ipaddress.ip_network(host, strict=False)
+    except ValueError:
+        yield "a network with its netmask, such as '192.0.2.0/255.255.255.0', or a pattern, such as '192.0.2.%'"
+        return
+    if network.version == 6:
+        yield "a pattern, such as '2001:db8::%': the database knows no networks of IPv6"
+    elif host != (meant := f"{network.network_address}/{network.netmask}"):
+        yield f"{meant!r}: the database knows a network by its first address and its netmask, any other form lets nobody in"

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from storage_world import load
 
-from hamysql import command, mysql, rules_mysql
+from hamysql import command, mysql
 
 SERVER, INSTALL, CLIENT = (shutil.which(name) for name in ("mariadbd", "mariadb-install-db", "mariadb"))
 pytestmark = [
@@ -569,6 +569,8 @@ def test_a_server_that_keeps_names_in_small_letters_is_done_after_one_run(tmp_pa
 
 
 def test_no_option_of_a_real_server_is_taken_for_the_beginning_of_another():
+    from hamysql import rules_mysql
+
     said = command.run([SERVER, "--no-defaults", "--help", "--verbose"]).stdout
     listed = said.partition("Variables (--variable-name=value)")[2].splitlines()
     names = [line.split()[0].replace("-", "_") for line in listed if re.match(r"[a-z][a-z0-9-]+ +\S", line)]
@@ -589,6 +591,8 @@ def test_no_option_of_a_real_server_is_taken_for_the_beginning_of_another():
     ],
 )
 def test_a_real_server_reads_the_spellings_that_the_rules_undo(tmp_path, line, variable, value):
+    from hamysql import rules_mysql
+
     (tmp_path / "my.cnf").write_text(f"[MariaDB]\n{line}\n")
     said = command.run([SERVER, f"--defaults-file={tmp_path}/my.cnf", "--help", "--verbose"]).stdout
     assert re.search(rf"^{variable.replace('_', '-')} +{re.escape(value)}$", said, re.MULTILINE)

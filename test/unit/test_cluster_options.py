@@ -63,6 +63,13 @@ def test_a_secret_is_no_way_around_it(resolve, pillar):
     assert {path.rpartition(":")[2] for path in found} == {"action", "PCMK_off_action"}
 
 
+@pytest.mark.parametrize("agent", ["fence_dummy", "null", "external/ssh", "meatware"])
+def test_an_agent_that_cuts_off_nobody_is_refused(resolve, pillar, agent):
+    given = pillar("fenced")
+    given["fencing"]["devices"]["db1"][0]["agent"] = agent
+    assert "does not answer" in refused(resolve, given)["hamysql:fencing:devices:db1:0:agent"]
+
+
 @pytest.mark.parametrize(
     "options",
     [
