@@ -10,7 +10,7 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 from shutil import which
 
-from hamysql import change_sbd, cib_model, cib_tools, drbdadm, latch, latch_switch, operations, wait
+from hamysql import change_sbd, cib_tools, drbdadm, latch, latch_switch, operations, wait
 from hamysql import fencing as devices
 from hamysql.command import PATH, run
 from hamysql.errors import CommandFailed, NotReady, Refused
@@ -177,7 +177,7 @@ def prove(node, level):
     try:
         for name in others:
             # The id says whose decision that is: a run that is killed here leaves it, and the next one takes it away.
-            mark = ["--nvpair", f"{cib_model.PROVING}{name}"]
+            mark = ["--nvpair", f"{devices.PROVING}{name}"]
             run([*_meta(name), "--set-parameter", "target-role", "--parameter-value", "Stopped", *mark])
         if others:
             cib_tools.settle(run)
@@ -209,12 +209,7 @@ def mend():
 
         salt db1 hamysql_fencing.mend
     """
-    root = ET.fromstring(cib_tools.query(run))
-    left = [
-        device.get("id", "")
-        for device in root.iterfind("configuration/resources//primitive")
-        if any(cib_model.is_proving(pair) for pair in device.iterfind("meta_attributes/nvpair"))
-    ]
+    left = devices.left_stopped(ET.fromstring(cib_tools.query(run)))
     problems = _back_into_use(left)
     if problems:
         raise NotReady("\n".join(["fence devices are left out of use:", *problems]))

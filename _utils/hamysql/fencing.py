@@ -12,7 +12,7 @@ import xml.etree.ElementTree as ET
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from hamysql import cib_build, corosync, reservations
+from hamysql import cib_build, cib_model, corosync, reservations
 from hamysql.schema import Secret
 
 Config = dict[str, Any]
@@ -25,6 +25,8 @@ MAGIC = "lrm://"
 IPMI_AGENTS = frozenset(
     "fence_ipmilan fence_ipmilanplus fence_idrac fence_ilo3 fence_ilo4 fence_ilo5 fence_imm".split()
 )
+
+PROVING = cib_model.PROVING
 
 # They start ipmitool several times for each fencing; this one does without most of its work (files/ipmitool.sh says how).
 IPMITOOL = "/usr/lib/hamysql/ipmitool"
@@ -219,6 +221,15 @@ def unused_secrets(config: Mapping[str, Any], found: Iterable[str], cib: ET.Elem
     nodes = "|".join(map(re.escape, config["cluster"]["nodes"]))
     ours = re.compile(rf"{SECRETS}/p_fence_(?:{nodes})(?:_\d+)?/[^/]+")
     return sorted(path for path in found if ours.fullmatch(path) and path.removesuffix(".sign") not in used)
+
+
+def left_stopped(cib: ET.Element) -> list[str]:
+    """The fence devices that a fence test has stopped: while none is under way, one that was killed has left them."""
+    return [
+        device.get("id", "")
+        for device in cib.iterfind("configuration/resources//primitive")
+        if any(cib_model.is_proving(pair) for pair in device.iterfind("meta_attributes/nvpair"))
+    ]
 
 
 def elements(config: Mapping[str, Any]) -> dict[str, list[ET.Element]]:

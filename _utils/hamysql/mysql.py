@@ -170,7 +170,6 @@ _GRANT = re.compile(
 _PRIVILEGE = re.compile(
     rf"(?P<word>[A-Za-z_]+(?: +[A-Za-z_]+)*)\s*(?:\((?P<columns>(?:{_QUOTED}|[^()])*)\))?\s*(?:,|$)"
 )
-_TEXT = re.compile(r"'(?:[^'\\]|''|\\.)*'|`(?:[^`]|``)*`")
 _COLUMN = re.compile(rf"{_QUOTED}|[^\s,]+")
 
 
@@ -189,6 +188,9 @@ def parse_grants(output: str) -> dict[Account, dict[str, Grant]]:
             grants[match["level"]] = grant
     return found
 
+
+# Text in quotes, as the server writes it: a backslash is doubled like a quote.
+_TEXT = re.compile(r"'(?:[^'\\]|''|\\.)*'|`(?:[^`]|``)*`")
 
 # MariaDB: "GRANT", section on global privileges; the left ones are accepted, the right ones shown.
 _ALIASES = {
@@ -293,11 +295,14 @@ def _account(observed: Observed, user: Mapping[str, Any]) -> Iterable[Change]:
         wanted |= {SOCKET}
         how = f"IDENTIFIED VIA {SOCKET} OR {PASSWORD} USING {text(secret)}"
     found = observed.accounts.get(who)
-    ways = observed.ways.get(who, frozenset({found[0]} if found else ()))
-    if found is None:
-        yield Change(name, None, f"present, {_listed(wanted)}", (f"CREATE USER {account(who)} {how};",))
-    elif ways != wanted:
+    ways = observed.ways.get(who)
+    if ways is not None and ways != wanted:
         yield Change(name, _listed(ways), _listed(wanted), (f"ALTER USER {account(who)} {how};",))
+        return
+    if found is None:
+        yield Change(name, None, f"present, {plugin}", (f"CREATE USER {account(who)} {how};",))
+    elif found[0] != plugin:
+        yield Change(name, found[0], plugin, (f"ALTER USER {account(who)} {how};",))
     elif secret and found[1] != secret:
         yield Change(name, "another password", "the pillar's password", (f"ALTER USER {account(who)} {how};",))
 

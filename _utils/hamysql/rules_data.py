@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from hamysql.pillar import MAKE_PASSWORD
-from hamysql.rules_mysql import wrong_host
 from hamysql.schema import Report, nearest
+from hamysql.secretnames import is_databases_secret
 from hamysql.values import seconds
 
 Config = dict[str, Any]
@@ -120,6 +120,16 @@ def check_ping_timeout(config: Config, report: Report) -> None:
         )
 
 
+def check_secrets(config: Config, report: Report) -> None:
+    for group, options in config["mysql"]["config"].items():
+        for name in filter(is_databases_secret, options):
+            report.add(
+                f"hamysql:mysql:config:{group}:{name}",
+                "a secret in an option file",
+                "it not to be set here: the file can be read by every local user",
+            )
+
+
 def _is_everything(grant: Config) -> bool:
     return "ALL" in grant["privileges"] and grant["on"] == "*.*" and grant["grant_option"] is True
 
@@ -153,8 +163,6 @@ def check_accounts(config: Config, report: Report) -> None:
             report.add(
                 f"{path}:name", repr(account[0]), "an account of your own: the server's tables and views need that one"
             )
-        for expected in wrong_host(account[1]):
-            report.add(f"{path}:host", repr(user["host"]), expected)
         if account == OWN_ACCOUNT and user["grants"] and not any(map(_is_everything, user["grants"])):
             found, expected = (
                 "root@localhost with less than everything",

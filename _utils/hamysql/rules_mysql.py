@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from hamysql.schema import Report
-from hamysql.secretnames import is_databases_secret
 
 Config = dict[str, Any]
 CONFIG = "hamysql:mysql:config"
@@ -206,19 +205,14 @@ def server_options(config: Config) -> Iterator[tuple[str, str, Reading]]:
                     yield group, name, reading
 
 
-def check_mysql_options(config: Config, report: Report) -> None:
+def check_server(config: Config, report: Report) -> None:
     if config["mysql"]["user"] == "root":
         report.add(
             "hamysql:mysql:user", "'root'", "an account of the server's own: whoever breaks into it would be root"
         )
-    for group, options in config["mysql"]["config"].items():
-        for name in options:
-            if any(is_databases_secret(reading.name) for reading in readings(name, None)):
-                report.add(
-                    f"{CONFIG}:{group}:{name}",
-                    "a secret in an option file",
-                    "it not to be set here: the file can be read by every local user",
-                )
+    for number, user in enumerate(config["mysql"]["users"]):
+        for expected in wrong_host(user["host"] or ""):
+            report.add(f"hamysql:mysql:users:{number}:host", repr(user["host"]), expected)
     for group, name, reading in server_options(config):
         path = f"{CONFIG}:{group}:{name}"
         if report.bad_under(path):
