@@ -15,7 +15,7 @@ import salt.utils.yaml
 from salt.exceptions import CommandExecutionError, SaltInvocationError
 
 from hamysql import config as _config
-from hamysql import drbd_link, fingerprint
+from hamysql import drbd_link, fingerprint, node_ids
 from hamysql import schema as _schema
 from hamysql.errors import Refused
 
@@ -69,7 +69,19 @@ def config_(saltenv=None, misnamed=False, **kwargs):
         who = {"minion_id": __opts__["id"], "nodename": None if misnamed else __grains__["nodename"]}
         __context__[key] = (merged, who, _config.resolve(merged, **who))
     merged, who, found = __context__[key]
+    key, who, found = _with_ids(key, merged, who, found)
     return copy.deepcopy(_with_link(key, merged, who, found))
+
+
+def _with_ids(key, merged, who, found):
+    """The configuration with the ids that the nodes have in this node's corosync.conf, whatever their order in the pillar is."""
+    ids = node_ids.known(found["cluster"]["name"])
+    if not any(name in ids for name in found["cluster"]["nodes"]):
+        return key, who, found
+    who, key = {**who, "known_ids": ids}, f"{key}:{sorted(ids.items())}"
+    if key not in __context__:
+        __context__[key] = _config.resolve(merged, **who)
+    return key, who, __context__[key]
 
 
 def _with_link(key, merged, who, found):

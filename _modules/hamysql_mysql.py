@@ -7,6 +7,7 @@ standard input.
 
 from __future__ import annotations
 
+import dataclasses
 import time
 
 from hamysql import mysql, sockets, wait
@@ -158,7 +159,7 @@ def _pending(config):
     observed = mysql.parse_observed(_execute(config, mysql.QUERY))
     there = [key for key in map(mysql.key, config["users"]) if key in observed.accounts]
     grants = mysql.parse_grants(_execute(config, mysql.query_grants(there))) if there else {}
-    return mysql.diff(mysql.Observed(observed.databases, observed.accounts, grants), config)
+    return mysql.diff(dataclasses.replace(observed, grants=grants), config)
 
 
 def _readable(changes):

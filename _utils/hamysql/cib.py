@@ -59,7 +59,7 @@ def plan(live_xml: str, wanted: ET.Element, *, tag: str = TAG, adopt: Collection
     root = model.parse(live_xml)
     have = model.index(model.configuration(root))
     want = _wanted(root, have, wanted, tag)
-    ours = listed(have, tag) | (set(adopt) & set(want))
+    ours = listed(have, tag) | (set(adopt) & set(want)) | _distributions(have, want)
     taken = listed(have, TEXT_TAG) & set(want) if tag == TAG else set()
     if taken:  # what the pillar's own settings say belongs to the text no longer
         left = [ref for ref in have[TEXT_TAG].element if ref.get("id") not in taken]
@@ -106,6 +106,17 @@ def claim(config: ET.Element, name: str) -> None:
     ET.SubElement(tag, "obj_ref", id=name)
 
 
+# Settings with which a distribution's build of pacemaker begins a new configuration (--with-resource-stickiness-default).
+_DISTRIBUTIONS = re.compile(r"build-[a-z-]+")
+
+
+def _distributions(have: Mapping[str, Item], want: Mapping[str, Item]) -> set[str]:
+    """Those of them that are wanted otherwise, while the cluster is new: nobody has decided for them."""
+    if any(item.section in ("resources", "constraints", "tags") for item in have.values()):
+        return set()
+    return {name for name, item in want.items() if name in have and item.is_setting and _DISTRIBUTIONS.fullmatch(name)}
+
+
 def _wanted(root: ET.Element, have: Mapping[str, Item], wanted: ET.Element, tag: str) -> dict[str, Item]:
     """The wanted items in the terms of this CIB: its role names, the ids of its settings, and the tag itself."""
     wanted = copy.deepcopy(wanted)
@@ -143,7 +154,8 @@ def _difference(old: Item | None, new: Item, ours: Collection[str]) -> tuple[str
     """
     if old is None:
         return "", model.words(new)
-    ignore = model.RUNTIME_META - model.meta_names(new.element)
+    left = {pair.get("name", "") for pair in old.element.findall("meta_attributes/nvpair") if model.is_proving(pair)}
+    ignore = model.RUNTIME_META - model.meta_names(new.element) - left
     before, after = model.clauses(old, ours, ignore), model.clauses(new)
     shown_before, shown_after = model.clauses(model.redacted(old), ours, ignore), model.clauses(model.redacted(new))
     lost = [shown for clause, shown in zip(before, shown_before) if clause not in after]
@@ -283,7 +295,11 @@ def _members(wanted: Collection[str], live: Collection[str], ours: Collection[st
 def _keep_runtime_meta(element: ET.Element, old: ET.Element) -> None:
     """Carry over what an operator decided about a resource for the moment, unless it is among what is wanted."""
     keep = model.RUNTIME_META - model.meta_names(element)
-    kept = [pair for pair in old.findall("meta_attributes/nvpair") if pair.get("name") in keep]
+    kept = [
+        pair
+        for pair in old.findall("meta_attributes/nvpair")
+        if pair.get("name") in keep and not model.is_proving(pair)
+    ]
     if kept:
         found = element.find("meta_attributes")
         if found is None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import xml.etree.ElementTree as ET
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
 from hamysql import cib_build, fencing, placement, storage_config
 from hamysql.cib_model import SETTING_SETS
+from hamysql.errors import Refused
 
 # What schema and scheduler know of an operation; any other name is a parameter that only this operation gives its agent.
 _OP_ATTRIBUTES = frozenset({"interval", "timeout", "role", "on-fail", "start-delay", "enabled", "record-pending"})
@@ -72,7 +74,22 @@ def desired(config: Mapping[str, Any]) -> ET.Element:
     for section, values in (("crm_config", "properties"), ("rsc_defaults", "rsc_defaults")):
         tag, name = SETTING_SETS[section]
         _pairs(ET.SubElement(root, section), tag, name, config["pacemaker"][values])
+    _refuse_twins(root)
     return root
+
+
+def _refuse_twins(root: ET.Element) -> None:
+    """Raise ``Refused`` where an id is there twice: of two elements with one id a CIB keeps one, and nobody is told."""
+    count = Counter(element.get("id") for element in root.iter() if element.get("id") and element.tag not in REFERENCES)
+    twins = sorted(str(name) for name, number in count.items() if number > 1)
+    if twins:
+        raise Refused(
+            f"two elements of the cluster's configuration would have the same id: {', '.join(twins)}. Ids are made from the "
+            "names of the nodes: give one of them (hamysql:cluster:nodes) a name that is not the other's with something behind it"
+        )
+
+
+REFERENCES = ("obj_ref", "resource_ref", "role")  # their ids are those of others
 
 
 def _with_nics(primitive: ET.Element, nics: Mapping[str, str]) -> ET.Element:

@@ -71,6 +71,8 @@ def _resources(have: dict[str, model.Item], ours: set[str]) -> Iterator[str]:
     for name in sorted(ours & set(have)):
         item = have[name]
         for pair in item.element.findall("meta_attributes/nvpair"):
+            if model.is_proving(pair):
+                continue  # it is nobody's decision, and goes with the next run
             stopped = pair.get("name") == "target-role" and pair.get("value", "").lower() != "started"
             unmanaged = pair.get("name") == "is-managed" and not model.is_true(pair)
             if stopped or unmanaged or (pair.get("name") == "maintenance" and model.is_true(pair)):

@@ -30,6 +30,9 @@ SETS = {"instance_attributes": "params", "meta_attributes": "meta", "utilization
 # What `crm resource stop`, `unmanage` and `maintenance` write into a resource: an operator's decision of the moment.
 RUNTIME_META = frozenset({"target-role", "is-managed", "maintenance"})
 
+# Ids of such a decision that is a fence test's: what a test that was killed has left is undone by the next run.
+PROVING = "hamysql-proving-"
+
 _TRUE = frozenset({"true", "on", "yes", "y", "1"})
 _PLAIN = re.compile(r"[\w./:@%+,*-]+")
 
@@ -142,6 +145,11 @@ def _condition(element: ET.Element) -> str:
     if set(said) != {"id", "attribute", "operation", "value"}:
         return ""
     return f"rule {said['attribute']} {said['operation']} {word(said['value'])}:"
+
+
+def is_proving(pair: ET.Element) -> bool:
+    """Whether a meta attribute was set by a fence test (``hamysql_fencing.prove``), and not by an operator."""
+    return pair.get("id", "").startswith(PROVING)
 
 
 def meta_names(element: ET.Element) -> set[str]:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from hamysql import cib, cib_agents, cib_text, pacemaker, secretnames, wait
+from hamysql import cib, cib_agents, cib_judge, cib_text, pacemaker, secretnames, wait
 from hamysql import cib_model as model
 from hamysql.command import Run
 from hamysql.errors import CommandFailed, HamysqlError, NotReady, ParseError, Refused
@@ -278,7 +278,9 @@ def from_text(run: Run, text: str) -> Wanted:
                 said = secretnames.hide(_COLOUR.sub("", exc.output.strip()))
                 raise Refused(f"crm does not accept the text of hamysql:pacemaker:configure:\n{said}") from None
             after = Path(folder, "cib.xml").read_text(encoding="utf-8")
-        return cib_text.additions(before, after)
+        added = cib_text.additions(before, after)
+        cib_judge.judge(before, added)
+        return added
 
     return wanted
 

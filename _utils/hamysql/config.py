@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from posixpath import dirname
 from typing import Any
 
-from hamysql import corosync, drbd_link, drbdconf, fencing, firewall, rules, storage_config
+from hamysql import corosync, drbd_link, drbdconf, fencing, firewall, node_ids, rules, rules_mysql, storage_config
 from hamysql.errors import ConfigError, Problem
 from hamysql.pillar import SCHEMA
 from hamysql.rules_fencing import OPT_OUT
@@ -50,7 +50,14 @@ def layered(parameters: Sequence[Mapping[str, Any]], pillar: Any) -> Any:
 _CHOICES = (("backends", "storage", "backend"), ("flavors", "mysql", "flavor"))
 
 
-def resolve(merged: Any, *, minion_id: str, nodename: str | None, known_link: drbd_link.Known | None = None) -> Config:
+def resolve(
+    merged: Any,
+    *,
+    minion_id: str,
+    nodename: str | None,
+    known_link: drbd_link.Known | None = None,
+    known_ids: Mapping[str, int] | None = None,
+) -> Config:
     """Validate and derive.
 
     merged
@@ -59,6 +66,8 @@ def resolve(merged: Any, *, minion_id: str, nodename: str | None, known_link: dr
         The minion on which this runs, and what ``uname -n`` prints there; ``None`` to leave that to preflight.
     known_link
         What that node has of the link that replication uses; see :mod:`hamysql.drbd_link`. Nothing by default.
+    known_ids
+        The ids that the nodes have in its corosync.conf; see :mod:`hamysql.node_ids`. None by default.
 
     Returns the configuration in the shape of the pillar, with derived values added. Raises ``ConfigError`` with every
     problem found.
@@ -70,19 +79,21 @@ def resolve(merged: Any, *, minion_id: str, nodename: str | None, known_link: dr
     rules.check_all(config, report, minion_id, nodename)
     if report.problems:
         raise ConfigError(sorted(set(report.problems), key=lambda problem: problem.path))
-    return derive(config, minion_id, known_link or drbd_link.Known())
+    return derive(config, minion_id, known_link or drbd_link.Known(), known_ids or {})
 
 
-def derive(config: Config, minion_id: str, known_link: drbd_link.Known) -> Config:
+def derive(config: Config, minion_id: str, known_link: drbd_link.Known, known_ids: Mapping[str, int]) -> Config:
     """Add to a valid configuration what follows from it."""
+    ids, config["cluster"]["ids_from"] = node_ids.chosen(list(config["cluster"]["nodes"]), known_ids)
+    config["cluster"]["nodes"] = {name: config["cluster"]["nodes"][name] for name in ids}
     nodes, drbd = config["cluster"]["nodes"], config["storage"]["drbd"]
     links = min(len(node["addresses"]) for node in nodes.values())
     given_link = drbd["link"] if config["storage"]["backend"] == "drbd" else None  # of others nobody has checked it
     drbd["link"], drbd["link_from"] = drbd_link.chosen(given_link, known_link.link, links)
     drbd["link_problem"] = known_link.problem
-    for number, (name, node) in enumerate(nodes.items(), 1):
+    for name, node in nodes.items():
         node["minion_id"] = node["minion_id"] or name
-        node["id"] = number
+        node["id"] = ids[name]
         node["disk"] = node["disk"] or (drbd["disk"] if config["storage"]["backend"] == "drbd" else None)
         node["replication"] = node["addresses"][drbd["link"]]
     config["self"] = next(name for name, node in nodes.items() if node["minion_id"] == minion_id)
@@ -137,10 +148,13 @@ def _derive_mysql(config: Config) -> None:
         "user": mysql["user"],
         "log-error": mysql["error_log"],
     }
+    # Where the server listens: at these addresses instead of the virtual IP, if any, and at these ports.
+    mysql["addresses"] = rules_mysql.addresses(config)
+    mysql["ports"] = [mysql["port"], *rules_mysql.extra_ports(config)]
+    if mysql["addresses"]:
+        del own["bind-address"]
     given = mysql.pop("config")
     server = given.get("mysqld", {})
-    if any(name.replace("_", "-").lower() == "bind-address" for name in server):
-        del own["bind-address"]
     mysql["options"] = {**given, "mysqld": {**own, **server}}
     mysql["option_lines"] = {group: list(option_lines(options)) for group, options in mysql["options"].items()}
     mysql["config"] = mysql.pop("config_file")

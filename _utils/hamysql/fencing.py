@@ -12,7 +12,7 @@ import xml.etree.ElementTree as ET
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from hamysql import cib_build, corosync, reservations
+from hamysql import cib_build, cib_model, corosync, reservations
 from hamysql.schema import Secret
 
 Config = dict[str, Any]
@@ -25,6 +25,8 @@ MAGIC = "lrm://"
 IPMI_AGENTS = frozenset(
     "fence_ipmilan fence_ipmilanplus fence_idrac fence_ilo3 fence_ilo4 fence_ilo5 fence_imm".split()
 )
+
+PROVING = cib_model.PROVING
 
 # They start ipmitool several times for each fencing; this one does without most of its work (files/ipmitool.sh says how).
 IPMITOOL = "/usr/lib/hamysql/ipmitool"
@@ -150,9 +152,14 @@ def _device(node: str, number: int, device: Mapping[str, Any], fencing: Mapping[
     delay = fencing["delay"] if node == fencing["favoured"] else 0
     if delay:
         options["pcmk_delay_base"] = f"{delay}s"
-    name = f"p_fence_{node}" if number == 1 else f"p_fence_{node}_{number}"
+    name = names_of(node, number)[-1]
     found = {"id": name, "node": node, "level": device["level"], "agent": device["agent"]}
     return {**found, "options": options, "secrets": dict(device["secrets"]), "timeout": timeout, "delay": delay}
+
+
+def names_of(node: str, number: int) -> list[str]:
+    """The ids of a node's first so many devices."""
+    return [f"p_fence_{node}" if count == 1 else f"p_fence_{node}_{count}" for count in range(1, number + 1)]
 
 
 def levels_of(devices: Iterable[Mapping[str, Any]]) -> list[int]:
@@ -214,6 +221,15 @@ def unused_secrets(config: Mapping[str, Any], found: Iterable[str], cib: ET.Elem
     nodes = "|".join(map(re.escape, config["cluster"]["nodes"]))
     ours = re.compile(rf"{SECRETS}/p_fence_(?:{nodes})(?:_\d+)?/[^/]+")
     return sorted(path for path in found if ours.fullmatch(path) and path.removesuffix(".sign") not in used)
+
+
+def left_stopped(cib: ET.Element) -> list[str]:
+    """The fence devices that a fence test has stopped: while none is under way, one that was killed has left them."""
+    return [
+        device.get("id", "")
+        for device in cib.iterfind("configuration/resources//primitive")
+        if any(cib_model.is_proving(pair) for pair in device.iterfind("meta_attributes/nvpair"))
+    ]
 
 
 def elements(config: Mapping[str, Any]) -> dict[str, list[ET.Element]]:

@@ -1,7 +1,8 @@
 """The node's own iptables chain: its rules, reading a rule set back, and the one atomic change between the two.
 
 Everything hamysql does is in the chain ``HAMYSQL``, which is entered first from ``INPUT``. The chain only ever decides
-about the ports of corosync, DRBD and the database on the virtual address; every other packet returns to the
+about the ports of corosync, DRBD and the database on the virtual address (on all of the node's addresses where the pillar has the
+database listen there); every other packet returns to the
 administrator's rules, so that ssh, Salt and ICMP cannot be cut off by it.
 """
 
@@ -26,9 +27,10 @@ def build(config: Mapping[str, Any]) -> dict[str, list[str]]:
     A family that no address of the cluster belongs to has no rules at all.
     """
     own, peer = (config["cluster"]["nodes"][config[which]] for which in ("self", "peer"))
-    corosync, drbd, mysql = config["corosync"]["port"], config["storage"]["drbd"]["port"], config["mysql"]["port"]
+    corosync, drbd = config["corosync"]["port"], config["storage"]["drbd"]["port"]
     vip = config["vip"]["address"]
-    used = {_family(address) for address in (*own["addresses"], vip)}
+    open_to = _everywhere(config)  # families in which the server listens at all addresses
+    used = {_family(address) for address in (*own["addresses"], vip)} | open_to
     rules: dict[str, list[str]] = {}
     for family in (name for name in FAMILIES if name in used):
         totem = f"-p udp -m multiport --dports {corosync - 1},{corosync}"
@@ -40,17 +42,31 @@ def build(config: Mapping[str, Any]) -> dict[str, list[str]]:
         if config["storage"]["backend"] == "drbd" and _family(own["replication"]) == family:
             replication = f"-p tcp -m tcp --dport {drbd}"
             chain += [f"-s {_host(peer['replication'])} {replication} -j ACCEPT", f"{replication} -j DROP"]
-        if _family(vip) == family:
-            database = f"-p tcp -m tcp --dport {mysql}"
+        if _family(vip) == family or family in open_to:
+            to = "" if family in open_to else f"-d {_host(vip)} "
+            ports = config["mysql"]["ports"]
+            database = f"-p tcp -m tcp --dport {ports[0]}"
+            if len(ports) > 1:
+                database = f"-p tcp -m multiport --dports {','.join(map(str, ports))}"
             members = [address for node in config["cluster"]["nodes"].values() for address in node["addresses"]]
             clients = [_host(address) for address in members if _family(address) == family]
-            clients += config["firewall"]["client_networks"]
+            clients += [network for network in config["firewall"]["client_networks"] if _family_of(network) == family]
             for client in dict.fromkeys(clients):
                 source = "" if client in ("0.0.0.0/0", "::/0") else f"-s {client} "
-                chain.append(f"{source}-d {_host(vip)} {database} -j ACCEPT")
-            chain.append(f"-d {_host(vip)} {database} -j DROP")
+                chain.append(f"{source}{to}{database} -j ACCEPT")
+            chain.append(f"{to}{database} -j DROP")
         rules[family] = [f"-A {CHAIN} {rule}" for rule in chain]
     return rules
+
+
+def _everywhere(config: Mapping[str, Any]) -> set[str]:
+    """The families in which the database listens at each address of a node: what is not the virtual IP has to be closed as well."""
+    listens = {"*": FAMILIES, "::": FAMILIES, "0.0.0.0": ("ipv4",)}
+    return {family for address in config["mysql"]["addresses"] for family in listens.get(address, ())}
+
+
+def _family_of(network: str) -> str:
+    return f"ipv{ipaddress.ip_network(network).version}"
 
 
 def _family(address: str) -> str:

@@ -11,6 +11,7 @@ binary log can carry one.
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -41,11 +42,21 @@ NONE = Grant(frozenset())
 
 @dataclass(frozen=True)
 class Observed:
-    """What the server has: databases with (character set, collation), accounts with (plugin, hash), their grants."""
+    """What the server has: databases with (character set, collation), accounts with (plugin, hash), their grants.
+
+    ``ways`` are the plugins of accounts that have more than one; ``small`` says whether names of databases and tables are kept in
+    small letters (``lower_case_table_names``).
+    """
 
     databases: Mapping[str, tuple[str, str]]
     accounts: Mapping[Account, tuple[str, str]]
     grants: Mapping[Account, Mapping[str, Grant]] = field(default_factory=dict)
+    ways: Mapping[Account, frozenset[str]] = field(default_factory=dict)
+    small: bool = False
+
+    def stored(self, name: str) -> str:
+        """The name of a database or table, or a pillar's ``db.table``, as this server keeps it."""
+        return name.lower() if self.small else name
 
 
 @dataclass(frozen=True)
@@ -152,7 +163,13 @@ FEW_PAGES = 64  # of 16 KiB: less than what a shutdown writes of its own
 QUERY = (
     "SELECT 'database', SCHEMA_NAME, DEFAULT_CHARACTER_SET_NAME, DEFAULT_COLLATION_NAME FROM information_schema.SCHEMATA;\n"
     "SELECT 'account', User, Host, plugin, authentication_string FROM mysql.user;\n"
+    "SELECT 'ways', User, Host, JSON_EXTRACT(Priv, '$.auth_or') FROM mysql.global_priv"
+    " WHERE JSON_EXTRACT(Priv, '$.auth_or') IS NOT NULL;\n"
+    "SELECT 'variable', 'lower_case_table_names', @@GLOBAL.lower_case_table_names;\n"
 )
+# The account that hamysql itself uses, on the local socket.
+OWN: Account = ("root", "localhost")
+SOCKET, PASSWORD = "unix_socket", "mysql_native_password"
 
 
 def query_grants(keys: Iterable[Account]) -> str:
@@ -164,15 +181,29 @@ def parse_observed(output: str) -> Observed:
     """The output of :data:`QUERY`, from the client with ``--batch --skip-column-names``."""
     databases: dict[str, tuple[str, str]] = {}
     accounts: dict[Account, tuple[str, str]] = {}
+    ways: dict[Account, frozenset[str]] = {}
+    small = False
     for line in output.splitlines():
         kind, *fields = (_unescape(cell) for cell in line.split("\t"))
         if kind == "database" and len(fields) == 3:
             databases[fields[0]] = (fields[1], fields[2])
         elif kind == "account" and len(fields) == 4:
             accounts[fields[0], fields[1]] = (fields[2], fields[3])
+        elif kind == "ways" and len(fields) == 3:
+            ways[fields[0], fields[1]] = _ways(fields[2], accounts.get((fields[0], fields[1]), ("", ""))[0])
+        elif kind == "variable" and len(fields) == 2:
+            small = fields[1] != "0"
         else:
             raise ParseError(f"the database answered with {len(fields)} columns for {kind!r}")
-    return Observed(databases, accounts)
+    return Observed(databases, accounts, ways=ways, small=small)
+
+
+def _ways(written: str, plugin: str) -> frozenset[str]:
+    """The plugins of an account from ``auth_or`` in ``mysql.global_priv``; ``{}`` there stands for the account's first one."""
+    try:
+        return frozenset(str(way.get("plugin", plugin)) for way in json.loads(written))
+    except (ValueError, AttributeError, TypeError) as exc:
+        raise ParseError(f"the database answered with {written[:100]!r} for the ways to log in of an account") from exc
 
 
 _QUOTED = r"(?:`(?:[^`]|``)*`|'(?:[^']|'')*')"
@@ -193,12 +224,17 @@ def parse_grants(output: str) -> dict[Account, dict[str, Grant]]:
         match = _GRANT.match(line)
         if not match:
             continue  # roles, default roles, routines and proxies: not privileges on a level
-        grant = Grant(_privileges(match["privileges"]), match["rest"].endswith("WITH GRANT OPTION"))
+        # REQUIRE and its texts stand before it, and limits such as MAX_USER_CONNECTIONS behind it.
+        rest = _TEXT.sub("''", match["rest"])
+        grant = Grant(_privileges(match["privileges"]), bool(re.search(r"\bWITH\b.*\bGRANT OPTION\b", rest)))
         grants = found.setdefault((_unquote(match["user"]), _unquote(match["host"])), {})
         if grant != NONE:
             grants[match["level"]] = grant
     return found
 
+
+# Text in quotes, as the server writes it: a backslash is doubled like a quote.
+_TEXT = re.compile(r"'(?:[^'\\]|''|\\.)*'|`(?:[^`]|``)*`")
 
 # MariaDB: "GRANT", section on global privileges; the left ones are accepted, the right ones shown.
 _ALIASES = {
@@ -263,7 +299,7 @@ def diff(observed: Observed, config: Mapping[str, Any]) -> tuple[Change, ...]:
 
 def _databases(observed: Observed, wanted: Sequence[Mapping[str, Any]]) -> Iterable[Change]:
     for database in wanted:
-        name = database["name"]
+        name = observed.stored(database["name"])
         charset, collate = database.get("character_set"), database.get("collate")
         options = (f" CHARACTER SET {charset}" if charset else "") + (f" COLLATE {collate}" if collate else "")
         found = observed.databases.get(name)
@@ -297,12 +333,20 @@ def key(user: Mapping[str, Any]) -> Account:
 def _account(observed: Observed, user: Mapping[str, Any]) -> Iterable[Change]:
     who = key(user)
     name = f"user {who[0]}@{who[1]}"
-    if user.get("auth") == "unix_socket":
-        plugin, secret, how = "unix_socket", "", "IDENTIFIED VIA unix_socket"
+    if user.get("auth") == SOCKET:
+        plugin, secret, how = SOCKET, "", f"IDENTIFIED VIA {SOCKET}"
     else:
-        plugin, secret = "mysql_native_password", native_hash(user["password"])
-        how = f"IDENTIFIED VIA mysql_native_password USING {text(secret)}"
+        plugin, secret = PASSWORD, native_hash(user["password"])
+        how = f"IDENTIFIED VIA {PASSWORD} USING {text(secret)}"
+    wanted = frozenset({plugin})
+    if who == OWN and plugin != SOCKET:  # a password alone would lock hamysql out, for good
+        wanted |= {SOCKET}
+        how = f"IDENTIFIED VIA {SOCKET} OR {PASSWORD} USING {text(secret)}"
     found = observed.accounts.get(who)
+    ways = observed.ways.get(who)
+    if ways is not None and ways != wanted:
+        yield Change(name, _listed(ways), _listed(wanted), (f"ALTER USER {account(who)} {how};",))
+        return
     if found is None:
         yield Change(name, None, f"present, {plugin}", (f"CREATE USER {account(who)} {how};",), name)
     elif found[0] != plugin:
@@ -311,13 +355,17 @@ def _account(observed: Observed, user: Mapping[str, Any]) -> Iterable[Change]:
         yield Change(name, "another password", "the pillar's password", (f"ALTER USER {account(who)} {how};",))
 
 
+def _listed(ways: Iterable[str]) -> str:
+    return " or ".join(sorted(ways))
+
+
 def _grants(observed: Observed, user: Mapping[str, Any]) -> Iterable[Change]:
     if not user.get("grants"):
         return
     who = key(user)
     wanted: dict[str, Grant] = {}
     for grant in user["grants"]:
-        on = level(grant["on"])
+        on = level(observed.stored(grant["on"]))
         more = wanted.get(on, NONE)
         privileges = more.privileges.union(*map(_privileges, grant["privileges"]))
         wanted[on] = Grant(

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from itertools import combinations
 from typing import Any
 
-from hamysql import change, drbd_link
+from hamysql import change, drbd_link, node_ids
 
 # Where the states are tested or at least rendered, see the README.
 SUPPORTED = {"Debian": ("12", "13"), "Ubuntu": ("24",), "Enterprise Linux": ("9",)}
@@ -251,7 +251,12 @@ def _one_link(machine: Machine) -> Iterator[Finding]:
 
 
 def _agreement(surveys: Mapping[str, Mapping[str, Any]]) -> Iterator[Finding]:
-    """Members that would replicate over different links. The orchestration has them agree, where no DRBD is in the way."""
+    """Members that would replicate over different links. The orchestration has them agree, where no DRBD is in the way.
+
+    And members that would give the nodes different ids.
+    """
+    for name, seen, expected in node_ids.disagreement(surveys):
+        yield Finding(name, seen, expected, NODES)
     agreed = drbd_link.agree(drbd_link.sides(surveys))
     if agreed is None:
         return

@@ -11,8 +11,9 @@ from typing import Any
 
 from hamysql import values as v
 from hamysql.pillar import MAKE_KEY
-from hamysql.rules_data import check_accounts, check_mysql_options, check_paths, check_ping_timeout
+from hamysql.rules_data import check_accounts, check_paths, check_ping_timeout, check_secrets
 from hamysql.rules_fencing import check_fencing, check_quorum
+from hamysql.rules_mysql import check_server
 from hamysql.rules_storage import check_storage
 from hamysql.schema import Report, closest
 
@@ -45,7 +46,8 @@ def check_all(config: Config, report: Report, minion_id: str, nodename: str | No
     check_storage(config, report)
     check_paths(config, report)
     check_ping_timeout(config, report)
-    check_mysql_options(config, report)
+    check_server(config, report)
+    check_secrets(config, report)
     check_accounts(config, report)
     check_monitors(config, report)
 

@@ -14,15 +14,6 @@ from hamysql.values import seconds
 Config = dict[str, Any]
 
 # Options that hamysql writes itself; the key of the pillar that sets each, or why there is none.
-OWN_MYSQL = {
-    "datadir": "set hamysql:mysql:datadir",
-    "socket": "set hamysql:mysql:socket",
-    "pid_file": "set hamysql:mysql:pid_file",
-    "port": "set hamysql:mysql:port",
-    "user": "set hamysql:mysql:user",
-    "log_error": "set hamysql:mysql:error_log",
-}
-SERVER_GROUPS = ("mysqld", "server", "mariadb", "mariadbd")
 OWN_DRBD = {
     "global": {"usage-count": "usage_count"},
     "startup": {"wfc-timeout": "wfc_timeout", "degr-wfc-timeout": "degr_wfc_timeout"},
@@ -40,6 +31,9 @@ DANGEROUS_DRBD = {
     "after-sb-2pri": "'disconnect': anything else discards one side's data by itself",
 }
 PING_MARGIN = 10  # seconds; for what the agent does besides, on a busy node
+OWN_ACCOUNT = ("root", "localhost")
+SERVERS_ACCOUNTS = ("mariadb.sys", "mysql.sys", "mysql.session", "mysql.infoschema")
+SERVERS_DATABASES = ("mysql", "sys", "information_schema", "performance_schema")
 OPT_OUT = "i_accept_data_loss_without_fencing"
 FENCE_HANDLERS = ("fence-peer", "unfence-peer", "after-resync-target", "outdate-peer")
 HARMLESS_SPLIT_BRAIN = {"after-sb-0pri": ("disconnect", "discard-zero-changes")}
@@ -124,19 +118,18 @@ def check_ping_timeout(config: Config, report: Report) -> None:
         )
 
 
-def check_mysql_options(config: Config, report: Report) -> None:
+def check_secrets(config: Config, report: Report) -> None:
     for group, options in config["mysql"]["config"].items():
-        for name in options:
-            plain = name.replace("-", "_").lower()
-            path = f"hamysql:mysql:config:{group}:{name}"
-            if plain in OWN_MYSQL and group in SERVER_GROUPS:
-                report.add(path, "an option that hamysql writes itself", f"not to be set here: {OWN_MYSQL[plain]}")
-            if is_databases_secret(plain):
-                report.add(
-                    path,
-                    "a secret in an option file",
-                    "it not to be set here: the file can be read by every local user",
-                )
+        for name in filter(is_databases_secret, options):
+            report.add(
+                f"hamysql:mysql:config:{group}:{name}",
+                "a secret in an option file",
+                "it not to be set here: the file can be read by every local user",
+            )
+
+
+def _is_everything(grant: Config) -> bool:
+    return "ALL" in grant["privileges"] and grant["on"] == "*.*" and grant["grant_option"] is True
 
 
 def check_accounts(config: Config, report: Report) -> None:
@@ -151,6 +144,12 @@ def check_accounts(config: Config, report: Report) -> None:
         if name not in known and not report.bad_under("hamysql:mysql:users"):
             expected = report.nearest(name, known) if known else "a user in hamysql:mysql:users"
             report.add(f"hamysql:mysql:passwords:{name}", "an account that is not among the users", expected)
+    for number, database in enumerate(mysql["databases"]):
+        if str(database["name"]).lower() in SERVERS_DATABASES:
+            found = repr(database["name"])
+            report.add(
+                f"hamysql:mysql:databases:{number}:name", found, "a database of your own: that one is the server's"
+            )
     accounts: set[tuple[str, str]] = set()
     for number, user in enumerate(mysql["users"]):
         path = f"hamysql:mysql:users:{number}"
@@ -158,6 +157,16 @@ def check_accounts(config: Config, report: Report) -> None:
         if account in accounts:
             report.add(path, f"{account[0]}@{account[1]} again", "each account once")
         accounts.add(account)
+        if account[0] in SERVERS_ACCOUNTS:
+            report.add(
+                f"{path}:name", repr(account[0]), "an account of your own: the server's tables and views need that one"
+            )
+        if account == OWN_ACCOUNT and user["grants"] and not any(map(_is_everything, user["grants"])):
+            found, expected = (
+                "root@localhost with less than everything",
+                "a grant of ALL on *.* with grant_option: true, or ",
+            )
+            report.add(f"{path}:grants", found, f"{expected}no grants: hamysql reaches the server as that account")
         apart = mysql["passwords"].get("@".join(account)) is not None
         ways = [way for way, given in (("password", user["password"]), ("auth", user["auth"])) if given is not None]
         ways += ["an entry of hamysql:mysql:passwords"] if apart else []

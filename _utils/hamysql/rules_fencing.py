@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from typing import Any
 
-from hamysql.fencing import LAST_LEVEL, WORTH, levels_of
+from hamysql import rules_cluster
+from hamysql.fencing import LAST_LEVEL, WORTH, levels_of, names_of
+from hamysql.rules_cluster import FALSE
 from hamysql.schema import Report
 from hamysql.secretnames import is_secret
 
@@ -28,15 +32,9 @@ OWN_OPTIONS = {
     "pcmk_off_timeout": "the device's timeout to be set instead",
     "pcmk_on_timeout": "the device's timeout to be set instead",
     "delay": "hamysql:fencing:delay to be set instead",
+    "stonith-timeout": "the device's timeout to be set instead",
 }
 
-# What pacemaker reads as false (crm_str_to_boolean).
-FALSE = ("false", "no", "off", "0", "n")
-UNSAFE = (
-    ("stonith-enabled", FALSE),
-    ("startup-fencing", FALSE),
-    ("no-quorum-policy", ("ignore",)),
-)
 WATCHDOG = (
     "not to be set: with it pacemaker takes a lost node for one that its own watchdog has ended. Only sbd without a disk does "
     "that, and of two nodes it ends the survivor as well, which has no quorum either; hamysql:fencing:sbd is sbd with a disk"
@@ -66,6 +64,7 @@ def check_fencing(config: Config, report: Report) -> None:
                 f"a device in level {max(levels)}",
                 f"levels up to {LAST_LEVEL}, each device's after those before it",
             )
+    _check_names(devices, bool(sbd), list(nodes), report)
     _check_sbd(config, report)
     if (devices or for_all) and opted_out and config["storage"]["backend"] == "drbd":  # others: rules_storage
         report.add(OPT_OUT, "true, and there are fence devices", "one of the two: with devices it is not needed")
@@ -79,6 +78,18 @@ def check_fencing(config: Config, report: Report) -> None:
     if favoured is not None and favoured not in (*WORTH, *nodes):
         report.add(f"{path}:favoured", repr(favoured), f"'standby', 'active' or one of the nodes: {', '.join(nodes)}")
     _check_properties(config, report, opted_out)
+
+
+def _check_names(devices: Config, sbd: bool, nodes: list[str], report: Report) -> None:
+    """Each device has its name from its node, and from the second one on a number: `db` with two has the name of a node `db_2`."""
+    seen: dict[str, str] = {}
+    for node in dict.fromkeys([*nodes, *devices]):
+        for number, name in enumerate(names_of(node, len(devices.get(node, ())) + sbd)):
+            where = f"hamysql:fencing:devices:{node}:{number}"
+            if name in seen:
+                expected = f"a name in the cluster of its own: {seen[name]} has it as well; rename one of the nodes"
+                report.add(where, f"the fence device {name}", expected)
+            seen.setdefault(name, where)
 
 
 def reserved(config: Config) -> bool:
@@ -118,8 +129,20 @@ def check_quorum(config: Config, report: Report) -> None:
             report.add(f"{path}:minion_id", repr(device["minion_id"]), f"a third machine: {name} is a data node")
 
 
+# Agents for tests and for people: they report a node as cut off without doing it, or ask the node itself.
+CUTS_NOBODY = frozenset(
+    "fence_dummy fence_manual fence_ack_manual fence_nss_wrapper null ssh suicide meatware external/null external/ssh".split()
+)
+
+
 def _check_device(device: Config, where: str, report: Report) -> None:
-    for name in device["options"]:
+    if str(device["agent"]).lower() in CUTS_NOBODY:
+        found, expected = (
+            repr(device["agent"]),
+            "an agent that cuts off a node that does not answer, such as 'fence_ipmilan'",
+        )
+        report.add(f"{where}:agent", found, expected)
+    for name, value in device["options"].items():
         if name in OWN_OPTIONS:
             report.add(f"{where}:options:{name}", "an option that hamysql writes itself", OWN_OPTIONS[name])
         elif is_secret(name):
@@ -130,22 +153,67 @@ def _check_device(device: Config, where: str, report: Report) -> None:
             )
         elif name in device["secrets"]:
             report.add(f"{where}:secrets:{name}", "an option that is given twice", "it in one place")
+        for expected in wrong_option(name, str(value)) if name not in OWN_OPTIONS else ():
+            report.add(f"{where}:options:{name}", repr(value), expected)
     for name in device["secrets"]:
-        if name.startswith("pcmk_"):
+        if _plain(name).startswith("pcmk_"):
             report.add(f"{where}:secrets:{name}", "an option of pacemaker's", "it under options, if at all")
+        elif _plain(name) in ACTIONS:
+            report.add(f"{where}:secrets:{name}", "an option that pacemaker gives itself", ACTIONS[_plain(name)])
+
+
+_TIMES = re.compile(r"[1-9][0-9]*(ms|s|sec|m|min)?")
+_COUNTS = re.compile(r"-1|[1-9][0-9]{0,3}")
+# Options of pacemaker's own, and the values with which a device still cuts a node off, or its check still says something.
+PCMK = {
+    "pcmk_reboot_action": ("reboot", "off"),
+    "pcmk_off_action": ("off", "reboot"),
+    "pcmk_on_action": ("on",),
+    "pcmk_list_action": ("list",),
+    "pcmk_monitor_action": ("monitor", "status", "list"),
+    "pcmk_status_action": ("status",),
+    "pcmk_host_argument": ("port", "plug", "nodename", "none"),
+}
+ACTIONS = {name: "not to be set: pacemaker says what the device has to do" for name in ("action", "option", "o")}
+
+
+def _plain(name: str) -> str:
+    return name.replace("-", "_").lower()
+
+
+def wrong_option(name: str, value: str) -> Iterator[str]:
+    """What is expected instead of an option of a fence device; nothing where it is fine."""
+    plain = _plain(name)
+    if plain in ACTIONS:
+        yield ACTIONS[plain]
+    elif plain.startswith("pcmk_"):
+        own = plain in OWN_OPTIONS
+        if name != plain or own:
+            yield OWN_OPTIONS[plain] if own else repr(plain)
+        elif plain in PCMK:
+            if value not in PCMK[plain]:
+                yield f"{' or '.join(map(repr, PCMK[plain]))}: any other one reports a node as cut off that is not"
+        elif re.fullmatch("pcmk_(list|monitor|status|metadata)_timeout", plain):
+            if not _TIMES.fullmatch(value):
+                yield "a time, such as '20s'"
+        elif re.fullmatch("pcmk_(reboot|off|on|list|monitor|status)_retries|pcmk_action_limit", plain):
+            if not _COUNTS.fullmatch(value) or (value == "-1" and plain != "pcmk_action_limit"):
+                yield "a number from 1 on"
+        else:
+            yield f"an option of pacemaker's that hamysql knows: {', '.join(PCMK)}, pcmk_*_retries, pcmk_action_limit"
 
 
 def _check_properties(config: Config, report: Report, opted_out: bool) -> None:
     fenced = config["fencing"]["devices"] or config["fencing"]["sbd"]["device"] or reserved(config)
     for given, value in config["pacemaker"]["properties"].items():
-        name, where = given.replace("_", "-").lower(), f"{PROPERTIES}:{given}"
+        name, where = rules_cluster.canonical(given), f"{PROPERTIES}:{given}"
         if name in OWN_PROPERTIES:
             report.add(where, "a property that pacemaker writes itself", "not to be set")
-        if name != given and name in dict(UNSAFE):
+        if name != given and name in given.replace("_", "-").lower():
             report.add(where, "another spelling of a property", repr(name))
-        for unsafe, values in UNSAFE:
-            if name == unsafe and str(value).strip().lower() in values and not opted_out:
-                report.add(where, repr(value), f"not to be set: {WHY_FENCING}")
+        for expected in rules_cluster.wrong_property(given, str(value), opted_out):
+            about_fencing = name in (*rules_cluster.OPTIONAL, "no-quorum-policy")
+            report.add(where, repr(value), f"{expected}; {WHY_FENCING}" if about_fencing else expected)
         if name == "stonith-enabled" and fenced and str(value).strip().lower() in FALSE:
             report.add(where, repr(value), "not to be set: fence devices that are not used protect nothing")
         if name == "stonith-watchdog-timeout" and str(value).strip().rstrip("smhin") != "0":
@@ -156,3 +224,6 @@ def _check_properties(config: Config, report: Report, opted_out: bool) -> None:
             )
         if name == "stonith-timeout" and fenced:
             report.add(where, "a property that hamysql computes", "the timeout of the fence devices to be set instead")
+    for name, value in config["pacemaker"]["rsc_defaults"].items():
+        for expected in rules_cluster.wrong_default("rsc_defaults", name, str(value)):
+            report.add(f"hamysql:pacemaker:rsc_defaults:{name}", repr(value), expected)

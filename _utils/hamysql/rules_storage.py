@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
+from hamysql import rules_options
 from hamysql.rules_data import check_drbd
 from hamysql.rules_fencing import OPT_OUT
 from hamysql.schema import Report
@@ -36,8 +38,11 @@ WITHOUT_FENCING = {
 
 def check_storage(config: Config, report: Report) -> None:
     backend = config["storage"]["backend"]
+    if backend != "nfs":
+        _check_filesystem(config["storage"]["filesystem"], report)
     if backend == "drbd":
         check_drbd(config, report)
+        _check_drbd_options(config["storage"]["drbd"]["options"], report)
     elif backend in WITHOUT_FENCING:
         if config["fencing"]["i_accept_data_loss_without_fencing"] is True:
             report.add(OPT_OUT, f"true with storage:backend: {backend}", f"fence devices: {WITHOUT_FENCING[backend]}")
@@ -109,3 +114,29 @@ def _check_nfs(config: Config, report: Report) -> None:
         name = option.partition("=")[0]
         if name in BAD_NFS_OPTIONS:
             report.add(f"{NFS}:options", repr(option), BAD_NFS_OPTIONS[name])
+        elif re.fullmatch(r"v[0-9.]+", option):
+            report.add(f"{NFS}:options", repr(option), f"{NFS}:version to be set instead")
+        else:
+            for wrong, expected in rules_options.wrong_mount("nfs", option):
+                report.add(f"{NFS}:options", repr(wrong), expected)
+
+
+def _check_drbd_options(options: Config, report: Report) -> None:
+    for section, given in options.items():
+        for name, value in given.items():
+            where = f"hamysql:storage:drbd:options:{section}:{name}"
+            if not report.bad_under(where):  # by check_drbd: it knows where else an option is set
+                for expected in rules_options.wrong_drbd(section, name, str(value)):
+                    report.add(where, repr(value), expected)
+
+
+def _check_filesystem(filesystem: Config, report: Report) -> None:
+    kind, path = filesystem["type"], "hamysql:storage:filesystem"
+    if kind is None:
+        return
+    for option, expected in rules_options.wrong_mount(kind, filesystem["options"] or ""):
+        report.add(f"{path}:options", repr(option), expected)
+    arguments = filesystem["mkfs_options"]
+    if not report.bad_under(f"{path}:mkfs_options"):
+        for number, expected in rules_options.wrong_mkfs(kind, arguments):
+            report.add(f"{path}:mkfs_options:{number}", repr(arguments[number]), expected)

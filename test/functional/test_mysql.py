@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import time
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -70,9 +72,9 @@ class Server:
         return command.run(argv, stdin=statement).stdout.strip()
 
 
-@pytest.fixture(scope="session")
-def daemon(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("mariadb")
+@contextmanager
+def running(folder: Path, *options: str):
+    """A new server of its own, with further options."""
     account = ["--user=root"] if os.geteuid() == 0 else []
     auth = "socket" if account else "normal"
     command.run(
@@ -96,6 +98,7 @@ def daemon(tmp_path_factory):
         "--skip-networking",
     ]
     argv += ["--innodb-buffer-pool-size=32M", "--innodb-flush-log-at-trx-commit=0", f"--general-log-file={server.log}"]
+    argv += options
     with open(folder / "error.log", "w") as log:
         process = subprocess.Popen(argv, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
     try:
@@ -108,6 +111,12 @@ def daemon(tmp_path_factory):
     finally:
         process.terminate()
         process.wait(60)
+
+
+@pytest.fixture(scope="session")
+def daemon(tmp_path_factory):
+    with running(tmp_path_factory.mktemp("mariadb")) as server:
+        yield server
 
 
 SYSTEM = {"mysql", "information_schema", "performance_schema", "sys"}
@@ -546,3 +555,101 @@ def test_where_no_server_runs_nothing_is_flushed(server):
         assert server.module.unflush({"innodb_max_dirty_pages_pct": 90.0}) is None
     finally:
         server.config = running
+
+
+# --- what hides, and what locks out
+
+
+ROOT = ("root", "localhost")
+
+
+@pytest.fixture
+def root(server):
+    """What root's own account is; put back afterwards."""
+    (before,) = server.sql("SELECT Priv FROM mysql.global_priv WHERE User = 'root' AND Host = 'localhost';")
+    yield
+    server.sql(
+        f"UPDATE mysql.global_priv SET Priv = {mysql.text(before)} WHERE User = 'root' AND Host = 'localhost'; FLUSH PRIVILEGES;"
+    )
+
+
+def test_root_with_a_password_still_comes_in_by_the_socket(server, root):
+    everything = grant("*.*", "ALL", option=True)
+    server.converge(user("root", "localhost", [everything]))
+    assert server.module.active() is True
+    assert server.login("root", PASSWORD) == "root@localhost"
+    assert server.converge(user("root", "localhost", [everything], password="another one")) == {
+        "user root@localhost": {"old": "another password", "new": "the pillar's password"}
+    }
+    assert server.module.active() is True
+
+
+def test_a_second_way_to_log_in_is_seen_and_taken_away(server):
+    server.converge(user())
+    hashed = mysql.text(mysql.native_hash(PASSWORD))
+    server.sql(f"ALTER USER app@'%' IDENTIFIED VIA mysql_native_password USING {hashed} OR unix_socket;")
+    both = {"old": "mysql_native_password or unix_socket", "new": "mysql_native_password"}
+    assert server.converge(user()) == {"user app@%": both}
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        "WITH GRANT OPTION",
+        "REQUIRE SSL WITH GRANT OPTION",
+        "WITH GRANT OPTION MAX_USER_CONNECTIONS 5",
+        "REQUIRE ISSUER 'it''s X509' WITH MAX_QUERIES_PER_HOUR 9 GRANT OPTION MAX_USER_CONNECTIONS 5",
+    ],
+)
+def test_a_grant_option_is_seen_wherever_it_stands(server, more):
+    server.sql("CREATE USER app@'%';", f"GRANT SELECT ON *.* TO app@'%' {more};")
+    changed = server.converge(user(grants=[grant("*.*", "SELECT")]))
+    assert changed["grants of app@% on *.*"] == {"old": "SELECT WITH GRANT OPTION", "new": "SELECT"}
+
+
+@pytest.mark.parametrize("text", ["WITH GRANT OPTION", "it''s WITH GRANT OPTION", "\\'' WITH GRANT OPTION"])
+def test_the_text_of_a_certificate_is_no_grant_option(server, text):
+    server.sql(
+        "CREATE USER app@'%';", f"GRANT SELECT ON *.* TO app@'%' REQUIRE ISSUER '{text}' WITH MAX_USER_CONNECTIONS 5;"
+    )
+    assert server.grants("app")["*.*"] == mysql.Grant(frozenset({"SELECT"}))
+
+
+def test_a_server_that_keeps_names_in_small_letters_is_done_after_one_run(tmp_path):
+    with running(tmp_path, "--lower-case-table-names=1") as server:
+        on_all = user(grants=[grant("MyApp.*", "SELECT"), grant("MyApp.Table", "UPDATE")])
+        server.sql("CREATE DATABASE myapp CHARACTER SET latin1;", "CREATE TABLE myapp.`table` (id int);")
+        server.converge(on_all, databases=(database("MyApp", "utf8mb4"),))
+        assert "myapp" in server.sql("SHOW DATABASES;")
+
+
+def test_no_option_of_a_real_server_is_taken_for_the_beginning_of_another():
+    from hamysql import rules_mysql
+
+    said = command.run([SERVER, "--no-defaults", "--help", "--verbose"]).stdout
+    listed = said.partition("Variables (--variable-name=value)")[2].splitlines()
+    names = [line.split()[0].replace("-", "_") for line in listed if re.match(r"[a-z][a-z0-9-]+ +\S", line)]
+    assert len(names) > 500
+    for name in names:
+        found = {reading.name for reading in rules_mysql.readings(name, "1")}
+        assert name in rules_mysql.KNOWN or not found & rules_mysql.KNOWN, (name, found)
+
+
+@pytest.mark.parametrize(
+    ("line", "variable", "value"),
+    [
+        ("skip-netw", "skip_networking", "TRUE"),
+        ("loose-enable-skip-networking", "skip_networking", "TRUE"),
+        ("disable-autocommit", "autocommit", "FALSE"),
+        ("plugin-innodb-read-only=1", "innodb_read_only", "TRUE"),
+        ("BIND-addr=10.0.0.5", "bind_address", "10.0.0.5"),
+    ],
+)
+def test_a_real_server_reads_the_spellings_that_the_rules_undo(tmp_path, line, variable, value):
+    from hamysql import rules_mysql
+
+    (tmp_path / "my.cnf").write_text(f"[MariaDB]\n{line}\n")
+    said = command.run([SERVER, f"--defaults-file={tmp_path}/my.cnf", "--help", "--verbose"]).stdout
+    assert re.search(rf"^{variable.replace('_', '-')} +{re.escape(value)}$", said, re.MULTILINE)
+    name, _, given = line.partition("=")
+    assert variable in [reading.name for reading in rules_mysql.readings(name, given or None)]

@@ -406,3 +406,18 @@ HYPOTHESIS: dict = {}
 def _for_hypothesis(desired, make_cib):
     """Function-scoped fixtures are not for @given; what it needs is the same for every example."""
     HYPOTHESIS.update(desired=desired, cib=make_cib, all=list(cib_model.index(desired)))
+
+
+def test_what_a_killed_fence_test_has_left_goes_and_an_operators_decision_stays(deployed, again):
+    for name, mark in (
+        ("p_ip_mysql", f"{cib_model.PROVING}p_ip_mysql"),
+        ("p_mysql", "p_mysql-meta_attributes-target-role"),
+    ):
+        meta = ET.SubElement(find(deployed, name), "meta_attributes", id=f"{name}-meta_attributes")
+        ET.SubElement(meta, "nvpair", id=mark, name="target-role", value="Stopped")
+    plan = again(deployed)
+    assert [(change.id, change.old, change.new) for change in plan.changes] == [
+        ("p_ip_mysql", "meta target-role=Stopped", "")
+    ]
+    assert find(plan.xml, f"{cib_model.PROVING}p_ip_mysql") is None
+    assert find(plan.xml, "p_mysql-meta_attributes-target-role") is not None

@@ -100,6 +100,47 @@ def test_a_device_that_stays_out_of_use_is_named_with_the_result_and_the_next_is
     assert BACK[1] in module.run.log
 
 
+def killed(fencing):
+    """The command lines of a test that is killed while a node is being fenced."""
+    module = fencing()
+
+    def run(argv, **_):
+        module.log.append(list(argv))
+        if argv[0] == "stonith_admin":
+            raise SystemExit
+        return Result(0, "")
+
+    module.run, module.log = run, []
+    module._back_into_use = lambda names: []  # nobody is there any more to do it
+    with pytest.raises(SystemExit):
+        module.prove("db1", 1)
+    return [argv for argv in module.log if "--set-parameter" in argv]
+
+
+def device(name, pair=""):
+    meta = f'<meta_attributes id="{name}-meta_attributes">{pair}</meta_attributes>'
+    return f'<primitive id="{name}" class="stonith" type="fence_apc">{meta if pair else ""}</primitive>'
+
+
+def test_what_a_killed_test_has_left_is_told_from_an_operators_decision_and_undone(fencing):
+    marks = {argv[2]: argv[argv.index("--nvpair") + 1] for argv in killed(fencing)}
+    assert list(marks) == ["p_fence_db1_2", "p_fence_db1_3"]
+    pair = '<nvpair id="{}" name="target-role" value="Stopped"/>'
+    text = device("p_fence_db2", pair.format("p_fence_db2-meta_attributes-target-role"))
+    text += "".join(device(name, pair.format(mark)) for name, mark in marks.items())
+    module = fencing()
+    module.log = []
+
+    def run(argv, **_):
+        module.log.append(" ".join(argv))
+        cib = f"<cib><configuration><resources>{text}</resources></configuration></cib>"
+        return Result(0, cib if argv[0] == "cibadmin" else "")
+
+    module.run = run
+    assert module.mend() == list(marks)
+    assert [line for line in module.log if "--delete-parameter" in line] == BACK
+
+
 @pytest.fixture
 def alone(resolve, pillar, evidence):
     """The module on db2, which has come back alone; ``module.done`` is what was done to the node, in its order."""

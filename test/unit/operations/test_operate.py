@@ -23,6 +23,7 @@ class Machines:
         self.cuts = True  # whether a fence device does what it says
         self.sick = set()
         self.silent = set()
+        self.left = []  # devices that a killed test has left out of use
         self.log = []
         self.ids = itertools.count(2)
 
@@ -41,6 +42,10 @@ class Machines:
 
     def boot_id(self, minion):
         return f"{minion}-{self.boots[minion]}"
+
+    def mend(self, minion):
+        self.log += [f"{name} is mended" for name in self.left]
+        return self.left
 
     def prove(self, minion, node, level):
         assert minion != node
@@ -84,6 +89,14 @@ def test_each_node_is_fenced_by_the_other_and_proven_before_the_next(surveys):
         "db2 fences db1 by level 1",
         "proven db1 1",
     ]
+
+
+def test_what_a_killed_test_has_left_is_put_right_first(surveys):
+    machines, said = Machines(surveys), []
+    machines.left = ["p_fence_db2_2"]
+    fence_test(machines, say=said.append)
+    assert machines.log[:2] == ["p_fence_db2_2 is mended", "db1 fences db2 by level 1"]
+    assert "p_fence_db2_2 is back in use" in said[0]
 
 
 @pytest.mark.parametrize(
