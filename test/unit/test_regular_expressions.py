@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from hamysql import places
+from hamysql import places, rules_options
 
 try:
     from re import _constants as C
@@ -51,16 +51,22 @@ def expressions(path: Path) -> Iterator[tuple[int, str, str]]:
             and called.value.id == "re"
             and called.attr in FUNCTIONS
         ):
-            text = built(path) or literal(node.args[0], known)
+            text = literal(node.args[0], known) or built(path)
             assert text is not None, f"{path}:{node.lineno}: an expression that this test cannot read"
             yield node.lineno, text, called.attr
 
 
 def built(path: Path) -> str | None:
-    """All expressions of a file that builds them from parts when it is loaded, as one; ``None`` for any other file."""
-    if path.name != "places.py":
-        return None
-    return "|".join(f"(?:{rule.allowed.pattern})" for rule in places.RULES.values())
+    """The expressions of a file that are in a table or built from parts, as one; ``None`` for any other file.
+
+    ``rsc-pattern`` in the CIB is whatever a site has written there; it is only tried on the names of our own resources.
+    """
+    found = {
+        "places.py": {rule.allowed.pattern for rule in places.RULES.values()},
+        "rules_options.py": {pattern for options in rules_options.MOUNT.values() for pattern in options.values()},
+        "cib_judge.py": {STAND_IN},
+    }.get(path.name, ())
+    return "|".join(f"(?:{pattern})" for pattern in sorted(filter(None, found))) or None
 
 
 def literal(node: ast.expr, known: dict[str, str]) -> str | None:
