@@ -1,4 +1,4 @@
-"""The long tests in parts, of which CI runs one each time: ``python test/parts.py list``, ``due``, ``run [PART]``.
+"""The long tests in parts, of which CI runs one each time: ``python test/parts.py list``, ``due``, ``run [PART]``, ``ci SECONDS``.
 
 All of them take some four hours. A part takes 18 minutes at most in the lab, a deployment from bare nodes included, and needs no other part.
 """
@@ -26,6 +26,8 @@ LEAST, STRIDE = 5, 40
 RECENT = 200
 # `make test` takes 37 to 45 minutes. With twice the grace the whole of CI takes 75 at most, and a part has 1.4 times what it should need.
 LIMIT = 26 * 60  # seconds
+# Seconds of a whole run of CI, which ends all that takes longer than 90 minutes; and the least that a part can do something in.
+WHOLE, ROOM = 74 * 60, 12 * 60
 GRACE = 120  # seconds for the tests to take down their lab when the time is over, and for us to do so when they do not
 RUNNING = "HAMYSQL_TEST_RUNNING"  # names the file in which the tests say what they are at
 
@@ -262,7 +264,7 @@ def shown(known: Mapping[str, records.Entry], tests: Sequence[str]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def run(command: Sequence[str], limit: float | None, grace: float = GRACE, after: Sequence[str] = ()) -> int:
+def run(words: Sequence[str], limit: float | None, grace: float = GRACE, after: Sequence[str] = ()) -> int:
     """Run tests for at most so many seconds; returns their exit code, or 1 with what was running said when the time is over.
 
     They are interrupted as by a terminal, so that they take down their lab and say what they have; then killed.
@@ -271,7 +273,7 @@ def run(command: Sequence[str], limit: float | None, grace: float = GRACE, after
         What is run when they had to be killed.
     """
     with tempfile.NamedTemporaryFile("r", prefix="hamysql-running-") as file:
-        process = subprocess.Popen(command, cwd=ROOT, env={**os.environ, RUNNING: file.name}, start_new_session=True)
+        process = subprocess.Popen(words, cwd=ROOT, env={**os.environ, RUNNING: file.name}, start_new_session=True)
         try:
             return process.wait(limit)
         except subprocess.TimeoutExpired:
@@ -285,6 +287,59 @@ def run(command: Sequence[str], limit: float | None, grace: float = GRACE, after
         except KeyboardInterrupt:
             _stop(process, grace, after)
             raise
+
+
+def command(place: int | None) -> tuple[list[str], list[str]]:
+    """What runs a part, or all; and what takes down a lab that it has left behind."""
+    chosen = ["--part", str(place)] if place else []
+    down = ["env", "HAMYSQL_LAB_DIR=.lab/test", sys.executable, "-m", "lab", "down"]
+    return [sys.executable, "-m", "pytest", "-m", "long", *chosen, FOLDER], down
+
+
+def room(elapsed: float) -> float | None:
+    """Seconds that CI has for a part, ``LIMIT`` at most; None where nothing could come of it.
+
+    elapsed
+        Seconds that `make test` has taken: on a slow day the part gets less.
+    """
+    left = WHOLE - elapsed - 2 * GRACE
+    return min(left, LIMIT) if left >= ROOM else None
+
+
+def verdict(code: int, limit: float, has_passed: bool) -> tuple[int, str]:
+    """The exit code of CI after a part, and why in words.
+
+    code, limit
+        How the part ended, and the seconds it had.
+    has_passed
+        Whether the record (`make tested`) has a pass of all of it. A part without one has never been seen to pass: its failure is told, and
+        holds nobody up. From its first recorded pass on, it does.
+    """
+    if not code:
+        return 0, "The part has passed."
+    if not has_passed:
+        return (
+            0,
+            "The part has failed. No pass of it is on record yet, so this run does not fail. Mend it, and record the pass.",
+        )
+    if limit < LIMIT:
+        return 0, f"The part has not passed in the {limit:.0f} s that were left on a slow day. This run does not fail."
+    return code, "The part has failed."
+
+
+def ci(elapsed: float) -> int:
+    """Run the part whose turn it is after `make test`; see :func:`room` and :func:`verdict`."""
+    place, reason = due()
+    print(f"long tests: part {place} of {len(PARTS)} ({PARTS[place - 1].words}); {reason}", flush=True)
+    limit = room(elapsed)
+    if limit is None:
+        print(f"`make test` took {elapsed:.0f} s: there is no time for a part in this run", flush=True)
+        return 0
+    what, down = command(place)
+    known, tests = records.read(ROOT / records.COMMITTED), records.collected(ROOT, "long")
+    code, why = verdict(run(what, limit, after=down), limit, passed_ago(ROOT, known, tests).get(place) is not None)
+    print(why, flush=True)
+    return code
 
 
 def _stop(process: subprocess.Popen[bytes], grace: float, after: Sequence[str]) -> None:
@@ -312,10 +367,10 @@ def main(words: Sequence[str]) -> int:
             return 0
         if verb == "run":
             place = number(given[0]) if given else None
-            chosen = ["--part", str(place)] if place else []
-            down = ["env", "HAMYSQL_LAB_DIR=.lab/test", sys.executable, "-m", "lab", "down"]
-            command = [sys.executable, "-m", "pytest", "-m", "long", *chosen, FOLDER]
-            return run(command, LIMIT if place else None, after=down)
+            what, down = command(place)
+            return run(what, LIMIT if place else None, after=down)
+        if verb == "ci":
+            return ci(float(given[0]))
     except PartError as exc:
         print(exc, file=sys.stderr)
         return 2

@@ -117,10 +117,10 @@ def judge(surveys: Mapping[str, Mapping[str, Any]], window: tuple[float, float] 
 
 
 def _cluster(survey: Mapping[str, Any]) -> dict[str, Any]:
-    """What a member's pillar says of the cluster. The link of the replication may be the node's own memory."""
-    cluster = survey["settings"]["cluster"]
+    """What a member's pillar says of the cluster. The link of the replication and the ids may be the node's own memory."""
+    cluster = {key: value for key, value in survey["settings"]["cluster"].items() if key != "ids_from"}
     nodes = {
-        name: {key: value for key, value in node.items() if key != "replication"}
+        name: {key: value for key, value in node.items() if key not in ("replication", "id")}
         for name, node in cluster["nodes"].items()
     }
     return {**cluster, "nodes": nodes}

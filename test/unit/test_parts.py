@@ -202,6 +202,40 @@ def test_a_part_that_ends_in_time_ends_as_its_tests_did(code):
 
 def test_ci_runs_the_part_that_is_due():
     lines = (ROOT / ".ci" / "run").read_text().splitlines()
-    commands = [line for line in lines if "make test" in line and not line.startswith("#")]
-    assert commands == ["make test", 'exec make test-long PART="$part"']
-    assert "part=$(.venv/bin/python test/parts.py due)" in lines
+    commands = [line for line in lines if line and not line.startswith(("#", "set ", "cd "))]
+    assert commands == ["make test", 'exec .venv/bin/python test/parts.py ci "$SECONDS"']
+
+
+@pytest.mark.parametrize(
+    ("minutes", "limit"), [(0, parts.LIMIT), (40, parts.LIMIT), (50, 20 * 60), (58, 12 * 60), (59, None), (80, None)]
+)
+def test_on_a_slow_day_a_part_gets_what_is_left_or_is_left_out(minutes, limit):
+    assert parts.room(minutes * 60) == limit
+
+
+@pytest.mark.parametrize(("code", "limit", "has_passed", "expected"), [
+    (0, parts.LIMIT, True, 0),
+    (1, parts.LIMIT, True, 1),
+    (1, parts.LIMIT, False, 0),
+    (1, parts.LIMIT - 60, True, 0),
+    (2, parts.LIMIT, True, 2),
+])  # fmt: skip
+def test_a_part_that_has_passed_before_may_not_fail(code, limit, has_passed, expected):
+    assert parts.verdict(code, limit, has_passed)[0] == expected
+
+
+def test_ci_runs_the_part_whose_turn_it_is_and_says_what_came_of_it(monkeypatch, capsys):
+    asked = []
+    monkeypatch.setattr(parts, "due", lambda: (3, "a reason"))
+    monkeypatch.setattr(parts, "run", lambda words, limit, after: asked.append((words, limit)) or 1)
+    monkeypatch.setattr(parts, "passed_ago", lambda *_: {3: 7})
+    assert parts.ci(60) == 1
+    ((words, limit),) = asked
+    assert words[words.index("--part") + 1] == "3"
+    assert limit == parts.LIMIT
+    said = capsys.readouterr().out
+    assert "part 3 of" in said
+    assert "The part has failed." in said
+    assert parts.ci(parts.WHOLE) == 0
+    assert len(asked) == 1
+    assert "no time for a part" in capsys.readouterr().out

@@ -435,6 +435,18 @@ def test_a_major_version(version, parts, expected):
     assert preflight.major(version, parts) == expected
 
 
+def test_a_member_that_has_its_configuration_already_has_the_same_pillar(site):
+    """It knows the nodes' ids and its link from its own files, the other one from the pillar."""
+    before = texts(site)
+    ours = site["db2"]["settings"]["cluster"]
+    ours["ids_from"] = "known"
+    ours["nodes"]["db1"]["replication"] = "10.77.1.11"
+    assert texts(site) == before
+    ours["nodes"]["db1"]["id"], ours["nodes"]["db2"]["id"] = 2, 1
+    assert [text for text in texts(site) if "the ids" in text]
+    assert not any("other nodes in its pillar" in text for text in texts(site))
+
+
 def test_members_with_other_pillars_are_not_compared_any_further(site):
     site["db2"]["settings"]["cluster"]["nodes"]["db1"]["addresses"] = ["10.77.1.99"]
     site["db1"]["facts"]["drbd"]["loadable"] = False
