@@ -123,6 +123,19 @@ def apply(both=False):
     return {item.path: {"old": item.old, "new": item.new} for item in live}
 
 
+def read_units():
+    """
+    Have systemd read the files of its units again (``systemctl daemon-reload``): what runs goes on as it is.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt db1 hamysql_change.read_units
+    """
+    run(["systemctl", "daemon-reload"])
+
+
 # --- the data
 
 

@@ -44,6 +44,30 @@ def possible(name):
     return ret
 
 
+def units_read(name):
+    """
+    systemd has read the files of its units again; nothing is started, stopped or restarted. For `onchanges`.
+
+    name
+        Only a label.
+
+    .. code-block:: yaml
+
+        hamysql-pacemaker-unit-read:
+          hamysql_change.units_read:
+            - onchanges:
+              - file: hamysql-pacemaker-hand-over-unit-managed
+    """
+    changes = {"systemd": "reads the files of its units again"}
+    if __opts__["test"]:
+        return {"name": name, "result": None, "changes": changes, "comment": "systemd would read its units again."}
+    try:
+        __salt__["hamysql_change.read_units"]()
+    except CommandExecutionError as exc:
+        return {"name": name, "result": False, "changes": {}, "comment": str(exc)}
+    return {"name": name, "result": True, "changes": changes, "comment": "systemd has read its units again."}
+
+
 def applied(name):
     """
     The running services have taken over what they can without an interruption. What has to wait for a restart, or for the other

@@ -46,8 +46,7 @@ hamysql-pacemaker-hand-over-unit-absent:
 
 # systemd knows of the unit's change at once, and restarts nothing.
 hamysql-pacemaker-unit-read:
-  module.run:
-    - service.systemctl_reload: []
+  hamysql_change.units_read:
     - onchanges:
       - file: hamysql-pacemaker-hand-over-unit-{{ "managed" if hamysql.pacemaker.hand_over else "absent" }}
 

@@ -17,7 +17,7 @@ POLL=0.2  # seconds between two looks
 ANSWER=1  # seconds in which a controller that lives answers
 RESYNC=10 # seconds for the constraint to go after a resync; `tidy` looks again later
 LOG=/dev/kmsg
-PROMOTED='Promoted Master' # pacemaker 2.1 has the new name of the role, 3 does not know the old one: whichever is taken
+CONFIGURATION=${CIB_file:-/var/lib/pacemaker/cib/cib.xml} # as this node has it
 
 action=$1
 resource=${DRBD_RESOURCE:-}
@@ -113,21 +113,28 @@ answers() {
 	return 1
 }
 
+# The name of the role in this configuration, as $promoted. Its schema had Master up to 3.6, and knows Promoted from 3.7 on (pacemaker 2.1);
+# pacemaker 3 does not know Master.
+name_role() {
+	promoted=Promoted
+	{ read -r root <"$CONFIGURATION"; } 2>/dev/null
+	version=${root#*validate-with=\"pacemaker-}
+	version=${version%%\"*}
+	case $version in
+	[012].* | 3.[0-6]) promoted=Master ;;
+	esac
+}
+
 # Write the constraint into the whole cluster's configuration: write modify|replace XPATH [MARK]. A mark makes it another one, see `renew`.
 write() {
-	for promoted in $PROMOTED; do
-		text="<rsc_location rsc=\"$CLONE\" id=\"$id-$CLONE\">
+	[ -n "${promoted:-}" ] || name_role
+	text="<rsc_location rsc=\"$CLONE\" id=\"$id-$CLONE\">
   <rule role=\"$promoted\" score=\"-INFINITY\" id=\"$id-rule-$CLONE${3:-}\">
     <expression attribute=\"#uname\" operation=\"ne\" value=\"$self\" id=\"$id-expr-$CLONE\"/>
   </rule>
 </rsc_location>"
-		[ "$1" != modify ] || text="<constraints>$text</constraints>"
-		cibadmin "--$1" --timeout 9 --xpath "$2" --xml-text "$text" 2>/dev/null
-		code=$?
-		# The configuration's schema does not know the role's name: CRM_EX_CONFIG, and pacemaker 1.1's own number.
-		[ $code -eq 78 ] || [ $code -eq 203 ] || return "$code"
-	done
-	return "$code"
+	[ "$1" != modify ] || text="<constraints>$text</constraints>"
+	cibadmin "--$1" --timeout 9 --xpath "$2" --xml-text "$text" 2>/dev/null
 }
 
 # Place the constraint where there is none: place [CONDITION], an XPath about /cib that has to be true in the same moment.
@@ -211,7 +218,10 @@ lifted() {
 	[ "$disk:$peer_disk" = UpToDate:UpToDate ] || return 1
 	[ -n "$owner" ] || return 0
 	reason='no controller has lifted the constraint'
-	lift && say 'both replicas are up to date, the constraint is lifted'
+	lift || return
+	reason='there is another constraint now'
+	owner # nothing to delete is no error to pacemaker
+	[ -z "$owner" ] && say 'both replicas are up to date, the constraint is lifted'
 }
 
 unfence() {
