@@ -7,15 +7,20 @@ import os
 import generated
 import pytest
 
+from hamysql.errors import HamysqlError
+
 pytestmark = [
     pytest.mark.skipif(os.geteuid() != 0, reason="needs root: corosync is asked in a namespace with the node's name"),
     pytest.mark.skipif(bool(generated.MISSING), reason=f"not installed: {', '.join(generated.MISSING)}"),
 ]
 
 
+SEED = 17
+
+
 def test_five_hundred_pillars_are_read_as_they_were_meant(tmp_path):
-    # By chance anew in each run; a failure shows the pillar.
-    assert generated.read_some(500, int.from_bytes(os.urandom(4)), str(tmp_path)) >= 500
+    # The same ones in each run: what is new by chance is the long test's.
+    assert generated.read_some(500, SEED, str(tmp_path)) >= 500
 
 
 def config():
@@ -38,5 +43,5 @@ def test_a_value_that_is_read_as_another_one_is_found(tmp_path):
         found = config()
         ask(found)
         change(found)
-        with pytest.raises((AssertionError, generated.HamysqlError)):
+        with pytest.raises((AssertionError, HamysqlError)):
             ask(found)
