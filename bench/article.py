@@ -15,6 +15,7 @@ PROPERTIES = {
     "load-threshold": "80%",
     "node-action-limit": "0",  # pacemaker's own: two for each processor
     "transition-delay": "0s",  # pacemaker's own
+    "dc-deadtime": "20s",  # pacemaker's own
 }
 SERVER = {
     "start": {"timeout": "120s"},
@@ -43,7 +44,9 @@ def settings(pillar: dict[str, Any]) -> dict[str, Any]:
     config["mysql"]["agent"] = "ocf:heartbeat:mysql"
     config["mysql"]["config"]["mysqld"]["innodb_max_dirty_pages_pct_lwm"] = 0  # MariaDB's own
     config["vip"]["agent"] = "ocf:heartbeat:IPaddr2"
-    config["pacemaker"] = {"properties": PROPERTIES, "operations": {"p_mysql": SERVER}}
+    config["vip"]["watch"] = False
+    operations = {"p_mysql": SERVER, "p_ip_mysql": {"monitor": {"interval": "30s", "timeout": "60s"}}}
+    config["pacemaker"] = {"hand_over": False, "properties": PROPERTIES, "operations": operations}
     return pillar
 
 
