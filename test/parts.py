@@ -253,6 +253,11 @@ def due(folder: Path = ROOT) -> tuple[int, str]:
     return choose(whose, passed_ago(folder, known, records.collected(folder, "long")) if counted else {}), reason
 
 
+def called(place: int, reason: str) -> str:
+    """A part whose turn it is, in one line."""
+    return f"long tests: part {place} of {len(PARTS)} ({PARTS[place - 1].words}); {reason}"
+
+
 def shown(known: Mapping[str, records.Entry], tests: Sequence[str]) -> str:
     """The parts as a table of Markdown; the last column has the minutes of their last passes, where all tests have some."""
     lines = ["| part | what | minutes expected | measured |", "|---|---|---|---|"]
@@ -330,7 +335,7 @@ def verdict(code: int, limit: float, has_passed: bool) -> tuple[int, str]:
 def ci(elapsed: float) -> int:
     """Run the part whose turn it is after `make test`; see :func:`room` and :func:`verdict`."""
     place, reason = due()
-    print(f"long tests: part {place} of {len(PARTS)} ({PARTS[place - 1].words}); {reason}", flush=True)
+    print(called(place, reason), flush=True)
     limit = room(elapsed)
     if limit is None:
         print(f"`make test` took {elapsed:.0f} s: there is no time for a part in this run", flush=True)
@@ -362,7 +367,7 @@ def main(words: Sequence[str]) -> int:
     try:
         if verb == "due":
             place, reason = due()
-            print(f"long tests: part {place} of {len(PARTS)} ({PARTS[place - 1].words}); {reason}", file=sys.stderr)
+            print(called(place, reason), file=sys.stderr)
             print(place)
             return 0
         if verb == "run":
