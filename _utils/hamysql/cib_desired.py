@@ -14,6 +14,8 @@ from hamysql.errors import Refused
 # What schema and scheduler know of an operation; any other name is a parameter that only this operation gives its agent.
 _OP_ATTRIBUTES = frozenset({"interval", "timeout", "role", "on-fail", "start-delay", "enabled", "record-pending"})
 
+_FROZEN_TIMEOUT = 4  # seconds: what our own agent takes when it is not told
+
 
 def desired(config: Mapping[str, Any]) -> ET.Element:
     """The <configuration> with exactly what hamysql owns in a cluster, from the resolved configuration.
@@ -105,6 +107,9 @@ def _server(mysql: Mapping[str, Any]) -> dict[str, Any]:
     shared |= {"user": mysql["user"], "group": mysql["group"]}
     if mysql["agent"] == "ocf:hamysql:mysql":
         patience = {key: mysql[key] for key in ("ping_timeout", "storage_timeout") if mysql[key]}
+        # A further parameter has pacemaker restart the server, which an update of the formula must not.
+        if mysql["frozen_timeout"] != _FROZEN_TIMEOUT:
+            patience["frozen_timeout"] = mysql["frozen_timeout"]
         return shared | {"admin_binary": mysql["admin"]} | patience
     return shared | {"client_binary": mysql["client"]}
 

@@ -226,6 +226,7 @@ MYSQL = Section(
         "admin": v.PATH,
         "agent": v.one_of("ocf:hamysql:mysql", "ocf:heartbeat:mysql"),
         "ping_timeout": v.count(1, 600, "seconds"),
+        "frozen_timeout": v.count(0, 600, "seconds"),
         "storage_timeout": v.count(0, 3600, "seconds"),
         "install_db": v.PATH,
         "config_file": v.PATH,

@@ -7,6 +7,11 @@ include:
 hamysql-pacemaker-boot-enabled:
   service.enabled:
     - name: pacemaker
+    # Salt asks `systemctl status` before it enables anything, and keeps the answer in its log at debug level. That of a running pacemaker
+    # has the arguments of all its children, the password of ipmitool among them.
+    - unless:
+      - fun: service.enabled
+        args: [pacemaker]
     - require:
       - hamysql_package: hamysql-package-installed
 

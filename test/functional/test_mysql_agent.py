@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
+import re
 import shutil
 import signal
+import socket
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -180,6 +184,102 @@ def test_a_server_that_answers_has_its_storage_not_looked_at(resource, storage):
     assert resource.does("start") == SUCCESS
     assert resource.does("monitor", storage_timeout="30") == SUCCESS
     assert storage.reads() == 0
+
+
+def test_a_server_that_does_nothing_at_all_is_noticed_long_before_one_that_works(resource):
+    assert resource.does("start") == SUCCESS
+    pid = resource.pid
+    os.kill(pid, signal.SIGSTOP)
+    # With ping_timeout alone this would not return before the test's own time is over.
+    seen = resource.call("monitor", patience=40, ping_timeout="600")
+    assert seen.returncode == GENERIC
+    assert "has not answered" in seen.stderr
+    assert "did nothing at all meanwhile" in seen.stderr
+    stopped = resource.call("stop", patience=40, CRM_meta_timeout="600000")
+    assert (stopped.returncode, "did not shut down within 1 s and is killed" in stopped.stderr) == (SUCCESS, True)
+
+
+# What a program does in a thread of its own that stands for a server: a twentieth of a processor; nothing, for want of a processor that
+# another one has; a write to a file system that is frozen; nothing, under a debugger.
+WORK = {
+    "processor": "while True:\n    sum(range(500_000))\n    time.sleep(0.15)",
+    "runnable": "os.sched_setaffinity(0, {CPU}); os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))\nwhile True: pass",
+    "disk": "open('FROZEN/file', 'w').write('x')",
+    "debugger": "time.sleep(600)",
+}
+PTRACE_ATTACH = 16
+HOG = "import os\nos.sched_setaffinity(0, {CPU})\nwhile True: pass"
+
+
+@pytest.fixture
+def frozen(tmp_path):
+    """A file system that lets nobody write: who does waits in state D."""
+    image, folder = tmp_path / "image", tmp_path / "frozen"
+    folder.mkdir()
+    command.run(["truncate", "--size=20M", image])
+    command.run(["mkfs.ext4", "-q", image])
+    command.run(["mount", "--options=loop", image, folder])
+    try:
+        command.run(["fsfreeze", "--freeze", folder])
+        yield folder
+    finally:
+        command.run(["umount", folder])
+
+
+@pytest.fixture
+def silent(resource):
+    """Something listens on the server's socket, and never answers."""
+    (resource.folder / "run").mkdir()
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(resource.parameters["socket"])
+        listening.listen(8)
+        yield resource
+
+
+def stands_in(resource, work):
+    """A program in the server's place, with a thread that does this work."""
+    program, script = resource.folder / "server", resource.folder / "server.py"
+    shutil.copy(Path(sys.executable).resolve(), program)
+    script.write_text(f"import os, threading, time\ndef work():\n    {work.replace(chr(10), chr(10) + '    ')}\n")
+    with script.open("a") as file:
+        file.write("threading.Thread(target=work).start()\n")
+    running = subprocess.Popen([program, script])
+    (resource.folder / "run" / "pid").write_text(f"{running.pid}\n")
+    return running, {"binary": str(program), "ping_timeout": "8", "frozen_timeout": "3"}
+
+
+@pytest.mark.parametrize("sign", WORK)
+def test_a_server_that_does_anything_has_its_whole_time(silent, frozen, sign):
+    cpu = str(min(os.sched_getaffinity(0)))
+    running, given = stands_in(silent, WORK[sign].replace("CPU", cpu).replace("FROZEN", str(frozen)))
+    others = [subprocess.Popen([sys.executable, "-c", HOG.replace("CPU", cpu)])] if sign == "runnable" else []
+    if sign == "debugger":
+        assert ctypes.CDLL(None).ptrace(PTRACE_ATTACH, running.pid, None, None) == 0
+        os.waitpid(running.pid, 0)
+    try:
+        seen = silent.call("monitor", **given)
+        assert seen.returncode == GENERIC
+        assert "did nothing at all" not in seen.stderr, seen.stderr
+        # The whole of ping_timeout, less a second that a clock of whole seconds may have lost.
+        assert int(re.search(r"has not answered on \S+ for (\d+) s", seen.stderr)[1]) >= 7
+    finally:
+        for process in (*others, running):
+            process.kill()
+        command.run(["fsfreeze", "--unfreeze", frozen])  # who waits there cannot even be killed
+        running.wait()
+
+
+@pytest.mark.parametrize(("timeout", "words"), [("3", "did nothing at all meanwhile"), ("0", "")])
+def test_a_server_that_does_nothing_has_its_whole_time_only_where_nobody_looks(silent, timeout, words):
+    running, given = stands_in(silent, "time.sleep(600)")
+    try:
+        seen = silent.call("monitor", **{**given, "frozen_timeout": timeout})
+        assert seen.returncode == GENERIC
+        assert words in seen.stderr
+        assert ("did nothing at all" in seen.stderr) == bool(words)
+    finally:
+        running.kill()
+        running.wait()
 
 
 def test_a_server_that_hangs_while_its_storage_works_is_noticed_in_its_own_time(resource, storage):

@@ -21,6 +21,7 @@ log=${OCF_RESKEY_log:-/var/log/mysql/error.log}
 user=${OCF_RESKEY_user:-mysql}
 group=${OCF_RESKEY_group:-mysql}
 ping_timeout=${OCF_RESKEY_ping_timeout:-20}
+frozen_timeout=${OCF_RESKEY_frozen_timeout:-4}
 storage_timeout=${OCF_RESKEY_storage_timeout:-0}
 timeout=$((${OCF_RESKEY_CRM_meta_timeout:-120000} / 1000)) # of the operation, seconds
 # Root's alone; gone after a boot, as the processes are.
@@ -29,10 +30,13 @@ own=$run/${OCF_RESOURCE_INSTANCE:-mysql}.pid        # "ID BORN": the server's pr
 hung_file=$run/${OCF_RESOURCE_INSTANCE:-mysql}.hung # the process that a monitor found hanging
 said=$run/${OCF_RESOURCE_INSTANCE:-mysql}.out       # what the server says before it has its error log open
 KILL_AFTER_HUNG=5 # seconds: what has not answered for $ping_timeout will not shut down either
+KILL_AFTER_FROZEN=1 # seconds: what does nothing at all does not shut down
 KILL_RESERVE=15   # seconds of stop's timeout that are left for a kill
 AT_ONCE=2         # seconds: a server that answers within them has its storage not looked at
 STILL=3           # seconds: storage that has not read a block within them stands still
-LOOK=0.5          # seconds between two looks at the storage
+LOOK=0.5          # seconds between two looks at the server and the storage
+LATE=2            # seconds: a look that comes so late says that the node itself was short of time
+IDLE=2            # percent of one processor: an idle server's own threads take 0.02
 POLL=0.2          # seconds
 START_POLL=0.5    # seconds: nobody waits for the agent's word, clients come when the server does, and each look takes its processor
 
@@ -59,6 +63,7 @@ makes one.
 	parameter user string mysql "The account that the server runs as."
 	parameter group string mysql "The group of the folder of socket and process id, where start makes it."
 	parameter ping_timeout integer 20 "Seconds in which a server has to answer on its socket; longer is a hang."
+	parameter frozen_timeout integer 4 "Seconds without an answer after which a server that does nothing at all is a hang; 0: nobody looks at that."
 	parameter storage_timeout integer 0 "Seconds after which it is a hang though the storage stood still as well; 0: nobody looks at that."
 	echo '</parameters>
 <actions>
@@ -136,7 +141,7 @@ look() {
 	# shellcheck disable=SC2086 # numbers, and a letter
 	set -- ${stat##*) }
 	case $1 in [ZX]) return 1 ;; esac
-	since_boot=${20}
+	since_boot=${20} ticks=$((${12} + ${13}))
 }
 
 # Whether the server's own pid file names a server of ours that is not in the notes: an earlier version of this agent has started it, or
@@ -166,49 +171,91 @@ runs_binary() {
 	[ "$(readlink "/proc/$pid/exe")" = "$(readlink -f "$binary") (deleted)" ]
 }
 
-# Whether the server answers within so many seconds: answers SECONDS. One that refuses the login has answered.
+# Whether the server answers within so many seconds: answers SECONDS [exec]. One that refuses the login has answered.
 answers() {
-	timeout --kill-after=1 "$1" "$admin_binary" --no-defaults --socket="$socket" --user=root ping >/dev/null 2>&1 </dev/null
+	$2 timeout --kill-after=1 "$1" "$admin_binary" --no-defaults --socket="$socket" --user=root ping >/dev/null 2>&1 </dev/null
 }
 
-# Whether the server answers, after whatever patience it is due. A time in which its storage stood still says nothing of it, and it is
-# given another one; $excuse is a word about that.
+# Whether the server answers, after whatever patience it is due: $ping_timeout while it does anything at all, $frozen_timeout while it
+# does nothing. A time in which its storage stood still says nothing of it, and it is given another one; $excuse is a word about that.
 responds() {
-	excuse=''
-	if [ "$storage_timeout" -eq 0 ]; then
-		answers "$ping_timeout"
-		return
-	fi
-	answers $AT_ONCE && return
+	excuse='' frozen='' reader=''
 	clock
+	watch_from_now
+	answers $((ping_timeout < AT_ONCE ? ping_timeout : AT_ONCE)) && return
+	looked=$now
+	clock
+	[ $((now - looked)) -le $((AT_ONCE + LATE)) ] || watch_from_now
 	end=$((now + storage_timeout))
-	reader=''
+	patience=$ping_timeout
+	[ "$storage_timeout" -gt 0 ] || patience=$((ping_timeout > AT_ONCE ? ping_timeout - AT_ONCE : 1))
 	while :; do
-		answers_meanwhile && return
+		answers_meanwhile "$patience" && return
 		clock
+		if [ -n "$frozen" ]; then
+			excuse=', and did nothing at all meanwhile'
+			return 1
+		fi
 		[ -n "$stood_still" ] || return 1
 		excuse=', and its storage stood still meanwhile'
 		[ "$now" -lt "$end" ] || return 1
+		patience=$ping_timeout
 	done
 }
 
-# Whether the server answers in its time; $stood_still says whether its storage took longer than STILL for one block meanwhile. A reader
-# may be beyond any signal, so nobody waits for it.
+# Whether the server answers within so many seconds: answers_meanwhile SECONDS. $frozen says whether it has done nothing for too long
+# instead, $stood_still whether its storage took longer than STILL for one block. A reader may be beyond any signal, so nobody waits
+# for it.
 answers_meanwhile() {
-	stood_still=''
-	answers "$ping_timeout" &
+	stood_still='' looked=$now
+	answers "$1" exec &
 	asked=$!
 	until ended "$asked"; do
 		clock
-		if [ -z "$reader" ] || ended "$reader"; then
-			read_block &
-			reader=$! since=$now
-		elif [ "$now" -ge $((since + STILL)) ]; then
-			stood_still=1
+		if [ "$storage_timeout" -gt 0 ]; then
+			if [ -z "$reader" ] || ended "$reader"; then
+				read_block &
+				reader=$! since=$now
+			elif [ "$now" -ge $((since + STILL)) ]; then
+				stood_still=1
+				watch_from_now
+			fi
+		fi
+		works && watch_from_now
+		looked=$now
+		if [ "$frozen_timeout" -gt 0 ] && [ $((now - idle_since)) -ge "$frozen_timeout" ] && storage_works; then
+			frozen=1
+			kill "$asked"
+			break
 		fi
 		sleep $LOOK
 	done
-	wait "$asked"
+	wait "$asked" 2>/dev/null
+}
+
+# What the server does counts from now on.
+watch_from_now() {
+	idle_since=$now
+	look && ticks_then=$ticks
+}
+
+# Whether there is any sign that the server does something: it took processor time; one of its threads runs, waits for a processor or
+# for a disk; a debugger holds it. A look that comes late says that the node is short of time, and so is the server.
+works() {
+	[ $((now - looked)) -le $LATE ] || return 0
+	look || return 0
+	[ $((ticks - ticks_then)) -le $((1 + IDLE * (now - idle_since))) ] || return 0
+	for task in "/proc/$pid/task"/*/stat; do
+		{ read -r stat <"$task"; } 2>/dev/null || continue
+		stat=${stat##*) }
+		case $stat in [RDt]*) return 0 ;; esac
+	done
+	return 1
+}
+
+# Whether the last block that was asked for has come, where anybody asks.
+storage_works() {
+	[ "$storage_timeout" -eq 0 ] || ended "$reader"
 }
 
 # A block of the data, past all caches, in a process that may outlive this one and must not keep its output open. The folder is the
@@ -225,7 +272,7 @@ validate() {
 	[ -x "$admin_binary" ] || fail $OCF_ERR_INSTALLED "$admin_binary: no such program"
 	[ -r "$config" ] || fail $OCF_ERR_INSTALLED "$config: no such file"
 	command -v setpriv >/dev/null || fail $OCF_ERR_INSTALLED "setpriv: no such program (it comes with util-linux)"
-	for given in "ping_timeout=$ping_timeout" "storage_timeout=$storage_timeout"; do
+	for given in "ping_timeout=$ping_timeout" "frozen_timeout=$frozen_timeout" "storage_timeout=$storage_timeout"; do
 		value=${given#*=}
 		case $value in '' | *[!0-9]*) fail $OCF_ERR_CONFIGURED "${given%%=*} is '$value', not a number of seconds" ;; esac
 	done
@@ -238,7 +285,7 @@ monitor() {
 	responds && return $OCF_SUCCESS
 	running || return $OCF_NOT_RUNNING
 	keep_notes
-	echo "$pid" >"$hung_file"
+	echo "$pid $frozen" >"$hung_file"
 	clock
 	fail $OCF_ERR_GENERIC "the server (process $pid) has not answered on $socket for $((now - began)) s$excuse"
 }
@@ -375,9 +422,11 @@ ended() {
 stop() {
 	if running; then
 		limit=$((timeout > 2 * KILL_RESERVE ? timeout - KILL_RESERVE : timeout / 2))
-		hung=''
-		! trusted || [ ! -r "$hung_file" ] || read -r hung <"$hung_file"
-		[ "$hung" = "$pid" ] && [ "$limit" -gt $KILL_AFTER_HUNG ] && limit=$KILL_AFTER_HUNG
+		hung='' frozen=''
+		! trusted || [ ! -r "$hung_file" ] || read -r hung frozen <"$hung_file"
+		patience=${frozen:+$KILL_AFTER_FROZEN}
+		patience=${patience:-$KILL_AFTER_HUNG}
+		[ "$hung" = "$pid" ] && [ "$limit" -gt "$patience" ] && limit=$patience
 		kill -TERM "$pid"
 		clock
 		end=$((now + limit))

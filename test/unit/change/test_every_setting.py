@@ -116,6 +116,7 @@ OTHERS = {
             "storage:drbd:agent",
             "storage:filesystem:agent",
             "mysql:ping_timeout",
+            "mysql:frozen_timeout",
             "mysql:storage_timeout",
             "mysql:config_file",
         ),

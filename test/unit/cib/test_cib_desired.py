@@ -8,6 +8,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from hamysql import cib, cib_desired
+from support import ROOT, parameters
 
 
 def xml(element):
@@ -93,6 +94,19 @@ def test_the_stock_agent_gets_the_parameters_that_it_knows(changed):
     params = {pair.get("name"): pair.get("value") for pair in server.iter("nvpair")}
     assert (server.get("provider"), params["client_binary"]) == ("heartbeat", "/usr/bin/mariadb")
     assert not {"admin_binary", "ping_timeout"} & set(params)
+
+
+@pytest.mark.parametrize(("given", "expected"), [(4, []), (0, ["0"]), (9, ["9"])])
+def test_a_default_that_the_agent_has_itself_is_no_parameter(changed, given, expected):
+    """An update of the formula would have pacemaker restart the server for it."""
+    server = by_id(changed(lambda site: site["mysql"].update(frozen_timeout=given)), "p_mysql")
+    assert [pair.get("value") for pair in server.iter("nvpair") if pair.get("name") == "frozen_timeout"] == expected
+
+
+def test_the_agents_default_of_frozen_timeout_is_the_formulas():
+    agent = (ROOT / "hamysql" / "mysql" / "files" / "mysql-agent.sh").read_text()
+    assert parameters()[0]["mysql"]["frozen_timeout"] == 4
+    assert "frozen_timeout=${OCF_RESKEY_frozen_timeout:-4}" in agent
 
 
 def test_every_operation_has_a_timeout_by_default(lab):
