@@ -4,9 +4,36 @@ from __future__ import annotations
 
 import pytest
 
+from lab import api
 from support import load, secrets_of
 
 pytestmark = pytest.mark.cluster
+
+# What Salt asks about a service before it changes anything.
+SHOWN = "sleep 1; systemctl status pacemaker.service"
+# A child of pacemaker with a secret among its arguments, as ipmitool is one for the second that it runs.
+CHILD = """
+echo $$ >/sys/fs/cgroup/system.slice/pacemaker.service/cgroup.procs
+exec sh -c 'sleep 120; true' ipmitool -P an-argument-of-a-child
+"""
+
+
+def test_a_highstate_does_not_log_the_arguments_of_pacemakers_children(deployed):
+    lab, words = deployed.lab, "an-argument-of-a-child"
+    start = f"cat >/run/child.sh; systemd-run --quiet --unit=child sh /run/child.sh; {SHOWN} | grep -c {words}"
+    assert int(api.ssh(lab, "db1", start, stdin=CHILD)) == 1
+    try:
+        assert deployed.highstate("db1") == {"db1": {}}
+        logged = api.ssh(
+            lab,
+            "db1",
+            f"grep -c {words} /var/log/salt/minion; grep -c 'is-enabled pacemaker' /var/log/salt/minion",
+            check=False,
+        )
+        without, asked = map(int, logged.split())
+        assert (without, asked > 0) == (0, True)
+    finally:
+        api.ssh(lab, "db1", "pkill -f an-argument-of-a-[c]hild; rm /run/child.sh", check=False)
 
 
 def test_no_secret_is_in_process_lists_events_returns_or_logs_of_a_deployment(deployed, witness):

@@ -37,6 +37,9 @@ START = "cat >/run/sampler.py && systemd-run --quiet --unit=sampler python3 /run
 # What a node keeps besides: logs with the journal, and all that its minion has cached. The patterns are not on a command line.
 SEARCH = "cat >/run/patterns; grep -rlaF -f /run/patterns /var/log /var/cache/salt; rm /run/patterns"
 
+# The lines themselves, with the one before: what a log writes in several lines begins there.
+LINES = "cat >/run/patterns; grep -rhaF -B1 -m20 -f /run/patterns /var/log/salt; rm /run/patterns"
+
 
 class Witness:
     """Looks on while ``watch`` runs something; ``found`` says where any of some texts was seen."""
@@ -93,8 +96,11 @@ class Witness:
         return [*places, *(place for look in looks for place in look)]
 
     def shown(self, texts: list[str]) -> str:
-        """The command lines that had one of the texts as an argument, with stars in its place: why a test failed."""
+        """The command lines and the logs' lines that had one of the texts, with stars in its place: why a test failed."""
         lines = {f"{name}: {line.decode(errors='replace')}" for name, seen in self.lines.items() for line in seen}
+        for name in self.lab.topology.names:
+            listing = api.ssh(self.lab, name, LINES, stdin="\n".join(texts) + "\n", timeout=120)
+            lines |= {f"{name}: {line}" for line in listing.splitlines()}
         hidden = {line: reduce(lambda shown, text: shown.replace(text, "***"), texts, line) for line in lines}
         return "\n".join(sorted(shown for line, shown in hidden.items() if shown != line))
 
@@ -103,7 +109,8 @@ class Witness:
         """The program of a command line, or the script that an interpreter runs."""
         first, *more = line.decode(errors="replace").split()
         words = [first, *(word for word in more if not word.startswith("-"))]
-        name = words[1] if "python" in first and len(words) > 1 else first
+        interpreter = first.rsplit("/", 1)[-1]
+        name = words[1] if interpreter.startswith(("python", "sh", "dash", "bash")) and len(words) > 1 else first
         return name.rsplit("/", 1)[-1]
 
     def _on_node(self, texts: list[str]) -> Callable[[str], list[str]]:

@@ -66,6 +66,42 @@ def test_it_answers_our_ipmitool_which_reads_a_list_of_vendors_of_its_own(lab, t
     assert chassis(lab, "db1", ipmitool=ipmitool).returncode != 0, "an empty list is an error: it is what was read"
 
 
+@pytest.mark.parametrize("password", [bmc.PASSWORD, "two words", "-P", "", "$(id) 'quoted' \\", "wrong"])
+def test_no_password_is_an_argument_of_the_program_that_our_ipmitool_becomes(tmp_path, password):
+    """It stands before the program's own address, as an agent has it, and nothing else of the line is changed."""
+    ours, theirs = tmp_path / "ours", tmp_path / "theirs"
+    ours.write_text((FILES / "ipmitool.sh").read_text().replace("/usr/bin/ipmitool", str(theirs)))
+    theirs.write_text('#!/bin/sh\nprintf \'%s\\n\' "$#" "$@" "environment: $IPMI_PASSWORD"\n')
+    theirs.chmod(0o755)
+    words = [
+        "-I",
+        "lanplus",
+        "-H",
+        "10.0.0.1",
+        "-U",
+        "a user",
+        "-P",
+        password,
+        "-L",
+        "ADMINISTRATOR",
+        "chassis",
+        "power",
+        "off",
+    ]
+    seen = run(["sh", str(ours), *words]).stdout.splitlines()
+    kept = [*words[:6], "-E", *words[8:]]
+    assert seen == [str(len(kept)), *kept, f"environment: {password}"]
+
+
+def test_our_ipmitool_changes_no_line_without_a_password(tmp_path):
+    ours, theirs = tmp_path / "ours", tmp_path / "theirs"
+    ours.write_text((FILES / "ipmitool.sh").read_text().replace("/usr/bin/ipmitool", str(theirs)))
+    theirs.write_text("#!/bin/sh\nprintf '%s\\n' \"$@\"\n")
+    theirs.chmod(0o755)
+    for words in (["-V"], ["-E", "chassis", "power", "status"], ["-P"], []):
+        assert run(["sh", str(ours), *words]).stdout.splitlines() == (words or [""])
+
+
 def test_a_broken_one_is_silent_until_it_is_started_again(lab):
     bmc.start(lab)
     bmc.fail(lab, lab.node("db1"))
