@@ -123,7 +123,7 @@ def apply(both=False):
         running = change_drbd.parse_show(run(["drbdsetup", "show", site["storage"]["drbd"]["resource"]]).stdout)
         _adjust(_with_disk(site, running) if running else site)
     if change.MYSQL in scopes:
-        if any(item.path.startswith(f"{tls.PATH}:") for item in live):
+        if any(item.path in (f"{tls.PATH}:cert", f"{tls.PATH}:ca") for item in live):
             _read_tls(site["mysql"])
         _set_variables(site["mysql"])
     return {item.path: {"old": item.old, "new": item.new} for item in live}

@@ -26,8 +26,8 @@ def __virtual__():
     return __virtualname__
 
 
-def _config():
-    return __salt__["hamysql.config"](misnamed=True)["mysql"]
+def _config(misnamed=False):
+    return __salt__["hamysql.config"](misnamed=misnamed)["mysql"]
 
 
 def _gid(config):
@@ -63,7 +63,7 @@ def judge():
 
         salt 'db*' hamysql_tls.judge
     """
-    config = _config()
+    config = _config(misnamed=True)
     if not config["tls"]["enabled"] or not which(tls.OPENSSL, path=PATH):
         return {"refused": [], "warnings": []}
     verdict = _verdict(config, tls.there(FOLDER, None))
@@ -85,7 +85,7 @@ def pending():
 
         salt 'db*' hamysql_tls.pending
     """
-    config = _config()
+    config = _config(misnamed=True)
     return tls.differences(tls.there(FOLDER, _gid(config)), tls.texts(config)) if config["tls"]["enabled"] else {}
 
 
@@ -110,9 +110,10 @@ def install():
         raise HamysqlError(f"there is no group {config['group']} on this node (hamysql:mysql:group)")
     seen = tls.there(FOLDER, gid)
     done = tls.differences(seen, wanted)
-    if seen.texts != wanted:
-        if refused := _verdict(config, seen).refused:
-            raise ConfigError(refused)
+    if seen.texts != wanted and (refused := _verdict(config, seen).refused):
+        raise ConfigError(refused)
+    # In a folder that was not root's, nothing is put right by name.
+    if seen.texts != wanted or {"", tls.CURRENT} & set(seen.astray):
         place = tls.prepare(FOLDER, wanted, gid)
         with acting_as(config["user"]):
             readable = run(["test", "-r", str(place / "key.pem")], accept=(0, 1)).returncode == 0

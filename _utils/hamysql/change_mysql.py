@@ -153,10 +153,11 @@ def pending(
     variables
         What the server says of those that differ.
     """
+    ours = "".join(running.get("ssl_cert", ())).startswith(f"{tls.FOLDER}/")
     for name, sql in statements(running, want, variables).items():
         old, new = running.get(name, []), want.get(name, [])
         kind = LIVE if sql else RESTART
-        yield Pending(kind, MYSQL, path(config, name), show(old), show(new))
+        yield Pending(kind, MYSQL, path(config, name, began=ours), show(old), show(new))
 
 
 _UNITS = {unit: 1024**power for power, unit in enumerate("KMGTPE", 1)}
@@ -182,14 +183,14 @@ def statement(name: str, values: list[str], variable: Variable | None) -> str | 
     return f"SET GLOBAL {name} = '{quoted}';"
 
 
-def path(config: Mapping[str, Any], name: str) -> str:
-    """Where in the pillar an option comes from."""
+def path(config: Mapping[str, Any], name: str, began: bool = False) -> str:
+    """Where in the pillar an option comes from; ``began``: the server runs with the pillar's TLS."""
     own = {**_PATHS, **(_TLS if config["tls"]["enabled"] else {})}
     for group, options in config["options"].items():
         for option in options:
             if plain(option) == name and _SERVER.fullmatch(group) and name not in own:
                 return f"hamysql:mysql:config:{group}:{option}"
-    own |= _TLS  # one that left the pillar
+    own |= _TLS if began else {}  # it may have left the pillar since
     return f"hamysql:{own[name]}" if name in own else f"hamysql:mysql:config:mysqld:{name}"
 
 

@@ -38,7 +38,7 @@ class Block:
         """In words."""
         if self.label == CERTIFICATE:
             return "a certificate"
-        if self.label.endswith("PRIVATE KEY"):
+        if self.label in (*KEYS, ENCRYPTED):
             return "an encrypted private key" if self.encrypted else "a private key"
         # A label that nobody knows may be anything.
         return f"PEM of another kind ({self.label})" if set(self.label.split()) <= _WORDS else "PEM of another kind"
@@ -91,15 +91,14 @@ def _block(label: str, lines: Sequence[str]) -> Block:
         der = base64.b64decode(body, validate=True)
     except binascii.Error:
         raise Defect("a damaged PEM block: it is no base64") from None
-    if not (encrypted and headers) and not _is_whole(der, label):
+    known = label in (CERTIFICATE, ENCRYPTED) or (label in KEYS and not encrypted)
+    if known and not _is_whole(der):
         raise Defect("a damaged PEM block: its content is cut off, or no ASN.1")
     return Block(label, der, encrypted)
 
 
-def _is_whole(der: bytes, label: str) -> bool:
+def _is_whole(der: bytes) -> bool:
     """Whether the content is one ASN.1 sequence, as certificates and keys are (X.690, 8.1.3)."""
-    if label in PARAMETERS:  # an object identifier
-        return bool(der)
     if len(der) < 2 or der[0] != 0x30:
         return False
     length, start = der[1], 2

@@ -12,7 +12,7 @@ import os
 import shutil
 import stat
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -53,11 +53,18 @@ def digest(wanted: Texts) -> str:
 
 @dataclass(frozen=True)
 class There:
-    """A set on a node: its texts; ``astray`` are owners and modes that differ, ``left`` what a run that was cut off has left."""
+    """A set on a node: its texts; ``astray`` are paths whose owner or mode differs, ``left`` what a killed run has left."""
 
     texts: dict[str, str | None] = field(repr=False)
     astray: tuple[str, ...] = ()
     left: tuple[str, ...] = ()
+
+
+def _modes(seen: Mapping[str, str | None]) -> Iterator[tuple[str, int, bool]]:
+    """Each path of a set below the folder, its mode, and whether it is the database's group that owns it."""
+    yield "", 0o755, False
+    yield CURRENT, 0o755, False
+    yield from ((f"{CURRENT}/{name}.pem", MODES[name], name == "key") for name in FILES if seen[name] is not None)
 
 
 def there(folder: Path, gid: int | None) -> There:
@@ -67,41 +74,48 @@ def there(folder: Path, gid: int | None) -> There:
         The number of the database's group; ``None`` where it is not there yet, and nothing is compared with it.
     """
     current = folder / CURRENT
-    found: dict[str, str | None] = {}
+    found = {name: files.text_if_any(current / f"{name}.pem") for name in FILES}
     astray = []
-    for name in FILES:
-        found[name] = files.text_if_any(current / f"{name}.pem")
-        if found[name] is not None:
-            seen = (current / f"{name}.pem").stat()
-            group = gid if name == "key" and gid is not None else seen.st_gid if name == "key" else 0
-            if (seen.st_uid, seen.st_gid, stat.S_IMODE(seen.st_mode)) != (0, group, MODES[name]):
-                astray.append(name)
+    for path, mode, database in _modes(found) if current.is_dir() else ():
+        seen = (folder / path).stat()
+        group = seen.st_gid if database and gid is None else gid if database else 0
+        if (seen.st_uid, seen.st_gid, stat.S_IMODE(seen.st_mode)) != (0, group, mode):
+            astray.append(path)
     in_use = os.readlink(current) if current.is_symlink() else ""
     names = sorted(os.listdir(folder)) if folder.is_dir() else []
     return There(found, tuple(astray), tuple(name for name in names if name not in (CURRENT, in_use)))
 
 
+_WORDS = {
+    "cert": ("another certificate", "the pillar's certificate"),
+    "key": ("another key", "the pillar's key"),
+    "ca": ("other authorities", "the pillar's authorities"),
+}
+
+
 def differences(seen: There, wanted: Texts) -> dict[str, dict[str, str]]:
-    """What :func:`install` would change: ``{file: {"old", "new"}}``, without anything of their texts."""
+    """What is to be done so that a set is the wanted one: ``{path: {"old", "new"}}``, without anything of the texts."""
     found = {}
     for name in FILES:
-        path, old, new = f"{FOLDER}/{CURRENT}/{name}.pem", seen.texts[name], wanted[name]
-        if old != new:
-            words = [f"another {_NAMES[name]}" if old is not None else "", f"the pillar's {_NAMES[name]}"]
-            found[path] = {"old": words[0], "new": words[1] if new is not None else "absent"}
-        elif name in seen.astray:
-            found[path] = {"old": "another owner or mode", "new": f"mode {MODES[name]:04o}"}
-    for name in seen.left:
-        found[f"{FOLDER}/{name}"] = {"old": "left by a run that was cut off", "new": "absent"}
-    return found
-
-
-_NAMES = {"cert": "certificate", "key": "key", "ca": "certificates of authorities"}
+        if seen.texts[name] != wanted[name]:
+            old, new = (
+                _WORDS[name][0] if seen.texts[name] is not None else "",
+                _WORDS[name][1] if wanted[name] is not None else "absent",
+            )
+            found[f"{FOLDER}/{CURRENT}/{name}.pem"] = {"old": old, "new": new}
+    if not found:  # else all of it is made anew
+        words = {"old": "another owner or mode", "new": "the right ones"}
+        found |= {f"{FOLDER}/{path}".rstrip("/"): words for path in seen.astray}
+    return found | {
+        f"{FOLDER}/{name}": {"old": "left by a run that was cut off", "new": "absent"} for name in seen.left
+    }
 
 
 def prepare(folder: Path, wanted: Texts, gid: int) -> Path:
     """Write a set into a folder of its own, which nothing leads to yet."""
-    folder.mkdir(mode=0o755, parents=True, exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    os.chown(folder, 0, 0)
+    folder.chmod(0o755)
     place = Path(tempfile.mkdtemp(prefix="set-", dir=folder))
     for name in FILES:
         if (text := wanted[name]) is not None:
@@ -135,10 +149,10 @@ def clear(folder: Path) -> None:
 
 def repair(folder: Path, seen: There, gid: int) -> None:
     """Put owners and modes right."""
-    for name in seen.astray:
-        path = folder / CURRENT / f"{name}.pem"
-        os.chown(path, 0, gid if name == "key" else 0)
-        path.chmod(MODES[name])
+    for path, mode, database in _modes(seen.texts):
+        if path in seen.astray:
+            os.chown(folder / path, 0, gid if database else 0)
+            (folder / path).chmod(mode)
 
 
 def _synchronise(folder: Path) -> None:

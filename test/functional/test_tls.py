@@ -302,11 +302,23 @@ def test_on_a_standby_only_the_files_change(site):
 
 def test_owners_and_modes_that_were_changed_are_put_right(site):
     key = site.folder / "tls/current/key.pem"
-    key.chmod(0o644)
     inode = key.stat().st_ino
-    files, _ = site.highstate()
+    key.chmod(0o644)
+    files, applied = site.highstate()
     assert list(files["changes"]) == [str(key)]
+    assert applied["changes"] == {}
     assert (stat.S_IMODE(key.stat().st_mode), key.stat().st_ino) == (0o640, inode)
+    assert site.tls.pending() == {}
+
+
+@pytest.mark.parametrize("name", ["tls", "tls/current"])
+def test_where_a_folder_was_not_roots_the_set_is_made_anew(site, name):
+    before = (site.folder / "tls/current").readlink()
+    shutil.chown(site.folder / name, USER)
+    files, _ = site.highstate()
+    assert list(files["changes"]) == [f"{site.folder}/{name}"]
+    assert (site.folder / "tls/current").readlink() != before
+    assert (site.folder / name).owner() == "root"
     assert site.tls.pending() == {}
 
 

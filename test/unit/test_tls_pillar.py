@@ -114,6 +114,8 @@ WRONG = [
     ({**PAIR, "key": certificates.encrypted(PAIR["key"])}, "key", "an encrypted private key", "without a passphrase"),
     ({**PAIR, "key": certificates.encrypted(certificates.openssl("ec", stdin=PAIR["key"]), old=True)},
      "key", "an encrypted private key", "without a passphrase"),
+    ({**PAIR, "key": PAIR["key"].replace("PRIVATE", "OPENSSH PRIVATE")}, "key", "another kind (OPENSSH PRIVATE KEY)", "private key in PEM"),
+    ({**PAIR, "key": PAIR["key"].replace("PRIVATE", "CANARY")}, "key", "PEM of another kind", "private key in PEM"),
     ({**PAIR, "cert": "/etc/ssl/db.pem"}, "cert", "a text of 15 characters without PEM", "in PEM"),
     ({**PAIR, "cert": " ".join(MIDDLE)}, "cert", "PEM whose lines are run together", "`cert: |`"),
     ({**PAIR, "cert": "\n".join(MIDDLE[:-1])}, "cert", "a PEM block without its end", "in PEM"),

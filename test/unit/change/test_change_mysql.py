@@ -130,7 +130,8 @@ def test_tls_is_not_required_before_the_server_has_it():
 )
 def test_the_path_of_an_option_of_tls(name, key):
     assert change_mysql.path(with_tls(required=True), name) == f"hamysql:mysql:tls:{key}"
-    assert change_mysql.path(mysql(), name) == f"hamysql:mysql:tls:{key}", "it left the pillar"
+    assert change_mysql.path(mysql(), name, began=True) == f"hamysql:mysql:tls:{key}", "it left the pillar"
+    assert change_mysql.path(mysql(), name) == f"hamysql:mysql:config:mysqld:{name}"
     given = {"ssl_cert": "/etc/x", "ssl_key": "/etc/x", "ssl_ca": "/etc/x", "require_secure_transport": True}
     assert change_mysql.path(mysql(**given), name) == f"hamysql:mysql:config:mysqld:{name}"
 
