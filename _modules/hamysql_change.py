@@ -104,9 +104,10 @@ def apply(both=False):
         Whether this is about what both nodes have to take over at the same moment, and nothing else (default: False). The
         orchestration calls it on both.
 
-    corosync reads its file again (on all nodes), ``drbdadm adjust`` changes options of the resource, variables of the database are
-    set. Returns ``{path: {"old", "new"}}`` of what was changed. Raises ``Refused`` where a file is not the pillar's yet,
-    ``NotReady`` where a service did not take something over, and ``CommandFailed`` with the service's own words.
+    corosync reads its file again (on all nodes), ``drbdadm adjust`` changes options of the resource, the database reads the files
+    of its TLS again, and its variables are set. Returns ``{path: {"old", "new"}}`` of what was changed. Raises ``Refused`` where a
+    file is not the pillar's yet, ``NotReady`` where a service did not take something over, and ``CommandFailed`` with the service's
+    own words.
 
     CLI Example:
 

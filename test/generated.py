@@ -245,6 +245,10 @@ def pillars(draw: Callable[..., Any]) -> tuple[Any, str]:
                 parent[key] = {}
             parent = parent[key]
         parent[path[-1]] = draw_node(draw, node, path)
+    if (
+        draw(st.integers(0, 9)) == 7
+    ):  # one of a hundred and fifty places would seldom be drawn, and more seldom be accepted
+        pillar["mysql"] = {**pillar.get("mysql", {}), "tls": draw(st.sampled_from(certified()))}
     one, two = draw(st.one_of(st.just(("db1", "db2")), st.tuples(NODE_NAMES, NODE_NAMES)))
     for node in pillar["cluster"]["nodes"].values():
         node.pop("minion_id", None)

@@ -37,14 +37,18 @@ GROUP = grp.getgrgid(pwd.getpwnam(USER).pw_gid).gr_name
 OLD, NEW = certificates.pair("old"), certificates.pair("new", days=300)
 
 
+def is_free(port: int) -> bool:
+    """Whether nobody has a port; of those that the kernel gives to nobody else while the server is stopped."""
+    with socket.socket() as one:
+        return one.connect_ex(("127.0.0.1", port)) != 0
+
+
 class Site:
     """A node with a database server: what a highstate does about TLS there, by the product's own modules and states."""
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.process, self.said = folder, None, {}
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        self.port = next(port for port in range(20000 + os.getpid() % 10000, 32000) if is_free(port))
         self.tls = load("_modules/hamysql_tls.py", "tls_module")
         self.change = load("_modules/hamysql_change.py", "tls_change_module")
         self.mysql = load("_modules/hamysql_mysql.py", "tls_mysql_module")
