@@ -13,6 +13,7 @@ from pathlib import Path
 from shutil import which
 
 from hamysql import (
+    certificate,
     change,
     change_corosync,
     change_data,
@@ -25,6 +26,7 @@ from hamysql import (
     files,
     latch,
     mysql,
+    tls,
     wait,
 )
 from hamysql.command import PATH, run
@@ -38,6 +40,8 @@ AUTHKEY = Path("/etc/corosync/authkey")
 CIB = Path("/var/lib/pacemaker/cib/cib.xml")
 PROC = Path("/proc")
 RECORD = Path("/run/hamysql/mysqld.json")
+TLS = Path(tls.FOLDER)
+TLS_RECORD = Path("/run/hamysql/mysqld-tls.json")  # which set of files a running server has read
 # Our agent's notes, which are root's: the server's process, and when it was born. The server's own pid file is the account's.
 NOTES = Path("/run/resource-agents/hamysql/p_mysql.pid")
 
@@ -100,9 +104,10 @@ def apply(both=False):
         Whether this is about what both nodes have to take over at the same moment, and nothing else (default: False). The
         orchestration calls it on both.
 
-    corosync reads its file again (on all nodes), ``drbdadm adjust`` changes options of the resource, variables of the database are
-    set. Returns ``{path: {"old", "new"}}`` of what was changed. Raises ``Refused`` where a file is not the pillar's yet,
-    ``NotReady`` where a service did not take something over, and ``CommandFailed`` with the service's own words.
+    corosync reads its file again (on all nodes), ``drbdadm adjust`` changes options of the resource, the database reads the files
+    of its TLS again, and its variables are set. Returns ``{path: {"old", "new"}}`` of what was changed. Raises ``Refused`` where a
+    file is not the pillar's yet, ``NotReady`` where a service did not take something over, and ``CommandFailed`` with the service's
+    own words.
 
     CLI Example:
 
@@ -119,6 +124,8 @@ def apply(both=False):
         running = change_drbd.parse_show(run(["drbdsetup", "show", site["storage"]["drbd"]["resource"]]).stdout)
         _adjust(_with_disk(site, running) if running else site)
     if change.MYSQL in scopes:
+        if any(item.path in (f"{tls.PATH}:cert", f"{tls.PATH}:ca") for item in live):
+            _read_tls(site["mysql"])
         _set_variables(site["mysql"])
     return {item.path: {"old": item.old, "new": item.new} for item in live}
 
@@ -247,7 +254,9 @@ def _mysql(config):
     if running is None:
         return [change_mysql.UNKNOWN]
     want = change_mysql.wanted(config)
-    return list(change_mysql.pending(config, running, want, _variables(config, change_mysql.changed(running, want))))
+    found = list(change_mysql.pending(config, running, want, _variables(config, change_mysql.changed(running, want))))
+    unread = _unread_tls(config, process, running)
+    return [*found, *([unread] if unread else [])]
 
 
 def _variables(config, names):
@@ -299,19 +308,25 @@ def _running(config, process):
     if known is not None:
         return known
     fragment = Path(config["config_fragment"])
-    uptime = time.clock_gettime(time.CLOCK_BOOTTIME) - process.start / os.sysconf("SC_CLK_TCK")
-    if not fragment.exists() or fragment.stat().st_ctime >= time.time() - uptime:
+    if not _older(fragment, process):
         return None
     options = change_mysql.parse_file(files.text(fragment, links=True))
     _write_record(process, options)
     return options
 
 
-def _write_record(process, options):
-    RECORD.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    new = RECORD.with_suffix(".new")
+def _older(path, process):
+    """Whether a file or link is there, and was before a process."""
+    uptime = time.clock_gettime(time.CLOCK_BOOTTIME) - process.start / os.sysconf("SC_CLK_TCK")
+    return path.exists() and max(path.stat().st_ctime, path.lstat().st_ctime) < time.time() - uptime
+
+
+def _write_record(process, options, place=None):
+    place = place or RECORD
+    place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    new = place.with_suffix(".new")
     new.write_text(change_mysql.record(process, options), encoding="utf-8")
-    new.replace(RECORD)
+    new.replace(place)
 
 
 def _set_variables(config):
@@ -320,10 +335,8 @@ def _set_variables(config):
     if running is None:
         return
     want = change_mysql.wanted(config)
-    names = change_mysql.changed(running, want)
-    variables = _variables(config, names)
-    for name in names:
-        sql = change_mysql.statement(name, want.get(name, []), variables.get(name))
+    variables = _variables(config, change_mysql.changed(running, want))
+    for name, sql in change_mysql.statements(running, want, variables).items():
         if sql is None:
             continue
         _sql(config, sql)
@@ -332,3 +345,40 @@ def _set_variables(config):
         else:
             del running[name]
         _write_record(process, running)
+
+
+# --- the database's TLS
+
+
+def _unread_tls(config, process, running):
+    """What the server does not present of the pillar's files, though it was started with them."""
+    if not config["tls"]["enabled"] or "ssl_cert" not in running:
+        return None
+    shown = tls.presented(run, config["socket"])
+    return change_mysql.presents(config, running, shown, _loaded_tls(process), _certificate)
+
+
+def _loaded_tls(process):
+    """The digest of the set that the server has read: at its start, or because it was told to."""
+    noted = change_mysql.recorded(files.text_if_any(TLS_RECORD) or "", process)
+    if noted is not None:
+        return "".join(noted.get("set", ()))
+    return tls.digest(tls.there(TLS, None).texts) if _older(TLS / tls.CURRENT, process) else None
+
+
+def _certificate(text):
+    try:
+        return str(certificate.read(run, text))
+    except (CommandFailed, KeyError, ValueError):
+        return "a certificate that openssl cannot read"
+
+
+def _read_tls(config):
+    """Have the server read certificate, key and authorities again, and see that it presents them."""
+    process = _process(config)
+    wanted = tls.texts(config)
+    if tls.there(TLS, None).texts != wanted:
+        raise Refused(f"{TLS} does not hold the pillar's certificate and key: `state.apply hamysql` lays them down")
+    _sql(config, "FLUSH SSL;")  # MariaDB, since 10.4. Sessions that are open keep what they have.
+    if process is not None:
+        _write_record(process, {"set": [tls.digest(wanted)]}, TLS_RECORD)

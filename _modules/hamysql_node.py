@@ -91,7 +91,7 @@ def facts(running=False):
     "storage": {"reached": {"address:port": whether it answers}, "initiator": the node's iSCSI name, or ""},
     "packages": {name: version that is installed, or would be}, "unreachable": [addresses of the peer that do not answer a
     ping], "absent": [those of them that provably nobody has: no neighbour answers for them on their own network; not asked where
-    the cluster runs], "vip_owner": hardware address that answers for the virtual IP, or ""}``.
+    the cluster runs], "vip_owner": hardware address that answers for the virtual IP, or "", "tls": see hamysql_tls.judge}``.
 
     CLI Example:
 
@@ -118,6 +118,7 @@ def facts(running=False):
         "unreachable": silent,
         "absent": [] if running else reach.absent(_neighbours(zip(own, peer), silent, found)),
         "vip_owner": "" if running else _vip_owner(site["vip"], found),
+        "tls": __salt__["hamysql_tls.judge"](),
     }
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
 
+import certificates
 import hypothesis
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
@@ -36,6 +37,7 @@ PROGRAMS = (
     "cibadmin",
     "iptables-legacy-restore",
     "unshare",
+    "openssl",
 )
 MISSING = [program for program in PROGRAMS if not shutil.which(program)]
 DRBDADM_84 = "/lib/drbd/drbdadm-84"
@@ -161,6 +163,17 @@ SERVER = {
     "long_query_time": st.sampled_from((0.5, 2, "10")),
     "replicate-do-db": st.lists(st.sampled_from(("app", "other")), min_size=1, max_size=3),
 }  # fmt: skip
+TLS = ("mysql", "tls")
+
+
+@functools.cache
+def certified() -> list[dict[str, Any]]:
+    """Values of ``mysql:tls``: what belongs together is made by openssl."""
+    pair = certificates.pair()
+    alone = {name: pair[name] for name in ("cert", "key")}
+    return [{}, {"required": False}, alone, pair, {**alone, "required": True}, {**pair, "required": True}]
+
+
 CLIENTS = st.sampled_from(("client", "mysqldump", "mysql", "isamchk"))
 
 # --- pillars
@@ -172,6 +185,8 @@ def draw_node(draw: Callable[..., Any], node: Node, path: tuple[str, ...]) -> An
         known = drbd_options()
         sections = draw(st.sets(st.sampled_from(sorted(known)), min_size=1, max_size=3))
         return {section: draw(_some(known[section])) for section in sorted(sections)}
+    if path == TLS:
+        return draw(st.sampled_from(certified()))
     if path == ("mysql", "config"):
         names = leaf(node.key).filter(lambda name: not str(name).startswith(("loose", "!")))
         others = draw(
@@ -200,7 +215,7 @@ def _some(values: dict[str, st.SearchStrategy[Any]]) -> st.SearchStrategy[dict[s
 
 def sections(node: Node, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Node]]:
     """The places below which something is drawn: everything with fixed keys, down to each leaf and each mapping of names."""
-    if isinstance(node, Section) and path != ("storage", "drbd", "options"):
+    if isinstance(node, Section) and path not in (("storage", "drbd", "options"), TLS):
         for key, child in node.keys.items():
             yield from sections(child, (*path, key))
     elif path[:2] != ("cluster", "nodes"):
@@ -230,6 +245,10 @@ def pillars(draw: Callable[..., Any]) -> tuple[Any, str]:
                 parent[key] = {}
             parent = parent[key]
         parent[path[-1]] = draw_node(draw, node, path)
+    if (
+        draw(st.integers(0, 9)) == 7
+    ):  # one of a hundred and fifty places would seldom be drawn, and more seldom be accepted
+        pillar["mysql"] = {**pillar.get("mysql", {}), "tls": draw(st.sampled_from(certified()))}
     one, two = draw(st.one_of(st.just(("db1", "db2")), st.tuples(NODE_NAMES, NODE_NAMES)))
     for node in pillar["cluster"]["nodes"].values():
         node.pop("minion_id", None)

@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from hamysql import pem, tls
 from hamysql.change import LIVE, MYSQL, RESTART, Pending, show
 from hamysql.errors import ParseError
 
@@ -29,6 +30,7 @@ _PATHS = {
     "user": "mysql:user",
     "log_error": "mysql:error_log",
 }
+_TLS = {**{f"ssl_{name}": f"mysql:tls:{name}" for name in tls.FILES}, tls.SECURE: "mysql:tls:required"}
 UNKNOWN = Pending(
     RESTART,
     MYSQL,
@@ -129,6 +131,16 @@ def parse_variables(output: str) -> dict[str, Variable]:
     return found
 
 
+def statements(running: Options, want: Options, variables: Mapping[str, Variable]) -> dict[str, str | None]:
+    """The SQL for each option that differs, ``None`` where only a start makes the change."""
+    names = changed(running, want)
+    found = {name: statement(name, want.get(name, []), variables.get(name)) for name in names}
+    if tls.SECURE in found and {f"ssl_{name}" for name in tls.FILES} & set(names):
+        # Before the server has its TLS, no client over the network could connect.
+        found[tls.SECURE] = None
+    return found
+
+
 def pending(
     config: Mapping[str, Any], running: Options, want: Options, variables: Mapping[str, Variable]
 ) -> Iterator[Pending]:
@@ -141,10 +153,11 @@ def pending(
     variables
         What the server says of those that differ.
     """
-    for name in changed(running, want):
+    ours = "".join(running.get("ssl_cert", ())).startswith(f"{tls.FOLDER}/")
+    for name, sql in statements(running, want, variables).items():
         old, new = running.get(name, []), want.get(name, [])
-        kind = LIVE if statement(name, new, variables.get(name)) else RESTART
-        yield Pending(kind, MYSQL, path(config, name), show(old), show(new))
+        kind = LIVE if sql else RESTART
+        yield Pending(kind, MYSQL, path(config, name, began=ours), show(old), show(new))
 
 
 _UNITS = {unit: 1024**power for power, unit in enumerate("KMGTPE", 1)}
@@ -170,10 +183,42 @@ def statement(name: str, values: list[str], variable: Variable | None) -> str | 
     return f"SET GLOBAL {name} = '{quoted}';"
 
 
-def path(config: Mapping[str, Any], name: str) -> str:
-    """Where in the pillar an option comes from."""
+def path(config: Mapping[str, Any], name: str, began: bool = False) -> str:
+    """Where in the pillar an option comes from; ``began``: the server runs with the pillar's TLS."""
+    own = {**_PATHS, **(_TLS if config["tls"]["enabled"] else {})}
     for group, options in config["options"].items():
         for option in options:
-            if plain(option) == name and _SERVER.fullmatch(group) and name not in _PATHS:
+            if plain(option) == name and _SERVER.fullmatch(group) and name not in own:
                 return f"hamysql:mysql:config:{group}:{option}"
-    return f"hamysql:{_PATHS[name]}" if name in _PATHS else f"hamysql:mysql:config:mysqld:{name}"
+    own |= _TLS if began else {}  # it may have left the pillar since
+    return f"hamysql:{own[name]}" if name in own else f"hamysql:mysql:config:mysqld:{name}"
+
+
+def presents(
+    config: Mapping[str, Any], running: Options, shown: str | None, loaded: str | None, named: Callable[[str], str]
+) -> Pending | None:
+    """What a running server has not read of the pillar's certificate, key and authorities; ``None`` where it has, or cannot have.
+
+    config
+        The resolved configuration's ``mysql``.
+    running
+        The options that the server runs with: one that was started without TLS has to be restarted, which :func:`pending` says.
+    shown
+        What :func:`hamysql.tls.presented` has returned.
+    loaded
+        The digest of the set that the server has read, as far as that is noted (:func:`hamysql.tls.digest`).
+    named
+        A certificate in words.
+    """
+    said, want = config["tls"], wanted(config)
+    if not said["enabled"] or any(running.get(name) != want.get(name) for name in _TLS if name != tls.SECURE):
+        return None
+    path = f"{tls.PATH}:cert"
+    if shown == "":
+        return Pending(RESTART, MYSQL, path, "no TLS, though the server's options name its files", named(said["cert"]))
+    own = pem.export(pem.parse(said["cert"])[:1])
+    if shown is not None and shown != own:
+        return Pending(LIVE, MYSQL, path, named(shown), named(said["cert"]))
+    if loaded != tls.digest(tls.texts(config)):
+        return Pending(LIVE, MYSQL, f"{tls.PATH}:ca", "not read again yet", "the pillar's, and the certificate's chain")
+    return None

@@ -7,7 +7,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from posixpath import dirname
 from typing import Any
 
-from hamysql import corosync, drbd_link, drbdconf, fencing, firewall, node_ids, rules, rules_mysql, storage_config
+from hamysql import (
+    corosync,
+    drbd_link,
+    drbdconf,
+    fencing,
+    firewall,
+    node_ids,
+    rules,
+    rules_mysql,
+    rules_tls,
+    storage_config,
+)
 from hamysql.errors import ConfigError, Problem
 from hamysql.pillar import SCHEMA
 from hamysql.rules_fencing import OPT_OUT
@@ -147,6 +158,7 @@ def _derive_mysql(config: Config) -> None:
         "pid-file": mysql["pid_file"],
         "user": mysql["user"],
         "log-error": mysql["error_log"],
+        **rules_tls.derive(config),
     }
     # Where the server listens: at these addresses instead of the virtual IP, if any, and at these ports.
     mysql["addresses"] = rules_mysql.addresses(config)
@@ -221,6 +233,7 @@ def _derive_packages(config: Config) -> None:
         *storage_config.packages(config),
         *(package["firewall"] if config["firewall"]["backend"] != "none" else []),
         *package["database"],
+        *(package["tls"] if config["mysql"]["tls"]["enabled"] else []),
         *package["further"],
     ]
     temporary = [

@@ -169,6 +169,7 @@ PACKAGE = Section(
         "filesystem": Section({"xfs": PACKAGES, "ext4": PACKAGES}),
         "firewall": PACKAGES,
         "database": PACKAGES,
+        "tls": PACKAGES,
         "further": PACKAGES,
         "versions": Names(v.PACKAGE, v.required(v.VERSION), "a mapping of package names to versions"),
         "hold": v.BOOLEAN,
@@ -211,6 +212,16 @@ USER = Section(
     }
 )
 
+# Certificates are no secrets, but what is given for one may be a key: nothing that is wrong with them shows a word of them.
+TLS = Section(
+    {
+        "cert": Value("a text, certificates in PEM", v.any_text, secret=True),
+        "key": Value("a text, a private key in PEM", v.any_text, secret=True),
+        "ca": Value("a text, certificates in PEM", v.any_text, secret=True),
+        "required": v.BOOLEAN,
+    }
+)
+
 MYSQL = Section(
     {
         "flavor": v.one_of("mariadb", note=" (MySQL from Oracle is not supported by this version)"),
@@ -232,6 +243,7 @@ MYSQL = Section(
         "config_file": v.PATH,
         "config_fragment": v.PATH,
         "error_log": v.PATH,
+        "tls": TLS,
         "config": Names(
             v.OPTION_NAME,
             Names(v.OPTION_NAME, v.MYSQL_VALUE, "a mapping of options to values"),

@@ -66,6 +66,7 @@ class Machine:
     running: bool
     storage: Mapping[str, Any]
     settings: Mapping[str, Any] = field(repr=False)
+    tls: Mapping[str, Sequence[Mapping[str, str]]] = field(default_factory=dict)
 
     @classmethod
     def from_survey(cls, name: str, survey: Mapping[str, Any]) -> Machine:
@@ -81,6 +82,7 @@ class Machine:
             running=bool(survey["cluster"]["running"]),
             storage=facts["storage"],
             settings=survey["settings"],
+            tls=facts.get("tls", {}),
         )
 
     @property
@@ -157,6 +159,10 @@ def _alone(machine: Machine) -> Iterator[Finding]:
             seen = f"no address {address} on any interface (there are: {there or 'none'})"
             path = f"{NODES}:{name}:addresses:{number}"
             yield Finding(name, seen, "an address that the node has", path, not machine.settled)
+    # On a member of a cluster at work as well: its highstate would end there, before the good files are replaced.
+    for kind, problems in machine.tls.items():
+        for problem in problems:
+            yield Finding(name, problem["found"], problem["expected"], problem["path"], kind == "refused")
     yield from _vip_network(machine)
     yield from _storage(machine)
     if settings["storage"]["backend"] != "drbd":

@@ -15,6 +15,7 @@ from hamysql.rules_data import check_accounts, check_paths, check_ping_timeout, 
 from hamysql.rules_fencing import check_fencing, check_quorum
 from hamysql.rules_mysql import check_server
 from hamysql.rules_storage import check_storage
+from hamysql.rules_tls import check_tls
 from hamysql.schema import Report, closest
 
 Config = dict[str, Any]
@@ -47,6 +48,7 @@ def check_all(config: Config, report: Report, minion_id: str, nodename: str | No
     check_paths(config, report)
     check_ping_timeout(config, report)
     check_server(config, report)
+    check_tls(config, report)
     check_secrets(config, report)
     check_accounts(config, report)
     check_monitors(config, report)

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from hamysql import rules_tls, tls
 from hamysql.schema import Report
 
 Config = dict[str, Any]
@@ -30,6 +31,8 @@ OWN_MYSQL = {
     "user": "set hamysql:mysql:user",
     "log_error": "set hamysql:mysql:error_log",
 }
+# The same where the pillar sets up TLS.
+OWN_TLS = {f"ssl_{name}": f"set {tls.PATH}:{name}" for name in tls.FILES} | {tls.SECURE: f"set {tls.PATH}:required"}
 # Groups that no server reads: those of MariaDB's and MySQL's client programs. Any other group is judged as if the server read it.
 CLIENT_GROUPS = frozenset(
     "client client-mariadb mysql mariadb-client mysqldump mariadb-dump mysqladmin mariadb-admin mysqlimport mariadb-import "
@@ -157,7 +160,7 @@ NO_PATHS = frozenset(
 LISTS_OF_PATHS = ("tmpdir", "slave_load_tmpdir")
 # A beginning of a name stands for the longer one.
 KNOWN = frozenset(
-    {*OWN_MYSQL, *GUARDED, *ELSEWHERE, *LOGS, "bind_address", "extra_port", "admin_port", "admin_address"}
+    {*OWN_MYSQL, *OWN_TLS, *GUARDED, *ELSEWHERE, *LOGS, "bind_address", "extra_port", "admin_port", "admin_address"}
 )
 
 
@@ -213,12 +216,13 @@ def check_server(config: Config, report: Report) -> None:
     for number, user in enumerate(config["mysql"]["users"]):
         for expected in wrong_host(user["host"] or ""):
             report.add(f"hamysql:mysql:users:{number}:host", repr(user["host"]), expected)
+    own = OWN_MYSQL | (OWN_TLS if rules_tls.given(config) else {})
     for group, name, reading in server_options(config):
         path = f"{CONFIG}:{group}:{name}"
         if report.bad_under(path):
             continue
-        if reading.name in OWN_MYSQL:
-            report.add(path, "an option that hamysql writes itself", f"not to be set here: {OWN_MYSQL[reading.name]}")
+        if reading.name in own:
+            report.add(path, "an option that hamysql writes itself", f"not to be set here: {own[reading.name]}")
             continue
         found = repr(reading.value) if reading.value is not None else "an option without a value"
         for expected in _wrong(reading, config):
@@ -246,6 +250,9 @@ def _wrong(reading: Reading, config: Config) -> Iterator[str]:
             config["storage"]["drbd"]["port"],
         ):
             yield "a port of its own"
+    elif name == "ssl" and rules_tls.given(config):
+        if (value if value is not None else "on").lower() not in ON:
+            yield f"ON, or not to be set: {tls.PATH} sets up TLS"
     elif name == "admin_address":
         yield "not to be set: it is a door of its own; extra_port listens where the server listens"
     elif value is not None and name not in NO_PATHS:

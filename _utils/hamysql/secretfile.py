@@ -1,6 +1,6 @@
 """A site's secrets: which ones its pillar lacks, new ones for them, and the pillar file that holds them.
 
-Secrets that belong to something else, the passwords of fence devices above all, cannot be invented here.
+Secrets that belong to something else, such as the passwords of fence devices or the key of a certificate, cannot be invented here.
 """
 
 from __future__ import annotations

@@ -147,6 +147,13 @@ def lines(value: Any) -> str:
     return value
 
 
+def any_text(value: Any) -> str:
+    """A text that a rule looks at more closely."""
+    if not isinstance(value, str):
+        raise ValueError
+    return value
+
+
 def text(low: int, high: int) -> Callable[[Any], str]:
     """A text of ``low`` to ``high`` bytes without control characters."""
 

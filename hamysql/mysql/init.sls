@@ -1,10 +1,19 @@
-# The database's options and the folder of its error log (pillar hamysql:mysql). The datadir is not here: it is a mount
-# of the cluster, filled once by the orchestration.
+# The database's options, the files of its clients' TLS and the folder of its error log (pillar hamysql:mysql). The datadir is not
+# here: it is a mount of the cluster, filled once by the orchestration.
 {%- from "hamysql/map.jinja" import hamysql with context %}
 
 include:
   - hamysql.change.check
   - hamysql.package
+{%- if hamysql.mysql.tls.enabled %}
+
+# Before the options that name them. A running server is told by hamysql.change.
+hamysql-mysql-tls-installed:
+  hamysql_tls.installed:
+    - require:
+      - hamysql_package: hamysql-package-installed
+      - hamysql_change: hamysql-change-possible
+{%- endif %}
 
 hamysql-mysql-config-file-managed:
   file.managed:
@@ -19,6 +28,16 @@ hamysql-mysql-config-file-managed:
     - require:
       - hamysql_package: hamysql-package-installed
       - file: hamysql-change-check-program-managed
+{%- if hamysql.mysql.tls.enabled %}
+      - hamysql_tls: hamysql-mysql-tls-installed
+{%- elif salt["hamysql_tls.present"]() %}
+
+hamysql-mysql-tls-absent:
+  file.absent:
+    - name: /etc/hamysql/tls
+    - require:
+      - file: hamysql-mysql-config-file-managed
+{%- endif %}
 
 # Debian makes it only when the distribution's own unit starts; the server does not start without it. It is directly below a folder of
 # the system (_utils/hamysql/places.py), which is never made here: it would be given to the account, too.

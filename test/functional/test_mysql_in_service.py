@@ -56,6 +56,7 @@ class Site:
         options = {"mysqld": {**own, **self.options}}
         return {
             "options": options,
+            "tls": {"enabled": False},
             "option_lines": {group: list(config.option_lines(lines)) for group, lines in options.items()},
             "config": f"{self.folder}/my.cnf",
             "config_fragment": f"{self.folder}/my.cnf",

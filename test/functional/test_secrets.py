@@ -6,6 +6,7 @@ import json
 from functools import partial
 from pathlib import Path
 
+import certificates
 import pytest
 from salt_node import pillar_root, serve
 
@@ -15,6 +16,8 @@ PILLAR = load_pillar("ipv6")
 PILLAR["pacemaker"]["configure"] = (
     "primitive p_x ocf:heartbeat:Dummy params fake=canary-in-crm-text op monitor interval=9s timeout=9s"
 )
+TLS = certificates.pair()
+PILLAR.setdefault("mysql", {})["tls"] = TLS
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +44,8 @@ def site(salt_factories, tmp_path_factory):
 JOBS = [
     ("hamysql.settings",),
     ("hamysql_node.survey",),
+    ("hamysql_tls.judge",),
+    ("hamysql_tls.pending",),
     ("state.show_sls", "hamysql"),
     ("state.show_low_sls", "hamysql"),
     ("state.apply", "hamysql", "test=True"),  # renders every template; changes nothing on this machine
@@ -51,10 +56,12 @@ def test_no_secret_leaves_the_minions_process(site):
     master, minion, run = site
     canaries = [secret for secret in secrets_of(PILLAR) if "canary" in secret]
     assert len(canaries) == 3
+    key = TLS["key"].splitlines()[1:-1]
     for function, *arguments in JOBS:
         done = run(function, *arguments)
         assert isinstance(done, dict) or all(isinstance(chunk, dict) for chunk in done), done
         assert "canary" not in json.dumps(done), function
+        assert not [line for line in key if line in json.dumps(done)], function
     refused = run("hamysql.config")
     assert "hamysql.settings" in refused
     assert "canary" not in refused
@@ -66,5 +73,6 @@ def test_no_secret_leaves_the_minions_process(site):
     left += [path for path in (Path(master.config["cachedir"]) / "jobs").rglob("*") if path.is_file()]
     left += [path for path in Path(minion.config["cachedir"]).rglob("*") if path.is_file()]
     assert len(left) > 20
-    found = [str(path) for path in left if b"canary" in path.read_bytes()]
+    secrets = [b"canary", *map(str.encode, key)]
+    found = [str(path) for path in left if any(secret in path.read_bytes() for secret in secrets)]
     assert found == []

@@ -458,3 +458,23 @@ def test_members_with_other_pillars_are_not_compared_any_further(site):
 def test_nothing_to_say_is_no_error():
     assert preflight.refusal(()) == ""
     assert preflight.refusal((), ["only this"]) == "only this"
+
+
+# --- TLS of the database's clients
+
+
+@pytest.mark.parametrize("settled", [False, True])
+def test_a_certificate_that_a_server_could_not_start_with_is_told_before_anything_is_touched(site, settled):
+    if settled:
+        settle(site)
+    problem = {"path": "hamysql:mysql:tls:key", "found": "another key", "expected": "the certificate's"}
+    site["db2"]["facts"]["tls"] = {"refused": [problem], "warnings": []}
+    (found,) = preflight.judge(site, WINDOW)
+    assert str(found) == "db2: found another key, expected the certificate's (hamysql:mysql:tls:key)"
+    assert found.refuses
+
+
+def test_a_certificate_that_ends_soon_is_only_warned_of(site):
+    problem = {"path": "hamysql:mysql:tls:cert", "found": "it expires", "expected": "a longer one"}
+    site["db1"]["facts"]["tls"] = {"refused": [], "warnings": [problem]}
+    assert [finding.refuses for finding in preflight.judge(site, WINDOW)] == [False]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import certificates
 import pytest
 
-from hamysql import change_mysql, config
+from hamysql import change_mysql, config, tls
 from hamysql.change_mysql import Process, Variable
 from support import ROOT, load, parameters
 
@@ -100,3 +101,62 @@ def test_a_damaged_record_is_none(text):
 )
 def test_the_path_of_an_option(name, path):
     assert change_mysql.path(mysql(**{"sync-binlog": 1}), name) == path
+
+
+# --- TLS
+
+PAIR = certificates.pair()
+SWITCH = Variable("OFF", "BOOLEAN", settable=True)
+BEGINS = {"ssl_cert": ["/c"], "ssl_key": ["/k"], "require_secure_transport": ["ON"]}
+
+
+def with_tls(**said):
+    given = load(ROOT / "lab" / "pillar.sls")["hamysql"]
+    given["mysql"]["tls"] = {**PAIR, **said}
+    return config.resolve(config.layered(parameters(), given), minion_id="db1", nodename="db1")["mysql"]
+
+
+def test_tls_is_not_required_before_the_server_has_it():
+    found = change_mysql.statements({}, BEGINS, {"require_secure_transport": SWITCH})
+    assert found == {"ssl_cert": None, "ssl_key": None, "require_secure_transport": None}
+    there = {name: BEGINS[name] for name in ("ssl_cert", "ssl_key")}
+    found = change_mysql.statements(there, BEGINS, {"require_secure_transport": SWITCH})
+    assert found == {"require_secure_transport": "SET GLOBAL require_secure_transport = ON;"}
+
+
+@pytest.mark.parametrize(
+    ("name", "key"),
+    [("ssl_cert", "cert"), ("ssl_key", "key"), ("ssl_ca", "ca"), ("require_secure_transport", "required")],
+)
+def test_the_path_of_an_option_of_tls(name, key):
+    assert change_mysql.path(with_tls(required=True), name) == f"hamysql:mysql:tls:{key}"
+    assert change_mysql.path(mysql(), name, began=True) == f"hamysql:mysql:tls:{key}", "it left the pillar"
+    assert change_mysql.path(mysql(), name) == f"hamysql:mysql:config:mysqld:{name}"
+    given = {"ssl_cert": "/etc/x", "ssl_key": "/etc/x", "ssl_ca": "/etc/x", "require_secure_transport": True}
+    assert change_mysql.path(mysql(**given), name) == f"hamysql:mysql:config:mysqld:{name}"
+
+
+def unread(config, running, shown, loaded):
+    return change_mysql.presents(config, running, shown, loaded, lambda text: f"{len(text)} characters")
+
+
+def test_what_a_server_presents_is_compared_with_the_first_certificate():
+    chain, key = certificates.intermediate()
+    config = with_tls(cert=chain, key=key)
+    running, loaded = change_mysql.wanted(config), tls.digest(tls.texts(config))
+    own = "".join(chain.partition("-----END CERTIFICATE-----\n")[:2])
+    assert unread(config, running, own, loaded) is None
+    found = unread(config, running, PAIR["cert"], loaded)
+    assert (found.kind, found.path) == ("live", "hamysql:mysql:tls:cert")
+    assert str(found) == (
+        f"hamysql:mysql:tls:cert: {len(PAIR['cert'])} characters -> {len(chain)} characters, takes effect at once"
+    )
+    assert unread(config, running, own, "another").path == "hamysql:mysql:tls:ca"
+    assert unread(config, running, None, loaded) is None, "it does not answer yet"
+    assert unread(config, running, "", loaded).kind == "restart"
+
+
+def test_a_server_that_was_started_without_tls_has_nothing_to_read_again():
+    config = with_tls()
+    assert unread(config, change_mysql.wanted(mysql()), "", None) is None
+    assert unread(mysql(), change_mysql.wanted(config), PAIR["cert"], None) is None

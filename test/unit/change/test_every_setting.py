@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import certificates
 import pytest
 
 from hamysql import (
@@ -66,6 +67,7 @@ CASES = [
     ("mysql:port", 3307, RESTART),
     ("mysql:error_log", "/var/log/mysql/other.log", RESTART),
     ("mysql:config", {"mysqld": {"max_connections": 60}}, LIVE),
+    ("mysql:tls", certificates.pair(), RESTART),
 ]
 # Who takes over the others. Keys of drbdadm's options are tested with drbdadm itself, the key of corosync in its own test.
 OTHERS = {
