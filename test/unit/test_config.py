@@ -305,7 +305,7 @@ WRONG = [
     ("corosync:authkey", "k" * 4096, "hamysql:corosync:authkey", "128 to 4095"),
     ("corosync:mcastaddr", "239.1.1.1", "hamysql:corosync:mcastaddr", "transport udp"),
     ("corosync:options", {"totem": {"token": 1}}, "hamysql:corosync:options:totem:token", "not to be set"),
-    ("corosync:options", {"totem": {"a": "b\nc"}}, "hamysql:corosync:options:totem:a", "control"),
+    ("corosync:options", {"totem": {"tokken": 1}}, "hamysql:corosync:options:totem:tokken", "one of"),
     ("storage:backend", "ceph", "hamysql:storage:backend", "'drbd', 'shared' or 'nfs'"),
     ("storage:drbd:disk", REMOVE, "hamysql:storage:drbd:disk", "/dev/sdb"),
     ("storage:drbd:disk", "/dev/../etc", "hamysql:storage:drbd:disk", "/dev"),
