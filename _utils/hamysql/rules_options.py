@@ -86,6 +86,9 @@ _DRBD_WHY = {
 }
 
 
+_ALGORITHM = re.compile(r"[A-Za-z0-9_.()-]{1,63}")
+
+
 def wrong_drbd(section: str, name: str, value: str) -> Iterator[str]:
     """What is expected instead of an option of DRBD; nothing where it is fine."""
     known = DRBD.get(section, {})
@@ -100,6 +103,8 @@ def wrong_drbd(section: str, name: str, value: str) -> Iterator[str]:
         yield f"{nearest(name, list(known)) if known else 'no option'}: an option of drbd.conf(5) that leaves the data to pacemaker"
     elif (words := known[name]) is not None and value not in words:
         yield _expected(name, words)
+    elif name.endswith("-alg") and not _ALGORITHM.fullmatch(value):
+        yield "the kernel's name of a checksum, of 1 to 63 characters, such as 'crc32c' (/proc/crypto)"
 
 
 def _expected(name: str, words: Sequence[str]) -> str:

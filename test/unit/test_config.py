@@ -313,6 +313,7 @@ WRONG = [
     ("storage:drbd:device", "/dev/sdb", "hamysql:storage:drbd:device", "/dev/drbd0"),
     ("storage:drbd:shared_secret", REMOVE, "hamysql:storage:drbd:shared_secret", "openssl rand"),
     ("storage:drbd:shared_secret", 'a"b', "hamysql:storage:drbd:shared_secret", "without"),
+    ("storage:drbd:shared_secret", "0123456789abcdef" * 4, "hamysql:storage:drbd:shared_secret", "1 to 63"),  # -hex 32
     ("storage:drbd:shared_secret", 12345, "hamysql:storage:drbd:shared_secret", "a text"),
     ("storage:drbd:link", 1, "hamysql:storage:drbd:link", "0 to 0"),
     ("storage:drbd:port", 3306, "hamysql:storage:drbd:port", "another port"),

@@ -43,6 +43,8 @@ def refused(resolve: Any, pillar: Any) -> dict[str, str]:
         ("startup", "become-primary-on", "db1", "pacemaker"),
         ("net", "pingint", 1, "'ping-int'"),
         ("net", "no-such", 1, "drbd.conf(5)"),
+        ("net", "verify-alg", "a" * 64, "1 to 63 characters"),
+        ("net", "csums-alg", "sha1 sha256", "1 to 63 characters"),
     ],
 )
 def test_an_option_of_drbd_that_loses_data_is_refused(resolve, pillar, section, name, value, why):
