@@ -23,6 +23,7 @@ from hamysql import (
     disk,
     drbdadm,
     files,
+    flushing,
     latch,
     mysql,
     wait,
@@ -119,6 +120,8 @@ def apply(both=False):
         running = change_drbd.parse_show(run(["drbdsetup", "show", site["storage"]["drbd"]["resource"]]).stdout)
         _adjust(_with_disk(site, running) if running else site)
     if change.MYSQL in scopes:
+        if left := _left_flushing(site["mysql"]):
+            __salt__["hamysql_mysql.unflush"](left)
         _set_variables(site["mysql"])
     return {item.path: {"old": item.old, "new": item.new} for item in live}
 
@@ -247,7 +250,17 @@ def _mysql(config):
     if running is None:
         return [change_mysql.UNKNOWN]
     want = change_mysql.wanted(config)
-    return list(change_mysql.pending(config, running, want, _variables(config, change_mysql.changed(running, want))))
+    found = list(change_mysql.pending(config, running, want, _variables(config, change_mysql.changed(running, want))))
+    return [*found, *change_mysql.left_flushing(running, _left_flushing(config))]
+
+
+def _left_flushing(config):
+    """What a move that was killed has set in the server, and it was before; nothing where the server is as it was."""
+    left = flushing.left()
+    try:
+        return left if left and float(_sql(config, f"SELECT @@GLOBAL.{mysql.FLUSHING[0]};")) == 0 else {}
+    except CommandFailed:
+        return {}
 
 
 def _variables(config, names):

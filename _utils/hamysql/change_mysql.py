@@ -147,6 +147,22 @@ def pending(
         yield Pending(kind, MYSQL, path(config, name), show(old), show(new))
 
 
+_FLUSHED_BY = "innodb_max_dirty_pages_pct"
+
+
+def left_flushing(running: Options, left: Mapping[str, float]) -> Iterator[Pending]:
+    """That the server still writes its dirty pages at once, because a move was killed.
+
+    running
+        The options in service: a server that is meant to do so stays as it is.
+    left
+        What was set before (:mod:`hamysql.flushing`); empty where nothing was left.
+    """
+    if left and running.get(_FLUSHED_BY, [""])[-1:] not in (["0"], ["0.0"]):
+        was = f"{left.get(_FLUSHED_BY, 0):g}"
+        yield Pending(LIVE, MYSQL, f"hamysql:mysql:config:mysqld:{_FLUSHED_BY}", "0, which a killed move has left", was)
+
+
 _UNITS = {unit: 1024**power for power, unit in enumerate("KMGTPE", 1)}
 
 
