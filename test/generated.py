@@ -22,7 +22,7 @@ from generated_values import CLIENTS, FENCE, FENCE_SECRETS, SERVER, accepts, drb
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from hamysql import cib, cib_desired, config, corosync, drbdconf
+from hamysql import change_mysql, cib, cib_desired, config, corosync, drbdconf
 from hamysql.command import run
 from hamysql.errors import ConfigError
 from hamysql.pillar import SCHEMA
@@ -211,7 +211,9 @@ class Readers:
                     wanted += f"--{name}\n" if one is None else f"--{name}={one}\n"
         assert run(["my_print_defaults", f"--defaults-file={path}", *mysql["options"]]).stdout == wanted
         if whole:
-            shown = run(["mariadbd", f"--defaults-file={path}", "--verbose", "--help"]).stdout
+            answer = run(["mariadbd", f"--defaults-file={path}", "--verbose", "--help"])
+            shown = answer.stdout
+            assert change_mysql.not_taken(answer.stderr, switches=True) == []
             for name in ("report-host", "init-connect"):
                 value = mysql["options"]["mysqld"].get(name)
                 if isinstance(value, str) and value:

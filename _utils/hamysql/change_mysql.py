@@ -147,6 +147,20 @@ def pending(
         yield Pending(kind, MYSQL, path(config, name), show(old), show(new))
 
 
+_NOT_TAKEN = re.compile(r"Error while setting value|Unknown suffix")
+_OFF_INSTEAD = re.compile(r"was(n't| not) recognized")
+
+
+def not_taken(said: str, switches: bool = False) -> list[str]:
+    """What a server says in answer to `--verbose --help` of values that it does not take; it ends with 0 all the same.
+
+    switches
+        Whether switches that it takes for off are told as well. A start fails for a value of InnoDB's, and not for a switch.
+    """
+    lines = [line for line in said.splitlines() if _NOT_TAKEN.search(line) or (switches and _OFF_INSTEAD.search(line))]
+    return [re.sub(r"^.*?\[(?:ERROR|Warning)\] ", "", line) for line in lines]
+
+
 _FLUSHED_BY = "innodb_max_dirty_pages_pct"
 
 

@@ -198,6 +198,9 @@ def test_options_are_checked_without_a_start(site):
     site.write(no_such_option="1", max_connections="abc")
     with pytest.raises(Refused, match="max_connections"):
         site.rolling.check_options()
+    site.write(innodb_buffer_pool_size="70%")
+    with pytest.raises(Refused, match="Unknown suffix '%'"):
+        site.rolling.check_options()
     site.write()
 
 

@@ -446,6 +446,29 @@ def test_the_program_that_reads_a_file_is_asked_before_the_file_is_there(
     assert "canary" not in refused.stderr + refused.stdout
 
 
+@pytest.mark.skipif(not shutil.which("mariadbd"), reason="mariadb-server-core is missing")
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("innodb_buffer_pool_size = 70%", "Unknown suffix '%'"),
+        ("innodb_log_file_size = 1.5G", "Unknown suffix '.'"),
+        ("innodb_flush_log_at_trx_commit = -1", "Error while setting value '-1'"),
+        ("performance_schema = yes", "'yes' wasn't recognized. Set to OFF"),
+        ("slow_query_log = maybe", "'maybe' wasn't recognized. Set to OFF"),
+    ],
+)
+def test_a_value_that_the_server_does_not_take_is_none_though_it_ends_with_0(line, said, tmp_path):
+    candidate = tmp_path / "candidate"
+    user = "user = root\n" if os.geteuid() == 0 else ""
+    words = ["sh", str(CHECK), "mysql", "/usr/sbin/mariadbd", "/nonexistent.cnf", str(candidate)]
+    candidate.write_text(f"[mysqld]\n{user}innodb_buffer_pool_size = 128M\nperformance_schema = ON\n")
+    assert run(words).stderr == ""
+    candidate.write_text(f"[mysqld]\n{user}{line}\n")
+    done = run(words, accept=range(256))
+    assert done.returncode == 1
+    assert said in done.stderr
+
+
 # What multipath says of them, though it ends with 0: (text, words of the complaint). What it would make of the rest is not looked at.
 MULTIPATH = [
     ("defaults {\n\treservation_key 0xzz\n}\n", "parsing failed"),

@@ -52,13 +52,21 @@ drbd_reads() {
 	return 1
 }
 
+# takes SERVER FILE : the server ends with 0 although it does not take a value of InnoDB's, or takes a switch for off.
+takes() {
+	ask "$1" --defaults-file="$2" --verbose --help || return 1
+	grep -E "Error while setting value|Unknown suffix|(wasn't|was not) recognized" "$said" >"$folder/values" || return 0
+	mv "$folder/values" "$said"
+	return 1
+}
+
 server_reads() {
-	ask "$1" --defaults-file="$3" --verbose --help && return 0
+	takes "$1" "$3" && return 0
 	# An option may be one of a plugin that another file loads.
 	[ -r "$2" ] || return 1
 	cp "$said" "$folder/first"
 	printf '!include %s\n!include %s\n' "$2" "$3" >"$folder/all.cnf"
-	ask "$1" --defaults-file="$folder/all.cnf" --verbose --help && return 0
+	takes "$1" "$folder/all.cnf" && return 0
 	cp "$folder/first" "$said"
 	return 1
 }
