@@ -92,6 +92,11 @@ def drbd_options() -> dict[str, dict[str, st.SearchStrategy[Any]]]:
     commands = st.text(st.characters(exclude_categories=("C",)), min_size=1, max_size=80)
     handlers = "pri-on-incon-degr pri-lost-after-sb pri-lost initial-split-brain split-brain local-io-error before-resync-target"
     found["handlers"] = {name: st.one_of(commands, st.sampled_from(REAL)) for name in f"{handlers} out-of-sync".split()}
+    found["global"] = {
+        "minor-count": st.integers(1, 255),
+        "dialog-refresh": st.integers(0, 600),
+        **dict.fromkeys(("disable-ip-verification", "udev-always-use-vnr"), st.booleans()),
+    }
     found["startup"] = {"outdated-wfc-timeout": st.integers(0, 1000), "wait-after-sb": st.booleans()}
     return found
 

@@ -131,7 +131,7 @@ def test_hints_for_many_or_long_words_are_few_and_bounded(resolve, pillar, monke
 @pytest.mark.parametrize("kind", ["options", "secrets"])
 def test_a_fence_agent_gets_what_it_can_read(resolve, pillar, kind, text):
     given = pillar("fenced")
-    given["fencing"]["devices"]["db2"][0].setdefault(kind, {})["login" if kind == "options" else "password"] = text
+    given["fencing"]["devices"]["db2"][0].setdefault(kind, {})["username" if kind == "options" else "password"] = text
     found = next(device for device in resolve(given)["fencing"]["devices"] if device["node"] == "db2")
     assert text in found[kind].values()
 
