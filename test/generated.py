@@ -10,6 +10,7 @@ import copy
 import functools
 import re
 import shutil
+import zlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -242,7 +243,7 @@ class Readers:
                 run(["unshare", "--net", tool, "--test", "--noflush"], stdin=text)
 
 
-# Of so many pillars one is shown to the database server as well.
+# Of so many pillars one is shown to the database server and to pacemaker's fencing as well; always the same ones.
 SERVER_TOO = 8
 
 
@@ -257,7 +258,7 @@ def read_some(count: int, seed: int, folder: str) -> int:
         nonlocal done
         found = resolved(*made)
         assume(found is not None)
-        readers.read(found, whole=done % SERVER_TOO == 0)
+        readers.read(found, whole=zlib.crc32(repr(made).encode()) % SERVER_TOO == 0)
         done += 1
 
     try:

@@ -100,7 +100,8 @@ class Agents:
         parameters = {**options, **dict.fromkeys(secrets, fencing.MAGIC)}
         argv += [word for name in parameters for word in ("--env-option", name)]
         env = {"FENCE_LIBRARY_SAID": str(said), "LC_ALL": "C.UTF-8"}
-        env |= {f"OCF_RESKEY_{name}": value for name, value in parameters.items()}
+        # Not by the shell's own environment: it hands on no variable whose name is none in a shell.
+        argv = ["env", *(f"OCF_RESKEY_{name}={value}" for name, value in parameters.items()), *argv]
         shell = ["sh", "-c", f'{within} && shift 4 && exec "$@"', "sh", *words, *argv]
         done = subprocess.run(
             ["unshare", "--mount", *shell], env={**os.environ, **env}, capture_output=True, check=False

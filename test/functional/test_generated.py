@@ -81,7 +81,7 @@ TEXTS = [
 
 @pytest.mark.parametrize("text", TEXTS)
 def test_a_fence_agent_reads_each_text_as_it_is_in_the_pillar(agents, text):
-    found = fenced(username=text, ssh_options=text, anything_else=text)
+    found = fenced(username=text, ssh_options=text, **{"anything.else": text})
     found["fencing"]["devices"][0]["secrets"]["password"] = text
     agents.fence(found, True)
 
