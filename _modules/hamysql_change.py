@@ -24,6 +24,7 @@ from hamysql import (
     disk,
     drbdadm,
     files,
+    flushing,
     latch,
     mysql,
     tls,
@@ -126,6 +127,8 @@ def apply(both=False):
     if change.MYSQL in scopes:
         if any(item.path in (f"{tls.PATH}:cert", f"{tls.PATH}:ca") for item in live):
             _read_tls(site["mysql"])
+        if left := _left_flushing(site["mysql"]):
+            __salt__["hamysql_mysql.unflush"](left)
         _set_variables(site["mysql"])
     return {item.path: {"old": item.old, "new": item.new} for item in live}
 
@@ -256,7 +259,17 @@ def _mysql(config):
     want = change_mysql.wanted(config)
     found = list(change_mysql.pending(config, running, want, _variables(config, change_mysql.changed(running, want))))
     unread = _unread_tls(config, process, running)
-    return [*found, *([unread] if unread else [])]
+    found += [*([unread] if unread else []), *change_mysql.left_flushing(running, _left_flushing(config))]
+    return found
+
+
+def _left_flushing(config):
+    """What a move that was killed has set in the server, and it was before; nothing where the server is as it was."""
+    left = flushing.left()
+    try:
+        return left if left and float(_sql(config, f"SELECT @@GLOBAL.{mysql.FLUSHING[0]};")) == 0 else {}
+    except CommandFailed:
+        return {}
 
 
 def _variables(config, names):

@@ -172,13 +172,16 @@ def prove(node, level):
     others = [name for other in fencing["levels"][node] if other["level"] != int(level) for name in other["devices"]]
     used = next(other["devices"] for other in fencing["levels"][node] if other["level"] == int(level))
     head_start = sum(device["delay"] for device in fencing["devices"] if device["id"] in used)
+    stops = devices.to_stop(ET.fromstring(cib_tools.query(run)), others)
+    others = [name for name, _ in stops]
     failure = None
     seconds = 0.0
     try:
-        for name in others:
+        for name, started in stops:
+            if started:
+                run([*_meta(name), "--delete-parameter", "target-role"])
             # The id says whose decision that is: a run that is killed here leaves it, and the next one takes it away.
-            mark = ["--nvpair", f"{devices.PROVING}{name}"]
-            run([*_meta(name), "--set-parameter", "target-role", "--parameter-value", "Stopped", *mark])
+            run([*_meta(name), "--set-parameter", "target-role", "--parameter-value", "Stopped", *_mark(name)])
         if others:
             cib_tools.settle(run)
         timeout = fencing["stonith_timeout"]
@@ -220,11 +223,15 @@ def _meta(name):
     return ["crm_resource", "--resource", name, "--meta"]
 
 
+def _mark(name):
+    return ["--nvpair", f"{devices.PROVING}{name}"]
+
+
 def _back_into_use(names):
     """All devices, whatever becomes of one of them; returns sentences about those that are left out of use."""
     left = []
     for name in names:
-        delete = [*_meta(name), "--delete-parameter", "target-role"]
+        delete = [*_meta(name), "--delete-parameter", "target-role", *_mark(name)]
         try:
             run(delete)
         except CommandFailed as exc:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import time
 
-from hamysql import mysql, sockets, wait
+from hamysql import flushing, mysql, sockets, wait
 from hamysql.command import run
 from hamysql.errors import CommandFailed
 
@@ -110,7 +110,7 @@ def flush(timeout=60):
 
     Returns ``{"before": pages, "after": pages, "settings": {variable: the value that was set}}``, zero and nothing where no server
     answers on this node. The server goes on writing at once what gets dirty, until ``unflush``, a start, or somebody sets
-    ``innodb_max_dirty_pages_pct``.
+    ``innodb_max_dirty_pages_pct``. Where the job is killed, the next one or the next highstate sets the server back.
 
     CLI Example:
 
@@ -122,10 +122,14 @@ def flush(timeout=60):
     try:
         asked = ", ".join(f"@@GLOBAL.{name}" for name in mysql.FLUSHING)
         _, before, *given = _execute(config, f"{mysql.DIRTY_PAGES} SELECT {asked};").split()
+        settings = dict(zip(mysql.FLUSHING, map(float, given)))
+        if settings[mysql.FLUSHING[0]] == 0:  # the pillar's own, or a killed job's
+            settings |= flushing.left()
+        flushing.begin(settings)
         _execute(config, f"SET GLOBAL {mysql.FLUSHING[0]} = 0;")
     except CommandFailed:
+        flushing.end()
         return {"before": 0, "after": 0, "settings": {}}
-    settings = dict(zip(mysql.FLUSHING, map(float, given)))
     end, after = time.monotonic() + timeout, int(before)
     try:
         while after > mysql.FEW_PAGES and time.monotonic() < end:
@@ -153,6 +157,8 @@ def unflush(settings):
     known = {name: float(settings[name]) for name in mysql.FLUSHING if name in settings}
     if known and active():
         _execute(_config(), "".join(f"SET GLOBAL {name} = {value};" for name, value in known.items()))
+    if known:
+        flushing.end()
 
 
 def _pending(config):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 
-from hamysql import cib_tools, storage, wait
+from hamysql import change_mysql, cib_tools, storage, wait
 from hamysql.command import run
 from hamysql.errors import Refused
 
@@ -34,8 +34,10 @@ def check_options():
     config = __salt__["hamysql.config"]()["mysql"]
     argv = [config["binary"], f"--defaults-file={config['config']}", "--verbose", "--help"]
     result = run(argv, accept=range(256))
+    said = change_mysql.not_taken(result.stderr)
     if result.returncode:
         said = [line.partition("[ERROR] ")[2] for line in result.stderr.splitlines() if "[ERROR]" in line]
+    if result.returncode or said:
         raise Refused(
             f"the database would not start with its options: {'; '.join(said) or result.stderr.strip()}. Put them right in "
             "hamysql:mysql:config; the name of an option that belongs to a plugin of the datadir can begin with loose_"

@@ -40,6 +40,8 @@ TEST_PROGRAMS = {
     "ipmitool": "ipmitool",
     "mariadbd": "mariadb-server-core",
     "mariadb": "mariadb-client",
+    "multipath": "multipath-tools",
+    "fence_ipmilan": "fence-agents",
     "ocf-tester": "resource-agents",
     "xmllint": "libxml2-utils",
     "sfdisk": "fdisk",

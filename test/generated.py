@@ -10,6 +10,7 @@ import copy
 import functools
 import re
 import shutil
+import zlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -17,15 +18,17 @@ from typing import Any
 from xml.etree import ElementTree as ET
 
 import certificates
+import generated_agents
 import hypothesis
+from generated_values import CLIENTS, FENCE, FENCE_SECRETS, SERVER, accepts, drbd_options, leaf
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from hamysql import cib, cib_desired, config, corosync, drbdconf
+from hamysql import change_mysql, cib, cib_desired, config, corosync, drbdconf
 from hamysql.command import run
 from hamysql.errors import ConfigError
 from hamysql.pillar import SCHEMA
-from hamysql.schema import Items, Names, Node, Section, Value
+from hamysql.schema import Items, Names, Node, Section
 from support import PILLARS, load_pillar, parameters
 
 PROGRAMS = (
@@ -35,134 +38,15 @@ PROGRAMS = (
     "my_print_defaults",
     "crm_verify",
     "cibadmin",
+    "stonith_admin",
+    "dash",
     "iptables-legacy-restore",
     "unshare",
     "openssl",
 )
-MISSING = [program for program in PROGRAMS if not shutil.which(program)]
+MISSING = [program for program in PROGRAMS if not shutil.which(program)] + generated_agents.MISSING
 DRBDADM_84 = "/lib/drbd/drbdadm-84"
 
-# What people write, wherever it is accepted.
-REAL = [
-    *(True, False, 0, 1, 2, 5, 10, 60, 100, 125, 126, 199, 250, 1000, 1250, 3000, 5405, 30000, 0.1, 1.5, "0", "1", "8000", "3306"),
-    *("yes", "no", "on", "off", "true", "all", "global", "common", "disk", "net", "node", "minor-0", "hires", "trace", "db-1", "10M"),
-    *("/dev/sdb", "/dev/drbd1", "/dev/nvme0n1p3", "/dev/disk/by-id/wwn-0x60014051234567890abcdef012345678", "/dev/mapper/mpatha"),
-    *("/dev/disk/by-path/pci-0000:03:00.0-scsi-0:0:1:0", "/dev/disk/by-path/ip-192.0.2.40:3260-iscsi-iqn.2026-01.org.example:x-lun-1"),
-    *("192.0.2.77", "2001:db8::77", "239.192.10.1", "ff05::7", "10.0.0.0/8", "0.0.0.0/0", "::/0", "eth0", "bond0.12", "mysql", "app"),
-    *("CORP\\svc", "b\u00fcro", 'say "hi"', "it's", "a#b", "a{b", "a}b", "a;b", "a=b", "$HOME", "`id`", "%h", "a\\", "\\n", "echo b > /x"),
-    *("20s", "5min", "100ms", "400%", "ocf:heartbeat:Dummy", "fence_ipmilan", "utf8mb4", "app@%", "mariadb.service", "SELECT (id)", "SELECT", "ALL", "PROCESS", "*.*", "app.*"),
-    *("nas-galaxy-db.storage.example.org", "/srv/x", "4.1", 4.2, "noatime", "hard,proto=tcp", "iqn.2026-01.org.example:galaxy-db"),
-    *("STRICT_TRANS_TABLES,NO_ZERO_DATE", "SET NAMES 'utf8mb4'", "1G", "ON", "", "a" * 64, "b" * 128, "c" * 200, "d" * 255),
-    *("/usr/sbin/mariadbd", "/var/log/mysql/error.log", "100G", "deb https://repo.example.org/debian bookworm main", "2001:db8::%", "%"),
-]  # fmt: skip
-PRINTABLE = st.characters(min_codepoint=32, max_codepoint=126)
-KINDS = (
-    st.sampled_from(REAL),
-    st.integers(0, 2**33),
-    st.integers(0, 300),
-    st.text("abcXYZ019_.-", min_size=1, max_size=20),
-    st.text(PRINTABLE, min_size=1, max_size=40),
-    st.text(st.characters(exclude_categories=("C",)), min_size=1, max_size=30),
-    st.builds("/{}/{}".format, st.sampled_from(("dev", "srv", "usr/lib")), st.text("abc01:@%=,+_.-", min_size=1, max_size=30)),
-    st.text("0123456789abcdef", min_size=128, max_size=300),
-)  # fmt: skip
-SAMPLES = [
-    REAL,
-    [2**31, 70000, 100],
-    [0, 99, 300],
-    ["a_.-1", "X9", "0"],
-    ["a b!{}\"'\\", "#x;", "~|a"],
-    ["\u00e0\u4e16", "\u00e9", "z\u20ac"],
-    ["/dev/a:0@%=,+_.-", "/srv/b", "/usr/lib/c"],
-    ["0" * 128, "1" * 200, "f" * 300],
-]
-
-
-def accepts(value: Value) -> Callable[[Any], bool]:
-    def judge(given: Any) -> bool:
-        try:
-            value.parse(given)
-        except (ValueError, TypeError, OverflowError):
-            return False
-        return True
-
-    return judge
-
-
-@functools.cache
-def leaf(value: Value) -> st.SearchStrategy[Any]:
-    """What a leaf accepts, of all kinds of which it accepts anything."""
-    judge = accepts(value)
-    # What a leaf itself names: the words of a choice, an example.
-    named = re.findall(r"'([^']+)'", value.expected)
-    real = [given for given in (*named, *named, *REAL) if judge(given)]
-    kinds = [st.sampled_from(real)] if real else []
-    for kind, samples in list(zip(KINDS, SAMPLES))[1:]:
-        if any(map(judge, samples)):
-            kinds.append(kind.filter(judge))
-    assert kinds, f"no value for {value.expected}"
-    return st.one_of(kinds)
-
-
-# --- options that a program knows
-
-
-@functools.cache
-def drbd_options() -> dict[str, dict[str, st.SearchStrategy[Any]]]:
-    """The options that drbd-utils knows in both syntaxes, and values for each, by section."""
-    found: dict[str, dict[str, st.SearchStrategy[Any]]] = {}
-    for section, verb in (("net", "net-options"), ("disk", "disk-options"), ("options", "resource-options")):
-        old, new = (_known([program, "xml-help", verb]) for program in ("/lib/drbd/drbdsetup-84", "drbdsetup"))
-        # 9 has moved them, or has other units and words for them
-        both = {
-            name: old[name] for name in old.keys() & new.keys() if old[name] == new[name] and name != "set-defaults"
-        }
-        found[section] = {name: _values(*described) for name, described in sorted(both.items())}
-    commands = st.text(st.characters(exclude_categories=("C",)), min_size=1, max_size=80)
-    handlers = "pri-on-incon-degr pri-lost-after-sb pri-lost initial-split-brain split-brain local-io-error before-resync-target"
-    found["handlers"] = {name: st.one_of(commands, st.sampled_from(REAL)) for name in f"{handlers} out-of-sync".split()}
-    found["startup"] = {"outdated-wfc-timeout": st.integers(0, 1000), "wait-after-sb": st.booleans()}
-    return found
-
-
-def _known(argv: list[str]) -> dict[str, tuple[str, tuple[str, ...], str, str]]:
-    known = {}
-    for option in ET.fromstring(run(argv).stdout).iter("option"):
-        low, high = option.findtext("min", "0"), option.findtext("max", "0")
-        known[option.get("name", "")] = (
-            option.get("type", ""),
-            tuple(h.text or "" for h in option.iter("handler")),
-            low,
-            high,
-        )
-    return known
-
-
-def _values(kind: str, words: tuple[str, ...], low: str, high: str) -> st.SearchStrategy[Any]:
-    if kind == "numeric":
-        return st.integers(int(low), min(int(high), 99_999_999))  # a word has eight digits
-    if kind == "boolean":
-        return st.booleans()
-    return st.sampled_from(words) if words else st.sampled_from(("sha1", "sha256", "md5", "crc32c"))
-
-
-TEXTS = st.one_of(
-    st.text(PRINTABLE, max_size=40),
-    st.text(st.characters(exclude_categories=("C",)), max_size=30),
-    st.sampled_from(REAL),
-)
-SERVER = {
-    "report-host": TEXTS.filter(lambda text: text != "" and not isinstance(text, (bool, float, int))),
-    "init-connect": TEXTS.filter(lambda text: isinstance(text, str)),
-    "max_connections": st.sampled_from((100, "500", 151)),
-    "innodb-buffer-pool-size": st.sampled_from(("1G", "128M", 134217728)),
-    "innodb_flush_log_at_trx_commit": st.sampled_from((0, 1, 2)),
-    "skip-name-resolve": st.sampled_from((None, True, False)),
-    "sql_mode": st.sampled_from(("STRICT_TRANS_TABLES,NO_ZERO_DATE", "ANSI", "")),
-    "slow-query-log": st.booleans(),
-    "long_query_time": st.sampled_from((0.5, 2, "10")),
-    "replicate-do-db": st.lists(st.sampled_from(("app", "other")), min_size=1, max_size=3),
-}  # fmt: skip
 TLS = ("mysql", "tls")
 
 
@@ -173,8 +57,6 @@ def certified() -> list[dict[str, Any]]:
     alone = {name: pair[name] for name in ("cert", "key")}
     return [{}, {"required": False}, alone, pair, {**alone, "required": True}, {**pair, "required": True}]
 
-
-CLIENTS = st.sampled_from(("client", "mysqldump", "mysql", "isamchk"))
 
 # --- pillars
 
@@ -193,6 +75,15 @@ def draw_node(draw: Callable[..., Any], node: Node, path: tuple[str, ...]) -> An
             st.dictionaries(CLIENTS, st.dictionaries(names.map(str), leaf(node.item.item), max_size=3), max_size=2)
         )
         return {**others, "mysqld": draw(_some(SERVER))}
+    if path == ("fencing", "devices"):
+        return {
+            name: [draw_device(draw, node.item.item) for _ in range(draw(st.integers(1, 2)))] for name in ("db1", "db2")
+        }
+    if path[-1:] in (("options",), ("secrets",)) and path[0] == "fencing":
+        texts = leaf(node.item)
+        known = FENCE if path[-1] == "options" else FENCE_SECRETS
+        others = draw(st.dictionaries(leaf(node.key).map(str), texts, max_size=1))
+        return {**others, **draw(_some({name: values.filter(accepts(node.item)) for name, values in known.items()}))}
     if isinstance(node, Section):
         keys = draw(st.sets(st.sampled_from(sorted(node.keys)), min_size=1, max_size=3))
         return {key: draw_node(draw, node.keys[key], (*path, key)) for key in sorted(keys)}
@@ -205,6 +96,14 @@ def draw_node(draw: Callable[..., Any], node: Node, path: tuple[str, ...]) -> An
     if isinstance(node, Items):
         return [draw_node(draw, node.item, (*path, "*")) for _ in range(draw(st.integers(0, 2)))]
     return draw(leaf(node))
+
+
+def draw_device(draw: Callable[..., Any], node: Section) -> dict[str, Any]:
+    """A fence device with an agent that there is; of the rest what is drawn."""
+    device = draw_node(draw, node, ("fencing", "devices", "*", "*"))
+    parts = {key: draw_node(draw, node.keys[key], ("fencing", key)) for key in ("options", "secrets")}
+    agent = draw(st.sampled_from(("fence_ipmilan", "fence_virsh", "fence_apc_snmp", "fence_vmware_rest")))
+    return {**device, **parts, "agent": agent}
 
 
 def _some(values: dict[str, st.SearchStrategy[Any]]) -> st.SearchStrategy[dict[str, Any]]:
@@ -273,7 +172,7 @@ class Readers:
     """Each writes what becomes of a configuration, has the program read it, and compares."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
+        self.folder, self.agents = folder, generated_agents.Agents(folder)
         self.key = self._write("key", "0" * 256)
 
     def _write(self, name: str, text: str) -> Path:
@@ -284,7 +183,9 @@ class Readers:
     def read(self, found: dict[str, Any], whole: bool = True) -> None:
         """Ask all programs; ``whole``: the database server as well, which takes longer than all others together."""
         tasks = [lambda: self.options(found, whole)]
-        tasks += [functools.partial(ask, found) for ask in (self.corosync, self.drbd, self.cib, self.firewall)]
+        tasks += [functools.partial(self.agents.fence, found, whole)]
+        asked = (self.corosync, self.drbd, self.cib, self.firewall, self.agents.sbd)
+        tasks += [functools.partial(ask, found) for ask in asked]
         with ThreadPoolExecutor(len(tasks)) as pool:
             for task in [pool.submit(task) for task in tasks]:
                 task.result()
@@ -330,7 +231,9 @@ class Readers:
                     wanted += f"--{name}\n" if one is None else f"--{name}={one}\n"
         assert run(["my_print_defaults", f"--defaults-file={path}", *mysql["options"]]).stdout == wanted
         if whole:
-            shown = run(["mariadbd", f"--defaults-file={path}", "--verbose", "--help"]).stdout
+            answer = run(["mariadbd", f"--defaults-file={path}", "--verbose", "--help"])
+            shown = answer.stdout
+            assert change_mysql.not_taken(answer.stderr, switches=True) == []
             for name in ("report-host", "init-connect"):
                 value = mysql["options"]["mysqld"].get(name)
                 if isinstance(value, str) and value:
@@ -349,6 +252,8 @@ class Readers:
         read, wrote = (ET.fromstring(text).find("configuration") for text in (shown, xml))
         same = [ET.canonicalize(ET.tostring(part, "unicode"), strip_text=True) for part in (read, wrote)]
         assert same[0] == same[1]
+        assert read is not None
+        self.agents.environment(read)
 
     def firewall(self, found: dict[str, Any]) -> None:
         for family, tool in (("ipv4", "iptables-legacy-restore"), ("ipv6", "ip6tables-legacy-restore")):
@@ -357,7 +262,7 @@ class Readers:
                 run(["unshare", "--net", tool, "--test", "--noflush"], stdin=text)
 
 
-# Of so many pillars one is shown to the database server as well.
+# Of so many pillars one is shown to the database server and to pacemaker's fencing as well; always the same ones.
 SERVER_TOO = 8
 
 
@@ -372,8 +277,11 @@ def read_some(count: int, seed: int, folder: str) -> int:
         nonlocal done
         found = resolved(*made)
         assume(found is not None)
-        readers.read(found, whole=done % SERVER_TOO == 0)
+        readers.read(found, whole=zlib.crc32(repr(made).encode()) % SERVER_TOO == 0)
         done += 1
 
-    read()
+    try:
+        read()
+    finally:
+        readers.agents.close()
     return done

@@ -160,6 +160,36 @@ def pending(
         yield Pending(kind, MYSQL, path(config, name, began=ours), show(old), show(new))
 
 
+_NOT_TAKEN = re.compile(r"Error while setting value|Unknown suffix")
+_OFF_INSTEAD = re.compile(r"was(n't| not) recognized")
+
+
+def not_taken(said: str, switches: bool = False) -> list[str]:
+    """What a server says in answer to `--verbose --help` of values that it does not take; it ends with 0 all the same.
+
+    switches
+        Whether switches that it takes for off are told as well. A start fails for a value of InnoDB's, and not for a switch.
+    """
+    lines = [line for line in said.splitlines() if _NOT_TAKEN.search(line) or (switches and _OFF_INSTEAD.search(line))]
+    return [re.sub(r"^.*?\[(?:ERROR|Warning)\] ", "", line) for line in lines]
+
+
+_FLUSHED_BY = "innodb_max_dirty_pages_pct"
+
+
+def left_flushing(running: Options, left: Mapping[str, float]) -> Iterator[Pending]:
+    """That the server still writes its dirty pages at once, because a move was killed.
+
+    running
+        The options in service: a server that is meant to do so stays as it is.
+    left
+        What was set before (:mod:`hamysql.flushing`); empty where nothing was left.
+    """
+    if left and running.get(_FLUSHED_BY, [""])[-1:] not in (["0"], ["0.0"]):
+        was = f"{left.get(_FLUSHED_BY, 0):g}"
+        yield Pending(LIVE, MYSQL, f"hamysql:mysql:config:mysqld:{_FLUSHED_BY}", "0, which a killed move has left", was)
+
+
 _UNITS = {unit: 1024**power for power, unit in enumerate("KMGTPE", 1)}
 
 

@@ -14,9 +14,15 @@ from hamysql.tree import Section, section
 KERNELS = ("8.4", "9")  # of the module; they differ in what they call fencing
 
 
+# Options of the section "global" that have no value: they are there, or not.
+SWITCHES = ("disable-ip-verification", "udev-always-use-vnr")
+
+
 def build_global(drbd: dict[str, Any]) -> list[Section]:
     """The sections of global_common.conf."""
-    return [section("global", [("usage-count", drbd["usage_count"]), *_quoted(drbd["options"]["global"])])]
+    given = {name: value for name, value in drbd["options"]["global"].items() if name not in SWITCHES}
+    switches = [(name, "") for name in SWITCHES if drbd["options"]["global"].get(name) == "yes"]
+    return [section("global", [("usage-count", drbd["usage_count"]), *_quoted(given), *switches])]
 
 
 def build_resource(config: dict[str, Any], kernel: str) -> list[Section]:
@@ -85,6 +91,6 @@ def export(sections: Iterable[Section], depth: int = 0) -> str:
     indent = "  " * depth
     lines = []
     for part in sections:
-        options = [f"{indent}  {name} {value};\n" for name, value in part["options"]]
+        options = [f"{indent}  {name} {value}".rstrip() + ";\n" for name, value in part["options"]]
         lines += [f"{indent}{part['name']} {{\n", *options, export(part["sections"], depth + 1), f"{indent}}}\n"]
     return "".join(lines)

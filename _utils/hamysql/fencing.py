@@ -232,6 +232,23 @@ def left_stopped(cib: ET.Element) -> list[str]:
     ]
 
 
+def to_stop(cib: ET.Element, names: Iterable[str]) -> list[tuple[str, bool]]:
+    """Which of these fence devices a fence test has to stop, and whether each has another ``target-role`` that has to go first.
+
+    Of two roles in one set pacemaker heeds the first. "Started" is what a device without a role does as well. One that somebody has
+    stopped stays as it is.
+    """
+    found = []
+    for name in names:
+        pairs = cib.findall(
+            f"configuration/resources//primitive[@id='{name}']/meta_attributes/nvpair[@name='target-role']"
+        )
+        others = [pair.get("value", "") for pair in pairs if not cib_model.is_proving(pair)]
+        if all(value.lower() == "started" for value in others):
+            found.append((name, bool(others)))
+    return found
+
+
 def elements(config: Mapping[str, Any]) -> dict[str, list[ET.Element]]:
     """What fencing adds to the CIB: ``{section: [elements]}``.
 

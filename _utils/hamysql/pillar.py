@@ -105,15 +105,7 @@ COROSYNC = Section(
         "mcastaddr": v.MULTICAST,
         "ttl": v.count(0, 255),
         "logfile": v.PATH,
-        "options": Section(
-            {
-                "totem": c.options(c.TOTEM),
-                "quorum": c.options(c.QUORUM),
-                "logging": c.options(c.LOGGING),
-                "system": c.options(c.SYSTEM),
-                "interface": c.options(c.INTERFACE),
-            }
-        ),
+        "options": Section(c.options()),
     }
 )
 

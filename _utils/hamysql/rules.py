@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from hamysql import values as v
-from hamysql.pillar import MAKE_KEY
+from hamysql.rules_corosync import check_corosync
 from hamysql.rules_data import check_accounts, check_paths, check_ping_timeout, check_secrets
 from hamysql.rules_fencing import check_fencing, check_quorum
 from hamysql.rules_mysql import check_server
@@ -19,18 +19,6 @@ from hamysql.rules_tls import check_tls
 from hamysql.schema import Report, closest
 
 Config = dict[str, Any]
-
-# Options that hamysql writes itself.
-OWN_COROSYNC = {
-    "totem": (
-        *("version", "cluster_name", "transport", "token", "interface"),
-        *("crypto_cipher", "crypto_hash", "secauth", "key", "keyfile"),
-    ),
-    "quorum": ("provider", "two_node", "wait_for_all", "expected_votes", "device"),
-    "logging": ("logfile", "to_logfile"),
-    "system": (),
-    "interface": ("linknumber", "ringnumber", "bindnetaddr", "mcastaddr", "mcastport", "ttl", "broadcast"),
-}  # fmt: skip
 
 
 def check_all(config: Config, report: Report, minion_id: str, nodename: str | None) -> None:
@@ -134,81 +122,6 @@ def check_vip(config: Config, report: Report) -> None:
         report.add(
             "hamysql:vip:prefix", str(prefix), f"1 to {_max_prefix(address)} for an IPv{_version(address)} address"
         )
-
-
-def check_corosync(config: Config, report: Report) -> None:
-    corosync, path = config["corosync"], "hamysql:corosync"
-    transport = corosync["transport"]
-    if transport is None:
-        return
-    nodes = config["cluster"]["nodes"]
-    links = max((len(node["addresses"]) for node in nodes.values()), default=0)
-    if transport == "knet":
-        if links > 8:
-            report.add("hamysql:cluster:nodes", f"{links} links", "at most 8, corosync's limit")
-        if (corosync["crypto_cipher"] or "none") != "none" and corosync["crypto_hash"] == "none":
-            report.add(
-                f"{path}:crypto_hash",
-                "'none'",
-                "a hash: corosync encrypts only what it authenticates (corosync.conf(5))",
-            )
-        if (
-            corosync["crypto_hash"] != "none"
-            and corosync["authkey"] is None
-            and not report.bad_under(f"{path}:authkey")
-        ):
-            report.add(
-                f"{path}:authkey",
-                "nothing",
-                f"a text of 128 to 4095 ASCII characters, the same on both nodes: {MAKE_KEY}",
-            )
-    elif links > 1:
-        report.add(
-            f"{path}:transport",
-            f"{transport!r} with {links} addresses on a node",
-            "'knet', the only transport with several links",
-        )
-    if corosync["mcastaddr"] is not None:
-        if transport != "udp":
-            report.add(f"{path}:mcastaddr", repr(corosync["mcastaddr"]), "not to be set: it is for transport udp")
-        elif any(_version(address) != _version(corosync["mcastaddr"]) for _, address in _all_addresses(config)):
-            report.add(f"{path}:mcastaddr", repr(corosync["mcastaddr"]), "an address of the same family as the nodes'")
-    if not report.bad_under(path):
-        _check_totem(corosync, report)
-    for section, names in OWN_COROSYNC.items():
-        for name in corosync["options"][section]:
-            if name in names:
-                report.add(
-                    f"{path}:options:{section}:{name}", "an option that hamysql writes itself", "not to be set here"
-                )
-
-
-# Milliseconds, and how often a token is sent again: MINIMUM_TIMEOUT, JOIN_TIMEOUT and TOKEN_RETRANSMITS_BEFORE_LOSS_CONST in
-# corosync's totemconfig.c, whose totem_volatile_config_validate refuses what is less.
-_LEAST, _LEAST_HOLD, _JOIN, _AGAIN = 30, 14, 50, 4
-
-
-def _check_totem(corosync: Config, report: Report) -> None:
-    """What corosync demands of its times together; see corosync.conf(5), ``token_retransmits_before_loss_const``."""
-    options, path = corosync["options"]["totem"], "hamysql:corosync"
-    token, again = corosync["token"], int(options.get("token_retransmits_before_loss_const", _AGAIN))
-    retransmit = int(options.get("token_retransmit", token / (again + 0.2)))
-    if retransmit < _LEAST:
-        least = -int(-_LEAST * (again + 0.2) // 1)
-        expected = f"at least {least} ms, so that corosync can send a lost token again {again} times, {_LEAST} ms apart"
-        report.add(f"{path}:token", f"{token} ms", expected)
-    elif int(options.get("hold", retransmit * 0.8 - 10)) < _LEAST_HOLD:
-        report.add(f"{path}:options:totem:token_retransmit", f"{retransmit} ms", f"at least {_LEAST} ms")
-    join = int(options.get("join", _JOIN))
-    if "consensus" in options and int(options["consensus"]) < join:
-        where, found = f"{path}:options:totem:consensus", f"{options['consensus']} ms"
-        report.add(where, found, f"at least {join} ms, the time of a join message")
-    if corosync["transport"] != "knet":
-        priority = corosync["options"]["interface"].get("knet_link_priority", "1")
-        if priority != "1":
-            report.add(
-                f"{path}:options:interface:knet_link_priority", priority, "not to be set: it is for transport knet"
-            )
 
 
 def check_repositories(config: Config, report: Report) -> None:

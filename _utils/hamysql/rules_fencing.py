@@ -155,6 +155,7 @@ def _check_device(device: Config, where: str, report: Report) -> None:
             report.add(f"{where}:secrets:{name}", "an option that is given twice", "it in one place")
         for expected in wrong_option(name, str(value)) if name not in OWN_OPTIONS else ():
             report.add(f"{where}:options:{name}", repr(value), expected)
+    _check_twice(device, where, report)
     for name in device["secrets"]:
         if _plain(name).startswith("pcmk_"):
             report.add(f"{where}:secrets:{name}", "an option of pacemaker's", "it under options, if at all")
@@ -177,6 +178,38 @@ PCMK = {
 ACTIONS = {name: "not to be set: pacemaker says what the device has to do" for name in ("action", "option", "o")}
 
 
+# Options of fence-agents' library, whose agents share them (fencing.py): a switch with another value is ignored without a word.
+SWITCHES = frozenset(
+    "force_on inet4_only inet6_only lanplus missing_as_off notls port_as_ip quiet secure ssh ssl ssl_insecure ssl_secure "
+    "sudo telnet use_sudo verbose".split()
+)
+_ON, _OFF = ("1", "yes", "on", "true"), ("0", "no", "off", "false")
+# Two names of one option each: an agent goes by the one that it reads last.
+ALIASES = {
+    "ipaddr": "ip",
+    "login": "username",
+    "passwd": "password",
+    "port": "plug",
+    "secure": "ssh",
+    "sudo": "use_sudo",
+}
+ALIASES |= {"passwd_script": "password_script", "cmd_prompt": "command_prompt", "debug": "debug_file"}
+
+
+def _check_twice(device: Config, where: str, report: Report) -> None:
+    """Whether an option is given under two names: with ``-`` and ``_``, or an old and a new one."""
+    seen: dict[str, str] = {}
+    for part in ("options", "secrets"):
+        for name in device[part]:
+            plain = name.replace("-", "_")
+            plain = ALIASES.get(plain, plain)
+            if plain in seen and seen[plain] != name:
+                report.add(
+                    f"{where}:{part}:{name}", f"an option that is given twice: {seen[plain]!r}", "it in one place"
+                )
+            seen.setdefault(plain, name)
+
+
 def _plain(name: str) -> str:
     return name.replace("-", "_").lower()
 
@@ -186,6 +219,12 @@ def wrong_option(name: str, value: str) -> Iterator[str]:
     plain = _plain(name)
     if plain in ACTIONS:
         yield ACTIONS[plain]
+    elif plain == "method" and value != "onoff":
+        yield "'onoff': with any other one an agent may report a node as cut off before it is (`fence_ipmilan -o metadata`)"
+    elif plain == "missing_as_off" and value.lower() not in _OFF:
+        yield "'false': with it an outlet that is not there, as after a slip of the pen, counts as one that is off"
+    elif plain in SWITCHES and value.lower() not in (*_ON, *_OFF):
+        yield "true or false: it is a switch, and the agent ignores any other value"
     elif plain.startswith("pcmk_"):
         own = plain in OWN_OPTIONS
         if name != plain or own:

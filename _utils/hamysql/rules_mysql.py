@@ -255,6 +255,10 @@ def _wrong(reading: Reading, config: Config) -> Iterator[str]:
             yield f"ON, or not to be set: {tls.PATH} sets up TLS"
     elif name == "admin_address":
         yield "not to be set: it is a door of its own; extra_port listens where the server listens"
+    elif (
+        name.endswith("_size") and value is not None and not re.fullmatch(r"-?[0-9]+([KMGTPEkmgtpe](i?[Bb])?)?", value)
+    ):
+        yield "a number of bytes, perhaps with K, M, G or T, such as '1536M': the server takes no percentages and no fractions"
     elif value is not None and name not in NO_PATHS:
         yield from _wrong_path(name, value, config)
 

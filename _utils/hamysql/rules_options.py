@@ -14,16 +14,14 @@ from hamysql.schema import nearest
 
 _ANY: None = None
 DRBD: Mapping[str, Mapping[str, Sequence[str] | None]] = {
-    "global": dict.fromkeys(
-        ("minor-count", "dialog-refresh", "disable-ip-verification", "udev-always-use-vnr", "cmd-timeout-short",
-        "cmd-timeout-medium",
-         "cmd-timeout-long"),
-        _ANY,
-    ),
+    "global": {
+        **dict.fromkeys(("minor-count", "dialog-refresh", "cmd-timeout-short", "cmd-timeout-medium", "cmd-timeout-long"), _ANY),
+        **dict.fromkeys(("disable-ip-verification", "udev-always-use-vnr"), ("yes", "no")),
+    },
     "startup": dict.fromkeys(("outdated-wfc-timeout", "wait-after-sb"), _ANY),
     "disk": {
         **dict.fromkeys(
-            ("al-extents", "al-stripes", "al-stripe-size-kB", "c-delay-target", "c-fill-target", "c-max-rate", "c-min-rate",
+            ("al-extents", "c-delay-target", "c-fill-target", "c-max-rate", "c-min-rate",
              "disk-barrier", "discard-zeroes-if-aligned", "disable-write-same", "max-bio-bvecs", "read-balancing", "resync-after",
              "rs-discard-granularity", "size"),
             _ANY,
@@ -73,6 +71,7 @@ DRBD: Mapping[str, Mapping[str, Sequence[str] | None]] = {
     },
 }  # fmt: skip
 _DRBD_WHY = {
+    **dict.fromkeys(("disable-ip-verification", "udev-always-use-vnr"), "it is a switch"),
     "rr-conflict": "anything else discards one side's data, or puts an end to a primary, by itself",
     "auto-promote": "pacemaker alone promotes a node",
     "disk-flushes": "without it a power cut loses what was committed; it costs little where the cache has a battery",
@@ -84,6 +83,9 @@ _DRBD_WHY = {
     "always-asbp": "it discards one side's data by itself",
     "quorum": "corosync and fencing decide which of two nodes goes on",
 }
+
+
+_ALGORITHM = re.compile(r"[A-Za-z0-9_.()-]{1,63}")
 
 
 def wrong_drbd(section: str, name: str, value: str) -> Iterator[str]:
@@ -100,6 +102,8 @@ def wrong_drbd(section: str, name: str, value: str) -> Iterator[str]:
         yield f"{nearest(name, list(known)) if known else 'no option'}: an option of drbd.conf(5) that leaves the data to pacemaker"
     elif (words := known[name]) is not None and value not in words:
         yield _expected(name, words)
+    elif name.endswith("-alg") and not _ALGORITHM.fullmatch(value):
+        yield "the kernel's name of a checksum, of 1 to 63 characters, such as 'crc32c' (/proc/crypto)"
 
 
 def _expected(name: str, words: Sequence[str]) -> str:

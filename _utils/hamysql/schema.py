@@ -43,12 +43,17 @@ class Section:
 
 @dataclass(frozen=True)
 class Names:
-    """A mapping whose keys are chosen by the user, in the user's order; ``known`` are those whose item is another one."""
+    """A mapping whose keys are chosen by the user, in the user's order; ``known`` are those whose item is another one.
+
+    ``only``: the known keys are the only ones. ``refused`` are keys that people look for here, and the reason why they are none.
+    """
 
     key: Value
     item: Node
     expected: str
     known: Mapping[str, Node] = field(default_factory=dict)
+    only: bool = False
+    refused: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -189,6 +194,12 @@ def _check_names(node: Names, value: Any, path: str, report: Report) -> dict[str
         except (ValueError, TypeError, OverflowError, RecursionError) as exc:
             expected = str(exc) if isinstance(exc, Hint) else node.key.expected
             report.add(below, f"the key {show(key)}", expected)
+            continue
+        if name in node.refused:
+            report.add(below, "a key that is not for the pillar", f"not to be set here: {node.refused[name]}")
+            continue
+        if node.only and name not in node.known:
+            report.add(below, "an unknown key", report.nearest(name, node.known))
             continue
         result[name] = check(node.known.get(name, node.item), item, below, report)
     return result

@@ -18,7 +18,8 @@ _INTERFACE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@-]{0,14}")
 _PATH = re.compile(r"/[A-Za-z0-9_.+:@%=,/-]{1,254}")
 _SECONDS = {"us": 1e-6, "ms": 1e-3, "s": 1, "sec": 1, "m": 60, "min": 60, "h": 3600, "hr": 3600}
 _TIME = re.compile(rf"[0-9]{{1,9}}({'|'.join(_SECONDS)})?")
-_RATE = re.compile(r"auto|[1-9][0-9]{0,8}[kKmMgG]?")
+_RATE = re.compile(r"([1-9][0-9]{0,8})([kKmMgG]?)")
+_MOST_RATE = 4 * 1024 * 1024  # KiB; DRBD_RESYNC_RATE_MAX in drbd_limits.h
 _ACCOUNT = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,31}")
 _SQL_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_$.-]{0,31}")
 _SQL_HOST = re.compile(r"[A-Za-z0-9_%:][A-Za-z0-9_.%:/-]{0,59}")
@@ -178,6 +179,15 @@ def ascii_text(low: int, high: int) -> Callable[[Any], str]:
     return parse
 
 
+def rate(value: Any) -> str:
+    """A rate of DRBD's, in the form that drbd.conf has: there, a number without a letter is in KiB."""
+    found = str(value) if isinstance(value, (int, str)) and not isinstance(value, bool) else ""
+    match = _RATE.fullmatch(found)
+    if found != "auto" and (not match or int(match[1]) * 1024 ** "kmg".index(match[2].lower() or "k") > _MOST_RATE):
+        raise ValueError
+    return found
+
+
 def number(value: int | float) -> str:
     if not math.isfinite(value):
         raise ValueError
@@ -260,7 +270,7 @@ BOOLEAN = Value("true or false", boolean)
 PATH = Value("an absolute path of letters, digits and -_.+:@%=,", path)
 DEVICE = Value("a device's absolute path below /dev, such as '/dev/sdb'", device)
 TIME = Value("a time such as '20s' or '5min'", matching(_TIME))
-RATE = Value("'auto' or a rate such as '10M' (bytes in a second, with K, M or G)", matching(_RATE))
+RATE = Value("'auto' or a rate such as '10M': K, M or G of bytes in a second, up to 4G; without a letter it is K", rate)
 ACCOUNT = Value("a system account's name", matching(_ACCOUNT))
 PACKAGE = Value("a package's name", matching(_PACKAGE))
 VERSION = Value("a package's version", matching(re.compile(r"[A-Za-z0-9][A-Za-z0-9.+:~^*_-]{0,99}")))

@@ -2,6 +2,9 @@
 
 Source: ``parse_section`` and ``main_config_parser_cb`` in coroparse.c, and logconfig.c, of corosync 3.1. A line is cut at its first
 ``{`` or ``:``, blanks at the ends are dropped, and the byte A0, a part of letters in UTF-8, counts as a blank. Nothing is quoted.
+
+corosync takes any name, and any number up to 4294967295, and says nothing of what it does not know. So these are lists of what is
+allowed: names and ranges of corosync.conf(5) and votequorum(5), without what takes the cluster apart.
 """
 
 from __future__ import annotations
@@ -13,17 +16,7 @@ from typing import Any
 from hamysql import values as v
 from hamysql.schema import Names, Value
 
-_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
-_TEXT = re.compile(r"[!-z|}~]([ -z|}~]{0,398}[!-z|}~])?")
-
-
-def plain(value: Any) -> str:
-    """A value as corosync.conf can hold it; a number as it is written, a boolean as yes or no."""
-    found = v.number(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else value
-    found = {True: "yes", False: "no"}[found] if isinstance(found, bool) else found
-    if not isinstance(found, str) or not _TEXT.fullmatch(found):
-        raise ValueError
-    return found
+NAME = Value("an option's name", v.matching(re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")))
 
 
 def switch(on: str, off: str, *others: str) -> Value:
@@ -45,16 +38,15 @@ def whole(low: int = 0, high: int = 2**32 - 1, what: str = "a whole number") -> 
     return v.required(Value(f"{what}, {low} to {high}", lambda value: str(number(value))))
 
 
-def flag() -> Value:
-    """0 or 1, for what YAML may have read as a boolean."""
-    return v.required(Value("0 or 1", _flag))
+def zero(reason: str) -> Value:
+    """Only off, for what YAML may have read as a boolean."""
 
+    def parse(value: Any) -> str:
+        if value not in (0, "0"):
+            raise ValueError
+        return "0"
 
-def _flag(value: Any) -> str:
-    found = str(int(value)) if isinstance(value, int) else value
-    if found not in ("0", "1"):
-        raise ValueError
-    return str(found)
+    return v.required(Value(f"'0': {reason}", parse))
 
 
 def _words(*words: str) -> Value:
@@ -74,36 +66,40 @@ def _priority(value: Any) -> str:
     return found
 
 
+def _mtu(value: Any) -> str:
+    return str(v.integer(576 if value not in (0, "0") else 0, 65535)(value))
+
+
 def _dscp(value: Any) -> str:
     if isinstance(value, str) and re.fullmatch(r"cs[0-7]|af[1-4][1-3]|ef", value):
         return value
     return str(v.integer(0, 63)(value))
 
 
-TEXT = Value(
-    "a number, a boolean, or a text of at most 400 ASCII characters without control characters, { and blanks at its ends",
-    plain,
-)
-NAME = Value("an option's name of letters, digits, '_' and '-'", v.matching(_NAME))
 _MILLISECONDS = 10 * 60 * 1000
 _LEAST = 30  # milliseconds; MINIMUM_TIMEOUT in totemconfig.c
 
+
+def _times(names: str, low: int = _LEAST) -> dict[str, Value]:
+    return _each(lambda: whole(low, _MILLISECONDS, "milliseconds"), names)
+
+
 # Totem's own rules between them are in rules.check_corosync.
 TOTEM = {
-    **_each(whole, "token_coefficient heartbeat_failures_allowed fail_recv_const seqno_unchanged_const threads nodeid"),
-    **_each(whole, "miss_count_const knet_pmtud_interval knet_compression_threshold send_join"),
-    **{
-        name: whole(_LEAST, _MILLISECONDS, "milliseconds")
-        for name in ("token_retransmit", "join", "consensus", "merge")
-    },
-    **{name: whole(_LEAST, _MILLISECONDS, "milliseconds") for name in ("downcheck", "max_network_delay")},
-    "hold": whole(14, _MILLISECONDS, "milliseconds"),
+    **_times("token_retransmit join consensus merge downcheck max_network_delay"),
+    **_times("hold", 14),
+    **_times("token_coefficient send_join", 0),
+    **_each(lambda: whole(0, 1_000_000), "fail_recv_const seqno_unchanged_const miss_count_const"),
+    "heartbeat_failures_allowed": whole(0, 1000),
+    "threads": whole(0, 64),
     "token_warning": whole(0, 100, "percent of the token"),
     "token_retransmits_before_loss_const": whole(1, 1000),
-    "window_size": whole(1, 1024),
-    "max_messages": whole(1, 1024),
+    **_each(lambda: whole(1, 1024), "window_size max_messages"),
     "netmtu": whole(576, 65535, "bytes"),
-    "knet_mtu": whole(0, 65535, "bytes"),
+    "knet_mtu": v.required(Value("0, which lets knet find it, or bytes, 576 to 65535", _mtu)),
+    "knet_pmtud_interval": whole(0, 24 * 60 * 60, "seconds"),
+    "knet_compression_model": _words("zlib", "lz4", "lz4hc", "lzo2", "lzma", "bzip2", "zstd"),
+    "knet_compression_threshold": whole(0, 65536, "bytes"),
     "knet_compression_level": whole(0, 22),
     "config_version": whole(0, 2**63 - 1),
     "ip_dscp": v.required(Value("0 to 63, or a name such as 'cs6', 'af41' or 'ef'", _dscp)),
@@ -112,9 +108,14 @@ TOTEM = {
     "link_mode": _words("active", "passive", "rr"),
     **_each(lambda: switch("yes", "no"), "block_unlisted_ips cancel_token_hold_on_retransmit clear_node_high_bit"),
 }
+# What counts the votes. The third vote is the quorum device's; without it two_node, whose survivor of two goes on.
+_TWO = "with it corosync switches two_node off, and the wrong half of two stops"
 QUORUM = {
-    **_each(flag, "expected_votes_tracking allow_downscale auto_tie_breaker last_man_standing"),
-    **_each(whole, "last_man_standing_window leaving_timeout votes"),
+    **_times("last_man_standing_window leaving_timeout", 0),
+    "auto_tie_breaker": zero(_TWO + "; beside a quorum device corosync does not start"),
+    "last_man_standing": zero("it is for three nodes and more; beside a quorum device corosync does not start"),
+    "allow_downscale": zero("votequorum(5) calls it incomplete and unsupported"),
+    "expected_votes_tracking": zero("a vote that has left, such as a quorum device's, would still be needed"),
 }
 _PRIORITIES = ("alert", "crit", "debug", "emerg", "err", "info", "notice", "warning")
 _FACILITIES = ("daemon", *(f"local{number}" for number in range(8)))
@@ -124,26 +125,67 @@ LOGGING = {
     "timestamp": switch("on", "off", "hires"),
     **_each(lambda: switch("yes", "no"), "to_stderr to_syslog"),
     "syslog_facility": _words(*_FACILITIES),
-    "syslog_priority": _words(*_PRIORITIES),
-    "logfile_priority": _words(*_PRIORITIES),
-    "syslog_level": _words(*_PRIORITIES),
+    **_each(lambda: _words(*_PRIORITIES), "syslog_priority logfile_priority syslog_level"),
 }
 SYSTEM = {
     "qb_ipc_type": _words("native", "shm", "socket"),
     **_each(lambda: switch("yes", "no"), "sched_rr allow_knet_handle_fallback"),
     "move_to_root_cgroup": switch("yes", "no", "auto"),
     "priority": v.required(Value("'max', 'min' or -2147483648 to 2147483647", _priority)),
-    "state_dir": v.required(v.PATH),
+    # corosync does not start where it is missing, and notes there what it was a member of.
+    "state_dir": _words("/var/lib/corosync", "/var/lib/corosync/"),
 }
 INTERFACE = {
     "knet_link_priority": whole(0, 255),
-    "knet_transport": _words("udp", "sctp"),
-    **{name: whole(1, _MILLISECONDS, "milliseconds") for name in ("knet_ping_interval", "knet_ping_timeout")},
-    "knet_ping_precision": whole(1),
+    "knet_transport": v.required(v.one_of("udp", note=": hamysql's firewall opens the port for it, and not for SCTP")),
+    **_times("knet_ping_interval knet_ping_timeout", 1),
+    "knet_ping_precision": whole(1, 1_000_000),
     "knet_pong_count": whole(1, 255),
 }
 
 
-def options(known: dict[str, Value]) -> Names:
-    """The options of one section: what corosync knows of each, and others as texts."""
-    return Names(NAME, v.required(TEXT), "a mapping of option names to values", known)
+def _for(reason: str, names: str) -> dict[str, str]:
+    return dict.fromkeys(names.split(), reason)
+
+
+_LINKS, _NODES = "hamysql writes it for each link", "hamysql counts two nodes, or two and a quorum device"
+REFUSED = {
+    "totem": {
+        **{
+            name: f"hamysql:corosync:{name} is for that"
+            for name in ("transport", "token", "crypto_cipher", "crypto_hash")
+        },
+        "version": "corosync knows no other one than 2",
+        "cluster_name": "hamysql:cluster:name is for that",
+        "nodeid": "hamysql numbers the nodes",
+        "secauth": "hamysql:corosync:crypto_cipher and crypto_hash are for that",
+        **_for("hamysql:corosync:authkey is for that", "key keyfile"),
+        "interface": "hamysql:corosync:options:interface is for that",
+        **_for(
+            "corosync 3 has no redundant rings: each address of a node is a link", "rrp_mode rrp_problem_count_timeout"
+        ),
+    },
+    "quorum": {
+        **_for(_NODES, "provider two_node wait_for_all expected_votes votes"),
+        "auto_tie_breaker_node": _TWO,
+        "device": "hamysql:quorum:device is for that",
+    },
+    "logging": {
+        **_for("hamysql:corosync:logfile is for that", "logfile to_logfile to_file"),
+        "logger_subsys": "all parts of corosync log alike",
+    },
+    "system": {},
+    "interface": {
+        **_for(_LINKS, "linknumber ringnumber bindnetaddr broadcast member"),
+        "mcastaddr": "hamysql:corosync:mcastaddr is for that",
+        "mcastport": "hamysql:corosync:port is for that",
+        "ttl": "hamysql:corosync:ttl is for that",
+    },
+}
+OPTIONS = {"totem": TOTEM, "quorum": QUORUM, "logging": LOGGING, "system": SYSTEM, "interface": INTERFACE}
+
+
+def options() -> dict[str, Names]:
+    """What ``hamysql:corosync:options`` may hold, by section."""
+    what = "a mapping of option names to values"
+    return {name: Names(NAME, NAME, what, known, only=True, refused=REFUSED[name]) for name, known in OPTIONS.items()}

@@ -68,7 +68,8 @@ def text(given: Any) -> str:
 RESOURCE = Value("a name of letters, digits, '-', '_' and '.'", resource)
 NAME = Value("an option's name", v.matching(re.compile(r"[a-z][a-z0-9-]{0,63}")))
 TEXT = Value("a number, a boolean, or a text of at most 255 bytes on one line, without control characters", text)
-SECRET = Value('a text of 1 to 64 ASCII characters without " and \\', v.ascii_text(1, 64), secret=True)
+# drbdadm of DRBD 9 takes no longer one (SHARED_SECRET_MAX in drbd_limits.h is with the null character).
+SECRET = Value('a text of 1 to 63 ASCII characters without " and \\', v.ascii_text(1, 63), secret=True)
 
 
 def options() -> Names:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 import subprocess
 import time
 from contextlib import contextmanager
@@ -16,7 +17,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from storage_world import load
 
-from hamysql import command, mysql, values
+from hamysql import change, change_mysql, command, flushing, mysql, values
 
 SERVER, INSTALL, CLIENT = (shutil.which(name) for name in ("mariadbd", "mariadb-install-db", "mariadb"))
 pytestmark = [
@@ -545,6 +546,56 @@ def test_a_flush_that_is_cut_off_sets_the_server_as_it_was(server, monkeypatch):
     with pytest.raises(SystemExit):
         server.module.flush(timeout=60)
     assert server.sql(FLUSHING) == before
+
+
+def flushed_and_killed(server, note):
+    """A job that flushes, and is killed before it can set the server back."""
+    pid = os.fork()
+    if not pid:
+        server.module.flush(timeout=0)
+        os.kill(os.getpid(), signal.SIGKILL)
+    os.waitpid(pid, 0)
+    assert float(server.sql(FLUSHING)[0].split()[0]) == 0
+    assert note.exists()
+
+
+@pytest.fixture(autouse=True)
+def note(tmp_path, monkeypatch):
+    monkeypatch.setattr(flushing, "NOTE", tmp_path / "flushing.json")
+    return tmp_path / "flushing.json"
+
+
+def test_what_a_killed_move_has_left_is_known_and_the_next_one_sets_the_server_back(server, note):
+    before = server.sql(FLUSHING)
+    flushed_and_killed(server, note)
+    assert list(flushing.left().values()) == [float(value) for value in before[0].split()]
+    server.module.unflush(server.module.flush(timeout=0)["settings"])
+    assert server.sql(FLUSHING) == before
+    assert not note.exists()
+
+
+def test_what_a_killed_move_has_left_is_a_live_change_for_the_next_highstate(server, note):
+    before = server.sql(FLUSHING)
+    flushed_and_killed(server, note)
+    left = {"innodb_max_dirty_pages_pct": flushing.left()["innodb_max_dirty_pages_pct"]}
+    (item,) = change_mysql.left_flushing({}, left)
+    assert (item.kind, item.path) == (change.LIVE, "hamysql:mysql:config:mysqld:innodb_max_dirty_pages_pct")
+    assert list(change_mysql.left_flushing({"innodb_max_dirty_pages_pct": ["0"]}, left)) == []
+    server.module.unflush(flushing.left())
+    assert server.sql(FLUSHING) == before
+    assert flushing.left() == {}
+
+
+def test_while_a_move_is_under_way_nothing_is_left(server, note):
+    settings = server.module.flush(timeout=0)["settings"]
+    assert flushing.left() == {}
+    server.module.unflush(settings)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[1]", '{"a": "b"}', "null"])
+def test_a_damaged_note_is_none(note, text):
+    note.write_text(text)
+    assert flushing.left() == {}
 
 
 def test_where_no_server_runs_nothing_is_flushed(server):

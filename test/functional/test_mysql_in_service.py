@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from storage_world import load
 
-from hamysql import command, config, mysql
+from hamysql import command, config, flushing, mysql
 from hamysql.errors import CommandFailed, Refused
 
 SERVER, INSTALL, CLIENT = (shutil.which(name) for name in ("mariadbd", "mariadb-install-db", "mariadb"))
@@ -199,9 +199,33 @@ def test_options_are_checked_without_a_start(site):
     site.write(no_such_option="1", max_connections="abc")
     with pytest.raises(Refused, match="max_connections"):
         site.rolling.check_options()
+    site.write(innodb_buffer_pool_size="70%")
+    with pytest.raises(Refused, match="Unknown suffix '%'"):
+        site.rolling.check_options()
     site.write()
 
 
 def test_without_a_server_nothing_is_pending(site):
     site.stop()
     assert site.pending() == {}
+
+
+def test_a_server_that_a_killed_move_has_left_writing_its_pages_at_once_is_set_back_by_a_highstate(
+    site, tmp_path, monkeypatch
+):
+    name = mysql.FLUSHING[0]
+    monkeypatch.setattr(flushing, "NOTE", tmp_path / "flushing.json")
+    before = site.variable(name)
+    verbs = load("_modules/hamysql_mysql.py", "hamysql_mysql_beside")
+    verbs.__salt__ = {"hamysql.config": lambda **_: {"mysql": site.config}}
+    flushing.begin(dict.fromkeys(mysql.FLUSHING, 0.0) | {name: float(before)})
+    site.sql(f"SET GLOBAL {name} = 0;")
+    assert name not in site.pending()  # the move is under way
+    os.close(flushing._held.pop())
+    assert site.pending()[name] == ("live", "0, which a killed move has left", f"{float(before):g}")
+    monkeypatch.setattr(site.module, "__salt__", {"hamysql_mysql.unflush": verbs.unflush})
+    monkeypatch.setattr(site.module, "_site", lambda: {"mysql": site.config})
+    monkeypatch.setattr(site.module, "_pending", lambda given: site.module._mysql(given["mysql"]))
+    assert list(site.module.apply()) == [f"hamysql:mysql:config:mysqld:{name}"]
+    assert site.variable(name) == before
+    assert name not in site.pending()

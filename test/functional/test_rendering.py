@@ -410,24 +410,32 @@ CHECKED = [
     ),
     ("/etc/hamysql/firewall.rules", ["iptables"], " -j DROP\n", " -j DROPP --x\n", "x"),
     ("/etc/hamysql/firewall.rules6", ["ip6tables"], "COMMIT\n", "COMIT\n", "COMIT"),
+    (
+        "/etc/multipath/conf.d/hamysql.conf",
+        ["multipath"],
+        "reservation_key 0x",
+        "reservation_kee 0x",
+        "reservation_kee",
+    ),
 ]
 
 
 @needs_root
 @pytest.mark.skipif(
-    not all(map(shutil.which, ("corosync", "drbdadm", "mariadbd", "iptables-restore"))),
-    reason="corosync, drbd-utils, mariadb-server-core or iptables is missing",
+    not all(map(shutil.which, ("corosync", "drbdadm", "mariadbd", "iptables-restore", "multipath"))),
+    reason="corosync, drbd-utils, mariadb-server-core, iptables or multipath-tools is missing",
 )
 @pytest.mark.parametrize(("name", "words", "right", "wrong", "said"), CHECKED, ids=[row[0] for row in CHECKED])
 def test_the_program_that_reads_a_file_is_asked_before_the_file_is_there(
     node, laid, name, words, right, wrong, said, tmp_path
 ):
-    (chunk,) = [chunk for chunk in node("ipv6").low() if chunk.get("name") == name]
+    pillar = "fc-lvm" if words == ["multipath"] else "ipv6"
+    (chunk,) = [chunk for chunk in node(pillar).low() if chunk.get("name") == name]
     assert chunk["check_cmd"].split()[:2] == ["/usr/lib/hamysql/check-config", words[0]]
     assert {"file": "hamysql-change-check-program-managed"} in chunk["require"]
-    text, candidate = laid("ipv6").read(name), tmp_path / "candidate"
+    text, candidate = laid(pillar).read(name), tmp_path / "candidate"
     assert right in text
-    run_it = [*on_node("ipv6"), "sh", str(CHECK), *words, str(candidate)]
+    run_it = [*on_node(pillar), "sh", str(CHECK), *words, str(candidate)]
     candidate.write_text(text)
     assert run(run_it, accept=range(256)).stderr == ""
     candidate.write_text(text.replace(right, wrong, 1))
@@ -436,6 +444,65 @@ def test_the_program_that_reads_a_file_is_asked_before_the_file_is_there(
     assert "does not accept the new file" in refused.stderr
     assert said in refused.stderr
     assert "canary" not in refused.stderr + refused.stdout
+
+
+@pytest.mark.skipif(not shutil.which("mariadbd"), reason="mariadb-server-core is missing")
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("innodb_buffer_pool_size = 70%", "Unknown suffix '%'"),
+        ("innodb_log_file_size = 1.5G", "Unknown suffix '.'"),
+        ("innodb_flush_log_at_trx_commit = -1", "Error while setting value '-1'"),
+        ("performance_schema = yes", "'yes' wasn't recognized. Set to OFF"),
+        ("slow_query_log = maybe", "'maybe' wasn't recognized. Set to OFF"),
+    ],
+)
+def test_a_value_that_the_server_does_not_take_is_none_though_it_ends_with_0(line, said, tmp_path):
+    candidate = tmp_path / "candidate"
+    user = "user = root\n" if os.geteuid() == 0 else ""
+    words = ["sh", str(CHECK), "mysql", "/usr/sbin/mariadbd", "/nonexistent.cnf", str(candidate)]
+    candidate.write_text(f"[mysqld]\n{user}innodb_buffer_pool_size = 128M\nperformance_schema = ON\n")
+    assert run(words).stderr == ""
+    candidate.write_text(f"[mysqld]\n{user}{line}\n")
+    done = run(words, accept=range(256))
+    assert done.returncode == 1
+    assert said in done.stderr
+
+
+# What multipath says of them, though it ends with 0: (text, words of the complaint). What it would make of the rest is not looked at.
+MULTIPATH = [
+    ("defaults {\n\treservation_key 0xzz\n}\n", "parsing failed"),
+    ("defaults {\n\treservation_key 0x112233445566778899\n}\n", "parsing failed"),
+    ("defaults {\n\treservation_key\n}\n", "missing value"),
+    ("defaults {\n\treservation_key 0x1 0x2\n}\n", "ignoring extra data"),
+    ("defaults {\n\treservation_key 0x1\n", "missing '}'"),
+    ("defalts {\n\treservation_key 0x1\n}\n", "invalid keyword"),
+    ('defaults {\n\treservation_key "0x1\n}\n', "missing closing quotes"),
+]
+
+
+@needs_root
+@pytest.mark.skipif(not shutil.which("multipath"), reason="multipath-tools is missing")
+@pytest.mark.parametrize(("text", "said"), MULTIPATH)
+def test_what_multipath_complains_of_and_skips_is_no_new_file(text, said, tmp_path):
+    candidate = tmp_path / "candidate"
+    candidate.write_text(text)
+    done = run(["sh", str(CHECK), "multipath", str(candidate)], accept=range(256))
+    assert done.returncode == 1
+    assert said in done.stderr
+
+
+@needs_root
+@pytest.mark.skipif(not shutil.which("multipath"), reason="multipath-tools is missing")
+def test_a_fault_in_a_sites_own_file_of_multipath_does_not_keep_ours_away(tmp_path):
+    own, candidate = tmp_path / "multipath.conf", tmp_path / "candidate"
+    own.write_text("defaults {\n\tno_such_keyword 1\n}\n")
+    candidate.write_text("defaults {\n\treservation_key 0x1\n}\n")
+    # /etc as it is, but for the site's file, in a namespace of the test's.
+    there = 'mount -t tmpfs tmpfs /etc && cp "$1" /etc/multipath.conf && multipath -t 2>&1 >/dev/null; sh "$2" multipath "$3"'
+    done = run(["unshare", "--mount", "sh", "-c", there, "sh", str(own), str(CHECK), str(candidate)])
+    assert "no_such_keyword" in done.stdout + done.stderr
+    assert "does not accept" not in done.stderr
 
 
 def test_a_file_whose_program_is_not_installed_yet_is_laid_down(tmp_path):

@@ -48,6 +48,14 @@ def refused(resolve: Any, pillar: Any) -> dict[str, str]:
         ("action", "status", "pacemaker says"),
         ("Action", "reboot", "pacemaker says"),
         ("option", "metadata", "pacemaker says"),
+        ("method", "cycle", "'onoff'"),
+        ("method", "onof", "'onoff'"),
+        ("missing_as_off", True, "slip of the pen"),
+        ("missing-as-off", "1", "slip of the pen"),
+        ("lanplus", "maybe", "a switch"),
+        ("lanplus", 2, "a switch"),
+        ("ssh", "/usr/bin/ssh", "a switch"),
+        ("ssl-insecure", "y", "a switch"),
     ],
 )
 def test_a_device_that_would_report_what_it_has_not_done_is_refused(resolve, pillar, name, value, why):
@@ -63,6 +71,25 @@ def test_a_secret_is_no_way_around_it(resolve, pillar):
     assert {path.rpartition(":")[2] for path in found} == {"action", "PCMK_off_action"}
 
 
+@pytest.mark.parametrize(
+    ("options", "secrets", "name"),
+    [
+        ({"power-wait": 1, "power_wait": 2}, {}, "options:power_wait"),
+        ({"ip": "192.0.2.21", "ipaddr": "192.0.2.22"}, {}, "options:ipaddr"),
+        ({"login": "a", "username": "b"}, {}, "options:username"),
+        ({"plug": 1, "port": 2}, {}, "options:port"),
+        ({}, {"password": "canary", "passwd": "canary"}, "secrets:passwd"),
+        ({"snmp-priv-prot": "AES"}, {"snmp_priv_prot": "canary"}, "secrets:snmp_priv_prot"),
+    ],
+)
+def test_an_option_under_two_names_is_refused(resolve, pillar, options, secrets, name):
+    given = pillar("fenced")
+    given["fencing"]["devices"]["db1"][0] |= {"options": options, "secrets": secrets}
+    found = refused(resolve, given)
+    assert list(found) == [f"hamysql:fencing:devices:db1:0:{name}"]
+    assert "canary" not in str(found)
+
+
 @pytest.mark.parametrize("agent", ["fence_dummy", "null", "external/ssh", "meatware"])
 def test_an_agent_that_cuts_off_nobody_is_refused(resolve, pillar, agent):
     given = pillar("fenced")
@@ -76,6 +103,7 @@ def test_an_agent_that_cuts_off_nobody_is_refused(resolve, pillar, agent):
         {"pcmk_reboot_action": "off", "pcmk_off_action": "off", "pcmk_on_action": "on"},
         {"pcmk_monitor_action": "status", "pcmk_monitor_timeout": "30s", "pcmk_reboot_retries": 4, "pcmk_action_limit": -1},
         {"pcmk_host_argument": "plug", "plug": 3, "method": "onoff"},
+        {"lanplus": True, "ssl_insecure": "off", "missing_as_off": False, "verbose": 0, "quiet": "no"},
     ],
 )  # fmt: skip
 def test_a_device_that_does_its_work_is_taken(resolve, pillar, options):

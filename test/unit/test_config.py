@@ -305,7 +305,7 @@ WRONG = [
     ("corosync:authkey", "k" * 4096, "hamysql:corosync:authkey", "128 to 4095"),
     ("corosync:mcastaddr", "239.1.1.1", "hamysql:corosync:mcastaddr", "transport udp"),
     ("corosync:options", {"totem": {"token": 1}}, "hamysql:corosync:options:totem:token", "not to be set"),
-    ("corosync:options", {"totem": {"a": "b\nc"}}, "hamysql:corosync:options:totem:a", "control"),
+    ("corosync:options", {"totem": {"tokken": 1}}, "hamysql:corosync:options:totem:tokken", "one of"),
     ("storage:backend", "ceph", "hamysql:storage:backend", "'drbd', 'shared' or 'nfs'"),
     ("storage:drbd:disk", REMOVE, "hamysql:storage:drbd:disk", "/dev/sdb"),
     ("storage:drbd:disk", "/dev/../etc", "hamysql:storage:drbd:disk", "/dev"),
@@ -313,6 +313,7 @@ WRONG = [
     ("storage:drbd:device", "/dev/sdb", "hamysql:storage:drbd:device", "/dev/drbd0"),
     ("storage:drbd:shared_secret", REMOVE, "hamysql:storage:drbd:shared_secret", "openssl rand"),
     ("storage:drbd:shared_secret", 'a"b', "hamysql:storage:drbd:shared_secret", "without"),
+    ("storage:drbd:shared_secret", "0123456789abcdef" * 4, "hamysql:storage:drbd:shared_secret", "1 to 63"),  # -hex 32
     ("storage:drbd:shared_secret", 12345, "hamysql:storage:drbd:shared_secret", "a text"),
     ("storage:drbd:link", 1, "hamysql:storage:drbd:link", "0 to 0"),
     ("storage:drbd:port", 3306, "hamysql:storage:drbd:port", "another port"),

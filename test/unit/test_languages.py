@@ -19,7 +19,7 @@ def test_a_switch_of_corosync_that_yaml_reads_as_a_boolean_is_the_word_that_coro
     given = pillar("minimal")
     given["corosync"]["options"] = yaml.safe_load(
         "{logging: {debug: off, timestamp: on, to_syslog: no, fileline: yes}, quorum: {auto_tie_breaker: no},"
-        " system: {sched_rr: yes, move_to_root_cgroup: no}, totem: {block_unlisted_ips: no, other: yes}}"
+        " system: {sched_rr: yes, move_to_root_cgroup: no}, totem: {block_unlisted_ips: no, clear_node_high_bit: yes}}"
     )
     text = resolve(given)["corosync"]["text"]
     for line in (
@@ -31,56 +31,8 @@ def test_a_switch_of_corosync_that_yaml_reads_as_a_boolean_is_the_word_that_coro
         "sched_rr: yes",
     ):
         assert f"  {line}\n" in text
-    for line in ("move_to_root_cgroup: no", "block_unlisted_ips: no", "other: yes"):
+    for line in ("move_to_root_cgroup: no", "block_unlisted_ips: no", "clear_node_high_bit: yes"):
         assert f"  {line}\n" in text
-
-
-@pytest.mark.parametrize(
-    ("section", "name", "value"),
-    [
-        ("totem", "other", "a{b"),
-        ("totem", "other", " a"),
-        ("totem", "other", "a "),
-        ("totem", "other", "\u00e0"),  # its last byte is a blank to corosync
-        ("totem", "other", "x" * 401),
-        ("totem", "other", "a\nb"),
-        ("totem", "interface.0.mcastport", "1"),
-        ("totem", "join", "soon"),
-        ("totem", "link_mode", "all"),
-        ("totem", "token_warning", 101),
-        ("logging", "debug", "no"),
-        ("logging", "to_syslog", "true"),
-        ("logging", "logfile_priority", "loud"),
-        ("system", "sched_rr", "maybe"),
-        ("interface", "knet_link_priority", 256),
-    ],
-)
-def test_what_corosync_would_not_read_is_refused(resolve, pillar, section, name, value):
-    given = pillar("minimal")
-    given["corosync"]["options"] = {section: {name: value}}
-    assert f"hamysql:corosync:options:{section}:{name}" in problems(resolve, given)
-
-
-@pytest.mark.parametrize(
-    ("token", "totem", "path"),
-    [
-        (100, {}, "token"),
-        (125, {}, "token"),
-        (1000, {"token_retransmits_before_loss_const": 40}, "token"),
-        (1000, {"consensus": 100, "join": 200}, "options:totem:consensus"),
-        (1000, {"consensus": 40}, "options:totem:consensus"),
-    ],
-)
-def test_times_that_corosync_refuses_together_are_refused(resolve, pillar, token, totem, path):
-    given = pillar("minimal")
-    given["corosync"] |= {"token": token, "options": {"totem": totem}}
-    assert f"hamysql:corosync:{path}" in problems(resolve, given)
-
-
-def test_the_shortest_token_that_corosync_takes_is_taken(resolve, pillar):
-    given = pillar("minimal")
-    given["corosync"]["token"] = 126
-    assert resolve(given)["corosync"]["token"] == 126
 
 
 def test_corosyncs_lines_are_cut_where_corosync_cuts_them():
@@ -179,7 +131,7 @@ def test_hints_for_many_or_long_words_are_few_and_bounded(resolve, pillar, monke
 @pytest.mark.parametrize("kind", ["options", "secrets"])
 def test_a_fence_agent_gets_what_it_can_read(resolve, pillar, kind, text):
     given = pillar("fenced")
-    given["fencing"]["devices"]["db2"][0].setdefault(kind, {})["login" if kind == "options" else "password"] = text
+    given["fencing"]["devices"]["db2"][0].setdefault(kind, {})["username" if kind == "options" else "password"] = text
     found = next(device for device in resolve(given)["fencing"]["devices"] if device["node"] == "db2")
     assert text in found[kind].values()
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from hamysql import drbdconf
 from hamysql.errors import ConfigError
 
 DRBD, FILES, NFS = "hamysql:storage:drbd:options", "hamysql:storage:filesystem", "hamysql:storage:nfs:options"
@@ -43,12 +44,47 @@ def refused(resolve: Any, pillar: Any) -> dict[str, str]:
         ("startup", "become-primary-on", "db1", "pacemaker"),
         ("net", "pingint", 1, "'ping-int'"),
         ("net", "no-such", 1, "drbd.conf(5)"),
+        ("disk", "al-stripes", 4, "drbd.conf(5)"),  # an option of `drbdmeta create-md`
+        ("global", "udev-always-use-vnr", 1, "a switch"),
+        ("net", "verify-alg", "a" * 64, "1 to 63 characters"),
+        ("net", "csums-alg", "sha1 sha256", "1 to 63 characters"),
     ],
 )
 def test_an_option_of_drbd_that_loses_data_is_refused(resolve, pillar, section, name, value, why):
     given = pillar("fenced")
     given["storage"]["drbd"]["options"] = {section: {name: value}}
     assert why in refused(resolve, given)[f"{DRBD}:{section}:{name}"]
+
+
+def test_a_switch_of_drbds_global_section_is_there_or_not(resolve, pillar):
+    given = pillar("fenced")
+    given["storage"]["drbd"]["options"] = {
+        "global": {"udev-always-use-vnr": True, "disable-ip-verification": False, "minor-count": 64}
+    }
+    text = drbdconf.export(resolve(given)["storage"]["drbd"]["global_sections"])
+    assert text == "global {\n  usage-count no;\n  minor-count 64;\n  udev-always-use-vnr;\n}\n"
+
+
+@pytest.mark.parametrize(
+    ("rate", "taken"),
+    [
+        ("4194304", True),
+        ("4194305", False),
+        ("4g", True),
+        ("5G", False),
+        ("4097M", False),
+        (0, False),
+        ("10MB", False),
+        (True, False),
+    ],
+)
+def test_a_rate_is_one_that_drbd_takes(resolve, pillar, rate, taken):
+    given = pillar("fenced")
+    given["storage"]["drbd"]["rate"] = rate
+    if taken:
+        assert resolve(given)["storage"]["drbd"]["rate"] == rate
+    else:
+        assert "up to 4G" in refused(resolve, given)["hamysql:storage:drbd:rate"]
 
 
 def test_options_of_drbd_that_tune_it_are_taken(resolve, pillar):

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Managed by Salt: /usr/lib/hamysql/check-config asks a file's own program whether it can read a new one, before that replaces the good one.
 #
-#   check-config corosync|drbd|iptables|ip6tables FILE
+#   check-config corosync|drbd|iptables|ip6tables|multipath FILE
 #   check-config mysql SERVER CONFIG FILE          CONFIG: the file that the server itself begins with
 #
 # Exits with 0 where the program accepts the file, and where it is not installed yet; else with 1, and the program's own words.
@@ -52,14 +52,35 @@ drbd_reads() {
 	return 1
 }
 
+# takes SERVER FILE : the server ends with 0 although it does not take a value of InnoDB's, or takes a switch for off.
+takes() {
+	ask "$1" --defaults-file="$2" --verbose --help || return 1
+	grep -E "Error while setting value|Unknown suffix|(wasn't|was not) recognized" "$said" >"$folder/values" || return 0
+	mv "$folder/values" "$said"
+	return 1
+}
+
 server_reads() {
-	ask "$1" --defaults-file="$3" --verbose --help && return 0
+	takes "$1" "$3" && return 0
 	# An option may be one of a plugin that another file loads.
 	[ -r "$2" ] || return 1
 	cp "$said" "$folder/first"
 	printf '!include %s\n!include %s\n' "$2" "$3" >"$folder/all.cnf"
-	ask "$1" --defaults-file="$folder/all.cnf" --verbose --help && return 0
+	takes "$1" "$folder/all.cnf" && return 0
 	cp "$folder/first" "$said"
+	return 1
+}
+
+multipath_reads() {
+	# It ends with 0 whatever a file says, complains about what it skips, and reads no other folder than its own: a namespace has
+	# the new file there. Without one (a container) nobody can be asked.
+	mkdir -p /etc/multipath/conf.d "$folder/conf.d" && cp "$1" "$folder/conf.d/hamysql.conf" || return 1
+	unshare --mount true 2>/dev/null || return 0
+	# shellcheck disable=SC2016 # the inner shell's
+	ask unshare --mount sh -c 'mount --bind "$1" /etc/multipath/conf.d && exec multipath -t' sh "$folder/conf.d"
+	# What it says of the site's own files is none of ours.
+	grep -F /etc/multipath/conf.d/hamysql.conf "$said" >"$folder/ours" || return 0
+	mv "$folder/ours" "$said"
 	return 1
 }
 
@@ -77,6 +98,9 @@ mysql)
 	;;
 iptables | ip6tables)
 	! installed "$kind-restore" || ask "$kind-restore" --test --noflush "$1" || refuse "$kind-restore"
+	;;
+multipath)
+	! installed multipath || multipath_reads "$1" || refuse multipath
 	;;
 *)
 	echo "check-config: no such kind of file: $kind" >&2

@@ -3,6 +3,9 @@
 {%- from "hamysql/map.jinja" import hamysql with context %}
 
 include:
+{%- if hamysql.fencing.reservations and hamysql.storage.shared.reservations == "mpath" %}
+  - hamysql.change.check
+{%- endif %}
   - hamysql.package
   - hamysql.storage.units
 {%- if hamysql.storage.shared.iscsi %}
@@ -36,7 +39,9 @@ hamysql-storage-multipath-key-managed:
     - group: root
     - mode: '0644'
     - makedirs: True
+    - check_cmd: /usr/lib/hamysql/check-config multipath
     - require:
+      - file: hamysql-change-check-program-managed
       - hamysql_package: hamysql-package-installed
 
 hamysql-storage-multipath-key-read:

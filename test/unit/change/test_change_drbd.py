@@ -80,6 +80,25 @@ def test_an_option_that_left_the_pillar_goes_back_to_its_default(pending):
     ]
 
 
+# What a job or an agent that is killed has left in the kernel: `relax` for the first data or a takeover, DRBD's agent for one promotion.
+KILLED = [
+    ("fencing         \tresource-and-stonith;", "fencing         \tdont-care;", "hamysql:fencing"),
+    ("net {", "net {\n        ping-timeout 2;", "hamysql:storage:drbd:options:net:ping-timeout"),
+]
+
+
+@real
+@pytest.mark.parametrize(("was", "left", "path"), KILLED)
+def test_what_a_killed_job_has_left_in_the_kernel_is_a_live_change_for_the_next_highstate(pending, was, left, path):
+    assert was in SHOW
+    full = (
+        FULL.replace(was, left)
+        if was in FULL and was != "net {"
+        else FULL.replace("ping-timeout    \t5;", "ping-timeout    \t2;")
+    )
+    assert [item[:2] for item in pending(site(), SHOW.replace(was, left, 1), full)] == [("live", path)]
+
+
 @real
 def test_a_changed_secret_is_for_both_nodes_at_once_and_not_shown(pending):
     assert pending(site(shared_secret="a-canary")) == [

@@ -11,6 +11,8 @@ from hamysql import wait
 from hamysql.command import Result
 from hamysql.errors import CommandFailed, NotReady, Refused
 
+EMPTY = "<cib><configuration><resources/></configuration></cib>"
+
 
 class Commands:
     """Stands for ``run``: remembers the command lines; those that contain one of ``fails`` fail."""
@@ -23,7 +25,7 @@ class Commands:
         self.log.append(line)
         if any(part in line for part in self.fails):
             raise CommandFailed(argv, 1, f"no luck with {argv[-1]}")
-        return Result(0, "")
+        return Result(0, EMPTY if argv[0] == "cibadmin" else "")
 
 
 @pytest.fixture
@@ -43,13 +45,17 @@ def fencing(resolve, pillar):
 
 
 SHOT = "stonith_admin --reboot db1"
-BACK = [f"crm_resource --resource p_fence_db1_{number} --meta --delete-parameter target-role" for number in (2, 3)]
+BACK = [
+    f"crm_resource --resource p_fence_db1_{number} --meta --delete-parameter target-role --nvpair hamysql-proving-p_fence_db1_{number}"
+    for number in (2, 3)
+]
 
 
 def test_the_devices_of_other_levels_are_out_of_use_meanwhile(fencing):
     module = fencing()
     assert module.prove("db1", 1) >= 0
-    out, shot, back = module.run.log[:3], module.run.log[3], module.run.log[4:]
+    _, *log = module.run.log
+    out, shot, back = log[:3], log[3], log[4:]
     assert all("p_fence_db1_" in line and "Stopped" in line for line in out[:2])
     assert shot.startswith(SHOT)
     assert [line for line in out + back if "--wait" in line] == [out[2], back[2]]
@@ -82,7 +88,7 @@ def test_a_wait_that_fails_afterwards_does_not_hide_that_the_node_was_fenced(fen
             waits.append(argv)
             if len(waits) == 2:
                 raise CommandFailed(argv, 124, "timed out")
-        return Result(0, "")
+        return Result(0, EMPTY if argv[0] == "cibadmin" else "")
 
     module.run = run
     assert module.prove("db1", 1) >= 0
@@ -108,7 +114,7 @@ def killed(fencing):
         module.log.append(list(argv))
         if argv[0] == "stonith_admin":
             raise SystemExit
-        return Result(0, "")
+        return Result(0, EMPTY if argv[0] == "cibadmin" else "")
 
     module.run, module.log = run, []
     module._back_into_use = lambda names: []  # nobody is there any more to do it
