@@ -170,6 +170,7 @@ PARTS = (
         17,
         (Some("test_busy_server.py"),),
     ),
+    Part("TLS of the clients: on, renewed, demanded, moved, refused", 16, (Some("test_clients_tls.py"),)),
 )
 
 
