@@ -32,6 +32,7 @@ said=$run/${OCF_RESOURCE_INSTANCE:-mysql}.out       # what the server says befor
 KILL_AFTER_HUNG=5 # seconds: what has not answered for $ping_timeout will not shut down either
 KILL_AFTER_FROZEN=0 # seconds: what does nothing at all does not shut down
 KILL_RESERVE=15   # seconds of stop's timeout that are left for a kill
+SAY_RESERVE=10    # seconds of monitor's timeout that are left to say that a server hangs
 AT_ONCE=2         # seconds: a server that answers within them has its storage not looked at
 STILL=3           # seconds: storage that has not read a block within them stands still
 LOOK=0.5          # seconds between two looks at the server and the storage
@@ -176,11 +177,13 @@ answers() {
 	$2 timeout --kill-after=1 "$1" "$admin_binary" --no-defaults --socket="$socket" --user=root ping >/dev/null 2>&1 </dev/null
 }
 
-# Whether the server answers, after whatever patience it is due: $ping_timeout while it does anything at all, $frozen_timeout while it
-# does nothing. A time in which its storage stood still says nothing of it, and it is given another one; $excuse is a word about that.
+# Whether the server answers, after whatever patience it is due: $frozen_timeout while it does nothing at all, $ping_timeout while it waits
+# for a disk, and nearly all of the operation's own timeout while it is busy. A time in which its storage stood still says nothing of it, and
+# it is given another one; $excuse is a word about that.
 responds() {
-	excuse='' frozen='' reader=''
+	excuse='' frozen='' busy='' reader=''
 	clock
+	last=$((now + timeout - SAY_RESERVE))
 	watch_from_now
 	answers $((ping_timeout < AT_ONCE ? ping_timeout : AT_ONCE)) && return
 	looked=$now
@@ -196,6 +199,7 @@ responds() {
 			excuse=', and did nothing at all meanwhile'
 			return 1
 		fi
+		[ -z "$busy" ] || excuse=', and was busy meanwhile'
 		[ -n "$stood_still" ] || return 1
 		excuse=', and its storage stood still meanwhile'
 		[ "$now" -lt "$end" ] || return 1
@@ -203,12 +207,12 @@ responds() {
 	done
 }
 
-# Whether the server answers within so many seconds: answers_meanwhile SECONDS. $frozen says whether it has done nothing for too long
-# instead, $stood_still whether its storage took longer than STILL for one block. A reader may be beyond any signal, so nobody waits
-# for it.
+# Whether the server answers within so many seconds, or later while it is busy: answers_meanwhile SECONDS. $frozen says whether it has done
+# nothing for too long instead, $stood_still whether its storage took longer than STILL for one block. A reader may be beyond any
+# signal, so nobody waits for it.
 answers_meanwhile() {
-	stood_still='' looked=$now
-	answers "$1" exec &
+	stood_still='' looked=$now due=$((now + $1))
+	answers $((last > due ? last - now : $1)) exec &
 	asked=$!
 	until ended "$asked"; do
 		clock
@@ -228,6 +232,10 @@ answers_meanwhile() {
 			kill "$asked"
 			break
 		fi
+		if [ "$now" -ge "$due" ] && [ -z "$busy" ]; then
+			kill "$asked"
+			break
+		fi
 		sleep $LOOK
 	done
 	wait "$asked" 2>/dev/null
@@ -240,17 +248,24 @@ watch_from_now() {
 }
 
 # Whether there is any sign that the server does something: it took processor time; one of its threads runs, waits for a processor or
-# for a disk; a debugger holds it. A look that comes late says that the node is short of time, and so is the server.
+# for a disk; a debugger holds it. A look that comes late says that the node is short of time, and so is the server. $busy says whether
+# it is about processors: a server whose every processor has a hundred threads to run takes long to greet one more client.
 works() {
+	busy=1
 	[ $((now - looked)) -le $LATE ] || return 0
 	look || return 0
 	[ $((ticks - ticks_then)) -le $((1 + IDLE * (now - idle_since))) ] || return 0
+	waits=''
 	for task in "/proc/$pid/task"/*/stat; do
 		{ read -r stat <"$task"; } 2>/dev/null || continue
 		stat=${stat##*) }
-		case $stat in [RDt]*) return 0 ;; esac
+		case $stat in
+		R*) return 0 ;;
+		[Dt]*) waits=1 ;;
+		esac
 	done
-	return 1
+	busy=''
+	[ -n "$waits" ]
 }
 
 # Whether the last block that was asked for has come, where anybody asks.
