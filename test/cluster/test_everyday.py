@@ -164,6 +164,19 @@ def test_a_virtual_ip_that_something_deletes_is_put_back_and_the_server_stays(da
     assert day.cluster.active == day.active
 
 
+def test_a_score_that_pacemaker_has_lost_comes_back(day):
+    """As after a node that was lost and back in the same moment: the daemon believes that it is there, and nobody would be promoted."""
+    kept = f"//node_state[@uname='{day.standby}']//nvpair[@name='master-p_drbd_mysql']"
+
+    def score():
+        return day.ssh(day.active, f'cibadmin --query --xpath "{kept}" 2>/dev/null', check=False)
+
+    assert 'value="10000"' in score()
+    day.ssh(day.active, f'cibadmin --delete --xpath "{kept}"')
+    assert score() == ""
+    api.wait_for(lambda: 'value="10000"' in score(), "the standby to have a score again", timeout=90)
+
+
 def test_a_step_of_the_clock_interrupts_nobody(day):
     """With a failure in pacemaker's history, whose time is over by that step."""
     day.ssh(day.active, f"kill -KILL $({SERVER})")

@@ -96,6 +96,26 @@ def test_a_monitor_tells_the_role_and_how_good_a_choice_the_node_is(agent, state
     assert agent.calls == [f"attrd_updater --name master-p_drbd_mysql --update {score}"]
 
 
+@pytest.mark.parametrize(
+    ("answer", "refreshed"), [(0, []), (105, ["attrd_updater --refresh"]), (6, ["attrd_updater --refresh"]), (102, [])]
+)
+@pytest.mark.parametrize(("state", "code", "score"), [
+    (BOTH.format("Primary"), PROMOTED, 10000),
+    (BOTH.format("Secondary"), SUCCESS, 10000),
+    (ALONE.format("Secondary"), SUCCESS, 1000),
+])  # fmt: skip
+def test_a_score_that_the_clusters_configuration_has_lost_is_written_again(
+    agent, state, code, score, answer, refreshed
+):
+    agent.drbd(state)
+    agent.program(
+        "bin/crm_attribute",
+        f'[ "$*" = "--query --quiet --lifetime=reboot --name=master-p_drbd_mysql" ] && exit {answer}',
+    )
+    assert agent.run("monitor", CRM_meta_interval="30000") == code
+    assert agent.calls == [f"attrd_updater --name master-p_drbd_mysql --update {score}", *refreshed]
+
+
 @pytest.mark.parametrize("state", [
     "cs:WFConnection ro:Secondary/Unknown ds:Consistent/DUnknown C r-----",
     "cs:WFConnection ro:Secondary/Unknown ds:Outdated/DUnknown C r-----",

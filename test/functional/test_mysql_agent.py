@@ -288,6 +288,27 @@ def test_a_server_that_does_nothing_has_its_whole_time_only_where_nobody_looks(s
         running.wait()
 
 
+def test_an_error_is_no_hang_while_the_server_has_time_left(resource, tmp_path):
+    """A server that is short of time drops who comes; the next one is greeted."""
+    assert resource.does("start") == SUCCESS
+    count, admin = tmp_path / "count", tmp_path / "admin"
+    admin.write_text(f'#!/bin/sh\necho >>{count}\n[ "$(wc -l <{count})" -gt 4 ] || exit 1\nexec {ADMIN} "$@"\n')
+    admin.chmod(0o755)
+    assert resource.does("monitor", admin_binary=str(admin), ping_timeout="20", frozen_timeout="0") == SUCCESS
+    assert count.read_text().count("\n") == 5
+
+
+def test_a_server_that_ends_while_it_is_asked_is_not_waited_for(resource):
+    assert resource.does("start") == SUCCESS
+    pid = resource.pid
+    os.kill(pid, signal.SIGSTOP)
+    killed = threading.Timer(4, os.kill, (pid, signal.SIGKILL))
+    killed.start()
+    began = time.monotonic()
+    assert resource.does("monitor", ping_timeout="40", frozen_timeout="0") == NOT_RUNNING
+    assert time.monotonic() - began < 30
+
+
 def test_a_server_that_hangs_while_its_storage_works_is_noticed_in_its_own_time(resource, storage):
     assert resource.does("start") == SUCCESS
     os.kill(resource.pid, signal.SIGSTOP)

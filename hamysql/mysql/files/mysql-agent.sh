@@ -199,7 +199,7 @@ responds() {
 			excuse=', and did nothing at all meanwhile'
 			return 1
 		fi
-		[ -z "$busy" ] || excuse=', and was busy meanwhile'
+		! lately_busy || excuse=', and was busy meanwhile'
 		[ -n "$stood_still" ] || return 1
 		excuse=', and its storage stood still meanwhile'
 		[ "$now" -lt "$end" ] || return 1
@@ -209,13 +209,17 @@ responds() {
 
 # Whether the server answers within so many seconds, or later while it is busy: answers_meanwhile SECONDS. $frozen says whether it has done
 # nothing for too long instead, $stood_still whether its storage took longer than STILL for one block. A reader may be beyond any
-# signal, so nobody waits for it.
+# signal, so nobody waits for it. An error is no answer, and the question is put again: a server that is short of time drops who comes.
 answers_meanwhile() {
 	stood_still='' looked=$now due=$((now + $1))
-	answers $((last > due ? last - now : $1)) exec &
-	asked=$!
-	until ended "$asked"; do
+	ask
+	while :; do
 		clock
+		if ended "$asked"; then
+			wait "$asked" && return
+			alive || return 1
+			asked=''
+		fi
 		if [ "$storage_timeout" -gt 0 ]; then
 			if [ -z "$reader" ] || ended "$reader"; then
 				read_block &
@@ -229,16 +233,20 @@ answers_meanwhile() {
 		looked=$now
 		if [ "$frozen_timeout" -gt 0 ] && [ $((now - idle_since)) -ge "$frozen_timeout" ] && storage_works; then
 			frozen=1
-			kill "$asked"
 			break
 		fi
-		if [ "$now" -ge "$due" ] && [ -z "$busy" ]; then
-			kill "$asked"
-			break
-		fi
+		[ "$now" -lt "$due" ] || { lately_busy && [ "$now" -lt "$last" ]; } || break
+		[ -n "$asked" ] || ask
 		sleep $LOOK
 	done
-	wait "$asked" 2>/dev/null
+	[ -z "$asked" ] || { kill "$asked" && wait "$asked"; } 2>/dev/null
+	return 1
+}
+
+# Have the server asked in the background, for as long as it may take at most.
+ask() {
+	answers $((last > due ? last - now : due - now)) exec &
+	asked=$!
 }
 
 # What the server does counts from now on.
@@ -248,10 +256,10 @@ watch_from_now() {
 }
 
 # Whether there is any sign that the server does something: it took processor time; one of its threads runs, waits for a processor or
-# for a disk; a debugger holds it. A look that comes late says that the node is short of time, and so is the server. $busy says whether
-# it is about processors: a server whose every processor has a hundred threads to run takes long to greet one more client.
+# for a disk; a debugger holds it. A look that comes late says that the node is short of time, and so is the server. $busy is when
+# that was last about processors: a server whose every processor has a hundred threads to run takes long to greet one more client.
 works() {
-	busy=1
+	before=$busy busy=$now
 	[ $((now - looked)) -le $LATE ] || return 0
 	look || return 0
 	[ $((ticks - ticks_then)) -le $((1 + IDLE * (now - idle_since))) ] || return 0
@@ -264,8 +272,12 @@ works() {
 		[Dt]*) waits=1 ;;
 		esac
 	done
-	busy=''
+	busy=$before
 	[ -n "$waits" ]
+}
+
+lately_busy() {
+	[ -n "$busy" ] && [ $((now - busy)) -le $LATE ]
 }
 
 # Whether the last block that was asked for has come, where anybody asks.
