@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from hamysql import cib_build, fencing, placement, storage_config
-from hamysql.cib_model import SETTING_SETS
+from hamysql.cib_model import SETTING_SETS, unreadable
 from hamysql.errors import Refused
 
 # What schema and scheduler know of an operation; any other name is a parameter that only this operation gives its agent.
@@ -77,6 +77,8 @@ def desired(config: Mapping[str, Any]) -> ET.Element:
         tag, name = SETTING_SETS[section]
         _pairs(ET.SubElement(root, section), tag, name, config["pacemaker"][values])
     _refuse_twins(root)
+    if problems := list(unreadable(root)):
+        raise Refused("\n".join(problems))
     return root
 
 

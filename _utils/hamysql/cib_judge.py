@@ -32,6 +32,7 @@ def judge(live_xml: str, added: ET.Element) -> None:
     listed = cib.listed(have, cib.TAG)
     ours = {name: item for name, item in have.items() if name in listed and item.section == "resources"}
     problems = [*_settings(added), *_fencing(added), *_twins(added, ours), *_constraints(added, ours)]
+    problems += model.unreadable(added)
     if problems:
         raise Refused(
             "the text of hamysql:pacemaker:configure is not loaded:\n  - "

@@ -17,6 +17,11 @@ from dataclasses import dataclass
 from hamysql.errors import ParseError
 from hamysql.secretnames import HIDDEN, is_secret
 
+# pacemaker (2.1.5) escapes these in an attribute up to its first letter beyond ASCII only. What it then prints of its own
+# configuration is no XML: neither crm nor hamysql can read it again.
+UNREADABLE = re.compile(r'[^\x00-\x7f].*[<&"]', re.DOTALL)
+UNREADABLE_IN_WORDS = 'no <, & or " behind a letter beyond ASCII: pacemaker could not print its configuration any more'
+
 CONTAINERS = frozenset({"group", "clone", "master", "bundle"})
 RESOURCES = CONTAINERS | {"primitive", "template"}
 SETTINGS = {"crm_config": "property", "rsc_defaults": "rsc_defaults", "op_defaults": "op_defaults"}
@@ -53,6 +58,14 @@ class Item:
     @property
     def is_setting(self) -> bool:
         return self.element.tag == "nvpair"
+
+
+def unreadable(root: ET.Element) -> Iterator[str]:
+    """Sentences about the values that pacemaker could not print again, below an element."""
+    for element in root.iter():
+        for name, value in element.attrib.items():
+            if UNREADABLE.search(value):
+                yield f"{element.get('id')}: {name}={value}: expected {UNREADABLE_IN_WORDS}"
 
 
 def parse(text: str) -> ET.Element:

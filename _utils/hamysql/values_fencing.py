@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from hamysql import values as v
+from hamysql.cib_model import UNREADABLE, UNREADABLE_IN_WORDS
 from hamysql.schema import Names, Value
 
 _MOST = 512  # bytes
@@ -26,13 +27,16 @@ def option(value: Any) -> str:
     """Booleans become true and false, as pacemaker writes them."""
     if isinstance(value, bool):
         return str(value).lower()
-    return v.number(value) if isinstance(value, (int, float)) else line(value)
+    found = v.number(value) if isinstance(value, (int, float)) else line(value)
+    if UNREADABLE.search(found):
+        raise ValueError
+    return found
 
 
 _LINE = 'of 1 to 512 bytes on one line, without blanks or a pair of " at its ends'
 OPTIONS = Names(
     v.OPTION_NAME,
-    v.required(Value(f"a number, a boolean, or a text {_LINE}", option)),
+    v.required(Value(f"a number, a boolean, or a text {_LINE}, and with {UNREADABLE_IN_WORDS}", option)),
     "a mapping of option names to values",
 )
 SECRETS = Names(

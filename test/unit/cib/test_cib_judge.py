@@ -185,3 +185,21 @@ def test_in_a_cluster_that_serves_already_it_is_somebodys_decision(make_cib, des
     live = make_cib('<primitive id="p_theirs" class="ocf" provider="heartbeat" type="Dummy"/>', rest=BUILD)
     with pytest.raises(Refused, match="build-resource-stickiness"):
         cib.plan(live, desired)
+
+
+@pytest.mark.parametrize("value", ["\u00e9&lt;", "b\u00fcro &amp; co", "\u65e5&quot;"])
+def test_what_pacemaker_could_not_print_again_is_refused(judged, value):
+    seen = judged(
+        "resources",
+        f'<primitive id="d"><meta_attributes id="m">{pairs("x", "note", value)}</meta_attributes></primitive>',
+    )
+    assert "could not print its configuration" in seen
+
+
+@pytest.mark.parametrize("value", ["&lt;\u00e9", "b\u00fcro", "a &amp; &lt;b&gt;", "\u00e9&gt;'"])
+def test_what_pacemaker_prints_as_it_is_is_taken(judged, value):
+    seen = judged(
+        "resources",
+        f'<primitive id="d"><meta_attributes id="m">{pairs("x", "note", value)}</meta_attributes></primitive>',
+    )
+    assert "could not print" not in seen
