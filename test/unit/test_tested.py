@@ -97,7 +97,8 @@ def test_what_is_no_test_any_more_is_dropped(tmp_path):
 
 
 def test_the_committed_page_is_readable():
-    assert len((ROOT / records.PAGE).read_text().splitlines()) <= 200
+    # About 200 lines: it has a line for each scenario of the lab.
+    assert len((ROOT / records.PAGE).read_text().splitlines()) <= 220
 
 
 TESTS = """
