@@ -258,9 +258,9 @@ def _mysql(config):
         return [change_mysql.UNKNOWN]
     want = change_mysql.wanted(config)
     found = list(change_mysql.pending(config, running, want, _variables(config, change_mysql.changed(running, want))))
-    unread = _unread_tls(config, process, running)
-    found += [*([unread] if unread else []), *change_mysql.left_flushing(running, _left_flushing(config))]
-    return found
+    if unread := _unread_tls(config, process, running):
+        found.append(unread)
+    return [*found, *change_mysql.left_flushing(running, _left_flushing(config))]
 
 
 def _left_flushing(config):

@@ -7,8 +7,8 @@ include:
 hamysql-pacemaker-boot-enabled:
   service.enabled:
     - name: pacemaker
-    # Salt asks `systemctl status` before it enables anything, and keeps the answer in its log at debug level. That of a running pacemaker
-    # has the arguments of all its children, the password of ipmitool among them.
+    # Salt runs `systemctl status` before it enables anything, and logs the answer at debug level. For a running pacemaker the answer has
+    # the arguments of all its children. DRBD's secret may be among them, and a fence device's password.
     - unless:
       - fun: service.enabled
         args: [pacemaker]

@@ -28,6 +28,12 @@ def restarted(lab: api.Lab, before: dict[str, str]) -> list[str]:
     return [name for name, boot in boots(lab).items() if boot != before[name]]
 
 
+def refresh_pillar(lab: api.Lab) -> None:
+    """All minions know the pillar that the master serves now."""
+    taken = api.salt_json(lab, "*", "saltutil.refresh_pillar", "wait=True", "timeout=90")
+    assert set(taken.values()) == {True}, taken
+
+
 @dataclass(frozen=True)
 class Cluster:
     """A deployed lab, and what the deployment from bare nodes returned."""

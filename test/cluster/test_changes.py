@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
+from cluster import refresh_pillar
 
 from lab import api
 
@@ -35,8 +36,7 @@ def serve(lab: api.Lab, change: Callable[[dict[str, Any]], object]) -> None:
     change(pillar["hamysql"])
     served.unlink()  # it may be a link to the project's own
     served.write_text(yaml.safe_dump(pillar, sort_keys=False))
-    taken = api.salt_json(lab, "*", "saltutil.refresh_pillar", "wait=True", "timeout=90")
-    assert set(taken.values()) == {True}, taken
+    refresh_pillar(lab)
 
 
 def on_both(lab: api.Lab, command: str) -> dict[str, str]:

@@ -7,6 +7,7 @@ import subprocess
 
 import certificates
 import pytest
+from cluster import refresh_pillar
 
 from lab import api
 
@@ -23,8 +24,7 @@ def site(cluster, pillar):
 
     def serve(tls):
         pillar(lambda site: site["mysql"].update(tls=tls) if tls else site["mysql"].pop("tls", None))
-        taken = api.salt_json(cluster.lab, "*", "saltutil.refresh_pillar", "wait=True", "timeout=90")
-        assert set(taken.values()) == {True}, taken
+        refresh_pillar(cluster.lab)
 
     yield serve
     serve({})

@@ -35,10 +35,10 @@ with open("/run/command-lines", "ab", buffering=0) as out:
 """
 START = "cat >/run/sampler.py && systemd-run --quiet --unit=sampler python3 /run/sampler.py"
 # What a node keeps besides: logs with the journal, and all that its minion has cached. The patterns are not on a command line.
-SEARCH = "cat >/run/patterns; grep -rlaF -f /run/patterns /var/log /var/cache/salt; rm /run/patterns"
-
+SEARCH = "cat >/run/patterns; grep {} -raF -f /run/patterns {}; rm /run/patterns"
+FILES = SEARCH.format("-l", "/var/log /var/cache/salt")
 # The lines themselves, with the one before: what a log writes in several lines begins there.
-LINES = "cat >/run/patterns; grep -rhaF -B1 -m20 -f /run/patterns /var/log/salt; rm /run/patterns"
+LINES = SEARCH.format("-h -B1 -m20", "/var/log/salt")
 
 
 class Witness:
@@ -92,15 +92,17 @@ class Witness:
         files = [self.events, *self.lab.logs.glob("*"), *(self.lab.salt / "cache" / "jobs").rglob("*")]
         places += [str(path) for path in files if path.is_file() and any(text in path.read_bytes() for text in wanted)]
         with ThreadPoolExecutor() as threads:
-            looks = threads.map(self._on_node(texts), self.lab.topology.names)
-        return [*places, *(place for look in looks for place in look)]
+            looks = threads.map(self._on_node(FILES, texts), self.lab.topology.names)
+            return [
+                *places,
+                *(f"{name}: {path}" for name, look in zip(self.lab.topology.names, looks) for path in look),
+            ]
 
     def shown(self, texts: list[str]) -> str:
         """The command lines and the logs' lines that had one of the texts, with stars in its place: why a test failed."""
         lines = {f"{name}: {line.decode(errors='replace')}" for name, seen in self.lines.items() for line in seen}
         for name in self.lab.topology.names:
-            listing = api.ssh(self.lab, name, LINES, stdin="\n".join(texts) + "\n", timeout=120)
-            lines |= {f"{name}: {line}" for line in listing.splitlines()}
+            lines |= {f"{name}: {line}" for line in self._on_node(LINES, texts)(name)}
         hidden = {line: reduce(lambda shown, text: shown.replace(text, "***"), texts, line) for line in lines}
         return "\n".join(sorted(shown for line, shown in hidden.items() if shown != line))
 
@@ -113,9 +115,6 @@ class Witness:
         name = words[1] if interpreter.startswith(("python", "sh", "dash", "bash")) and len(words) > 1 else first
         return name.rsplit("/", 1)[-1]
 
-    def _on_node(self, texts: list[str]) -> Callable[[str], list[str]]:
-        def look(name: str) -> list[str]:
-            listing = api.ssh(self.lab, name, SEARCH, stdin="\n".join(texts) + "\n", timeout=120)
-            return [f"{name}: {path}" for path in listing.splitlines()]
-
-        return look
+    def _on_node(self, search: str, texts: list[str]) -> Callable[[str], list[str]]:
+        """What a search for some texts finds on a node, line by line."""
+        return lambda name: api.ssh(self.lab, name, search, stdin="\n".join(texts) + "\n", timeout=120).splitlines()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import yaml
 
-from hamysql import corosync, drbdconf, schema
+from hamysql import corosync, drbdconf, schema, values_fencing
 from hamysql.errors import ConfigError, ParseError
 
 
@@ -142,6 +142,17 @@ def test_what_a_fence_agent_would_read_as_something_else_is_refused(resolve, pil
     given = pillar("fenced")
     given["fencing"]["devices"]["db2"][0].setdefault(kind, {})["port"] = text
     assert f"hamysql:fencing:devices:db2:0:{kind}:port" in problems(resolve, given)
+
+
+@pytest.mark.parametrize("value", ["\u00a1<", "b\u00fcro & co", 'CORP\\\u00e9"x'])
+def test_pacemaker_escapes_nothing_behind_a_letter_beyond_ascii(value):
+    with pytest.raises(ValueError):
+        values_fencing.option(value)
+
+
+@pytest.mark.parametrize("value", ["<\u00a1", "b\u00fcro", "a & <b>", "CORP\\sv\u00e9"])
+def test_what_pacemaker_prints_again_is_taken_as_it_is(value):
+    assert values_fencing.option(value) == value
 
 
 def test_a_privilege_is_refused_where_no_server_grants_it_with_the_reason(resolve, pillar):

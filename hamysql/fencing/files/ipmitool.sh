@@ -5,8 +5,8 @@
 # four fifths of the work, at each of its starts (up to five for a reboot), while a failover waits. A list in the user's own folder goes before that, and
 # this user's has one line. It must not be empty: without a vendor ipmitool ends with an error.
 #
-# An agent gives the password as an argument, which every local user sees while ipmitool runs: half a second for each question, a minute for a
-# board that does not answer. ipmitool also takes it from its environment (-E), which root alone can read.
+# A fence agent gives the password as an argument, which every local user can see while ipmitool runs. ipmitool also takes it from its
+# environment (-E), which root alone can read.
 
 count=$#
 while [ "$count" -gt 0 ]; do

@@ -91,16 +91,15 @@ unconfigured() {
 }
 
 # How good a choice this node is for the primary, as ocf:linbit:drbd would say it: that one knows the name as crm_attribute's --promotion.
+#
+# pacemaker goes by the score in the cluster's configuration. It can be lost there: pacemaker 2.1.5 removes what a lost node had, also when
+# that node is back in the same moment. The daemon that keeps the scores does not notice, and writes an unchanged one never again. A
+# replica without a score is promoted by nobody, and all looks well. So each recurring monitor looks, and has all written again.
 score() {
-	attrd_updater --name "master-${OCF_RESOURCE_INSTANCE%%:*}" --update "$1" >/dev/null 2>&1
-}
-
-# pacemaker goes by the score that is in the cluster's configuration. There it can be lost while the daemon that writes it believes that it
-# is there, and then never writes it again: pacemaker 2.1.5 removes what a lost node had, also when that one is back in the same moment.
-# A replica without a score is promoted by nobody, and all looks well. So each recurring monitor looks, and has all written again.
-kept() {
+	attribute=master-${OCF_RESOURCE_INSTANCE%%:*}
+	attrd_updater --name "$attribute" --update "$1" >/dev/null 2>&1 || return
 	[ "${OCF_RESKEY_CRM_meta_interval:-0}" != 0 ] || return 0
-	crm_attribute --query --quiet --lifetime=reboot --name="master-${OCF_RESOURCE_INSTANCE%%:*}" >/dev/null 2>&1
+	crm_attribute --query --quiet --lifetime=reboot --name="$attribute" >/dev/null 2>&1
 	case $? in 105 | 6) attrd_updater --refresh >/dev/null 2>&1 ;; esac # no such attribute; 6 before pacemaker 2
 	return 0
 }
@@ -111,13 +110,13 @@ monitor() {
 	case $role:$disk/$peer_disk in
 	Primary:UpToDate/*)
 		just_promoted && return $OCF_RUNNING_PROMOTED
-		score 10000 && kept && return $OCF_RUNNING_PROMOTED
+		score 10000 && return $OCF_RUNNING_PROMOTED
 		;;
-	Secondary:UpToDate/UpToDate) tidy && score 10000 && kept && return $OCF_SUCCESS ;;
+	Secondary:UpToDate/UpToDate) tidy && score 10000 && return $OCF_SUCCESS ;;
 	Secondary:UpToDate/DUnknown)
 		tidy
 		look
-		[ "$disk" = UpToDate ] && score 1000 && kept && return $OCF_SUCCESS
+		[ "$disk" = UpToDate ] && score 1000 && return $OCF_SUCCESS
 		;;
 	# A probe, before anything is started here: pacemaker waits for those of all nodes.
 	'':/) [ "${OCF_RESKEY_CRM_meta_interval:-}" != 0 ] || ! unconfigured || return $OCF_NOT_RUNNING ;;
