@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 _DEEP = 100  # levels of a pillar; the schema ends long before
-_CODE = ("modules/hamysql*.py", "states/hamysql*.py", "utils/hamysql/*.py")
+_CODE = ("modules/hamysql*.py", "states/hamysql*.py", "utils/hamysql/**/*.py")
 
 
 def package(folder: Path) -> str:
-    """A digest of the files of this package in a folder."""
-    return _digest(folder, folder.glob("*.py"))
+    """A digest of the files of this package in a folder, and of the packages in it."""
+    return _digest(folder, folder.rglob("*.py"))
 
 
 def code(extension_modules: str) -> str:

@@ -23,8 +23,10 @@ QUIET = {
     "log_level": "warning",
     "log_level_logfile": "warning",
 }
+SAMPLE = Path("_utils/hamysql/nested/sample.py")
 MODULE = """
-from hamysql import fingerprint, sample
+from hamysql import fingerprint
+from hamysql.nested import sample
 
 def look():
     return {"version": sample.VERSION, "stale": fingerprint.stale()}
@@ -45,7 +47,7 @@ class Site:
 
     def serve(self, version: str) -> None:
         """Bring another version of the package to the minion, as the orchestration does."""
-        (self.files / "_utils" / "hamysql" / "sample.py").write_text(f'VERSION = "{version}"\n')
+        (self.files / SAMPLE).write_text(f'VERSION = "{version}"\n')
         self.call("saltutil.sync_all", "refresh=False")
         self.call("saltutil.refresh_pillar", "wait=True", "timeout=30")
 
@@ -60,7 +62,9 @@ def site(salt_factories, tmp_path_factory) -> Iterator[Site]:
     shutil.copytree(ROOT / "_utils", files / "_utils", ignore=shutil.ignore_patterns("__pycache__"))
     (files / "_modules").mkdir()
     (files / "_modules" / "hamysql_sample.py").write_text(MODULE)
-    (files / "_utils" / "hamysql" / "sample.py").write_text('VERSION = "1"\n')
+    (files / SAMPLE).parent.mkdir()
+    (files / SAMPLE).with_name("__init__.py").touch()
+    (files / SAMPLE).write_text('VERSION = "1"\n')
     master = salt_factories.salt_master_daemon(
         "sync-master",
         defaults={

@@ -4,7 +4,7 @@ from hamysql import fingerprint
 
 
 def _synced(folder):
-    for name in ("modules/hamysql.py", "states/hamysql_orch.py", "utils/hamysql/plan.py"):
+    for name in ("modules/hamysql.py", "states/hamysql_orch.py", "utils/hamysql/plan.py", "utils/hamysql/a/b/c.py"):
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(f"# {name}\n")
@@ -28,6 +28,15 @@ def test_a_changed_a_missing_and_a_renamed_file_each_change_it(tmp_path):
     renamed = fingerprint.code(str(folder))
     plan.with_name("plans.py").unlink()
     assert len({before, changed, renamed, fingerprint.code(str(folder))}) == 4
+
+
+def test_a_changed_file_of_a_nested_package_changes_it(tmp_path):
+    folder = _synced(tmp_path)
+    before = fingerprint.code(str(folder)), fingerprint.package(folder / "utils" / "hamysql")
+    (folder / "utils" / "hamysql" / "a" / "b" / "c.py").write_text("# changed\n")
+    after = fingerprint.code(str(folder)), fingerprint.package(folder / "utils" / "hamysql")
+    assert before[0] != after[0]
+    assert before[1] != after[1]
 
 
 def test_a_pillar_s_digest_depends_on_values_and_not_on_their_order():
