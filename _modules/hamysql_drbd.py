@@ -13,7 +13,7 @@ from pathlib import Path
 from hamysql import change, change_drbd, disk, drbd, drbd_link, drbdadm, drbdconf, latch, nodelock, wait
 from hamysql.command import run
 from hamysql.errors import CommandFailed, Refused
-from hamysql.replica import Latch, Stage
+from hamysql.latch import Latch, Stage
 
 __virtualname__ = "hamysql_drbd"
 

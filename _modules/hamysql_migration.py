@@ -33,9 +33,9 @@ from hamysql import (
 )
 from hamysql.command import run
 from hamysql.errors import CommandFailed, NotReady, Refused
+from hamysql.latch import Stage
 from hamysql.latch_switch import READY
-from hamysql.replica import Stage
-from hamysql.storage_config import NFS_FOLDER
+from hamysql.nfs_mark import NFS_FOLDER
 
 __virtualname__ = "hamysql_migration"
 __func_alias__ = {"copy_": "copy"}

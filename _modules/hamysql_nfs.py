@@ -19,10 +19,10 @@ from shutil import which
 from hamysql import datadir, files, latch, nodelock
 from hamysql.command import PATH, run
 from hamysql.errors import CommandFailed, Refused
+from hamysql.latch import Latch, Stage
+from hamysql.nfs_mark import NFS_FOLDER, NFS_MARK
 from hamysql.nfs_mark import read as _mark
 from hamysql.plan_nfs import foreign
-from hamysql.replica import Latch, Stage
-from hamysql.storage_config import NFS_FOLDER, NFS_MARK
 
 __virtualname__ = "hamysql_nfs"
 

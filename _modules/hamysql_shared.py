@@ -16,7 +16,7 @@ from hamysql.command import run
 from hamysql.datadir import Folder, fill
 from hamysql.datadir import make_filesystem as make_fs
 from hamysql.errors import CommandFailed, Refused
-from hamysql.replica import Latch, Stage
+from hamysql.latch import Latch, Stage
 
 __virtualname__ = "hamysql_shared"
 

@@ -14,7 +14,7 @@ from hamysql.command import run
 from hamysql.datadir import Folder, fill
 from hamysql.datadir import make_filesystem as make_fs
 from hamysql.errors import Refused
-from hamysql.replica import Latch, Stage
+from hamysql.latch import Latch, Stage
 
 __virtualname__ = "hamysql_storage"
 

@@ -15,7 +15,7 @@ from storage_world import Node, World, load
 
 from hamysql import datadir, disk, shared_disk
 from hamysql.command import Result
-from hamysql.storage_config import NFS_FOLDER
+from hamysql.nfs_mark import NFS_FOLDER
 
 SIZE = 2**20
 DEVICE = "/dev/disk/by-id/wwn-0x1"

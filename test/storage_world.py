@@ -20,8 +20,8 @@ from hamysql.command import Result
 from hamysql.disk import Signature
 from hamysql.drbd import JUST_CREATED, Generation
 from hamysql.errors import CommandFailed, HamysqlError
+from hamysql.latch import Latch
 from hamysql.members import Answer, Members
-from hamysql.replica import Latch
 from support import ROOT
 
 DEVICE, DIRECTORY, SECRET = "/dev/drbd0", "/var/lib/mysql", "canary-of-replication"

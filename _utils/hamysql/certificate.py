@@ -1,6 +1,6 @@
 """Whether a certificate, its key and the authorities are fit for a server, judged by openssl on the node. The files come later.
 
-What the texts themselves tell, the pillar's rules have judged before (:mod:`hamysql.rules_tls`).
+What the texts themselves tell, the pillar's rules have judged before (:mod:`hamysql.tls_settings`).
 """
 
 from __future__ import annotations

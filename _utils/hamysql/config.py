@@ -1,9 +1,8 @@
-"""From what the pillar says to finished values: merge, validate, derive. Pure; see ``pillar.py`` for every key."""
+"""From what the pillar says to finished values: merge, validate, derive. Pure; see :mod:`hamysql.pillar` for every key."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from posixpath import dirname
 from typing import Any
 
@@ -12,19 +11,18 @@ from hamysql import (
     drbd_link,
     drbdconf,
     fencing,
-    firewall,
     node_ids,
     rules,
-    rules_mysql,
-    rules_tls,
     storage_config,
 )
 from hamysql.errors import ConfigError, Problem
+from hamysql.fencing_settings import OPT_OUT
+from hamysql.firewall_settings import derive_firewall
+from hamysql.mysql_settings import derive_mysql
+from hamysql.packages import derive_packages, derive_repositories
 from hamysql.pillar import SCHEMA
-from hamysql.rules_fencing import OPT_OUT
 from hamysql.schema import Report, check, kind
-
-Config = dict[str, Any]
+from hamysql.values import Config, given
 
 
 def merge(base: Any, over: Any) -> Any:
@@ -120,9 +118,9 @@ def derive(config: Config, minion_id: str, known_link: drbd_link.Known, known_id
     config["quorum"]["device"] = device if device["address"] else {}
     fencing.derive(config)
     _derive_warnings(config)
-    _derive_mysql(config)
-    _derive_repositories(config)
-    _derive_packages(config)
+    derive_mysql(config)
+    derive_repositories(config)
+    derive_packages(config)
     settings = config["corosync"]
     if settings["transport"] != "knet":
         settings.update(crypto_cipher="none", crypto_hash="none")
@@ -134,7 +132,7 @@ def derive(config: Config, minion_id: str, known_link: drbd_link.Known, known_id
     drbd["resource_sections"] = {kernel: drbdconf.build_resource(config, kernel) for kernel in kernels}
     if config["firewall"]["backend"] == "auto":
         config["firewall"]["backend"] = "iptables"
-    _derive_firewall(config)
+    derive_firewall(config)
     _derive_pacemaker(config["pacemaker"])
     return config
 
@@ -148,67 +146,6 @@ def _derive_warnings(config: Config) -> None:
         )
 
 
-def _derive_mysql(config: Config) -> None:
-    mysql = config["mysql"]
-    own = {
-        "bind-address": config["vip"]["address"],
-        "port": str(mysql["port"]),
-        "datadir": mysql["datadir"],
-        "socket": mysql["socket"],
-        "pid-file": mysql["pid_file"],
-        "user": mysql["user"],
-        "log-error": mysql["error_log"],
-        **rules_tls.derive(config),
-    }
-    # Where the server listens: at these addresses instead of the virtual IP, if any, and at these ports.
-    mysql["addresses"] = rules_mysql.addresses(config)
-    mysql["ports"] = [mysql["port"], *rules_mysql.extra_ports(config)]
-    if mysql["addresses"]:
-        del own["bind-address"]
-    given = mysql.pop("config")
-    server = given.get("mysqld", {})
-    mysql["options"] = {**given, "mysqld": {**own, **server}}
-    mysql["option_lines"] = {group: list(option_lines(options)) for group, options in mysql["options"].items()}
-    mysql["config"] = mysql.pop("config_file")
-    mysql["log_folder"] = dirname(mysql["error_log"])
-    for database in mysql["databases"]:
-        if database["collate"] is None and database["character_set"] is None:
-            database["character_set"] = "utf8mb4"
-    passwords = mysql.pop("passwords")
-    for user in mysql["users"]:
-        user["password"] = user["password"] or passwords.get(f"{user['name']}@{user['host'].lower()}")
-        for grant in user["grants"]:
-            grant["grant_option"] = grant["grant_option"] is True
-
-
-def option_lines(options: Mapping[str, Any]) -> Iterator[str]:
-    """The lines of one group of an option file; a list is an option that is given several times."""
-    for name, value in options.items():
-        for one in value if isinstance(value, list) else [value]:
-            yield name if one is None else f"{name} = {quoted_option(one)}"
-
-
-def quoted_option(value: str) -> str:
-    """A value in an option file: in quotes where ``#``, blanks, quotes or escapes would be read as something else."""
-    if value and not set(value) & set("#\\'\"") and value == value.strip():
-        return value
-    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'
-
-
-def _derive_firewall(config: Config) -> None:
-    rules = firewall.build(config)
-    config["firewall"]["rules"] = rules
-    config["firewall"]["files"] = {
-        family: firewall.restore_text(rules[family]) if family in rules else "" for family in firewall.FAMILIES
-    }
-    tools = {
-        "ipv4": ("/usr/sbin/iptables", "/etc/hamysql/firewall.rules"),
-        "ipv6": ("/usr/sbin/ip6tables", "/etc/hamysql/firewall.rules6"),
-    }
-    config["firewall"]["boot"] = [list(tools[family]) for family in rules]
-
-
 def _derive_pacemaker(pacemaker: Config) -> None:
     pacemaker["configure"] = pacemaker["configure"] or ""
     pacemaker["hand_over"] = pacemaker["hand_over"] is True
@@ -216,64 +153,3 @@ def _derive_pacemaker(pacemaker: Config) -> None:
         resource: {name: given(operation) for name, operation in operations.items()}
         for resource, operations in pacemaker["operations"].items()
     }
-
-
-def given(options: Mapping[str, Any]) -> dict[str, Any]:
-    """The options that have a value."""
-    return {name: value for name, value in options.items() if value is not None}
-
-
-def _derive_packages(config: Config) -> None:
-    package = config["package"]
-    wanted = [
-        *package["cluster"],
-        *(package["quorum"]["device"] if config["quorum"]["device"] else []),
-        *_fencing_packages(config["fencing"]["devices"], package["fencing"]),
-        *package["crm"],
-        *storage_config.packages(config),
-        *(package["firewall"] if config["firewall"]["backend"] != "none" else []),
-        *package["database"],
-        *(package["tls"] if config["mysql"]["tls"]["enabled"] else []),
-        *package["further"],
-    ]
-    temporary = [
-        name
-        for repo in config["repo"]["repositories"].values()
-        if repo["disable_after_install"]
-        for name in repo["packages"]
-    ]
-    package["names"] = [name for name in dict.fromkeys(wanted) if name not in temporary]
-    package["hold"] = package["hold"] is True
-    versions = package["versions"]
-    package["pkgs"] = _with_versions(package["names"], versions)
-    package["quorum"]["server"] = _with_versions(package["quorum"]["server"], versions)
-    for repository in config["repo"]["repositories"].values():
-        repository["packages"] = _with_versions(repository["packages"], versions)
-
-
-def _with_versions(names: Sequence[str], versions: Mapping[str, str]) -> list[str | dict[str, str]]:
-    return [{name: versions[name]} if name in versions else name for name in names]
-
-
-def _fencing_packages(devices: list[Config], packages: Mapping[str, list[str]]) -> list[str]:
-    through_ipmitool = any(device["agent"] in fencing.IPMI_AGENTS for device in devices)
-    through_disk = any(device["agent"] == "fence_sbd" for device in devices)
-    return [
-        *(packages["agents"] if devices else []),
-        *(packages["ipmi"] if through_ipmitool else []),
-        *(packages["sbd"] if through_disk else []),
-    ]
-
-
-def _derive_repositories(config: Config) -> None:
-    """Split each repository in what pkgrepo.managed is given, and what is borrowed from it."""
-    repositories = config["repo"]["repositories"]
-    for name, repository in repositories.items():
-        packages, temporary = repository.pop("packages"), repository.pop("disable_after_install") is True
-        options = given(repository)
-        if str(options.get("name", "")).startswith(("deb ", "deb-src ")):
-            options.setdefault("file", f"/etc/apt/sources.list.d/hamysql-{name}.list")
-            options.setdefault("aptkey", False)  # keys are files named by signed-by: apt-key is gone
-            if re.search(r"\[[^]]*\btrusted=yes\b", options["name"]):
-                options["trusted"] = True
-        repositories[name] = {"options": options, "packages": packages, "disable_after_install": temporary}

@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from hamysql.drbd import Kinship
-from hamysql.replica import Member, Stage
+from hamysql.latch import Stage
+from hamysql.replica import Member
 
 WIPE = "hamysql:storage:drbd:wipe"
 

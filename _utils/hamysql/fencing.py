@@ -14,8 +14,7 @@ from typing import Any
 
 from hamysql import cib_build, cib_model, corosync, reservations
 from hamysql.schema import Secret
-
-Config = dict[str, Any]
+from hamysql.values import Config
 
 # Where pacemaker looks for a parameter whose value in the CIB is only MAGIC (Pacemaker Administration; cibsecret(8)).
 SECRETS = "/var/lib/pacemaker/lrm/secrets"

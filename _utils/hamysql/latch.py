@@ -11,19 +11,63 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import IntEnum
 from pathlib import Path
+from typing import Any
 
 from hamysql import files
 from hamysql.errors import ParseError
 from hamysql.files import Unreadable
-from hamysql.replica import Latch
 
 FOLDER = Path("/var/lib/hamysql")
+LATCH = "/var/lib/hamysql/mysql.json"  # of other storage than DRBD, as sentences name it
 NEXT = "next"
 MARK = "backend"  # in that folder: the kind of storage that it is about
 KINDS = ("drbd", "shared", "nfs")
 
 _ABANDON = "remove it to give up the move that was begun: the data in use is not touched by that"
+
+
+class Stage(IntEnum):
+    """How far a node's replica has come; written to its latch, and never taken back."""
+
+    CLAIMED = 1  # the disk was blank, metadata is about to be written
+    METADATA = 2  # hamysql's metadata is on the disk
+    SEEDING = 3  # this node was chosen as the source of the first data
+    FILESYSTEM = 4  # mkfs has ended
+    DATADIR = 5  # the empty database has been made
+    INITIALISED = 6  # released to the cluster; from now on DRBD and pacemaker decide
+
+
+@dataclass(frozen=True)
+class Latch:
+    """What hamysql has done on a node, kept there in ``/var/lib/hamysql/RESOURCE.json``.
+
+    ``run`` is the job of the orchestration that made the metadata. On other storage than DRBD's the resource is ``mysql``, ``disk``
+    the LUN or export, and ``device_uuid`` the UUID of what was made there.
+    """
+
+    cluster: str
+    resource: str
+    disk: str
+    stage: Stage
+    device_uuid: str = ""
+    run: str = ""
+    backend: str = "drbd"
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Latch:
+        """The latch from its file's content; the stage is kept by name."""
+        return cls(**{**data, "stage": Stage[data["stage"]]})
+
+    def as_dict(self) -> dict[str, str]:
+        """The content of the latch's file."""
+        fields = {**self.__dict__, "stage": self.stage.name}
+        if self.backend == "drbd":  # as it was before there were others: an older version reads it, too
+            del fields["backend"]
+        return fields
 
 
 def read(resource: str, backend: str, folder: Path = FOLDER) -> Latch | None:

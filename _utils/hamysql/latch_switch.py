@@ -15,7 +15,7 @@ from pathlib import Path
 
 from hamysql import latch
 from hamysql.errors import Refused
-from hamysql.replica import Latch, Stage
+from hamysql.latch import Latch, Stage
 
 BEFORE = "before"
 COPIED = "copied"  # in ``next``: what the last pass of the copy has seen, see :mod:`hamysql.copying`

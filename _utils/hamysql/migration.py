@@ -13,9 +13,9 @@ from typing import Any
 
 from hamysql import rolling
 from hamysql.change_data import BACKEND
+from hamysql.latch import Latch, Stage
 from hamysql.latch_switch import reset
-from hamysql.plan import Step
-from hamysql.replica import Latch, Stage
+from hamysql.steps import Step
 
 Surveys = Mapping[str, Mapping[str, Any]]
 

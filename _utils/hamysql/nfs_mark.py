@@ -7,7 +7,12 @@ from pathlib import Path
 
 from hamysql import files
 from hamysql.files import Unreadable
-from hamysql.storage_config import NFS_MARK
+
+# The folder of an export that the cluster mounts. The export's root keeps what is not the database's: our mark, snapshots that a
+# server shows there, lost+found. MariaDB takes every folder in its datadir for a database.
+NFS_FOLDER = "mysql"
+# Beside the data's folder: whose it is.
+NFS_MARK = ".hamysql.json"
 
 
 def read(root: Path) -> dict[str, str]:

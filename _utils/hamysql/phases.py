@@ -10,7 +10,7 @@ from hamysql import change, plan_text, preflight, storage
 from hamysql import deployment as deployments
 from hamysql.deployment import Deployment
 from hamysql.errors import NotReady, Refused, SaltError
-from hamysql.plan import Step
+from hamysql.steps import Step
 
 Context = MutableMapping[str, Any]
 Body = Callable[[Deployment], tuple[dict[str, Any], str]]

@@ -12,34 +12,19 @@ is decided in :mod:`hamysql.evidence`.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 from hamysql.errors import Refused
 from hamysql.evidence import WIPE, Verdict, Wanted, judge, split_brain, stale_overrides
-from hamysql.replica import Latch, Member, Stage
+from hamysql.latch import Latch, Stage
+from hamysql.replica import Member
+from hamysql.steps import Step
 
 __all__ = ["Latch", "Member", "Stage", "Step", "Wanted", "from_surveys", "storage", "warnings"]
 
 # The resource whose failures say that pacemaker has given up on a replica.
 _REPLICA = "p_drbd_mysql_"
-
-
-@dataclass(frozen=True)
-class Step:
-    """One thing to do: a function of ``hamysql_drbd`` or ``hamysql_storage``, where, the reason for it, its arguments.
-
-    ``fresh``: it is only done if it comes first in a plan made from a survey that was taken since the last change.
-    """
-
-    action: str
-    nodes: tuple[str, ...]
-    why: str
-    arguments: Mapping[str, Any] = field(default_factory=dict)
-    fresh: bool = False
-
-    def __str__(self) -> str:
-        return f"{self.action} on {', '.join(self.nodes)}: {self.why}"
 
 
 def from_surveys(surveys: Mapping[str, Mapping[str, Any]], run: str = "") -> tuple[list[Member], Wanted]:

@@ -15,11 +15,10 @@ from typing import Any
 
 from hamysql.disk import Signature
 from hamysql.errors import Refused
-from hamysql.plan import Step
-from hamysql.replica import Latch, Stage
+from hamysql.latch import LATCH, Latch, Stage
+from hamysql.steps import Step, serving
 
 WIPE = "hamysql:storage:shared:wipe"
-LATCH = "/var/lib/hamysql/mysql.json"
 
 
 @dataclass(frozen=True)
@@ -103,14 +102,6 @@ class Lun:
             *([f"the claim of cluster {self.claim['cluster']} ({self.claim['uuid']})"] if self.claim else []),
             *said,
         ]
-
-
-def serving(name: str, survey: Mapping[str, Any]) -> bool:
-    """Whether pacemaker on this node says that it has the file system mounted there."""
-    return any(
-        (item["id"], item["role"], item["node"]) == ("p_fs_mysql", "Started", name)
-        for item in survey["cluster"]["resources"]
-    )
 
 
 def from_surveys(surveys: Mapping[str, Mapping[str, Any]]) -> tuple[list[Lun], Wanted]:

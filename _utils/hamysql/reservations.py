@@ -13,8 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from hamysql import cib_build
-
-Config = dict[str, Any]
+from hamysql.values import Config
 
 
 def device(config: Mapping[str, Any], timeout: int, delay: int, favoured: str) -> Config:

@@ -7,18 +7,18 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterator
-from typing import Any
 
 from hamysql import values as v
-from hamysql.rules_corosync import check_corosync
-from hamysql.rules_data import check_accounts, check_paths, check_ping_timeout, check_secrets
-from hamysql.rules_fencing import check_fencing, check_quorum
+from hamysql.corosync_settings import check_corosync
+from hamysql.fencing_settings import check_fencing, check_quorum
+from hamysql.firewall_settings import check_firewall
+from hamysql.mysql_settings import check_accounts, check_paths, check_ping_timeout, check_secrets
+from hamysql.packages import check_packages, check_repositories
 from hamysql.rules_mysql import check_server
-from hamysql.rules_storage import check_storage
-from hamysql.rules_tls import check_tls
-from hamysql.schema import Report, closest
-
-Config = dict[str, Any]
+from hamysql.schema import Report
+from hamysql.storage_settings import check_storage
+from hamysql.tls_settings import check_tls
+from hamysql.values import Config
 
 
 def check_all(config: Config, report: Report, minion_id: str, nodename: str | None) -> None:
@@ -81,7 +81,7 @@ def check_nodes(config: Config, report: Report) -> None:
         if len(one["addresses"]) != len(two["addresses"]):
             found = f"{len(two['addresses'])}, where {first} has {len(one['addresses'])}"
             report.add(f"{path}:{second}:addresses", found, "as many addresses on both nodes, one for each link")
-        elif any(_version(a) != _version(b) for a, b in zip(one["addresses"], two["addresses"])):
+        elif any(v.family(a) != v.family(b) for a, b in zip(one["addresses"], two["addresses"])):
             found = "IPv4 and IPv6 on the same link"
             report.add(f"{path}:{second}:addresses", found, f"the addresses in the same order and family as {first}'s")
 
@@ -120,62 +120,8 @@ def check_vip(config: Config, report: Report) -> None:
             report.add("hamysql:vip:address", repr(address), f"an address that no node has; it is {where}")
     if prefix is not None and prefix > _max_prefix(address):
         report.add(
-            "hamysql:vip:prefix", str(prefix), f"1 to {_max_prefix(address)} for an IPv{_version(address)} address"
+            "hamysql:vip:prefix", str(prefix), f"1 to {_max_prefix(address)} for an IPv{v.family(address)} address"
         )
-
-
-def check_repositories(config: Config, report: Report) -> None:
-    for name, repository in config["repo"]["repositories"].items():
-        path = f"hamysql:repo:repositories:{name}"
-        if repository["disable_after_install"] and not repository["packages"]:
-            report.add(f"{path}:packages", "no package", "what to install from it before it is disabled")
-        for key, value in repository.items():
-            if isinstance(value, str) and "://" in value and "@" in value.partition("://")[2].split("/")[0]:
-                report.add(
-                    f"{path}:{key}",
-                    "a user name or password in an address",
-                    "them in /etc/apt/auth.conf.d or the like: repository files can be read by everybody",
-                )
-
-
-def check_packages(config: Config, report: Report) -> None:
-    """A version is for a package that hamysql installs, whether this site needs it or not."""
-    known = set(
-        _names({key: value for key, value in config["package"].items() if key not in ("versions", "masked_units")})
-    )
-    known |= {name for repository in config["repo"]["repositories"].values() for name in repository["packages"]}
-    if report.bad_under("hamysql:repo") or report.bad_under("hamysql:package"):
-        return
-    for name in config["package"]["versions"]:
-        if name not in known:
-            report.hints -= 1
-            close = closest(name, sorted(map(str, known))) if report.hints >= 0 else None
-            nearest = f"{close!r}, the nearest that is, or " if close else ""
-            expected = f"{nearest}it in hamysql:package:further as well"
-            report.add(f"hamysql:package:versions:{name}", "a package that is not among those to install", expected)
-
-
-def _names(packages: Any) -> Iterator[str]:
-    if isinstance(packages, dict):
-        for value in packages.values():
-            yield from _names(value)
-    elif isinstance(packages, list):
-        yield from packages
-
-
-def check_firewall(config: Config, report: Report) -> None:
-    address = config["vip"]["address"]
-    for number, network in enumerate(config["firewall"]["client_networks"]):
-        if network is not None and address is not None and ipaddress.ip_network(network).version != _version(address):
-            report.add(
-                f"hamysql:firewall:client_networks:{number}",
-                repr(network),
-                f"an IPv{_version(address)} network, as the VIP {address} is one",
-            )
-
-
-def _version(address: str) -> int:
-    return ipaddress.ip_address(address).version
 
 
 def _max_prefix(address: str) -> int:

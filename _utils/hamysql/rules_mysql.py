@@ -14,12 +14,11 @@ import ipaddress
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
-from hamysql import rules_tls, tls
+from hamysql import tls, tls_settings
 from hamysql.schema import Report
+from hamysql.values import Config
 
-Config = dict[str, Any]
 CONFIG = "hamysql:mysql:config"
 
 # Options that hamysql writes itself; the key of the pillar that sets each.
@@ -216,7 +215,7 @@ def check_server(config: Config, report: Report) -> None:
     for number, user in enumerate(config["mysql"]["users"]):
         for expected in wrong_host(user["host"] or ""):
             report.add(f"hamysql:mysql:users:{number}:host", repr(user["host"]), expected)
-    own = OWN_MYSQL | (OWN_TLS if rules_tls.given(config) else {})
+    own = OWN_MYSQL | (OWN_TLS if tls_settings.given(config) else {})
     for group, name, reading in server_options(config):
         path = f"{CONFIG}:{group}:{name}"
         if report.bad_under(path):
@@ -250,7 +249,7 @@ def _wrong(reading: Reading, config: Config) -> Iterator[str]:
             config["storage"]["drbd"]["port"],
         ):
             yield "a port of its own"
-    elif name == "ssl" and rules_tls.given(config):
+    elif name == "ssl" and tls_settings.given(config):
         if (value if value is not None else "on").lower() not in ON:
             yield f"ON, or not to be set: {tls.PATH} sets up TLS"
     elif name == "admin_address":

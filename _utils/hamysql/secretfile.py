@@ -14,7 +14,7 @@ from typing import Any
 
 from hamysql.command import Run
 from hamysql.errors import HamysqlError, Refused
-from hamysql.values import account
+from hamysql.values_mysql import account
 
 Path_ = tuple[str, ...]  # the keys that lead to a value below the pillar `hamysql`
 

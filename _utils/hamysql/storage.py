@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from hamysql import plan, plan_nfs, plan_shared
-from hamysql.plan import Step
+from hamysql.steps import Step
 
 Survey = Mapping[str, Any]
 Surveys = Mapping[str, Survey]

@@ -6,13 +6,8 @@ import ipaddress
 from collections.abc import Mapping
 from typing import Any
 
-Config = dict[str, Any]
-
-# The folder of an export that the cluster mounts. The export's root keeps what is not the database's: our mark, snapshots that a
-# server shows there, lost+found. MariaDB takes every folder in its datadir for a database.
-NFS_FOLDER = "mysql"
-# Beside the data's folder: whose it is.
-NFS_MARK = ".hamysql.json"
+from hamysql.nfs_mark import NFS_FOLDER
+from hamysql.values import Config
 
 
 def derive(config: Config) -> None:

@@ -5,12 +5,17 @@ from __future__ import annotations
 import ipaddress
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from hamysql.schema import Hint, Value
 
+Config = dict[str, Any]  # a configuration, or a part of it
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+# How a sentence about a missing secret ends.
+MAKE_KEY = "make one with `openssl rand -hex 128`"
+MAKE_PASSWORD = "make one with `openssl rand -hex 16`"
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
 _OPTION = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
@@ -18,16 +23,9 @@ _INTERFACE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@-]{0,14}")
 _PATH = re.compile(r"/[A-Za-z0-9_.+:@%=,/-]{1,254}")
 _SECONDS = {"us": 1e-6, "ms": 1e-3, "s": 1, "sec": 1, "m": 60, "min": 60, "h": 3600, "hr": 3600}
 _TIME = re.compile(rf"[0-9]{{1,9}}({'|'.join(_SECONDS)})?")
-_RATE = re.compile(r"([1-9][0-9]{0,8})([kKmMgG]?)")
-_MOST_RATE = 4 * 1024 * 1024  # KiB; DRBD_RESYNC_RATE_MAX in drbd_limits.h
 _ACCOUNT = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,31}")
-_SQL_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_$.-]{0,31}")
-_SQL_HOST = re.compile(r"[A-Za-z0-9_%:][A-Za-z0-9_.%:/-]{0,59}")
-_SQL_DATABASE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_$-]{0,63}")
-_SQL_WORD = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
-_SQL_TARGET = re.compile(r"(\*\.\*|[A-Za-z0-9_%][A-Za-z0-9_$%-]{0,63}\.(\*|[A-Za-z0-9_][A-Za-z0-9_$-]{0,63}))")
 _PACKAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9+._:-]{0,99}")
-_FENCE_AGENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}(/[A-Za-z0-9_.-]{1,63})?")
+_LABEL = re.compile(r"[A-Za-z0-9]|[A-Za-z0-9][A-Za-z0-9-]{0,61}[A-Za-z0-9]")  # RFC 1123, 2.1
 _UNIT = re.compile(r"[A-Za-z0-9][A-Za-z0-9@_.-]{0,99}\.(service|socket|timer|target)")
 
 
@@ -121,12 +119,6 @@ def device(value: Any) -> str:
     return found
 
 
-def drbd_device(value: Any) -> str:
-    if not isinstance(value, str) or not re.fullmatch(r"/dev/drbd(0|[1-9][0-9]{0,4})", value):
-        raise ValueError
-    return value
-
-
 def mount_options(value: Any) -> str:
     if not isinstance(value, str) or not re.fullmatch(r"[A-Za-z0-9_=,.:-]{1,200}", value):
         raise ValueError
@@ -179,15 +171,6 @@ def ascii_text(low: int, high: int) -> Callable[[Any], str]:
     return parse
 
 
-def rate(value: Any) -> str:
-    """A rate of DRBD's, in the form that drbd.conf has: there, a number without a letter is in KiB."""
-    found = str(value) if isinstance(value, (int, str)) and not isinstance(value, bool) else ""
-    match = _RATE.fullmatch(found)
-    if found != "auto" and (not match or int(match[1]) * 1024 ** "kmg".index(match[2].lower() or "k") > _MOST_RATE):
-        raise ValueError
-    return found
-
-
 def number(value: int | float) -> str:
     if not math.isfinite(value):
         raise ValueError
@@ -201,60 +184,23 @@ def property_value(value: Any) -> str:
     return number(value) if isinstance(value, (int, float)) else text(1, 512)(value)
 
 
-def mysql_value(value: Any) -> str | list[str]:
-    """A value in an option file: text, number, boolean (ON, OFF), or a list for an option that is given several times."""
-    if isinstance(value, (list, tuple)):
-        return [mysql_scalar(item) for item in value]
-    return mysql_scalar(value)
-
-
-def mysql_scalar(value: Any) -> str:
-    if isinstance(value, bool):
-        return "ON" if value else "OFF"
-    if isinstance(value, (int, float)):
-        return number(value)
-    return text(0, 1024)(value)
-
-
-def privilege(value: Any) -> str:
-    """A privilege in capitals, perhaps with columns: ``SELECT``, ``CREATE TEMPORARY TABLES``, ``UPDATE (a, b)``."""
-    if not isinstance(value, str) or len(value) > 1000:
+def fullmatch(pattern: re.Pattern[str], value: Any) -> str:
+    if not isinstance(value, str) or not pattern.fullmatch(value):
         raise ValueError
-    match = re.fullmatch(r"([A-Za-z_]+(?: [A-Za-z_]+)*)\s*(?:\(([^()]*)\))?", value)
-    if not match:
-        raise ValueError
-    word = match[1].upper()
-    if word == "ALL PRIVILEGES":
-        word = "ALL"
-    if word not in PRIVILEGES and not re.fullmatch(r"[A-Z]+(_[A-Z]+)+", word):
-        close = [known for known in PRIVILEGES if known.replace(" ", "") == word.replace(" ", "")]
-        raise Hint(f"a privilege: {close[0]!r}?" if close else "a privilege that the database knows, such as SELECT")
-    if match[2] is None:
-        return word
-    columns = [column.strip() for column in match[2].split(",")]
-    if word not in ("SELECT", "INSERT", "UPDATE", "REFERENCES") or not all(map(_SQL_WORD.fullmatch, columns)):
-        raise Hint("columns only after SELECT, INSERT, UPDATE or REFERENCES, and plain names: SELECT (id, name)")
-    return f"{word} ({', '.join(columns)})"
+    return value
 
 
-def account(value: Any) -> str:
-    """A database account as ``name@host``; host names are in small letters, as the server keeps them."""
-    name, _, host = value.rpartition("@") if isinstance(value, str) else ("", "", "")
-    if not _SQL_NAME.fullmatch(name) or not _SQL_HOST.fullmatch(host):
-        raise ValueError
-    return f"{name}@{host.lower()}"
+def host(value: Any) -> str:
+    """An address, or a name."""
+    try:
+        return address(value)
+    except ValueError:
+        if not isinstance(value, str) or len(value) > 253 or not re.search("[A-Za-z]", value):
+            raise
+        for label in value.removesuffix(".").split("."):
+            fullmatch(_LABEL, label)
+        return value.lower()
 
-
-# MariaDB: "GRANT", sections on global, database, table and column privileges; MySQL 8.0: "Static Privileges".
-# MySQL's dynamic privileges are all of the form WORD_WORD.
-PRIVILEGES = frozenset(
-    "ALL|ALTER|ALTER ROUTINE|BINLOG ADMIN|BINLOG MONITOR|BINLOG REPLAY|CONNECTION ADMIN|CREATE|CREATE ROLE|"
-    "CREATE ROUTINE|CREATE TABLESPACE|CREATE TEMPORARY TABLES|CREATE USER|CREATE VIEW|DELETE|DELETE HISTORY|DROP|"
-    "DROP ROLE|EVENT|EXECUTE|FEDERATED ADMIN|FILE|INDEX|INSERT|LOCK TABLES|PROCESS|PROXY|READ ONLY ADMIN|READ_ONLY ADMIN|"
-    "REFERENCES|RELOAD|REPLICATION CLIENT|REPLICATION MASTER ADMIN|REPLICATION REPLICA|REPLICATION REPLICA ADMIN|"
-    "REPLICATION SLAVE|REPLICATION SLAVE ADMIN|SELECT|SET USER|SHOW CREATE ROUTINE|SHOW DATABASES|SHOW VIEW|SHUTDOWN|"
-    "SLAVE MONITOR|REPLICA MONITOR|SUPER|TRIGGER|UPDATE|USAGE".split("|")
-)
 
 NAME = Value("a name of letters, digits, '-', '_' and '.'", matching(_NAME))
 OPTION_NAME = Value("an option's name", matching(_OPTION))
@@ -270,21 +216,12 @@ BOOLEAN = Value("true or false", boolean)
 PATH = Value("an absolute path of letters, digits and -_.+:@%=,", path)
 DEVICE = Value("a device's absolute path below /dev, such as '/dev/sdb'", device)
 TIME = Value("a time such as '20s' or '5min'", matching(_TIME))
-RATE = Value("'auto' or a rate such as '10M': K, M or G of bytes in a second, up to 4G; without a letter it is K", rate)
 ACCOUNT = Value("a system account's name", matching(_ACCOUNT))
 PACKAGE = Value("a package's name", matching(_PACKAGE))
 VERSION = Value("a package's version", matching(re.compile(r"[A-Za-z0-9][A-Za-z0-9.+:~^*_-]{0,99}")))
+HOST = Value("an address or a host's name", host)
 UNIT = Value("a systemd unit's full name, such as 'mariadb.service'", matching(_UNIT))
-FENCE_AGENT = Value("a fence agent's name, such as 'fence_ipmilan'", matching(_FENCE_AGENT))
 PROPERTY_VALUE = Value("a number, a boolean, or a text of at most 512 bytes without control characters", property_value)
-MYSQL_VALUE = Value("a text, number, boolean or a list of these, on one line", mysql_value)
-SQL_USER = Value("an account name of 1 to 32 letters, digits, '_', '$', '.' and '-'", matching(_SQL_NAME))
-SQL_HOST = Value("a host, address or pattern, such as '%', '10.0.0.%' or 'app.example.org'", matching(_SQL_HOST))
-SQL_ACCOUNT = Value("an account, such as 'keystone@%'", account)
-SQL_DATABASE = Value("a database name of 1 to 64 letters, digits, '_', '$' and '-'", matching(_SQL_DATABASE))
-SQL_WORD = Value("a plain word, such as 'utf8mb4'", matching(_SQL_WORD))
-SQL_TARGET = Value("'*.*', 'database.*' or 'database.table' without quotes", matching(_SQL_TARGET))
-PRIVILEGE = Value("a privilege such as 'SELECT' or 'ALL'", privilege)
 
 
 def count(low: int, high: int, what: str = "a whole number") -> Value:
@@ -299,3 +236,13 @@ def one_of(*words: str, note: str = "") -> Value:
 def required(value: Value, how: str = "") -> Value:
     """The same leaf, as one that the pillar has to set."""
     return Value(value.expected, value.parse, value.secret, how)
+
+
+def family(address: str) -> int:
+    """4 or 6."""
+    return ipaddress.ip_address(address).version
+
+
+def given(options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options that have a value."""
+    return {name: value for name, value in options.items() if value is not None}

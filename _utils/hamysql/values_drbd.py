@@ -15,6 +15,8 @@ from hamysql.schema import Hint, Names, Value
 _BARE = re.compile(r"[A-Za-z0-9/._-]{1,128}")
 _NUMBER = re.compile(r"[0-9]{1,8}[MKGs]?|[0-9]+\.[0-9]+\.[0-9]+|[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}")
 _QUOTED = 255  # bytes
+_RATE = re.compile(r"([1-9][0-9]{0,8})([kKmMgG]?)")
+_MOST_RATE = 4 * 1024 * 1024  # KiB; DRBD_RESYNC_RATE_MAX in drbd_limits.h
 KEYWORDS = frozenset(
     "on stacked-on-top-of floating no net yes ask via skip disk host hosts port proxy minor inside volume cmd-timeout-short"
     " cmd-timeout-medium cmd-timeout-long syncer device global common options outside address startup include handlers connection"
@@ -65,7 +67,23 @@ def text(given: Any) -> str:
     return found
 
 
+def rate(value: Any) -> str:
+    """A rate of DRBD's, in the form that drbd.conf has: there, a number without a letter is in KiB."""
+    found = str(value) if isinstance(value, (int, str)) and not isinstance(value, bool) else ""
+    match = _RATE.fullmatch(found)
+    if found != "auto" and (not match or int(match[1]) * 1024 ** "kmg".index(match[2].lower() or "k") > _MOST_RATE):
+        raise ValueError
+    return found
+
+
+def drbd_device(value: Any) -> str:
+    if not isinstance(value, str) or not re.fullmatch(r"/dev/drbd(0|[1-9][0-9]{0,4})", value):
+        raise ValueError
+    return value
+
+
 RESOURCE = Value("a name of letters, digits, '-', '_' and '.'", resource)
+RATE = Value("'auto' or a rate such as '10M': K, M or G of bytes in a second, up to 4G; without a letter it is K", rate)
 NAME = Value("an option's name", v.matching(re.compile(r"[a-z][a-z0-9-]{0,63}")))
 TEXT = Value("a number, a boolean, or a text of at most 255 bytes on one line, without control characters", text)
 # drbdadm of DRBD 9 takes no longer one (SHARED_SECRET_MAX in drbd_limits.h is with the null character).

@@ -7,6 +7,7 @@ UTF-8: backslashes (``CORP\\svc``), quotes inside, ``#`` and ``=``.
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from hamysql import values as v
@@ -14,6 +15,7 @@ from hamysql.cib_model import UNREADABLE, UNREADABLE_IN_WORDS
 from hamysql.schema import Names, Value
 
 _MOST = 512  # bytes
+_AGENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}(/[A-Za-z0-9_.-]{1,63})?")
 
 
 def line(value: Any) -> str:
@@ -33,6 +35,7 @@ def option(value: Any) -> str:
     return found
 
 
+FENCE_AGENT = Value("a fence agent's name, such as 'fence_ipmilan'", v.matching(_AGENT))
 _LINE = 'of 1 to 512 bytes on one line, without blanks or a pair of " at its ends'
 OPTIONS = Names(
     v.OPTION_NAME,

@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from hamysql.schema import Value
-from hamysql.values import address, device, integer, path
+from hamysql.values import address, device, fullmatch, integer
 
 _STABLE = re.compile(r"/dev/(disk/by-id|disk/by-path|mapper)/[A-Za-z0-9_.+:@%=-]{1,200}")
 # RFC 3720, 3.2.6.3: a date and a reversed domain, or an identifier of a naming authority
@@ -14,16 +14,9 @@ _IQN = re.compile(
     r"iqn\.[0-9]{4}-[0-9]{2}\.[a-z0-9.-]{1,100}(:[A-Za-z0-9._:-]{1,100})?|eui\.[0-9A-F]{16}|naa\.[0-9a-f]{16,32}"
 )
 _PORTAL = re.compile(r"\[([^][]+)\](?::([0-9]{1,5}))?|([^:]+)(?::([0-9]{1,5}))?")
-_LABEL = re.compile(r"[A-Za-z0-9]|[A-Za-z0-9][A-Za-z0-9-]{0,61}[A-Za-z0-9]")  # RFC 1123, 2.1
 _LVM = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}")
 _SIZE = re.compile(r"[1-9][0-9]{0,8}[MGT]")
 PORT = "3260"  # IANA's for iSCSI
-
-
-def _matching(pattern: re.Pattern[str], value: Any) -> str:
-    if not isinstance(value, str) or not pattern.fullmatch(value):
-        raise ValueError
-    return value
 
 
 def stable_device(value: Any) -> str:
@@ -48,30 +41,6 @@ def split_portal(text: str) -> tuple[str, int]:
     return where.strip("[]"), int(port)
 
 
-def host(value: Any) -> str:
-    """An address, or a name."""
-    try:
-        return address(value)
-    except ValueError:
-        if not isinstance(value, str) or len(value) > 253 or not re.search("[A-Za-z]", value):
-            raise
-        for label in value.removesuffix(".").split("."):
-            _matching(_LABEL, label)
-        return value.lower()
-
-
-def export(value: Any) -> str:
-    return "/" if value == "/" else path(value)
-
-
-def nfs_version(value: Any) -> str:
-    """YAML reads a bare 4.1 as a number."""
-    text = str(value) if isinstance(value, (str, float)) else ""
-    if text not in ("4.1", "4.2"):
-        raise ValueError
-    return text
-
-
 def chap_name(value: Any) -> str:
     """A word as open-iscsi's files can hold it: without blanks, quotes, ``#`` and backslashes."""
     if not isinstance(value, str) or not re.fullmatch("[!-~]{1,255}", value) or set(value) & set("#\\\"'"):
@@ -91,14 +60,11 @@ STABLE_DEVICE = Value(
     "after a boot",
     stable_device,
 )
-IQN = Value("an iSCSI name, such as 'iqn.2026-01.org.example:galaxy-db'", lambda value: _matching(_IQN, value))
+IQN = Value("an iSCSI name, such as 'iqn.2026-01.org.example:galaxy-db'", lambda value: fullmatch(_IQN, value))
 PORTAL = Value("the address of an iSCSI portal, perhaps with a port, such as '192.0.2.40:3260'", portal)
-HOST = Value("an address or a host's name", host)
-EXPORT = Value("the path of an export, such as '/srv/galaxy-db'", export)
-NFS_VERSION = Value("'4.1' or '4.2'", nfs_version)
 CHAP_NAME = Value("1 to 255 printable ASCII characters without blanks, quotes, # and \\", chap_name)
 CHAP_PASSWORD = Value(
     "12 to 255 printable ASCII characters without blanks, quotes, # and \\", chap_password, secret=True
 )
-LVM_NAME = Value("a name of at most 63 letters, digits, '_', '.' and '-'", lambda value: _matching(_LVM, value))
-SIZE = Value("a size such as '100G' (with M, G or T)", lambda value: _matching(_SIZE, value))
+LVM_NAME = Value("a name of at most 63 letters, digits, '_', '.' and '-'", lambda value: fullmatch(_LVM, value))
+SIZE = Value("a size such as '100G' (with M, G or T)", lambda value: fullmatch(_SIZE, value))

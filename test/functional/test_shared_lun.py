@@ -12,7 +12,7 @@ from storage_world import load
 from hamysql import command, disk, shared_disk
 from hamysql.command import Result
 from hamysql.errors import Refused
-from hamysql.replica import Stage
+from hamysql.latch import Stage
 
 SIZE = 64 * 2**20
 NAME = "/dev/disk/by-id/wwn-0x1"

@@ -10,7 +10,7 @@ from storage_world import SECRET, Disk, Metadata, World, load
 
 from hamysql import command, drbdadm
 from hamysql.errors import CommandFailed
-from hamysql.replica import Latch, Stage
+from hamysql.latch import Latch, Stage
 from support import ROOT
 
 # What drbdadm of drbd-utils 9.22 says when the kernel refuses an option.

@@ -10,7 +10,7 @@ import pytest
 
 from hamysql import latch
 from hamysql.errors import ParseError
-from hamysql.replica import Latch, Stage
+from hamysql.latch import Latch, Stage
 
 LATCH = Latch("galaxy-db", "mysql", "/dev/sdb", Stage.SEEDING, "e7c4c235a46d231d")
 

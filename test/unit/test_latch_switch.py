@@ -8,7 +8,7 @@ import pytest
 
 from hamysql import latch, latch_switch
 from hamysql.errors import Refused
-from hamysql.replica import Latch, Stage
+from hamysql.latch import Latch, Stage
 
 DRBD = Latch("galaxy-db", "mysql", "/dev/sdb", Stage.INITIALISED, "e7c4c235a46d231d")
 NAMED = replace(DRBD, resource="galaxy")

@@ -11,7 +11,7 @@ from storage_world import MasterKilled
 
 from hamysql import deployment, latch, latch_switch, preflight
 from hamysql.errors import Refused
-from hamysql.replica import Stage
+from hamysql.latch import Stage
 
 KINDS = [ToLun, ToNas, ToDrbd]
 

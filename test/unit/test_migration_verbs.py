@@ -13,7 +13,7 @@ from storage_world import load
 from hamysql import copying, datadir, latch, latch_switch, storage
 from hamysql.command import Result
 from hamysql.errors import CommandFailed, NotReady, Refused
-from hamysql.replica import Latch, Stage
+from hamysql.latch import Latch, Stage
 
 OLD = Latch("galaxy-db", "galaxy", "/dev/sdb", Stage.INITIALISED, "e7c4c235a46d231d")
 CIB = """<cib epoch="1"><configuration><crm_config/><nodes/><resources>

@@ -16,7 +16,7 @@ from test_storage_converges import assert_done, deployed
 from hamysql import nodelock
 from hamysql.command import Result, run
 from hamysql.errors import Refused
-from hamysql.replica import Stage
+from hamysql.latch import Stage
 from support import ROOT
 
 WORK = r"another job is still at work on this node's storage \(first, process \d+\)"

@@ -25,7 +25,8 @@ from replicas import (
 
 from hamysql import plan
 from hamysql.disk import Signature
-from hamysql.plan import Member, Stage, Step
+from hamysql.plan import Member, Stage
+from hamysql.steps import Step
 
 BOTH, FIRST, SECOND = ("db1", "db2"), ("db1",), ("db2",)
 FROM_SCRATCH = [

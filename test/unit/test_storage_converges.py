@@ -11,7 +11,7 @@ from storage_world import Disk, MasterKilled, Metadata, MinionKilled, PowerCut, 
 
 from hamysql.disk import Signature
 from hamysql.drbd import JUST_CREATED
-from hamysql.replica import Stage
+from hamysql.latch import Stage
 
 MOMENTS = ("before", "half", "after")
 

@@ -9,7 +9,7 @@ from storage_world import Disk, Metadata, World
 
 from hamysql.disk import Occupants, Signature
 from hamysql.errors import Refused
-from hamysql.replica import Latch, Stage
+from hamysql.latch import Latch, Stage
 
 RUN = "20260131120000000000"
 EXT4 = Signature("ext4", 0x438)

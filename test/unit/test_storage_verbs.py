@@ -9,7 +9,7 @@ from storage_world import Disk, Metadata, World
 
 from hamysql.disk import Occupants, Signature
 from hamysql.errors import CommandFailed, Refused
-from hamysql.replica import Latch, Stage
+from hamysql.latch import Latch, Stage
 
 STEPS = ("create_metadata", "up", "seed", "make_filesystem", "initialise_datadir", "release", "seal")
 

@@ -12,7 +12,7 @@ from test_orch_plan import Site, working
 
 from hamysql import config, latch
 from hamysql.command import Result
-from hamysql.replica import Latch, Stage
+from hamysql.latch import Latch, Stage
 from support import ROOT, parameters
 from support import load as load_yaml
 

@@ -1,27 +1,21 @@
-"""The rules of :mod:`hamysql.rules` for corosync: what must hold between its options, its links and the nodes' addresses.
+"""What the pillar may say of corosync: its keys, and what must hold between them, its links and the nodes' addresses.
 
 Each of them is about what corosync itself finds out only when it starts, or never.
 """
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterator
-from typing import Any
 
-from hamysql.pillar import MAKE_KEY
-from hamysql.schema import Report
-
-Config = dict[str, Any]
+from hamysql import values as v
+from hamysql import values_corosync as c
+from hamysql.schema import Report, Section, Value
+from hamysql.values import MAKE_KEY, Config
 
 
 def _addresses(config: Config) -> Iterator[str]:
     for node in config["cluster"]["nodes"].values():
         yield from (address for address in node["addresses"] if address is not None)
-
-
-def _version(address: str) -> int:
-    return ipaddress.ip_address(address).version
 
 
 def check_corosync(config: Config, report: Report) -> None:
@@ -59,7 +53,7 @@ def check_corosync(config: Config, report: Report) -> None:
     if corosync["mcastaddr"] is not None:
         if transport != "udp":
             report.add(f"{path}:mcastaddr", repr(corosync["mcastaddr"]), "not to be set: it is for transport udp")
-        elif any(_version(address) != _version(corosync["mcastaddr"]) for address in _addresses(config)):
+        elif any(v.family(address) != v.family(corosync["mcastaddr"]) for address in _addresses(config)):
             report.add(f"{path}:mcastaddr", repr(corosync["mcastaddr"]), "an address of the same family as the nodes'")
     _check_families(config, report)
     if not report.bad_under(path):
@@ -71,7 +65,7 @@ def _check_families(config: Config, report: Report) -> None:
     """corosync does not read an address of the other family than the one that it is told to look for; for udp that is IPv4."""
     corosync, path = config["corosync"], "hamysql:corosync:options:totem:ip_version"
     only = corosync["options"]["totem"].get("ip_version", "ipv4" if corosync["transport"] == "udp" else "")
-    wrong = [address for address in _addresses(config) if f"ipv{_version(address)}" != only]
+    wrong = [address for address in _addresses(config) if f"ipv{v.family(address)}" != only]
     if only in ("ipv4", "ipv6") and wrong and not report.bad_under(path):
         found = (
             repr(only) if "ip_version" in corosync["options"]["totem"] else f"{only!r}, which is corosync's own for udp"
@@ -79,7 +73,7 @@ def _check_families(config: Config, report: Report) -> None:
         report.add(
             path,
             found,
-            f"a version that {wrong[0]} has: 'ipv4-6' or 'ipv6-4' for both, 'ipv{_version(wrong[0])}' for one",
+            f"a version that {wrong[0]} has: 'ipv4-6' or 'ipv6-4' for both, 'ipv{v.family(wrong[0])}' for one",
         )
 
 
@@ -129,3 +123,19 @@ def _check_pings(corosync: Config, report: Report) -> None:
         found = {"knet_ping_timeout": timeout, "knet_ping_interval": interval}[name]
         expected = f"knet_ping_interval ({interval} ms) to be shorter than knet_ping_timeout ({timeout} ms)"
         report.add(f"{path}:{name}", f"{found} ms", expected)
+
+
+COROSYNC = Section(
+    {
+        "transport": v.one_of("knet", "udpu", "udp"),
+        "port": v.count(2, 65535, "a UDP port (corosync uses this one and the one below)"),
+        "token": v.count(100, 600000, "milliseconds"),
+        "crypto_cipher": v.one_of("aes256", "aes192", "aes128", "none"),
+        "crypto_hash": v.one_of("sha512", "sha384", "sha256", "sha1", "md5", "none"),
+        "authkey": Value("a text of 128 to 4095 ASCII characters", v.ascii_text(128, 4095), secret=True),
+        "mcastaddr": v.MULTICAST,
+        "ttl": v.count(0, 255),
+        "logfile": v.PATH,
+        "options": Section(c.options()),
+    }
+)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Any
 
 from hamysql import rules_cluster
+from hamysql import values as v
+from hamysql import values_fencing as f
 from hamysql.fencing import LAST_LEVEL, WORTH, levels_of, names_of
 from hamysql.rules_cluster import FALSE
-from hamysql.schema import Report
+from hamysql.schema import Items, Names, Report, Section
 from hamysql.secretnames import is_secret
-
-Config = dict[str, Any]
+from hamysql.values import Config
 
 OPT_OUT = "hamysql:fencing:i_accept_data_loss_without_fencing"
 WHY_FENCING = (
@@ -66,7 +66,7 @@ def check_fencing(config: Config, report: Report) -> None:
             )
     _check_names(devices, bool(sbd), list(nodes), report)
     _check_sbd(config, report)
-    if (devices or for_all) and opted_out and config["storage"]["backend"] == "drbd":  # others: rules_storage
+    if (devices or for_all) and opted_out and config["storage"]["backend"] == "drbd":  # others: storage_settings
         report.add(OPT_OUT, "true, and there are fence devices", "one of the two: with devices it is not needed")
     elif not opted_out and not report.bad_under(path) and not report.bad_under("hamysql:cluster"):
         if not devices and not for_all:
@@ -266,3 +266,53 @@ def _check_properties(config: Config, report: Report, opted_out: bool) -> None:
     for name, value in config["pacemaker"]["rsc_defaults"].items():
         for expected in rules_cluster.wrong_default("rsc_defaults", name, str(value)):
             report.add(f"hamysql:pacemaker:rsc_defaults:{name}", repr(value), expected)
+
+
+FENCE_DEVICE = Section(
+    {
+        "agent": v.required(f.FENCE_AGENT),
+        "level": v.count(1, 9, "a level of the node's fencing topology"),
+        "timeout": v.count(5, 3600, "seconds"),
+        "options": f.OPTIONS,
+        "secrets": f.SECRETS,
+    }
+)
+
+
+FENCING = Section(
+    {
+        "i_accept_data_loss_without_fencing": v.BOOLEAN,
+        "delay": v.count(0, 300, "seconds"),
+        "favoured": v.NAME,
+        "timeout": v.count(5, 3600, "seconds"),
+        "monitor_interval": v.count(10, 86400, "seconds"),
+        "devices": Names(
+            v.NAME,
+            Items(FENCE_DEVICE, "a list of fence devices"),
+            "a mapping of nodes to the devices that cut them off",
+        ),
+        "sbd": Section(
+            {
+                "device": v.DEVICE,
+                "watchdog": v.DEVICE,
+                "watchdog_timeout": v.count(1, 600, "seconds"),
+                "config_file": v.PATH,
+            }
+        ),
+    }
+)
+
+
+QUORUM = Section(
+    {
+        "device": Section(
+            {
+                "minion_id": v.NAME,
+                "address": v.ADDRESS,
+                "port": v.PORT,
+                "algorithm": v.one_of("ffsplit", "lms"),
+                "timeout": v.count(1250, 150000, "milliseconds"),  # qnetd takes a heartbeat (0.8 of it) of 1 to 120 s
+            }
+        )
+    }
+)

@@ -1,84 +1,146 @@
-"""The rules of :mod:`hamysql.rules` that concern the data: its disks, replication, database and accounts."""
+"""What the pillar may say of the database (``hamysql:mysql``): its keys, their rules, and what follows."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from posixpath import dirname
 from typing import Any
 
 from hamysql import mysql as mysql_accounts
-from hamysql import places
-from hamysql.pillar import MAKE_PASSWORD
-from hamysql.schema import Report
+from hamysql import places, rules_mysql, tls_settings
+from hamysql import values as v
+from hamysql import values_mysql as m
+from hamysql.schema import Items, Names, Report, Section, Value
 from hamysql.secretnames import is_databases_secret
-from hamysql.values import seconds
+from hamysql.tls_settings import TLS
+from hamysql.values import MAKE_PASSWORD, Config, seconds
 
-Config = dict[str, Any]
+DATABASE = Section(
+    {
+        "name": v.required(m.SQL_DATABASE),
+        "character_set": m.SQL_WORD,
+        "collate": m.SQL_WORD,
+    }
+)
 
-# Options that hamysql writes itself; the key of the pillar that sets each, or why there is none.
-OWN_DRBD = {
-    "global": {"usage-count": "usage_count"},
-    "startup": {"wfc-timeout": "wfc_timeout", "degr-wfc-timeout": "degr_wfc_timeout"},
-    "disk": {"on-io-error": "on_io_error", "resync-rate": "rate", "c-plan-ahead": "rate: auto"},
-    "net": {"protocol": "protocol", "cram-hmac-alg": "cram_hmac_alg", "shared-secret": "shared_secret"},
-    "handlers": {},
-    "options": {},
-}
-# Options that belong to fencing, two primaries or an automatic loss of one side's changes.
-DANGEROUS_DRBD = {
-    "allow-two-primaries": "not to be set: the file systems of this formula are for one node at a time",
-    "fencing": "not to be set: hamysql:fencing decides it",
-    "after-sb-0pri": "'disconnect' or 'discard-zero-changes': anything else discards one side's data by itself",
-    "after-sb-1pri": "'disconnect': anything else discards one side's data by itself",
-    "after-sb-2pri": "'disconnect': anything else discards one side's data by itself",
-}
+
+GRANT = Section(
+    {
+        "privileges": Items(m.PRIVILEGE, "a list of privileges"),
+        "on": v.required(m.SQL_TARGET),
+        "grant_option": v.BOOLEAN,
+    }
+)
+
+
+PASSWORD = Value("a text of 1 to 128 characters without control characters", v.text(1, 128), secret=True)
+
+
+USER = Section(
+    {
+        "name": v.required(m.SQL_USER),
+        "host": v.required(m.SQL_HOST),
+        "password": PASSWORD,
+        "auth": v.one_of("unix_socket"),
+        "grants": Items(GRANT, "a list of grants"),
+    }
+)
+
+
+MYSQL = Section(
+    {
+        "flavor": v.one_of("mariadb", note=" (MySQL from Oracle is not supported by this version)"),
+        "datadir": v.PATH,
+        "socket": v.PATH,
+        "pid_file": v.PATH,
+        "port": v.PORT,
+        "user": v.ACCOUNT,
+        "group": v.ACCOUNT,
+        "log_group": v.ACCOUNT,
+        "binary": v.PATH,
+        "client": v.PATH,
+        "admin": v.PATH,
+        "agent": v.one_of("ocf:hamysql:mysql", "ocf:heartbeat:mysql"),
+        "ping_timeout": v.count(1, 600, "seconds"),
+        "frozen_timeout": v.count(0, 600, "seconds"),
+        "storage_timeout": v.count(0, 3600, "seconds"),
+        "install_db": v.PATH,
+        "config_file": v.PATH,
+        "config_fragment": v.PATH,
+        "error_log": v.PATH,
+        "tls": TLS,
+        "config": Names(
+            v.OPTION_NAME,
+            Names(v.OPTION_NAME, m.MYSQL_VALUE, "a mapping of options to values"),
+            "a mapping of option groups, such as mysqld, to their options",
+        ),
+        "databases": Items(DATABASE, "a list of databases"),
+        "users": Items(USER, "a list of users"),
+        # Of users without one above: a list cannot be completed by another file of the pillar, a mapping can.
+        "passwords": Names(m.SQL_ACCOUNT, replace(PASSWORD, missing=""), "a mapping of accounts to passwords"),
+    }
+)
+
+
+def derive_mysql(config: Config) -> None:
+    mysql = config["mysql"]
+    own = {
+        "bind-address": config["vip"]["address"],
+        "port": str(mysql["port"]),
+        "datadir": mysql["datadir"],
+        "socket": mysql["socket"],
+        "pid-file": mysql["pid_file"],
+        "user": mysql["user"],
+        "log-error": mysql["error_log"],
+        **tls_settings.derive(config),
+    }
+    # Where the server listens: at these addresses instead of the virtual IP, if any, and at these ports.
+    mysql["addresses"] = rules_mysql.addresses(config)
+    mysql["ports"] = [mysql["port"], *rules_mysql.extra_ports(config)]
+    if mysql["addresses"]:
+        del own["bind-address"]
+    given = mysql.pop("config")
+    server = given.get("mysqld", {})
+    mysql["options"] = {**given, "mysqld": {**own, **server}}
+    mysql["option_lines"] = {group: list(option_lines(options)) for group, options in mysql["options"].items()}
+    mysql["config"] = mysql.pop("config_file")
+    mysql["log_folder"] = dirname(mysql["error_log"])
+    for database in mysql["databases"]:
+        if database["collate"] is None and database["character_set"] is None:
+            database["character_set"] = "utf8mb4"
+    passwords = mysql.pop("passwords")
+    for user in mysql["users"]:
+        user["password"] = user["password"] or passwords.get(f"{user['name']}@{user['host'].lower()}")
+        for grant in user["grants"]:
+            grant["grant_option"] = grant["grant_option"] is True
+
+
+def option_lines(options: Mapping[str, Any]) -> Iterator[str]:
+    """The lines of one group of an option file; a list is an option that is given several times."""
+    for name, value in options.items():
+        for one in value if isinstance(value, list) else [value]:
+            yield name if one is None else f"{name} = {quoted_option(one)}"
+
+
+def quoted_option(value: str) -> str:
+    """A value in an option file: in quotes where ``#``, blanks, quotes or escapes would be read as something else."""
+    if value and not set(value) & set("#\\'\"") and value == value.strip():
+        return value
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
 PING_MARGIN = 10  # seconds; for what the agent does besides, on a busy node
+
+
 OWN_ACCOUNT = ("root", "localhost")
+
+
 SERVERS_ACCOUNTS = ("mariadb.sys", "mysql.sys", "mysql.session", "mysql.infoschema")
+
+
 SERVERS_DATABASES = ("mysql", "sys", "information_schema", "performance_schema")
-OPT_OUT = "i_accept_data_loss_without_fencing"
-FENCE_HANDLERS = ("fence-peer", "unfence-peer", "after-resync-target", "outdate-peer")
-HARMLESS_SPLIT_BRAIN = {"after-sb-0pri": ("disconnect", "discard-zero-changes")}
-
-
-def check_drbd(config: Config, report: Report) -> None:
-    drbd, path = config["storage"]["drbd"], "hamysql:storage:drbd"
-    nodes = config["cluster"]["nodes"]
-    if (
-        drbd["disk"] is None
-        and not report.bad_under(f"{path}:disk")
-        and not all(node["disk"] for node in nodes.values())
-    ):
-        report.add(
-            f"{path}:disk", "nothing", "the disk or volume on each node that DRBD replicates, such as '/dev/sdb'"
-        )
-    if drbd["shared_secret"] is None and not report.bad_under(f"{path}:shared_secret"):
-        expected = f'a text of 1 to 64 ASCII characters without " and \\: {MAKE_PASSWORD}'
-        report.add(f"{path}:shared_secret", "nothing", expected)
-    for where, disk in [(f"{path}:disk", drbd["disk"])] + [
-        (f"hamysql:cluster:nodes:{n}:disk", node["disk"]) for n, node in nodes.items()
-    ]:
-        if disk is not None and disk.startswith("/dev/drbd"):
-            report.add(where, repr(disk), "the disk below DRBD, not a DRBD device")
-    for name in drbd["wipe"]:
-        if nodes and name not in nodes:
-            report.add(f"{path}:wipe:{name}", "no node of this cluster", f"one of {', '.join(nodes)}")
-    links = min((len(node["addresses"]) for node in nodes.values()), default=0)
-    if drbd["link"] is not None and nodes and links and drbd["link"] >= links:
-        report.add(f"{path}:link", str(drbd["link"]), f"0 to {links - 1}, the index of one of the nodes' addresses")
-    if drbd["port"] is not None and drbd["port"] == config["mysql"]["port"]:
-        report.add(f"{path}:port", str(drbd["port"]), "another port than hamysql:mysql:port")
-    for section, own in OWN_DRBD.items():
-        for name, value in drbd["options"][section].items():
-            where = f"{path}:options:{section}:{name}"
-            if name in own:
-                report.add(where, "an option that hamysql writes itself", f"{path}:{own[name]} to be set instead")
-            elif (
-                name in DANGEROUS_DRBD
-                and section in ("net", "disk")
-                and value not in HARMLESS_SPLIT_BRAIN.get(name, ("disconnect", "no", "dont-care"))
-            ):
-                report.add(where, repr(value), DANGEROUS_DRBD[name])
-            elif section == "handlers" and name in FENCE_HANDLERS and not config["fencing"][OPT_OUT]:
-                report.add(where, "a handler that hamysql writes itself", "not to be set: hamysql:fencing decides it")
 
 
 def check_paths(config: Config, report: Report) -> None:

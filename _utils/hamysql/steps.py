@@ -1,0 +1,32 @@
+"""A step of a plan, and what every kind of storage asks of the surveys. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Step:
+    """One thing to do: a function of ``hamysql_drbd`` or ``hamysql_storage``, where, the reason for it, its arguments.
+
+    ``fresh``: it is only done if it comes first in a plan made from a survey that was taken since the last change.
+    """
+
+    action: str
+    nodes: tuple[str, ...]
+    why: str
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    fresh: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.action} on {', '.join(self.nodes)}: {self.why}"
+
+
+def serving(name: str, survey: Mapping[str, Any]) -> bool:
+    """Whether pacemaker on this node says that it has the file system mounted there."""
+    return any(
+        (item["id"], item["role"], item["node"]) == ("p_fs_mysql", "Started", name)
+        for item in survey["cluster"]["resources"]
+    )
