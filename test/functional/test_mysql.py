@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from storage_world import load
 
-from hamysql import change, change_mysql, command, flushing, mysql, values
+from hamysql import change, change_mysql, command, flushing, mysql, values_mysql
 
 SERVER, INSTALL, CLIENT = (shutil.which(name) for name in ("mariadbd", "mariadb-install-db", "mariadb"))
 pytestmark = [
@@ -476,7 +476,7 @@ ELSEWHERE = {"CREATE ROLE", "DROP ROLE", "SHOW CREATE ROUTINE", "REPLICATION REP
 
 
 @pytest.mark.parametrize("on", ["*.*", "app.*", "app.t"])
-@pytest.mark.parametrize("privilege", [*sorted(values.PRIVILEGES - ELSEWHERE), "SELECT (id)", "UPDATE (id)"])
+@pytest.mark.parametrize("privilege", [*sorted(values_mysql.PRIVILEGES - ELSEWHERE), "SELECT (id)", "UPDATE (id)"])
 def test_a_privilege_is_refused_exactly_where_the_server_would(server, privilege, on):
     server.sql("CREATE DATABASE app;", "CREATE TABLE app.t (id int);", "CREATE USER app;")
     try:

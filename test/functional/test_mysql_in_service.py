@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from storage_world import load
 
-from hamysql import command, config, flushing, mysql
+from hamysql import command, flushing, mysql, mysql_settings
 from hamysql.errors import CommandFailed, Refused
 
 SERVER, INSTALL, CLIENT = (shutil.which(name) for name in ("mariadbd", "mariadb-install-db", "mariadb"))
@@ -57,7 +57,7 @@ class Site:
         return {
             "options": options,
             "tls": {"enabled": False},
-            "option_lines": {group: list(config.option_lines(lines)) for group, lines in options.items()},
+            "option_lines": {group: list(mysql_settings.option_lines(lines)) for group, lines in options.items()},
             "config": f"{self.folder}/my.cnf",
             "config_fragment": f"{self.folder}/my.cnf",
             "binary": SERVER,

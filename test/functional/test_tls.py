@@ -18,7 +18,7 @@ import certificates
 import pytest
 from storage_world import load
 
-from hamysql import change, command, config, mysql, tls
+from hamysql import change, command, config, mysql, mysql_settings, tls
 from hamysql.errors import CommandFailed, ConfigError, Refused
 from support import load_pillar, parameters
 
@@ -95,7 +95,7 @@ class Site:
         found["vip"]["address"] = "127.0.0.1"
         found["mysql"] |= {
             "options": options,
-            "option_lines": {group: list(config.option_lines(lines)) for group, lines in options.items()},
+            "option_lines": {group: list(mysql_settings.option_lines(lines)) for group, lines in options.items()},
             "config": f"{self.folder}/my.cnf",
             "config_fragment": f"{self.folder}/my.cnf",
             "binary": SERVER,
