@@ -10,7 +10,7 @@ import time
 from hamysql import facts as machine
 from hamysql import fingerprint, iscsi, reach
 from hamysql.command import run
-from hamysql.values_storage import split_portal
+from hamysql.values_lun import split_portal
 
 __virtualname__ = "hamysql_node"
 

@@ -1,6 +1,6 @@
 """What the pillar may say of corosync: its keys, and what must hold between them, its links and the nodes' addresses.
 
-Each of them is about what corosync itself finds out only when it starts, or never.
+Each rule is about what corosync itself finds out only when it starts, or never.
 """
 
 from __future__ import annotations
@@ -11,6 +11,21 @@ from hamysql import values as v
 from hamysql import values_corosync as c
 from hamysql.schema import Report, Section, Value
 from hamysql.values import MAKE_KEY, Config
+
+COROSYNC = Section(
+    {
+        "transport": v.one_of("knet", "udpu", "udp"),
+        "port": v.count(2, 65535, "a UDP port (corosync uses this one and the one below)"),
+        "token": v.count(100, 600000, "milliseconds"),
+        "crypto_cipher": v.one_of("aes256", "aes192", "aes128", "none"),
+        "crypto_hash": v.one_of("sha512", "sha384", "sha256", "sha1", "md5", "none"),
+        "authkey": Value("a text of 128 to 4095 ASCII characters", v.ascii_text(128, 4095), secret=True),
+        "mcastaddr": v.MULTICAST,
+        "ttl": v.count(0, 255),
+        "logfile": v.PATH,
+        "options": Section(c.options()),
+    }
+)
 
 
 def _addresses(config: Config) -> Iterator[str]:
@@ -123,19 +138,3 @@ def _check_pings(corosync: Config, report: Report) -> None:
         found = {"knet_ping_timeout": timeout, "knet_ping_interval": interval}[name]
         expected = f"knet_ping_interval ({interval} ms) to be shorter than knet_ping_timeout ({timeout} ms)"
         report.add(f"{path}:{name}", f"{found} ms", expected)
-
-
-COROSYNC = Section(
-    {
-        "transport": v.one_of("knet", "udpu", "udp"),
-        "port": v.count(2, 65535, "a UDP port (corosync uses this one and the one below)"),
-        "token": v.count(100, 600000, "milliseconds"),
-        "crypto_cipher": v.one_of("aes256", "aes192", "aes128", "none"),
-        "crypto_hash": v.one_of("sha512", "sha384", "sha256", "sha1", "md5", "none"),
-        "authkey": Value("a text of 128 to 4095 ASCII characters", v.ascii_text(128, 4095), secret=True),
-        "mcastaddr": v.MULTICAST,
-        "ttl": v.count(0, 255),
-        "logfile": v.PATH,
-        "options": Section(c.options()),
-    }
-)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from hamysql import rules_options
 from hamysql import values as v
 from hamysql import values_drbd as d
-from hamysql.schema import Names, Report, Section, Value
+from hamysql.schema import Names, Report, Section
 from hamysql.values import MAKE_PASSWORD, Config
 
 DRBD = Section(
     {
         "resource": d.RESOURCE,
-        "device": Value("a DRBD device, such as '/dev/drbd0'", d.drbd_device),
+        "device": d.DEVICE,
         "agent": v.one_of("ocf:hamysql:drbd", "ocf:linbit:drbd"),
         "disk": v.DEVICE,
         "link": v.count(0, 7, "the index of the address that replication uses"),
@@ -39,16 +39,6 @@ DRBD = Section(
     }
 )
 
-
-def check_drbd_options(options: Config, report: Report) -> None:
-    for section, given in options.items():
-        for name, value in given.items():
-            where = f"hamysql:storage:drbd:options:{section}:{name}"
-            if not report.bad_under(where):  # by check_drbd: it knows where else an option is set
-                for expected in rules_options.wrong_drbd(section, name, str(value)):
-                    report.add(where, repr(value), expected)
-
-
 # Options that hamysql writes itself; the key of the pillar that sets each, or why there is none.
 OWN_DRBD = {
     "global": {"usage-count": "usage_count"},
@@ -59,7 +49,6 @@ OWN_DRBD = {
     "options": {},
 }
 
-
 # Options that belong to fencing, two primaries or an automatic loss of one side's changes.
 DANGEROUS_DRBD = {
     "allow-two-primaries": "not to be set: the file systems of this formula are for one node at a time",
@@ -69,11 +58,17 @@ DANGEROUS_DRBD = {
     "after-sb-2pri": "'disconnect': anything else discards one side's data by itself",
 }
 
-
 FENCE_HANDLERS = ("fence-peer", "unfence-peer", "after-resync-target", "outdate-peer")
-
-
 HARMLESS_SPLIT_BRAIN = {"after-sb-0pri": ("disconnect", "discard-zero-changes")}
+
+
+def _check_options(options: Config, report: Report) -> None:
+    for section, given in options.items():
+        for name, value in given.items():
+            where = f"hamysql:storage:drbd:options:{section}:{name}"
+            if not report.bad_under(where):  # by check_drbd: it knows where else an option is set
+                for expected in rules_options.wrong_drbd(section, name, str(value)):
+                    report.add(where, repr(value), expected)
 
 
 def check_drbd(config: Config, report: Report) -> None:
@@ -120,3 +115,4 @@ def check_drbd(config: Config, report: Report) -> None:
                 and not config["fencing"]["i_accept_data_loss_without_fencing"]
             ):
                 report.add(where, "a handler that hamysql writes itself", "not to be set: hamysql:fencing decides it")
+    _check_options(drbd["options"], report)

@@ -1,4 +1,4 @@
-"""The rules of :mod:`hamysql.rules` that concern fencing and what the cluster does without it."""
+"""What the pillar may say of fencing, of the quorum device and of the cluster's properties: keys and rules."""
 
 from __future__ import annotations
 
@@ -13,6 +13,54 @@ from hamysql.rules_cluster import FALSE
 from hamysql.schema import Items, Names, Report, Section
 from hamysql.secretnames import is_secret
 from hamysql.values import Config
+
+FENCE_DEVICE = Section(
+    {
+        "agent": v.required(f.FENCE_AGENT),
+        "level": v.count(1, 9, "a level of the node's fencing topology"),
+        "timeout": v.count(5, 3600, "seconds"),
+        "options": f.OPTIONS,
+        "secrets": f.SECRETS,
+    }
+)
+
+FENCING = Section(
+    {
+        "i_accept_data_loss_without_fencing": v.BOOLEAN,
+        "delay": v.count(0, 300, "seconds"),
+        "favoured": v.NAME,
+        "timeout": v.count(5, 3600, "seconds"),
+        "monitor_interval": v.count(10, 86400, "seconds"),
+        "devices": Names(
+            v.NAME,
+            Items(FENCE_DEVICE, "a list of fence devices"),
+            "a mapping of nodes to the devices that cut them off",
+        ),
+        "sbd": Section(
+            {
+                "device": v.DEVICE,
+                "watchdog": v.DEVICE,
+                "watchdog_timeout": v.count(1, 600, "seconds"),
+                "config_file": v.PATH,
+            }
+        ),
+    }
+)
+
+QUORUM = Section(
+    {
+        "device": Section(
+            {
+                "minion_id": v.NAME,
+                "address": v.ADDRESS,
+                "port": v.PORT,
+                "algorithm": v.one_of("ffsplit", "lms"),
+                "timeout": v.count(1250, 150000, "milliseconds"),  # qnetd takes a heartbeat (0.8 of it) of 1 to 120 s
+            }
+        )
+    }
+)
+
 
 OPT_OUT = "hamysql:fencing:i_accept_data_loss_without_fencing"
 WHY_FENCING = (
@@ -266,53 +314,3 @@ def _check_properties(config: Config, report: Report, opted_out: bool) -> None:
     for name, value in config["pacemaker"]["rsc_defaults"].items():
         for expected in rules_cluster.wrong_default("rsc_defaults", name, str(value)):
             report.add(f"hamysql:pacemaker:rsc_defaults:{name}", repr(value), expected)
-
-
-FENCE_DEVICE = Section(
-    {
-        "agent": v.required(f.FENCE_AGENT),
-        "level": v.count(1, 9, "a level of the node's fencing topology"),
-        "timeout": v.count(5, 3600, "seconds"),
-        "options": f.OPTIONS,
-        "secrets": f.SECRETS,
-    }
-)
-
-
-FENCING = Section(
-    {
-        "i_accept_data_loss_without_fencing": v.BOOLEAN,
-        "delay": v.count(0, 300, "seconds"),
-        "favoured": v.NAME,
-        "timeout": v.count(5, 3600, "seconds"),
-        "monitor_interval": v.count(10, 86400, "seconds"),
-        "devices": Names(
-            v.NAME,
-            Items(FENCE_DEVICE, "a list of fence devices"),
-            "a mapping of nodes to the devices that cut them off",
-        ),
-        "sbd": Section(
-            {
-                "device": v.DEVICE,
-                "watchdog": v.DEVICE,
-                "watchdog_timeout": v.count(1, 600, "seconds"),
-                "config_file": v.PATH,
-            }
-        ),
-    }
-)
-
-
-QUORUM = Section(
-    {
-        "device": Section(
-            {
-                "minion_id": v.NAME,
-                "address": v.ADDRESS,
-                "port": v.PORT,
-                "algorithm": v.one_of("ffsplit", "lms"),
-                "timeout": v.count(1250, 150000, "milliseconds"),  # qnetd takes a heartbeat (0.8 of it) of 1 to 120 s
-            }
-        )
-    }
-)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hamysql import values as v
-from hamysql import values_storage as w
+from hamysql import values_lun as w
 from hamysql.schema import Names, Report, Section
 from hamysql.values import Config, seconds
 
@@ -26,10 +26,7 @@ SHARED = Section(
     }
 )
 
-
 _SHARED = "hamysql:storage:shared"
-
-
 NOTICE = 30  # seconds; a lost path is noticed after 10, and a monitor begins its wait at any moment of that
 
 

@@ -24,7 +24,6 @@ DATABASE = Section(
     }
 )
 
-
 GRANT = Section(
     {
         "privileges": Items(m.PRIVILEGE, "a list of privileges"),
@@ -33,9 +32,7 @@ GRANT = Section(
     }
 )
 
-
 PASSWORD = Value("a text of 1 to 128 characters without control characters", v.text(1, 128), secret=True)
-
 
 USER = Section(
     {
@@ -46,7 +43,6 @@ USER = Section(
         "grants": Items(GRANT, "a list of grants"),
     }
 )
-
 
 MYSQL = Section(
     {
@@ -81,6 +77,11 @@ MYSQL = Section(
         "passwords": Names(m.SQL_ACCOUNT, replace(PASSWORD, missing=""), "a mapping of accounts to passwords"),
     }
 )
+
+PING_MARGIN = 10  # seconds; for what the agent does besides, on a busy node
+OWN_ACCOUNT = ("root", "localhost")
+SERVERS_ACCOUNTS = ("mariadb.sys", "mysql.sys", "mysql.session", "mysql.infoschema")
+SERVERS_DATABASES = ("mysql", "sys", "information_schema", "performance_schema")
 
 
 def derive_mysql(config: Config) -> None:
@@ -129,18 +130,6 @@ def quoted_option(value: str) -> str:
         return value
     escaped = value.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'
-
-
-PING_MARGIN = 10  # seconds; for what the agent does besides, on a busy node
-
-
-OWN_ACCOUNT = ("root", "localhost")
-
-
-SERVERS_ACCOUNTS = ("mariadb.sys", "mysql.sys", "mysql.session", "mysql.infoschema")
-
-
-SERVERS_DATABASES = ("mysql", "sys", "information_schema", "performance_schema")
 
 
 def check_paths(config: Config, report: Report) -> None:

@@ -25,7 +25,6 @@ def nfs_version(value: Any) -> str:
 
 EXPORT = Value("the path of an export, such as '/srv/galaxy-db'", export)
 
-
 NFS_VERSION = Value("'4.1' or '4.2'", nfs_version)
 
 
@@ -38,9 +37,7 @@ NFS = Section(
     }
 )
 
-
 _NFS = "hamysql:storage:nfs"
-
 
 # Options of a mount, and why the database must not have them or where they are set instead.
 BAD_NFS_OPTIONS = {

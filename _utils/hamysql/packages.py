@@ -14,7 +14,6 @@ from hamysql.values import Config, given
 # The options of Salt's pkgrepo.managed that describe a repository, of apt, dnf and zypper together.
 REPOSITORY_TEXT = Value("a text on one line", v.text(1, 1024))
 
-
 REPOSITORY = Section(
     {
         "name": v.required(REPOSITORY_TEXT, "the line of an apt repository, or a repository's id elsewhere"),
@@ -34,9 +33,7 @@ REPOSITORY = Section(
     }
 )
 
-
 PACKAGES = Items(v.PACKAGE, "a list of package names")
-
 
 PACKAGE = Section(
     {

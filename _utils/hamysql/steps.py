@@ -9,7 +9,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Step:
-    """One thing to do: a function of ``hamysql_drbd`` or ``hamysql_storage``, where, the reason for it, its arguments.
+    """One thing to do: a function of an execution module, the nodes that run it, the reason for it, its arguments.
 
     ``fresh``: it is only done if it comes first in a plan made from a survey that was taken since the last change.
     """

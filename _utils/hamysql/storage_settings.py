@@ -7,51 +7,12 @@ from __future__ import annotations
 
 from hamysql import rules_options
 from hamysql import values as v
-from hamysql.drbd_settings import DRBD, check_drbd, check_drbd_options
+from hamysql.drbd_settings import DRBD, check_drbd
 from hamysql.fencing_settings import OPT_OUT
 from hamysql.lun_settings import SHARED, check_shared
 from hamysql.nfs_settings import NFS, check_nfs
 from hamysql.schema import Items, Report, Section, Value
 from hamysql.values import Config
-
-WITHOUT_FENCING = {
-    "shared": "a file system on a LUN that two nodes have mounted is destroyed, and nothing but fencing keeps a node that does "
-    "not answer from having it mounted",
-    "nfs": "the locks of an NFS server cover InnoDB's files and Aria's log and nothing else of a database, and a node that does "
-    "not answer keeps them as long as it reaches the server, so that no failover ends",
-}
-
-
-def check_storage(config: Config, report: Report) -> None:
-    backend = config["storage"]["backend"]
-    if backend != "nfs":
-        check_filesystem(config["storage"]["filesystem"], report)
-    if backend == "drbd":
-        check_drbd(config, report)
-        check_drbd_options(config["storage"]["drbd"]["options"], report)
-    elif backend in WITHOUT_FENCING:
-        if config["fencing"]["i_accept_data_loss_without_fencing"] is True:
-            report.add(OPT_OUT, f"true with storage:backend: {backend}", f"fence devices: {WITHOUT_FENCING[backend]}")
-        for name, node in config["cluster"]["nodes"].items():
-            if node["disk"] is not None:
-                path = f"hamysql:cluster:nodes:{name}:disk"
-                report.add(
-                    path, repr(node["disk"]), f"nothing: with storage:backend: {backend} no node has its own disk"
-                )
-        (check_shared if backend == "shared" else check_nfs)(config, report)
-
-
-def check_filesystem(filesystem: Config, report: Report) -> None:
-    kind, path = filesystem["type"], "hamysql:storage:filesystem"
-    if kind is None:
-        return
-    for option, expected in rules_options.wrong_mount(kind, filesystem["options"] or ""):
-        report.add(f"{path}:options", repr(option), expected)
-    arguments = filesystem["mkfs_options"]
-    if not report.bad_under(f"{path}:mkfs_options"):
-        for number, expected in rules_options.wrong_mkfs(kind, arguments):
-            report.add(f"{path}:mkfs_options:{number}", repr(arguments[number]), expected)
-
 
 STORAGE = Section(
     {
@@ -69,3 +30,41 @@ STORAGE = Section(
         ),
     }
 )
+
+
+WITHOUT_FENCING = {
+    "shared": "a file system on a LUN that two nodes have mounted is destroyed, and nothing but fencing keeps a node that does "
+    "not answer from having it mounted",
+    "nfs": "the locks of an NFS server cover InnoDB's files and Aria's log and nothing else of a database, and a node that does "
+    "not answer keeps them as long as it reaches the server, so that no failover ends",
+}
+
+
+def check_storage(config: Config, report: Report) -> None:
+    backend = config["storage"]["backend"]
+    if backend != "nfs":
+        _check_filesystem(config["storage"]["filesystem"], report)
+    if backend == "drbd":
+        check_drbd(config, report)
+    elif backend in WITHOUT_FENCING:
+        if config["fencing"]["i_accept_data_loss_without_fencing"] is True:
+            report.add(OPT_OUT, f"true with storage:backend: {backend}", f"fence devices: {WITHOUT_FENCING[backend]}")
+        for name, node in config["cluster"]["nodes"].items():
+            if node["disk"] is not None:
+                path = f"hamysql:cluster:nodes:{name}:disk"
+                report.add(
+                    path, repr(node["disk"]), f"nothing: with storage:backend: {backend} no node has its own disk"
+                )
+        (check_shared if backend == "shared" else check_nfs)(config, report)
+
+
+def _check_filesystem(filesystem: Config, report: Report) -> None:
+    kind, path = filesystem["type"], "hamysql:storage:filesystem"
+    if kind is None:
+        return
+    for option, expected in rules_options.wrong_mount(kind, filesystem["options"] or ""):
+        report.add(f"{path}:options", repr(option), expected)
+    arguments = filesystem["mkfs_options"]
+    if not report.bad_under(f"{path}:mkfs_options"):
+        for number, expected in rules_options.wrong_mkfs(kind, arguments):
+            report.add(f"{path}:mkfs_options:{number}", repr(arguments[number]), expected)

@@ -12,6 +12,17 @@ from hamysql import values as v
 from hamysql.schema import Report, Secret, Section, Value
 from hamysql.values import Config
 
+# Certificates are no secrets, but what is given for one may be a key: nothing that is wrong with them shows a word of them.
+TLS = Section(
+    {
+        "cert": Value("a text, certificates in PEM", v.any_text, secret=True),
+        "key": Value("a text, a private key in PEM", v.any_text, secret=True),
+        "ca": Value("a text, certificates in PEM", v.any_text, secret=True),
+        "required": v.BOOLEAN,
+    }
+)
+
+
 PATH = tls.PATH
 
 _BLOCK = "as a block of YAML, each line on its own"
@@ -86,14 +97,3 @@ def derive(config: Config) -> dict[str, str]:
         "enabled": texts["cert"] is not None,
     }
     return tls.options([name for name in tls.FILES if texts[name]], said["required"] is True)
-
-
-# Certificates are no secrets, but what is given for one may be a key: nothing that is wrong with them shows a word of them.
-TLS = Section(
-    {
-        "cert": Value("a text, certificates in PEM", v.any_text, secret=True),
-        "key": Value("a text, a private key in PEM", v.any_text, secret=True),
-        "ca": Value("a text, certificates in PEM", v.any_text, secret=True),
-        "required": v.BOOLEAN,
-    }
-)

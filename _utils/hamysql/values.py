@@ -23,6 +23,7 @@ _INTERFACE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@-]{0,14}")
 _PATH = re.compile(r"/[A-Za-z0-9_.+:@%=,/-]{1,254}")
 _SECONDS = {"us": 1e-6, "ms": 1e-3, "s": 1, "sec": 1, "m": 60, "min": 60, "h": 3600, "hr": 3600}
 _TIME = re.compile(rf"[0-9]{{1,9}}({'|'.join(_SECONDS)})?")
+_MOUNT_OPTIONS = re.compile(r"[A-Za-z0-9_=,.:-]{1,200}")
 _ACCOUNT = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,31}")
 _PACKAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9+._:-]{0,99}")
 _LABEL = re.compile(r"[A-Za-z0-9]|[A-Za-z0-9][A-Za-z0-9-]{0,61}[A-Za-z0-9]")  # RFC 1123, 2.1
@@ -120,9 +121,7 @@ def device(value: Any) -> str:
 
 
 def mount_options(value: Any) -> str:
-    if not isinstance(value, str) or not re.fullmatch(r"[A-Za-z0-9_=,.:-]{1,200}", value):
-        raise ValueError
-    return value
+    return fullmatch(_MOUNT_OPTIONS, value)
 
 
 def argument(value: Any) -> str:
@@ -185,6 +184,7 @@ def property_value(value: Any) -> str:
 
 
 def fullmatch(pattern: re.Pattern[str], value: Any) -> str:
+    """A text that matches as a whole; unlike :func:`matching`, this takes no number for a text."""
     if not isinstance(value, str) or not pattern.fullmatch(value):
         raise ValueError
     return value

@@ -15,6 +15,7 @@ from hamysql.schema import Hint, Names, Value
 _BARE = re.compile(r"[A-Za-z0-9/._-]{1,128}")
 _NUMBER = re.compile(r"[0-9]{1,8}[MKGs]?|[0-9]+\.[0-9]+\.[0-9]+|[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}")
 _QUOTED = 255  # bytes
+_DEVICE = re.compile(r"/dev/drbd(0|[1-9][0-9]{0,4})")
 _RATE = re.compile(r"([1-9][0-9]{0,8})([kKmMgG]?)")
 _MOST_RATE = 4 * 1024 * 1024  # KiB; DRBD_RESYNC_RATE_MAX in drbd_limits.h
 KEYWORDS = frozenset(
@@ -76,13 +77,8 @@ def rate(value: Any) -> str:
     return found
 
 
-def drbd_device(value: Any) -> str:
-    if not isinstance(value, str) or not re.fullmatch(r"/dev/drbd(0|[1-9][0-9]{0,4})", value):
-        raise ValueError
-    return value
-
-
 RESOURCE = Value("a name of letters, digits, '-', '_' and '.'", resource)
+DEVICE = Value("a DRBD device, such as '/dev/drbd0'", lambda value: v.fullmatch(_DEVICE, value))
 RATE = Value("'auto' or a rate such as '10M': K, M or G of bytes in a second, up to 4G; without a letter it is K", rate)
 NAME = Value("an option's name", v.matching(re.compile(r"[a-z][a-z0-9-]{0,63}")))
 TEXT = Value("a number, a boolean, or a text of at most 255 bytes on one line, without control characters", text)

@@ -1,4 +1,4 @@
-"""The leaves of the pillar that are about storage which the nodes share; see :mod:`hamysql.values`."""
+"""The leaves of the pillar that are about a LUN and iSCSI; see :mod:`hamysql.values`."""
 
 from __future__ import annotations
 
