@@ -83,8 +83,7 @@ def check_drbd(config: Config, report: Report) -> None:
             f"{path}:disk", "nothing", "the disk or volume on each node that DRBD replicates, such as '/dev/sdb'"
         )
     if drbd["shared_secret"] is None and not report.bad_under(f"{path}:shared_secret"):
-        expected = f'a text of 1 to 64 ASCII characters without " and \\: {MAKE_PASSWORD}'
-        report.add(f"{path}:shared_secret", "nothing", expected)
+        report.add(f"{path}:shared_secret", "nothing", f"{d.SECRET.expected}: {MAKE_PASSWORD}")
     for where, disk in [(f"{path}:disk", drbd["disk"])] + [
         (f"hamysql:cluster:nodes:{n}:disk", node["disk"]) for n, node in nodes.items()
     ]:

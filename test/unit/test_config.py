@@ -301,6 +301,7 @@ WRONG = [
     ("corosync:token", "1s", "hamysql:corosync:token", "milliseconds"),
     ("corosync:crypto_hash", "none", "hamysql:corosync:crypto_hash", "a hash"),
     ("corosync:authkey", REMOVE, "hamysql:corosync:authkey", "openssl rand"),
+    ("storage:drbd:shared_secret", REMOVE, "hamysql:storage:drbd:shared_secret", "1 to 63"),
     ("corosync:authkey", "short", "hamysql:corosync:authkey", "128 to 4095"),
     ("corosync:authkey", "k" * 4096, "hamysql:corosync:authkey", "128 to 4095"),
     ("corosync:mcastaddr", "239.1.1.1", "hamysql:corosync:mcastaddr", "transport udp"),
