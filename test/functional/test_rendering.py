@@ -9,6 +9,7 @@ import shutil
 import stat
 from pathlib import Path
 
+import golden
 import pytest
 from salt_node import SYSTEMS, Node, Raised
 
@@ -644,3 +645,21 @@ def test_the_templates_name_their_file_and_nothing_of_the_formula_logs_the_pilla
     for path in (ROOT / "hamysql").rglob("*.jinja"):
         if path.name not in {"map.jinja", "authkey.jinja", "secret.jinja"}:
             assert path.read_text().startswith("# Managed by Salt: "), path
+
+
+@pytest.mark.parametrize("pillar", PILLARS)
+def test_a_pillar_becomes_the_same_files(node, pillar):
+    file = golden.GOLDEN / f"{pillar}.txt"
+    found = golden.rendered(node(pillar))
+    if os.environ.get("HAMYSQL_GOLDEN") == "write":
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(found, encoding="utf-8")
+    assert found == file.read_text(encoding="utf-8")
+
+
+def test_every_kind_of_file_is_in_a_golden_text():
+    """A template that no longer renders for any pillar would be missing, and no more."""
+    texts = [file.read_text(encoding="utf-8") for file in golden.GOLDEN.glob("*.txt")]
+    assert {file.stem for file in golden.GOLDEN.glob("*.txt")} == set(PILLARS)
+    for name in (*golden.FILES, "CIB"):
+        assert any(f"==== {name} ====\n" in text for text in texts), name
