@@ -1,6 +1,7 @@
 """How long clients wait when something fails or is moved: ``python -m bench.failover``.
 
-In one run and in the same lab the article's settings (`bench/article.py`) and hamysql's defaults, fencing included, are
+In one run and in the same lab the settings of the 2013 procedure that hamysql replaces (`bench/article.py`) and hamysql's defaults,
+fencing included, are
 deployed on bare nodes one after the other. A client writes through the virtual IP, one row after the other, while something is
 done to the cluster: ``CASES`` has what. Its longest time without an acknowledged write is the figure (``gap_seconds``), and every
 row that was acknowledged has to be there afterwards. A power cut moves the service to the other node, so that each of them is cut
@@ -13,10 +14,11 @@ acknowledged write. It is 0 when a node has served before that. ``outage_seconds
 Results go to ``bench/results/failover.json`` after each run, the median run's timeline to ``docs/failover.svg``, both nodes' logs
 of each run to ``.lab/bench/log``. A whole bench takes some hours; ``--runs`` makes it shorter. ``--only`` and ``--settings``
 measure some of it, and keep what the results have of the rest. ``--storage iscsi`` and ``nfs`` measure the other two kinds, with
-hamysql's defaults only: the article's settings have no fencing, without which hamysql deploys neither. Their results go to
+hamysql's defaults only: the procedure's settings have no fencing, without which hamysql deploys neither. Their results go to
 ``failover-iscsi.json`` and ``failover-nfs.json``.
 
-``--table`` measures nothing: it prints README's tables from the results that are kept.
+``--table`` and ``--draw`` measure nothing. From the results that are kept they print the tables of docs/figures.md, or draw a
+picture.
 """
 
 from __future__ import annotations
@@ -48,6 +50,8 @@ SETTINGS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "article": article.settings,
     "hamysql": lambda pillar: pillar,
 }
+# What readers call the settings; others are called by their own name.
+NAMES = {"article": "2013 procedure"}
 ACTIVE, STANDBY, BOTH = "active", "standby", "both"
 OFF, BOOTED = "off", "booted"
 
@@ -57,7 +61,7 @@ class Case:
     """What is done to a cluster, and how long its run may take.
 
     words
-        The row of README's table.
+        The row of a table of docs/figures.md.
     node
         The node to which it is done: ``active``, ``standby`` or ``both``.
     limit
@@ -400,10 +404,10 @@ def _cell(found: list[dict[str, Any]]) -> str:
 
 
 def tables(folder: Path) -> list[str]:
-    """README's tables, from the results in a folder: of both settings on DRBD, and of the other two kinds of storage."""
+    """The tables of docs/figures.md from a folder of results: of both settings on DRBD, and of the other two kinds of storage."""
     drbd, iscsi, nfs = (kept(folder / f"{name}.json") for name in ("failover", "failover-iscsi", "failover-nfs"))
     first = {
-        "the article's settings, no fencing": drbd.get("article", {}),
+        f"{NAMES['article']}, no fencing": drbd.get("article", {}),
         "hamysql, fencing included": drbd.get("hamysql", {}),
     }
     second = {"a LUN over iSCSI": iscsi.get("hamysql", {}), "NFS": nfs.get("hamysql", {})}
@@ -443,15 +447,18 @@ def keep(result: dict[str, Any], path: Path, drawing: Path) -> None:
     """Write the results, and the drawing of the median runs."""
     path.parent.mkdir(exist_ok=True)
     path.write_text(json.dumps(result, indent=1) + "\n")
+    draw(result["runs"], drawing)
+
+
+def draw(runs: Mapping[str, Mapping[str, list[dict[str, Any]]]], drawing: Path) -> None:
+    """Draw the median runs of the power cuts; nothing where there are none."""
     rows = {
-        name: median_run(cases["power_cut"])["parts"]
-        for name, cases in result["runs"].items()
+        NAMES.get(name, name): median_run(cases["power_cut"])["parts"]
+        for name, cases in runs.items()
         if cases.get("power_cut")
     }
     if rows:
-        drawing.write_text(
-            timeline.svg(rows, "power cut of the active node: seconds until each part is done (median run)")
-        )
+        drawing.write_text(timeline.svg(rows, "seconds after the power cut of the active node (median run)"))
 
 
 def main() -> int:
@@ -459,6 +466,9 @@ def main() -> int:
     given = arguments()
     if given.table:
         print("\n".join(tables(given.output.parent)), end="")
+        return 0
+    if given.draw:
+        draw(kept(given.output), given.drawing)
         return 0
     lab, progress = api.Lab(dir=PROJECT / ".lab" / "bench"), api.Progress()
     runs = kept(given.output)
@@ -489,8 +499,9 @@ def arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--runs", type=int, default=6, help="of each case (default: 6)")
     parser.add_argument("--only", choices=CASES, action="append", help="only this case, and keep the others")
     parser.add_argument(
-        "--table", action="store_true", help="only print README's tables, from the results that are kept"
+        "--table", action="store_true", help="only print the tables of docs/figures.md, from the results that are kept"
     )
+    parser.add_argument("--draw", action="store_true", help="only draw the picture, from the results that are kept")
     parser.add_argument("--storage", choices=STORAGES, default=STORAGES[0], help="where the data is (default: drbd)")
     parser.add_argument(
         "--settings",
@@ -509,7 +520,9 @@ def arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
     given.output = given.output or RESULTS / f"{name}.json"
     given.settings = given.settings or (list(SETTINGS) if given.storage == STORAGES[0] else ["hamysql"])
     if given.storage != STORAGES[0] and "article" in given.settings:
-        parser.error("the article's settings have no fencing, and hamysql deploys only drbd without it")
+        parser.error(
+            "the 2013 procedure's settings (article) have no fencing, and hamysql deploys only drbd without it"
+        )
     return given
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Mapping
-from html import escape
+from typing import Any
 
 # What has to be done one after the other, and the line of the journal that says that it is.
 MARKS = {
@@ -17,16 +18,24 @@ MARKS = {
 }
 SERVED = "served"
 LINE = re.compile(r"(?P<time>\d+\.\d+) \S+ (?P<text>.*)")
+# Bars and text are as readable on white as on GitHub's near-black; the background is transparent.
 COLOURS = {
-    "detected": "#9aa5b1",
-    "fenced": "#d64545",
-    "promoted": "#e9b949",
-    "address": "#7b93db",
-    "mounted": "#54a3a3",
-    "database": "#3ebd93",
-    SERVED: "#2d6a4f",
+    "detected": "#8b949e",
+    "fenced": "#e5534b",
+    "promoted": "#c69026",
+    "address": "#6a87e0",
+    "mounted": "#2f9e9e",
+    "database": "#3fa66b",
+    SERVED: "#a371f7",
 }
-WIDTH, LEFT, ROW, BAR = 900, 130, 78, 26
+TEXT, GRID = "#737b85", "#737b8555"
+WIDTH, ROW, HEAD, FOOT = (
+    7.2,
+    0.36,
+    0.75,
+    0.7,
+)  # inches: the picture's width, a part's line, and what is above and below the lines
+RESERVED = 1.16  # the axis is so much longer than the longest row, for the words behind its last bar
 
 
 def parts(journal: str, began: float, ended: float) -> dict[str, float]:
@@ -50,35 +59,61 @@ def parts(journal: str, began: float, ended: float) -> dict[str, float]:
 
 
 def svg(rows: Mapping[str, Mapping[str, float]], title: str) -> str:
-    """A bar for each row, each part as long as it took. pacemaker may notice the database after its first client did."""
+    """A picture for each row: each part has a line of its own, with a bar from the end of the part before to its own end.
+
+    pacemaker may notice the database after its first client did. The bars have ids: ``ROW PART``.
+    """
+    import matplotlib as mpl
+
+    mpl.use("svg")
+    from matplotlib import pyplot as plt
+
     longest = max(max(values.values()) for values in rows.values())
-    scale = (WIDTH - LEFT - 20) / longest
-    height = 50 + ROW * len(rows) + 30
-    out = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" font-family="sans-serif" font-size="12">',
-        f'<rect width="{WIDTH}" height="{height}" fill="#ffffff"/>',
-        f'<text x="10" y="22" font-size="15">{escape(title)}</text>',
-    ]
-    for number, (name, values) in enumerate(rows.items()):
-        top = 46 + ROW * number
-        out.append(f'<text x="10" y="{top + BAR * 0.7:.0f}">{escape(name)}</text>')
-        last = 0.0
-        for place, (part, time) in enumerate(sorted(values.items(), key=lambda item: item[1])):
-            left, width = LEFT + last * scale, max(0.0, time - last) * scale
-            out.append(
-                f'<rect x="{left:.1f}" y="{top}" width="{width:.1f}" height="{BAR}" fill="{COLOURS[part]}">'
-                f"<title>{escape(part)} after {time:.1f} s</title></rect>"
-            )
-            # Two lines in turn, so that the words of short parts do not cover each other.
-            below = top + BAR + 13 + 13 * (place % 2)
-            out.append(
-                f'<text x="{left + width:.1f}" y="{below}" text-anchor="end" font-size="10">{escape(part)} {time:.1f}</text>'
-            )
-            last = max(last, time)
-    step = next(size for size in (1, 2, 5, 10, 20, 50, 100, 200) if longest / size <= 12)
-    bottom = height - 12
-    for second in range(0, int(longest) + 1, step):
-        x = LEFT + second * scale
-        out.append(f'<line x1="{x:.1f}" y1="36" x2="{x:.1f}" y2="{bottom - 12}" stroke="#e0e0e0"/>')
-        out.append(f'<text x="{x:.1f}" y="{bottom}" text-anchor="middle" font-size="10">{second} s</text>')
-    return "\n".join([*out, "</svg>", ""])
+    lines = [len(values) for values in rows.values()]
+    height = ROW * sum(lines) + (HEAD + 0.15) * len(lines) + FOOT
+    settings = {
+        "svg.fonttype": "none",  # text stays text: it can be searched, and is drawn by the reader's own font
+        "svg.hashsalt": "hamysql",  # the same results make the same file
+        "font.family": "sans-serif",
+        "font.size": 13,
+        **dict.fromkeys(("text.color", "axes.labelcolor", "xtick.color", "ytick.color", "axes.edgecolor"), TEXT),
+    }
+    with mpl.rc_context(settings):
+        figure, found = plt.subplots(
+            len(rows), 1, sharex=True, squeeze=False, figsize=(WIDTH, height), height_ratios=lines
+        )
+        axes = [row[0] for row in found]
+        for axis, (name, values) in zip(axes, rows.items()):
+            _row(axis, name, values, longest)
+        axes[-1].set_xlabel(title)
+        figure.subplots_adjust(
+            left=0.17,
+            right=0.98,
+            top=1 - HEAD / height,
+            bottom=FOOT / height,
+            hspace=len(lines) * HEAD / sum(lines) / ROW,
+        )
+        file = io.StringIO()
+        figure.savefig(file, format="svg", transparent=True, metadata={"Date": None})
+        plt.close(figure)
+    return "\n".join(line.rstrip() for line in file.getvalue().splitlines()) + "\n"
+
+
+def _row(axis: Any, name: str, values: Mapping[str, float], longest: float) -> None:
+    """One row of the picture: its name, and a line for each part with its words behind the bar."""
+    last = 0.0
+    parts = sorted(values.items(), key=lambda item: item[1])
+    for place, (part, time) in enumerate(parts):
+        (bar,) = axis.barh(place, max(0.0, time - last), left=last, height=0.62, color=COLOURS[part])
+        bar.set_gid(f"{name} {part}")
+        axis.text(max(last, time) + longest * 0.012, place, f"{time:.1f} s", va="center")
+        last = max(last, time)
+    axis.set_title(name, loc="left", fontsize=14, fontweight="bold")
+    axis.set_yticks(range(len(parts)), [part for part, _ in parts])
+    axis.set_ylim(len(parts) - 0.5, -0.5)  # the first part on top
+    axis.set_xlim(0, longest * RESERVED)
+    axis.xaxis.grid(color=GRID, linewidth=0.8)
+    axis.set_axisbelow(True)
+    axis.tick_params(length=0, labelbottom=True)
+    for side in ("top", "right", "left"):
+        axis.spines[side].set_visible(False)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import re
 import subprocess
 import time
 import xml.etree.ElementTree as ET
@@ -53,18 +55,67 @@ def test_without_fencing_there_is_no_such_part():
 
 def test_the_drawing_is_as_long_as_the_parts_took():
     root = ET.fromstring(timeline.svg({"a & b": PARTS, "quick": {"detected": 2.0, "served": 5.0}}, "time < money"))
-    bars = [item for item in root.findall(".//{*}rect") if item.find("{*}title") is not None]
-    assert len(bars) == len(PARTS) + 2
-    widths = [float(bar.get("width")) for bar in bars]
-    first, second = sum(widths[: len(PARTS)]), sum(widths[len(PARTS) :])
+    drawn = bars(root)
+    assert set(drawn) == {*(f"a & b {part}" for part in PARTS), "quick detected", "quick served"}
+    widths = {name: right - left for name, (left, right) in drawn.items()}
+    first = sum(width for name, width in widths.items() if name.startswith("a & b"))
+    second = sum(width for name, width in widths.items() if name.startswith("quick"))
     assert second / first == pytest.approx(5.0 / 50.67, rel=0.01)
     assert "a & b" in "".join(root.itertext())
+    assert "time < money" in "".join(root.itertext())
 
 
 def test_all_of_a_drawing_is_in_it_also_what_pacemaker_notices_after_the_first_client():
     root = ET.fromstring(timeline.svg({"late": {"detected": 2.0, "served": 5.0, "database": 9.0}}, ""))
-    ends = [float(item.get("x")) + float(item.get("width")) for item in root.findall(".//{*}rect") if item.get("x")]
-    assert max(ends) <= timeline.WIDTH
+    left, _, width, _ = map(float, root.get("viewBox").split())
+    ends = [right for _, right in bars(root).values()]
+    assert len(ends) == 3
+    assert max(ends) <= left + width
+
+
+def test_no_words_of_a_drawing_cover_each_other():
+    close = {"detected": 5.0, "fenced": 5.01, "promoted": 5.02, "address": 5.02, "mounted": 5.03, "database": 5.04}
+    drawn = timeline.svg({"one": {**close, "served": 5.05}, "two": close}, "seconds")
+    places = []
+    for item in ET.fromstring(drawn).findall(".//{*}text"):
+        # matplotlib says where a text is either as x and y, or as a transformation
+        where = re.search(r"translate\(([\d.]+) ([\d.]+)\)", item.get("transform") or "")
+        x, y = (float(item.get("x")), float(item.get("y"))) if item.get("x") else map(float, where.groups())
+        places.append((item.text, x, y))
+    said = [(x, y) for text, x, y in places if text in (*close, "served") or text.endswith(" s")]
+    assert len(said) == 2 * (2 * len(close) + 1), "each part of both rows has its name and its time"
+    below = {}
+    for x, y in said:
+        below.setdefault(round(x), []).append(y)
+    for heights in below.values():
+        heights.sort()
+        assert all(after - before >= 18 for before, after in itertools.pairwise(heights)), (
+            "a line of text has 13 points"
+        )
+
+
+def test_a_drawing_has_no_background_and_the_same_results_make_the_same_file():
+    drawn = [timeline.svg({"a": PARTS}, "seconds") for _ in range(2)]
+    assert drawn[0] == drawn[1]
+    assert "#ffffff" not in drawn[0]
+
+
+@pytest.mark.parametrize("name", ["failover", "failover-iscsi", "failover-nfs"])
+def test_the_pictures_of_the_documentation_are_drawn_from_the_results(tmp_path, name):
+    failover.draw(failover.kept(failover.RESULTS / f"{name}.json"), tmp_path / "x.svg")
+    drawn, committed = (ET.parse(path).getroot() for path in (tmp_path / "x.svg", failover.DRAWINGS / f"{name}.svg"))
+    words = [[item.text for item in root.findall(".//{*}text")] for root in (drawn, committed)]
+    assert words[0] == words[1], f"`python -m bench.failover --draw` draws {name}.svg again"
+
+
+def bars(root):
+    """The bars of a drawing by their id: the left and the right end of each."""
+    found = {}
+    for item in root.findall(".//{*}g"):
+        if (item.get("id") or "").rpartition(" ")[2] in timeline.COLOURS:
+            points = re.findall(r"[ML] ([\d.]+) [\d.]+", item.find("{*}path").get("d"))
+            found[item.get("id")] = (min(map(float, points)), max(map(float, points)))
+    return found
 
 
 def test_figures_are_medians_and_ratios_are_of_them():
@@ -91,7 +142,9 @@ def test_results_and_drawing_are_kept(tmp_path):
     assert load(tmp_path / "results" / "x.json")["runs"] == runs
     assert failover.kept(tmp_path / "results" / "x.json") == runs
     assert failover.kept(tmp_path / "none.json") == {}
-    assert "served 8.0" in (tmp_path / "x.svg").read_text()
+    root = ET.parse(tmp_path / "x.svg").getroot()
+    assert list(bars(root)) == ["hamysql served"]
+    assert "8.0 s" in "".join(root.itertext())
 
 
 def test_the_articles_settings_are_a_valid_pillar_without_a_guard(resolve):
@@ -219,10 +272,12 @@ def test_the_table_has_the_measured_cases_in_their_order():
     ]
 
 
-def test_readme_s_tables_are_those_of_the_results():
-    readme = (ROOT / "README.md").read_text()
-    for table in failover.tables(failover.RESULTS):
-        assert f"\n\n{table}\n" in readme
+def test_the_documentation_s_tables_are_those_of_the_results():
+    page, readme = ((ROOT / name).read_text() for name in ("docs/figures.md", "README.md"))
+    tables = failover.tables(failover.RESULTS)
+    for table in tables:
+        assert f"\n\n{table}\n" in page
+    assert f"\n\n{tables[0]}\n" in readme
 
 
 def test_the_table_is_printed_and_nothing_is_measured(capsys, monkeypatch):

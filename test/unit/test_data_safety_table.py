@@ -1,4 +1,4 @@
-"""Every row of docs/data-safety.md, by its name: what the plan does or refuses, with the evidence and the way out."""
+"""Every row of docs/storage/drbd.md, by its name: what the plan does or refuses, with the evidence and the way out."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def row(name: str):
 
 
 def test_the_table_and_its_tests_have_the_same_rows():
-    text = (ROOT / "docs" / "data-safety.md").read_text()
+    text = (ROOT / "docs" / "storage" / "drbd.md").read_text()
     table = text.partition("## The situations")[2].partition("\n## ")[0]
     rows = [line.split("|")[1].strip(" *") for line in table.splitlines() if line.startswith("| ")]
     assert rows[0] == "situation"

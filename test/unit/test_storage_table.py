@@ -1,4 +1,4 @@
-"""Every row of docs/storage.md's table, by its name: what is planned or refused for a LUN and an export, with the way out."""
+"""Every row of the tables of docs/storage/lun.md and nfs.md, by its name: what is planned or refused for a LUN and an export, with the way out."""
 
 from __future__ import annotations
 
@@ -362,11 +362,14 @@ def another_cluster():
 
 
 def test_the_table_and_its_tests_have_the_same_rows():
-    text = (ROOT / "docs" / "storage.md").read_text()
-    table = text.partition("## Data is never overwritten")[2].partition("\n## ")[0]
-    rows = [line.split("|")[1].strip() for line in table.splitlines() if line.startswith("| ")]
-    assert rows[0] == "situation"
-    assert sorted(rows[1:]) == sorted(ROWS)
+    found = []
+    for page in ("lun.md", "nfs.md"):
+        text = (ROOT / "docs" / "storage" / page).read_text()
+        table = text.partition("## The situations: data is never overwritten")[2].partition("\n## ")[0]
+        rows = [line.split("|")[1].strip() for line in table.splitlines() if line.startswith("| ")]
+        assert rows[0] == "situation"
+        found += rows[1:]
+    assert sorted(found) == sorted(ROWS)
 
 
 @pytest.mark.parametrize("name", ROWS)
