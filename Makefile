@@ -5,9 +5,10 @@ LAB := $(BIN)/python -m lab
 # The other Salt that is supported.
 SALT := 3006.26
 FAST = pytest --numprocesses auto --dist loadfile --no-loadscope-reorder test/functional test/unit
+DOCS = $(BIN)/mkdocs build --strict --quiet
 SHELL_FILES = $(shell grep -rlE --exclude='*.py' '^\#!/bin/(ba)?sh' lab .ci test hamysql 2>/dev/null)
 
-.PHONY: demo test test-fast test-salt test-long test-long-parts tested lint down clean
+.PHONY: demo test test-fast test-salt test-long test-long-parts tested lint docs down clean
 
 demo: $(VENV)/.installed  ## two real nodes, deployed from bare
 	$(LAB) demo
@@ -43,6 +44,11 @@ lint: $(VENV)/.installed
 	$(BIN)/yamllint --strict .
 	find hamysql -name '*.sls' -exec $(BIN)/salt-lint {} +
 	shellcheck $(SHELL_FILES)
+	$(DOCS)
+
+docs: $(VENV)/.installed  ## the documentation as a site in .lab/docs; fails on a broken link
+	$(BIN)/python docs/generate.py
+	$(DOCS)
 
 down:  ## end everything that `demo` started; the nodes' disks and the cached images stay
 	if [ -x $(BIN)/python ]; then $(LAB) down; fi

@@ -19,7 +19,8 @@ def name(path):
     return str(path.relative_to(ROOT))
 
 
-WRITTEN = [path for path in PAGES if not name(path).startswith(MADE)]
+OTHERS = [ROOT / page for page in ("CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md")]
+WRITTEN = OTHERS + [path for path in PAGES if not name(path).startswith(MADE)]
 
 
 def prose(text: str) -> list[tuple[int, str]]:
@@ -46,7 +47,9 @@ def sentences(text: str) -> list[tuple[int, str]]:
     for number, paragraph in prose(text):
         plain = re.sub(r"`[^`]*`", "CODE", paragraph)
         plain = re.sub(r"\]\([^)]*\)", "]", plain)
-        found += [(number, sentence) for sentence in re.split(r"(?:(?<=[.!?])|(?<=[.!?][)\"'*])|(?<=[.!?][*]{2}))\s+", plain)]
+        found += [
+            (number, sentence) for sentence in re.split(r"(?:(?<=[.!?])|(?<=[.!?][)\"'*])|(?<=[.!?][*]{2}))\s+", plain)
+        ]
     return found
 
 
@@ -76,9 +79,6 @@ def anchors(text: str) -> set[str]:
     }
 
 
-OTHERS = [ROOT / page for page in ("CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md")]
-
-
 @pytest.mark.parametrize("path", [*PAGES, *OTHERS], ids=name)
 def test_each_link_leads_somewhere(path):
     text = re.sub(r"`[^`\n]*`", "", re.sub(r"^```.*?^```$", "", path.read_text(), flags=re.DOTALL | re.MULTILINE))
@@ -90,9 +90,11 @@ def test_each_link_leads_somewhere(path):
             assert not anchor or anchor in anchors(target.read_text()), f"{name(path)}: {link}"
 
 
-@pytest.mark.parametrize("path", [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))], ids=name)
+@pytest.mark.parametrize("path", [*PAGES, *OTHERS], ids=name)
 def test_a_page_names_no_file_that_is_not_there(path):
-    for file in re.findall(r"`((?:docs|test|bench|lab|hamysql|_utils|_modules|_states|_runners)/[\w./-]+)`", path.read_text()):
+    for file in re.findall(
+        r"`((?:docs|test|bench|lab|hamysql|_utils|_modules|_states|_runners)/[\w./-]+)`", path.read_text()
+    ):
         assert (ROOT / file).exists() or list(ROOT.glob(f"{file}*")), f"{name(path)}: {file}"
 
 
@@ -115,6 +117,14 @@ def test_the_reference_has_each_key_and_each_function():
 def test_everything_in_lint_is_a_hook_before_a_commit():
     makefile = (ROOT / "Makefile").read_text().partition("\nlint:")[2].partition("\n\n")[0]
     hooks = (ROOT / ".pre-commit-config.yaml").read_text()
-    for program in ("ruff format", "ruff check", "mypy _utils/hamysql", "mypy lab", "yamllint", "salt-lint", "shellcheck"):
+    for program in (
+        "ruff format",
+        "ruff check",
+        "mypy _utils/hamysql",
+        "mypy lab",
+        "yamllint",
+        "salt-lint",
+        "shellcheck",
+    ):
         assert program in makefile
         assert program in hooks
