@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import shutil
+import subprocess
+import sys
 
 import pytest
 
@@ -96,6 +99,21 @@ def test_a_page_names_no_file_that_is_not_there(path):
         r"`((?:docs|test|bench|lab|hamysql|_utils|_modules|_states|_runners)/[\w./-]+)`", path.read_text()
     ):
         assert (ROOT / file).exists() or list(ROOT.glob(f"{file}*")), f"{name(path)}: {file}"
+
+
+@pytest.mark.parametrize("link", ["nowhere.md", "install.md#no-such-heading"])
+def test_the_build_fails_on_a_broken_link(tmp_path, link):
+    command = re.search(r"^DOCS = \$\(BIN\)/(.+)$", (ROOT / "Makefile").read_text(), flags=re.MULTILINE)[1].split()
+    assert " ".join(command) in (ROOT / ".pre-commit-config.yaml").read_text()
+    shutil.copy(ROOT / "mkdocs.yml", tmp_path)
+    for page, text in (("index.md", f"# Here\n\n[there]({link})\n"), ("install.md", "# There\n\n[here](index.md)\n")):
+        (tmp_path / "docs").mkdir(exist_ok=True)
+        (tmp_path / "docs" / page).write_text(text)
+    done = subprocess.run(
+        [sys.executable, "-m", *command], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=120
+    )
+    assert done.returncode == 1
+    assert link.partition("#")[0] in done.stderr
 
 
 def test_the_reference_is_what_the_code_says():
