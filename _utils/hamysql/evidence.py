@@ -1,6 +1,6 @@
 """What is to be made of each member's disk: it is blank or ours, it may be wiped or taken over, or why it is left alone.
 
-docs/data-safety.md is the table of situations; every sentence here that refuses something also says what to do.
+docs/storage/drbd.md has the table of situations; every sentence here that refuses something also says what to do.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 Witnesses that have to agree: each node's latch, the **claim** (a mark at the LUN's very beginning, made before anything else is,
 and seen by the other node: so it is the same LUN, and nobody else's), and the signature on the LUN. Its UUID is chosen
 before the file system or the physical volume is made, and is in latch and claim by then: what a run that was cut off has left
-behind is told from anybody else's. docs/storage.md has the table of situations.
+behind is told from anybody else's. docs/storage/lun.md has the table of situations.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from typing import Any
 
 from hamysql import change, drbd_link, node_ids
 
-# Where the states are tested or at least rendered, see the README.
+# Where the states are tested or at least rendered, see docs/platforms.md.
 SUPPORTED = {"Debian": ("12", "13"), "Ubuntu": ("24",), "Enterprise Linux": ("9",)}
 
 CLOCK = 10  # seconds by which two members' clocks may differ

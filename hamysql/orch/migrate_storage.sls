@@ -1,7 +1,7 @@
 {#- Moves the data of a running cluster to another kind of storage, the one that the pillar names now (hamysql:storage:backend):
       salt-run state.orchestrate hamysql.orch.migrate_storage [pillar='{"hamysql_cluster": "NAME"}'] [test=True]
     The service stops once, for the last pass of the copy. One state for each phase, as in init.sls; the first four are in
-    _states/hamysql_migration.py, the others are the deployment's own (_states/hamysql_orch.py). See docs/storage.md. #}
+    _states/hamysql_migration.py, the others are the deployment's own (_states/hamysql_orch.py). See docs/storage/move.md. #}
 {%- set cluster = pillar.get("hamysql_cluster") %}
 {%- set phases = [
   ("hamysql-migration-checked", "hamysql_migration", "checked"),

@@ -1,4 +1,4 @@
-"""Rows of docs/data-safety.md with real disks, on a deployed cluster. Bare disks, a member that does not answer and the roles
+"""Rows of docs/storage/drbd.md with real disks, on a deployed cluster. Bare disks, a member that does not answer and the roles
 reversed after a failover are in test_deployment.py."""
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 """A cluster that serves all the time is moved from DRBD to a LUN, and another one to NFS: killed in the copy, killed when the service
-was stopped, run again. Then it is moved back, to disks that were freed as docs/storage.md says.
+was stopped, run again. Then it is moved back, to disks that were freed as docs/storage/move.md says.
 
 It takes about half an hour, so `make test` leaves it out; `make test-long` runs it. The tests build on each other.
 """

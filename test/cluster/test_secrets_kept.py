@@ -53,7 +53,8 @@ def test_no_secret_is_in_process_lists_events_returns_or_logs_of_a_deployment(de
     logs = {f"{name}: /var/log/salt/minion" for name in ("db1", "db2")}
     assert logs <= set(witness.found(["Running state [/etc/drbd.d/mysql.res]"]))
     assert witness.found(secrets) == [], witness.shown(secrets)
-    # Two programs of others give a secret to their own helper as an argument, for as long as that runs (docs/design.md).
+    # Two programs of others give a secret to their own helper as an argument, for as long as that runs
+    # (docs/development/decisions/fencing.md).
     # drbdsetup becomes drbdsetup-84 where the kernel has DRBD 8.4.
     for texts, programs in ((fence, ["ipmitool"]), ([replication], ["drbdsetup", "drbdsetup-84"])):
         allowed = {f"{name}: process list: {program}" for name in ("db1", "db2") for program in programs}
