@@ -4,8 +4,9 @@ Two bare nodes of the lab get a sparse data disk of 20 GB each and DRBD, nothing
 ``storage:drbd:initial_sync`` the formula's own verbs make new replicas, and the clock runs from the verb that starts (or
 skips) the synchronisation until DRBD calls both sides UpToDate. Nothing is extrapolated.
 
-The rate of the full one is as high as the lab goes (``rate: 1G``, no controller), where the formula's default is that of the 2013 procedure:
-10M: what is printed for that rate is only the size divided by it. The result is kept in ``bench/results/initial_sync.json``.
+The rate of the full one is as high as the lab goes (``rate: 1G``, no controller), where the formula's default is that of the 2013
+procedure, 10M: what is printed for that rate is only the size divided by it. The result is kept in
+``bench/results/initial_sync.json``.
 """
 
 from __future__ import annotations
