@@ -101,6 +101,16 @@ def test_a_page_names_no_file_that_is_not_there(path):
         assert (ROOT / file).exists() or list(ROOT.glob(f"{file}*")), f"{name(path)}: {file}"
 
 
+def test_each_page_can_be_reached_from_the_first_one():
+    reached, waiting = set(), [ROOT / "docs" / "index.md"]
+    while waiting:
+        path = waiting.pop()
+        if path not in reached:
+            reached.add(path)
+            waiting += [(path.parent / link).resolve() for link in re.findall(r"\]\(([^)#]+\.md)", path.read_text())]
+    assert {name(path) for path in PAGES[1:]} - {name(path) for path in reached} == set()
+
+
 @pytest.mark.parametrize("link", ["nowhere.md", "install.md#no-such-heading"])
 def test_the_build_fails_on_a_broken_link(tmp_path, link):
     command = re.search(r"^DOCS = \$\(BIN\)/(.+)$", (ROOT / "Makefile").read_text(), flags=re.MULTILINE)[1].split()
