@@ -129,6 +129,8 @@ def _show(follower: subprocess.Popen[str], progress: Progress, watch: Callable[[
     assert follower.stdout is not None
     for line in follower.stdout:
         text = line.rstrip()
+        if text in ("True", "False"):
+            continue  # what the runner returned, which Salt prints behind its lines
         if watch:
             watch(text)
         if phase := PHASE.match(text):

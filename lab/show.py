@@ -45,9 +45,8 @@ def status(report: dict[str, Any], progress: Progress) -> None:
 
 
 def deployment(result: Deployment, progress: Progress) -> None:
-    """One line on what the orchestration did."""
-    count = sum(len(changes) for changes in result.changes.values())
-    progress.say(f"deployed in {result.seconds:.0f} s, {count or 'no'} changes")
+    """How long the orchestration took; its own summary, which was shown, has counted the changes."""
+    progress.say(f"deployed in {result.seconds:.0f} s")
 
 
 def what_next(lab: Lab, progress: Progress) -> None:

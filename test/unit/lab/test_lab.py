@@ -29,12 +29,14 @@ from lab import (
     repo,
     salt,
     settings,
+    show,
     snapshot,
     status,
 )
 from lab.__main__ import main
 from lab.context import Lab
 from lab.errors import HostError, LabError
+from lab.progress import Progress
 from support import ROOT, parameters
 
 
@@ -352,3 +354,15 @@ def test_a_node_is_on_also_while_its_process_becomes_another_program(lab) -> Non
         process.communicate()
     assert seen == {"on"}
     assert node.power_status(lab, item) == "off"
+
+
+def test_the_progress_of_a_deployment_has_one_count_and_nothing_stray(capsys: pytest.CaptureFixture[str]) -> None:
+    said = "[1/9] members\ncluster galaxy-db, virtual IP 10.77.1.100\n73 changes made in 806 s\nTrue\n"
+    with subprocess.Popen(["printf", "%s", said], stdout=subprocess.PIPE, text=True) as follower:
+        watched: list[str] = []
+        progress = Progress()
+        deploy._show(follower, progress, watched.append)
+    show.deployment(deploy.Deployment({"0": {"__id__": "a", "changes": {"b": {}}}}, 806.4), progress)
+    shown = capsys.readouterr().err.splitlines()
+    assert shown == [*said.splitlines()[:-1], "deployed in 806 s"]
+    assert watched == said.splitlines()[:-1]
