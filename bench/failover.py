@@ -458,7 +458,7 @@ def draw(runs: Mapping[str, Mapping[str, list[dict[str, Any]]]], drawing: Path) 
         if cases.get("power_cut")
     }
     if rows:
-        drawing.write_text(timeline.svg(rows, "seconds after the power cut of the active node (median run)"))
+        drawing.write_text(timeline.svg(rows, "seconds after the power cut (median run)"))
 
 
 def main() -> int:

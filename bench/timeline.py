@@ -29,13 +29,9 @@ COLOURS = {
     SERVED: "#a371f7",
 }
 TEXT, GRID = "#737b85", "#737b8555"
-WIDTH, ROW, HEAD, FOOT = (
-    7.2,
-    0.36,
-    0.75,
-    0.7,
-)  # inches: the picture's width, a part's line, and what is above and below the lines
-RESERVED = 1.16  # the axis is so much longer than the longest row, for the words behind its last bar
+# Inches: the picture's width, a part's line, and the room above and below the lines of a row.
+WIDTH, ROW, HEAD, FOOT = 5.4, 0.36, 0.75, 0.75
+RESERVED = 1.22  # the axis is so much longer than the longest row, for the words behind its last bar
 
 
 def parts(journal: str, began: float, ended: float) -> dict[str, float]:
@@ -70,7 +66,7 @@ def svg(rows: Mapping[str, Mapping[str, float]], title: str) -> str:
 
     longest = max(max(values.values()) for values in rows.values())
     lines = [len(values) for values in rows.values()]
-    height = ROW * sum(lines) + (HEAD + 0.15) * len(lines) + FOOT
+    height = ROW * sum(lines) + HEAD * (len(lines) - 0.5) + FOOT
     settings = {
         "svg.fonttype": "none",  # text stays text: it can be searched, and is drawn by the reader's own font
         "svg.hashsalt": "hamysql",  # the same results make the same file
@@ -87,9 +83,9 @@ def svg(rows: Mapping[str, Mapping[str, float]], title: str) -> str:
             _row(axis, name, values, longest)
         axes[-1].set_xlabel(title)
         figure.subplots_adjust(
-            left=0.17,
+            left=0.21,
             right=0.98,
-            top=1 - HEAD / height,
+            top=1 - HEAD / 2 / height,
             bottom=FOOT / height,
             hspace=len(lines) * HEAD / sum(lines) / ROW,
         )
@@ -112,6 +108,7 @@ def _row(axis: Any, name: str, values: Mapping[str, float], longest: float) -> N
     axis.set_yticks(range(len(parts)), [part for part, _ in parts])
     axis.set_ylim(len(parts) - 0.5, -0.5)  # the first part on top
     axis.set_xlim(0, longest * RESERVED)
+    axis.xaxis.get_major_locator().set_params(integer=True)
     axis.xaxis.grid(color=GRID, linewidth=0.8)
     axis.set_axisbelow(True)
     axis.tick_params(length=0, labelbottom=True)
