@@ -18,7 +18,7 @@ enum { GETREGSET = 0x4204, SETREGSET = 0x4205 }; /* of sys/ptrace.h, whose decla
 enum { USED = 512 };                             /* where the state says which of its parts are used (XSTATE_BV) */
 
 static long (*real)(long, pid_t, void *, void *);
-static unsigned char state[65536] __attribute__((aligned(64)));
+static unsigned char state[65536] __attribute__((aligned(64))); /* what the kernel does not know of stays zero */
 static size_t whole; /* bytes; 0 until a set has been refused */
 
 static __attribute__((constructor)) void find(void)
@@ -39,9 +39,9 @@ long ptrace(long request, pid_t pid, void *address, void *data)
 		if (answer == 0 || errno != EFAULT || real(GETREGSET, pid, address, &all) != 0 || all.iov_len <= given->iov_len)
 			return answer;
 		whole = all.iov_len;
+		memset(state, 0, sizeof state);
 	}
 	memcpy(state, given->iov_base, given->iov_len);
-	memset(state + given->iov_len, 0, whole - given->iov_len);
 	memcpy(&used, state + USED, sizeof used);
 	used &= (1 << 17) - 1; /* 17 and 18 are AMX */
 	memcpy(state + USED, &used, sizeof used);
