@@ -26,6 +26,8 @@ PROGRAMS = {
     "ssh-keygen": "openssh-client",
     "apt-ftparchive": "apt-utils",
 }
+# Where the nodes' kernel needs lab/registers.c.
+COMPILER = {"gcc": "build-essential"}
 # What tests and linters run on real tools; without them those tests say why they are skipped.
 TEST_PROGRAMS = {
     "cibadmin": "pacemaker-cli-utils",
@@ -129,6 +131,11 @@ def which(program: str) -> str | None:
     return shutil.which(program, path=f"{PATH}:{os.environ.get('PATH', '')}")
 
 
+def more_registers(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
+    """Whether the processor has registers that the nodes' kernel does not know of, see :mod:`lab.registers`."""
+    return any("amx_tile" in line.split() for line in cpuinfo.read_text().splitlines() if line.startswith("flags"))
+
+
 def missing_packages(programs: Mapping[str, str]) -> list[str]:
     """The Debian packages that are needed and not there."""
     return sorted({package for program, package in programs.items() if not which(program)})
@@ -160,7 +167,7 @@ def check(say: Callable[[str], None], need_space_in: Path) -> None:
         wrong.append(f"/dev/shm has {memory_mib} MiB free, the nodes' memory lives there and needs {NEED_MEMORY_MIB}")
     if wrong:
         raise HostError("the lab cannot run here:\n" + "\n".join(f"  - {reason}" for reason in wrong))
-    install(say, PROGRAMS)
+    install(say, PROGRAMS | (COMPILER if more_registers() else {}))
 
 
 def install(say: Callable[[str], None], programs: Mapping[str, str]) -> None:

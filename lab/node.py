@@ -14,7 +14,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from lab import image, machine, network
+from lab import image, machine, network, registers
 from lab.context import Lab
 from lab.errors import LabError
 from lab.host import run, wait_for
@@ -82,6 +82,7 @@ def power_on(lab: Lab, node: Node) -> None:
     ]
     command = lab.in_namespace(
         *("taskset", "--cpu-list", str(_processor(lab, node))),
+        *registers.before_the_kernel(lab.cache),
         *machine.unknown(image.which_kernel()),
         f"umid={lab.umid(node)}",
         f"uml_dir={lab.run_dir}/uml",

@@ -22,7 +22,7 @@ DRBD: Mapping[str, Mapping[str, Sequence[str] | None]] = {
     "disk": {
         **dict.fromkeys(
             ("al-extents", "c-delay-target", "c-fill-target", "c-max-rate", "c-min-rate",
-             "disk-barrier", "discard-zeroes-if-aligned", "disable-write-same", "max-bio-bvecs", "read-balancing", "resync-after",
+             "disk-barrier", "discard-zeroes-if-aligned", "disable-write-same", "max-bio-bvecs", "read-balancing",
              "rs-discard-granularity", "size"),
             _ANY,
         ),
@@ -70,6 +70,10 @@ DRBD: Mapping[str, Mapping[str, Sequence[str] | None]] = {
         **dict.fromkeys(("peer-ack-delay", "peer-ack-window", "twopc-timeout", "twopc-retry-timeout", "max-io-depth"), _ANY),
     },
 }  # fmt: skip
+_NOT_IN_THE_FILE = {
+    "resync-after": "not to be set: it names another resource, and drbdadm leaves it out where its file has no other one;"
+    " c-max-rate bounds what a synchronisation takes",
+}
 _DRBD_WHY = {
     **dict.fromkeys(("disable-ip-verification", "udev-always-use-vnr"), "it is a switch"),
     "rr-conflict": "anything else discards one side's data, or puts an end to a primary, by itself",
@@ -92,7 +96,9 @@ def wrong_drbd(section: str, name: str, value: str) -> Iterator[str]:
     """What is expected instead of an option of DRBD; nothing where it is fine."""
     known = DRBD.get(section, {})
     plain = name.replace("_", "-").lower().removeprefix("no-")
-    if name not in known and plain in known:
+    if plain in _NOT_IN_THE_FILE:
+        yield _NOT_IN_THE_FILE[plain]
+    elif name not in known and plain in known:
         yield (
             repr(plain)
             if known[plain] is None or plain == name.replace("_", "-").lower()

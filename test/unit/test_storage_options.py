@@ -44,6 +44,8 @@ def refused(resolve: Any, pillar: Any) -> dict[str, str]:
         ("startup", "become-primary-on", "db1", "pacemaker"),
         ("net", "pingint", 1, "'ping-int'"),
         ("net", "no-such", 1, "drbd.conf(5)"),
+        ("disk", "resync-after", "other", "drbdadm leaves it out"),
+        ("disk", "resync_after", "2813", ""),
         ("disk", "al-stripes", 4, "drbd.conf(5)"),  # an option of `drbdmeta create-md`
         ("global", "udev-always-use-vnr", 1, "a switch"),
         ("net", "verify-alg", "a" * 64, "1 to 63 characters"),
