@@ -10,6 +10,7 @@ import generated
 import generated_agents
 import pytest
 
+from hamysql import values_fencing
 from hamysql.errors import HamysqlError
 
 pytestmark = [
@@ -133,3 +134,12 @@ def resources(**parameters):
     for name, value in parameters.items():
         ET.SubElement(attributes, "nvpair", name=name, value=value)
     return root
+
+
+@pytest.mark.parametrize("letter", ["p", "\u00e9"])
+def test_pacemaker_reads_the_longest_secret_that_the_pillar_accepts(agents, letter):
+    longest = letter * (254 // len(letter.encode()))
+    assert values_fencing.secret(longest) == longest
+    with pytest.raises(ValueError):
+        values_fencing.secret(longest + letter)
+    assert f"password={longest}\n" in agents._told({}, {"password": longest})

@@ -253,6 +253,7 @@ WRONG = [
     ({**device(), "level": 10}, "hamysql:fencing:devices:db1:0:level", "1 to 9"),
     ({**device(), "timeout": "1 minute"}, "hamysql:fencing:devices:db1:0:timeout", "seconds"),
     ({**device(), "secrets": {"password": None}}, "hamysql:fencing:devices:db1:0:secrets:password", "a text"),
+    ({**device(), "secrets": {"token": "p" * 255}}, "hamysql:fencing:devices:db1:0:secrets:token", "254 bytes"),
     ({**device(ip="1"), "secrets": {"ip": "1"}}, "hamysql:fencing:devices:db1:0:secrets:ip", "one place"),
 ]
 
