@@ -1,7 +1,7 @@
 """
 What the pillar says and the running services of this node do not know yet.
 
-A setting is applied live, waits for a restart, or cannot be changed in place; see :mod:`hamysql.change`. Nothing here starts,
+A setting is applied live, waits for a restart, or cannot be changed in place; see :mod:`hamysql.pending`. Nothing here starts,
 stops or restarts anything; ``hamysql_rolling`` does.
 """
 
@@ -14,7 +14,6 @@ from shutil import which
 
 from hamysql import (
     certificate,
-    change,
     change_corosync,
     change_data,
     change_drbd,
@@ -30,6 +29,7 @@ from hamysql import (
     tls,
     wait,
 )
+from hamysql import pending as pending_changes
 from hamysql.command import PATH, run
 from hamysql.errors import CommandFailed, Refused
 from hamysql.files import Unreadable
@@ -73,7 +73,7 @@ def pending():
 
 
 def _pending(site):
-    return change.distinct([*_data(site), *_corosync(site), *_sbd(site), *_drbd(site), *_mysql(site["mysql"])])
+    return pending_changes.distinct([*_data(site), *_corosync(site), *_sbd(site), *_drbd(site), *_mysql(site["mysql"])])
 
 
 def refused(moving=""):
@@ -90,7 +90,7 @@ def refused(moving=""):
         salt 'db*' hamysql_change.refused
     """
     site = _site()
-    found = change.of_kind(change.REFUSED, _pending(site))
+    found = pending_changes.of_kind(pending_changes.REFUSED, _pending(site))
     # With test=True it is not begun.
     begun = bool(moving) and (latch.moving_to() == moving or (bool(__opts__.get("test")) and not latch.moving_to()))
     expected = begun and moving == site["storage"]["backend"]
@@ -117,14 +117,14 @@ def apply(both=False):
         salt db1 hamysql_change.apply
     """
     site = _site()
-    live = change.of_kind(change.BOTH if both else change.LIVE, _pending(site))
+    live = pending_changes.of_kind(pending_changes.BOTH if both else pending_changes.LIVE, _pending(site))
     scopes = {item.scope for item in live}
-    if change.COROSYNC in scopes:
+    if pending_changes.COROSYNC in scopes:
         _reload_corosync(site)
-    if change.DRBD in scopes:
+    if pending_changes.DRBD in scopes:
         running = change_drbd.parse_show(run(["drbdsetup", "show", site["storage"]["drbd"]["resource"]]).stdout)
         _adjust(_with_disk(site, running) if running else site)
-    if change.MYSQL in scopes:
+    if pending_changes.MYSQL in scopes:
         if any(item.path in (f"{tls.PATH}:cert", f"{tls.PATH}:ca") for item in live):
             _read_tls(site["mysql"])
         if left := _left_flushing(site["mysql"]):
@@ -186,7 +186,7 @@ def _reload_corosync(site, timeout=15):
     said = []
 
     def look():
-        left = change.of_kind(change.LIVE, _corosync(site))
+        left = pending_changes.of_kind(pending_changes.LIVE, _corosync(site))
         if left:
             # It makes every node read its file, so it can fail for the peer's as well; until it is done, it is asked for again.
             said.append(run(["corosync-cfgtool", "-R"], accept=range(256)).stderr.strip())

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from hamysql import change, change_drbd, disk, drbd, drbd_link, drbdadm, drbdconf, latch, nodelock, wait
+from hamysql import change_drbd, disk, drbd, drbd_link, drbdadm, drbdconf, latch, nodelock, pending, wait
 from hamysql.command import run
 from hamysql.errors import CommandFailed, Refused
 from hamysql.latch import Latch, Stage
@@ -161,7 +161,7 @@ def keep_link(link):
         if running and not set(running.addresses) <= wanted:
             seen = " and ".join(running.addresses)
             raise Refused(
-                f"DRBD is up with {seen}, not with link {link} ({' and '.join(sorted(wanted))}): {change.STOPPED}"
+                f"DRBD is up with {seen}, not with link {link} ({' and '.join(sorted(wanted))}): {pending.STOPPED}"
             )
     if options["link_from"] != drbd_link.LAST and options["link"] == link:
         return False

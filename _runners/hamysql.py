@@ -12,8 +12,8 @@ import pwd
 import time
 from pathlib import Path
 
-from hamysql import change, operate, plan_text, progress, secretfile, storage
 from hamysql import deployment as deployments
+from hamysql import operate, pending, plan_text, progress, secretfile, storage
 from hamysql import preflight as judge
 from hamysql.command import run
 from hamysql.errors import HamysqlError, Refused
@@ -57,7 +57,7 @@ def status(cluster=None):
             "storage": storage.state(seen),
             "drbd": seen["storage"].get("status", {}),
             "database": seen["database"],
-            "pending": [str(item) for item in change.from_dicts(seen["pending"])],
+            "pending": [str(item) for item in pending.from_dicts(seen["pending"])],
             "fencing": proofs.get(node, []),
         }
         for node, seen in surveys.items()

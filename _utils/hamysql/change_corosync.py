@@ -14,8 +14,8 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from hamysql.change import COROSYNC, DEFAULT, LIVE, REFUSED, RESTART, TOGETHER, Pending
 from hamysql.errors import ParseError
+from hamysql.pending import COROSYNC, DEFAULT, LIVE, REFUSED, RESTART, TOGETHER, Pending
 from hamysql.tree import Section
 
 _LINE = re.compile(r"^(\S+) \(\w+\) = (.*)$")

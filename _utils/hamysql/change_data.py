@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from hamysql import cib_model
-from hamysql.change import DATA, KEEP, MIDDLE, MOVE, REFUSED, Pending
+from hamysql.pending import DATA, KEEP, MIDDLE, MOVE, REFUSED, Pending
 from hamysql.plan import Latch, Stage
 
 BACKEND = "hamysql:storage:backend"

@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hamysql import drbdconf
-from hamysql.change import BOTH, DEFAULT, DRBD, KEEP, LIVE, REFUSED, RESTART, TOGETHER, Pending
 from hamysql.errors import ParseError
+from hamysql.pending import BOTH, DEFAULT, DRBD, KEEP, LIVE, REFUSED, RESTART, TOGETHER, Pending
 
 # The commands of drbdsetup that change options of a running resource, and the section of `drbdsetup show` with their values.
 VERBS = {"disk-options": "disk", "net-options": "net", "resource-options": "options", "peer-device-options": "disk"}

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from hamysql import pem, tls
-from hamysql.change import LIVE, MYSQL, RESTART, Pending, show
 from hamysql.errors import ParseError
+from hamysql.pending import LIVE, MYSQL, RESTART, Pending, show
 
 Options = dict[str, list[str]]  # each option of the server with its values in their order; "" for one without a value
 

@@ -14,7 +14,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from hamysql.change import COROSYNC, REFUSED, RESTART, TOGETHER, Pending
+from hamysql.pending import COROSYNC, REFUSED, RESTART, TOGETHER, Pending
 
 MARK = "# Managed by Salt: the options of sbd's unit"  # how the file begins where it is ours
 _OPTIONS = {"device": "SBD_DEVICE", "watchdog": "SBD_WATCHDOG_DEV", "watchdog_timeout": "SBD_WATCHDOG_TIMEOUT"}

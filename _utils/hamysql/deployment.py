@@ -7,7 +7,8 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from hamysql import change, drbd_link, highstate, pacemaker, plan_text, storage
+from hamysql import drbd_link, highstate, pacemaker, plan_text, storage
+from hamysql import pending as pending_changes
 from hamysql.errors import HamysqlError
 from hamysql.master import Lock, Master
 from hamysql.members import NoAnswer
@@ -139,8 +140,8 @@ def apply_together(deployment: Deployment, changes: dict[str, Any]) -> None:
     changes
         What :func:`apply` has returned; this adds to it. Raises :class:`Failed` with all of it.
     """
-    found = {node: change.from_dicts(seen["pending"]) for node, seen in deployment.survey().items()}
-    waiting = {node: items for node in found if (items := change.of_kind(change.BOTH, found[node]))}
+    found = {node: pending_changes.from_dicts(seen["pending"]) for node, seen in deployment.survey().items()}
+    waiting = {node: items for node in found if (items := pending_changes.of_kind(pending_changes.BOTH, found[node]))}
     if not waiting:
         return
     if deployment.test:
@@ -158,7 +159,7 @@ def apply_together(deployment: Deployment, changes: dict[str, Any]) -> None:
         if taken:
             changes.setdefault(node, {})["hamysql-change-applied-together"] = taken
     deployment.look_again()
-    if left := change.by_members(change.BOTH, deployment.survey()):
+    if left := pending_changes.by_members(pending_changes.BOTH, deployment.survey()):
         raise Failed("\n".join(["not taken over:", *left]), changes)
 
 

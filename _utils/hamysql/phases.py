@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from typing import Any
 
-from hamysql import change, plan_text, preflight, storage
 from hamysql import deployment as deployments
+from hamysql import pending, plan_text, preflight, storage
 from hamysql.deployment import Deployment
 from hamysql.errors import NotReady, Refused, SaltError
 from hamysql.steps import Step
@@ -103,7 +103,7 @@ def check(
         What else forbids it.
     """
     findings, evidence = preflight.judge(deployment.survey(), deployment.window), list(evidence)
-    if refused := change.by_members(change.REFUSED, surveys):
+    if refused := pending.by_members(pending.REFUSED, surveys):
         evidence.append("this cannot be changed in place:\n" + "\n".join(f"  - {sentence}" for sentence in refused))
     try:
         plan()

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from itertools import combinations
 from typing import Any
 
-from hamysql import change, drbd_link, node_ids
+from hamysql import drbd_link, node_ids, pending
 
 # Where the states are tested or at least rendered, see the README.
 SUPPORTED = {"Debian": ("12", "13"), "Ubuntu": ("24",), "Enterprise Linux": ("9",)}
@@ -233,7 +233,7 @@ def _replication(machine: Machine) -> Iterator[Finding]:
     if len(places) < 2 or places[drbd["link"]] != shared:
         return
     others = [number for number, place in enumerate(places) if place not in (None, shared)]
-    how = f"; then {change.STOPPED}" if machine.settled else ""
+    how = f"; then {pending.STOPPED}" if machine.settled else ""
     expected = (
         f"a link of its own: set {path}: {others[-1]}{how}"
         if others
@@ -273,7 +273,7 @@ def _agreement(surveys: Mapping[str, Mapping[str, Any]]) -> Iterator[Finding]:
         if name in agreed.takers:
             yield Finding(name, seen, f"{expected}hamysql.orch has this node take it", path, refuses=False)
         else:
-            yield Finding(name, seen, f"{expected}name one in the pillar of both, and {change.STOPPED}", path)
+            yield Finding(name, seen, f"{expected}name one in the pillar of both, and {pending.STOPPED}", path)
 
 
 def _links(machines: Sequence[Machine]) -> Iterator[Finding]:

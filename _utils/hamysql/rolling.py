@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hamysql import pacemaker, storage
-from hamysql.change import MYSQL, RESTART, STACK, from_dicts, of_kind
+from hamysql.pending import MYSQL, RESTART, STACK, from_dicts, of_kind
 
 Surveys = Mapping[str, Mapping[str, Any]]
 

@@ -15,7 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from hamysql import change, change_corosync, config, corosync
+from hamysql import change_corosync, config, corosync
+from hamysql import pending as pending_changes
 from support import ROOT, load, parameters
 
 PROGRAMS = ("corosync", "corosync-cmapctl", "corosync-cfgtool", "ip", "unshare")
@@ -120,7 +121,7 @@ LIVE = [
 @pytest.mark.parametrize("options", LIVE, ids=lambda options: "-".join(options.get("options", options)))
 def test_what_is_live_is_taken_over_by_a_reload(daemon, options):
     site = resolved(**options)
-    assert set(daemon.pending(site).values()) == {change.LIVE}
+    assert set(daemon.pending(site).values()) == {pending_changes.LIVE}
     daemon.reload(site)
     assert daemon.pending(site) == {}
 
@@ -142,7 +143,7 @@ AT_START = {
 )
 def test_what_waits_for_a_start_is_not_taken_over_by_a_reload(daemon, section, name, value):
     site = resolved(options={section: {name: value}})
-    expected = {f"hamysql:corosync:options:{section}:{name}": change.RESTART}
+    expected = {f"hamysql:corosync:options:{section}:{name}": pending_changes.RESTART}
     assert daemon.pending(site) == expected
     daemon.reload(site)
     assert daemon.pending(site) == expected
@@ -151,7 +152,7 @@ def test_what_waits_for_a_start_is_not_taken_over_by_a_reload(daemon, section, n
 def test_a_reload_would_only_claim_to_use_the_links_otherwise(daemon):
     """knet is told once, when it starts. So nothing is reloaded then: the start, which is needed, takes over the rest as well."""
     site = resolved(token=5000, options={"totem": {"link_mode": "passive"}})
-    assert set(daemon.pending(site).values()) == {change.RESTART}
+    assert set(daemon.pending(site).values()) == {pending_changes.RESTART}
     daemon.reload(site)
     assert daemon.map()["totem.link_mode"] == "passive"
 
@@ -160,7 +161,7 @@ def test_the_cluster_s_name_is_refused_and_a_reload_would_not_change_it(daemon):
     site = resolved()
     site["cluster"]["name"] = "another"
     site["corosync"]["sections"] = corosync.build(site)
-    assert daemon.pending(site) == {"hamysql:cluster:name": change.REFUSED}
+    assert daemon.pending(site) == {"hamysql:cluster:name": pending_changes.REFUSED}
     daemon.reload(site)
     assert daemon.map()["totem.cluster_name"] == "galaxy-db"
 
@@ -169,16 +170,16 @@ def test_a_third_vote_is_refused_because_a_reload_would_take_it_over(daemon):
     pillar = load(ROOT / "lab" / "pillar.sls")["hamysql"]
     pillar["quorum"] = {"device": {"minion_id": "qd1", "address": "10.77.1.13"}}
     site = config.resolve(config.layered(parameters("Debian"), pillar), minion_id="db1", nodename="db1")
-    assert daemon.pending(site) == {"hamysql:quorum:device": change.REFUSED}
+    assert daemon.pending(site) == {"hamysql:quorum:device": pending_changes.REFUSED}
     daemon.reload(site)
     assert daemon.pending(site) == {}
-    assert daemon.pending(resolved()) == {"hamysql:quorum:device": change.REFUSED}
+    assert daemon.pending(resolved()) == {"hamysql:quorum:device": pending_changes.REFUSED}
 
 
 def test_what_waits_for_a_start_is_there_after_one(daemon):
     site = resolved(options=AT_START)
     for wanted in (site, resolved()):
-        assert set(daemon.pending(wanted).values()) == {change.RESTART}
+        assert set(daemon.pending(wanted).values()) == {pending_changes.RESTART}
         daemon.kill()
         daemon.write(wanted)
         daemon.start()

@@ -17,7 +17,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from storage_world import load
 
-from hamysql import change, change_mysql, command, flushing, mysql, values_mysql
+from hamysql import change_mysql, command, flushing, mysql, values_mysql
+from hamysql import pending as pending_changes
 
 SERVER, INSTALL, CLIENT = (shutil.which(name) for name in ("mariadbd", "mariadb-install-db", "mariadb"))
 pytestmark = [
@@ -579,7 +580,7 @@ def test_what_a_killed_move_has_left_is_a_live_change_for_the_next_highstate(ser
     flushed_and_killed(server, note)
     left = {"innodb_max_dirty_pages_pct": flushing.left()["innodb_max_dirty_pages_pct"]}
     (item,) = change_mysql.left_flushing({}, left)
-    assert (item.kind, item.path) == (change.LIVE, "hamysql:mysql:config:mysqld:innodb_max_dirty_pages_pct")
+    assert (item.kind, item.path) == (pending_changes.LIVE, "hamysql:mysql:config:mysqld:innodb_max_dirty_pages_pct")
     assert list(change_mysql.left_flushing({"innodb_max_dirty_pages_pct": ["0"]}, left)) == []
     server.module.unflush(flushing.left())
     assert server.sql(FLUSHING) == before

@@ -18,7 +18,8 @@ import certificates
 import pytest
 from storage_world import load
 
-from hamysql import change, command, config, mysql, mysql_settings, tls
+from hamysql import command, config, mysql, mysql_settings, tls
+from hamysql import pending as pending_changes
 from hamysql.errors import CommandFailed, ConfigError, Refused
 from support import load_pillar, parameters
 
@@ -55,7 +56,7 @@ class Site:
         self.installed = load("_states/hamysql_tls.py", "tls_state")
         self.applied = load("_states/hamysql_change.py", "tls_change_state")
         self.change.RECORD, self.change.TLS_RECORD = folder / "run/mysqld.json", folder / "run/mysqld-tls.json"
-        self.change._pending = lambda site: change.distinct(self.change._mysql(site["mysql"]))
+        self.change._pending = lambda site: pending_changes.distinct(self.change._mysql(site["mysql"]))
         functions = {
             "hamysql.config": lambda **_: self.config,
             "hamysql_tls.judge": self.tls.judge,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from hamysql import change, preflight
+from hamysql import pending, preflight
 
 LAB = json.loads((Path(__file__).parent / "fixtures" / "config" / "lab.json").read_text(encoding="utf-8"))
 WINDOW = (1000.0, 1004.0)
@@ -194,7 +194,7 @@ def test_replication_over_the_clients_cable_is_told_with_the_way_out(site, settl
     replicate(site, "known", db1=0, db2=0)
     findings = preflight.judge(site, WINDOW)
     assert [finding.refuses for finding in findings] == [False, False]
-    how = f"; then {change.STOPPED}" if settled else ""
+    how = f"; then {pending.STOPPED}" if settled else ""
     assert str(findings[1]) == (
         "db2: found the replication (link 0, 10.77.1.12) on eth0, which has the VIP as well, expected a link of its own: "
         f"set hamysql:storage:drbd:link: 1{how} (hamysql:storage:drbd:link)"
@@ -245,7 +245,7 @@ def test_members_with_different_links_are_no_members_with_different_pillars(site
         seen["storage"]["status"] = {"role": "Secondary"}
     (finding,) = [finding for finding in preflight.judge(site, WINDOW) if "as on" in str(finding)]
     assert finding.refuses
-    assert change.STOPPED in str(finding)
+    assert pending.STOPPED in str(finding)
 
 
 def test_a_note_of_a_link_that_cannot_be_used_is_told(site):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from test_orch_plan import Site, working
 
-from hamysql.change import BOTH, DRBD, LIVE, Pending
 from hamysql.members import Answer
+from hamysql.pending import BOTH, DRBD, LIVE, Pending
 
 SECRET = Pending(BOTH, DRBD, "hamysql:storage:drbd:shared_secret", "another secret", "the pillar's")
 RATE = Pending(LIVE, DRBD, "hamysql:storage:drbd:rate", "1M", "2M")

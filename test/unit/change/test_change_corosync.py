@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from hamysql import change, change_corosync, config
+from hamysql import change_corosync, config, pending
 from hamysql.errors import ParseError
 from support import ROOT, load, parameters
 
@@ -139,7 +139,7 @@ def test_another_key_is_refused_and_not_shown():
 
 
 def test_the_sentence_of_a_refusal_says_what_to_do():
-    item = change.Pending("refused", "corosync", "hamysql:corosync:transport", "knet", "udpu", change.TOGETHER)
+    item = pending.Pending("refused", "corosync", "hamysql:corosync:transport", "knet", "udpu", pending.TOGETHER)
     assert str(item).startswith(
         "hamysql:corosync:transport: knet is in service, the pillar says udpu: both nodes have to"
     )

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from storage_world import load
 
-from hamysql import change
-from hamysql.change import BOTH, LIVE, MYSQL, REFUSED, RESTART, Pending
+from hamysql import pending as pending_changes
 from hamysql.command import Result
 from hamysql.errors import CommandFailed, Refused
+from hamysql.pending import BOTH, LIVE, MYSQL, REFUSED, RESTART, Pending
 
 TOKEN = Pending(LIVE, "corosync", "hamysql:corosync:token", "3000", "5000")
 OPTION = Pending(RESTART, MYSQL, "hamysql:mysql:config:mysqld:x", "1", "2")
@@ -100,7 +100,7 @@ def test_a_service_s_refusal_is_the_comment_and_what_was_done_before_it_is_kept(
 
 def test_a_path_is_named_once_by_the_first_who_knows_it():
     other = Pending(REFUSED, "corosync", NAME.path, "a", "b", "stop it")
-    assert change.distinct([NAME, other, TOKEN]) == [NAME, TOKEN]
+    assert pending_changes.distinct([NAME, other, TOKEN]) == [NAME, TOKEN]
 
 
 def test_what_cannot_be_changed_fails_with_every_sentence(state):

@@ -13,7 +13,6 @@ import certificates
 import pytest
 
 from hamysql import (
-    change,
     change_corosync,
     change_data,
     change_drbd,
@@ -21,9 +20,10 @@ from hamysql import (
     change_sbd,
     cib_desired,
     config,
+    pending,
     schema,
 )
-from hamysql.change import LIVE, REFUSED, RESTART
+from hamysql.pending import LIVE, REFUSED, RESTART
 from hamysql.pillar import SCHEMA
 from hamysql.plan import Latch, Stage
 from support import ROOT, load, parameters
@@ -192,7 +192,7 @@ def test_the_class_of_a_key_is_found_from_what_runs(path, value, kind):
     site = resolved(path, value)
     want = change_mysql.wanted(site["mysql"])
     latch = LATCH if backend(path) == "drbd" else replace(LATCH, backend=backend(path), disk=LUN)
-    found = change.distinct(
+    found = pending.distinct(
         [
             *change_data.pending(site, cib(path), [latch]),
             *change_corosync.pending(site, RUNNING, False),

@@ -7,7 +7,7 @@ import copy
 import pytest
 
 from hamysql import rolling
-from hamysql.change import BOTH, COROSYNC, LIVE, MYSQL, REFUSED, RESTART, Pending
+from hamysql.pending import BOTH, COROSYNC, LIVE, MYSQL, REFUSED, RESTART, Pending
 
 
 def item(scope, kind=RESTART):

@@ -10,8 +10,8 @@ from types import SimpleNamespace
 import pytest
 from storage_world import load
 
-from hamysql.change import COROSYNC, MYSQL, RESTART, Pending
 from hamysql.errors import HamysqlError, NotReady
+from hamysql.pending import COROSYNC, MYSQL, RESTART, Pending
 
 NODES = ("db1", "db2")
 
