@@ -20,19 +20,17 @@ from hamysql import (
     change_mysql,
     change_sbd,
     corosync,
-    disk,
     drbdadm,
-    files,
     flushing,
     latch,
     mysql,
     tls,
-    wait,
 )
 from hamysql import pending as pending_changes
-from hamysql.command import PATH, run
 from hamysql.errors import CommandFailed, Refused
-from hamysql.files import Unreadable
+from hamysql.system import disk, files, wait
+from hamysql.system.command import PATH, run
+from hamysql.system.files import Unreadable
 
 __virtualname__ = "hamysql_change"
 

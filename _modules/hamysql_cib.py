@@ -11,9 +11,10 @@ from __future__ import annotations
 import dataclasses
 import time
 
-from hamysql import cib, cib_desired, cib_drift, cib_move, cib_stop, cib_tools, pacemaker, wait
-from hamysql.command import run
+from hamysql import cib, cib_desired, cib_drift, cib_move, cib_stop, cib_tools, pacemaker
 from hamysql.errors import Refused
+from hamysql.system import wait
+from hamysql.system.command import run
 
 __virtualname__ = "hamysql_cib"
 

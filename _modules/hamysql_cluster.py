@@ -7,9 +7,10 @@ from __future__ import annotations
 import dataclasses
 from shutil import which
 
-from hamysql import membership, pacemaker, wait
-from hamysql.command import PATH, run
+from hamysql import membership, pacemaker
 from hamysql.errors import CommandFailed
+from hamysql.system import wait
+from hamysql.system.command import PATH, run
 
 __virtualname__ = "hamysql_cluster"
 

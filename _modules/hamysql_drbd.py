@@ -10,10 +10,11 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from hamysql import change_drbd, disk, drbd, drbd_link, drbdadm, drbdconf, latch, nodelock, pending, wait
-from hamysql.command import run
+from hamysql import change_drbd, drbd, drbd_link, drbdadm, drbdconf, latch, nodelock, pending
 from hamysql.errors import CommandFailed, Refused
 from hamysql.latch import Latch, Stage
+from hamysql.system import disk, wait
+from hamysql.system.command import run
 
 __virtualname__ = "hamysql_drbd"
 

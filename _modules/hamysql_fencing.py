@@ -10,11 +10,12 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 from shutil import which
 
-from hamysql import change_sbd, cib_model, cib_tools, drbdadm, files, latch, latch_switch, operations, wait
+from hamysql import change_sbd, cib_model, cib_tools, drbdadm, latch, latch_switch, operations
 from hamysql import fencing as devices
-from hamysql.command import PATH, run
 from hamysql.errors import CommandFailed, NotReady, Refused
 from hamysql.plan import Stage
+from hamysql.system import files, wait
+from hamysql.system.command import PATH, run
 
 __virtualname__ = "hamysql_fencing"
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 from salt.exceptions import SaltInvocationError
 
 from hamysql import firewall
-from hamysql.command import run
+from hamysql.system.command import run
 
 __virtualname__ = "hamysql_firewall"
 

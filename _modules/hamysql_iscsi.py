@@ -7,9 +7,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from hamysql import files, iscsi, nodelock, wait
-from hamysql.command import run
+from hamysql import iscsi, nodelock
 from hamysql.errors import NotReady
+from hamysql.system import files, wait
+from hamysql.system.command import run
 
 __virtualname__ = "hamysql_iscsi"
 

@@ -21,7 +21,6 @@ from hamysql import (
     cib_tools,
     copying,
     datadir,
-    files,
     latch,
     latch_switch,
     migration,
@@ -29,13 +28,13 @@ from hamysql import (
     nodelock,
     shared_disk,
     storage,
-    wait,
 )
-from hamysql.command import run
 from hamysql.errors import CommandFailed, NotReady, Refused
 from hamysql.latch import Stage
 from hamysql.latch_switch import READY
 from hamysql.nfs_mark import NFS_FOLDER
+from hamysql.system import files, wait
+from hamysql.system.command import run
 
 __virtualname__ = "hamysql_migration"
 __func_alias__ = {"copy_": "copy"}

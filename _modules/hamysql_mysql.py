@@ -10,9 +10,10 @@ from __future__ import annotations
 import dataclasses
 import time
 
-from hamysql import flushing, mysql, sockets, wait
-from hamysql.command import run
+from hamysql import flushing, mysql
 from hamysql.errors import CommandFailed
+from hamysql.system import sockets, wait
+from hamysql.system.command import run
 
 __virtualname__ = "hamysql_mysql"
 

@@ -16,13 +16,14 @@ from dataclasses import replace
 from pathlib import Path
 from shutil import which
 
-from hamysql import datadir, files, latch, nodelock
-from hamysql.command import PATH, run
+from hamysql import datadir, latch, nodelock
 from hamysql.errors import CommandFailed, Refused
 from hamysql.latch import Latch, Stage
 from hamysql.nfs_mark import NFS_FOLDER, NFS_MARK
 from hamysql.nfs_mark import read as _mark
 from hamysql.plan_nfs import foreign
+from hamysql.system import files
+from hamysql.system.command import PATH, run
 
 __virtualname__ = "hamysql_nfs"
 

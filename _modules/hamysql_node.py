@@ -8,8 +8,9 @@ import os
 import time
 
 from hamysql import facts as machine
-from hamysql import fingerprint, iscsi, reach
-from hamysql.command import run
+from hamysql import fingerprint, iscsi
+from hamysql.system import reach
+from hamysql.system.command import run
 from hamysql.values_lun import split_portal
 
 __virtualname__ = "hamysql_node"

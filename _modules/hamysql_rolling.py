@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import time
 
-from hamysql import change_mysql, cib_tools, storage, wait
-from hamysql.command import run
+from hamysql import change_mysql, cib_tools, storage
 from hamysql.errors import Refused
+from hamysql.system import wait
+from hamysql.system.command import run
 
 __virtualname__ = "hamysql_rolling"
 

@@ -11,12 +11,13 @@ import os
 import uuid as _uuid
 from dataclasses import asdict, replace
 
-from hamysql import disk, latch, nodelock, shared_disk
-from hamysql.command import run
+from hamysql import latch, nodelock, shared_disk
 from hamysql.datadir import Folder, fill
 from hamysql.datadir import make_filesystem as make_fs
 from hamysql.errors import CommandFailed, Refused
 from hamysql.latch import Latch, Stage
+from hamysql.system import disk
+from hamysql.system.command import run
 
 __virtualname__ = "hamysql_shared"
 

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from dataclasses import asdict, replace
 
-from hamysql import disk, latch, nodelock
-from hamysql.command import run
+from hamysql import latch, nodelock
 from hamysql.datadir import Folder, fill
 from hamysql.datadir import make_filesystem as make_fs
 from hamysql.errors import Refused
 from hamysql.latch import Latch, Stage
+from hamysql.system import disk
+from hamysql.system.command import run
 
 __virtualname__ = "hamysql_storage"
 

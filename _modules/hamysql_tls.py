@@ -14,8 +14,8 @@ from pathlib import Path
 from shutil import which
 
 from hamysql import certificate, tls
-from hamysql.command import PATH, acting_as, run
 from hamysql.errors import ConfigError, HamysqlError, Refused
+from hamysql.system.command import PATH, acting_as, run
 
 __virtualname__ = "hamysql_tls"
 

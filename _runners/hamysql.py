@@ -15,10 +15,10 @@ from pathlib import Path
 from hamysql import deployment as deployments
 from hamysql import operate, pending, plan_text, progress, secretfile, storage
 from hamysql import preflight as judge
-from hamysql.command import run
 from hamysql.errors import HamysqlError, Refused
 from hamysql.master import TAG, Lock, Master
 from hamysql.members import NoAnswer, choose, clusters
+from hamysql.system.command import run
 
 
 def members(cluster=None):

@@ -25,10 +25,10 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from hamysql import change_mysql, cib, cib_desired, config, corosync, drbdconf
-from hamysql.command import run
 from hamysql.errors import ConfigError
 from hamysql.pillar import SCHEMA
 from hamysql.schema import Items, Names, Node, Section
+from hamysql.system.command import run
 from support import PILLARS, load_pillar, parameters
 
 PROGRAMS = (

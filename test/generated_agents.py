@@ -20,7 +20,7 @@ from xml.etree import ElementTree as ET
 import jinja2
 
 from hamysql import change_sbd, fencing
-from hamysql.command import run
+from hamysql.system.command import run
 from support import ROOT
 
 PYTHON = "/usr/bin/python3"  # for which fence-agents are installed

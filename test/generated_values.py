@@ -10,8 +10,8 @@ from xml.etree import ElementTree as ET
 
 from hypothesis import strategies as st
 
-from hamysql.command import run
 from hamysql.schema import Value
+from hamysql.system.command import run
 
 # What people write, wherever it is accepted.
 REAL = [

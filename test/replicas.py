@@ -7,10 +7,10 @@ from dataclasses import replace
 import pytest
 
 from hamysql import plan
-from hamysql.disk import Signature
 from hamysql.drbd import JUST_CREATED, Generation, Status
 from hamysql.errors import Refused
 from hamysql.plan import Latch, Member, Stage, Wanted
+from hamysql.system.disk import Signature
 
 SIZE = 512 * 2**20
 UUID = {"db1": "e7c4c235a46d231d", "db2": "a9ed857efa422c00"}

@@ -13,9 +13,10 @@ from typing import Any
 
 from storage_world import Node, World, load
 
-from hamysql import datadir, disk, shared_disk
-from hamysql.command import Result
+from hamysql import datadir, shared_disk
 from hamysql.nfs_mark import NFS_FOLDER
+from hamysql.system import disk
+from hamysql.system.command import Result
 
 SIZE = 2**20
 DEVICE = "/dev/disk/by-id/wwn-0x1"

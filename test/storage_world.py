@@ -16,12 +16,12 @@ from types import CodeType, ModuleType, SimpleNamespace
 from typing import Any
 
 from hamysql import drbd as real_drbd
-from hamysql.command import Result
-from hamysql.disk import Signature
 from hamysql.drbd import JUST_CREATED, Generation
 from hamysql.errors import CommandFailed, HamysqlError
 from hamysql.latch import Latch
 from hamysql.members import Answer, Members
+from hamysql.system.command import Result
+from hamysql.system.disk import Signature
 from support import ROOT
 
 DEVICE, DIRECTORY, SECRET = "/dev/drbd0", "/var/lib/mysql", "canary-of-replication"

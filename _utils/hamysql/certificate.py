@@ -14,8 +14,8 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from hamysql import pem
-from hamysql.command import Run
 from hamysql.errors import CommandFailed, Problem
+from hamysql.system.command import Run
 from hamysql.tls import OPENSSL, PATH, Texts
 
 MISSING = 127  # how a program ends that is not there

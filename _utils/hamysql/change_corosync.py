@@ -16,7 +16,7 @@ from typing import Any
 
 from hamysql.errors import ParseError
 from hamysql.pending import COROSYNC, DEFAULT, LIVE, REFUSED, RESTART, TOGETHER, Pending
-from hamysql.tree import Section
+from hamysql.system.sections import Section
 
 _LINE = re.compile(r"^(\S+) \(\w+\) = (.*)$")
 _SECTIONS = ("totem.", "nodelist.", "quorum.", "logging.", "system.")

@@ -1,6 +1,6 @@
 """A cluster's CIB, read and changed through pacemaker's own tools.
 
-Every function takes ``run`` (see :mod:`hamysql.command`). With ``CIB_file`` in the environment all of these tools work
+Every function takes ``run`` (see :mod:`hamysql.system.command`). With ``CIB_file`` in the environment all of these tools work
 on a file instead of a cluster.
 """
 
@@ -16,10 +16,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from hamysql import cib, cib_agents, cib_judge, cib_text, pacemaker, secretnames, wait
+from hamysql import cib, cib_agents, cib_judge, cib_text, pacemaker, secretnames
 from hamysql import cib_model as model
-from hamysql.command import Run
 from hamysql.errors import CommandFailed, HamysqlError, NotReady, ParseError, Refused
+from hamysql.system import wait
+from hamysql.system.command import Run
 
 # crm_exit_t of pacemaker's include/crm/common/results.h, the same in 2.1 and 3.0
 _CONFIG = 78  # the configuration has errors or warnings

@@ -26,8 +26,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hamysql import latch
-from hamysql.command import Run
 from hamysql.errors import Refused
+from hamysql.system.command import Run
 
 MARGIN = 5 * 10**9  # nanoseconds: more than any file system's granularity of times
 NOT_OURS = "lost+found"  # in the root of a file system

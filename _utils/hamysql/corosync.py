@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from hamysql.errors import ParseError
-from hamysql.tree import Section, section
+from hamysql.system.sections import Section, section
 
 # Milliseconds, four times the default of `join`, which corosync wants to be the shorter one.
 _LEAST_CONSENSUS = 200

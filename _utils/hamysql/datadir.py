@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from hamysql.command import Run, acting_as
 from hamysql.errors import CommandFailed, Refused
+from hamysql.system.command import Run, acting_as
 
 Values = Mapping[str, Any]
 

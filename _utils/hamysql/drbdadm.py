@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 
-from hamysql.command import Result, Run
 from hamysql.errors import CommandFailed
 from hamysql.schema import MASK
+from hamysql.system.command import Result, Run
 
 # The file that it reads may hold another secret than the pillar; the next option, or the end of the command, follows.
 _OPTION = re.compile(r"(--shared-secret=).*?(?= --|' (?:terminated|did not terminate)|$)", re.MULTILINE)
@@ -21,7 +21,7 @@ def call(
     timeout: float = 60,
     accept: Collection[int] = (0,),
 ) -> Result:
-    """Run ``drbdadm`` with ``words``; see :func:`hamysql.command.run` for the others, and for what is returned.
+    """Run ``drbdadm`` with ``words``; see :func:`hamysql.system.command.run` for the others, and for what is returned.
 
     secret
         The pillar's shared secret. It is masked in the error, not in the result.

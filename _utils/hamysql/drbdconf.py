@@ -9,7 +9,7 @@ from typing import Any
 from hamysql import fencing
 from hamysql import values_drbd as words
 from hamysql.schema import Secret
-from hamysql.tree import Section, section
+from hamysql.system.sections import Section, section
 
 KERNELS = ("8.4", "9")  # of the module; they differ in what they call fencing
 

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from hamysql.command import Run
 from hamysql.drbd import kernel_version
 from hamysql.errors import ParseError
+from hamysql.system.command import Run
 
 
 def parse_interfaces(text: str) -> dict[str, dict[str, Any]]:

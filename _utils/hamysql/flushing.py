@@ -11,7 +11,7 @@ import json
 import os
 from pathlib import Path
 
-from hamysql import files
+from hamysql.system import files
 
 NOTE = Path("/run/hamysql/flushing.json")
 _held: list[int] = []

@@ -17,9 +17,9 @@ from enum import IntEnum
 from pathlib import Path
 from typing import Any
 
-from hamysql import files
 from hamysql.errors import ParseError
-from hamysql.files import Unreadable
+from hamysql.system import files
+from hamysql.system.files import Unreadable
 
 FOLDER = Path("/var/lib/hamysql")
 LATCH = "/var/lib/hamysql/mysql.json"  # of other storage than DRBD, as sentences name it

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from hamysql import files
-from hamysql.files import Unreadable
+from hamysql.system import files
+from hamysql.system.files import Unreadable
 
 # The folder of an export that the cluster mounts. The export's root keeps what is not the database's: our mark, snapshots that a
 # server shows there, lost+found. MariaDB takes every folder in its datadir for a database.

@@ -16,8 +16,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from hamysql.command import kept
 from hamysql.errors import Refused
+from hamysql.system.command import kept
 
 FOLDER = Path("/run/hamysql")
 PATIENCE = 60  # seconds: nearly every verb takes less, and then the next run goes on as if nothing had been

@@ -6,9 +6,10 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from hamysql import operations, wait
+from hamysql import operations
 from hamysql.errors import HamysqlError, Refused
 from hamysql.members import Members, NoAnswer
+from hamysql.system import wait
 
 Say = Callable[[str], None]
 

@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
-from hamysql.disk import Signature
 from hamysql.errors import Refused
 from hamysql.latch import LATCH, Latch, Stage
 from hamysql.steps import Step, serving
+from hamysql.system.disk import Signature
 
 WIPE = "hamysql:storage:shared:wipe"
 

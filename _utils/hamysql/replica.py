@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from hamysql.disk import Signature
 from hamysql.drbd import Generation, Status
 from hamysql.latch import Latch, Stage
+from hamysql.system.disk import Signature
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from hamysql.command import Run
 from hamysql.errors import HamysqlError, Refused
+from hamysql.system.command import Run
 from hamysql.values_mysql import account
 
 Path_ = tuple[str, ...]  # the keys that lead to a value below the pillar `hamysql`

@@ -10,10 +10,10 @@ from pathlib import Path
 from shutil import which
 from typing import Any
 
-from hamysql import disk
-from hamysql.command import PATH, Run
-from hamysql.disk import Signature
 from hamysql.errors import Refused
+from hamysql.system import disk
+from hamysql.system.command import PATH, Run
+from hamysql.system.disk import Signature
 
 MAGIC = b"hamysql claim "
 BLOCK = 4096  # bytes of the claim: a whole block of any disk

@@ -17,9 +17,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from hamysql import files, pem
-from hamysql.command import Run
+from hamysql import pem
 from hamysql.errors import CommandFailed
+from hamysql.system import files
+from hamysql.system.command import Run
 
 FOLDER = "/etc/hamysql/tls"  # below /etc, which every confined server may read; root's, as all that is above it
 CURRENT = "current"

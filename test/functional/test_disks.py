@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from hamysql import disk, drbd
-from hamysql.command import run
+from hamysql import drbd
 from hamysql.drbd import Generation
 from hamysql.errors import CommandFailed
+from hamysql.system import disk
+from hamysql.system.command import run
 
 SIZE = 64 * 2**20
 

@@ -10,7 +10,8 @@ import subprocess
 
 import pytest
 
-from hamysql import command, config, firewall
+from hamysql import config, firewall
+from hamysql.system import command
 from support import ROOT, load_pillar, parameters
 
 pytestmark = [

@@ -11,8 +11,9 @@ import xml.etree.ElementTree as ET
 import pytest
 from storage_world import load
 
-from hamysql import cib, cib_desired, command, config, fencing
-from hamysql.command import Result
+from hamysql import cib, cib_desired, config, fencing
+from hamysql.system import command
+from hamysql.system.command import Result
 from support import load_pillar, parameters
 
 pytestmark = pytest.mark.skipif(

@@ -17,8 +17,9 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from storage_world import load
 
-from hamysql import change_mysql, command, flushing, mysql, values_mysql
+from hamysql import change_mysql, flushing, mysql, values_mysql
 from hamysql import pending as pending_changes
+from hamysql.system import command
 
 SERVER, INSTALL, CLIENT = (shutil.which(name) for name in ("mariadbd", "mariadb-install-db", "mariadb"))
 pytestmark = [

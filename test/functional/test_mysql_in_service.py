@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 from storage_world import load
 
-from hamysql import command, flushing, mysql, mysql_settings
+from hamysql import flushing, mysql, mysql_settings
 from hamysql.errors import CommandFailed, Refused
+from hamysql.system import command
 
 SERVER, INSTALL, CLIENT = (shutil.which(name) for name in ("mariadbd", "mariadb-install-db", "mariadb"))
 pytestmark = pytest.mark.skipif(

@@ -434,7 +434,7 @@ def test_the_lock_does_not_outlive_its_holder_and_is_for_one_cluster(tmp_path):
 def test_a_minion_with_older_code_in_memory_is_named(site, running):
     """The same new version is on the disks of the master and of both minions, and in the memory of none of them."""
     folders = [Path(site.opts["extension_modules"]), *running.extension_modules]
-    files = [folder / "utils" / "hamysql" / "wait.py" for folder in folders]
+    files = [folder / "utils" / "hamysql" / "system" / "wait.py" for folder in folders]
     texts = [file.read_text() for file in files]
     try:
         for file, text in zip(files, texts, strict=True):

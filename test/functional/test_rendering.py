@@ -14,7 +14,7 @@ import pytest
 from salt_node import SYSTEMS, Node, Raised
 
 from hamysql import corosync, drbd_link, places
-from hamysql.command import run
+from hamysql.system.command import run
 from support import PILLARS, ROOT, load_pillar, secrets_of
 
 FOLDERS = (

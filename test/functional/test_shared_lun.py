@@ -9,10 +9,11 @@ from types import SimpleNamespace
 import pytest
 from storage_world import load
 
-from hamysql import command, disk, shared_disk
-from hamysql.command import Result
+from hamysql import shared_disk
 from hamysql.errors import Refused
 from hamysql.latch import Stage
+from hamysql.system import command, disk
+from hamysql.system.command import Result
 
 SIZE = 64 * 2**20
 NAME = "/dev/disk/by-id/wwn-0x1"

@@ -18,9 +18,10 @@ import certificates
 import pytest
 from storage_world import load
 
-from hamysql import command, config, mysql, mysql_settings, tls
+from hamysql import config, mysql, mysql_settings, tls
 from hamysql import pending as pending_changes
 from hamysql.errors import CommandFailed, ConfigError, Refused
+from hamysql.system import command
 from support import load_pillar, parameters
 
 SERVER, INSTALL, CLIENT, ADMIN = (

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from hamysql import command
-from hamysql.command import Kept, clipped, run
 from hamysql.errors import CommandFailed, HamysqlError
+from hamysql.system import command
+from hamysql.system.command import Kept, clipped, run
 
 SECRET = "canary-of-the-standard-input"
 

@@ -15,9 +15,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from hamysql import copying
-from hamysql.command import Result
 from hamysql.copying import Note
 from hamysql.errors import Refused
+from hamysql.system.command import Result
 
 TICK = 4 * 10**6  # nanoseconds
 FILES = ("ibdata1", "mysql/user.MAI", "probe/writes.ibd")

@@ -9,9 +9,9 @@ import pytest
 from replicas import FULL, NAME, NEW, SIZE, USED, UUID, XFS, blank, connected, ours, refusal, todo, without_metadata
 
 from hamysql import plan
-from hamysql.disk import Signature
 from hamysql.drbd import Generation, Status
 from hamysql.plan import Member, Stage
+from hamysql.system.disk import Signature
 from support import ROOT
 
 ROWS: dict[str, Callable[[], None]] = {}

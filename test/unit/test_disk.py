@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from hamysql import disk
-from hamysql.command import Result
-from hamysql.disk import Signature
 from hamysql.errors import CommandFailed, ParseError, Refused
+from hamysql.system import disk
+from hamysql.system.command import Result
+from hamysql.system.disk import Signature
 
 FIXTURES = Path(__file__).parent / "fixtures" / "disk"
 

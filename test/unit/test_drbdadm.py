@@ -8,9 +8,10 @@ import traceback
 import pytest
 from storage_world import SECRET, Disk, Metadata, World, load
 
-from hamysql import command, drbdadm
+from hamysql import drbdadm
 from hamysql.errors import CommandFailed
 from hamysql.latch import Latch, Stage
+from hamysql.system import command
 from support import ROOT
 
 # What drbdadm of drbd-utils 9.22 says when the kernel refuses an option.

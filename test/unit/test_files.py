@@ -9,9 +9,10 @@ from types import SimpleNamespace
 import pytest
 from storage_world import load
 
-from hamysql import files, latch, nfs_mark
+from hamysql import latch, nfs_mark
 from hamysql.errors import HamysqlError, ParseError
-from hamysql.files import Unreadable
+from hamysql.system import files
+from hamysql.system.files import Unreadable
 from support import ROOT
 
 

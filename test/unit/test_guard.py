@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from hamysql import guard
+from hamysql.system import debian
 
 UNITS = ("corosync.service", "mariadb.service")
 
@@ -22,7 +22,7 @@ def policy(tmp_path):
 
 
 def test_the_clusters_services_are_forbidden_and_all_others_allowed(policy):
-    with guard.quiet_services(UNITS, policy):
+    with debian.quiet_services(UNITS, policy):
         assert ask(policy, "corosync", "start") == 101
         assert ask(policy, "corosync.service", "restart") == 101
         assert ask(policy, "mariadb.service", "stop") == 101
@@ -31,7 +31,7 @@ def test_the_clusters_services_are_forbidden_and_all_others_allowed(policy):
 
 
 def test_the_guard_goes_away_when_the_installation_fails(policy):
-    with pytest.raises(ZeroDivisionError), guard.quiet_services(UNITS, policy):
+    with pytest.raises(ZeroDivisionError), debian.quiet_services(UNITS, policy):
         raise ZeroDivisionError
     assert not list(policy.parent.iterdir())
 
@@ -40,7 +40,7 @@ def test_an_administrators_policy_still_decides_about_others_and_comes_back(poli
     text = '#!/bin/sh\n[ "$1" = ssh ] && exit 101\nexit 104\n'
     policy.write_text(text)
     policy.chmod(0o750)
-    with guard.quiet_services(UNITS, policy):
+    with debian.quiet_services(UNITS, policy):
         assert ask(policy, "corosync", "start") == 101
         assert ask(policy, "ssh", "start") == 101
         assert ask(policy, "cron", "start") == 104
@@ -54,13 +54,13 @@ def test_what_a_killed_run_left_is_found_and_taken_away(policy, had_one):
     if had_one:
         policy.write_text("#!/bin/sh\nexit 104\n")
         policy.chmod(0o755)
-    assert not guard.left_over(policy)
-    killed = guard.quiet_services(UNITS, policy)
+    assert not debian.guard_left_over(policy)
+    killed = debian.quiet_services(UNITS, policy)
     killed.__enter__()
     # `killed` never reaches its end before the test does
-    assert guard.left_over(policy)
-    with guard.quiet_services(UNITS, policy):
+    assert debian.guard_left_over(policy)
+    with debian.quiet_services(UNITS, policy):
         assert ask(policy, "corosync", "start") == 101
         assert ask(policy, "cron", "start") == (104 if had_one else 0)
-    assert not guard.left_over(policy)
+    assert not debian.guard_left_over(policy)
     assert policy.exists() is had_one

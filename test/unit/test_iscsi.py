@@ -9,9 +9,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from hamysql import iscsi, wait
-from hamysql.command import Result
+from hamysql import iscsi
 from hamysql.errors import CommandFailed, NotReady
+from hamysql.system import wait
+from hamysql.system.command import Result
 from support import ROOT
 
 RECORD = (Path(__file__).parent / "fixtures" / "iscsi" / "node-open-iscsi-2.1.8.txt").read_text(encoding="ascii")

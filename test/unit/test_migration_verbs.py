@@ -11,9 +11,9 @@ import pytest
 from storage_world import load
 
 from hamysql import copying, datadir, latch, latch_switch, storage
-from hamysql.command import Result
 from hamysql.errors import CommandFailed, NotReady, Refused
 from hamysql.latch import Latch, Stage
+from hamysql.system.command import Result
 
 OLD = Latch("galaxy-db", "galaxy", "/dev/sdb", Stage.INITIALISED, "e7c4c235a46d231d")
 CIB = """<cib epoch="1"><configuration><crm_config/><nodes/><resources>

@@ -14,9 +14,9 @@ from storage_world import World, load
 from test_storage_converges import assert_done, deployed
 
 from hamysql import nodelock
-from hamysql.command import Result, run
 from hamysql.errors import Refused
 from hamysql.latch import Stage
+from hamysql.system.command import Result, run
 from support import ROOT
 
 WORK = r"another job is still at work on this node's storage \(first, process \d+\)"
@@ -80,7 +80,8 @@ def refused_now(monkeypatch) -> bool:
 KILLED = """
 import sys; sys.path.insert(0, {utils!r})
 from pathlib import Path
-from hamysql import command, nodelock
+from hamysql import nodelock
+from hamysql.system import command
 nodelock.FOLDER = Path({folder!r})
 with nodelock.held("first"):
     command.run(["sh", "-c", "echo $$ > {pid}; exec sleep 60"])

@@ -7,7 +7,8 @@ from functools import partial
 
 import pytest
 
-from hamysql import dpkg, guard, plan_text
+from hamysql import plan_text
+from hamysql.system import debian
 from support import ROOT
 
 REPOSITORY = {"name": "deb file:/srv/crm ./", "file": "/etc/apt/sources.list.d/hamysql-crm.list"}
@@ -37,7 +38,7 @@ class World:
         }
 
     def note(self, what: str) -> None:
-        self.log.append((what, guard.left_over(self.policy)))
+        self.log.append((what, debian.guard_left_over(self.policy)))
 
     def install(self, name, pkgs, hold=None, install_recommends=True):
         assert hold in (None, True), "False would release what an administrator holds"
@@ -72,11 +73,11 @@ def world(tmp_path, monkeypatch):
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     policy = tmp_path / "policy-rc.d"
-    monkeypatch.setattr(guard, "POLICY", policy)
-    quiet = guard.quiet_services
-    monkeypatch.setattr(guard, "quiet_services", lambda units: quiet(units, policy))
-    left = guard.left_over
-    monkeypatch.setattr(guard, "left_over", lambda path=policy: left(path))
+    monkeypatch.setattr(debian, "POLICY", policy)
+    quiet = debian.quiet_services
+    monkeypatch.setattr(debian, "quiet_services", lambda units: quiet(units, policy))
+    left = debian.guard_left_over
+    monkeypatch.setattr(debian, "guard_left_over", lambda path=policy: left(path))
     return World(module, policy)
 
 
@@ -178,7 +179,7 @@ def test_test_mode_predicts_and_touches_nothing(world):
 
 
 def test_what_an_interrupted_run_left_is_reported_and_removed(world):
-    world.policy.write_text(f"#!/bin/sh\n{guard.MARK}\nexit 101\n")
+    world.policy.write_text(f"#!/bin/sh\n{debian.MARK}\nexit 101\n")
     world.installed["corosync"] = "1"
     world.module.__opts__["test"] = True
     assert world.module.installed("label", ["corosync"])["result"] is None
@@ -192,8 +193,8 @@ def test_what_an_interrupted_run_left_is_reported_and_removed(world):
 def test_an_installation_that_was_cut_off_is_finished_with_the_guard_up(world, tmp_path, monkeypatch):
     updates = tmp_path / "updates"
     updates.mkdir()
-    interrupted = dpkg.interrupted
-    monkeypatch.setattr(dpkg, "interrupted", lambda: interrupted(updates))
+    interrupted = debian.dpkg_interrupted
+    monkeypatch.setattr(debian, "dpkg_interrupted", lambda: interrupted(updates))
     world.module.run = lambda argv, **options: (world.note(argv[0]), (updates / "0001").unlink())
     assert world.module.installed("label", ["corosync"])["result"] is True
     (updates / "0001").touch()

@@ -24,9 +24,9 @@ from replicas import (
 )
 
 from hamysql import plan
-from hamysql.disk import Signature
 from hamysql.plan import Member, Stage
 from hamysql.steps import Step
+from hamysql.system.disk import Signature
 
 BOTH, FIRST, SECOND = ("db1", "db2"), ("db1",), ("db2",)
 FROM_SCRATCH = [

@@ -8,9 +8,9 @@ import pytest
 from storage_world import load
 
 from hamysql import corosync, fencing, operate
-from hamysql.command import Result
 from hamysql.errors import ConfigError, NotReady
 from hamysql.members import Answer, Members
+from hamysql.system.command import Result
 
 DEVICE = {"minion_id": "qd1", "address": "192.0.2.13"}
 

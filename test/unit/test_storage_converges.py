@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from storage_world import Disk, MasterKilled, Metadata, MinionKilled, PowerCut, World
 
-from hamysql.disk import Signature
 from hamysql.drbd import JUST_CREATED
 from hamysql.latch import Stage
+from hamysql.system.disk import Signature
 
 MOMENTS = ("before", "half", "after")
 

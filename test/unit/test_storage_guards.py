@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 from storage_world import Disk, Metadata, World
 
-from hamysql.disk import Occupants, Signature
 from hamysql.errors import Refused
 from hamysql.latch import Latch, Stage
+from hamysql.system.disk import Occupants, Signature
 
 RUN = "20260131120000000000"
 EXT4 = Signature("ext4", 0x438)

@@ -8,11 +8,11 @@ from dataclasses import replace
 import pytest
 
 from hamysql import plan_nfs, plan_shared
-from hamysql.disk import Signature
 from hamysql.errors import Refused
 from hamysql.latch import Latch, Stage
 from hamysql.plan_nfs import Export, View
 from hamysql.plan_shared import Lun
+from hamysql.system.disk import Signature
 from support import ROOT
 
 ROWS: dict[str, Callable[[], None]] = {}

@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 from storage_world import Disk, Metadata, World
 
-from hamysql.disk import Occupants, Signature
 from hamysql.errors import CommandFailed, Refused
 from hamysql.latch import Latch, Stage
+from hamysql.system.disk import Occupants, Signature
 
 STEPS = ("create_metadata", "up", "seed", "make_filesystem", "initialise_datadir", "release", "seal")
 

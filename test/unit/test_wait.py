@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from hamysql import wait
 from hamysql.errors import NotReady
+from hamysql.system import wait
 
 
 class Clock:

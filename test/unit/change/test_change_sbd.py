@@ -7,8 +7,8 @@ import pytest
 from storage_world import load
 
 from hamysql import change_sbd
-from hamysql.command import Result
 from hamysql.pending import from_dicts
+from hamysql.system.command import Result
 from support import ROOT
 
 OPTIONS = {"device": "/dev/disk/by-id/scsi-shared", "watchdog": "/dev/watchdog", "watchdog_timeout": "5"}

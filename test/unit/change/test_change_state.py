@@ -6,9 +6,9 @@ import pytest
 from storage_world import load
 
 from hamysql import pending as pending_changes
-from hamysql.command import Result
 from hamysql.errors import CommandFailed, Refused
 from hamysql.pending import BOTH, LIVE, MYSQL, REFUSED, RESTART, Pending
+from hamysql.system.command import Result
 
 TOKEN = Pending(LIVE, "corosync", "hamysql:corosync:token", "3000", "5000")
 OPTION = Pending(RESTART, MYSQL, "hamysql:mysql:config:mysqld:x", "1", "2")

@@ -11,8 +11,8 @@ from storage_world import load
 from test_orch_plan import Site, working
 
 from hamysql import config, latch
-from hamysql.command import Result
 from hamysql.latch import Latch, Stage
+from hamysql.system.command import Result
 from support import ROOT, parameters
 from support import load as load_yaml
 

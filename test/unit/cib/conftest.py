@@ -18,7 +18,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from hamysql import cib_desired
-from hamysql.command import Result, run
+from hamysql.system.command import Result, run
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 

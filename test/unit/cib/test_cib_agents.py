@@ -7,8 +7,8 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from hamysql import cib_agents, cib_drift, cib_tools
-from hamysql.command import Result
 from hamysql.errors import CommandFailed, NotReady
+from hamysql.system.command import Result
 
 AGENTS = {"p_drbd_mysql": "linbit:drbd", "p_fs_mysql": "heartbeat:Filesystem"}
 EXPLICIT = '<nvpair id="cib-bootstrap-options-maintenance-mode" name="maintenance-mode" value="{}"/>'

@@ -9,8 +9,8 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from hamysql import cib, cib_desired, cib_tools, config
-from hamysql.command import Result
 from hamysql.errors import Refused
+from hamysql.system.command import Result
 from support import load_pillar, parameters
 
 

@@ -10,8 +10,8 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from hamysql import cib, cib_tools
-from hamysql.command import Result
 from hamysql.errors import CommandFailed, NotReady, ParseError, Refused
+from hamysql.system.command import Result
 
 APPLY = ["cibadmin", "crm_verify", "crm_simulate", "crm_diff", "cibadmin"]
 DELAY = '<nvpair id="cib-bootstrap-options-cluster-delay" name="cluster-delay" value="{}s"/>'

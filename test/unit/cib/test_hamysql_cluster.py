@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from hamysql.command import Result
 from hamysql.errors import CommandFailed, NotReady
+from hamysql.system.command import Result
 
 
 @pytest.fixture

@@ -7,9 +7,9 @@ from types import SimpleNamespace
 import pytest
 from storage_world import load
 
-from hamysql import wait
-from hamysql.command import Result
 from hamysql.errors import CommandFailed, NotReady, Refused
+from hamysql.system import wait
+from hamysql.system.command import Result
 
 EMPTY = "<cib><configuration><resources/></configuration></cib>"
 

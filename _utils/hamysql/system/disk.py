@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hamysql.command import Run
 from hamysql.errors import ParseError, Refused
+from hamysql.system.command import Run
 
 
 @dataclass(frozen=True)
