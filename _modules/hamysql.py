@@ -16,8 +16,8 @@ from salt.exceptions import CommandExecutionError, SaltInvocationError
 
 from hamysql import config as _config
 from hamysql import drbd_link, fingerprint, node_ids
-from hamysql import schema as _schema
 from hamysql.errors import Refused
+from hamysql.schema import language as _schema
 
 log = logging.getLogger(__name__)
 

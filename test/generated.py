@@ -27,7 +27,7 @@ from hypothesis import strategies as st
 from hamysql import change_mysql, cib, cib_desired, config, corosync, drbdconf
 from hamysql.errors import ConfigError
 from hamysql.pillar import SCHEMA
-from hamysql.schema import Items, Names, Node, Section
+from hamysql.schema.language import Items, Names, Node, Section
 from hamysql.system.command import run
 from support import PILLARS, load_pillar, parameters
 

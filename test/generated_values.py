@@ -10,7 +10,7 @@ from xml.etree import ElementTree as ET
 
 from hypothesis import strategies as st
 
-from hamysql.schema import Value
+from hamysql.schema.language import Value
 from hamysql.system.command import run
 
 # What people write, wherever it is accepted.

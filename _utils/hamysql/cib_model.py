@@ -15,7 +15,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from hamysql.errors import ParseError
-from hamysql.secretnames import HIDDEN, is_secret
+from hamysql.schema.secretnames import HIDDEN, is_secret
 
 # pacemaker (2.1.5) escapes these in an attribute up to its first letter beyond ASCII only. What it then prints of its own
 # configuration is no XML: neither crm nor hamysql can read it again.

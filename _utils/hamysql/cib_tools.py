@@ -16,9 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from hamysql import cib, cib_agents, cib_judge, cib_text, pacemaker, secretnames
+from hamysql import cib, cib_agents, cib_judge, cib_text, pacemaker
 from hamysql import cib_model as model
 from hamysql.errors import CommandFailed, HamysqlError, NotReady, ParseError, Refused
+from hamysql.schema import secretnames
 from hamysql.system import wait
 from hamysql.system.command import Run
 

@@ -21,8 +21,8 @@ from hamysql.firewall_settings import derive_firewall
 from hamysql.mysql_settings import derive_mysql
 from hamysql.packages import derive_packages, derive_repositories
 from hamysql.pillar import SCHEMA
-from hamysql.schema import Report, check, kind
-from hamysql.values import Config, given
+from hamysql.schema.language import Report, check, kind
+from hamysql.schema.values import Config, given
 
 
 def merge(base: Any, over: Any) -> Any:

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from hamysql import values as v
 from hamysql import values_corosync as c
-from hamysql.schema import Report, Section, Value
-from hamysql.values import MAKE_KEY, Config
+from hamysql.schema import values as v
+from hamysql.schema.language import Report, Section, Value
+from hamysql.schema.values import MAKE_KEY, Config
 
 COROSYNC = Section(
     {

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from hamysql import rules_options
-from hamysql import values as v
 from hamysql import values_drbd as d
-from hamysql.schema import Names, Report, Section
-from hamysql.values import MAKE_PASSWORD, Config
+from hamysql.schema import values as v
+from hamysql.schema.language import Names, Report, Section
+from hamysql.schema.values import MAKE_PASSWORD, Config
 
 DRBD = Section(
     {

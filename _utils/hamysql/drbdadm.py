@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection
 
 from hamysql.errors import CommandFailed
-from hamysql.schema import MASK
+from hamysql.schema.language import MASK
 from hamysql.system.command import Result, Run
 
 # The file that it reads may hold another secret than the pillar; the next option, or the end of the command, follows.

@@ -8,7 +8,7 @@ from typing import Any
 
 from hamysql import fencing
 from hamysql import values_drbd as words
-from hamysql.schema import Secret
+from hamysql.schema.language import Secret
 from hamysql.system.sections import Section, section
 
 KERNELS = ("8.4", "9")  # of the module; they differ in what they call fencing

@@ -13,8 +13,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from hamysql import cib_build, cib_model, corosync, reservations
-from hamysql.schema import Secret
-from hamysql.values import Config
+from hamysql.schema.language import Secret
+from hamysql.schema.values import Config
 
 # Where pacemaker looks for a parameter whose value in the CIB is only MAGIC (Pacemaker Administration; cibsecret(8)).
 SECRETS = "/var/lib/pacemaker/lrm/secrets"

@@ -6,13 +6,13 @@ import re
 from collections.abc import Iterator
 
 from hamysql import rules_cluster
-from hamysql import values as v
 from hamysql import values_fencing as f
 from hamysql.fencing import LAST_LEVEL, WORTH, levels_of, names_of
 from hamysql.rules_cluster import FALSE
-from hamysql.schema import Items, Names, Report, Section
-from hamysql.secretnames import is_secret
-from hamysql.values import Config
+from hamysql.schema import values as v
+from hamysql.schema.language import Items, Names, Report, Section
+from hamysql.schema.secretnames import is_secret
+from hamysql.schema.values import Config
 
 FENCE_DEVICE = Section(
     {

@@ -5,9 +5,9 @@ from __future__ import annotations
 import ipaddress
 
 from hamysql import firewall
-from hamysql import values as v
-from hamysql.schema import Items, Report, Section
-from hamysql.values import Config
+from hamysql.schema import values as v
+from hamysql.schema.language import Items, Report, Section
+from hamysql.schema.values import Config
 
 FIREWALL = Section(
     {

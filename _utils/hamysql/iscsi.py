@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from hamysql.schema import Secret
+from hamysql.schema.language import Secret
 from hamysql.values_lun import split_portal
 
 # Where the record of a node is kept: Debian, Enterprise Linux.

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from hamysql.errors import HamysqlError
-from hamysql.schema import show
+from hamysql.schema.language import show
 
 
 @dataclass(frozen=True)

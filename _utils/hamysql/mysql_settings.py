@@ -8,13 +8,14 @@ from posixpath import dirname
 from typing import Any
 
 from hamysql import mysql as mysql_accounts
-from hamysql import places, rules_mysql, tls_settings
-from hamysql import values as v
+from hamysql import rules_mysql, tls_settings
 from hamysql import values_mysql as m
-from hamysql.schema import Items, Names, Report, Section, Value
-from hamysql.secretnames import is_databases_secret
+from hamysql.schema import places
+from hamysql.schema import values as v
+from hamysql.schema.language import Items, Names, Report, Section, Value
+from hamysql.schema.secretnames import is_databases_secret
+from hamysql.schema.values import MAKE_PASSWORD, Config, seconds
 from hamysql.tls_settings import TLS
-from hamysql.values import MAKE_PASSWORD, Config, seconds
 
 DATABASE = Section(
     {

@@ -6,9 +6,9 @@ import re
 from typing import Any
 
 from hamysql import rules_options
-from hamysql import values as v
-from hamysql.schema import Report, Section, Value
-from hamysql.values import Config, path
+from hamysql.schema import values as v
+from hamysql.schema.language import Report, Section, Value
+from hamysql.schema.values import Config, path
 
 
 def export(value: Any) -> str:

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from hamysql import fencing, storage_config
-from hamysql import values as v
-from hamysql.schema import Items, Names, Report, Section, Value, closest
-from hamysql.values import Config, given
+from hamysql.schema import values as v
+from hamysql.schema.language import Items, Names, Report, Section, Value, closest
+from hamysql.schema.values import Config, given
 
 # The options of Salt's pkgrepo.managed that describe a repository, of apt, dnf and zypper together.
 REPOSITORY_TEXT = Value("a text on one line", v.text(1, 1024))

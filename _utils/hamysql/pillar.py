@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from hamysql import values as v
 from hamysql.corosync_settings import COROSYNC
 from hamysql.fencing_settings import FENCING, QUORUM
 from hamysql.firewall_settings import FIREWALL
 from hamysql.mysql_settings import MYSQL
 from hamysql.packages import PACKAGE, REPOSITORY
-from hamysql.schema import Items, Names, Section, Value
+from hamysql.schema import values as v
+from hamysql.schema.language import Items, Names, Section, Value
 from hamysql.storage_settings import STORAGE
 
 PROPERTIES = Names(v.OPTION_NAME, v.required(v.PROPERTY_VALUE), "a mapping of names to values")

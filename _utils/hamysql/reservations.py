@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from hamysql import cib_build
-from hamysql.values import Config
+from hamysql.schema.values import Config
 
 
 def device(config: Mapping[str, Any], timeout: int, delay: int, favoured: str) -> Config:

@@ -8,17 +8,17 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterator
 
-from hamysql import values as v
 from hamysql.corosync_settings import check_corosync
 from hamysql.fencing_settings import check_fencing, check_quorum
 from hamysql.firewall_settings import check_firewall
 from hamysql.mysql_settings import check_accounts, check_paths, check_ping_timeout, check_secrets
 from hamysql.packages import check_packages, check_repositories
 from hamysql.rules_mysql import check_server
-from hamysql.schema import Report
+from hamysql.schema import values as v
+from hamysql.schema.language import Report
+from hamysql.schema.values import Config
 from hamysql.storage_settings import check_storage
 from hamysql.tls_settings import check_tls
-from hamysql.values import Config
 
 
 def check_all(config: Config, report: Report, minion_id: str, nodename: str | None) -> None:

@@ -16,8 +16,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from hamysql import tls, tls_settings
-from hamysql.schema import Report
-from hamysql.values import Config
+from hamysql.schema.language import Report
+from hamysql.schema.values import Config
 
 CONFIG = "hamysql:mysql:config"
 

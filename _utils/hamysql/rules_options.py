@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
-from hamysql.schema import nearest
+from hamysql.schema.language import nearest
 
 # --- DRBD. ``None``: any value, of which drbdadm is the judge.
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from hamysql.nfs_mark import NFS_FOLDER
-from hamysql.values import Config
+from hamysql.schema.values import Config
 
 
 def derive(config: Config) -> None:

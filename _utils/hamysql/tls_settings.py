@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from hamysql import pem, tls
-from hamysql import values as v
-from hamysql.schema import Report, Secret, Section, Value
-from hamysql.values import Config
+from hamysql.schema import values as v
+from hamysql.schema.language import Report, Secret, Section, Value
+from hamysql.schema.values import Config
 
 # Certificates are no secrets, but what is given for one may be a key: nothing that is wrong with them shows a word of them.
 TLS = Section(

@@ -13,8 +13,8 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from hamysql import values as v
-from hamysql.schema import Names, Value
+from hamysql.schema import values as v
+from hamysql.schema.language import Names, Value
 
 NAME = Value("an option's name", v.matching(re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")))
 

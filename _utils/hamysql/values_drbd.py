@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from hamysql import values as v
-from hamysql.schema import Hint, Names, Value
+from hamysql.schema import values as v
+from hamysql.schema.language import Hint, Names, Value
 
 _BARE = re.compile(r"[A-Za-z0-9/._-]{1,128}")
 _NUMBER = re.compile(r"[0-9]{1,8}[MKGs]?|[0-9]+\.[0-9]+\.[0-9]+|[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}")

@@ -10,9 +10,9 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from hamysql import values as v
 from hamysql.cib_model import UNREADABLE, UNREADABLE_IN_WORDS
-from hamysql.schema import Names, Value
+from hamysql.schema import values as v
+from hamysql.schema.language import Names, Value
 
 _MOST = 512  # bytes
 _AGENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}(/[A-Za-z0-9_.-]{1,63})?")

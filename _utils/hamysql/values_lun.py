@@ -1,12 +1,12 @@
-"""The leaves of the pillar that are about a LUN and iSCSI; see :mod:`hamysql.values`."""
+"""The leaves of the pillar that are about a LUN and iSCSI; see :mod:`hamysql.schema.values`."""
 
 from __future__ import annotations
 
 import re
 from typing import Any
 
-from hamysql.schema import Value
-from hamysql.values import address, device, fullmatch, integer
+from hamysql.schema.language import Value
+from hamysql.schema.values import address, device, fullmatch, integer
 
 _STABLE = re.compile(r"/dev/(disk/by-id|disk/by-path|mapper)/[A-Za-z0-9_.+:@%=-]{1,200}")
 # RFC 3720, 3.2.6.3: a date and a reversed domain, or an identifier of a naming authority

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from hamysql.schema import Hint, Value
-from hamysql.values import matching, number, text
+from hamysql.schema.language import Hint, Value
+from hamysql.schema.values import matching, number, text
 
 _SQL_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_$.-]{0,31}")
 _SQL_HOST = re.compile(r"[A-Za-z0-9_%:][A-Za-z0-9_.%:/-]{0,59}")

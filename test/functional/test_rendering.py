@@ -13,7 +13,8 @@ import golden
 import pytest
 from salt_node import SYSTEMS, Node, Raised
 
-from hamysql import corosync, drbd_link, places
+from hamysql import corosync, drbd_link
+from hamysql.schema import places
 from hamysql.system.command import run
 from support import PILLARS, ROOT, load_pillar, secrets_of
 

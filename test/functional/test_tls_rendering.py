@@ -8,7 +8,7 @@ import certificates
 import pytest
 from salt_node import SYSTEMS, Node
 
-from hamysql.schema import MASK
+from hamysql.schema.language import MASK
 from support import load_pillar
 
 PAIR = certificates.pair()

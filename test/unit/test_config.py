@@ -11,7 +11,7 @@ import pytest
 
 from hamysql import config
 from hamysql.errors import ConfigError
-from hamysql.schema import MASK, Secret, redacted
+from hamysql.schema.language import MASK, Secret, redacted
 from support import PILLARS, ROOT, load, parameters, secrets_of
 
 FIXTURE = Path(__file__).parent / "fixtures" / "config" / "lab.json"

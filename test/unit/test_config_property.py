@@ -18,7 +18,7 @@ from hamysql import config, fingerprint, secretfile
 from hamysql.errors import ConfigError
 from hamysql.members import clusters
 from hamysql.pillar import SCHEMA
-from hamysql.schema import redacted
+from hamysql.schema.language import redacted
 from support import PARAMETERS, PILLARS, ROOT, load_pillar, parameters, secrets_of
 
 LAYERS = parameters()

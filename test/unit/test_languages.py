@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 import yaml
 
-from hamysql import corosync, drbdconf, schema, values_fencing
+from hamysql import corosync, drbdconf, values_fencing
 from hamysql.errors import ConfigError, ParseError
+from hamysql.schema import language
 
 
 def problems(resolve, given) -> dict[str, str]:
@@ -107,13 +108,13 @@ def test_the_name_of_a_host_has_labels(resolve, pillar, server, right):
 
 def test_hints_for_many_or_long_words_are_few_and_bounded(resolve, pillar, monkeypatch):
     compared: list[int] = []
-    real = schema.difflib.get_close_matches
+    real = language.difflib.get_close_matches
 
     def close(word, known, **how):
         compared.append(len(word) * sum(map(len, known)))
         return real(word, known, **how)
 
-    monkeypatch.setattr(schema.difflib, "get_close_matches", close)
+    monkeypatch.setattr(language.difflib, "get_close_matches", close)
     given = pillar("minimal")
     given |= {f"mysq{number}": 1 for number in range(500)} | {"k" * 100_000: 1}
     users = [{"name": f"user{number}", "host": "%", "auth": "unix_socket"} for number in range(500)]

@@ -10,7 +10,7 @@ import pytest
 
 from hamysql import config
 from hamysql.pillar import SCHEMA
-from hamysql.schema import Items, Names, Section
+from hamysql.schema.language import Items, Names, Section
 from support import ROOT, load, parameters
 
 TEXT = (ROOT / "pillar.example").read_text()

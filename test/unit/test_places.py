@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from hamysql import config, places
+from hamysql import config
 from hamysql.errors import ConfigError
 from hamysql.pillar import SCHEMA
-from hamysql.schema import Names, Report, Section, Value, check
-from hamysql.values import PATH
+from hamysql.schema import places
+from hamysql.schema.language import Names, Report, Section, Value, check
+from hamysql.schema.values import PATH
 from support import PILLARS, load_pillar, parameters
 
 # Folders of the system, of packages, of root and of users.

@@ -15,7 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from hamysql import places, rules_options
+from hamysql import rules_options
+from hamysql.schema import places
 
 try:
     from re import _constants as C

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hamysql import secretnames
+from hamysql.schema import secretnames
 
 
 @pytest.mark.parametrize(

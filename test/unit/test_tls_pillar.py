@@ -9,7 +9,7 @@ import pytest
 
 from hamysql import pem
 from hamysql.errors import ConfigError
-from hamysql.schema import MASK, redacted
+from hamysql.schema.language import MASK, redacted
 
 PATH = "hamysql:mysql:tls"
 PAIR = certificates.pair()

@@ -12,20 +12,11 @@ from pathlib import Path
 import certificates
 import pytest
 
-from hamysql import (
-    change_corosync,
-    change_data,
-    change_drbd,
-    change_mysql,
-    change_sbd,
-    cib_desired,
-    config,
-    pending,
-    schema,
-)
+from hamysql import change_corosync, change_data, change_drbd, change_mysql, change_sbd, cib_desired, config, pending
 from hamysql.pending import LIVE, REFUSED, RESTART
 from hamysql.pillar import SCHEMA
 from hamysql.plan import Latch, Stage
+from hamysql.schema import language
 from support import ROOT, load, parameters
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
@@ -130,11 +121,11 @@ OTHERS = {
 }
 
 
-def leaves(node: schema.Node, path: str = "") -> Iterator[str]:
-    if isinstance(node, schema.Section):
+def leaves(node: language.Node, path: str = "") -> Iterator[str]:
+    if isinstance(node, language.Section):
         for key, child in node.keys.items():
             yield from leaves(child, f"{path}:{key}".lstrip(":"))
-    elif isinstance(node, schema.Names) and isinstance(node.item, schema.Section):
+    elif isinstance(node, language.Names) and isinstance(node.item, language.Section):
         yield from leaves(node.item, f"{path}:*")
     else:
         yield path

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from hamysql.schema import Hint, Value
+from hamysql.schema.language import Hint, Value
 
 Config = dict[str, Any]  # a configuration, or a part of it
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
