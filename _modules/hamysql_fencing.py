@@ -10,8 +10,10 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 from shutil import which
 
-from hamysql import change_sbd, cib_model, cib_tools, drbdadm, latch, latch_switch, operations
+from hamysql import change_sbd, drbdadm, latch, latch_switch, operations
 from hamysql import fencing as devices
+from hamysql.cib import live as cib_live
+from hamysql.cib import model as cib_model
 from hamysql.errors import CommandFailed, NotReady, Refused
 from hamysql.plan import Stage
 from hamysql.system import files, wait
@@ -173,7 +175,7 @@ def prove(node, level):
     others = [name for other in fencing["levels"][node] if other["level"] != int(level) for name in other["devices"]]
     used = next(other["devices"] for other in fencing["levels"][node] if other["level"] == int(level))
     head_start = sum(device["delay"] for device in fencing["devices"] if device["id"] in used)
-    stops = devices.to_stop(ET.fromstring(cib_tools.query(run)), others)
+    stops = devices.to_stop(ET.fromstring(cib_live.query(run)), others)
     others = [name for name, _ in stops]
     failure = None
     seconds = 0.0
@@ -184,7 +186,7 @@ def prove(node, level):
             # The id says whose decision that is: a run that is killed here leaves it, and the next one takes it away.
             run([*_meta(name), "--set-parameter", "target-role", "--parameter-value", "Stopped", *_mark(name)])
         if others:
-            cib_tools.settle(run)
+            cib_live.settle(run)
         timeout = fencing["stonith_timeout"]
         began = time.monotonic()
         run(["stonith_admin", "--reboot", node, "--timeout", str(timeout)], timeout=2 * timeout)
@@ -213,7 +215,7 @@ def mend():
 
         salt db1 hamysql_fencing.mend
     """
-    left = devices.left_stopped(ET.fromstring(cib_tools.query(run)))
+    left = devices.left_stopped(ET.fromstring(cib_live.query(run)))
     problems = _back_into_use(left)
     if problems:
         raise NotReady("\n".join(["fence devices are left out of use:", *problems]))
@@ -239,7 +241,7 @@ def _back_into_use(names):
             left.append(f"  - {name}, until `{' '.join(delete)}` succeeds; it said: {exc}")
     try:
         if names:
-            cib_tools.settle(run)
+            cib_live.settle(run)
     except CommandFailed:
         pass  # they are on their way; whether they have arrived is looked at before the next fencing
     return left

@@ -16,9 +16,6 @@ from pathlib import Path
 
 from hamysql import (
     change_data,
-    cib_drift,
-    cib_stop,
-    cib_tools,
     copying,
     datadir,
     latch,
@@ -29,6 +26,9 @@ from hamysql import (
     shared_disk,
     storage,
 )
+from hamysql.cib import drift as cib_drift
+from hamysql.cib import live as cib_live
+from hamysql.cib import stop as cib_stop
 from hamysql.errors import CommandFailed, NotReady, Refused
 from hamysql.latch import Stage
 from hamysql.latch_switch import READY
@@ -61,7 +61,7 @@ def _resource(site):
 def _live():
     """The cluster's configuration; "" where pacemaker does not run and never has."""
     try:
-        return cib_tools.query(run)
+        return cib_live.query(run)
     except (NotReady, CommandFailed):
         return files.text_if_any(CIB, files.LARGE) or ""
 
@@ -327,7 +327,7 @@ def stop_server(timeout=900):
     settings = {}
     try:
         settings = __salt__["hamysql_mysql.flush"]()["settings"]
-        cib_tools.edit(run, lambda live: cib_stop.stopped(live, cib_stop.SERVER))
+        cib_live.edit(run, lambda live: cib_stop.stopped(live, cib_stop.SERVER))
         _wait_stopped(("p_mysql",), timeout)
     except BaseException:
         __salt__["hamysql_mysql.unflush"](settings)
@@ -351,7 +351,7 @@ def stop_service(timeout=900):
 
         salt db1 hamysql_migration.stop_service
     """
-    cib_tools.edit(run, cib_stop.all_stopped)
+    cib_live.edit(run, cib_stop.all_stopped)
     _wait_stopped(("p_mysql", "p_fs_mysql", "p_lvm_mysql", "p_drbd_mysql"), timeout)
     return True
 
@@ -381,9 +381,9 @@ def start():
 
         salt db1 hamysql_migration.start
     """
-    if not cib_stop.stopped_ones(cib_tools.query(run)):
+    if not cib_stop.stopped_ones(cib_live.query(run)):
         return False
-    cib_tools.edit(run, cib_stop.started)
+    cib_live.edit(run, cib_stop.started)
     return True
 
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import time
 
-from hamysql import change_mysql, cib_tools, storage
+from hamysql import change_mysql, storage
+from hamysql.cib import live as cib_live
 from hamysql.errors import Refused
 from hamysql.system import wait
 from hamysql.system.command import run
@@ -126,5 +127,5 @@ def settle(timeout=900):
 
         salt db1 hamysql_rolling.settle
     """
-    cib_tools.settle(run, timeout)
+    cib_live.settle(run, timeout)
     return True

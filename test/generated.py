@@ -24,7 +24,8 @@ from generated_values import CLIENTS, FENCE, FENCE_SECRETS, SERVER, accepts, drb
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from hamysql import change_mysql, cib, cib_desired, config, corosync, drbdconf
+from hamysql import change_mysql, cib_desired, config, corosync, drbdconf
+from hamysql.cib import plan as cib_plan
 from hamysql.errors import ConfigError
 from hamysql.pillar import SCHEMA
 from hamysql.schema.language import Items, Names, Node, Section
@@ -245,7 +246,7 @@ class Readers:
     )
 
     def cib(self, found: dict[str, Any]) -> None:
-        xml = cib.plan(self.CIB, cib_desired.desired(found)).xml
+        xml = cib_plan.plan(self.CIB, cib_desired.desired(found)).xml
         path = self._write("cib.xml", xml)
         run(["crm_verify", "--verbose", f"--xml-file={path}"])
         shown = run(["cibadmin", "--query"], env={"CIB_file": str(path)}).stdout

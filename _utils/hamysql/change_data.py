@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from hamysql import cib_model
+from hamysql.cib import model as cib_model
 from hamysql.pending import DATA, KEEP, MIDDLE, MOVE, REFUSED, Pending
 from hamysql.plan import Latch, Stage
 

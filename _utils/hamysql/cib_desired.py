@@ -7,8 +7,9 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from hamysql import cib_build, fencing, placement, storage_config
-from hamysql.cib_model import SETTING_SETS, unreadable
+from hamysql import fencing, placement, storage_config
+from hamysql.cib import build as cib_build
+from hamysql.cib.model import SETTING_SETS, unreadable
 from hamysql.errors import Refused
 
 # What schema and scheduler know of an operation; any other name is a parameter that only this operation gives its agent.
@@ -20,7 +21,7 @@ _FROZEN_TIMEOUT = 4  # seconds: what our own agent takes when it is not told
 def desired(config: Mapping[str, Any]) -> ET.Element:
     """The <configuration> with exactly what hamysql owns in a cluster, from the resolved configuration.
 
-    Role names are the present ones; :func:`hamysql.cib.plan` translates them for a CIB with an older schema.
+    Role names are the present ones; :func:`hamysql.cib.plan.plan` translates them for a CIB with an older schema.
     """
     operations = config["pacemaker"]["operations"]
     vip, mysql = config["vip"], config["mysql"]

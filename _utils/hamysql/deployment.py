@@ -7,8 +7,9 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from hamysql import drbd_link, highstate, pacemaker, plan_text, storage
+from hamysql import drbd_link, highstate, plan_text, storage
 from hamysql import pending as pending_changes
+from hamysql.cib import status as cib_status
 from hamysql.errors import HamysqlError
 from hamysql.master import Lock, Master
 from hamysql.members import NoAnswer
@@ -172,7 +173,7 @@ def warnings(deployment: Deployment) -> list[str]:
     """What every run has to say of the pillar, of the replicas, and of what a node cannot take over."""
     surveys = deployment.survey()
     told = storage.warnings(surveys, deployment.jid)
-    return [*deployment.first["warnings"], *told, *pacemaker.not_given(surveys)]
+    return [*deployment.first["warnings"], *told, *cib_status.not_given(surveys)]
 
 
 def synchronise(view: View) -> None:

@@ -12,7 +12,9 @@ import xml.etree.ElementTree as ET
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from hamysql import cib_build, cib_model, corosync, reservations
+from hamysql import corosync, reservations
+from hamysql.cib import build as cib_build
+from hamysql.cib import model as cib_model
 from hamysql.schema.language import Secret
 from hamysql.schema.values import Config
 

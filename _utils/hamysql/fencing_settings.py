@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from hamysql import rules_cluster
 from hamysql import values_fencing as f
+from hamysql.cib import properties as cib_properties
+from hamysql.cib.properties import FALSE
 from hamysql.fencing import LAST_LEVEL, WORTH, levels_of, names_of
-from hamysql.rules_cluster import FALSE
 from hamysql.schema import values as v
 from hamysql.schema.language import Items, Names, Report, Section
 from hamysql.schema.secretnames import is_secret
@@ -293,13 +293,13 @@ def wrong_option(name: str, value: str) -> Iterator[str]:
 def _check_properties(config: Config, report: Report, opted_out: bool) -> None:
     fenced = config["fencing"]["devices"] or config["fencing"]["sbd"]["device"] or reserved(config)
     for given, value in config["pacemaker"]["properties"].items():
-        name, where = rules_cluster.canonical(given), f"{PROPERTIES}:{given}"
+        name, where = cib_properties.canonical(given), f"{PROPERTIES}:{given}"
         if name in OWN_PROPERTIES:
             report.add(where, "a property that pacemaker writes itself", "not to be set")
         if name != given and name in given.replace("_", "-").lower():
             report.add(where, "another spelling of a property", repr(name))
-        for expected in rules_cluster.wrong_property(given, str(value), opted_out):
-            about_fencing = name in (*rules_cluster.OPTIONAL, "no-quorum-policy")
+        for expected in cib_properties.wrong_property(given, str(value), opted_out):
+            about_fencing = name in (*cib_properties.OPTIONAL, "no-quorum-policy")
             report.add(where, repr(value), f"{expected}; {WHY_FENCING}" if about_fencing else expected)
         if name == "stonith-enabled" and fenced and str(value).strip().lower() in FALSE:
             report.add(where, repr(value), "not to be set: fence devices that are not used protect nothing")
@@ -312,5 +312,5 @@ def _check_properties(config: Config, report: Report, opted_out: bool) -> None:
         if name == "stonith-timeout" and fenced:
             report.add(where, "a property that hamysql computes", "the timeout of the fence devices to be set instead")
     for name, value in config["pacemaker"]["rsc_defaults"].items():
-        for expected in rules_cluster.wrong_default("rsc_defaults", name, str(value)):
+        for expected in cib_properties.wrong_default("rsc_defaults", name, str(value)):
             report.add(f"hamysql:pacemaker:rsc_defaults:{name}", repr(value), expected)

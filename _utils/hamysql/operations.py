@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from hamysql import pacemaker, storage
+from hamysql import storage
+from hamysql.cib import status as cib_status
 from hamysql.errors import ParseError, Refused
 
 Survey = Mapping[str, Any]
@@ -44,7 +45,7 @@ def unhealthy(surveys: Mapping[str, Survey]) -> list[str]:
             reasons += [f"{name} sees {other} in state {flag}" for flag in flags if state.get(flag)]
         if reason := storage.trouble(survey):
             reasons.append(f"{name}: {reason}")
-    reasons += pacemaker.not_given(surveys)
+    reasons += cib_status.not_given(surveys)
     serving = [name for name, survey in surveys.items() if survey["database"]]
     if len(serving) != 1:
         reasons.append(f"the database answers on {' and '.join(serving) or 'no node'}")

@@ -11,7 +11,7 @@ import xml.etree.ElementTree as ET
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from hamysql import cib_build
+from hamysql.cib import build as cib_build
 
 SERVICE = "g_mysql"
 LEAVING, CARRIER, REACH = "hamysql-leaving", "hamysql-carrier", "hamysql-reach"

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from hamysql import cib as model
 from hamysql import cib_desired, mysql
+from hamysql.cib import plan as cib_plan
 
 INDENT = "    "
 DIFF = 60  # lines of a difference that are shown
@@ -135,7 +135,7 @@ def whole_accounts(config: Mapping[str, Any]) -> list[str]:
 
 
 def cib(changes: Iterable[Mapping[str, str]]) -> list[str]:
-    """The entries of changes to the cluster's configuration (:class:`hamysql.cib.Change` as dictionaries), in crm's words."""
+    """The entries of changes to the cluster's configuration (:class:`hamysql.cib.plan.Change` as dictionaries), in crm's words."""
     changes = list(changes)
     own = [change for change in changes if change["id"] not in TAGS]
     return [_cib(change) for change in own or changes]
@@ -147,7 +147,7 @@ def whole_cib(config: Mapping[str, Any]) -> list[str]:
     config
         The settings of any member (``hamysql.settings``), secrets masked.
     """
-    changes = model.plan(_EMPTY, cib_desired.desired(config)).changes
+    changes = cib_plan.plan(_EMPTY, cib_desired.desired(config)).changes
     entries = cib([asdict(change) for change in changes])
     return (
         [*entries, "+ what the text of hamysql:pacemaker:configure makes"]

@@ -12,7 +12,7 @@ import xml.etree.ElementTree as ET
 from collections.abc import Mapping
 from typing import Any
 
-from hamysql import cib_build
+from hamysql.cib import build as cib_build
 from hamysql.schema.values import Config
 
 

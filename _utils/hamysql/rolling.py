@@ -11,7 +11,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from hamysql import pacemaker, storage
+from hamysql import storage
+from hamysql.cib import status as cib_status
 from hamysql.pending import MYSQL, RESTART, STACK, from_dicts, of_kind
 
 Surveys = Mapping[str, Mapping[str, Any]]
@@ -94,7 +95,7 @@ def _obstacles(surveys: Surveys) -> Iterator[str]:
         yield from apart(node, survey["cluster"], surveys)
         if is_member(survey["cluster"]) and (reason := storage.trouble(survey)):
             yield f"{node}: {reason}"
-    yield from pacemaker.not_given(surveys)
+    yield from cib_status.not_given(surveys)
     if active(surveys) is None:
         yield "there is not exactly one node whose database answers"
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from hamysql.cib_model import UNREADABLE, UNREADABLE_IN_WORDS
+from hamysql.cib.model import UNREADABLE, UNREADABLE_IN_WORDS
 from hamysql.schema import values as v
 from hamysql.schema.language import Names, Value
 

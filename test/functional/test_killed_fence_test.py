@@ -11,7 +11,8 @@ import xml.etree.ElementTree as ET
 import pytest
 from storage_world import load
 
-from hamysql import cib, cib_desired, config, fencing
+from hamysql import cib_desired, config, fencing
+from hamysql.cib import plan as cib_plan
 from hamysql.system import command
 from hamysql.system.command import Result
 from support import load_pillar, parameters
@@ -33,7 +34,7 @@ class Cluster:
 
     def __init__(self, path):
         self.path, self.dies = path, True
-        path.write_text(cib.plan(EMPTY, cib_desired.desired(SITE)).xml)
+        path.write_text(cib_plan.plan(EMPTY, cib_desired.desired(SITE)).xml)
         self.module = load("_modules/hamysql_fencing.py", "hamysql_fencing_killed")
         self.module.__salt__ = {"hamysql.config": lambda: SITE}
         self.module.run = self.run
@@ -90,7 +91,7 @@ def test_the_next_fence_test_puts_the_devices_back_into_use(cluster, monkeypatch
 
 def test_the_next_deployment_puts_the_devices_back_into_use(cluster, monkeypatch):
     kill(cluster, monkeypatch)
-    plan = cib.plan(cluster.path.read_text(), cib_desired.desired(SITE))
+    plan = cib_plan.plan(cluster.path.read_text(), cib_desired.desired(SITE))
     assert [change.id for change in plan.changes] == OTHERS
     cluster.path.write_text(plan.xml)
     assert cluster.roles() == {}

@@ -6,19 +6,19 @@ from pathlib import Path
 
 import pytest
 
-from hamysql import pacemaker
+from hamysql.cib import status as cib_status
 from hamysql.errors import ParseError
 
 FIXTURES = Path(__file__).parent / "fixtures" / "pacemaker"
 
 
 def cluster(name):
-    return pacemaker.parse((FIXTURES / f"crm_mon-{name}.xml").read_text(encoding="utf-8"))
+    return cib_status.parse((FIXTURES / f"crm_mon-{name}.xml").read_text(encoding="utf-8"))
 
 
 def node(name, number, **flags):
     values = dict.fromkeys(("standby", "maintenance", "pending", "unclean", "shutdown"), False)
-    return pacemaker.Node(name=name, id=number, **{"online": True, **values, **flags})
+    return cib_status.Node(name=name, id=number, **{"online": True, **values, **flags})
 
 
 @pytest.mark.parametrize("version", ["2.1.5", "3.0.0"])
@@ -69,20 +69,20 @@ def test_a_stopped_resource_has_no_node():
     text = """<pacemaker-result><summary><current_dc present="false"/></summary><resources><clone id="c">
       <resource id="p" resource_agent="a" role="Stopped" managed="true" blocked="true" failed="false"/></clone>
       </resources></pacemaker-result>"""
-    (resource,) = pacemaker.parse(text).resources
+    (resource,) = cib_status.parse(text).resources
     assert (resource.node, resource.parent, resource.blocked) == (None, "c", True)
 
 
 def test_a_replica_of_a_bundle_belongs_to_the_bundle():
     text = """<pacemaker-result><summary/><resources><bundle id="b"><replica id="0">
       <resource id="b-docker-0" role="Started"><node name="db1"/></resource></replica></bundle></resources></pacemaker-result>"""
-    assert [(resource.id, resource.parent) for resource in pacemaker.parse(text).resources] == [("b-docker-0", "b")]
+    assert [(resource.id, resource.parent) for resource in cib_status.parse(text).resources] == [("b-docker-0", "b")]
 
 
 def test_daemons_that_are_just_starting_show_no_cluster_yet():
     text = """<pacemaker-result api-version="2.25" request="crm_mon --one-shot --output-as=xml">
       <pacemakerd sys_from="" state="starting_daemons" last_updated=""/><status code="0" message="OK"/></pacemaker-result>"""
-    assert pacemaker.parse(text) is None
+    assert cib_status.parse(text) is None
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def test_daemons_that_are_just_starting_show_no_cluster_yet():
 )
 def test_no_state_of_a_cluster_is_a_parse_error(text, words):
     with pytest.raises(ParseError, match=words):
-        pacemaker.parse(text)
+        cib_status.parse(text)
 
 
 def failure(action, node="db2", reason="Couldn't mount device"):
@@ -110,11 +110,11 @@ def test_a_start_that_failed_is_what_a_node_is_not_given_any_more():
         failure("p_mysql_monitor_0"),
         failure("p_fence_db2_start_0", node="db1", reason=""),
     ]
-    first, second = pacemaker.given_up({"failures": failures})
+    first, second = cib_status.given_up({"failures": failures})
     assert first == (
         "db2 is not given p_fs_mysql, whose start has failed there (again): "
         "`crm resource cleanup p_fs_mysql db2` when that is put right"
     )
     assert "db1 is not given p_fence_db2, whose start has failed there (error (Error))" in second
-    assert pacemaker.given_up({"failures": failures}, "db1") == [second]
-    assert pacemaker.given_up({"failures": []}) == []
+    assert cib_status.given_up({"failures": failures}, "db1") == [second]
+    assert cib_status.given_up({"failures": []}) == []

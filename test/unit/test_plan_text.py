@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from hamysql import cib as cib_plan
 from hamysql import cib_desired, plan_text
+from hamysql.cib import plan as cib_plan
 
 LAB = json.loads((Path(__file__).parent / "fixtures" / "config" / "lab.json").read_text(encoding="utf-8"))
 

@@ -7,7 +7,8 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from hamysql import cib, cib_desired
+from hamysql import cib_desired
+from hamysql.cib import plan as cib_plan
 from support import ROOT, parameters
 
 
@@ -147,20 +148,20 @@ def test_no_secret_is_in_it(desired, site):
     ],
 )
 def test_the_role_names_are_those_of_the_schema(desired, make_cib, schema, promoted, unpromoted):
-    root = ET.fromstring(cib.plan(make_cib(schema=schema), desired).xml)
+    root = ET.fromstring(cib_plan.plan(make_cib(schema=schema), desired).xml)
     assert by_id(root, "c_mysql_on_drbd").get("with-rsc-role") == promoted
     assert [op.get("role") for op in root.iter("op") if op.get("role")] == [promoted, unpromoted]
 
 
 @pytest.mark.parametrize("schema", ["pacemaker-3.6", "pacemaker-3.7", "pacemaker-3.9"])
 def test_pacemaker_accepts_it_without_a_word(tools, desired, make_cib, schema):
-    new = cib.plan(make_cib(schema=schema), desired).xml
+    new = cib_plan.plan(make_cib(schema=schema), desired).xml
     result = tools.run(["crm_verify", "--verbose", "--xml-pipe"], stdin=new)
     assert (result.returncode, result.stderr) == (0, "")
 
 
 def test_crm_shows_the_articles_lines(tools, desired):
-    tools.write(cib.plan(tools.read(), desired).xml)
+    tools.write(cib_plan.plan(tools.read(), desired).xml)
     shown = tools.run(["crm", "configure", "show"]).stdout.replace("\\\n\t", "")
     lines = [" ".join(line.split()) for line in shown.splitlines()]
     assert "group g_mysql p_fs_mysql p_mysql" in lines

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from xml.etree import ElementTree as ET
 
-from hamysql import cib_drift
+from hamysql.cib import drift as cib_drift
 
 
 def test_a_cluster_that_is_left_alone_has_none(fixture):

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import xml.etree.ElementTree as ET
 
-from hamysql import cib_model as model
-from hamysql.cib_move import next_epoch
+from hamysql.cib import model
+from hamysql.cib.move import next_epoch
 from hamysql.errors import Refused
 
 # The server; with it the address and the file system; DRBD, where the data is on it.

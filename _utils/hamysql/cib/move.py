@@ -11,8 +11,8 @@ from __future__ import annotations
 import xml.etree.ElementTree as ET
 from datetime import datetime, timezone
 
-from hamysql import cib
-from hamysql import cib_model as model
+from hamysql.cib import model
+from hamysql.cib import plan as cib_plan
 from hamysql.errors import Refused
 
 ID = "hamysql-move"
@@ -31,7 +31,7 @@ def begun(live_xml: str, node: str, until: float) -> str:
             f"the cluster's configuration has no {SERVICE}: deploy it first, `salt-run state.orchestrate hamysql.orch`"
         )
     model.section(config, "constraints").append(constraint(node, until))
-    cib.claim(config, ID)
+    cib_plan.claim(config, ID)
     return next_epoch(root)
 
 

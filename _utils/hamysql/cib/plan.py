@@ -1,6 +1,6 @@
 """The change that leads from the configuration that a cluster has to the one that is wanted.
 
-Pure: a CIB comes in as text and leaves as text; :mod:`hamysql.cib_tools` reads and patches the real one.
+Pure: a CIB comes in as text and leaves as text; :mod:`hamysql.cib.live` reads and patches the real one.
 What hamysql itself wants is in :mod:`hamysql.cib_desired`.
 
 Ownership is written in the CIB itself: a tag lists the ids that hamysql made. What no tag of ours lists is never
@@ -15,8 +15,8 @@ import xml.etree.ElementTree as ET
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
-from hamysql import cib_model as model
-from hamysql.cib_model import Item
+from hamysql.cib import model
+from hamysql.cib.model import Item
 from hamysql.errors import Refused
 
 TAG = "hamysql"

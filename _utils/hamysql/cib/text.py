@@ -5,9 +5,9 @@ from __future__ import annotations
 import copy
 import xml.etree.ElementTree as ET
 
-from hamysql import cib
-from hamysql import cib_model as model
-from hamysql.cib_model import Item
+from hamysql.cib import model
+from hamysql.cib import plan as cib_plan
+from hamysql.cib.model import Item
 from hamysql.errors import Refused
 
 
@@ -16,8 +16,10 @@ def without(live_xml: str, tag: str) -> str:
     root = model.parse(live_xml)
     config = model.configuration(root)
     have = model.index(config)
-    gone = cib.listed(have, tag)
-    gone |= {holder for name, holder in cib.references(have) if name in gone and have[holder].section != "resources"}
+    gone = cib_plan.listed(have, tag)
+    gone |= {
+        holder for name, holder in cib_plan.references(have) if name in gone and have[holder].section != "resources"
+    }
     for parent in list(config.iter()):
         for child in model.elements(parent):
             if child.get("id") in gone and child.tag not in {"obj_ref", "resource_ref"}:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 
-from hamysql import cib_agents
-from hamysql import cib_model as model
-from hamysql.cib import TAG, TEXT_TAG, listed
+from hamysql.cib import agents as cib_agents
+from hamysql.cib import model
+from hamysql.cib.plan import TAG, TEXT_TAG, listed
 
 
 def drift(live_xml: str) -> tuple[str, ...]:

@@ -10,8 +10,9 @@ import re
 import xml.etree.ElementTree as ET
 from collections.abc import Collection, Iterator, Mapping
 
-from hamysql import cib, rules_cluster
-from hamysql import cib_model as model
+from hamysql.cib import model
+from hamysql.cib import plan as cib_plan
+from hamysql.cib import properties as cib_properties
 from hamysql.errors import Refused
 
 # What makes two resources the same thing, by the name of the parameter.
@@ -29,7 +30,7 @@ def judge(live_xml: str, added: ET.Element) -> None:
         The <configuration> of what it adds.
     """
     have = model.index(model.configuration(model.parse(live_xml)))
-    listed = cib.listed(have, cib.TAG)
+    listed = cib_plan.listed(have, cib_plan.TAG)
     ours = {name: item for name, item in have.items() if name in listed and item.section == "resources"}
     problems = [*_settings(added), *_fencing(added), *_twins(added, ours), *_constraints(added, ours)]
     problems += model.unreadable(added)
@@ -44,12 +45,12 @@ def judge(live_xml: str, added: ET.Element) -> None:
 def _settings(added: ET.Element) -> Iterator[str]:
     for pair in added.iterfind("crm_config//nvpair"):
         name, value = pair.get("name", ""), pair.get("value", "")
-        for expected in rules_cluster.wrong_property(name, value):
+        for expected in cib_properties.wrong_property(name, value):
             yield f"property {name}={value}: expected {expected}"
     for section in ("rsc_defaults", "op_defaults"):
         for pair in added.iterfind(f"{section}//nvpair"):
             name, value = pair.get("name", ""), pair.get("value", "")
-            for expected in rules_cluster.wrong_default(section, name, value):
+            for expected in cib_properties.wrong_default(section, name, value):
                 yield f"{section} {name}={value}: expected {expected}"
 
 

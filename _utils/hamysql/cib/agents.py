@@ -1,4 +1,4 @@
-"""Another agent for what runs, without stopping it. Pure; :func:`hamysql.cib_tools.apply` carries it out.
+"""Another agent for what runs, without stopping it. Pure; :func:`hamysql.cib.live.apply` carries it out.
 
 pacemaker stops what was started by another agent than the configuration names, and starts it by that one. With the primary of a
 promotable clone it does not even stop what runs on it before (seen with 2.1.5: the demotion of a DRBD that is mounted is tried
@@ -12,9 +12,9 @@ from __future__ import annotations
 import xml.etree.ElementTree as ET
 from collections.abc import Collection, Iterator
 
-from hamysql import cib
-from hamysql import cib_model as model
-from hamysql.cib_move import next_epoch
+from hamysql.cib import model
+from hamysql.cib import plan as cib_plan
+from hamysql.cib.move import next_epoch
 
 # Listed in our own tag while it is there: a run that was cut off leaves it, and the next one ends what was begun.
 ID = "hamysql-maintenance-mode"
@@ -65,8 +65,8 @@ def held(xml: str) -> str:
         if model.is_true(pair):
             return xml
         parent.remove(pair)
-    ET.SubElement(cib.set_of(settings, _SET), "nvpair", id=ID, name=NAME, value="true")
-    cib.claim(config, ID)
+    ET.SubElement(cib_plan.set_of(settings, _SET), "nvpair", id=ID, name=NAME, value="true")
+    cib_plan.claim(config, ID)
     return ET.tostring(root, "unicode")
 
 
@@ -84,7 +84,7 @@ def released(live_xml: str, before: str) -> str:
     settings = model.section(config, "crm_config")
     for parent, pair in _modes(model.section(model.configuration(model.parse(before)), "crm_config")):
         if pair.get("id") != ID:
-            cib.set_of(settings, parent.get("id", "")).append(pair)
+            cib_plan.set_of(settings, parent.get("id", "")).append(pair)
     return next_epoch(root)
 
 

@@ -16,8 +16,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from hamysql import cib, cib_agents, cib_judge, cib_text, pacemaker
-from hamysql import cib_model as model
+from hamysql.cib import agents as cib_agents
+from hamysql.cib import judge as cib_judge
+from hamysql.cib import model
+from hamysql.cib import plan as cib_plan
+from hamysql.cib import status as cib_status
+from hamysql.cib import text as cib_text
 from hamysql.errors import CommandFailed, HamysqlError, NotReady, ParseError, Refused
 from hamysql.schema import secretnames
 from hamysql.system import wait
@@ -42,7 +46,7 @@ class Outcome:
     """The CIB that was read, what was (or would be) changed in it, and what pacemaker does about that."""
 
     live: str
-    plan: cib.Plan
+    plan: cib_plan.Plan
     actions: tuple[str, ...]
 
 
@@ -140,7 +144,7 @@ def preview(
     run: Run,
     wanted: Wanted,
     *,
-    tag: str = cib.TAG,
+    tag: str = cib_plan.TAG,
     adopt: Collection[str] = (),
     after: Callable[[str], str] | None = None,
 ) -> Outcome:
@@ -151,7 +155,7 @@ def preview(
     """
     live = query(run)
     start = after(live) if after else live
-    plan = cib.plan(start, wanted(start), tag=tag, adopt=adopt)
+    plan = cib_plan.plan(start, wanted(start), tag=tag, adopt=adopt)
     if not plan.changes:
         return Outcome(live, plan, ())
     verify(run, plan.xml)
@@ -160,15 +164,15 @@ def preview(
     return Outcome(live, plan, kept + simulate(run, cib_agents.looked_at(plan.xml, names) if names else plan.xml))
 
 
-def apply(run: Run, wanted: Wanted, *, tag: str = cib.TAG, adopt: Collection[str] = ()) -> Outcome:
+def apply(run: Run, wanted: Wanted, *, tag: str = cib_plan.TAG, adopt: Collection[str] = ()) -> Outcome:
     """Make the live CIB have what is wanted, in one atomic change; touch nothing where it has it already.
 
     wanted
         Takes the live CIB as text, returns the <configuration> with all that the tag shall own.
     tag, adopt
-        As in :func:`hamysql.cib.plan`.
+        As in :func:`hamysql.cib.plan.plan`.
 
-    What runs and gets another agent runs on (:mod:`hamysql.cib_agents`). Raises ``NotReady`` where pacemaker, by the new agent,
+    What runs and gets another agent runs on (:mod:`hamysql.cib.agents`). Raises ``NotReady`` where pacemaker, by the new agent,
     does not find it as it was; the cluster is in maintenance mode then, until the next ``apply``.
 
     When somebody changes the configuration at the same time, everything is planned again from a fresh read,
@@ -250,7 +254,7 @@ def settle(run: Run, timeout: float = _LOOK) -> None:
 
 def _places(run: Run, names: Collection[str]) -> set[str]:
     """What of these runs where: `p_mysql Started on db1`."""
-    seen = pacemaker.parse(run(["crm_mon", "--one-shot", "--output-as=xml"]).stdout)
+    seen = cib_status.parse(run(["crm_mon", "--one-shot", "--output-as=xml"]).stdout)
     found = seen.resources if seen else ()
     return {f"{item.id} {item.role} on {item.node}" for item in found if item.id.partition(":")[0] in names}
 
@@ -265,7 +269,7 @@ def from_text(run: Run, text: str) -> Wanted:
     def wanted(live: str) -> ET.Element:
         if not text.strip():
             return ET.Element("configuration")
-        before = cib_text.without(live, cib.TEXT_TAG)
+        before = cib_text.without(live, cib_plan.TEXT_TAG)
         with _scratch({"cib.xml": before, "text.crm": text}) as folder:
             argv = ["crm", "configure", "load", "update", f"{folder}/text.crm"]
             try:
