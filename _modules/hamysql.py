@@ -15,7 +15,8 @@ import salt.utils.yaml
 from salt.exceptions import CommandExecutionError, SaltInvocationError
 
 from hamysql import config as _config
-from hamysql import drbd_link, fingerprint, node_ids
+from hamysql import drbd_link, fingerprint
+from hamysql.corosync import node_ids
 from hamysql.errors import Refused
 from hamysql.schema import language as _schema
 

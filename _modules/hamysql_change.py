@@ -14,12 +14,10 @@ from shutil import which
 
 from hamysql import (
     certificate,
-    change_corosync,
     change_data,
     change_drbd,
     change_mysql,
     change_sbd,
-    corosync,
     drbdadm,
     flushing,
     latch,
@@ -27,6 +25,8 @@ from hamysql import (
     tls,
 )
 from hamysql import pending as pending_changes
+from hamysql.corosync import conf as corosync_conf
+from hamysql.corosync import pending as corosync_pending
 from hamysql.errors import CommandFailed, Refused
 from hamysql.system import disk, files, wait
 from hamysql.system.command import PATH, run
@@ -174,12 +174,12 @@ def _corosync(site):
     key = site["corosync"]["authkey"]
     there = files.text_if_any(AUTHKEY, links=True)  # one that corosync-keygen has made is no text
     differs = site["corosync"]["encrypted"] and there is not None and there.strip() != key
-    return list(change_corosync.pending(site, change_corosync.parse_map(result.stdout), differs))
+    return list(corosync_pending.pending(site, corosync_pending.parse_map(result.stdout), differs))
 
 
 def _reload_corosync(site, timeout=15):
-    there = change_corosync.keys(corosync.parse(files.text(COROSYNC_CONF, links=True)))
-    if there != change_corosync.keys(site["corosync"]["sections"]):
+    there = corosync_pending.keys(corosync_conf.parse(files.text(COROSYNC_CONF, links=True)))
+    if there != corosync_pending.keys(site["corosync"]["sections"]):
         raise Refused(f"{COROSYNC_CONF} is not what the pillar says: `state.apply hamysql` writes it")
     said = []
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 import dataclasses
 from shutil import which
 
-from hamysql import membership
 from hamysql.cib import status as cib_status
+from hamysql.corosync import membership
 from hamysql.errors import CommandFailed
 from hamysql.system import wait
 from hamysql.system.command import PATH, run

@@ -24,8 +24,9 @@ from generated_values import CLIENTS, FENCE, FENCE_SECRETS, SERVER, accepts, drb
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from hamysql import change_mysql, cib_desired, config, corosync, drbdconf
+from hamysql import change_mysql, cib_desired, config, drbdconf
 from hamysql.cib import plan as cib_plan
+from hamysql.corosync import conf as corosync_conf
 from hamysql.errors import ConfigError
 from hamysql.pillar import SCHEMA
 from hamysql.schema.language import Items, Names, Node, Section
@@ -193,7 +194,7 @@ class Readers:
 
     def corosync(self, found: dict[str, Any]) -> None:
         text = found["corosync"]["text"]
-        assert corosync.parse(text) == found["corosync"]["sections"]
+        assert corosync_conf.parse(text) == found["corosync"]["sections"]
         more = f"totem {{\n  keyfile: {self.key}\n}}\nlogging {{\n  logfile: {self.folder}/log\n  to_stderr: yes\n}}\n"
         path = self._write("corosync.conf", text + more)
         program = 'printf %s "$0" >/proc/sys/kernel/hostname && exec corosync -t -c "$1"'

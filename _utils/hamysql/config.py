@@ -6,15 +6,9 @@ from collections.abc import Mapping, Sequence
 from posixpath import dirname
 from typing import Any
 
-from hamysql import (
-    corosync,
-    drbd_link,
-    drbdconf,
-    fencing,
-    node_ids,
-    rules,
-    storage_config,
-)
+from hamysql import drbd_link, drbdconf, fencing, rules, storage_config
+from hamysql.corosync import conf as corosync_conf
+from hamysql.corosync import node_ids
 from hamysql.errors import ConfigError, Problem
 from hamysql.fencing_settings import OPT_OUT
 from hamysql.firewall_settings import derive_firewall
@@ -76,7 +70,7 @@ def resolve(
     known_link
         What that node has of the link that replication uses; see :mod:`hamysql.drbd_link`. Nothing by default.
     known_ids
-        The ids that the nodes have in its corosync.conf; see :mod:`hamysql.node_ids`. None by default.
+        The ids that the nodes have in its corosync.conf; see :mod:`hamysql.corosync.node_ids`. None by default.
 
     Returns the configuration in the shape of the pillar, with derived values added. Raises ``ConfigError`` with every
     problem found.
@@ -125,8 +119,8 @@ def derive(config: Config, minion_id: str, known_link: drbd_link.Known, known_id
     if settings["transport"] != "knet":
         settings.update(crypto_cipher="none", crypto_hash="none")
     settings.update(encrypted=settings["crypto_hash"] != "none", log_folder=dirname(settings["logfile"]))
-    settings["sections"] = corosync.build(config)
-    settings["text"] = corosync.export(settings["sections"])
+    settings["sections"] = corosync_conf.build(config)
+    settings["text"] = corosync_conf.export(settings["sections"])
     drbd["global_sections"] = drbdconf.build_global(drbd)
     kernels = drbdconf.KERNELS if config["storage"]["backend"] == "drbd" else ()
     drbd["resource_sections"] = {kernel: drbdconf.build_resource(config, kernel) for kernel in kernels}

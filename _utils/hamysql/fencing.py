@@ -12,9 +12,10 @@ import xml.etree.ElementTree as ET
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from hamysql import corosync, reservations
+from hamysql import reservations
 from hamysql.cib import build as cib_build
 from hamysql.cib import model as cib_model
+from hamysql.corosync import conf as corosync_conf
 from hamysql.schema.language import Secret
 from hamysql.schema.values import Config
 
@@ -322,4 +323,4 @@ def drbd_sections(config: Config, kernel: str) -> dict[str, list[tuple[str, str]
 
 def _notice(settings: Config) -> int:
     """Seconds until corosync takes a silent node for dead: its token, and the consensus about that (corosync.conf(5))."""
-    return math.ceil((int(settings["token"]) + corosync.consensus(settings)) / 1000)
+    return math.ceil((int(settings["token"]) + corosync_conf.consensus(settings)) / 1000)

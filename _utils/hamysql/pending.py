@@ -12,7 +12,7 @@ Each setting belongs to one of four classes:
 ``refused``
     It cannot be changed under a running cluster, or not at all while the data stays where it is. Nothing is touched.
 
-What is in service is read from the daemons, not from their files: :mod:`hamysql.change_corosync`,
+What is in service is read from the daemons, not from their files: :mod:`hamysql.corosync.pending`,
 :mod:`hamysql.change_drbd`, :mod:`hamysql.change_mysql`, and :mod:`hamysql.change_data` for what the data itself dictates.
 :mod:`hamysql.change_sbd` says why it may trust a file.
 """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hamysql.corosync_settings import COROSYNC
+from hamysql.corosync.settings import COROSYNC
 from hamysql.fencing_settings import FENCING, QUORUM
 from hamysql.firewall_settings import FIREWALL
 from hamysql.mysql_settings import MYSQL

@@ -16,7 +16,8 @@ from dataclasses import dataclass, field
 from itertools import combinations
 from typing import Any
 
-from hamysql import drbd_link, node_ids, pending
+from hamysql import drbd_link, pending
+from hamysql.corosync import node_ids
 
 # Where the states are tested or at least rendered, see the README.
 SUPPORTED = {"Debian": ("12", "13"), "Ubuntu": ("24",), "Enterprise Linux": ("9",)}

@@ -8,7 +8,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterator
 
-from hamysql.corosync_settings import check_corosync
+from hamysql.corosync.settings import check_corosync
 from hamysql.fencing_settings import check_fencing, check_quorum
 from hamysql.firewall_settings import check_firewall
 from hamysql.mysql_settings import check_accounts, check_paths, check_ping_timeout, check_secrets

@@ -15,8 +15,10 @@ from pathlib import Path
 
 import pytest
 
-from hamysql import change_corosync, config, corosync
+from hamysql import config
 from hamysql import pending as pending_changes
+from hamysql.corosync import conf as corosync_conf
+from hamysql.corosync import pending as corosync_pending
 from support import ROOT, load, parameters
 
 PROGRAMS = ("corosync", "corosync-cmapctl", "corosync-cfgtool", "ip", "unshare")
@@ -63,16 +65,16 @@ class Daemon:
             self.process.wait(30)
 
     def write(self, site) -> None:
-        (self.folder / "corosync.conf").write_text(corosync.export(site["corosync"]["sections"]))
+        (self.folder / "corosync.conf").write_text(corosync_conf.export(site["corosync"]["sections"]))
 
     def run(self, *argv: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(["ip", "netns", "exec", SPACE, *argv], capture_output=True, text=True, check=False)
 
     def map(self) -> dict[str, str]:
-        return change_corosync.parse_map(self.run("corosync-cmapctl").stdout)
+        return corosync_pending.parse_map(self.run("corosync-cmapctl").stdout)
 
     def pending(self, site) -> dict[str, str]:
-        return {item.path: item.kind for item in change_corosync.pending(site, self.map(), False)}
+        return {item.path: item.kind for item in corosync_pending.pending(site, self.map(), False)}
 
     def reload(self, site) -> None:
         self.write(site)
@@ -160,7 +162,7 @@ def test_a_reload_would_only_claim_to_use_the_links_otherwise(daemon):
 def test_the_cluster_s_name_is_refused_and_a_reload_would_not_change_it(daemon):
     site = resolved()
     site["cluster"]["name"] = "another"
-    site["corosync"]["sections"] = corosync.build(site)
+    site["corosync"]["sections"] = corosync_conf.build(site)
     assert daemon.pending(site) == {"hamysql:cluster:name": pending_changes.REFUSED}
     daemon.reload(site)
     assert daemon.map()["totem.cluster_name"] == "galaxy-db"

@@ -13,7 +13,8 @@ import golden
 import pytest
 from salt_node import SYSTEMS, Node, Raised
 
-from hamysql import corosync, drbd_link
+from hamysql import drbd_link
+from hamysql.corosync import conf as corosync_conf
 from hamysql.schema import places
 from hamysql.system.command import run
 from support import PILLARS, ROOT, load_pillar, secrets_of
@@ -381,13 +382,13 @@ def test_no_authkey_where_nothing_is_encrypted(laid):
 def test_corosync_itself_accepts_its_configuration(laid, pillar, tmp_path):
     text = laid(pillar).read("/etc/corosync/corosync.conf")
     key = laid(pillar).path("/etc/corosync/authkey")
-    sections = corosync.parse(text)
+    sections = corosync_conf.parse(text)
     totem, log = sections[0]["options"], sections[3]["options"]
     totem.append(["keyfile", str(key if key.exists() else tmp_path / "none")])
     log[:] = [[name, value] for name, value in log if name not in ("logfile", "to_logfile", "to_stderr")]
     log += [["to_stderr", "yes"], ["to_logfile", "no"]]
     file = tmp_path / "corosync.conf"
-    file.write_text(corosync.export(sections))
+    file.write_text(corosync_conf.export(sections))
     done = run([*on_node(pillar), "corosync", "-t", "-c", str(file)])
     assert "exiting normally" in done.stderr
     assert "warning" not in done.stderr

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import yaml
 
-from hamysql import values_corosync
+from hamysql.corosync import values as corosync_values
 from hamysql.errors import ConfigError, Problem
 
 
@@ -153,8 +153,8 @@ def test_all_else_is_refused_with_what_is_expected(resolve, pillar, section, nam
 
 
 def test_no_option_is_both_taken_and_refused_nor_offered_where_it_is_refused():
-    for section, known in values_corosync.OPTIONS.items():
-        assert not known.keys() & values_corosync.REFUSED[section].keys()
+    for section, known in corosync_values.OPTIONS.items():
+        assert not known.keys() & corosync_values.REFUSED[section].keys()
 
 
 @pytest.mark.parametrize(

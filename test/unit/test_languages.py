@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 import yaml
 
-from hamysql import corosync, drbdconf, values_fencing
+from hamysql import drbdconf, values_fencing
+from hamysql.corosync import conf as corosync_conf
 from hamysql.errors import ConfigError, ParseError
 from hamysql.schema import language
 
@@ -38,7 +39,7 @@ def test_a_switch_of_corosync_that_yaml_reads_as_a_boolean_is_the_word_that_coro
 
 def test_corosyncs_lines_are_cut_where_corosync_cuts_them():
     with pytest.raises(ParseError, match="line 2"):
-        corosync.parse("totem {\n  a: b{c\n}\n")
+        corosync_conf.parse("totem {\n  a: b{c\n}\n")
 
 
 def drbd(resolve, given) -> str:

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from hamysql import membership
+from hamysql.corosync import membership
+from hamysql.corosync.membership import Link
 from hamysql.errors import ParseError
-from hamysql.membership import Link
 
 FIXTURES = Path(__file__).parent / "fixtures" / "pacemaker"
 

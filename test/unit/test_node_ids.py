@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 from storage_world import load
 
-from hamysql import config, corosync, node_ids
+from hamysql import config
+from hamysql.corosync import conf as corosync_conf
+from hamysql.corosync import node_ids
 from support import parameters
 
 
@@ -109,5 +111,5 @@ def test_a_member_that_was_installed_again_is_told_the_order(pillar, deployed):
 
 def test_the_reading_is_the_writing(deployed):
     site, _ = deployed
-    sections = corosync.parse(site["corosync"]["text"])
+    sections = corosync_conf.parse(site["corosync"]["text"])
     assert node_ids.parse(sections, site["cluster"]["name"]) == {"db1": 1, "db2": 2}

@@ -7,7 +7,8 @@ import base64
 import pytest
 from storage_world import load
 
-from hamysql import corosync, fencing, operate
+from hamysql import fencing, operate
+from hamysql.corosync import conf as corosync_conf
 from hamysql.errors import ConfigError, NotReady
 from hamysql.members import Answer, Members
 from hamysql.system.command import Result
@@ -34,7 +35,7 @@ def test_without_a_device_two_nodes_wait_for_each_other_once(resolve, pillar):
 
 def test_a_device_takes_the_place_of_two_node(resolve, given):
     config = resolve(given)
-    text = corosync.export(config["corosync"]["sections"])
+    text = corosync_conf.export(config["corosync"]["sections"])
     assert "two_node" not in text
     (device,) = quorum(config)["sections"]
     (net,) = device["sections"]

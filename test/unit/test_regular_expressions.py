@@ -64,7 +64,9 @@ def built(path: Path) -> str | None:
     """
     found = {
         "schema/places.py": {rule.allowed.pattern for rule in places.RULES.values()},
-        "hamysql/rules_options.py": {pattern for options in rules_options.MOUNT.values() for pattern in options.values()},
+        "hamysql/rules_options.py": {
+            pattern for options in rules_options.MOUNT.values() for pattern in options.values()
+        },
         "cib/judge.py": {STAND_IN},
     }.get("/".join(path.parts[-2:]), ())
     return "|".join(f"(?:{pattern})" for pattern in sorted(filter(None, found))) or None

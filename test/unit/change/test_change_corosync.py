@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from hamysql import change_corosync, config, pending
+from hamysql import config, pending
+from hamysql.corosync import pending as corosync_pending
 from hamysql.errors import ParseError
 from support import ROOT, load, parameters
 
@@ -22,7 +23,7 @@ def pillar():
 
 def found(given, *, key_differs=False, running=CMAP):
     site = config.resolve(config.layered(parameters(), given), minion_id="db1", nodename="db1")
-    items = change_corosync.pending(site, change_corosync.parse_map(running), key_differs)
+    items = corosync_pending.pending(site, corosync_pending.parse_map(running), key_differs)
     return [(item.kind, item.path, item.old, item.new) for item in items]
 
 
@@ -148,4 +149,4 @@ def test_the_sentence_of_a_refusal_says_what_to_do():
 
 def test_a_map_without_configuration_is_an_error():
     with pytest.raises(ParseError, match="no configuration"):
-        change_corosync.parse_map("Failed to initialize the cmap API\n")
+        corosync_pending.parse_map("Failed to initialize the cmap API\n")

@@ -12,7 +12,8 @@ from pathlib import Path
 import certificates
 import pytest
 
-from hamysql import change_corosync, change_data, change_drbd, change_mysql, change_sbd, cib_desired, config, pending
+from hamysql import change_data, change_drbd, change_mysql, change_sbd, cib_desired, config, pending
+from hamysql.corosync import pending as corosync_pending
 from hamysql.pending import LIVE, REFUSED, RESTART
 from hamysql.pillar import SCHEMA
 from hamysql.plan import Latch, Stage
@@ -20,7 +21,7 @@ from hamysql.schema import language
 from support import ROOT, load, parameters
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
-RUNNING = change_corosync.parse_map((FIXTURES / "corosync" / "cmap-3.1.7.txt").read_text(encoding="ascii"))
+RUNNING = corosync_pending.parse_map((FIXTURES / "corosync" / "cmap-3.1.7.txt").read_text(encoding="ascii"))
 SHOWN = change_drbd.parse_show((FIXTURES / "drbd" / "show-8.4.11.txt").read_text(encoding="ascii"))
 LATCH = Latch("galaxy-db", "mysql", "/dev/ubdb", Stage.INITIALISED, "F00D")
 SETTABLE = change_mysql.Variable("50", "BIGINT UNSIGNED", settable=True)
@@ -186,7 +187,7 @@ def test_the_class_of_a_key_is_found_from_what_runs(path, value, kind):
     found = pending.distinct(
         [
             *change_data.pending(site, cib(path), [latch]),
-            *change_corosync.pending(site, RUNNING, False),
+            *corosync_pending.pending(site, RUNNING, False),
             *change_sbd.pending(site, None),
             *(change_drbd.pending(site, SHOWN, SHOWN, ()) if backend(path) == "drbd" else ()),
             *change_mysql.pending(site["mysql"], STARTED_WITH, want, {"max_connections": SETTABLE}),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from hamysql import values_corosync as c
+from hamysql.corosync import values as c
 from hamysql.schema import values as v
 from hamysql.schema.language import Report, Section, Value
 from hamysql.schema.values import MAKE_KEY, Config

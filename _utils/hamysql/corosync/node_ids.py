@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from hamysql import corosync
+from hamysql.corosync import conf as corosync_conf
 from hamysql.errors import ParseError
 
 FILE = Path("/etc/corosync/corosync.conf")
@@ -21,7 +21,7 @@ KNOWN, ORDER = "known", "order"  # where ids come from
 def known(cluster: str, file: Path | None = None) -> dict[str, int]:
     """The ids of nodes in this node's corosync.conf, if that is of this cluster; none where there is none to read."""
     try:
-        sections = corosync.parse((file or FILE).read_text(encoding="utf-8"))
+        sections = corosync_conf.parse((file or FILE).read_text(encoding="utf-8"))
     except (OSError, ValueError, ParseError):
         return {}
     return parse(sections, cluster)

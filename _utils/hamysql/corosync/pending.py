@@ -56,7 +56,7 @@ def parse_map(text: str) -> dict[str, str]:
 
 
 def keys(sections: Iterable[Section]) -> dict[str, str]:
-    """The same keys for a configuration file that is a tree (:func:`hamysql.corosync.build`)."""
+    """The same keys for a configuration file that is a tree (:func:`hamysql.corosync.conf.build`)."""
     return dict(_keys(sections, ""))
 
 
