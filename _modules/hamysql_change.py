@@ -12,22 +12,15 @@ import time
 from pathlib import Path
 from shutil import which
 
-from hamysql import (
-    certificate,
-    change_data,
-    change_drbd,
-    change_mysql,
-    change_sbd,
-    drbdadm,
-    flushing,
-    latch,
-    mysql,
-    tls,
-)
+from hamysql import change_data, change_drbd, change_sbd, drbdadm, latch
 from hamysql import pending as pending_changes
 from hamysql.corosync import conf as corosync_conf
 from hamysql.corosync import pending as corosync_pending
 from hamysql.errors import CommandFailed, Refused
+from hamysql.mysql import accounts, flushing
+from hamysql.mysql import pending as mysql_pending
+from hamysql.mysql.tls import certificate
+from hamysql.mysql.tls import files as tls_files
 from hamysql.system import disk, files, wait
 from hamysql.system.command import PATH, run
 from hamysql.system.files import Unreadable
@@ -39,7 +32,7 @@ AUTHKEY = Path("/etc/corosync/authkey")
 CIB = Path("/var/lib/pacemaker/cib/cib.xml")
 PROC = Path("/proc")
 RECORD = Path("/run/hamysql/mysqld.json")
-TLS = Path(tls.FOLDER)
+TLS = Path(tls_files.FOLDER)
 TLS_RECORD = Path("/run/hamysql/mysqld-tls.json")  # which set of files a running server has read
 # Our agent's notes, which are root's: the server's process, and when it was born. The server's own pid file is the account's.
 NOTES = Path("/run/resource-agents/hamysql/p_mysql.pid")
@@ -123,7 +116,7 @@ def apply(both=False):
         running = change_drbd.parse_show(run(["drbdsetup", "show", site["storage"]["drbd"]["resource"]]).stdout)
         _adjust(_with_disk(site, running) if running else site)
     if pending_changes.MYSQL in scopes:
-        if any(item.path in (f"{tls.PATH}:cert", f"{tls.PATH}:ca") for item in live):
+        if any(item.path in (f"{tls_files.PATH}:cert", f"{tls_files.PATH}:ca") for item in live):
             _read_tls(site["mysql"])
         if left := _left_flushing(site["mysql"]):
             __salt__["hamysql_mysql.unflush"](left)
@@ -253,19 +246,19 @@ def _mysql(config):
         return []
     running = _running(config, process)
     if running is None:
-        return [change_mysql.UNKNOWN]
-    want = change_mysql.wanted(config)
-    found = list(change_mysql.pending(config, running, want, _variables(config, change_mysql.changed(running, want))))
+        return [mysql_pending.UNKNOWN]
+    want = mysql_pending.wanted(config)
+    found = list(mysql_pending.pending(config, running, want, _variables(config, mysql_pending.changed(running, want))))
     if unread := _unread_tls(config, process, running):
         found.append(unread)
-    return [*found, *change_mysql.left_flushing(running, _left_flushing(config))]
+    return [*found, *mysql_pending.left_flushing(running, _left_flushing(config))]
 
 
 def _left_flushing(config):
     """What a move that was killed has set in the server, and it was before; nothing where the server is as it was."""
     left = flushing.left()
     try:
-        return left if left and float(_sql(config, f"SELECT @@GLOBAL.{mysql.FLUSHING[0]};")) == 0 else {}
+        return left if left and float(_sql(config, f"SELECT @@GLOBAL.{accounts.FLUSHING[0]};")) == 0 else {}
     except CommandFailed:
         return {}
 
@@ -274,13 +267,13 @@ def _variables(config, names):
     if not names:
         return {}
     try:
-        return change_mysql.parse_variables(_sql(config, change_mysql.query(names)))
+        return mysql_pending.parse_variables(_sql(config, mysql_pending.query(names)))
     except CommandFailed:  # it does not answer yet
         return {}
 
 
 def _sql(config, statements):
-    return run(mysql.client(config), stdin=statements).stdout
+    return run(accounts.client(config), stdin=statements).stdout
 
 
 def _process(config):
@@ -291,7 +284,7 @@ def _process(config):
 def _noted():
     try:
         pid, born = map(int, files.text(NOTES, 64).split())
-        return change_mysql.Process(pid, born) if _stat(pid)[1] == born else None
+        return mysql_pending.Process(pid, born) if _stat(pid)[1] == born else None
     except (OSError, ValueError, IndexError, Unreadable):
         return None
 
@@ -310,18 +303,18 @@ def _claimed(config):
         return None
     if program != os.path.basename(config["binary"])[:15]:  # the kernel keeps 15 characters of it
         return None
-    return change_mysql.Process(pid, born)
+    return mysql_pending.Process(pid, born)
 
 
 def _running(config, process):
     """The options that the server runs with; ``None`` where nobody knows."""
-    known = change_mysql.recorded(files.text_if_any(RECORD) or "", process)
+    known = mysql_pending.recorded(files.text_if_any(RECORD) or "", process)
     if known is not None:
         return known
     fragment = Path(config["config_fragment"])
     if not _older(fragment, process):
         return None
-    options = change_mysql.parse_file(files.text(fragment, links=True))
+    options = mysql_pending.parse_file(files.text(fragment, links=True))
     _write_record(process, options)
     return options
 
@@ -336,7 +329,7 @@ def _write_record(process, options, place=None):
     place = place or RECORD
     place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     new = place.with_suffix(".new")
-    new.write_text(change_mysql.record(process, options), encoding="utf-8")
+    new.write_text(mysql_pending.record(process, options), encoding="utf-8")
     new.replace(place)
 
 
@@ -345,9 +338,9 @@ def _set_variables(config):
     running = _running(config, process) if process else None
     if running is None:
         return
-    want = change_mysql.wanted(config)
-    variables = _variables(config, change_mysql.changed(running, want))
-    for name, sql in change_mysql.statements(running, want, variables).items():
+    want = mysql_pending.wanted(config)
+    variables = _variables(config, mysql_pending.changed(running, want))
+    for name, sql in mysql_pending.statements(running, want, variables).items():
         if sql is None:
             continue
         _sql(config, sql)
@@ -365,16 +358,16 @@ def _unread_tls(config, process, running):
     """What the server does not present of the pillar's files, though it was started with them."""
     if not config["tls"]["enabled"] or "ssl_cert" not in running:
         return None
-    shown = tls.presented(run, config["socket"])
-    return change_mysql.presents(config, running, shown, _loaded_tls(process), _certificate)
+    shown = tls_files.presented(run, config["socket"])
+    return mysql_pending.presents(config, running, shown, _loaded_tls(process), _certificate)
 
 
 def _loaded_tls(process):
     """The digest of the set that the server has read: at its start, or because it was told to."""
-    noted = change_mysql.recorded(files.text_if_any(TLS_RECORD) or "", process)
+    noted = mysql_pending.recorded(files.text_if_any(TLS_RECORD) or "", process)
     if noted is not None:
         return "".join(noted.get("set", ()))
-    return tls.digest(tls.there(TLS, None).texts) if _older(TLS / tls.CURRENT, process) else None
+    return tls_files.digest(tls_files.there(TLS, None).texts) if _older(TLS / tls_files.CURRENT, process) else None
 
 
 def _certificate(text):
@@ -387,9 +380,9 @@ def _certificate(text):
 def _read_tls(config):
     """Have the server read certificate, key and authorities again, and see that it presents them."""
     process = _process(config)
-    wanted = tls.texts(config)
-    if tls.there(TLS, None).texts != wanted:
+    wanted = tls_files.texts(config)
+    if tls_files.there(TLS, None).texts != wanted:
         raise Refused(f"{TLS} does not hold the pillar's certificate and key: `state.apply hamysql` lays them down")
     _sql(config, "FLUSH SSL;")  # MariaDB, since 10.4. Sessions that are open keep what they have.
     if process is not None:
-        _write_record(process, {"set": [tls.digest(wanted)]}, TLS_RECORD)
+        _write_record(process, {"set": [tls_files.digest(wanted)]}, TLS_RECORD)

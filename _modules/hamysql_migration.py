@@ -14,24 +14,14 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from hamysql import (
-    change_data,
-    copying,
-    datadir,
-    latch,
-    latch_switch,
-    migration,
-    nfs_mark,
-    nodelock,
-    shared_disk,
-    storage,
-)
+from hamysql import change_data, copying, latch, latch_switch, migration, nfs_mark, nodelock, shared_disk, storage
 from hamysql.cib import drift as cib_drift
 from hamysql.cib import live as cib_live
 from hamysql.cib import stop as cib_stop
 from hamysql.errors import CommandFailed, NotReady, Refused
 from hamysql.latch import Stage
 from hamysql.latch_switch import READY
+from hamysql.mysql import datadir
 from hamysql.nfs_mark import NFS_FOLDER
 from hamysql.system import files, wait
 from hamysql.system.command import run

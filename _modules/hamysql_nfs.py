@@ -16,9 +16,10 @@ from dataclasses import replace
 from pathlib import Path
 from shutil import which
 
-from hamysql import datadir, latch, nodelock
+from hamysql import latch, nodelock
 from hamysql.errors import CommandFailed, Refused
 from hamysql.latch import Latch, Stage
+from hamysql.mysql import datadir
 from hamysql.nfs_mark import NFS_FOLDER, NFS_MARK
 from hamysql.nfs_mark import read as _mark
 from hamysql.plan_nfs import foreign

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import time
 
-from hamysql import change_mysql, storage
+from hamysql import storage
 from hamysql.cib import live as cib_live
 from hamysql.errors import Refused
+from hamysql.mysql import pending as mysql_pending
 from hamysql.system import wait
 from hamysql.system.command import run
 
@@ -36,7 +37,7 @@ def check_options():
     config = __salt__["hamysql.config"]()["mysql"]
     argv = [config["binary"], f"--defaults-file={config['config']}", "--verbose", "--help"]
     result = run(argv, accept=range(256))
-    said = change_mysql.not_taken(result.stderr)
+    said = mysql_pending.not_taken(result.stderr)
     if result.returncode:
         said = [line.partition("[ERROR] ")[2] for line in result.stderr.splitlines() if "[ERROR]" in line]
     if result.returncode or said:

@@ -12,10 +12,10 @@ import uuid as _uuid
 from dataclasses import asdict, replace
 
 from hamysql import latch, nodelock, shared_disk
-from hamysql.datadir import Folder, fill
-from hamysql.datadir import make_filesystem as make_fs
 from hamysql.errors import CommandFailed, Refused
 from hamysql.latch import Latch, Stage
+from hamysql.mysql.datadir import Folder, fill
+from hamysql.mysql.datadir import make_filesystem as make_fs
 from hamysql.system import disk
 from hamysql.system.command import run
 

@@ -10,10 +10,10 @@ from __future__ import annotations
 from dataclasses import asdict, replace
 
 from hamysql import latch, nodelock
-from hamysql.datadir import Folder, fill
-from hamysql.datadir import make_filesystem as make_fs
 from hamysql.errors import Refused
 from hamysql.latch import Latch, Stage
+from hamysql.mysql.datadir import Folder, fill
+from hamysql.mysql.datadir import make_filesystem as make_fs
 from hamysql.system import disk
 from hamysql.system.command import run
 

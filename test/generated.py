@@ -24,10 +24,11 @@ from generated_values import CLIENTS, FENCE, FENCE_SECRETS, SERVER, accepts, drb
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from hamysql import change_mysql, cib_desired, config, drbdconf
+from hamysql import cib_desired, config, drbdconf
 from hamysql.cib import plan as cib_plan
 from hamysql.corosync import conf as corosync_conf
 from hamysql.errors import ConfigError
+from hamysql.mysql import pending as mysql_pending
 from hamysql.pillar import SCHEMA
 from hamysql.schema.language import Items, Names, Node, Section
 from hamysql.system.command import run
@@ -235,7 +236,7 @@ class Readers:
         if whole:
             answer = run(["mariadbd", f"--defaults-file={path}", "--verbose", "--help"])
             shown = answer.stdout
-            assert change_mysql.not_taken(answer.stderr, switches=True) == []
+            assert mysql_pending.not_taken(answer.stderr, switches=True) == []
             for name in ("report-host", "init-connect"):
                 value = mysql["options"]["mysqld"].get(name)
                 if isinstance(value, str) and value:

@@ -13,7 +13,8 @@ from typing import Any
 
 from storage_world import Node, World, load
 
-from hamysql import datadir, shared_disk
+from hamysql import shared_disk
+from hamysql.mysql import datadir
 from hamysql.nfs_mark import NFS_FOLDER
 from hamysql.system import disk
 from hamysql.system.command import Result
@@ -190,7 +191,7 @@ class Lun(Shared):
 
 
 class _Mountpoint:
-    """Stands for :class:`hamysql.datadir.Folder`."""
+    """Stands for :class:`hamysql.mysql.datadir.Folder`."""
 
     def __init__(self, world: Lun, node: Node) -> None:
         self.world, self.node = world, node

@@ -476,7 +476,7 @@ class World:
 
 
 class _Folder:
-    """Stands for :class:`hamysql.datadir.Folder`."""
+    """Stands for :class:`hamysql.mysql.datadir.Folder`."""
 
     def __init__(self, world: World, node: Node) -> None:
         self.world, self.node = world, node

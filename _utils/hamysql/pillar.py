@@ -5,7 +5,7 @@ from __future__ import annotations
 from hamysql.corosync.settings import COROSYNC
 from hamysql.fencing_settings import FENCING, QUORUM
 from hamysql.firewall_settings import FIREWALL
-from hamysql.mysql_settings import MYSQL
+from hamysql.mysql.settings import MYSQL
 from hamysql.packages import PACKAGE, REPOSITORY
 from hamysql.schema import values as v
 from hamysql.schema.language import Items, Names, Section, Value

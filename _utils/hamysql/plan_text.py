@@ -11,8 +11,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from hamysql import cib_desired, mysql
+from hamysql import cib_desired
 from hamysql.cib import plan as cib_plan
+from hamysql.mysql import accounts
 
 INDENT = "    "
 DIFF = 60  # lines of a difference that are shown
@@ -128,9 +129,9 @@ def pairs(changes: Mapping[str, Mapping[str, Any]]) -> list[str]:
 
 def whole_accounts(config: Mapping[str, Any]) -> list[str]:
     """The entries of all databases, users and grants of the pillar, for a server that does not exist yet."""
-    nothing = mysql.Observed({}, {})
+    nothing = accounts.Observed({}, {})
     return pairs(
-        {change.name: {"old": change.old, "new": change.new} for change in mysql.diff(nothing, config["mysql"])}
+        {change.name: {"old": change.old, "new": change.new} for change in accounts.diff(nothing, config["mysql"])}
     )
 
 

@@ -11,14 +11,14 @@ from collections.abc import Iterator
 from hamysql.corosync.settings import check_corosync
 from hamysql.fencing_settings import check_fencing, check_quorum
 from hamysql.firewall_settings import check_firewall
-from hamysql.mysql_settings import check_accounts, check_paths, check_ping_timeout, check_secrets
+from hamysql.mysql.options import check_server
+from hamysql.mysql.settings import check_accounts, check_paths, check_ping_timeout, check_secrets
+from hamysql.mysql.tls.settings import check_tls
 from hamysql.packages import check_packages, check_repositories
-from hamysql.rules_mysql import check_server
 from hamysql.schema import values as v
 from hamysql.schema.language import Report
 from hamysql.schema.values import Config
 from hamysql.storage_settings import check_storage
-from hamysql.tls_settings import check_tls
 
 
 def check_all(config: Config, report: Report, minion_id: str, nodename: str | None) -> None:

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from hamysql.errors import HamysqlError, Refused
+from hamysql.mysql.values import account
 from hamysql.system.command import Run
-from hamysql.values_mysql import account
 
 Path_ = tuple[str, ...]  # the keys that lead to a value below the pillar `hamysql`
 

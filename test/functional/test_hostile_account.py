@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from hamysql import datadir
+from hamysql.mysql import datadir
 from hamysql.system import command, wait
 from support import ROOT
 

@@ -144,7 +144,7 @@ def test_the_agents_notes_come_first_and_are_about_that_very_process(changes, tm
     (tmp_path / "pid").write_text(f"{os.getpid()}\n")  # another program
     assert changes._process(config) is None
     changes.NOTES.write_text(f"{os.getpid()} {born}\n")
-    assert changes._process(config) == changes.change_mysql.Process(os.getpid(), born)
+    assert changes._process(config) == changes.mysql_pending.Process(os.getpid(), born)
     changes.NOTES.write_text(f"{os.getpid()} {born + 1}\n")
     assert changes._process(config) is None
 

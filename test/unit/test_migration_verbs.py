@@ -10,9 +10,10 @@ from types import SimpleNamespace
 import pytest
 from storage_world import load
 
-from hamysql import copying, datadir, latch, latch_switch, storage
+from hamysql import copying, latch, latch_switch, storage
 from hamysql.errors import CommandFailed, NotReady, Refused
 from hamysql.latch import Latch, Stage
+from hamysql.mysql import datadir
 from hamysql.system.command import Result
 
 OLD = Latch("galaxy-db", "galaxy", "/dev/sdb", Stage.INITIALISED, "e7c4c235a46d231d")

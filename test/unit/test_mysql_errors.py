@@ -2,7 +2,7 @@
 
 import pytest
 
-from hamysql import mysql
+from hamysql.mysql import accounts
 
 
 @pytest.mark.parametrize(
@@ -17,4 +17,4 @@ from hamysql import mysql
     ],
 )
 def test_a_server_that_turns_us_away_is_there(message, answers):
-    assert mysql.is_answer(message) is answers
+    assert accounts.is_answer(message) is answers

@@ -7,8 +7,8 @@ import json
 import certificates
 import pytest
 
-from hamysql import pem
 from hamysql.errors import ConfigError
+from hamysql.mysql.tls import pem
 from hamysql.schema.language import MASK, redacted
 
 PATH = "hamysql:mysql:tls"

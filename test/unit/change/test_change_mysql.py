@@ -5,8 +5,10 @@ from __future__ import annotations
 import certificates
 import pytest
 
-from hamysql import change_mysql, config, tls
-from hamysql.change_mysql import Process, Variable
+from hamysql import config
+from hamysql.mysql import pending as mysql_pending
+from hamysql.mysql.pending import Process, Variable
+from hamysql.mysql.tls import files as tls_files
 from support import ROOT, load, parameters
 
 DYNAMIC = Variable("50", "INT UNSIGNED", settable=True)
@@ -27,14 +29,14 @@ def text_of(settings):
 
 def test_the_file_that_is_written_says_what_is_wanted():
     settings = mysql(init_connect='SET NAMES "utf8mb4" # \\', skip_name_resolve=None)
-    options = change_mysql.parse_file(text_of(settings))
-    assert options == change_mysql.wanted(settings)
+    options = mysql_pending.parse_file(text_of(settings))
+    assert options == mysql_pending.wanted(settings)
     assert options["init_connect"] == ['SET NAMES "utf8mb4" # \\']
     assert options["bind_address"] == ["10.77.1.100"]
 
 
 def test_only_groups_of_the_server_count():
-    found = change_mysql.parse_file("[client]\nport=1\n[mariadb-10.11]\nmax-connections=5\n[mariadb-dump]\nquick\n")
+    found = mysql_pending.parse_file("[client]\nport=1\n[mariadb-10.11]\nmax-connections=5\n[mariadb-dump]\nquick\n")
     assert found == {"max_connections": ["5"]}
 
 
@@ -49,12 +51,12 @@ def test_only_groups_of_the_server_count():
     ],
 )
 def test_what_can_be_set_is_live_and_everything_else_waits(old, new, variables, kind):
-    (item,) = change_mysql.pending(mysql(), old, new, variables)
+    (item,) = mysql_pending.pending(mysql(), old, new, variables)
     assert item.kind == kind
 
 
 def test_the_datadir_is_the_data_s_business():
-    assert change_mysql.changed({"datadir": ["/a"]}, {"datadir": ["/b"]}) == []
+    assert mysql_pending.changed({"datadir": ["/a"]}, {"datadir": ["/b"]}) == []
 
 
 @pytest.mark.parametrize(
@@ -75,18 +77,18 @@ def test_the_datadir_is_the_data_s_business():
     ],
 )
 def test_the_statement_for_a_value(values, type_, sql):
-    assert change_mysql.statement("x", values, Variable("", type_, settable=True)) == sql
+    assert mysql_pending.statement("x", values, Variable("", type_, settable=True)) == sql
 
 
 def test_a_record_is_about_one_run_of_the_server():
-    text = change_mysql.record(Process(7, 100), {"port": ["3306"]})
-    assert change_mysql.recorded(text, Process(7, 100)) == {"port": ["3306"]}
-    assert change_mysql.recorded(text, Process(7, 101)) is None
+    text = mysql_pending.record(Process(7, 100), {"port": ["3306"]})
+    assert mysql_pending.recorded(text, Process(7, 100)) == {"port": ["3306"]}
+    assert mysql_pending.recorded(text, Process(7, 101)) is None
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"pid": 7, "start": 100}', '{"pid": 7, "start": 100, "options": 1}'])
 def test_a_damaged_record_is_none(text):
-    assert change_mysql.recorded(text, Process(7, 100)) is None
+    assert mysql_pending.recorded(text, Process(7, 100)) is None
 
 
 @pytest.mark.parametrize(
@@ -100,7 +102,7 @@ def test_a_damaged_record_is_none(text):
     ],
 )
 def test_the_path_of_an_option(name, path):
-    assert change_mysql.path(mysql(**{"sync-binlog": 1}), name) == path
+    assert mysql_pending.path(mysql(**{"sync-binlog": 1}), name) == path
 
 
 # --- TLS
@@ -117,10 +119,10 @@ def with_tls(**said):
 
 
 def test_tls_is_not_required_before_the_server_has_it():
-    found = change_mysql.statements({}, BEGINS, {"require_secure_transport": SWITCH})
+    found = mysql_pending.statements({}, BEGINS, {"require_secure_transport": SWITCH})
     assert found == {"ssl_cert": None, "ssl_key": None, "require_secure_transport": None}
     there = {name: BEGINS[name] for name in ("ssl_cert", "ssl_key")}
-    found = change_mysql.statements(there, BEGINS, {"require_secure_transport": SWITCH})
+    found = mysql_pending.statements(there, BEGINS, {"require_secure_transport": SWITCH})
     assert found == {"require_secure_transport": "SET GLOBAL require_secure_transport = ON;"}
 
 
@@ -129,21 +131,21 @@ def test_tls_is_not_required_before_the_server_has_it():
     [("ssl_cert", "cert"), ("ssl_key", "key"), ("ssl_ca", "ca"), ("require_secure_transport", "required")],
 )
 def test_the_path_of_an_option_of_tls(name, key):
-    assert change_mysql.path(with_tls(required=True), name) == f"hamysql:mysql:tls:{key}"
-    assert change_mysql.path(mysql(), name, began=True) == f"hamysql:mysql:tls:{key}", "it left the pillar"
-    assert change_mysql.path(mysql(), name) == f"hamysql:mysql:config:mysqld:{name}"
+    assert mysql_pending.path(with_tls(required=True), name) == f"hamysql:mysql:tls:{key}"
+    assert mysql_pending.path(mysql(), name, began=True) == f"hamysql:mysql:tls:{key}", "it left the pillar"
+    assert mysql_pending.path(mysql(), name) == f"hamysql:mysql:config:mysqld:{name}"
     given = {"ssl_cert": "/etc/x", "ssl_key": "/etc/x", "ssl_ca": "/etc/x", "require_secure_transport": True}
-    assert change_mysql.path(mysql(**given), name) == f"hamysql:mysql:config:mysqld:{name}"
+    assert mysql_pending.path(mysql(**given), name) == f"hamysql:mysql:config:mysqld:{name}"
 
 
 def unread(config, running, shown, loaded):
-    return change_mysql.presents(config, running, shown, loaded, lambda text: f"{len(text)} characters")
+    return mysql_pending.presents(config, running, shown, loaded, lambda text: f"{len(text)} characters")
 
 
 def test_what_a_server_presents_is_compared_with_the_first_certificate():
     chain, key = certificates.intermediate()
     config = with_tls(cert=chain, key=key)
-    running, loaded = change_mysql.wanted(config), tls.digest(tls.texts(config))
+    running, loaded = mysql_pending.wanted(config), tls_files.digest(tls_files.texts(config))
     own = "".join(chain.partition("-----END CERTIFICATE-----\n")[:2])
     assert unread(config, running, own, loaded) is None
     found = unread(config, running, PAIR["cert"], loaded)
@@ -158,5 +160,5 @@ def test_what_a_server_presents_is_compared_with_the_first_certificate():
 
 def test_a_server_that_was_started_without_tls_has_nothing_to_read_again():
     config = with_tls()
-    assert unread(config, change_mysql.wanted(mysql()), "", None) is None
-    assert unread(mysql(), change_mysql.wanted(config), PAIR["cert"], None) is None
+    assert unread(config, mysql_pending.wanted(mysql()), "", None) is None
+    assert unread(mysql(), mysql_pending.wanted(config), PAIR["cert"], None) is None

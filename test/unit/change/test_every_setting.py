@@ -12,8 +12,9 @@ from pathlib import Path
 import certificates
 import pytest
 
-from hamysql import change_data, change_drbd, change_mysql, change_sbd, cib_desired, config, pending
+from hamysql import change_data, change_drbd, change_sbd, cib_desired, config, pending
 from hamysql.corosync import pending as corosync_pending
+from hamysql.mysql import pending as mysql_pending
 from hamysql.pending import LIVE, REFUSED, RESTART
 from hamysql.pillar import SCHEMA
 from hamysql.plan import Latch, Stage
@@ -24,7 +25,7 @@ FIXTURES = Path(__file__).parents[1] / "fixtures"
 RUNNING = corosync_pending.parse_map((FIXTURES / "corosync" / "cmap-3.1.7.txt").read_text(encoding="ascii"))
 SHOWN = change_drbd.parse_show((FIXTURES / "drbd" / "show-8.4.11.txt").read_text(encoding="ascii"))
 LATCH = Latch("galaxy-db", "mysql", "/dev/ubdb", Stage.INITIALISED, "F00D")
-SETTABLE = change_mysql.Variable("50", "BIGINT UNSIGNED", settable=True)
+SETTABLE = mysql_pending.Variable("50", "BIGINT UNSIGNED", settable=True)
 
 # A key, another value for it, and its class: as the code finds it, from what runs.
 CASES = [
@@ -170,7 +171,7 @@ def cib(path):
     return f"<cib>{ET.tostring(cib_desired.desired(given), 'unicode')}</cib>"
 
 
-STARTED_WITH = change_mysql.wanted(resolved()["mysql"])
+STARTED_WITH = mysql_pending.wanted(resolved()["mysql"])
 
 
 @pytest.mark.parametrize("path", list(leaves(SCHEMA)))
@@ -182,7 +183,7 @@ def test_every_key_has_a_class(path):
 @pytest.mark.parametrize(("path", "value", "kind"), CASES, ids=[case[0] for case in CASES])
 def test_the_class_of_a_key_is_found_from_what_runs(path, value, kind):
     site = resolved(path, value)
-    want = change_mysql.wanted(site["mysql"])
+    want = mysql_pending.wanted(site["mysql"])
     latch = LATCH if backend(path) == "drbd" else replace(LATCH, backend=backend(path), disk=LUN)
     found = pending.distinct(
         [
@@ -190,7 +191,7 @@ def test_the_class_of_a_key_is_found_from_what_runs(path, value, kind):
             *corosync_pending.pending(site, RUNNING, False),
             *change_sbd.pending(site, None),
             *(change_drbd.pending(site, SHOWN, SHOWN, ()) if backend(path) == "drbd" else ()),
-            *change_mysql.pending(site["mysql"], STARTED_WITH, want, {"max_connections": SETTABLE}),
+            *mysql_pending.pending(site["mysql"], STARTED_WITH, want, {"max_connections": SETTABLE}),
         ]
     )
     assert {item.kind for item in found} == {kind}
@@ -200,4 +201,4 @@ def test_the_class_of_a_key_is_found_from_what_runs(path, value, kind):
 
 
 def test_what_runs_with_the_pillar_has_nothing_pending():
-    assert list(change_mysql.pending(resolved()["mysql"], STARTED_WITH, STARTED_WITH, {})) == []
+    assert list(mysql_pending.pending(resolved()["mysql"], STARTED_WITH, STARTED_WITH, {})) == []

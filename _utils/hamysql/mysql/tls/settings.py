@@ -1,13 +1,14 @@
 """What the pillar may say of the database clients' TLS (``mysql:tls``), as far as the texts themselves tell.
 
-Whether the key belongs to the certificate, and until when that is valid, is judged on the node: see :mod:`hamysql.tls`.
+Whether the key belongs to the certificate, and until when that is valid, is judged on the node: see :mod:`hamysql.mysql.tls.files`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from hamysql import pem, tls
+from hamysql.mysql.tls import files as tls_files
+from hamysql.mysql.tls import pem
 from hamysql.schema import values as v
 from hamysql.schema.language import Report, Secret, Section, Value
 from hamysql.schema.values import Config
@@ -23,7 +24,7 @@ TLS = Section(
 )
 
 
-PATH = tls.PATH
+PATH = tls_files.PATH
 
 _BLOCK = "as a block of YAML, each line on its own"
 EXPECTED = {
@@ -43,7 +44,7 @@ def check_tls(config: Config, report: Report) -> None:
     said = config["mysql"]["tls"]
     if report.bad_under(PATH):
         return
-    for name in tls.FILES:
+    for name in tls_files.FILES:
         if said[name]:
             _check_text(name, said[name], report)
     for name, other in (("cert", "key"), ("key", "cert")):
@@ -88,7 +89,9 @@ def _listed(blocks: Sequence[pem.Block]) -> str:
 def derive(config: Config) -> dict[str, str]:
     """Have the texts as they are laid down in the configuration; returns the server's options for them, none without TLS."""
     said = config["mysql"]["tls"]
-    texts = {name: pem.export(_without_parameters(pem.parse(said[name]))) if said[name] else None for name in tls.FILES}
+    texts = {
+        name: pem.export(_without_parameters(pem.parse(said[name]))) if said[name] else None for name in tls_files.FILES
+    }
     key = texts["key"]
     config["mysql"]["tls"] = {
         **texts,
@@ -96,4 +99,4 @@ def derive(config: Config) -> dict[str, str]:
         "required": said["required"] is True,
         "enabled": texts["cert"] is not None,
     }
-    return tls.options([name for name in tls.FILES if texts[name]], said["required"] is True)
+    return tls_files.options([name for name in tls_files.FILES if texts[name]], said["required"] is True)

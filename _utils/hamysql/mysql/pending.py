@@ -15,8 +15,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from hamysql import pem, tls
 from hamysql.errors import ParseError
+from hamysql.mysql.tls import files as tls_files
+from hamysql.mysql.tls import pem
 from hamysql.pending import LIVE, MYSQL, RESTART, Pending, show
 
 Options = dict[str, list[str]]  # each option of the server with its values in their order; "" for one without a value
@@ -30,7 +31,7 @@ _PATHS = {
     "user": "mysql:user",
     "log_error": "mysql:error_log",
 }
-_TLS = {**{f"ssl_{name}": f"mysql:tls:{name}" for name in tls.FILES}, tls.SECURE: "mysql:tls:required"}
+_TLS = {**{f"ssl_{name}": f"mysql:tls:{name}" for name in tls_files.FILES}, tls_files.SECURE: "mysql:tls:required"}
 UNKNOWN = Pending(
     RESTART,
     MYSQL,
@@ -135,9 +136,9 @@ def statements(running: Options, want: Options, variables: Mapping[str, Variable
     """The SQL for each option that differs, ``None`` where only a start makes the change."""
     names = changed(running, want)
     found = {name: statement(name, want.get(name, []), variables.get(name)) for name in names}
-    if tls.SECURE in found and {f"ssl_{name}" for name in tls.FILES} & set(names):
+    if tls_files.SECURE in found and {f"ssl_{name}" for name in tls_files.FILES} & set(names):
         # Before the server has its TLS, no client over the network could connect.
-        found[tls.SECURE] = None
+        found[tls_files.SECURE] = None
     return found
 
 
@@ -153,7 +154,7 @@ def pending(
     variables
         What the server says of those that differ.
     """
-    ours = "".join(running.get("ssl_cert", ())).startswith(f"{tls.FOLDER}/")
+    ours = "".join(running.get("ssl_cert", ())).startswith(f"{tls_files.FOLDER}/")
     for name, sql in statements(running, want, variables).items():
         old, new = running.get(name, []), want.get(name, [])
         kind = LIVE if sql else RESTART
@@ -183,7 +184,7 @@ def left_flushing(running: Options, left: Mapping[str, float]) -> Iterator[Pendi
     running
         The options in service: a server that is meant to do so stays as it is.
     left
-        What was set before (:mod:`hamysql.flushing`); empty where nothing was left.
+        What was set before (:mod:`hamysql.mysql.flushing`); empty where nothing was left.
     """
     if left and running.get(_FLUSHED_BY, [""])[-1:] not in (["0"], ["0.0"]):
         was = f"{left.get(_FLUSHED_BY, 0):g}"
@@ -234,21 +235,23 @@ def presents(
     running
         The options that the server runs with: one that was started without TLS has to be restarted, which :func:`pending` says.
     shown
-        What :func:`hamysql.tls.presented` has returned.
+        What :func:`hamysql.mysql.tls.files.presented` has returned.
     loaded
-        The digest of the set that the server has read, as far as that is noted (:func:`hamysql.tls.digest`).
+        The digest of the set that the server has read, as far as that is noted (:func:`hamysql.mysql.tls.files.digest`).
     named
         A certificate in words.
     """
     said, want = config["tls"], wanted(config)
-    if not said["enabled"] or any(running.get(name) != want.get(name) for name in _TLS if name != tls.SECURE):
+    if not said["enabled"] or any(running.get(name) != want.get(name) for name in _TLS if name != tls_files.SECURE):
         return None
-    path = f"{tls.PATH}:cert"
+    path = f"{tls_files.PATH}:cert"
     if shown == "":
         return Pending(RESTART, MYSQL, path, "no TLS, though the server's options name its files", named(said["cert"]))
     own = pem.export(pem.parse(said["cert"])[:1])
     if shown is not None and shown != own:
         return Pending(LIVE, MYSQL, path, named(shown), named(said["cert"]))
-    if loaded != tls.digest(tls.texts(config)):
-        return Pending(LIVE, MYSQL, f"{tls.PATH}:ca", "not read again yet", "the pillar's, and the certificate's chain")
+    if loaded != tls_files.digest(tls_files.texts(config)):
+        return Pending(
+            LIVE, MYSQL, f"{tls_files.PATH}:ca", "not read again yet", "the pillar's, and the certificate's chain"
+        )
     return None

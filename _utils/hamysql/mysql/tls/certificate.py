@@ -1,6 +1,6 @@
 """Whether a certificate, its key and the authorities are fit for a server, judged by openssl on the node. The files come later.
 
-What the texts themselves tell, the pillar's rules have judged before (:mod:`hamysql.tls_settings`).
+What the texts themselves tell, the pillar's rules have judged before (:mod:`hamysql.mysql.tls.settings`).
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
 
-from hamysql import pem
 from hamysql.errors import CommandFailed, Problem
+from hamysql.mysql.tls import pem
+from hamysql.mysql.tls.files import OPENSSL, PATH, Texts
 from hamysql.system.command import Run
-from hamysql.tls import OPENSSL, PATH, Texts
 
 MISSING = 127  # how a program ends that is not there
 SKEW = 60  # seconds by which the clock of whoever signs may be ahead

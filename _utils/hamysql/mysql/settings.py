@@ -7,15 +7,16 @@ from dataclasses import replace
 from posixpath import dirname
 from typing import Any
 
-from hamysql import mysql as mysql_accounts
-from hamysql import rules_mysql, tls_settings
-from hamysql import values_mysql as m
+from hamysql.mysql import accounts as mysql_accounts
+from hamysql.mysql import options as mysql_options
+from hamysql.mysql import values as m
+from hamysql.mysql.tls import settings as tls_settings
+from hamysql.mysql.tls.settings import TLS
 from hamysql.schema import places
 from hamysql.schema import values as v
 from hamysql.schema.language import Items, Names, Report, Section, Value
 from hamysql.schema.secretnames import is_databases_secret
 from hamysql.schema.values import MAKE_PASSWORD, Config, seconds
-from hamysql.tls_settings import TLS
 
 DATABASE = Section(
     {
@@ -98,8 +99,8 @@ def derive_mysql(config: Config) -> None:
         **tls_settings.derive(config),
     }
     # Where the server listens: at these addresses instead of the virtual IP, if any, and at these ports.
-    mysql["addresses"] = rules_mysql.addresses(config)
-    mysql["ports"] = [mysql["port"], *rules_mysql.extra_ports(config)]
+    mysql["addresses"] = mysql_options.addresses(config)
+    mysql["ports"] = [mysql["port"], *mysql_options.extra_ports(config)]
     if mysql["addresses"]:
         del own["bind-address"]
     given = mysql.pop("config")

@@ -1,8 +1,8 @@
 """The certificate, the key and the authorities of the database clients' TLS: the files on a node, and what a server serves.
 
 MariaDB does not start with files that do not belong together. So they are one set, in a folder of its own that was judged before
-(:mod:`hamysql.certificate`). A link (``current``) goes from the old set to the new one at one moment. A server that starts
-meanwhile reads one of the two.
+(:mod:`hamysql.mysql.tls.certificate`). A link (``current``) goes from the old set to the new one at one moment. A server that
+starts meanwhile reads one of the two.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from hamysql import pem
 from hamysql.errors import CommandFailed
+from hamysql.mysql.tls import pem
 from hamysql.system import files
 from hamysql.system.command import Run
 

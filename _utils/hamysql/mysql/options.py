@@ -15,7 +15,8 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-from hamysql import tls, tls_settings
+from hamysql.mysql.tls import files as tls_files
+from hamysql.mysql.tls import settings as tls_settings
 from hamysql.schema.language import Report
 from hamysql.schema.values import Config
 
@@ -31,7 +32,9 @@ OWN_MYSQL = {
     "log_error": "set hamysql:mysql:error_log",
 }
 # The same where the pillar sets up TLS.
-OWN_TLS = {f"ssl_{name}": f"set {tls.PATH}:{name}" for name in tls.FILES} | {tls.SECURE: f"set {tls.PATH}:required"}
+OWN_TLS = {f"ssl_{name}": f"set {tls_files.PATH}:{name}" for name in tls_files.FILES} | {
+    tls_files.SECURE: f"set {tls_files.PATH}:required"
+}
 # Groups that no server reads: those of MariaDB's and MySQL's client programs. Any other group is judged as if the server read it.
 CLIENT_GROUPS = frozenset(
     "client client-mariadb mysql mariadb-client mysqldump mariadb-dump mysqladmin mariadb-admin mysqlimport mariadb-import "
@@ -251,7 +254,7 @@ def _wrong(reading: Reading, config: Config) -> Iterator[str]:
             yield "a port of its own"
     elif name == "ssl" and tls_settings.given(config):
         if (value if value is not None else "on").lower() not in ON:
-            yield f"ON, or not to be set: {tls.PATH} sets up TLS"
+            yield f"ON, or not to be set: {tls_files.PATH} sets up TLS"
     elif name == "admin_address":
         yield "not to be set: it is a door of its own; extra_port listens where the server listens"
     elif (
