@@ -11,7 +11,7 @@ from hamysql.corosync import conf as corosync_conf
 from hamysql.corosync import node_ids
 from hamysql.errors import ConfigError, Problem
 from hamysql.fencing_settings import OPT_OUT
-from hamysql.firewall_settings import derive_firewall
+from hamysql.firewall.settings import derive_firewall
 from hamysql.mysql.settings import derive_mysql
 from hamysql.packages import derive_packages, derive_repositories
 from hamysql.pillar import SCHEMA

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hamysql.corosync.settings import COROSYNC
 from hamysql.fencing_settings import FENCING, QUORUM
-from hamysql.firewall_settings import FIREWALL
+from hamysql.firewall.settings import FIREWALL
 from hamysql.mysql.settings import MYSQL
 from hamysql.packages import PACKAGE, REPOSITORY
 from hamysql.schema import values as v

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from hamysql.corosync.settings import check_corosync
 from hamysql.fencing_settings import check_fencing, check_quorum
-from hamysql.firewall_settings import check_firewall
+from hamysql.firewall.settings import check_firewall
 from hamysql.mysql.options import check_server
 from hamysql.mysql.settings import check_accounts, check_paths, check_ping_timeout, check_secrets
 from hamysql.mysql.tls.settings import check_tls

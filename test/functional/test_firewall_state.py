@@ -10,7 +10,8 @@ import subprocess
 
 import pytest
 
-from hamysql import config, firewall
+from hamysql import config
+from hamysql.firewall import iptables
 from hamysql.system import command
 from support import ROOT, load_pillar, parameters
 
@@ -181,8 +182,8 @@ def test_ipv6_rules_go_to_ip6tables(host):
     host.use({**load_pillar("ipv6"), "firewall": {}} | {"vip": {"address": VIP, "prefix": 24, "interface": "eth0"}})
     changes = host.managed()["changes"]
     assert set(changes) == {"ipv4", "ipv6"}
-    seen = firewall.parse(host.run(["ip6tables-save", "-t", "filter"]).stdout)
-    assert firewall.converged(seen, host.config["firewall"]["rules"]["ipv6"])
+    seen = iptables.parse(host.run(["ip6tables-save", "-t", "filter"]).stdout)
+    assert iptables.converged(seen, host.config["firewall"]["rules"]["ipv6"])
     assert host.managed()["changes"] == {}
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from hamysql import firewall
 from hamysql.errors import ParseError
+from hamysql.firewall import iptables
 from support import PILLARS
 
 # iptables-save v1.8.9 (legacy), Debian 12, after restore_text() in a network namespace with rules of its own
@@ -38,14 +38,14 @@ def rules(resolve, pillar):
 
 
 def test_what_was_loaded_is_what_the_pillar_asks_for(rules):
-    assert firewall.converged(firewall.parse(SAVED), rules)
-    assert set(firewall.parse(SAVED).rules) == set(rules)
+    assert iptables.converged(iptables.parse(SAVED), rules)
+    assert set(iptables.parse(SAVED).rules) == set(rules)
 
 
 def test_other_tables_are_not_looked_at(rules):
     nat = "*nat\n:INPUT ACCEPT [0:0]\n:HAMYSQL - [0:0]\n-A INPUT -j HAMYSQL\n-A HAMYSQL -j RETURN\nCOMMIT\n"
-    assert firewall.parse(nat + SAVED + nat) == firewall.parse(SAVED)
-    assert firewall.parse(nat) == firewall.parse("")
+    assert iptables.parse(nat + SAVED + nat) == iptables.parse(SAVED)
+    assert iptables.parse(nat) == iptables.parse("")
 
 
 @pytest.mark.parametrize(
@@ -62,20 +62,20 @@ def test_other_tables_are_not_looked_at(rules):
 )
 def test_every_difference_is_seen(rules, old, new):
     assert old in SAVED
-    assert not firewall.converged(firewall.parse(SAVED.replace(old, new, 1)), rules)
+    assert not iptables.converged(iptables.parse(SAVED.replace(old, new, 1)), rules)
 
 
 def test_a_table_without_the_chain(rules):
-    seen = firewall.parse("*filter\n:INPUT ACCEPT [0:0]\n-A INPUT -p tcp -j ACCEPT\nCOMMIT\n")
+    seen = iptables.parse("*filter\n:INPUT ACCEPT [0:0]\n-A INPUT -p tcp -j ACCEPT\nCOMMIT\n")
     assert (seen.exists, seen.rules, seen.jumps, seen.lines) == (False, (), (), [])
-    assert not firewall.converged(seen, rules)
+    assert not iptables.converged(seen, rules)
 
 
 def test_the_order_of_rules_counts_and_the_order_of_options_does_not(rules):
-    swapped = firewall.Observed(True, (rules[1], rules[0], *rules[2:]), (0,))
-    assert not firewall.converged(swapped, rules)
+    swapped = iptables.Observed(True, (rules[1], rules[0], *rules[2:]), (0,))
+    assert not iptables.converged(swapped, rules)
     other = [rule.replace("-p tcp -m tcp --dport 7788", "-m tcp -p tcp --dport 7788") for rule in rules]
-    assert firewall.converged(firewall.Observed(True, tuple(other), (0,)), rules)
+    assert iptables.converged(iptables.Observed(True, tuple(other), (0,)), rules)
 
 
 def test_only_ports_of_the_cluster_are_ever_dropped(resolve, pillar):
@@ -109,7 +109,7 @@ def test_the_ports_follow_the_pillar(resolve, pillar):
 
 
 def test_the_restore_text_is_one_transaction_that_touches_nothing_else(rules):
-    text = firewall.restore_text(rules, jumps=2)
+    text = iptables.restore_text(rules, jumps=2)
     lines = text.splitlines()
     assert lines[:2] == ["*filter", ":HAMYSQL - [0:0]"]
     assert lines[-4:] == ["-D INPUT -j HAMYSQL", "-D INPUT -j HAMYSQL", "-I INPUT 1 -j HAMYSQL", "COMMIT"]
@@ -119,4 +119,4 @@ def test_the_restore_text_is_one_transaction_that_touches_nothing_else(rules):
 
 def test_a_rule_that_cannot_be_read():
     with pytest.raises(ParseError, match="cannot be read"):
-        firewall.normal('-A INPUT -m comment --comment "open')
+        iptables.normal('-A INPUT -m comment --comment "open')

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 
-from hamysql import firewall
+from hamysql.firewall import iptables
 from hamysql.schema import values as v
 from hamysql.schema.language import Items, Report, Section
 from hamysql.schema.values import Config
@@ -18,10 +18,10 @@ FIREWALL = Section(
 
 
 def derive_firewall(config: Config) -> None:
-    rules = firewall.build(config)
+    rules = iptables.build(config)
     config["firewall"]["rules"] = rules
     config["firewall"]["files"] = {
-        family: firewall.restore_text(rules[family]) if family in rules else "" for family in firewall.FAMILIES
+        family: iptables.restore_text(rules[family]) if family in rules else "" for family in iptables.FAMILIES
     }
     tools = {
         "ipv4": ("/usr/sbin/iptables", "/etc/hamysql/firewall.rules"),
