@@ -12,11 +12,12 @@ import time
 from pathlib import Path
 from shutil import which
 
-from hamysql import change_data, change_drbd, change_sbd, drbdadm, latch
+from hamysql import change_data, change_drbd, drbdadm, latch
 from hamysql import pending as pending_changes
 from hamysql.corosync import conf as corosync_conf
 from hamysql.corosync import pending as corosync_pending
 from hamysql.errors import CommandFailed, Refused
+from hamysql.fencing import sbd as fencing_sbd
 from hamysql.mysql import accounts, flushing
 from hamysql.mysql import pending as mysql_pending
 from hamysql.mysql.tls import certificate
@@ -198,13 +199,13 @@ def _reload_corosync(site, timeout=15):
 
 def _sbd(site):
     text = files.text_if_any(site["fencing"]["sbd_file"], links=True) or ""
-    if not site["fencing"]["sbd"] and not text.startswith(change_sbd.MARK):
+    if not site["fencing"]["sbd"] and not text.startswith(fencing_sbd.MARK):
         return []
     corosync, sbd = run(["systemctl", "is-active", "corosync", "sbd"], accept=(0, 3, 4)).stdout.split()
     if corosync != "active":  # sbd is started with it, with the pillar's options
         return []
-    running = None if sbd in ("inactive", "failed", "unknown") else change_sbd.parse_file(text)
-    return list(change_sbd.pending(site, running))
+    running = None if sbd in ("inactive", "failed", "unknown") else fencing_sbd.parse_file(text)
+    return list(fencing_sbd.pending(site, running))
 
 
 # --- DRBD

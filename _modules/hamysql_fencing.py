@@ -10,11 +10,12 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 from shutil import which
 
-from hamysql import change_sbd, drbdadm, latch, latch_switch, operations
-from hamysql import fencing as devices
+from hamysql import drbdadm, latch, latch_switch, operations
 from hamysql.cib import live as cib_live
 from hamysql.cib import model as cib_model
 from hamysql.errors import CommandFailed, NotReady, Refused
+from hamysql.fencing import devices
+from hamysql.fencing import sbd as fencing_sbd
 from hamysql.plan import Stage
 from hamysql.system import files, wait
 from hamysql.system.command import PATH, run
@@ -458,7 +459,7 @@ def unused():
     site = _site()
     found = [str(path) for path in Path(devices.SECRETS).glob("*/*")]
     file = site["fencing"]["sbd_file"]
-    sbd = not site["fencing"]["sbd"] and (files.text_if_any(file, links=True) or "").startswith(change_sbd.MARK)
+    sbd = not site["fencing"]["sbd"] and (files.text_if_any(file, links=True) or "").startswith(fencing_sbd.MARK)
     if not sbd and not devices.unused_secrets(site, found, None):
         return {"files": [], "units": []}
     try:

@@ -7,8 +7,8 @@ from __future__ import annotations
 import os
 import stat
 
-from hamysql import sbd
 from hamysql.errors import Refused
+from hamysql.fencing import sbd
 from hamysql.system import disk
 from hamysql.system.command import run
 

@@ -19,7 +19,8 @@ from xml.etree import ElementTree as ET
 
 import jinja2
 
-from hamysql import change_sbd, fencing
+from hamysql.fencing import devices
+from hamysql.fencing import sbd as fencing_sbd
 from hamysql.system.command import run
 from support import ROOT
 
@@ -93,11 +94,11 @@ class Agents:
             (place / folder).mkdir(parents=True, exist_ok=True)
             for name, value in secrets.items():
                 (place / folder / name).write_text(str(value), encoding="utf-8")
-                (place / folder / f"{name}.sign").write_text(str(fencing._sign(str(value))), encoding="utf-8")
+                (place / folder / f"{name}.sign").write_text(str(devices._sign(str(value))), encoding="utf-8")
         within = 'mount --bind "$1" "$2" && mount -t tmpfs tmpfs /var/lib/pacemaker && mkdir /var/lib/pacemaker/lrm && cp -r "$3" "$4"'
-        words = [str(self._agent()), AGENT, str(place), fencing.SECRETS]
+        words = [str(self._agent()), AGENT, str(place), devices.SECRETS]
         argv = ["stonith_admin", "--validate", "--agent", "fence_dummy", "--device", "db1", "--quiet"]
-        parameters = {**options, **dict.fromkeys(secrets, fencing.MAGIC)}
+        parameters = {**options, **dict.fromkeys(secrets, devices.MAGIC)}
         argv += [word for name in parameters for word in ("--env-option", name)]
         env = {"FENCE_LIBRARY_SAID": str(said), "LC_ALL": "C.UTF-8"}
         # Not by the shell's own environment: it hands on no variable whose name is none in a shell.
@@ -150,7 +151,7 @@ class Agents:
         assert by_shell == [f"{name}={value}" for name, value in values.items()]
         if (by_systemd := environment_file(path)) is not None:
             assert {name: by_systemd.get(name) for name in values} == values
-        assert change_sbd.parse_file(path.read_text(encoding="utf-8")) == {
+        assert fencing_sbd.parse_file(path.read_text(encoding="utf-8")) == {
             key: str(wanted[key]) for key in ("device", "watchdog", "watchdog_timeout")
         }
 

@@ -7,10 +7,11 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from hamysql import fencing, placement, storage_config
+from hamysql import placement, storage_config
 from hamysql.cib import build as cib_build
 from hamysql.cib.model import SETTING_SETS, unreadable
 from hamysql.errors import Refused
+from hamysql.fencing import devices
 
 # What schema and scheduler know of an operation; any other name is a parameter that only this operation gives its agent.
 _OP_ATTRIBUTES = frozenset({"interval", "timeout", "role", "on-fail", "start-delay", "enabled", "record-pending"})
@@ -46,7 +47,7 @@ def desired(config: Mapping[str, Any]) -> ET.Element:
     )
     group.append(primitive("p_mysql", mysql["agent"], _server(mysql)))
     if "priority-fencing-delay" in config["pacemaker"]["properties"]:
-        worth = fencing.WORTH[config["fencing"]["favoured"]]
+        worth = devices.WORTH[config["fencing"]["favoured"]]
         _pairs(group, "meta_attributes", "g_mysql-meta_attributes", {"priority": worth})
 
     if config["storage"]["backend"] == "drbd":
@@ -69,7 +70,7 @@ def desired(config: Mapping[str, Any]) -> ET.Element:
         clone.append(_with_nics(watcher, vip["interfaces"]))
     constraints.extend(placement.constraints(config))
 
-    for name, found in fencing.elements(config).items():
+    for name, found in devices.elements(config).items():
         if found:
             parent = root.find(name)
             (ET.SubElement(root, name) if parent is None else parent).extend(found)

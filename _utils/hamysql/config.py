@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from posixpath import dirname
 from typing import Any
 
-from hamysql import drbd_link, drbdconf, fencing, rules, storage_config
+from hamysql import drbd_link, drbdconf, rules, storage_config
 from hamysql.corosync import conf as corosync_conf
 from hamysql.corosync import node_ids
 from hamysql.errors import ConfigError, Problem
-from hamysql.fencing_settings import OPT_OUT
+from hamysql.fencing import devices
+from hamysql.fencing.settings import OPT_OUT
 from hamysql.firewall.settings import derive_firewall
 from hamysql.mysql.settings import derive_mysql
 from hamysql.packages import derive_packages, derive_repositories
@@ -110,7 +111,7 @@ def derive(config: Config, minion_id: str, known_link: drbd_link.Known, known_id
     storage_config.derive(config)
     device = config["quorum"]["device"]
     config["quorum"]["device"] = device if device["address"] else {}
-    fencing.derive(config)
+    devices.derive(config)
     _derive_warnings(config)
     derive_mysql(config)
     derive_repositories(config)

@@ -6,8 +6,8 @@ import ipaddress
 from collections.abc import Iterable
 from typing import Any
 
-from hamysql import fencing
 from hamysql import values_drbd as words
+from hamysql.fencing import devices
 from hamysql.schema.language import Secret
 from hamysql.system.sections import Section, section
 
@@ -31,7 +31,7 @@ def build_resource(config: dict[str, Any], kernel: str) -> list[Section]:
     extra = {name: _quoted(options) for name, options in drbd["options"].items()}
     # Commands: 8.4 wants strings there, and takes a bare keyword for none.
     extra["handlers"] = [(name, words.name(command)) for name, command in drbd["options"]["handlers"].items()]
-    for name, options in fencing.drbd_sections(config, kernel).items():
+    for name, options in devices.drbd_sections(config, kernel).items():
         extra[name] = [*options, *extra[name]]
     parts = [
         section(

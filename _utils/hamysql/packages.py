@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from hamysql import fencing, storage_config
+from hamysql import storage_config
+from hamysql.fencing import devices as fencing_devices
 from hamysql.schema import values as v
 from hamysql.schema.language import Items, Names, Report, Section, Value, closest
 from hamysql.schema.values import Config, given
@@ -93,7 +94,7 @@ def _with_versions(names: Sequence[str], versions: Mapping[str, str]) -> list[st
 
 
 def _fencing_packages(devices: list[Config], packages: Mapping[str, list[str]]) -> list[str]:
-    through_ipmitool = any(device["agent"] in fencing.IPMI_AGENTS for device in devices)
+    through_ipmitool = any(device["agent"] in fencing_devices.IPMI_AGENTS for device in devices)
     through_disk = any(device["agent"] == "fence_sbd" for device in devices)
     return [
         *(packages["agents"] if devices else []),

@@ -14,7 +14,7 @@ Each setting belongs to one of four classes:
 
 What is in service is read from the daemons, not from their files: :mod:`hamysql.corosync.pending`,
 :mod:`hamysql.change_drbd`, :mod:`hamysql.mysql.pending`, and :mod:`hamysql.change_data` for what the data itself dictates.
-:mod:`hamysql.change_sbd` says why it may trust a file.
+:mod:`hamysql.fencing.sbd` says why it may trust a file.
 """
 
 from __future__ import annotations

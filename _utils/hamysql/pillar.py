@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hamysql.corosync.settings import COROSYNC
-from hamysql.fencing_settings import FENCING, QUORUM
+from hamysql.fencing.settings import FENCING, QUORUM
 from hamysql.firewall.settings import FIREWALL
 from hamysql.mysql.settings import MYSQL
 from hamysql.packages import PACKAGE, REPOSITORY

@@ -9,7 +9,7 @@ import ipaddress
 from collections.abc import Iterator
 
 from hamysql.corosync.settings import check_corosync
-from hamysql.fencing_settings import check_fencing, check_quorum
+from hamysql.fencing.settings import check_fencing, check_quorum
 from hamysql.firewall.settings import check_firewall
 from hamysql.mysql.options import check_server
 from hamysql.mysql.settings import check_accounts, check_paths, check_ping_timeout, check_secrets

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from hamysql import rules_options
 from hamysql.drbd_settings import DRBD, check_drbd
-from hamysql.fencing_settings import OPT_OUT
+from hamysql.fencing.settings import OPT_OUT
 from hamysql.lun_settings import SHARED, check_shared
 from hamysql.nfs_settings import NFS, check_nfs
 from hamysql.schema import values as v

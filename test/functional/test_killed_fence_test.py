@@ -11,8 +11,9 @@ import xml.etree.ElementTree as ET
 import pytest
 from storage_world import load
 
-from hamysql import cib_desired, config, fencing
+from hamysql import cib_desired, config
 from hamysql.cib import plan as cib_plan
+from hamysql.fencing import devices
 from hamysql.system import command
 from hamysql.system.command import Result
 from support import load_pillar, parameters
@@ -134,4 +135,4 @@ def test_killed_between_two_devices_the_first_is_found(cluster):
     cluster.module.run, cluster.module._back_into_use = die, lambda names: []
     with pytest.raises(SystemExit):
         cluster.module.prove("db1", 1)
-    assert fencing.left_stopped(ET.fromstring(cluster.path.read_text())) == [first]
+    assert devices.left_stopped(ET.fromstring(cluster.path.read_text())) == [first]

@@ -159,7 +159,7 @@ def test_each_highstate_looks_at_fencing(node, pillar):
 
 
 def test_what_left_the_pillar_is_removed_and_not_started_at_boot(tmp_path, monkeypatch):
-    monkeypatch.setattr("hamysql.fencing.SECRETS", str(tmp_path / "secrets"))
+    monkeypatch.setattr("hamysql.fencing.devices.SECRETS", str(tmp_path / "secrets"))
     monkeypatch.delitem(
         places.RULES, "fencing:sbd:config_file"
     )  # the test's file is not where sbd's unit would read it

@@ -7,8 +7,9 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from hamysql import drbdconf, fencing
+from hamysql import drbdconf
 from hamysql.errors import ConfigError
+from hamysql.fencing import devices as fencing_devices
 
 
 def problems(resolve, given):
@@ -70,7 +71,7 @@ def test_a_fencing_may_take_each_device_as_often_as_it_acts_with_its_own_delay(
     given["fencing"].update(favoured=favoured, delay=delay)
     properties = resolve(given)["pacemaker"]["properties"]
     assert properties["stonith-enabled"] == "true"
-    assert properties["stonith-timeout"] == f"{seconds + fencing.MARGIN}s"
+    assert properties["stonith-timeout"] == f"{seconds + fencing_devices.MARGIN}s"
 
 
 def test_devices_of_one_level_are_needed_together(resolve, pillar):
@@ -120,7 +121,7 @@ def test_reservations_are_counted_as_the_last_level_of_each_node_with_its_own_de
     given = pillar("iscsi")
     given["fencing"].update(favoured=favoured, delay=delay)
     config = resolve(given)
-    assert config["pacemaker"]["properties"]["stonith-timeout"] == f"{seconds + fencing.MARGIN}s"
+    assert config["pacemaker"]["properties"]["stonith-timeout"] == f"{seconds + fencing_devices.MARGIN}s"
     reserved = config["fencing"]["reservations"]["options"]
     assert [reserved[f"pcmk_{action}_timeout"] for action in ("reboot", "off", "on")] == ["60s"] * 3
 
@@ -161,17 +162,17 @@ def test_secrets_of_devices_that_left_are_unused_once_the_cluster_is_without_the
     config = resolve(pillar("fenced"))
 
     def files(*names):
-        return [f"{fencing.SECRETS}/{name}{suffix}" for name in names for suffix in ("", ".sign")]
+        return [f"{fencing_devices.SECRETS}/{name}{suffix}" for name in names for suffix in ("", ".sign")]
 
     kept = files("p_fence_db2/password", "p_fence_db3/password", "p_site/password", "p_fence_site/password")
     left = files("p_fence_db1/password", "p_fence_db2/passwd", "p_fence_db2_2/password")
-    assert fencing.unused_secrets(config, [*left, *kept], None) == left
-    assert fencing.unused_secrets(config, [*left, *kept], ET.fromstring("<cib/>")) == left
+    assert fencing_devices.unused_secrets(config, [*left, *kept], None) == left
+    assert fencing_devices.unused_secrets(config, [*left, *kept], ET.fromstring("<cib/>")) == left
     cib = ET.fromstring(
         '<cib><primitive id="p_fence_db2"><instance_attributes><nvpair name="passwd" value="lrm://"/>'
         "</instance_attributes></primitive></cib>"
     )
-    assert fencing.unused_secrets(config, [*left, *kept], cib) == [*left[:2], *left[4:]]
+    assert fencing_devices.unused_secrets(config, [*left, *kept], cib) == [*left[:2], *left[4:]]
 
 
 def test_agents_and_what_they_work_through_are_installed(resolve, pillar):

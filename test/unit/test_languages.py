@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 import yaml
 
-from hamysql import drbdconf, values_fencing
+from hamysql import drbdconf
 from hamysql.corosync import conf as corosync_conf
 from hamysql.errors import ConfigError, ParseError
+from hamysql.fencing import values as fencing_values
 from hamysql.schema import language
 
 
@@ -149,12 +150,12 @@ def test_what_a_fence_agent_would_read_as_something_else_is_refused(resolve, pil
 @pytest.mark.parametrize("value", ["\u00a1<", "b\u00fcro & co", 'CORP\\\u00e9"x'])
 def test_pacemaker_escapes_nothing_behind_a_letter_beyond_ascii(value):
     with pytest.raises(ValueError):
-        values_fencing.option(value)
+        fencing_values.option(value)
 
 
 @pytest.mark.parametrize("value", ["<\u00a1", "b\u00fcro", "a & <b>", "CORP\\sv\u00e9"])
 def test_what_pacemaker_prints_again_is_taken_as_it_is(value):
-    assert values_fencing.option(value) == value
+    assert fencing_values.option(value) == value
 
 
 def test_a_privilege_is_refused_where_no_server_grants_it_with_the_reason(resolve, pillar):

@@ -7,9 +7,10 @@ import base64
 import pytest
 from storage_world import load
 
-from hamysql import fencing, operate
+from hamysql import operate
 from hamysql.corosync import conf as corosync_conf
 from hamysql.errors import ConfigError, NotReady
+from hamysql.fencing import devices
 from hamysql.members import Answer, Members
 from hamysql.system.command import Result
 
@@ -51,7 +52,7 @@ def test_with_a_device_nobody_needs_a_head_start_unless_the_pillar_says_so(resol
     assert resolve(given)["fencing"]["delay"] == 9
     given = pillar("fenced")
     given["fencing"].pop("delay")
-    assert resolve(given)["fencing"]["delay"] == fencing.HEAD_START
+    assert resolve(given)["fencing"]["delay"] == devices.HEAD_START
 
 
 WRONG = [

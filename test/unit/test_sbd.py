@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from hamysql import operate, sbd
+from hamysql import operate
 from hamysql.errors import ConfigError, Refused
+from hamysql.fencing import sbd
 from hamysql.members import Answer, Members
 
 LUN = "/dev/disk/by-id/scsi-shared"

@@ -6,7 +6,7 @@ import jinja2
 import pytest
 from storage_world import load
 
-from hamysql import change_sbd
+from hamysql.fencing import sbd
 from hamysql.pending import from_dicts
 from hamysql.system.command import Result
 from support import ROOT
@@ -26,7 +26,7 @@ def site(resolve, pillar):
 
 
 def found(site, running):
-    return [(item.kind, item.path, item.old, item.new) for item in change_sbd.pending(site, running)]
+    return [(item.kind, item.path, item.old, item.new) for item in sbd.pending(site, running)]
 
 
 def file(config):
@@ -38,7 +38,7 @@ def file(config):
 
 
 def test_the_options_are_those_of_the_file(site):
-    assert change_sbd.parse_file(file(site())) == OPTIONS
+    assert sbd.parse_file(file(site())) == OPTIONS
 
 
 def test_an_sbd_that_runs_with_the_pillar_has_nothing_pending(site):
@@ -60,7 +60,7 @@ def test_what_the_nodes_must_agree_about_is_refused(site, option, value, kind):
 
 
 def test_its_beginning_under_a_running_cluster_is_refused(site):
-    (item,) = change_sbd.pending(site(), None)
+    (item,) = sbd.pending(site(), None)
     assert (item.kind, item.old, item.new) == ("refused", "no sbd", "/dev/disk/by-id/scsi-shared")
     assert "stop the cluster on both nodes" in str(item)
 

@@ -12,8 +12,9 @@ from pathlib import Path
 import certificates
 import pytest
 
-from hamysql import change_data, change_drbd, change_sbd, cib_desired, config, pending
+from hamysql import change_data, change_drbd, cib_desired, config, pending
 from hamysql.corosync import pending as corosync_pending
+from hamysql.fencing import sbd
 from hamysql.mysql import pending as mysql_pending
 from hamysql.pending import LIVE, REFUSED, RESTART
 from hamysql.pillar import SCHEMA
@@ -189,7 +190,7 @@ def test_the_class_of_a_key_is_found_from_what_runs(path, value, kind):
         [
             *change_data.pending(site, cib(path), [latch]),
             *corosync_pending.pending(site, RUNNING, False),
-            *change_sbd.pending(site, None),
+            *sbd.pending(site, None),
             *(change_drbd.pending(site, SHOWN, SHOWN, ()) if backend(path) == "drbd" else ()),
             *mysql_pending.pending(site["mysql"], STARTED_WITH, want, {"max_connections": SETTABLE}),
         ]

@@ -236,7 +236,7 @@ DEVICE = (
 @pytest.fixture
 def left_behind(resolve, pillar, tmp_path, monkeypatch):
     """The module on db2 after its fourth device and sbd have left the pillar; what cibadmin answers is given."""
-    monkeypatch.setattr("hamysql.fencing.SECRETS", str(tmp_path / "secrets"))
+    monkeypatch.setattr("hamysql.fencing.devices.SECRETS", str(tmp_path / "secrets"))
 
     def make(code=105, cib="", sbd=SBD):
         module = load("_modules/hamysql_fencing.py", "hamysql_fencing_left")

@@ -12,10 +12,10 @@ import xml.etree.ElementTree as ET
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from hamysql import reservations
 from hamysql.cib import build as cib_build
 from hamysql.cib import model as cib_model
 from hamysql.corosync import conf as corosync_conf
+from hamysql.fencing import reservations
 from hamysql.schema.language import Secret
 from hamysql.schema.values import Config
 
@@ -62,7 +62,7 @@ def derive(config: Config) -> None:
     ``fencing:devices`` becomes a list of ``{"id", "node", "level", "agent", "options", "secrets", "timeout", "delay"}``; ``levels``
     is ``{node: [{"level", "devices": [ids]}]}``; times are in seconds; ``secret_files`` are those that this node needs.
     ``power_on`` are the nodes that their devices only switch off, and ``ipmitool`` says whether a device starts ours.
-    ``reservations`` is the device that cuts off any node by reservations on the shared LUN (:mod:`hamysql.reservations`).
+    ``reservations`` is the device that cuts off any node by reservations on the shared LUN (:mod:`hamysql.fencing.reservations`).
     """
     fencing, properties = config["fencing"], config["pacemaker"]["properties"]
     fencing["favoured"] = fencing["favoured"] or "standby"

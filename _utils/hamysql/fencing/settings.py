@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from hamysql import values_fencing as f
 from hamysql.cib import properties as cib_properties
 from hamysql.cib.properties import FALSE
-from hamysql.fencing import LAST_LEVEL, WORTH, levels_of, names_of
+from hamysql.fencing import values as f
+from hamysql.fencing.devices import LAST_LEVEL, WORTH, levels_of, names_of
 from hamysql.schema import values as v
 from hamysql.schema.language import Items, Names, Report, Section
 from hamysql.schema.secretnames import is_secret
