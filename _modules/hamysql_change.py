@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 from shutil import which
 
-from hamysql import change_data, change_drbd, drbdadm, latch
+from hamysql import change_drbd, drbdadm
 from hamysql import pending as pending_changes
 from hamysql.corosync import conf as corosync_conf
 from hamysql.corosync import pending as corosync_pending
@@ -22,6 +22,8 @@ from hamysql.mysql import accounts, flushing
 from hamysql.mysql import pending as mysql_pending
 from hamysql.mysql.tls import certificate
 from hamysql.mysql.tls import files as tls_files
+from hamysql.storage import latch
+from hamysql.storage import pending as storage_pending
 from hamysql.system import disk, files, wait
 from hamysql.system.command import PATH, run
 from hamysql.system.files import Unreadable
@@ -86,7 +88,7 @@ def refused(moving=""):
     # With test=True it is not begun.
     begun = bool(moving) and (latch.moving_to() == moving or (bool(__opts__.get("test")) and not latch.moving_to()))
     expected = begun and moving == site["storage"]["backend"]
-    return [str(item) for item in found if not (expected and item.path == change_data.BACKEND)]
+    return [str(item) for item in found if not (expected and item.path == storage_pending.BACKEND)]
 
 
 def apply(both=False):
@@ -146,7 +148,7 @@ def _data(site):
     latches = latch.in_use()
     replicated = site["storage"]["backend"] == "drbd"
     uuid = _device_uuid(site["storage"]["drbd"]["disk"], latches) if replicated else ""
-    return change_data.pending(site, cib, latches, uuid, latch.moving_to())
+    return storage_pending.pending(site, cib, latches, uuid, latch.moving_to())
 
 
 def _device_uuid(device, latches):

@@ -10,9 +10,11 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from hamysql import change_drbd, drbd, drbd_link, drbdadm, drbdconf, latch, nodelock, pending
+from hamysql import change_drbd, drbd, drbd_link, drbdadm, drbdconf, pending
 from hamysql.errors import CommandFailed, Refused
-from hamysql.latch import Latch, Stage
+from hamysql.storage import latch
+from hamysql.storage import lock as storage_lock
+from hamysql.storage.latch import Latch, Stage
 from hamysql.system import disk, wait
 from hamysql.system.command import run
 
@@ -130,7 +132,7 @@ def generation():
     }
 
 
-@nodelock.held("keep_link")
+@storage_lock.held("keep_link")
 def keep_link(link):
     """
     Note the link that replication uses on the other node, where the pillar does not say (``hamysql:storage:drbd:link``).
@@ -170,7 +172,7 @@ def keep_link(link):
     return True
 
 
-@nodelock.held("create_metadata")
+@storage_lock.held("create_metadata")
 def create_metadata(run_id=""):
     """
     Write DRBD's metadata to this node's disk (``drbdadm create-md``), if the disk is provably blank.
@@ -220,7 +222,7 @@ def create_metadata(run_id=""):
     return True
 
 
-@nodelock.held("up")
+@storage_lock.held("up")
 def up():
     """
     Load the kernel module and configure the resource in the kernel (``drbdadm up``): attach the disk, connect.
@@ -267,7 +269,7 @@ def wait_connected(timeout=60):
     return found.as_dict()
 
 
-@nodelock.held("skip_initial_sync")
+@storage_lock.held("skip_initial_sync")
 def skip_initial_sync(run_id):
     """
     Declare two new, empty replicas equal (``drbdadm -- --clear-bitmap new-current-uuid``), on the node that is to be seeded.
@@ -306,7 +308,7 @@ def skip_initial_sync(run_id):
     return True
 
 
-@nodelock.held("seed")
+@storage_lock.held("seed")
 def seed():
     """
     Make this node the source of the first data: ``drbdadm primary --force``, once in the life of a cluster.
@@ -347,7 +349,7 @@ def seed():
     return True
 
 
-@nodelock.held("release")
+@storage_lock.held("release")
 def release():
     """
     Hand the device back (``drbdadm secondary``), so that pacemaker can promote where it wants.
@@ -368,7 +370,7 @@ def release():
     return True
 
 
-@nodelock.held("rejoin")
+@storage_lock.held("rejoin")
 def rejoin():
     """
     Let DRBD and pacemaker try this node's replaced disk, after they have given up on the old one.

@@ -7,8 +7,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from hamysql import iscsi, nodelock
+from hamysql import iscsi
 from hamysql.errors import NotReady
+from hamysql.storage import lock as storage_lock
 from hamysql.system import files, wait
 from hamysql.system.command import run
 
@@ -67,7 +68,7 @@ def pending():
     return found
 
 
-@nodelock.held("login")
+@storage_lock.held("login")
 def apply():
     """
     Have the record as the pillar wants it, and log in where there is no session. A session that is there is never ended.

@@ -14,15 +14,18 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from hamysql import change_data, copying, latch, latch_switch, migration, nfs_mark, nodelock, shared_disk, storage
+from hamysql import copying, latch_switch, migration, nfs_mark, shared_disk
 from hamysql.cib import drift as cib_drift
 from hamysql.cib import live as cib_live
 from hamysql.cib import stop as cib_stop
 from hamysql.errors import CommandFailed, NotReady, Refused
-from hamysql.latch import Stage
 from hamysql.latch_switch import READY
 from hamysql.mysql import datadir
 from hamysql.nfs_mark import NFS_FOLDER
+from hamysql.storage import backends, latch
+from hamysql.storage import lock as storage_lock
+from hamysql.storage import pending as storage_pending
+from hamysql.storage.latch import Stage
 from hamysql.system import files, wait
 from hamysql.system.command import run
 
@@ -74,23 +77,23 @@ def survey():
     """
     site = _site(misnamed=True)
     backend, live, there = site["storage"]["backend"], _live(), latch.in_use()
-    values = change_data.parameters(live or None)
+    values = storage_pending.parameters(live or None)
     moving = latch.moving_to()
     known = latch.read(_resource(site), backend) if moving == backend else None
     stopped = cib_stop.stopped_ones(live) if live else ()
     replica = next((item for item in there if item.backend == "drbd"), None)
     hands = cib_drift.interventions(live) if live else ()
-    used = replica is not None and backend != "drbd" and change_data.backend_of(values) == "drbd"
+    used = replica is not None and backend != "drbd" and storage_pending.backend_of(values) == "drbd"
     return {
         "backend": backend,
         "in_use": [item.as_dict() for item in there],
         "next": known.as_dict() if known and not latch_switch.switched(backend) else {},
         "moving": moving,
-        "cib": change_data.backend_of(values),
+        "cib": storage_pending.backend_of(values),
         "datadir": values.get(("p_fs_mysql", "directory"), ""),
         "stopped": list(stopped),
         "hands": [hand for hand in hands if not (moving and hand.startswith(OURS))],
-        "replication": storage.replication(_old_drbd(replica, values)) if used else "",
+        "replication": backends.replication(_old_drbd(replica, values)) if used else "",
     }
 
 
@@ -101,7 +104,7 @@ def _old_drbd(known, values):
     return __salt__["hamysql_drbd.status"](resource=known.resource, minor=minor)
 
 
-@nodelock.held("begin")
+@storage_lock.held("begin")
 def begin(seed=False):
     """
     Begin the move of the data to the pillar's kind of storage, or begin its copy anew after a run that was cut off.
@@ -186,7 +189,7 @@ def _in_service(site):
     The folder below the mount point may have a database as well: Debian's package makes one there. It would replace the data.
     """
     folder = site["mysql"]["datadir"]
-    wanted = change_data.parameters(_live() or None).get(("p_fs_mysql", "device"), "")
+    wanted = storage_pending.parameters(_live() or None).get(("p_fs_mysql", "device"), "")
     argv = ["findmnt", "--noheadings", "--output", "SOURCE,FSTYPE", "--mountpoint", folder]
     source, _, kind = run(argv, accept=(0, 1)).stdout.strip().rpartition(" ")
     source = source.strip()
@@ -217,7 +220,7 @@ def _pass(site, known, live):
     return {"seconds": round(time.monotonic() - began, 1), "files": len(note.files), "read": len(again)}
 
 
-@nodelock.held("copy")
+@storage_lock.held("copy")
 def copy_():
     """
     Copy the data to the new storage while the database serves; again, and it copies what has changed since.
@@ -241,7 +244,7 @@ def copy_():
     return _pass(site, known, live=True)
 
 
-@nodelock.held("final")
+@storage_lock.held("final")
 def final():
     """
     Copy what has changed since the last pass, with the database stopped: the new storage holds all of the data then.
@@ -287,7 +290,7 @@ def wait_synchronised(timeout=86400):
         salt db1 hamysql_migration.wait_synchronised
     """
     wait.until(
-        lambda: storage.replication(__salt__["hamysql_drbd.status"]()),
+        lambda: backends.replication(__salt__["hamysql_drbd.status"]()),
         lambda reason: not reason,
         "both replicas of the new storage are UpToDate",
         timeout=timeout,
@@ -296,7 +299,7 @@ def wait_synchronised(timeout=86400):
     return True
 
 
-@nodelock.held("stop_server")
+@storage_lock.held("stop_server")
 def stop_server(timeout=900):
     """
     Stop the database server through the cluster, after it has written its dirty pages. Its file system stays mounted.
@@ -325,7 +328,7 @@ def stop_server(timeout=900):
     return True
 
 
-@nodelock.held("stop_service")
+@storage_lock.held("stop_service")
 def stop_service(timeout=900):
     """
     Stop the whole service through the cluster: the file system is unmounted, and DRBD, where the data is on it, ends.
@@ -377,7 +380,7 @@ def start():
     return True
 
 
-@nodelock.held("switch")
+@storage_lock.held("switch")
 def switch():
     """
     From now on this node's data is on the new storage: its latch takes the place of the old one, which is kept in
@@ -394,7 +397,7 @@ def switch():
     return latch_switch.switch(_site()["storage"]["backend"], time.strftime("%Y%m%dT%H%M%S", time.gmtime()))
 
 
-@nodelock.held("finish")
+@storage_lock.held("finish")
 def finish():
     """
     End a move that was switched: what was noted for it on this node goes.
@@ -411,7 +414,7 @@ def finish():
     return latch_switch.forget()
 
 
-@nodelock.held("abandon")
+@storage_lock.held("abandon")
 def abandon():
     """
     Give up a move that was begun and not switched: the latches of the new storage are forgotten, and the service is started again
@@ -429,8 +432,8 @@ def abandon():
     moving = latch.moving_to()
     if not moving:
         return False
-    values = change_data.parameters(_live() or None)
-    if latch_switch.switched(moving) or change_data.backend_of(values) == moving:
+    values = storage_pending.parameters(_live() or None)
+    if latch_switch.switched(moving) or storage_pending.backend_of(values) == moving:
         raise Refused(
             f"the data is on {moving} already, or is being handed over: go on with "
             "`salt-run state.orchestrate hamysql.orch.migrate_storage`, and the new storage in the pillar"

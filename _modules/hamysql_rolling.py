@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import time
 
-from hamysql import storage
 from hamysql.cib import live as cib_live
 from hamysql.errors import Refused
 from hamysql.mysql import pending as mysql_pending
+from hamysql.storage import backends
 from hamysql.system import wait
 from hamysql.system.command import run
 
@@ -99,7 +99,7 @@ def wait_whole(nodes, timeout=900):
     __salt__["hamysql_cluster.wait_online"](nodes=nodes, timeout=timeout)
 
     def look():
-        reason = storage.replication(__salt__["hamysql_drbd.status"]()) if replicated else ""
+        reason = backends.replication(__salt__["hamysql_drbd.status"]()) if replicated else ""
         return [*([reason] if reason else []), *__salt__["hamysql_cib.interventions"]()]
 
     wait.until(

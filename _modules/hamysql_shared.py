@@ -11,11 +11,13 @@ import os
 import uuid as _uuid
 from dataclasses import asdict, replace
 
-from hamysql import latch, nodelock, shared_disk
+from hamysql import shared_disk
 from hamysql.errors import CommandFailed, Refused
-from hamysql.latch import Latch, Stage
 from hamysql.mysql.datadir import Folder, fill
 from hamysql.mysql.datadir import make_filesystem as make_fs
+from hamysql.storage import latch
+from hamysql.storage import lock as storage_lock
+from hamysql.storage.latch import Latch, Stage
 from hamysql.system import disk
 from hamysql.system.command import run
 
@@ -132,7 +134,7 @@ def _free(site, device):
         raise Refused(f"{device} is in use: {', '.join(used)}")
 
 
-@nodelock.held("wipe")
+@storage_lock.held("wipe")
 def wipe(found):
     """
     Destroy what is on the LUN, if the pillar gives up this very LUN (``hamysql:storage:shared:wipe``).
@@ -168,7 +170,7 @@ def wipe(found):
     return True
 
 
-@nodelock.held("claim")
+@storage_lock.held("claim")
 def claim():
     """
     Take a blank LUN for this cluster: the UUID of what will be made on it goes into this node's latch, then onto the LUN.
@@ -216,7 +218,7 @@ def _chosen(site, device):
     return known
 
 
-@nodelock.held("make_volume")
+@storage_lock.held("make_volume")
 def make_volume():
     """
     Make LVM's volume on the claimed LUN, once.
@@ -240,7 +242,7 @@ def make_volume():
     return True
 
 
-@nodelock.held("make_filesystem")
+@storage_lock.held("make_filesystem")
 def make_filesystem():
     """
     Make the file system on the claimed LUN, or on its volume, once.
@@ -282,7 +284,7 @@ def _with_volume(shared, work):
         shared_disk.activate(run, shared["lvm"]["volume_group"], False)
 
 
-@nodelock.held("initialise_datadir")
+@storage_lock.held("initialise_datadir")
 def initialise_datadir():
     """
     Make the empty database in the new file system, once.
@@ -308,7 +310,7 @@ def initialise_datadir():
     return True
 
 
-@nodelock.held("seal")
+@storage_lock.held("seal")
 def seal():
     """
     Record that the LUN holds the data of an initialised cluster: nothing will ever be made on it again.
@@ -330,7 +332,7 @@ def seal():
     return True
 
 
-@nodelock.held("adopt")
+@storage_lock.held("adopt")
 def adopt(uuid):
     """
     Record that the data on the LUN is the cluster's: the other node has made it, or this one has forgotten it (it was installed

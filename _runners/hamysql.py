@@ -13,11 +13,12 @@ import time
 from pathlib import Path
 
 from hamysql import deployment as deployments
-from hamysql import operate, pending, plan_text, progress, secretfile, storage
+from hamysql import operate, pending, plan_text, progress, secretfile
 from hamysql import preflight as judge
 from hamysql.errors import HamysqlError, Refused
 from hamysql.master import TAG, Lock, Master
 from hamysql.members import NoAnswer, choose, clusters
+from hamysql.storage import backends
 from hamysql.system.command import run
 
 
@@ -54,7 +55,7 @@ def status(cluster=None):
     return {
         node: {
             "cluster": seen["cluster"],
-            "storage": storage.state(seen),
+            "storage": backends.state(seen),
             "drbd": seen["storage"].get("status", {}),
             "database": seen["database"],
             "pending": [str(item) for item in pending.from_dicts(seen["pending"])],
@@ -110,7 +111,7 @@ def preflight(cluster=None):
     findings = judge.judge(surveys, view.window)
     forbidding = [str(finding) for finding in findings if finding.refuses]
     try:
-        storage.steps(surveys)
+        backends.steps(surveys)
     except Refused as exc:
         forbidding.append(str(exc))
     return [*forbidding, *(f"WARNING: {finding}" for finding in findings if not finding.refuses)]
@@ -148,7 +149,7 @@ def steps(cluster=None):
 
         salt-run hamysql.steps
     """
-    return [str(step) for step in storage.steps(survey(cluster))]
+    return [str(step) for step in backends.steps(survey(cluster))]
 
 
 def secrets(path, cluster=None, gpg_key=None):

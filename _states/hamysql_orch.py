@@ -14,8 +14,9 @@ from __future__ import annotations
 import time
 
 from hamysql import deployment as deployments
-from hamysql import highstate, operate, phases, plan, plan_text, rolling, storage
+from hamysql import highstate, operate, phases, plan, plan_text, rolling
 from hamysql.errors import HamysqlError, NotReady, Refused, SaltError
+from hamysql.storage import backends
 
 __virtualname__ = "hamysql_orch"
 
@@ -313,7 +314,7 @@ def _serving(deployment):
 
 def _roles(survey):
     """One node's part of the summary: what it does, and the state of its storage."""
-    return f"{'serves the database' if survey['database'] else 'passive'}; {storage.state(survey)}"
+    return f"{'serves the database' if survey['database'] else 'passive'}; {backends.state(survey)}"
 
 
 def summarised(name, cluster=None):

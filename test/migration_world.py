@@ -13,11 +13,12 @@ from typing import Any
 from shared_world import Lun, Nas
 from storage_world import MasterKilled, Node, World, _Deployment, load
 
-from hamysql import latch, latch_switch
-from hamysql.latch import Latch, Stage
+from hamysql import latch_switch
 from hamysql.latch_switch import READY
 from hamysql.members import Answer
 from hamysql.nfs_mark import NFS_FOLDER
+from hamysql.storage import latch
+from hamysql.storage.latch import Latch, Stage
 
 PHASES = ("checked", "prepared", "copied", "switched")
 SAME = {"hamysql_cib_|-a_|-a_|-managed": {"__id__": "a", "result": True, "changes": {}, "comment": ""}}

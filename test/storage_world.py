@@ -18,8 +18,8 @@ from typing import Any
 from hamysql import drbd as real_drbd
 from hamysql.drbd import JUST_CREATED, Generation
 from hamysql.errors import CommandFailed, HamysqlError
-from hamysql.latch import Latch
 from hamysql.members import Answer, Members
+from hamysql.storage.latch import Latch
 from hamysql.system.command import Result
 from hamysql.system.disk import Signature
 from support import ROOT

@@ -7,11 +7,12 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from hamysql import placement, storage_config
+from hamysql import placement
 from hamysql.cib import build as cib_build
 from hamysql.cib.model import SETTING_SETS, unreadable
 from hamysql.errors import Refused
 from hamysql.fencing import devices
+from hamysql.storage import derived as storage_derived
 
 # What schema and scheduler know of an operation; any other name is a parameter that only this operation gives its agent.
 _OP_ATTRIBUTES = frozenset({"interval", "timeout", "role", "on-fail", "start-delay", "enabled", "record-pending"})
@@ -40,10 +41,10 @@ def desired(config: Mapping[str, Any]) -> ET.Element:
     bound = {"first": "p_ip_mysql", "then": "p_mysql"}
     ET.SubElement(constraints, "rsc_order", id="o_ip_before_mysql", kind="Mandatory", **bound)  # type: ignore[arg-type]
     group = ET.SubElement(resources, "group", id="g_mysql")
-    for name, kind, params in storage_config.below_the_filesystem(config):
+    for name, kind, params in storage_derived.below_the_filesystem(config):
         group.append(primitive(name, kind, params))
     group.append(
-        primitive("p_fs_mysql", config["storage"]["filesystem"]["agent"], storage_config.mount_parameters(config))
+        primitive("p_fs_mysql", config["storage"]["filesystem"]["agent"], storage_derived.mount_parameters(config))
     )
     group.append(primitive("p_mysql", mysql["agent"], _server(mysql)))
     if "priority-fencing-delay" in config["pacemaker"]["properties"]:

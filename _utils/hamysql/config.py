@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from posixpath import dirname
 from typing import Any
 
-from hamysql import drbd_link, drbdconf, rules, storage_config
+from hamysql import drbd_link, drbdconf, rules
 from hamysql.corosync import conf as corosync_conf
 from hamysql.corosync import node_ids
 from hamysql.errors import ConfigError, Problem
@@ -18,6 +18,7 @@ from hamysql.packages import derive_packages, derive_repositories
 from hamysql.pillar import SCHEMA
 from hamysql.schema.language import Report, check, kind
 from hamysql.schema.values import Config, given
+from hamysql.storage import derived as storage_derived
 
 
 def merge(base: Any, over: Any) -> Any:
@@ -108,7 +109,7 @@ def derive(config: Config, minion_id: str, known_link: drbd_link.Known, known_id
     vip["watch"] = vip["watch"] is True
     drbd["minor"] = int(drbd["device"].removeprefix("/dev/drbd"))
     drbd["disk"] = nodes[config["self"]]["disk"]
-    storage_config.derive(config)
+    storage_derived.derive(config)
     device = config["quorum"]["device"]
     config["quorum"]["device"] = device if device["address"] else {}
     devices.derive(config)

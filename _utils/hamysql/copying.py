@@ -25,8 +25,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from hamysql import latch
 from hamysql.errors import Refused
+from hamysql.storage import latch
 from hamysql.system.command import Run
 
 MARGIN = 5 * 10**9  # nanoseconds: more than any file system's granularity of times

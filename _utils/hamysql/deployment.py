@@ -7,12 +7,13 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from hamysql import drbd_link, highstate, plan_text, storage
+from hamysql import drbd_link, highstate, plan_text
 from hamysql import pending as pending_changes
 from hamysql.cib import status as cib_status
 from hamysql.errors import HamysqlError
 from hamysql.master import Lock, Master
 from hamysql.members import NoAnswer
+from hamysql.storage import backends
 
 
 class Failed(HamysqlError):
@@ -165,14 +166,14 @@ def apply_together(deployment: Deployment, changes: dict[str, Any]) -> None:
 
 
 def storage_plan(deployment: Deployment) -> Any:
-    """The steps that the members' storage needs; see :func:`hamysql.storage.steps`."""
-    return storage.steps(deployment.survey(), deployment.jid)
+    """The steps that the members' storage needs; see :func:`hamysql.storage.backends.steps`."""
+    return backends.steps(deployment.survey(), deployment.jid)
 
 
 def warnings(deployment: Deployment) -> list[str]:
     """What every run has to say of the pillar, of the replicas, and of what a node cannot take over."""
     surveys = deployment.survey()
-    told = storage.warnings(surveys, deployment.jid)
+    told = backends.warnings(surveys, deployment.jid)
     return [*deployment.first["warnings"], *told, *cib_status.not_given(surveys)]
 
 

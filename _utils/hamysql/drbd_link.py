@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hamysql import latch
+from hamysql.storage import latch
 
 REMEMBERED = latch.FOLDER / "drbd-link"
 RESOURCES = Path("/etc/drbd.d")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from hamysql import rules_options
 from hamysql import values_drbd as d
 from hamysql.schema import values as v
 from hamysql.schema.language import Names, Report, Section
 from hamysql.schema.values import MAKE_PASSWORD, Config
+from hamysql.storage import options as storage_options
 
 DRBD = Section(
     {
@@ -67,7 +67,7 @@ def _check_options(options: Config, report: Report) -> None:
         for name, value in given.items():
             where = f"hamysql:storage:drbd:options:{section}:{name}"
             if not report.bad_under(where):  # by check_drbd: it knows where else an option is set
-                for expected in rules_options.wrong_drbd(section, name, str(value)):
+                for expected in storage_options.wrong_drbd(section, name, str(value)):
                     report.add(where, repr(value), expected)
 
 

@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from hamysql.drbd import Kinship
-from hamysql.latch import Stage
 from hamysql.replica import Member
+from hamysql.storage.latch import Stage
 
 WIPE = "hamysql:storage:drbd:wipe"
 

@@ -13,9 +13,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from hamysql import latch
 from hamysql.errors import Refused
-from hamysql.latch import Latch, Stage
+from hamysql.storage import latch
+from hamysql.storage.latch import Latch, Stage
 
 BEFORE = "before"
 COPIED = "copied"  # in ``next``: what the last pass of the copy has seen, see :mod:`hamysql.copying`

@@ -12,10 +12,10 @@ from enum import Enum
 from typing import Any
 
 from hamysql import rolling
-from hamysql.change_data import BACKEND
-from hamysql.latch import Latch, Stage
 from hamysql.latch_switch import reset
-from hamysql.steps import Step
+from hamysql.storage.latch import Latch, Stage
+from hamysql.storage.pending import BACKEND
+from hamysql.storage.steps import Step
 
 Surveys = Mapping[str, Mapping[str, Any]]
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from hamysql import rules_options
 from hamysql.schema import values as v
 from hamysql.schema.language import Report, Section, Value
 from hamysql.schema.values import Config, path
+from hamysql.storage import options as storage_options
 
 
 def export(value: Any) -> str:
@@ -66,5 +66,5 @@ def check_nfs(config: Config, report: Report) -> None:
         elif re.fullmatch(r"v[0-9.]+", option):
             report.add(f"{_NFS}:options", repr(option), f"{_NFS}:version to be set instead")
         else:
-            for wrong, expected in rules_options.wrong_mount("nfs", option):
+            for wrong, expected in storage_options.wrong_mount("nfs", option):
                 report.add(f"{_NFS}:options", repr(wrong), expected)

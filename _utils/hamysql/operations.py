@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from hamysql import storage
 from hamysql.cib import status as cib_status
 from hamysql.errors import ParseError, Refused
+from hamysql.storage import backends
 
 Survey = Mapping[str, Any]
 
@@ -43,7 +43,7 @@ def unhealthy(surveys: Mapping[str, Survey]) -> list[str]:
                 reasons.append(f"{name} sees {other} offline")
             flags = ("standby", "maintenance", "pending", "unclean", "shutdown")
             reasons += [f"{name} sees {other} in state {flag}" for flag in flags if state.get(flag)]
-        if reason := storage.trouble(survey):
+        if reason := backends.trouble(survey):
             reasons.append(f"{name}: {reason}")
     reasons += cib_status.not_given(surveys)
     serving = [name for name, survey in surveys.items() if survey["database"]]

@@ -6,11 +6,11 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from hamysql import storage_config
 from hamysql.fencing import devices as fencing_devices
 from hamysql.schema import values as v
 from hamysql.schema.language import Items, Names, Report, Section, Value, closest
 from hamysql.schema.values import Config, given
+from hamysql.storage import derived as storage_derived
 
 # The options of Salt's pkgrepo.managed that describe a repository, of apt, dnf and zypper together.
 REPOSITORY_TEXT = Value("a text on one line", v.text(1, 1024))
@@ -68,7 +68,7 @@ def derive_packages(config: Config) -> None:
         *(package["quorum"]["device"] if config["quorum"]["device"] else []),
         *_fencing_packages(config["fencing"]["devices"], package["fencing"]),
         *package["crm"],
-        *storage_config.packages(config),
+        *storage_derived.packages(config),
         *(package["firewall"] if config["firewall"]["backend"] != "none" else []),
         *package["database"],
         *(package["tls"] if config["mysql"]["tls"]["enabled"] else []),

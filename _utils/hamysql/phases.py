@@ -7,10 +7,11 @@ from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from typing import Any
 
 from hamysql import deployment as deployments
-from hamysql import pending, plan_text, preflight, storage
+from hamysql import pending, plan_text, preflight
 from hamysql.deployment import Deployment
 from hamysql.errors import NotReady, Refused, SaltError
-from hamysql.steps import Step
+from hamysql.storage import backends
+from hamysql.storage.steps import Step
 
 Context = MutableMapping[str, Any]
 Body = Callable[[Deployment], tuple[dict[str, Any], str]]
@@ -128,7 +129,7 @@ def perform(deployment: Deployment, phase: str, plan: Callable[[], Sequence[Step
             deployment.say("step", phase, str(step))
             if step.action == "seed" and deployment.first["fencing"]["enabled"]:
                 deployment.members.ask("hamysql_fencing.relax", step.nodes)
-            function = storage.function(step, storage.backend(deployment.survey()))
+            function = backends.function(step, backends.backend(deployment.survey()))
             returned = deployment.members.ask(function, step.nodes, **step.arguments)
             done += [f"{step.action} on {node}" for node, value in returned.items() if value is True]
             stale = True

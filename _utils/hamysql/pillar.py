@@ -9,7 +9,7 @@ from hamysql.mysql.settings import MYSQL
 from hamysql.packages import PACKAGE, REPOSITORY
 from hamysql.schema import values as v
 from hamysql.schema.language import Items, Names, Section, Value
-from hamysql.storage_settings import STORAGE
+from hamysql.storage.settings import STORAGE
 
 PROPERTIES = Names(v.OPTION_NAME, v.required(v.PROPERTY_VALUE), "a mapping of names to values")
 

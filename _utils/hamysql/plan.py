@@ -17,9 +17,9 @@ from typing import Any
 
 from hamysql.errors import Refused
 from hamysql.evidence import WIPE, Verdict, Wanted, judge, split_brain, stale_overrides
-from hamysql.latch import Latch, Stage
 from hamysql.replica import Member
-from hamysql.steps import Step
+from hamysql.storage.latch import Latch, Stage
+from hamysql.storage.steps import Step
 
 __all__ = ["Latch", "Member", "Stage", "Step", "Wanted", "from_surveys", "storage", "warnings"]
 

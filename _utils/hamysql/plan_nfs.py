@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from hamysql.errors import Refused
-from hamysql.latch import LATCH, Latch, Stage
 from hamysql.nfs_mark import NFS_FOLDER, NFS_MARK
-from hamysql.steps import Step, serving
+from hamysql.storage.latch import LATCH, Latch, Stage
+from hamysql.storage.steps import Step, serving
 
 # What servers and their file systems have in an export that is empty for us.
 EMPTY = frozenset({"lost+found", ".snapshot", ".snapshots", ".zfs", ".etc", "@eaDir"})

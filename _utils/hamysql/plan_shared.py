@@ -14,8 +14,8 @@ from itertools import pairwise
 from typing import Any
 
 from hamysql.errors import Refused
-from hamysql.latch import LATCH, Latch, Stage
-from hamysql.steps import Step, serving
+from hamysql.storage.latch import LATCH, Latch, Stage
+from hamysql.storage.steps import Step, serving
 from hamysql.system.disk import Signature
 
 WIPE = "hamysql:storage:shared:wipe"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hamysql.drbd import Generation, Status
-from hamysql.latch import Latch, Stage
+from hamysql.storage.latch import Latch, Stage
 from hamysql.system.disk import Signature
 
 

@@ -11,9 +11,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from hamysql import storage
 from hamysql.cib import status as cib_status
 from hamysql.pending import MYSQL, RESTART, STACK, from_dicts, of_kind
+from hamysql.storage import backends
 
 Surveys = Mapping[str, Mapping[str, Any]]
 
@@ -93,7 +93,7 @@ def unfinished(left: Sequence[Step], reasons: Sequence[str]) -> str:
 def _obstacles(surveys: Surveys) -> Iterator[str]:
     for node, survey in surveys.items():
         yield from apart(node, survey["cluster"], surveys)
-        if is_member(survey["cluster"]) and (reason := storage.trouble(survey)):
+        if is_member(survey["cluster"]) and (reason := backends.trouble(survey)):
             yield f"{node}: {reason}"
     yield from cib_status.not_given(surveys)
     if active(surveys) is None:

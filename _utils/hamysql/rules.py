@@ -18,7 +18,7 @@ from hamysql.packages import check_packages, check_repositories
 from hamysql.schema import values as v
 from hamysql.schema.language import Report
 from hamysql.schema.values import Config
-from hamysql.storage_settings import check_storage
+from hamysql.storage.settings import check_storage
 
 
 def check_all(config: Config, report: Report, minion_id: str, nodename: str | None) -> None:

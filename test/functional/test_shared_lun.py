@@ -11,7 +11,7 @@ from storage_world import load
 
 from hamysql import shared_disk
 from hamysql.errors import Refused
-from hamysql.latch import Stage
+from hamysql.storage.latch import Stage
 from hamysql.system import command, disk
 from hamysql.system.command import Result
 

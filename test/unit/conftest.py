@@ -7,14 +7,15 @@ from typing import Any
 
 import pytest
 
-from hamysql import config, nodelock
+from hamysql import config
+from hamysql.storage import lock as storage_lock
 from support import load_pillar, parameters
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _lock_of_no_node(tmp_path_factory):
     """The verbs take a lock of the test's own, and nobody waits for it: what happens at the same time happens in one thread."""
-    nodelock.FOLDER, nodelock.PATIENCE = tmp_path_factory.mktemp("run"), 0
+    storage_lock.FOLDER, storage_lock.PATIENCE = tmp_path_factory.mktemp("run"), 0
 
 
 @pytest.fixture

@@ -8,9 +8,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from hamysql import change_drbd, config, drbd_link, latch
+from hamysql import change_drbd, config, drbd_link
 from hamysql.drbd_link import KNOWN, LAST, PILLAR, Agreement, Known, Side
 from hamysql.errors import Refused
+from hamysql.storage import latch
 from support import ROOT, load_pillar, parameters
 
 ADDRESSES = {"db1": ["192.0.2.11", "198.51.100.11"], "db2": ["192.0.2.12", "198.51.100.12"]}

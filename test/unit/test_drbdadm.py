@@ -10,7 +10,7 @@ from storage_world import SECRET, Disk, Metadata, World, load
 
 from hamysql import drbdadm
 from hamysql.errors import CommandFailed
-from hamysql.latch import Latch, Stage
+from hamysql.storage.latch import Latch, Stage
 from hamysql.system import command
 from support import ROOT
 

@@ -8,9 +8,9 @@ from dataclasses import replace
 
 import pytest
 
-from hamysql import latch
 from hamysql.errors import ParseError
-from hamysql.latch import Latch, Stage
+from hamysql.storage import latch
+from hamysql.storage.latch import Latch, Stage
 
 LATCH = Latch("galaxy-db", "mysql", "/dev/sdb", Stage.SEEDING, "e7c4c235a46d231d")
 

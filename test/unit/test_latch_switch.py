@@ -6,9 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from hamysql import latch, latch_switch
+from hamysql import latch_switch
 from hamysql.errors import Refused
-from hamysql.latch import Latch, Stage
+from hamysql.storage import latch
+from hamysql.storage.latch import Latch, Stage
 
 DRBD = Latch("galaxy-db", "mysql", "/dev/sdb", Stage.INITIALISED, "e7c4c235a46d231d")
 NAMED = replace(DRBD, resource="galaxy")

@@ -9,9 +9,10 @@ import pytest
 from migration_world import ToDrbd, ToLun, ToNas
 from storage_world import MasterKilled
 
-from hamysql import deployment, latch, latch_switch, preflight
+from hamysql import deployment, latch_switch, preflight
 from hamysql.errors import Refused
-from hamysql.latch import Stage
+from hamysql.storage import latch
+from hamysql.storage.latch import Stage
 
 KINDS = [ToLun, ToNas, ToDrbd]
 

@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 
 from hamysql import migration
-from hamysql.latch import Latch, Stage
 from hamysql.migration import Standing, State
-from hamysql.steps import Step
+from hamysql.storage.latch import Latch, Stage
+from hamysql.storage.steps import Step
 
 OLD = Latch("galaxy-db", "mysql", "/dev/sdb", Stage.INITIALISED, "e7c4")
 NEW = Latch("galaxy-db", "mysql", "/dev/lun", Stage.INITIALISED, "627a", backend="shared")

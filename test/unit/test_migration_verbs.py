@@ -10,10 +10,11 @@ from types import SimpleNamespace
 import pytest
 from storage_world import load
 
-from hamysql import copying, latch, latch_switch, storage
+from hamysql import copying, latch_switch
 from hamysql.errors import CommandFailed, NotReady, Refused
-from hamysql.latch import Latch, Stage
 from hamysql.mysql import datadir
+from hamysql.storage import backends, latch
+from hamysql.storage.latch import Latch, Stage
 from hamysql.system.command import Result
 
 OLD = Latch("galaxy-db", "galaxy", "/dev/sdb", Stage.INITIALISED, "e7c4c235a46d231d")
@@ -215,7 +216,7 @@ def test_the_survey_of_a_node_in_the_middle(machine):
     assert (seen["backend"], seen["moving"], seen["cib"]) == ("shared", "shared", "drbd")
     assert (seen["in_use"], seen["next"]["stage"]) == ([OLD.as_dict()], "FILESYSTEM")
     assert (seen["datadir"], seen["stopped"], seen["hands"]) == (str(machine.data), [], [])
-    assert seen["replication"] == storage.replication({"up_to_date": True})
+    assert seen["replication"] == backends.replication({"up_to_date": True})
     assert machine.asked == [("galaxy", 3)], "the DRBD in use, and not what the pillar has by default"
 
 

@@ -13,9 +13,9 @@ from shared_world import Lun, Nas
 from storage_world import World, load
 from test_storage_converges import assert_done, deployed
 
-from hamysql import nodelock
 from hamysql.errors import Refused
-from hamysql.latch import Stage
+from hamysql.storage import lock as storage_lock
+from hamysql.storage.latch import Stage
 from hamysql.system.command import Result, run
 from support import ROOT
 
@@ -25,22 +25,22 @@ WORK = r"another job is still at work on this node's storage \(first, process \d
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     """A lock that nobody else has, in a folder that is not there yet, as after a power cut."""
-    monkeypatch.setattr(nodelock, "FOLDER", tmp_path / "run" / "hamysql")
-    return nodelock.FOLDER
+    monkeypatch.setattr(storage_lock, "FOLDER", tmp_path / "run" / "hamysql")
+    return storage_lock.FOLDER
 
 
 def refused() -> bool:
     try:
-        with nodelock.held("second"):
+        with storage_lock.held("second"):
             return False
     except Refused:
         return True
 
 
 def test_a_second_job_is_told_who_is_at_work(folder):
-    with nodelock.held("first"):
+    with storage_lock.held("first"):
         with pytest.raises(Refused, match=f"second: {WORK}; wait for it to end"):
-            with nodelock.held("second"):
+            with storage_lock.held("second"):
                 pass
     assert not refused()
     assert folder.stat().st_mode & 0o777 == 0o700
@@ -48,18 +48,18 @@ def test_a_second_job_is_told_who_is_at_work(folder):
 
 def test_an_error_gives_it_back(folder):
     with pytest.raises(ZeroDivisionError):
-        with nodelock.held("first"):
+        with storage_lock.held("first"):
             raise ZeroDivisionError
     assert not refused()
 
 
 def test_a_second_job_waits_for_a_first_that_ends_soon(folder, monkeypatch):
-    monkeypatch.setattr(nodelock, "PATIENCE", 60)
+    monkeypatch.setattr(storage_lock, "PATIENCE", 60)
     holder = subprocess.Popen(["flock", folder_of(folder), "sleep", "0.5"])
     try:
         while not refused_now(monkeypatch):
             time.sleep(0.01)
-        with nodelock.held("second"):
+        with storage_lock.held("second"):
             assert holder.poll() is not None
     finally:
         holder.kill()
@@ -73,17 +73,17 @@ def folder_of(folder) -> str:
 
 def refused_now(monkeypatch) -> bool:
     with monkeypatch.context() as context:
-        context.setattr(nodelock, "PATIENCE", 0)
+        context.setattr(storage_lock, "PATIENCE", 0)
         return refused()
 
 
 KILLED = """
 import sys; sys.path.insert(0, {utils!r})
 from pathlib import Path
-from hamysql import nodelock
+from hamysql.storage import lock as storage_lock
 from hamysql.system import command
-nodelock.FOLDER = Path({folder!r})
-with nodelock.held("first"):
+storage_lock.FOLDER = Path({folder!r})
+with storage_lock.held("first"):
     command.run(["sh", "-c", "echo $$ > {pid}; exec sleep 60"])
 """
 
@@ -110,7 +110,7 @@ def test_a_program_that_outlives_its_job_keeps_it(folder, tmp_path):
 
 
 def test_given_back_no_program_has_it(folder):
-    with nodelock.held("first"):
+    with storage_lock.held("first"):
         pass
     assert "storage.lock" not in run(["sh", "-c", "ls -l /proc/self/fd"]).stdout
 
@@ -308,4 +308,4 @@ def test_a_database_that_is_not_on_the_export_is_not_recorded(tmp_path):
 
 def test_the_first_database_on_an_export_is_not_made_in_the_folder_that_only_root_can_enter():
     place = load("_modules/hamysql_nfs.py", "nfs_place").PLACE
-    assert nodelock.FOLDER not in place.parents
+    assert storage_lock.FOLDER not in place.parents

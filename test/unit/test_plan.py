@@ -25,7 +25,7 @@ from replicas import (
 
 from hamysql import plan
 from hamysql.plan import Member, Stage
-from hamysql.steps import Step
+from hamysql.storage.steps import Step
 from hamysql.system.disk import Signature
 
 BOTH, FIRST, SECOND = ("db1", "db2"), ("db1",), ("db2",)

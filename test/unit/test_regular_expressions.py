@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from hamysql import rules_options
 from hamysql.schema import places
+from hamysql.storage import options as storage_options
 
 try:
     from re import _constants as C
@@ -64,8 +64,8 @@ def built(path: Path) -> str | None:
     """
     found = {
         "schema/places.py": {rule.allowed.pattern for rule in places.RULES.values()},
-        "hamysql/rules_options.py": {
-            pattern for options in rules_options.MOUNT.values() for pattern in options.values()
+        "storage/options.py": {
+            pattern for options in storage_options.MOUNT.values() for pattern in options.values()
         },
         "cib/judge.py": {STAND_IN},
     }.get("/".join(path.parts[-2:]), ())

@@ -9,8 +9,8 @@ from storage_world import MasterKilled, MinionKilled, PowerCut
 from test_storage_converges import interrupted
 
 from hamysql import shared_disk
-from hamysql.latch import Stage
 from hamysql.nfs_mark import NFS_FOLDER
+from hamysql.storage.latch import Stage
 
 KINDS = [Lun, Nas]
 MOMENTS = ("before", "half", "after")

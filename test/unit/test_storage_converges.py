@@ -10,7 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from storage_world import Disk, MasterKilled, Metadata, MinionKilled, PowerCut, World
 
 from hamysql.drbd import JUST_CREATED
-from hamysql.latch import Stage
+from hamysql.storage.latch import Stage
 from hamysql.system.disk import Signature
 
 MOMENTS = ("before", "half", "after")

@@ -8,7 +8,7 @@ import pytest
 from storage_world import Disk, Metadata, World
 
 from hamysql.errors import Refused
-from hamysql.latch import Latch, Stage
+from hamysql.storage.latch import Latch, Stage
 from hamysql.system.disk import Occupants, Signature
 
 RUN = "20260131120000000000"

@@ -9,9 +9,9 @@ import pytest
 
 from hamysql import plan_nfs, plan_shared
 from hamysql.errors import Refused
-from hamysql.latch import Latch, Stage
 from hamysql.plan_nfs import Export, View
 from hamysql.plan_shared import Lun
+from hamysql.storage.latch import Latch, Stage
 from hamysql.system.disk import Signature
 from support import ROOT
 

@@ -8,7 +8,7 @@ import pytest
 from storage_world import Disk, Metadata, World
 
 from hamysql.errors import CommandFailed, Refused
-from hamysql.latch import Latch, Stage
+from hamysql.storage.latch import Latch, Stage
 from hamysql.system.disk import Occupants, Signature
 
 STEPS = ("create_metadata", "up", "seed", "make_filesystem", "initialise_datadir", "release", "seal")

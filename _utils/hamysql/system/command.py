@@ -30,7 +30,7 @@ TOLD = 16 * 2**10  # characters of them that an error tells: its text travels ov
 GRACE = 3  # seconds: for a program that was killed, and for what still has an ended program's pipes open
 LOOK = 0.2  # seconds between two looks at whether the program has ended
 
-# Descriptors of locks, which a program keeps: it may go on when this process is killed (:mod:`hamysql.nodelock`).
+# Descriptors of locks, which a program keeps: it may go on when this process is killed (:mod:`hamysql.storage.lock`).
 kept: ContextVar[tuple[int, ...]] = ContextVar("kept", default=())
 
 _actor: ContextVar[str] = ContextVar("_actor", default="")

@@ -8,8 +8,9 @@ from types import SimpleNamespace
 import pytest
 from storage_world import load as load_module
 
-from hamysql import change_data, cib_desired, config
+from hamysql import cib_desired, config
 from hamysql.plan import Latch, Stage
+from hamysql.storage import pending as storage_pending
 from support import ROOT, load, parameters
 
 LATCH = Latch("galaxy-db", "mysql", "/dev/ubdb", Stage.INITIALISED, "F00D")
@@ -25,7 +26,7 @@ CIB = f"<cib>{ET.tostring(cib_desired.desired(resolved()), 'unicode')}</cib>"
 
 
 def found(change=lambda given: None, cib=CIB, latches=(LATCH,), uuid=""):
-    items = list(change_data.pending(resolved(change), cib, latches, uuid))
+    items = list(storage_pending.pending(resolved(change), cib, latches, uuid))
     assert all(item.kind == "refused" for item in items)
     return [(item.path, item.old, item.new) for item in items]
 
@@ -128,7 +129,9 @@ def test_another_kind_of_storage_is_refused_with_the_way_to_have_it(moving, want
     }
     known = Latch("galaxy-db", "mysql", "/dev/sdb", Stage.INITIALISED, "e7c4c235")
     found = [
-        item for item in change_data.pending(config, None, [known], "", moving) if item.path == change_data.BACKEND
+        item
+        for item in storage_pending.pending(config, None, [known], "", moving)
+        if item.path == storage_pending.BACKEND
     ]
     assert [item.old for item in found] == ([old] if old else [])
     assert all(said in str(item) and item.kind == "refused" for item in found)
@@ -141,7 +144,7 @@ def test_another_kind_of_storage_is_refused_with_the_way_to_have_it(moving, want
 )  # fmt: skip
 def test_only_the_move_itself_may_have_the_new_storage_in_the_pillar(moving, begun, test, refused):
     module = load_module("_modules/hamysql_change.py", "hamysql_change_refused")
-    item = change_data.Pending(change_data.REFUSED, "data", change_data.BACKEND, "drbd", "shared")
+    item = storage_pending.Pending(storage_pending.REFUSED, "data", storage_pending.BACKEND, "drbd", "shared")
     module._site, module._pending = lambda: {"storage": {"backend": "shared"}}, lambda _: [item]
     module.latch = SimpleNamespace(moving_to=lambda: begun)
     module.__opts__ = {"test": test}

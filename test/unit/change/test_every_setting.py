@@ -12,7 +12,7 @@ from pathlib import Path
 import certificates
 import pytest
 
-from hamysql import change_data, change_drbd, cib_desired, config, pending
+from hamysql import change_drbd, cib_desired, config, pending
 from hamysql.corosync import pending as corosync_pending
 from hamysql.fencing import sbd
 from hamysql.mysql import pending as mysql_pending
@@ -20,6 +20,7 @@ from hamysql.pending import LIVE, REFUSED, RESTART
 from hamysql.pillar import SCHEMA
 from hamysql.plan import Latch, Stage
 from hamysql.schema import language
+from hamysql.storage import pending as storage_pending
 from support import ROOT, load, parameters
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
@@ -188,7 +189,7 @@ def test_the_class_of_a_key_is_found_from_what_runs(path, value, kind):
     latch = LATCH if backend(path) == "drbd" else replace(LATCH, backend=backend(path), disk=LUN)
     found = pending.distinct(
         [
-            *change_data.pending(site, cib(path), [latch]),
+            *storage_pending.pending(site, cib(path), [latch]),
             *corosync_pending.pending(site, RUNNING, False),
             *sbd.pending(site, None),
             *(change_drbd.pending(site, SHOWN, SHOWN, ()) if backend(path) == "drbd" else ()),

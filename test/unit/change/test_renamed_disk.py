@@ -10,8 +10,9 @@ import pytest
 from storage_world import load
 from test_orch_plan import Site, working
 
-from hamysql import config, latch
-from hamysql.latch import Latch, Stage
+from hamysql import config
+from hamysql.storage import latch
+from hamysql.storage.latch import Latch, Stage
 from hamysql.system.command import Result
 from support import ROOT, parameters
 from support import load as load_yaml

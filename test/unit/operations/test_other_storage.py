@@ -7,8 +7,9 @@ import copy
 import pytest
 from test_operate import Alone, Machines, fence_test, members
 
-from hamysql import operate, operations, rolling, storage
+from hamysql import operate, operations, rolling
 from hamysql.errors import HamysqlError
+from hamysql.storage import backends
 
 LUN = {
     "backend": "shared",
@@ -80,15 +81,15 @@ def test_a_node_that_does_not_see_the_lun_is_told(shared, change, reason, state)
     shared["db2"]["storage"].update(change)
     assert operations.unhealthy(shared) == [f"db2: {reason}"]
     assert f"db2: {reason}" in list(rolling.obstacles(shared))
-    assert storage.state(shared["db2"]) == state
-    assert storage.state(shared["db1"]) == "LUN /dev/disk/by-id/wwn-0x1 seen"
+    assert backends.state(shared["db2"]) == state
+    assert backends.state(shared["db1"]) == "LUN /dev/disk/by-id/wwn-0x1 seen"
 
 
 def test_a_server_that_cannot_be_reached_is_told():
     seen = {"storage": EXPORT, "facts": reach(False)}
-    assert storage.trouble(seen) == "192.0.2.50:2049 cannot be reached"
-    assert storage.state(seen) == "192.0.2.50:/srv/galaxy-db mounted, 192.0.2.50:2049 cannot be reached"
-    assert storage.trouble({**seen, "facts": reach(True)}) == ""
+    assert backends.trouble(seen) == "192.0.2.50:2049 cannot be reached"
+    assert backends.state(seen) == "192.0.2.50:/srv/galaxy-db mounted, 192.0.2.50:2049 cannot be reached"
+    assert backends.trouble({**seen, "facts": reach(True)}) == ""
 
 
 def test_a_reservation_is_proven_by_the_lun_and_the_node_is_started_anew(shared):

@@ -1,7 +1,7 @@
 """The seam between the storage in use and whoever works with any of them: one place that knows all backends. Pure.
 
 ``drbd`` is planned in :mod:`hamysql.plan`, ``shared`` in :mod:`hamysql.plan_shared`, ``nfs`` in :mod:`hamysql.plan_nfs`; what the
-pillar says of each becomes values in :mod:`hamysql.storage_config`.
+pillar says of each becomes values in :mod:`hamysql.storage.derived`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from hamysql import plan, plan_nfs, plan_shared
-from hamysql.steps import Step
+from hamysql.storage.steps import Step
 
 Survey = Mapping[str, Any]
 Surveys = Mapping[str, Survey]

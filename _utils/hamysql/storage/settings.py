@@ -5,7 +5,6 @@ The keys and rules of each kind are in ``drbd_settings``, ``lun_settings`` and `
 
 from __future__ import annotations
 
-from hamysql import rules_options
 from hamysql.drbd_settings import DRBD, check_drbd
 from hamysql.fencing.settings import OPT_OUT
 from hamysql.lun_settings import SHARED, check_shared
@@ -13,6 +12,7 @@ from hamysql.nfs_settings import NFS, check_nfs
 from hamysql.schema import values as v
 from hamysql.schema.language import Items, Report, Section, Value
 from hamysql.schema.values import Config
+from hamysql.storage import options as storage_options
 
 STORAGE = Section(
     {
@@ -62,9 +62,9 @@ def _check_filesystem(filesystem: Config, report: Report) -> None:
     kind, path = filesystem["type"], "hamysql:storage:filesystem"
     if kind is None:
         return
-    for option, expected in rules_options.wrong_mount(kind, filesystem["options"] or ""):
+    for option, expected in storage_options.wrong_mount(kind, filesystem["options"] or ""):
         report.add(f"{path}:options", repr(option), expected)
     arguments = filesystem["mkfs_options"]
     if not report.bad_under(f"{path}:mkfs_options"):
-        for number, expected in rules_options.wrong_mkfs(kind, arguments):
+        for number, expected in storage_options.wrong_mkfs(kind, arguments):
             report.add(f"{path}:mkfs_options:{number}", repr(arguments[number]), expected)
