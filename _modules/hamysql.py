@@ -15,10 +15,11 @@ import salt.utils.yaml
 from salt.exceptions import CommandExecutionError, SaltInvocationError
 
 from hamysql import config as _config
-from hamysql import drbd_link, fingerprint
+from hamysql import fingerprint
 from hamysql.corosync import node_ids
 from hamysql.errors import Refused
 from hamysql.schema import language as _schema
+from hamysql.storage.drbd import link as drbd_link
 
 log = logging.getLogger(__name__)
 

@@ -12,7 +12,6 @@ import time
 from pathlib import Path
 from shutil import which
 
-from hamysql import change_drbd, drbdadm
 from hamysql import pending as pending_changes
 from hamysql.corosync import conf as corosync_conf
 from hamysql.corosync import pending as corosync_pending
@@ -24,6 +23,8 @@ from hamysql.mysql.tls import certificate
 from hamysql.mysql.tls import files as tls_files
 from hamysql.storage import latch
 from hamysql.storage import pending as storage_pending
+from hamysql.storage.drbd import drbdadm
+from hamysql.storage.drbd import pending as drbd_pending
 from hamysql.system import disk, files, wait
 from hamysql.system.command import PATH, run
 from hamysql.system.files import Unreadable
@@ -116,7 +117,7 @@ def apply(both=False):
     if pending_changes.COROSYNC in scopes:
         _reload_corosync(site)
     if pending_changes.DRBD in scopes:
-        running = change_drbd.parse_show(run(["drbdsetup", "show", site["storage"]["drbd"]["resource"]]).stdout)
+        running = drbd_pending.parse_show(run(["drbdsetup", "show", site["storage"]["drbd"]["resource"]]).stdout)
         _adjust(_with_disk(site, running) if running else site)
     if pending_changes.MYSQL in scopes:
         if any(item.path in (f"{tls_files.PATH}:cert", f"{tls_files.PATH}:ca") for item in live):
@@ -217,25 +218,25 @@ def _drbd(site):
     resource = site["storage"]["drbd"]["resource"]
     if site["storage"]["backend"] != "drbd" or not __salt__["hamysql_drbd.status"]():
         return []
-    running = change_drbd.parse_show(run(["drbdsetup", "show", resource]).stdout)
-    full = change_drbd.parse_show(run(["drbdsetup", "show", "--show-defaults", resource]).stdout)
+    running = drbd_pending.parse_show(run(["drbdsetup", "show", resource]).stdout)
+    full = drbd_pending.parse_show(run(["drbdsetup", "show", "--show-defaults", resource]).stdout)
     if running is None or full is None:
         return []
     site = _with_disk(site, running)
-    return list(change_drbd.pending(site, running, full, change_drbd.parse_commands(_adjust(site, "--dry-run"))))
+    return list(drbd_pending.pending(site, running, full, drbd_pending.parse_commands(_adjust(site, "--dry-run"))))
 
 
 def _with_disk(site, running):
     """The configuration with the disk's name that the kernel has, where that is the same disk."""
     wanted = site["storage"]["drbd"]["disk"]
     same = running.disk.startswith("/") and os.path.realpath(running.disk) == os.path.realpath(wanted)
-    return change_drbd.with_disk(site, running.disk) if same else site
+    return drbd_pending.with_disk(site, running.disk) if same else site
 
 
 def _adjust(site, *words):
     """``drbdadm adjust`` to what the pillar says, and not to what is in the file: it may not be written yet, and it may have
     another name for the disk. drbdadm remembers a file for its handlers only where it makes a new device."""
-    drbd, text = site["storage"]["drbd"], change_drbd.config_text(site, __salt__["hamysql_drbd.kernel"]())
+    drbd, text = site["storage"]["drbd"], drbd_pending.config_text(site, __salt__["hamysql_drbd.kernel"]())
     argv = ["--config-file", "-", *words, "adjust", drbd["resource"]]
     return drbdadm.call(run, drbd["shared_secret"], *argv, stdin=text).stdout
 

@@ -10,10 +10,15 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from hamysql import change_drbd, drbd, drbd_link, drbdadm, drbdconf, pending
+from hamysql import pending
 from hamysql.errors import CommandFailed, Refused
 from hamysql.storage import latch
 from hamysql.storage import lock as storage_lock
+from hamysql.storage.drbd import conf as drbd_conf
+from hamysql.storage.drbd import drbdadm
+from hamysql.storage.drbd import link as drbd_link
+from hamysql.storage.drbd import pending as drbd_pending
+from hamysql.storage.drbd import status as drbd_status
 from hamysql.storage.latch import Latch, Stage
 from hamysql.system import disk, wait
 from hamysql.system.command import run
@@ -36,9 +41,9 @@ def _status(options):
     if not PROC.exists():
         return None
     text = PROC.read_text(encoding="ascii")
-    if drbd.kernel_version(text).startswith("8."):
-        return drbd.parse_proc(text, options["minor"])
-    return drbd.parse_json(run(["drbdsetup", "status", "--json"]).stdout, options["resource"])
+    if drbd_status.kernel_version(text).startswith("8."):
+        return drbd_status.parse_proc(text, options["minor"])
+    return drbd_status.parse_json(run(["drbdsetup", "status", "--json"]).stdout, options["resource"])
 
 
 def _generation(site):
@@ -50,10 +55,10 @@ def _generation(site):
         except CommandFailed:
             result = None
         if result is not None and not result.returncode:
-            return drbd.parse_generation(result.stdout)
+            return drbd_status.parse_generation(result.stdout)
     device = _disk(site)
     size = disk.size(run, device)
-    return None if size is None else drbd.read_generation(device, size)
+    return None if size is None else drbd_status.read_generation(device, size)
 
 
 def _drbdadm(options, *words, **how):
@@ -99,7 +104,7 @@ def kernel():
         salt db1 hamysql_drbd.kernel
     """
     if PROC.exists():
-        version = drbd.kernel_version(PROC.read_text(encoding="ascii"))
+        version = drbd_status.kernel_version(PROC.read_text(encoding="ascii"))
     else:
         try:
             version = run(["modinfo", "--field", "version", "drbd"]).stdout.strip()
@@ -159,8 +164,8 @@ def keep_link(link):
     if options["link_from"] == drbd_link.PILLAR and options["link"] != link:
         raise Refused(f"hamysql:storage:drbd:link is {options['link']} in this node's pillar: link {link} is not noted")
     if _status(options) is not None:
-        running = change_drbd.parse_show(run(["drbdsetup", "show", options["resource"]]).stdout)
-        wanted = {drbdconf.endpoint(node["addresses"][link], options["port"]) for node in nodes}
+        running = drbd_pending.parse_show(run(["drbdsetup", "show", options["resource"]]).stdout)
+        wanted = {drbd_conf.endpoint(node["addresses"][link], options["port"]) for node in nodes}
         if running and not set(running.addresses) <= wanted:
             seen = " and ".join(running.addresses)
             raise Refused(

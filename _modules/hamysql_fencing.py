@@ -10,14 +10,15 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 from shutil import which
 
-from hamysql import drbdadm, latch_switch, operations
+from hamysql import latch_switch, operations
 from hamysql.cib import live as cib_live
 from hamysql.cib import model as cib_model
 from hamysql.errors import CommandFailed, NotReady, Refused
 from hamysql.fencing import devices
 from hamysql.fencing import sbd as fencing_sbd
-from hamysql.plan import Stage
 from hamysql.storage import latch
+from hamysql.storage.drbd import drbdadm
+from hamysql.storage.drbd.plan import Stage
 from hamysql.system import files, wait
 from hamysql.system.command import PATH, run
 

@@ -39,7 +39,7 @@ def survey():
 
     Returns ``{"backend": "drbd", "disk": path, "size": bytes or None, "signatures": [{"type", "offset", "uuid"}],
     "uses": [sentence], "partitions": [path], "names": [stable path], "generation": {...} or {}, "status": {...} or {},
-    "latch": {...} or {}}``, as :mod:`hamysql.plan` wants it; with another backend what ``hamysql_shared.survey`` or
+    "latch": {...} or {}}``, as :mod:`hamysql.storage.drbd.plan` wants it; with another backend what ``hamysql_shared.survey`` or
     ``hamysql_nfs.survey`` does.
 
     CLI Example:

@@ -2,7 +2,7 @@
 The phases of the deployment, as states of an orchestration: they run on the master, and act on a cluster's members.
 
 ``salt-run state.orchestrate hamysql.orch`` applies all of them in order (``hamysql/orch/init.sls``). Each one surveys the
-members, does what :mod:`hamysql.plan` and the nodes' own states find to be missing, and reports what really changed. They
+members, does what :mod:`hamysql.storage.drbd.plan` and the nodes' own states find to be missing, and reports what really changed. They
 share what the first one has found out about the members, so they only work inside one orchestration.
 
 Arguments of every function: ``name``, an id, and ``cluster``, the name of the cluster, which may be left out when the
@@ -14,9 +14,10 @@ from __future__ import annotations
 import time
 
 from hamysql import deployment as deployments
-from hamysql import highstate, operate, phases, plan, plan_text, rolling
+from hamysql import highstate, operate, phases, plan_text, rolling
 from hamysql.errors import HamysqlError, NotReady, Refused, SaltError
 from hamysql.storage import backends
+from hamysql.storage.drbd import plan as drbd_plan
 
 __virtualname__ = "hamysql_orch"
 
@@ -254,7 +255,7 @@ def _planned_resources(deployment, controller):
 def _initialised(deployment):
     """Whether any member's replica belongs to an initialised cluster."""
     latches = [survey["storage"]["latch"] for survey in deployment.survey().values()]
-    return any(latch.get("stage") == plan.Stage.INITIALISED.name for latch in latches)
+    return any(latch.get("stage") == drbd_plan.Stage.INITIALISED.name for latch in latches)
 
 
 def service_answering(name, cluster=None, timeout=300):

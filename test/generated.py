@@ -24,13 +24,14 @@ from generated_values import CLIENTS, FENCE, FENCE_SECRETS, SERVER, accepts, drb
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from hamysql import cib_desired, config, drbdconf
+from hamysql import cib_desired, config
 from hamysql.cib import plan as cib_plan
 from hamysql.corosync import conf as corosync_conf
 from hamysql.errors import ConfigError
 from hamysql.mysql import pending as mysql_pending
 from hamysql.pillar import SCHEMA
 from hamysql.schema.language import Items, Names, Node, Section
+from hamysql.storage.drbd import conf as drbd_conf
 from hamysql.system.command import run
 from support import PILLARS, load_pillar, parameters
 
@@ -204,7 +205,7 @@ class Readers:
     def drbd(self, found: dict[str, Any]) -> None:
         drbd = found["storage"]["drbd"]
         for kernel, parts in drbd["resource_sections"].items():
-            path = self._write("drbd.conf", drbdconf.export([*drbd["global_sections"], *parts]))
+            path = self._write("drbd.conf", drbd_conf.export([*drbd["global_sections"], *parts]))
             program = "drbdadm" if kernel == "9" else DRBDADM_84
             if not Path(shutil.which(program) or "").exists():
                 continue

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from hamysql import plan
-from hamysql.drbd import JUST_CREATED, Generation, Status
 from hamysql.errors import Refused
-from hamysql.plan import Latch, Member, Stage, Wanted
+from hamysql.storage.drbd import plan as drbd_plan
+from hamysql.storage.drbd.plan import Latch, Member, Stage, Wanted
+from hamysql.storage.drbd.status import JUST_CREATED, Generation, Status
 from hamysql.system.disk import Signature
 
 SIZE = 512 * 2**20
@@ -48,13 +48,13 @@ ALONE = Status("WFConnection", "Secondary", "Unknown", "Inconsistent", "DUnknown
 
 
 def todo(*members: Member, wanted: Wanted = FULL) -> list[tuple[str, tuple[str, ...]]]:
-    return [(step.action, step.nodes) for step in plan.storage(members, wanted)]
+    return [(step.action, step.nodes) for step in drbd_plan.storage(members, wanted)]
 
 
 def refusal(*members: Member, wanted: Wanted = FULL) -> list[str]:
     """The evidence of a refusal, sentence by sentence."""
     with pytest.raises(Refused) as refused:
-        plan.storage(members, wanted)
+        drbd_plan.storage(members, wanted)
     head, *reasons = str(refused.value).splitlines()
     assert head == "the storage is left alone:"
     return [reason.removeprefix("  - ") for reason in reasons]

@@ -15,10 +15,10 @@ from dataclasses import dataclass, field, replace
 from types import CodeType, ModuleType, SimpleNamespace
 from typing import Any
 
-from hamysql import drbd as real_drbd
-from hamysql.drbd import JUST_CREATED, Generation
 from hamysql.errors import CommandFailed, HamysqlError
 from hamysql.members import Answer, Members
+from hamysql.storage.drbd import status as real_drbd
+from hamysql.storage.drbd.status import JUST_CREATED, Generation
 from hamysql.storage.latch import Latch
 from hamysql.system.command import Result
 from hamysql.system.disk import Signature
@@ -148,7 +148,7 @@ class World:
         drbd, storage = node.modules.values()
         proc = SimpleNamespace(exists=lambda: True, read_text=lambda encoding: self._proc(node))
         drbd.PROC, drbd.Path = proc, lambda path: SimpleNamespace(exists=lambda: node.configured)
-        drbd.drbd = SimpleNamespace(
+        drbd.drbd_status = SimpleNamespace(
             **{**vars(real_drbd), "read_generation": lambda device, size: self._generation_on(node)}
         )
         storage.Folder = lambda path: _Folder(self, node)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from posixpath import dirname
 from typing import Any
 
-from hamysql import drbd_link, drbdconf, rules
+from hamysql import rules
 from hamysql.corosync import conf as corosync_conf
 from hamysql.corosync import node_ids
 from hamysql.errors import ConfigError, Problem
@@ -19,6 +19,8 @@ from hamysql.pillar import SCHEMA
 from hamysql.schema.language import Report, check, kind
 from hamysql.schema.values import Config, given
 from hamysql.storage import derived as storage_derived
+from hamysql.storage.drbd import conf as drbd_conf
+from hamysql.storage.drbd import link as drbd_link
 
 
 def merge(base: Any, over: Any) -> Any:
@@ -70,7 +72,7 @@ def resolve(
     minion_id, nodename
         The minion on which this runs, and what ``uname -n`` prints there; ``None`` to leave that to preflight.
     known_link
-        What that node has of the link that replication uses; see :mod:`hamysql.drbd_link`. Nothing by default.
+        What that node has of the link that replication uses; see :mod:`hamysql.storage.drbd.link`. Nothing by default.
     known_ids
         The ids that the nodes have in its corosync.conf; see :mod:`hamysql.corosync.node_ids`. None by default.
 
@@ -123,9 +125,9 @@ def derive(config: Config, minion_id: str, known_link: drbd_link.Known, known_id
     settings.update(encrypted=settings["crypto_hash"] != "none", log_folder=dirname(settings["logfile"]))
     settings["sections"] = corosync_conf.build(config)
     settings["text"] = corosync_conf.export(settings["sections"])
-    drbd["global_sections"] = drbdconf.build_global(drbd)
-    kernels = drbdconf.KERNELS if config["storage"]["backend"] == "drbd" else ()
-    drbd["resource_sections"] = {kernel: drbdconf.build_resource(config, kernel) for kernel in kernels}
+    drbd["global_sections"] = drbd_conf.build_global(drbd)
+    kernels = drbd_conf.KERNELS if config["storage"]["backend"] == "drbd" else ()
+    drbd["resource_sections"] = {kernel: drbd_conf.build_resource(config, kernel) for kernel in kernels}
     if config["firewall"]["backend"] == "auto":
         config["firewall"]["backend"] = "iptables"
     derive_firewall(config)

@@ -7,13 +7,14 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from hamysql import drbd_link, highstate, plan_text
+from hamysql import highstate, plan_text
 from hamysql import pending as pending_changes
 from hamysql.cib import status as cib_status
 from hamysql.errors import HamysqlError
 from hamysql.master import Lock, Master
 from hamysql.members import NoAnswer
 from hamysql.storage import backends
+from hamysql.storage.drbd import link as drbd_link
 
 
 class Failed(HamysqlError):

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from hamysql.drbd import kernel_version
 from hamysql.errors import ParseError
+from hamysql.storage.drbd.status import kernel_version
 from hamysql.system.command import Run
 
 

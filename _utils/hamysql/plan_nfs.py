@@ -1,4 +1,4 @@
-"""What must be done to an NFS export, on which node, or why it is left alone. Pure, like :mod:`hamysql.plan`.
+"""What must be done to an NFS export, on which node, or why it is left alone. Pure, like :mod:`hamysql.storage.drbd.plan`.
 
 The export's root holds a mark (whose it is, and an id) and beside it the folder that the cluster mounts. A node whose latch says
 that the data was made looks no further; all others mount the export for a moment, read-only, to see it. Nothing on an export

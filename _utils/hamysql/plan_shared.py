@@ -1,4 +1,4 @@
-"""What must be done to a LUN that the nodes share, on which node, or why it is left alone. Pure, like :mod:`hamysql.plan`.
+"""What must be done to a LUN that the nodes share, on which node, or why it is left alone. Pure, like :mod:`hamysql.storage.drbd.plan`.
 
 Witnesses that have to agree: each node's latch, the **claim** (a mark at the LUN's very beginning, made before anything else is,
 and seen by the other node: so it is the same LUN, and nobody else's), and the signature on the LUN. Its UUID is chosen

@@ -1,6 +1,6 @@
 """What is judged before anything is changed: whether the machines are what the pillar says, and fit to become a cluster.
 
-Pure: the surveys of all members go in, every finding comes out at once. What concerns the disks is in :mod:`hamysql.plan`.
+Pure: the surveys of all members go in, every finding comes out at once. What concerns the disks is in :mod:`hamysql.storage.drbd.plan`.
 
 A finding *refuses* where it would go into something that is about to be made. On a member that belongs to an initialised
 cluster it is a warning, most of the time: a degraded cluster has to be able to converge, and nothing that is found there is
@@ -16,8 +16,9 @@ from dataclasses import dataclass, field
 from itertools import combinations
 from typing import Any
 
-from hamysql import drbd_link, pending
+from hamysql import pending
 from hamysql.corosync import node_ids
+from hamysql.storage.drbd import link as drbd_link
 
 # Where the states are tested or at least rendered, see the README.
 SUPPORTED = {"Debian": ("12", "13"), "Ubuntu": ("24",), "Enterprise Linux": ("9",)}

@@ -13,9 +13,9 @@ import golden
 import pytest
 from salt_node import SYSTEMS, Node, Raised
 
-from hamysql import drbd_link
 from hamysql.corosync import conf as corosync_conf
 from hamysql.schema import places
+from hamysql.storage.drbd import link as drbd_link
 from hamysql.system.command import run
 from support import PILLARS, ROOT, load_pillar, secrets_of
 

@@ -8,9 +8,9 @@ from dataclasses import replace
 import pytest
 from replicas import FULL, NAME, NEW, SIZE, USED, UUID, XFS, blank, connected, ours, refusal, todo, without_metadata
 
-from hamysql import plan
-from hamysql.drbd import Generation, Status
-from hamysql.plan import Member, Stage
+from hamysql.storage.drbd import plan as drbd_plan
+from hamysql.storage.drbd.plan import Member, Stage
+from hamysql.storage.drbd.status import Generation, Status
 from hamysql.system.disk import Signature
 from support import ROOT
 
@@ -54,7 +54,7 @@ def assert_only_the_key_helps(member: Member, what: str) -> None:
         (reason,) = refusal(peer, member)
         assert reason.startswith(f"db2, /dev/sdb: {what}")
         assert reason.endswith(KEY.format("db2", NAME.format("db2")))
-        steps = plan.storage([peer, member], GIVEN_UP)
+        steps = drbd_plan.storage([peer, member], GIVEN_UP)
         assert (steps[0].action, steps[0].nodes, steps[0].fresh) == ("wipe", ("db2",), True)
         shown = [str(signature) for signature in member.signatures]
         assert steps[0].arguments == {"found": shown, "held_elsewhere": peer.holds_data}
@@ -176,7 +176,7 @@ def smaller():
 def silent():
     # The plan is not even made: Members.ask raises, see test_members.py.
     with pytest.raises(KeyError):
-        plan.from_surveys({"db1": {"settings": {}}})
+        drbd_plan.from_surveys({"db1": {"settings": {}}})
 
 
 @row("a member back after its disk was replaced")
@@ -223,7 +223,7 @@ def installed_again():
     for generation in (USED, Generation(USED.history[0], 0, (0, 0)), WENT_ON):
         forgetful = ours("db2", Stage.INITIALISED, generation, latch=None)
         for wanted in (FULL, GIVEN_UP):  # a replica is never wiped
-            steps = plan.storage([db1(), forgetful], wanted)
+            steps = drbd_plan.storage([db1(), forgetful], wanted)
             assert [(step.action, step.nodes) for step in steps] == [("adopt", ("db2",))]
             assert steps[0].arguments == {"device_uuid": UUID["db2"]}
     # It was being filled, and is no use by itself; DRBD goes on.
@@ -279,7 +279,7 @@ def renamed():
         second = ours("db2", stage)
         rest = todo(replace(first, disk="/dev/sdb"), second)
         assert todo(first, second) == [("adopt", ("db1",)), *rest]
-    (step,) = plan.storage([replace(db1(), disk="/dev/disk/by-id/ata-GALAXY_db1"), second], FULL)
+    (step,) = drbd_plan.storage([replace(db1(), disk="/dev/disk/by-id/ata-GALAXY_db1"), second], FULL)
     assert step.why == "the disk of its replica had the name /dev/sdb, and is /dev/disk/by-id/ata-GALAXY_db1 now"
 
 
@@ -352,10 +352,10 @@ def lost():
 def stale_override():
     members = [db1(), ours("db2", Stage.INITIALISED, USED)]
     assert todo(*members, wanted=GIVEN_UP) == []
-    assert plan.warnings(members, GIVEN_UP) == [
+    assert drbd_plan.warnings(members, GIVEN_UP) == [
         f"hamysql:storage:drbd:wipe still names the disk of db2, {NAME.format('db2')}: take the key out of the pillar"
     ]
-    assert plan.warnings(members, FULL) == []
+    assert drbd_plan.warnings(members, FULL) == []
     for stage in (Stage.METADATA, Stage.SEEDING, Stage.DATADIR, Stage.INITIALISED):
         assert "wipe" not in [step for step, _ in todo(db1(), ours("db2", stage), wanted=GIVEN_UP)]
 

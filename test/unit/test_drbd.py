@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hamysql import drbd
-from hamysql.drbd import Generation, Kinship, Status
 from hamysql.errors import ParseError
+from hamysql.storage.drbd import status as drbd_status
+from hamysql.storage.drbd.status import Generation, Kinship, Status
 
 FIXTURES = Path(__file__).parent / "fixtures" / "drbd"
 
@@ -22,7 +22,7 @@ def proc(name: str) -> str:
 
 
 def generation(name: str) -> Generation:
-    return drbd.parse_generation((FIXTURES / f"get-gi-{name}.txt").read_text(encoding="ascii"))
+    return drbd_status.parse_generation((FIXTURES / f"get-gi-{name}.txt").read_text(encoding="ascii"))
 
 
 @pytest.mark.parametrize(
@@ -41,7 +41,7 @@ def generation(name: str) -> Generation:
     ],
 )
 def test_proc_drbd_becomes_a_status_of_the_minor(name, minor, expected):
-    assert drbd.parse_proc(proc(name), minor) == expected
+    assert drbd_status.parse_proc(proc(name), minor) == expected
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def test_proc_drbd_becomes_a_status_of_the_minor(name, minor, expected):
     ids=["module only", "minor without a disk or peer", "minor taken down", "another minor"],
 )
 def test_a_minor_that_is_not_configured_has_no_status(name, minor):
-    assert drbd.parse_proc(proc(name), minor) is None
+    assert drbd_status.parse_proc(proc(name), minor) is None
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def test_a_minor_that_is_not_configured_has_no_status(name, minor):
     ],
 )
 def test_connected_and_up_to_date_are_about_both_sides(name, minor, connected, up_to_date):
-    status = drbd.parse_proc(proc(name), minor)
+    status = drbd_status.parse_proc(proc(name), minor)
     assert (status.connected, status.up_to_date) == (connected, up_to_date)
     assert {key: status.as_dict()[key] for key in ("connected", "up_to_date", "done")} == {
         "connected": connected,
@@ -80,14 +80,17 @@ def test_a_stale_peer_disk_state_is_not_up_to_date_without_a_connection():
 
 
 def test_the_version_of_the_kernel_module():
-    assert drbd.kernel_version(proc("loaded")) == "8.4.11"
-    assert drbd.kernel_version("version: 9.1.13 (api:2/proto:110-121)\nTransports (api:17): tcp (9.1.13)\n") == "9.1.13"
+    assert drbd_status.kernel_version(proc("loaded")) == "8.4.11"
+    assert (
+        drbd_status.kernel_version("version: 9.1.13 (api:2/proto:110-121)\nTransports (api:17): tcp (9.1.13)\n")
+        == "9.1.13"
+    )
 
 
 @pytest.mark.parametrize("text", ["", " 0: cs:Connected ro:Secondary/Primary ds:UpToDate/UpToDate C r-----\n"])
 def test_proc_drbd_without_a_version_is_not_guessed_at(text):
     with pytest.raises(ParseError, match="version"):
-        drbd.parse_proc(text, 0)
+        drbd_status.parse_proc(text, 0)
 
 
 # --- DRBD 9: the fields are drbdsetup's (drbd-utils 9.22, drbdsetup-status); there is no such kernel to capture from.
@@ -107,38 +110,42 @@ def status9(name: str = "mysql", **changes: Any) -> str:
 
 
 def test_drbd_9_gives_the_same_status():
-    assert drbd.parse_json(status9(), "mysql") == Status("Connected", "Primary", "Secondary", "UpToDate", "UpToDate")
+    assert drbd_status.parse_json(status9(), "mysql") == Status(
+        "Connected", "Primary", "Secondary", "UpToDate", "UpToDate"
+    )
 
 
 def test_drbd_9_shows_a_synchronisation_in_place_of_the_connection():
     text = status9(
         **{"replication-state": "SyncSource", "peer-disk-state": "Inconsistent", "out-of-sync": 512, "done": 42.5}
     )
-    status = drbd.parse_json(text, "mysql")
+    status = drbd_status.parse_json(text, "mysql")
     assert status == Status("SyncSource", "Primary", "Secondary", "UpToDate", "Inconsistent", 512, 42.5)
     assert status.connected
 
 
 def test_drbd_9_without_its_peer_is_not_connected():
     text = status9(**{"connection-state": "Connecting", "replication-state": "Off", "peer-disk-state": "DUnknown"})
-    status = drbd.parse_json(text, "mysql")
+    status = drbd_status.parse_json(text, "mysql")
     assert status.connection == "Connecting"
     assert not status.connected
 
 
 @pytest.mark.parametrize("text", ["", "[]", status9("other-resource")])
 def test_drbd_9_without_the_resource_has_no_status(text):
-    assert drbd.parse_json(text, "mysql") is None
+    assert drbd_status.parse_json(text, "mysql") is None
 
 
 def test_drbd_9_with_a_resource_that_has_no_peer_yet():
     text = json.dumps([{"name": "mysql", "role": "Secondary", "devices": [{"disk-state": "Inconsistent"}]}])
-    assert drbd.parse_json(text, "mysql") == Status("StandAlone", "Secondary", "Unknown", "Inconsistent", "DUnknown")
+    assert drbd_status.parse_json(text, "mysql") == Status(
+        "StandAlone", "Secondary", "Unknown", "Inconsistent", "DUnknown"
+    )
 
 
 def test_output_that_is_no_json_is_named():
     with pytest.raises(ParseError, match="no JSON"):
-        drbd.parse_json("drbdsetup: unknown option --json", "mysql")
+        drbd_status.parse_json("drbdsetup: unknown option --json", "mysql")
 
 
 # --- generation identifiers
@@ -166,7 +173,7 @@ def test_metadata_that_has_carried_data_is_not(name):
     ],
 )
 def test_any_trace_of_an_earlier_generation_is_not_just_created(text):
-    assert not drbd.parse_generation(text).just_created
+    assert not drbd_status.parse_generation(text).just_created
 
 
 def test_the_identifiers_are_in_drbds_order():
@@ -230,24 +237,24 @@ def test_generations_are_read_from_the_disk_itself(tmp_path):
     device = tmp_path / "disk"
     for magic, size in ((b"\x83\x74\x02\x6b", 8 * 4096), (b"\x83\x74\x02\x6c", 8 * 4096 + 512)):
         device.write_bytes(bytes(7 * 4096) + block[:60] + magic + block[64:] + bytes(4096 - len(block) + size % 4096))
-        found = drbd.read_generation(str(device), size)
-        assert found == drbd.parse_generation(
+        found = drbd_status.read_generation(str(device), size)
+        assert found == drbd_status.parse_generation(
             "949CA4647D747839:32C4AE688FE0A053:0000000000000004:0000000000000000:1:1:1:1:0:1:0"
         )
-    assert not drbd.parse_generation(str(found).replace("949C", "949D") + ":0:1:1:1:0:1:0").consistent
+    assert not drbd_status.parse_generation(str(found).replace("949C", "949D") + ":0:1:1:1:0:1:0").consistent
 
 
 @pytest.mark.parametrize("content", [b"", bytes(4096), b"\xff" * 8192], ids=["empty", "blank", "something else"])
 def test_a_disk_without_drbd_metadata_has_no_generation(tmp_path, content):
     device = tmp_path / "disk"
     device.write_bytes(content)
-    assert drbd.read_generation(str(device), max(len(content), 4096)) is None
+    assert drbd_status.read_generation(str(device), max(len(content), 4096)) is None
 
 
 @pytest.mark.parametrize("text", ["", "\n", "no such resource", "0004:0000", "not:hexa:deci:mal:1", "4:0:0:0"])
 def test_output_that_has_no_identifiers_is_named(text):
     with pytest.raises(ParseError, match="get-gi"):
-        drbd.parse_generation(text)
+        drbd_status.parse_generation(text)
 
 
 UUIDS = st.integers(0, 2**64 - 1)
@@ -256,4 +263,4 @@ UUIDS = st.integers(0, 2**64 - 1)
 @given(UUIDS, UUIDS, UUIDS, UUIDS)
 def test_identifiers_survive_being_written(current, bitmap, younger, older):
     text = ":".join(f"{uuid:016X}" for uuid in (current, bitmap, younger, older)) + ":1:1:0:1:0:0:0\n"
-    assert drbd.parse_generation(text) == Generation(current, bitmap, (younger, older))
+    assert drbd_status.parse_generation(text) == Generation(current, bitmap, (younger, older))

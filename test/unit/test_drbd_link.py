@@ -8,10 +8,12 @@ from types import SimpleNamespace
 
 import pytest
 
-from hamysql import change_drbd, config, drbd_link
-from hamysql.drbd_link import KNOWN, LAST, PILLAR, Agreement, Known, Side
+from hamysql import config
 from hamysql.errors import Refused
 from hamysql.storage import latch
+from hamysql.storage.drbd import link as drbd_link
+from hamysql.storage.drbd import pending as drbd_pending
+from hamysql.storage.drbd.link import KNOWN, LAST, PILLAR, Agreement, Known, Side
 from support import ROOT, load_pillar, parameters
 
 ADDRESSES = {"db1": ["192.0.2.11", "198.51.100.11"], "db2": ["192.0.2.12", "198.51.100.12"]}
@@ -36,7 +38,7 @@ def node(tmp_path, monkeypatch):
         given = load_pillar("fenced")
         given["storage"]["drbd"]["link"] = link
         site = config.resolve(config.layered(parameters(), given), minion_id="db1", nodename="db1")
-        (resources / "mysql.res").write_text(change_drbd.config_text(site, "9"), encoding="utf-8")
+        (resources / "mysql.res").write_text(drbd_pending.config_text(site, "9"), encoding="utf-8")
 
     def drbd(link=None):
         module.__pillar__["hamysql"]["storage"]["drbd"]["link"] = link
@@ -64,7 +66,7 @@ def test_the_order_of_precedence(node, pillar, note, resource):
     assert {name: one["replication"] for name, one in nodes.items()} == {
         name: addresses[expected] for name, addresses in ADDRESSES.items()
     }
-    assert f"{ADDRESSES['db1'][expected]}:7788" in change_drbd.config_text(node.module.config_(), "8.4")
+    assert f"{ADDRESSES['db1'][expected]}:7788" in drbd_pending.config_text(node.module.config_(), "8.4")
 
 
 @pytest.mark.parametrize(
@@ -133,11 +135,11 @@ def test_nothing_changes_while_the_states_write_the_files(node):
         if before is not None:
             node.resource(before)
         first = node.module.config_()
-        text, link = change_drbd.config_text(first, "9"), first["storage"]["drbd"]["link"]
+        text, link = drbd_pending.config_text(first, "9"), first["storage"]["drbd"]["link"]
         (node.resources / "mysql.res").write_text(text, encoding="utf-8")
-        assert change_drbd.config_text(node.module.config_(), "9") == text
+        assert drbd_pending.config_text(node.module.config_(), "9") == text
         drbd_link.note(link)
-        assert change_drbd.config_text(node.module.config_(), "9") == text
+        assert drbd_pending.config_text(node.module.config_(), "9") == text
 
 
 def test_a_link_that_is_noted_during_a_process_counts_at_once(node):

@@ -8,8 +8,8 @@ import traceback
 import pytest
 from storage_world import SECRET, Disk, Metadata, World, load
 
-from hamysql import drbdadm
 from hamysql.errors import CommandFailed
+from hamysql.storage.drbd import drbdadm
 from hamysql.storage.latch import Latch, Stage
 from hamysql.system import command
 from support import ROOT

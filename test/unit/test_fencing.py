@@ -7,9 +7,9 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from hamysql import drbdconf
 from hamysql.errors import ConfigError
 from hamysql.fencing import devices as fencing_devices
+from hamysql.storage.drbd import conf as drbd_conf
 
 
 def problems(resolve, given):
@@ -331,7 +331,7 @@ def options(sections, name):
 
 def test_drbd_holds_writes_until_the_peer_is_fenced_in_the_words_of_its_version(resolve, pillar):
     found = resolve(pillar("fenced"))["storage"]["drbd"]["resource_sections"]
-    assert list(found) == list(drbdconf.KERNELS)
+    assert list(found) == list(drbd_conf.KERNELS)
     old, new = found["8.4"], found["9"]
     assert options(old, "disk")["fencing"] == options(new, "net")["fencing"] == "resource-and-stonith"
     assert "fencing" not in options(old, "net") | options(new, "disk")
@@ -349,7 +349,7 @@ def handler_times(config, kernel="8.4"):
     return tuple(int(words[words.index(name) + 1]) for name in ("--timeout", "--dc-timeout"))
 
 
-@pytest.mark.parametrize("kernel", drbdconf.KERNELS)
+@pytest.mark.parametrize("kernel", drbd_conf.KERNELS)
 def test_drbds_handler_waits_longer_than_pacemaker_fences_and_longest_for_a_controller(resolve, pillar, kernel):
     """When its time is over it lets the writes go on, fenced or not; without a controller it fails."""
     config = resolve(pillar("fenced"))

@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 from replicas import FULL, NEW, USED, blank, connected, ours, refusal, todo
 
-from hamysql import plan
-from hamysql.drbd import Status
-from hamysql.plan import Member, Stage, Wanted
+from hamysql.storage.drbd import plan as drbd_plan
+from hamysql.storage.drbd.plan import Member, Stage, Wanted
+from hamysql.storage.drbd.status import Status
 
 AUTO = Wanted("galaxy-db", "mysql", initial_sync="auto", run="20260131120000000000")
 
@@ -25,7 +25,7 @@ def skips(*members: Member, wanted: Wanted = AUTO) -> bool:
 
 
 def test_two_disks_that_are_new_in_this_run_are_declared_equal_before_the_seed_is_promoted():
-    steps = plan.storage([made("db1"), made("db2")], AUTO)
+    steps = drbd_plan.storage([made("db1"), made("db2")], AUTO)
     assert [step.action for step in steps[:2]] == ["skip_initial_sync", "seed"]
     assert (steps[0].nodes, steps[0].fresh, steps[0].arguments) == (("db1",), True, {"run_id": AUTO.run})
     assert skips(blank("db1"), blank("db2"))

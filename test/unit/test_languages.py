@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 import yaml
 
-from hamysql import drbdconf
 from hamysql.corosync import conf as corosync_conf
 from hamysql.errors import ConfigError, ParseError
 from hamysql.fencing import values as fencing_values
 from hamysql.schema import language
+from hamysql.storage.drbd import conf as drbd_conf
 
 
 def problems(resolve, given) -> dict[str, str]:
@@ -44,7 +44,7 @@ def test_corosyncs_lines_are_cut_where_corosync_cuts_them():
 
 
 def drbd(resolve, given) -> str:
-    return drbdconf.export(resolve(given)["storage"]["drbd"]["resource_sections"]["9"])
+    return drbd_conf.export(resolve(given)["storage"]["drbd"]["resource_sections"]["9"])
 
 
 def test_words_that_drbd_would_misread_stand_in_quotes(resolve, pillar):

@@ -23,8 +23,8 @@ from replicas import (
     without_metadata,
 )
 
-from hamysql import plan
-from hamysql.plan import Member, Stage
+from hamysql.storage.drbd import plan as drbd_plan
+from hamysql.storage.drbd.plan import Member, Stage
 from hamysql.storage.steps import Step
 from hamysql.system.disk import Signature
 
@@ -212,10 +212,10 @@ def test_the_node_that_was_chosen_once_stays_the_seed():
 
 
 def test_every_step_says_where_and_why():
-    steps = plan.storage([blank("db1"), blank("db2")], FULL)
+    steps = drbd_plan.storage([blank("db1"), blank("db2")], FULL)
     assert str(steps[0]) == "create_metadata on db1, db2: the disk is blank"
     assert str(steps[3]) == "seed on db1: no member has ever held data; this is the first node of the pillar"
-    again = plan.storage([ours("db1", Stage.SEEDING, NEW), ours("db2", Stage.METADATA)], FULL)
+    again = drbd_plan.storage([ours("db1", Stage.SEEDING, NEW), ours("db2", Stage.METADATA)], FULL)
     assert "an earlier run chose this node" in next(str(step) for step in again if step.action == "seed")
     assert all(step.why for step in (*steps, *again))
 

@@ -64,9 +64,7 @@ def built(path: Path) -> str | None:
     """
     found = {
         "schema/places.py": {rule.allowed.pattern for rule in places.RULES.values()},
-        "storage/options.py": {
-            pattern for options in storage_options.MOUNT.values() for pattern in options.values()
-        },
+        "storage/options.py": {pattern for options in storage_options.MOUNT.values() for pattern in options.values()},
         "cib/judge.py": {STAND_IN},
     }.get("/".join(path.parts[-2:]), ())
     return "|".join(f"(?:{pattern})" for pattern in sorted(filter(None, found))) or None

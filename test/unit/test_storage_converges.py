@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from storage_world import Disk, MasterKilled, Metadata, MinionKilled, PowerCut, World
 
-from hamysql.drbd import JUST_CREATED
+from hamysql.storage.drbd.status import JUST_CREATED
 from hamysql.storage.latch import Stage
 from hamysql.system.disk import Signature
 

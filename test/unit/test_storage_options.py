@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from hamysql import drbdconf
 from hamysql.errors import ConfigError
+from hamysql.storage.drbd import conf as drbd_conf
 
 DRBD, FILES, NFS = "hamysql:storage:drbd:options", "hamysql:storage:filesystem", "hamysql:storage:nfs:options"
 
@@ -61,7 +61,7 @@ def test_a_switch_of_drbds_global_section_is_there_or_not(resolve, pillar):
     given["storage"]["drbd"]["options"] = {
         "global": {"udev-always-use-vnr": True, "disable-ip-verification": False, "minor-count": 64}
     }
-    text = drbdconf.export(resolve(given)["storage"]["drbd"]["global_sections"])
+    text = drbd_conf.export(resolve(given)["storage"]["drbd"]["global_sections"])
     assert text == "global {\n  usage-count no;\n  minor-count 64;\n  udev-always-use-vnr;\n}\n"
 
 

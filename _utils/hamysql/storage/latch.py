@@ -1,7 +1,7 @@
 """The latch: a small file on each node that says how far hamysql has come with the node's replica.
 
 It is what makes "do it once" survive a reinstalled master, and it is one of the three witnesses that
-:mod:`hamysql.plan` wants to agree. Only the modules that do a step write it, after the step.
+:mod:`hamysql.storage.drbd.plan` wants to agree. Only the modules that do a step write it, after the step.
 
 While the data is moved to another kind of storage, the latch of the new one is in a folder of its own, ``next``, and the one of the
 data that is in use stays where it is: :mod:`hamysql.latch_switch`.

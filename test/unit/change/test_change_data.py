@@ -9,8 +9,8 @@ import pytest
 from storage_world import load as load_module
 
 from hamysql import cib_desired, config
-from hamysql.plan import Latch, Stage
 from hamysql.storage import pending as storage_pending
+from hamysql.storage.drbd.plan import Latch, Stage
 from support import ROOT, load, parameters
 
 LATCH = Latch("galaxy-db", "mysql", "/dev/ubdb", Stage.INITIALISED, "F00D")

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from hamysql import change_drbd, config
+from hamysql import config
+from hamysql.storage.drbd import pending as drbd_pending
 from support import ROOT, load, parameters
 
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "drbd"
@@ -43,15 +44,15 @@ def pending(tmp_path):
 
     def call(wanted, show=SHOW, full=FULL):
         (tmp_path / "show").write_text(show)
-        (tmp_path / "wanted.conf").write_text(change_drbd.config_text(wanted, "8.4"))
+        (tmp_path / "wanted.conf").write_text(drbd_pending.config_text(wanted, "8.4"))
         (tmp_path / "drbdsetup").write_text(f'#!/bin/sh\n[ "$1" = show ] && cat {tmp_path}/show\nexit 0\n')
         (tmp_path / "drbdsetup").chmod(0o755)
         script = INSIDE.format(folder=tmp_path, drbdadm=DRBDADM)
         argv = ["unshare", "--mount", "--uts", "sh", "-ec", script]
         done = subprocess.run(argv, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
-        commands = change_drbd.parse_commands(done.stdout)
-        items = change_drbd.pending(wanted, change_drbd.parse_show(show), change_drbd.parse_show(full), commands)
+        commands = drbd_pending.parse_commands(done.stdout)
+        items = drbd_pending.pending(wanted, drbd_pending.parse_show(show), drbd_pending.parse_show(full), commands)
         return [(item.kind, item.path, item.old, item.new) for item in items]
 
     return call
@@ -149,9 +150,9 @@ def test_to_drbdadm_another_name_is_another_disk_so_the_kernel_s_is_kept(pending
     """With the pillar's name it would detach the disk from under the database, and attach it again."""
     renamed = site(disk="/dev/disk/by-id/ata-GALAXY")
     assert ("refused", "hamysql:storage:drbd:disk", "/dev/ubdb", "/dev/disk/by-id/ata-GALAXY") in pending(renamed)
-    assert pending(change_drbd.with_disk(renamed, "/dev/ubdb")) == []
+    assert pending(drbd_pending.with_disk(renamed, "/dev/ubdb")) == []
     wanted = site(disk="/dev/disk/by-id/ata-GALAXY", rate="20M", on_io_error="pass_on")
-    assert {item[:2] for item in pending(change_drbd.with_disk(wanted, "/dev/ubdb"))} == {
+    assert {item[:2] for item in pending(drbd_pending.with_disk(wanted, "/dev/ubdb"))} == {
         ("live", "hamysql:storage:drbd:rate"),
         ("live", "hamysql:storage:drbd:on_io_error"),
     }
@@ -178,7 +179,7 @@ def test_an_adjustment_from_standard_input_is_not_noted_as_the_configuration_of_
     )
     (tmp_path / "drbdsetup").chmod(0o755)
     argv = ["unshare", "--mount", "--uts", "--net", "sh", "-ec", ADJUST.format(folder=tmp_path, drbdadm=DRBDADM)]
-    text = change_drbd.config_text(site(rate="20M"), "8.4")
+    text = drbd_pending.config_text(site(rate="20M"), "8.4")
     done = subprocess.run(argv, input=text, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout.split()) == (0, ["disk-options"]), done.stderr
 
@@ -186,8 +187,8 @@ def test_an_adjustment_from_standard_input_is_not_noted_as_the_configuration_of_
 def test_under_the_kernel_s_name_nothing_else_is_different():
     renamed = site(disk="/dev/disk/by-id/ata-GALAXY")
     for kernel in ("8.4", "9"):
-        text = change_drbd.config_text(change_drbd.with_disk(renamed, "/dev/ubdb"), kernel)
-        other = change_drbd.config_text(renamed, kernel)
+        text = drbd_pending.config_text(drbd_pending.with_disk(renamed, "/dev/ubdb"), kernel)
+        other = drbd_pending.config_text(renamed, kernel)
         assert [(a, b) for a, b in zip(text.splitlines(), other.splitlines(), strict=True) if a != b] == [
             ("    disk /dev/ubdb;", "    disk /dev/disk/by-id/ata-GALAXY;")
         ]
@@ -203,10 +204,10 @@ def test_under_the_kernel_s_name_nothing_else_is_different():
     ],
 )
 def test_what_a_resource_is_made_of_is_refused(drbd, expected):
-    running = change_drbd.parse_show(SHOW)
-    items = list(change_drbd.pending(site(**drbd), running, running, ()))
+    running = drbd_pending.parse_show(SHOW)
+    items = list(drbd_pending.pending(site(**drbd), running, running, ()))
     assert [(item.kind, item.path, item.old) for item in items] == [("refused", *expected)]
 
 
 def test_a_resource_that_is_not_configured_shows_nothing():
-    assert change_drbd.parse_show("\n") is None
+    assert drbd_pending.parse_show("\n") is None

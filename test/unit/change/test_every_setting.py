@@ -12,20 +12,21 @@ from pathlib import Path
 import certificates
 import pytest
 
-from hamysql import change_drbd, cib_desired, config, pending
+from hamysql import cib_desired, config, pending
 from hamysql.corosync import pending as corosync_pending
 from hamysql.fencing import sbd
 from hamysql.mysql import pending as mysql_pending
 from hamysql.pending import LIVE, REFUSED, RESTART
 from hamysql.pillar import SCHEMA
-from hamysql.plan import Latch, Stage
 from hamysql.schema import language
 from hamysql.storage import pending as storage_pending
+from hamysql.storage.drbd import pending as drbd_pending
+from hamysql.storage.drbd.plan import Latch, Stage
 from support import ROOT, load, parameters
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 RUNNING = corosync_pending.parse_map((FIXTURES / "corosync" / "cmap-3.1.7.txt").read_text(encoding="ascii"))
-SHOWN = change_drbd.parse_show((FIXTURES / "drbd" / "show-8.4.11.txt").read_text(encoding="ascii"))
+SHOWN = drbd_pending.parse_show((FIXTURES / "drbd" / "show-8.4.11.txt").read_text(encoding="ascii"))
 LATCH = Latch("galaxy-db", "mysql", "/dev/ubdb", Stage.INITIALISED, "F00D")
 SETTABLE = mysql_pending.Variable("50", "BIGINT UNSIGNED", settable=True)
 
@@ -192,7 +193,7 @@ def test_the_class_of_a_key_is_found_from_what_runs(path, value, kind):
             *storage_pending.pending(site, cib(path), [latch]),
             *corosync_pending.pending(site, RUNNING, False),
             *sbd.pending(site, None),
-            *(change_drbd.pending(site, SHOWN, SHOWN, ()) if backend(path) == "drbd" else ()),
+            *(drbd_pending.pending(site, SHOWN, SHOWN, ()) if backend(path) == "drbd" else ()),
             *mysql_pending.pending(site["mysql"], STARTED_WITH, want, {"max_connections": SETTABLE}),
         ]
     )

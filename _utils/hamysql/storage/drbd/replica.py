@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from hamysql.drbd import Generation, Status
+from hamysql.storage.drbd.status import Generation, Status
 from hamysql.storage.latch import Latch, Stage
 from hamysql.system.disk import Signature
 

@@ -6,9 +6,9 @@ import ipaddress
 from collections.abc import Iterable
 from typing import Any
 
-from hamysql import values_drbd as words
 from hamysql.fencing import devices
 from hamysql.schema.language import Secret
+from hamysql.storage.drbd import values as words
 from hamysql.system.sections import Section, section
 
 KERNELS = ("8.4", "9")  # of the module; they differ in what they call fencing

@@ -14,9 +14,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from hamysql import drbdconf
 from hamysql.errors import ParseError
 from hamysql.pending import BOTH, DEFAULT, DRBD, KEEP, LIVE, REFUSED, RESTART, TOGETHER, Pending
+from hamysql.storage.drbd import conf as drbd_conf
 
 # The commands of drbdsetup that change options of a running resource, and the section of `drbdsetup show` with their values.
 VERBS = {"disk-options": "disk", "net-options": "net", "resource-options": "options", "peer-device-options": "disk"}
@@ -107,7 +107,7 @@ def with_disk(config: Mapping[str, Any], disk: str) -> dict[str, Any]:
     nodes = {**cluster["nodes"], here: {**cluster["nodes"][here], "disk": disk}}
     drbd = {**storage["drbd"], "disk": disk}
     named = {**config, "cluster": {**cluster, "nodes": nodes}, "storage": {**storage, "drbd": drbd}}
-    drbd["resource_sections"] = {kernel: drbdconf.build_resource(named, kernel) for kernel in drbdconf.KERNELS}
+    drbd["resource_sections"] = {kernel: drbd_conf.build_resource(named, kernel) for kernel in drbd_conf.KERNELS}
     return named
 
 
@@ -118,7 +118,7 @@ def config_text(config: Mapping[str, Any], kernel: str) -> str:
         For which kernel module: one of ``drbdconf.KERNELS``.
     """
     drbd = config["storage"]["drbd"]
-    return drbdconf.export([*drbd["global_sections"], *drbd["resource_sections"][kernel]])
+    return drbd_conf.export([*drbd["global_sections"], *drbd["resource_sections"][kernel]])
 
 
 def pending(
@@ -152,7 +152,7 @@ def pending(
 def _identity(config: Mapping[str, Any], running: Running) -> Iterator[Pending]:
     drbd = config["storage"]["drbd"]
     nodes = config["cluster"]["nodes"].values()
-    addresses = tuple(sorted(drbdconf.endpoint(node["replication"], drbd["port"]) for node in nodes))
+    addresses = tuple(sorted(drbd_conf.endpoint(node["replication"], drbd["port"]) for node in nodes))
     if running.minor and running.minor != str(drbd["minor"]):
         yield Pending(
             REFUSED, DRBD, "hamysql:storage:drbd:device", f"/dev/drbd{running.minor}", drbd["device"], TOGETHER

@@ -6,7 +6,7 @@ plans again, until nothing is left; each step is guarded once more on its node b
 
 Three things have to agree before data is made on a disk: the latch (what hamysql has done here before), DRBD's own
 generation identifiers (whether data was ever written), and the signatures on the disk (whose it is). What they say of one disk
-is decided in :mod:`hamysql.evidence`.
+is decided in :mod:`hamysql.storage.drbd.evidence`.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from dataclasses import replace
 from typing import Any
 
 from hamysql.errors import Refused
-from hamysql.evidence import WIPE, Verdict, Wanted, judge, split_brain, stale_overrides
-from hamysql.replica import Member
+from hamysql.storage.drbd.evidence import WIPE, Verdict, Wanted, judge, split_brain, stale_overrides
+from hamysql.storage.drbd.replica import Member
 from hamysql.storage.latch import Latch, Stage
 from hamysql.storage.steps import Step
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from hamysql import values_drbd as d
 from hamysql.schema import values as v
 from hamysql.schema.language import Names, Report, Section
 from hamysql.schema.values import MAKE_PASSWORD, Config
 from hamysql.storage import options as storage_options
+from hamysql.storage.drbd import values as d
 
 DRBD = Section(
     {

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from hamysql.drbd import Kinship
-from hamysql.replica import Member
+from hamysql.storage.drbd.replica import Member
+from hamysql.storage.drbd.status import Kinship
 from hamysql.storage.latch import Stage
 
 WIPE = "hamysql:storage:drbd:wipe"
