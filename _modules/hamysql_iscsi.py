@@ -7,9 +7,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from hamysql import iscsi
 from hamysql.errors import NotReady
 from hamysql.storage import lock as storage_lock
+from hamysql.storage.lun import iscsi
 from hamysql.system import files, wait
 from hamysql.system.command import run
 

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from hamysql import copying, latch_switch, migration, nfs_mark, shared_disk
+from hamysql import copying, latch_switch, migration, nfs_mark
 from hamysql.cib import drift as cib_drift
 from hamysql.cib import live as cib_live
 from hamysql.cib import stop as cib_stop
@@ -26,6 +26,7 @@ from hamysql.storage import backends, latch
 from hamysql.storage import lock as storage_lock
 from hamysql.storage import pending as storage_pending
 from hamysql.storage.latch import Stage
+from hamysql.storage.lun import claim as lun_claim
 from hamysql.system import files, wait
 from hamysql.system.command import run
 
@@ -146,7 +147,7 @@ def _mounted(site, known):
     if backend == "nfs":
         source, below = store["nfs"]["source"], PLACE / NFS_FOLDER
     elif backend == "shared":
-        signatures, _ = shared_disk.contents(run, store["shared"]["device"])
+        signatures, _ = lun_claim.contents(run, store["shared"]["device"])
         if known.device_uuid not in {signature.uuid for signature in signatures}:
             raise Refused(
                 f"{store['shared']['device']} does not hold what this node has made there ({known.device_uuid})"
@@ -156,7 +157,7 @@ def _mounted(site, known):
     PLACE.mkdir(mode=0o755, parents=True, exist_ok=True)
     _unmount(site)
     if volume:
-        shared_disk.activate(run, volume["volume_group"], True)
+        lun_claim.activate(run, volume["volume_group"], True)
     try:
         run(["mount", "-t", filesystem["type"], "-o", filesystem["options"], source, str(PLACE)], timeout=180)
         try:
@@ -170,7 +171,7 @@ def _mounted(site, known):
             run(["umount", str(PLACE)], timeout=900)
     finally:
         if volume:
-            shared_disk.activate(run, volume["volume_group"], False)
+            lun_claim.activate(run, volume["volume_group"], False)
 
 
 def _unmount(site):
@@ -180,7 +181,7 @@ def _unmount(site):
     run(["umount", str(PLACE)], timeout=900)
     volume = site["storage"]["shared"]["lvm"]
     if volume:
-        shared_disk.activate(run, volume["volume_group"], False)
+        lun_claim.activate(run, volume["volume_group"], False)
 
 
 def _in_service(site):

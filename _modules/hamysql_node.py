@@ -8,10 +8,11 @@ import os
 import time
 
 from hamysql import facts as machine
-from hamysql import fingerprint, iscsi
+from hamysql import fingerprint
+from hamysql.storage.lun import iscsi
+from hamysql.storage.lun.values import split_portal
 from hamysql.system import reach
 from hamysql.system.command import run
-from hamysql.values_lun import split_portal
 
 __virtualname__ = "hamysql_node"
 

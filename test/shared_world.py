@@ -13,9 +13,9 @@ from typing import Any
 
 from storage_world import Node, World, load
 
-from hamysql import shared_disk
 from hamysql.mysql import datadir
 from hamysql.nfs_mark import NFS_FOLDER
+from hamysql.storage.lun import claim as lun_claim
 from hamysql.system import disk
 from hamysql.system.command import Result
 
@@ -108,8 +108,8 @@ class Lun(Shared):
     def _load(self, node: Node) -> None:
         super()._load(node)
         module = node.modules["hamysql_shared"]
-        module.shared_disk = SimpleNamespace(
-            **{**vars(shared_disk), "write_claim": lambda *given: self._claim(node, *given)}
+        module.lun_claim = SimpleNamespace(
+            **{**vars(lun_claim), "write_claim": lambda *given: self._claim(node, *given)}
         )
         names = (DEVICE,)
         module.disk = SimpleNamespace(**{**vars(disk), "stable_names": lambda _: names})
@@ -118,17 +118,17 @@ class Lun(Shared):
     def _claim(self, node: Node, device: str, cluster: str, uuid: str) -> None:
         self._moment(node, "before")
         assert not any(one.mounted for one in self.nodes.values())
-        assert self.head() == bytes(shared_disk.BLOCK), "a claim was written over something"
-        shared_disk.write_claim(device, cluster, uuid)
+        assert self.head() == bytes(lun_claim.BLOCK), "a claim was written over something"
+        lun_claim.write_claim(device, cluster, uuid)
         self._moment(node, "after")
 
     def head(self) -> bytes:
         with open(self.lun, "rb") as file:
-            return file.read(shared_disk.BLOCK)
+            return file.read(lun_claim.BLOCK)
 
     def put(self, block: bytes) -> None:
         with open(self.lun, "r+b") as file:
-            file.write(block.ljust(shared_disk.BLOCK, b"\0"))
+            file.write(block.ljust(lun_claim.BLOCK, b"\0"))
 
     def _wipefs(self, node: Node, argv: list[str]) -> Result:
         if argv[0] == "--all":

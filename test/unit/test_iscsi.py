@@ -9,8 +9,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from hamysql import iscsi
 from hamysql.errors import CommandFailed, NotReady
+from hamysql.storage.lun import iscsi
 from hamysql.system import wait
 from hamysql.system.command import Result
 from support import ROOT

@@ -51,7 +51,7 @@ class Machine:
             Folder=lambda _: SimpleNamespace(mounted=lambda: self.mounted), PROOF=datadir.PROOF
         )
         module.run = self.run
-        module.shared_disk = SimpleNamespace(
+        module.lun_claim = SimpleNamespace(
             contents=lambda *_: ((SimpleNamespace(uuid=self.uuid),), {}),
             activate=lambda run, group, active: self.ran.append(f"{'' if active else 'de'}activate {group}"),
         )

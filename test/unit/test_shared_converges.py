@@ -8,9 +8,9 @@ from shared_world import DEVICE, Lun, Nas, Shared
 from storage_world import MasterKilled, MinionKilled, PowerCut
 from test_storage_converges import interrupted
 
-from hamysql import shared_disk
 from hamysql.nfs_mark import NFS_FOLDER
 from hamysql.storage.latch import Stage
+from hamysql.storage.lun import claim as lun_claim
 
 KINDS = [Lun, Nas]
 MOMENTS = ("before", "half", "after")
@@ -139,7 +139,7 @@ def test_another_cluster_that_claims_the_same_lun_is_noticed_before_a_file_syste
     made = world(Lun)
     interrupted(made, 2, "after", MinionKilled)  # db1's latch and claim are written
     made.put(b"")
-    shared_disk.write_claim(str(made.lun), "other", "feed")
+    lun_claim.write_claim(str(made.lun), "other", "feed")
     returned = made.deploy()
     assert returned["result"] is False
     assert "claimed by another cluster" in returned["comment"]

@@ -7,11 +7,12 @@ from dataclasses import replace
 
 import pytest
 
-from hamysql import plan_nfs, plan_shared
+from hamysql import plan_nfs
 from hamysql.errors import Refused
 from hamysql.plan_nfs import Export, View
-from hamysql.plan_shared import Lun
 from hamysql.storage.latch import Latch, Stage
+from hamysql.storage.lun import plan as lun_plan
+from hamysql.storage.lun.plan import Lun
 from hamysql.system.disk import Signature
 from support import ROOT
 
@@ -19,7 +20,7 @@ ROWS: dict[str, Callable[[], None]] = {}
 UUID, OTHER = "627a22bb-ecf0-48ff-814b-c8b47add52c8", "dbeced43-0000-4000-8000-000000000000"
 NAME, DEVICE, SOURCE = "/dev/disk/by-id/wwn-0x1", "/dev/disk/by-id/scsi-1", "192.0.2.50:/srv/galaxy-db"
 XFS, FOREIGN = Signature("xfs", 0, UUID), Signature("xfs", 0, OTHER)
-WANTED = plan_shared.Wanted("galaxy-db", "xfs")
+WANTED = lun_plan.Wanted("galaxy-db", "xfs")
 NFS = plan_nfs.Wanted("galaxy-db", SOURCE)
 MADE = [("make_filesystem", "db1"), ("initialise_datadir", "db1"), ("seal", "db1"), ("adopt", "db2")]
 
@@ -47,15 +48,15 @@ def todo(planned) -> list[tuple[str, str]]:
     return [(step.action, " ".join(step.nodes)) for step in planned]
 
 
-def luns(members: list[Lun], wanted: plan_shared.Wanted = WANTED) -> list[tuple[str, str]]:
-    return todo(plan_shared.steps(members, wanted))
+def luns(members: list[Lun], wanted: lun_plan.Wanted = WANTED) -> list[tuple[str, str]]:
+    return todo(lun_plan.steps(members, wanted))
 
 
 def refused(members, wanted=None) -> list[str]:
     """The evidence of a refusal, sentence by sentence."""
     shared = isinstance(members[0], Lun)
     with pytest.raises(Refused) as caught:
-        (plan_shared if shared else plan_nfs).steps(members, wanted or (WANTED if shared else NFS))
+        (lun_plan if shared else plan_nfs).steps(members, wanted or (WANTED if shared else NFS))
     head, *reasons = str(caught.value).splitlines()
     assert head == "the storage is left alone:"
     return [reason.removeprefix("  - ") for reason in reasons]
@@ -66,7 +67,7 @@ def assert_only_the_key_helps(members: list[Lun], what: str) -> None:
     assert reason.startswith(f"db1 and db2, {DEVICE}: {what}"), reason
     assert reason.endswith(f"If all that is on it may be lost: hamysql:storage:shared:wipe: {NAME}")
     for name in (NAME, DEVICE):
-        wipe, *rest = plan_shared.steps(members, replace(WANTED, wipe=name))
+        wipe, *rest = lun_plan.steps(members, replace(WANTED, wipe=name))
         assert (wipe.action, wipe.nodes, wipe.fresh) == ("wipe", ("db1",), True)
         assert wipe.arguments == {"found": members[0].contents}
         assert todo(rest) == [("claim", "db1"), *MADE]
@@ -78,10 +79,10 @@ def assert_only_the_key_helps(members: list[Lun], what: str) -> None:
 
 @row("LUN: blank")
 def blank():
-    planned = plan_shared.steps(pair(), WANTED)
+    planned = lun_plan.steps(pair(), WANTED)
     assert todo(planned) == [("claim", "db1"), *MADE]
     assert [step.action for step in planned if step.fresh] == ["claim", "make_filesystem", "adopt"]
-    lvm = plan_shared.steps(pair(), replace(WANTED, kind="LVM2_member"))
+    lvm = lun_plan.steps(pair(), replace(WANTED, kind="LVM2_member"))
     assert [step.action for step in lvm][:3] == ["claim", "make_volume", "make_filesystem"]
 
 
@@ -186,12 +187,12 @@ def ours():
     for serving in ({}, {"mounted": True, "serving": True}):
         members = pair(serving, latch=latch(), signatures=(XFS,))
         assert luns(members) == []
-        assert plan_shared.warnings(members, WANTED) == []
+        assert lun_plan.warnings(members, WANTED) == []
 
 
 @row("LUN: a node installed again")
 def forgotten():
-    (step,) = plan_shared.steps(pair({"latch": latch(), "mounted": True, "serving": True}, signatures=(XFS,)), WANTED)
+    (step,) = lun_plan.steps(pair({"latch": latch(), "mounted": True, "serving": True}, signatures=(XFS,)), WANTED)
     assert (step.action, step.nodes, step.arguments, step.fresh) == ("adopt", ("db2",), {"uuid": UUID}, True)
 
 
@@ -232,7 +233,7 @@ def mounted():
 def stale():
     members, wanted = pair(latch=latch(), signatures=(XFS,)), replace(WANTED, wipe=NAME)
     assert luns(members, wanted) == []
-    assert plan_shared.warnings(members, wanted) == [
+    assert lun_plan.warnings(members, wanted) == [
         f"hamysql:storage:shared:wipe still names {NAME}: take the key out of the pillar"
     ]
 

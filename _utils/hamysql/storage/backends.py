@@ -1,6 +1,6 @@
 """The seam between the storage in use and whoever works with any of them: one place that knows all backends. Pure.
 
-``drbd`` is planned in :mod:`hamysql.storage.drbd.plan`, ``shared`` in :mod:`hamysql.plan_shared`, ``nfs`` in :mod:`hamysql.plan_nfs`; what the
+``drbd`` is planned in :mod:`hamysql.storage.drbd.plan`, ``shared`` in :mod:`hamysql.storage.lun.plan`, ``nfs`` in :mod:`hamysql.plan_nfs`; what the
 pillar says of each becomes values in :mod:`hamysql.storage.derived`.
 """
 
@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from hamysql import plan_nfs, plan_shared
+from hamysql import plan_nfs
 from hamysql.storage.drbd import plan as drbd_plan
+from hamysql.storage.lun import plan as lun_plan
 from hamysql.storage.steps import Step
 
 Survey = Mapping[str, Any]
@@ -35,7 +36,7 @@ def steps(surveys: Surveys, run: str = "") -> tuple[Step, ...]:
     """
     kind = backend(surveys)
     if kind == "shared":
-        return plan_shared.steps(*plan_shared.from_surveys(surveys))
+        return lun_plan.steps(*lun_plan.from_surveys(surveys))
     if kind == "nfs":
         return plan_nfs.steps(*plan_nfs.from_surveys(surveys))
     return drbd_plan.storage(*drbd_plan.from_surveys(surveys, run))
@@ -45,7 +46,7 @@ def warnings(surveys: Surveys, run: str = "") -> list[str]:
     """What an operator has to know of the storage, though nothing is refused."""
     kind = backend(surveys)
     if kind == "shared":
-        return plan_shared.warnings(*plan_shared.from_surveys(surveys))
+        return lun_plan.warnings(*lun_plan.from_surveys(surveys))
     return [] if kind == "nfs" else drbd_plan.warnings(*drbd_plan.from_surveys(surveys, run))
 
 

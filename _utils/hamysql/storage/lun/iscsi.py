@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from hamysql.schema.language import Secret
-from hamysql.values_lun import split_portal
+from hamysql.storage.lun.values import split_portal
 
 # Where the record of a node is kept: Debian, Enterprise Linux.
 FOLDERS = (Path("/etc/iscsi/nodes"), Path("/var/lib/iscsi/nodes"))

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from hamysql import values_lun as w
 from hamysql.schema import values as v
 from hamysql.schema.language import Names, Report, Section
 from hamysql.schema.values import Config, seconds
+from hamysql.storage.lun import values as w
 
 SHARED = Section(
     {
