@@ -14,19 +14,20 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from hamysql import copying, latch_switch, migration, nfs_mark
+from hamysql import copying, latch_switch, migration
 from hamysql.cib import drift as cib_drift
 from hamysql.cib import live as cib_live
 from hamysql.cib import stop as cib_stop
 from hamysql.errors import CommandFailed, NotReady, Refused
 from hamysql.latch_switch import READY
 from hamysql.mysql import datadir
-from hamysql.nfs_mark import NFS_FOLDER
 from hamysql.storage import backends, latch
 from hamysql.storage import lock as storage_lock
 from hamysql.storage import pending as storage_pending
 from hamysql.storage.latch import Stage
 from hamysql.storage.lun import claim as lun_claim
+from hamysql.storage.nfs import mark as nfs_mark
+from hamysql.storage.nfs.mark import NFS_FOLDER
 from hamysql.system import files, wait
 from hamysql.system.command import run
 

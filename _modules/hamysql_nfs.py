@@ -18,12 +18,12 @@ from shutil import which
 
 from hamysql.errors import CommandFailed, Refused
 from hamysql.mysql import datadir
-from hamysql.nfs_mark import NFS_FOLDER, NFS_MARK
-from hamysql.nfs_mark import read as _mark
-from hamysql.plan_nfs import foreign
 from hamysql.storage import latch
 from hamysql.storage import lock as storage_lock
 from hamysql.storage.latch import Latch, Stage
+from hamysql.storage.nfs.mark import NFS_FOLDER, NFS_MARK
+from hamysql.storage.nfs.mark import read as _mark
+from hamysql.storage.nfs.plan import foreign
 from hamysql.system import files
 from hamysql.system.command import PATH, run
 
@@ -95,7 +95,7 @@ def survey():
     holds the node's lock for that: a verb's mount is not to be taken away below it.
 
     Returns ``{"disk": what is mounted, "view": {"entries": [names], "mark": {"cluster", "id"} or {}, "filled": bool, "error"} or
-    None, "mounted": whether the datadir is mounted from there, "latch": {...} or {}}``, as :mod:`hamysql.plan_nfs` wants it.
+    None, "mounted": whether the datadir is mounted from there, "latch": {...} or {}}``, as :mod:`hamysql.storage.nfs.plan` wants it.
 
     CLI Example:
 

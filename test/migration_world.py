@@ -16,9 +16,9 @@ from storage_world import MasterKilled, Node, World, _Deployment, load
 from hamysql import latch_switch
 from hamysql.latch_switch import READY
 from hamysql.members import Answer
-from hamysql.nfs_mark import NFS_FOLDER
 from hamysql.storage import latch
 from hamysql.storage.latch import Latch, Stage
+from hamysql.storage.nfs.mark import NFS_FOLDER
 
 PHASES = ("checked", "prepared", "copied", "switched")
 SAME = {"hamysql_cib_|-a_|-a_|-managed": {"__id__": "a", "result": True, "changes": {}, "comment": ""}}

@@ -14,8 +14,8 @@ from typing import Any
 from storage_world import Node, World, load
 
 from hamysql.mysql import datadir
-from hamysql.nfs_mark import NFS_FOLDER
 from hamysql.storage.lun import claim as lun_claim
+from hamysql.storage.nfs.mark import NFS_FOLDER
 from hamysql.system import disk
 from hamysql.system.command import Result
 

@@ -9,9 +9,9 @@ from types import SimpleNamespace
 import pytest
 from storage_world import load
 
-from hamysql import nfs_mark
 from hamysql.errors import HamysqlError, ParseError
 from hamysql.storage import latch
+from hamysql.storage.nfs import mark as nfs_mark
 from hamysql.system import files
 from hamysql.system.files import Unreadable
 from support import ROOT

@@ -8,9 +8,9 @@ from shared_world import DEVICE, Lun, Nas, Shared
 from storage_world import MasterKilled, MinionKilled, PowerCut
 from test_storage_converges import interrupted
 
-from hamysql.nfs_mark import NFS_FOLDER
 from hamysql.storage.latch import Stage
 from hamysql.storage.lun import claim as lun_claim
+from hamysql.storage.nfs.mark import NFS_FOLDER
 
 KINDS = [Lun, Nas]
 MOMENTS = ("before", "half", "after")

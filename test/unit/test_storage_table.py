@@ -7,12 +7,12 @@ from dataclasses import replace
 
 import pytest
 
-from hamysql import plan_nfs
 from hamysql.errors import Refused
-from hamysql.plan_nfs import Export, View
 from hamysql.storage.latch import Latch, Stage
 from hamysql.storage.lun import plan as lun_plan
 from hamysql.storage.lun.plan import Lun
+from hamysql.storage.nfs import plan as nfs_plan
+from hamysql.storage.nfs.plan import Export, View
 from hamysql.system.disk import Signature
 from support import ROOT
 
@@ -21,7 +21,7 @@ UUID, OTHER = "627a22bb-ecf0-48ff-814b-c8b47add52c8", "dbeced43-0000-4000-8000-0
 NAME, DEVICE, SOURCE = "/dev/disk/by-id/wwn-0x1", "/dev/disk/by-id/scsi-1", "192.0.2.50:/srv/galaxy-db"
 XFS, FOREIGN = Signature("xfs", 0, UUID), Signature("xfs", 0, OTHER)
 WANTED = lun_plan.Wanted("galaxy-db", "xfs")
-NFS = plan_nfs.Wanted("galaxy-db", SOURCE)
+NFS = nfs_plan.Wanted("galaxy-db", SOURCE)
 MADE = [("make_filesystem", "db1"), ("initialise_datadir", "db1"), ("seal", "db1"), ("adopt", "db2")]
 
 
@@ -56,7 +56,7 @@ def refused(members, wanted=None) -> list[str]:
     """The evidence of a refusal, sentence by sentence."""
     shared = isinstance(members[0], Lun)
     with pytest.raises(Refused) as caught:
-        (lun_plan if shared else plan_nfs).steps(members, wanted or (WANTED if shared else NFS))
+        (lun_plan if shared else nfs_plan).steps(members, wanted or (WANTED if shared else NFS))
     head, *reasons = str(caught.value).splitlines()
     assert head == "the storage is left alone:"
     return [reason.removeprefix("  - ") for reason in reasons]
@@ -252,7 +252,7 @@ def nodes(one: dict | None = None, two: dict | None = None, **both) -> list[Expo
 
 
 def exports(members: list[Export]) -> list[tuple[str, str]]:
-    return todo(plan_nfs.steps(members, NFS))
+    return todo(nfs_plan.steps(members, NFS))
 
 
 def known(stage: Stage = Stage.INITIALISED, **fields) -> Latch:
@@ -262,7 +262,7 @@ def known(stage: Stage = Stage.INITIALISED, **fields) -> Latch:
 @row("export: empty")
 def empty():
     for view in (EMPTY, View((".snapshot", "lost+found"))):
-        planned = plan_nfs.steps(nodes(view=view), NFS)
+        planned = nfs_plan.steps(nodes(view=view), NFS)
         assert todo(planned) == [("claim", "db1"), ("initialise_datadir", "db1"), ("seal", "db1"), ("adopt", "db2")]
         assert [step.action for step in planned if step.fresh] == ["claim", "initialise_datadir", "adopt"]
 
@@ -319,7 +319,7 @@ def export_ours():
 
 @row("export: a node installed again")
 def export_forgotten():
-    (step,) = plan_nfs.steps(nodes({"latch": known(), "view": None}, view=FILLED), NFS)
+    (step,) = nfs_plan.steps(nodes({"latch": known(), "view": None}, view=FILLED), NFS)
     assert (step.action, step.nodes, step.arguments, step.fresh) == ("adopt", ("db2",), {"uuid": UUID}, True)
 
 

@@ -1,6 +1,6 @@
 """The seam between the storage in use and whoever works with any of them: one place that knows all backends. Pure.
 
-``drbd`` is planned in :mod:`hamysql.storage.drbd.plan`, ``shared`` in :mod:`hamysql.storage.lun.plan`, ``nfs`` in :mod:`hamysql.plan_nfs`; what the
+``drbd`` is planned in :mod:`hamysql.storage.drbd.plan`, ``shared`` in :mod:`hamysql.storage.lun.plan`, ``nfs`` in :mod:`hamysql.storage.nfs.plan`; what the
 pillar says of each becomes values in :mod:`hamysql.storage.derived`.
 """
 
@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from hamysql import plan_nfs
 from hamysql.storage.drbd import plan as drbd_plan
 from hamysql.storage.lun import plan as lun_plan
+from hamysql.storage.nfs import plan as nfs_plan
 from hamysql.storage.steps import Step
 
 Survey = Mapping[str, Any]
@@ -38,7 +38,7 @@ def steps(surveys: Surveys, run: str = "") -> tuple[Step, ...]:
     if kind == "shared":
         return lun_plan.steps(*lun_plan.from_surveys(surveys))
     if kind == "nfs":
-        return plan_nfs.steps(*plan_nfs.from_surveys(surveys))
+        return nfs_plan.steps(*nfs_plan.from_surveys(surveys))
     return drbd_plan.storage(*drbd_plan.from_surveys(surveys, run))
 
 

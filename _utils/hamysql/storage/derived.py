@@ -6,8 +6,8 @@ import ipaddress
 from collections.abc import Mapping
 from typing import Any
 
-from hamysql.nfs_mark import NFS_FOLDER
 from hamysql.schema.values import Config
+from hamysql.storage.nfs.mark import NFS_FOLDER
 
 
 def derive(config: Config) -> None:

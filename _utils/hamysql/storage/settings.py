@@ -6,13 +6,13 @@ The keys and rules of each kind are in ``drbd_settings``, ``lun_settings`` and `
 from __future__ import annotations
 
 from hamysql.fencing.settings import OPT_OUT
-from hamysql.nfs_settings import NFS, check_nfs
 from hamysql.schema import values as v
 from hamysql.schema.language import Items, Report, Section, Value
 from hamysql.schema.values import Config
 from hamysql.storage import options as storage_options
 from hamysql.storage.drbd.settings import DRBD, check_drbd
 from hamysql.storage.lun.settings import SHARED, check_shared
+from hamysql.storage.nfs.settings import NFS, check_nfs
 
 STORAGE = Section(
     {

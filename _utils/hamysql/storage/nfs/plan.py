@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from hamysql.errors import Refused
-from hamysql.nfs_mark import NFS_FOLDER, NFS_MARK
 from hamysql.storage.latch import LATCH, Latch, Stage
+from hamysql.storage.nfs.mark import NFS_FOLDER, NFS_MARK
 from hamysql.storage.steps import Step, serving
 
 # What servers and their file systems have in an export that is empty for us.
