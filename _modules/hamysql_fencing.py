@@ -10,7 +10,7 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 from shutil import which
 
-from hamysql import latch_switch, operations
+from hamysql import operations
 from hamysql.cib import live as cib_live
 from hamysql.cib import model as cib_model
 from hamysql.errors import CommandFailed, NotReady, Refused
@@ -19,6 +19,7 @@ from hamysql.fencing import sbd as fencing_sbd
 from hamysql.storage import latch
 from hamysql.storage.drbd import drbdadm
 from hamysql.storage.drbd.plan import Stage
+from hamysql.storage.move import switch as move_switch
 from hamysql.system import files, wait
 from hamysql.system.command import PATH, run
 
@@ -329,7 +330,7 @@ def evidence():
         "power": power(site["peer"]),
         "initialised": known is not None and known.stage == Stage.INITIALISED,
         "backend": backend,
-        "elsewhere": elsewhere[0] if elsewhere and not latch_switch.switched(backend) else "",
+        "elsewhere": elsewhere[0] if elsewhere and not move_switch.switched(backend) else "",
         "flags": flags,
     }
 

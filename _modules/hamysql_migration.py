@@ -14,18 +14,20 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from hamysql import copying, latch_switch, migration
+from hamysql import migration
 from hamysql.cib import drift as cib_drift
 from hamysql.cib import live as cib_live
 from hamysql.cib import stop as cib_stop
 from hamysql.errors import CommandFailed, NotReady, Refused
-from hamysql.latch_switch import READY
 from hamysql.mysql import datadir
 from hamysql.storage import backends, latch
 from hamysql.storage import lock as storage_lock
 from hamysql.storage import pending as storage_pending
 from hamysql.storage.latch import Stage
 from hamysql.storage.lun import claim as lun_claim
+from hamysql.storage.move import copying
+from hamysql.storage.move import switch as move_switch
+from hamysql.storage.move.switch import READY
 from hamysql.storage.nfs import mark as nfs_mark
 from hamysql.storage.nfs.mark import NFS_FOLDER
 from hamysql.system import files, wait
@@ -89,7 +91,7 @@ def survey():
     return {
         "backend": backend,
         "in_use": [item.as_dict() for item in there],
-        "next": known.as_dict() if known and not latch_switch.switched(backend) else {},
+        "next": known.as_dict() if known and not move_switch.switched(backend) else {},
         "moving": moving,
         "cib": storage_pending.backend_of(values),
         "datadir": values.get(("p_fs_mysql", "directory"), ""),
@@ -125,7 +127,7 @@ def begin(seed=False):
     """
     site = _site()
     _unmount(site)
-    return latch_switch.begin(site["storage"]["backend"], seed)
+    return move_switch.begin(site["storage"]["backend"], seed)
 
 
 def _known(site):
@@ -205,7 +207,7 @@ def _in_service(site):
 
 def _pass(site, known, live):
     """One pass of the copy; returns what it did."""
-    began, path = time.monotonic(), latch.FOLDER / latch.NEXT / latch_switch.COPIED
+    began, path = time.monotonic(), latch.FOLDER / latch.NEXT / move_switch.COPIED
     boot = BOOT.read_text(encoding="ascii").strip()
     with _mounted(site, known) as target:
         source, kind = _in_service(site)
@@ -396,7 +398,7 @@ def switch():
 
         salt 'db*' hamysql_migration.switch
     """
-    return latch_switch.switch(_site()["storage"]["backend"], time.strftime("%Y%m%dT%H%M%S", time.gmtime()))
+    return move_switch.switch(_site()["storage"]["backend"], time.strftime("%Y%m%dT%H%M%S", time.gmtime()))
 
 
 @storage_lock.held("finish")
@@ -411,9 +413,9 @@ def finish():
         salt 'db*' hamysql_migration.finish
     """
     backend = _site()["storage"]["backend"]
-    if latch.moving_to() and not latch_switch.switched(backend):
+    if latch.moving_to() and not move_switch.switched(backend):
         raise Refused(f"this node's data is not on {backend} yet")
-    return latch_switch.forget()
+    return move_switch.forget()
 
 
 @storage_lock.held("abandon")
@@ -435,7 +437,7 @@ def abandon():
     if not moving:
         return False
     values = storage_pending.parameters(_live() or None)
-    if latch_switch.switched(moving) or storage_pending.backend_of(values) == moving:
+    if move_switch.switched(moving) or storage_pending.backend_of(values) == moving:
         raise Refused(
             f"the data is on {moving} already, or is being handed over: go on with "
             "`salt-run state.orchestrate hamysql.orch.migrate_storage`, and the new storage in the pillar"
@@ -450,7 +452,7 @@ def abandon():
             "the other node may have been switched already: run hamysql.orch.migrate_storage with the new storage first"
         )
     _unmount(site)
-    latch_switch.forget()
+    move_switch.forget()
     try:
         start()
     except NotReady:  # pacemaker does not run here: the other node does it

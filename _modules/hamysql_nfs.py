@@ -95,7 +95,8 @@ def survey():
     holds the node's lock for that: a verb's mount is not to be taken away below it.
 
     Returns ``{"disk": what is mounted, "view": {"entries": [names], "mark": {"cluster", "id"} or {}, "filled": bool, "error"} or
-    None, "mounted": whether the datadir is mounted from there, "latch": {...} or {}}``, as :mod:`hamysql.storage.nfs.plan` wants it.
+    None, "mounted": whether the datadir is mounted from there, "latch": {...} or {}}``, as :mod:`hamysql.storage.nfs.plan` wants
+    it.
 
     CLI Example:
 

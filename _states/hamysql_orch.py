@@ -2,8 +2,8 @@
 The phases of the deployment, as states of an orchestration: they run on the master, and act on a cluster's members.
 
 ``salt-run state.orchestrate hamysql.orch`` applies all of them in order (``hamysql/orch/init.sls``). Each one surveys the
-members, does what :mod:`hamysql.storage.drbd.plan` and the nodes' own states find to be missing, and reports what really changed. They
-share what the first one has found out about the members, so they only work inside one orchestration.
+members, does what :mod:`hamysql.storage.drbd.plan` and the nodes' own states find to be missing, and reports what really
+changed. They share what the first one has found out about the members, so they only work inside one orchestration.
 
 Arguments of every function: ``name``, an id, and ``cluster``, the name of the cluster, which may be left out when the
 master's minions form only one.

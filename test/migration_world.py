@@ -13,11 +13,11 @@ from typing import Any
 from shared_world import Lun, Nas
 from storage_world import MasterKilled, Node, World, _Deployment, load
 
-from hamysql import latch_switch
-from hamysql.latch_switch import READY
 from hamysql.members import Answer
 from hamysql.storage import latch
 from hamysql.storage.latch import Latch, Stage
+from hamysql.storage.move import switch as move_switch
+from hamysql.storage.move.switch import READY
 from hamysql.storage.nfs.mark import NFS_FOLDER
 
 PHASES = ("checked", "prepared", "copied", "switched")
@@ -62,7 +62,7 @@ class Move:
         """A client writes a row, where the service runs."""
         if self.serving is None:
             return
-        switched = [latch_switch.switched(self.kind, folder) for folder in self.folders.values()]
+        switched = [move_switch.switched(self.kind, folder) for folder in self.folders.values()]
         if self.cib == self.other:
             assert not any(switched), "the old storage is served from after the switch"
         else:
@@ -108,7 +108,7 @@ class Move:
             )
             assert "g_mysql" in self.stopped or self.cib == self.kind
             for name, folder in self.folders.items():
-                assert latch_switch.switched(self.kind, folder), f"{name} is not switched"
+                assert move_switch.switched(self.kind, folder), f"{name} is not switched"
             self.cib = self.kind
         return SAME
 
@@ -124,7 +124,7 @@ class Move:
     def _survey_verb(self, node: Node, folder: Any) -> Any:
         moving = latch.moving_to(folder)
         known = (
-            latch.read("mysql", self.kind, folder) if moving and not latch_switch.switched(self.kind, folder) else None
+            latch.read("mysql", self.kind, folder) if moving and not move_switch.switched(self.kind, folder) else None
         )
         return {
             "backend": self.kind, "in_use": [one.as_dict() for one in latch.in_use(folder)], "next": known.as_dict() if known else {},
@@ -133,7 +133,7 @@ class Move:
 
     def _begin_verb(self, node: Node, folder: Any, seed: bool = False) -> bool:
         assert self.serving is not None, "a copy is begun anew while the service is stopped"
-        return latch_switch.begin(self.kind, seed, folder)
+        return move_switch.begin(self.kind, seed, folder)
 
     def _copy_verb(self, node: Node, folder: Any) -> Any:
         known = self._known(folder)
@@ -177,11 +177,11 @@ class Move:
 
     def _switch_verb(self, node: Node, folder: Any) -> bool:
         assert self.serving is None or self.cib == self.kind
-        return latch_switch.switch(self.kind, "20260131T120000", folder)
+        return move_switch.switch(self.kind, "20260131T120000", folder)
 
     def _finish_verb(self, node: Node, folder: Any) -> bool:
-        assert latch_switch.switched(self.kind, folder)
-        return latch_switch.forget(folder)
+        assert move_switch.switched(self.kind, folder)
+        return move_switch.forget(folder)
 
     # --- the orchestration
 

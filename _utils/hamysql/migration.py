@@ -12,8 +12,8 @@ from enum import Enum
 from typing import Any
 
 from hamysql import rolling
-from hamysql.latch_switch import reset
 from hamysql.storage.latch import Latch, Stage
+from hamysql.storage.move.switch import reset
 from hamysql.storage.pending import BACKEND
 from hamysql.storage.steps import Step
 

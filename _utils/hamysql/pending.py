@@ -13,8 +13,8 @@ Each setting belongs to one of four classes:
     It cannot be changed under a running cluster, or not at all while the data stays where it is. Nothing is touched.
 
 What is in service is read from the daemons, not from their files: :mod:`hamysql.corosync.pending`,
-:mod:`hamysql.storage.drbd.pending`, :mod:`hamysql.mysql.pending`, and :mod:`hamysql.storage.pending` for what the data itself dictates.
-:mod:`hamysql.fencing.sbd` says why it may trust a file.
+:mod:`hamysql.storage.drbd.pending`, :mod:`hamysql.mysql.pending`, and :mod:`hamysql.storage.pending` for what the data itself
+dictates. :mod:`hamysql.fencing.sbd` says why it may trust a file.
 """
 
 from __future__ import annotations

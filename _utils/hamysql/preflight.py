@@ -1,6 +1,7 @@
 """What is judged before anything is changed: whether the machines are what the pillar says, and fit to become a cluster.
 
-Pure: the surveys of all members go in, every finding comes out at once. What concerns the disks is in :mod:`hamysql.storage.drbd.plan`.
+Pure: the surveys of all members go in, every finding comes out at once. What concerns the disks is in
+:mod:`hamysql.storage.drbd.plan`.
 
 A finding *refuses* where it would go into something that is about to be made. On a member that belongs to an initialised
 cluster it is a warning, most of the time: a degraded cluster has to be able to converge, and nothing that is found there is

@@ -14,9 +14,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from hamysql import copying
-from hamysql.copying import Note
 from hamysql.errors import Refused
+from hamysql.storage.move import copying
+from hamysql.storage.move.copying import Note
 from hamysql.system.command import Result
 
 TICK = 4 * 10**6  # nanoseconds

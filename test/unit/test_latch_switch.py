@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from hamysql import latch_switch
 from hamysql.errors import Refused
 from hamysql.storage import latch
 from hamysql.storage.latch import Latch, Stage
+from hamysql.storage.move import switch as move_switch
 
 DRBD = Latch("galaxy-db", "mysql", "/dev/sdb", Stage.INITIALISED, "e7c4c235a46d231d")
 NAMED = replace(DRBD, resource="galaxy")
@@ -67,7 +67,7 @@ def test_the_latch_of_a_kind_of_storage(tmp_path, main, beside, moving, asked, f
 @pytest.mark.parametrize("old", [DRBD, NAMED])
 def test_what_is_made_while_a_move_is_under_way_goes_beside_and_the_latch_in_use_stays(tmp_path, old):
     put(tmp_path, [old])
-    assert latch_switch.begin("shared", True, tmp_path) is True
+    assert move_switch.begin("shared", True, tmp_path) is True
     latch.write(replace(LUN, stage=Stage.CLAIMED), tmp_path)
     latch.write(replace(LUN, stage=Stage.FILESYSTEM), tmp_path)
     assert latch.in_use(tmp_path) == [old]
@@ -78,7 +78,7 @@ def test_what_is_made_while_a_move_is_under_way_goes_beside_and_the_latch_in_use
 def test_the_switch_cut_off_anywhere_and_done_again(tmp_path, old):
     steps = []
     put(tmp_path / "all", [old], [LUN], "shared")
-    assert latch_switch.switch("shared", "now", tmp_path / "all", steps.append) is True
+    assert move_switch.switch("shared", "now", tmp_path / "all", steps.append) is True
     assert len(steps) == (2 if old.resource == "mysql" else 3)
     for number in range(len(steps)):
         folder = tmp_path / str(number)
@@ -91,18 +91,18 @@ def test_the_switch_cut_off_anywhere_and_done_again(tmp_path, old):
                 raise CutOff
 
         with pytest.raises(CutOff):
-            latch_switch.switch("shared", "now", folder, cut)
+            move_switch.switch("shared", "now", folder, cut)
         there = latch.in_use(folder)
         assert old in there or LUN in there
         assert latch.read("mysql", "shared", folder) == LUN, "the new latch is there at any moment"
-        latch_switch.switch("shared", "later", folder)
+        move_switch.switch("shared", "later", folder)
         assert latch.in_use(folder) == [LUN]
-        (kept,) = (folder / latch_switch.BEFORE).iterdir()
+        (kept,) = (folder / move_switch.BEFORE).iterdir()
         assert latch.load(kept) == old
-        assert latch_switch.switch("shared", "even later", folder) is False
-        assert latch_switch.forget(folder) is True
-        assert latch_switch.forget(folder) is False
-        assert latch_switch.switch("shared", "much later", folder) is False
+        assert move_switch.switch("shared", "even later", folder) is False
+        assert move_switch.forget(folder) is True
+        assert move_switch.forget(folder) is False
+        assert move_switch.switch("shared", "much later", folder) is False
         assert latch.read("mysql", "shared", folder) == LUN
 
 
@@ -110,7 +110,7 @@ def test_the_switch_cut_off_anywhere_and_done_again(tmp_path, old):
 def test_nothing_is_switched_to_storage_that_is_not_complete(tmp_path, stage):
     put(tmp_path, [DRBD], [replace(LUN, stage=stage)], "shared")
     with pytest.raises(Refused, match="not complete on shared here"):
-        latch_switch.switch("shared", "now", tmp_path)
+        move_switch.switch("shared", "now", tmp_path)
     assert latch.in_use(tmp_path) == [DRBD]
 
 
@@ -118,7 +118,7 @@ def test_nothing_is_switched_to_storage_that_is_not_complete(tmp_path, stage):
 def test_nothing_is_switched_without_a_move_to_it(tmp_path, moving):
     put(tmp_path, [DRBD], [LUN] if moving else [], moving)
     with pytest.raises(Refused, match="no latch of the new storage"):
-        latch_switch.switch("shared", "now", tmp_path)
+        move_switch.switch("shared", "now", tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -133,7 +133,7 @@ def test_nothing_is_switched_without_a_move_to_it(tmp_path, moving):
 def test_a_move_is_not_begun(tmp_path, main, moving, said):
     put(tmp_path, main, [], moving)
     with pytest.raises(Refused, match=said):
-        latch_switch.begin("shared", True, tmp_path)
+        move_switch.begin("shared", True, tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -153,7 +153,7 @@ def test_a_move_is_not_begun(tmp_path, main, moving, said):
     ],
 )
 def test_a_copy_that_is_begun_anew(known, seed, after):
-    found = latch_switch.reset(known, seed)
+    found = move_switch.reset(known, seed)
     assert (found and found.stage) == after
     assert found is None or replace(found, stage=known.stage) == known
 
@@ -161,5 +161,5 @@ def test_a_copy_that_is_begun_anew(known, seed, after):
 def test_what_a_move_that_was_given_up_has_left_is_not_taken_over(tmp_path):
     put(tmp_path, [DRBD], [LUN])  # its mark is gone, cut off before the rest was
     assert latch.read("mysql", "shared", tmp_path) == DRBD
-    latch_switch.begin("shared", True, tmp_path)
+    move_switch.begin("shared", True, tmp_path)
     assert latch.read("mysql", "shared", tmp_path) is None

@@ -9,10 +9,11 @@ import pytest
 from migration_world import ToDrbd, ToLun, ToNas
 from storage_world import MasterKilled
 
-from hamysql import deployment, latch_switch, preflight
+from hamysql import deployment, preflight
 from hamysql.errors import Refused
 from hamysql.storage import latch
 from hamysql.storage.latch import Stage
+from hamysql.storage.move import switch as move_switch
 
 KINDS = [ToLun, ToNas, ToDrbd]
 
@@ -35,7 +36,7 @@ def moved(made):
     for folder in made.folders.values():
         assert [(one.backend, one.stage) for one in latch.in_use(folder)] == [(made.kind, Stage.INITIALISED)]
         assert not (folder / latch.NEXT).exists()
-        assert len(list((folder / latch_switch.BEFORE).iterdir())) == 1
+        assert len(list((folder / move_switch.BEFORE).iterdir())) == 1
     return returned
 
 

@@ -10,11 +10,12 @@ from types import SimpleNamespace
 import pytest
 from storage_world import load
 
-from hamysql import copying, latch_switch
 from hamysql.errors import CommandFailed, NotReady, Refused
 from hamysql.mysql import datadir
 from hamysql.storage import backends, latch
 from hamysql.storage.latch import Latch, Stage
+from hamysql.storage.move import copying
+from hamysql.storage.move import switch as move_switch
 from hamysql.system.command import Result
 
 OLD = Latch("galaxy-db", "galaxy", "/dev/sdb", Stage.INITIALISED, "e7c4c235a46d231d")
@@ -43,8 +44,8 @@ class Machine:
         here = {name: partial(getattr(latch, name), folder=self.folder) for name in names}
         module.latch = SimpleNamespace(FOLDER=self.folder, NEXT=latch.NEXT, load=latch.load, **here)
         names = ("begin", "switch", "switched", "forget")
-        here = {name: partial(getattr(latch_switch, name), folder=self.folder) for name in names}
-        module.latch_switch = SimpleNamespace(COPIED=latch_switch.COPIED, **here)
+        here = {name: partial(getattr(move_switch, name), folder=self.folder) for name in names}
+        module.move_switch = SimpleNamespace(COPIED=move_switch.COPIED, **here)
         module.PLACE, module.BOOT = self.place, folder / "boot"
         module.BOOT.write_text("boot\n")
         module.datadir = SimpleNamespace(
@@ -101,7 +102,7 @@ class Machine:
         return Result(0, "")
 
     def prepared(self, stage=Stage.FILESYSTEM):
-        latch_switch.begin(self.kind, True, self.folder)
+        move_switch.begin(self.kind, True, self.folder)
         known = Latch("galaxy-db", "mysql", "/dev/lun", stage, "627a22bb", backend=self.kind)
         latch.write(known, self.folder)
         return self
@@ -159,7 +160,7 @@ def test_a_copy_that_fails_leaves_nothing_mounted_and_no_note(machine, program):
     with pytest.raises(CommandFailed, match="No space left"):
         machine.module.final()
     assert (machine.stage, machine.mounted) == (Stage.FILESYSTEM, False)
-    assert not (machine.folder / latch.NEXT / latch_switch.COPIED).exists()
+    assert not (machine.folder / latch.NEXT / move_switch.COPIED).exists()
 
 
 @pytest.mark.parametrize("source", ["", "/dev/sda1"])

@@ -1,7 +1,7 @@
 """The seam between the storage in use and whoever works with any of them: one place that knows all backends. Pure.
 
-``drbd`` is planned in :mod:`hamysql.storage.drbd.plan`, ``shared`` in :mod:`hamysql.storage.lun.plan`, ``nfs`` in :mod:`hamysql.storage.nfs.plan`; what the
-pillar says of each becomes values in :mod:`hamysql.storage.derived`.
+``drbd`` is planned in :mod:`hamysql.storage.drbd.plan`, ``shared`` in :mod:`hamysql.storage.lun.plan`, ``nfs`` in
+:mod:`hamysql.storage.nfs.plan`; what the pillar says of each becomes values in :mod:`hamysql.storage.derived`.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ It is what makes "do it once" survive a reinstalled master, and it is one of the
 :mod:`hamysql.storage.drbd.plan` wants to agree. Only the modules that do a step write it, after the step.
 
 While the data is moved to another kind of storage, the latch of the new one is in a folder of its own, ``next``, and the one of the
-data that is in use stays where it is: :mod:`hamysql.latch_switch`.
+data that is in use stays where it is: :mod:`hamysql.storage.move.switch`.
 """
 
 from __future__ import annotations

@@ -1,5 +1,6 @@
-"""What must be done to a LUN that the nodes share, on which node, or why it is left alone. Pure, like :mod:`hamysql.storage.drbd.plan`.
+"""What must be done to a LUN that the nodes share, on which node, or why it is left alone. Pure.
 
+Like :mod:`hamysql.storage.drbd.plan`, it takes what all members see, and returns the steps that are left.
 Witnesses that have to agree: each node's latch, the **claim** (a mark at the LUN's very beginning, made before anything else is,
 and seen by the other node: so it is the same LUN, and nobody else's), and the signature on the LUN. Its UUID is chosen
 before the file system or the physical volume is made, and is in latch and claim by then: what a run that was cut off has left

@@ -18,7 +18,7 @@ from hamysql.storage import latch
 from hamysql.storage.latch import Latch, Stage
 
 BEFORE = "before"
-COPIED = "copied"  # in ``next``: what the last pass of the copy has seen, see :mod:`hamysql.copying`
+COPIED = "copied"  # in ``next``: what the last pass of the copy has seen, see :mod:`hamysql.storage.move.copying`
 
 # How far the new storage is when the copy begins: all but its data is there.
 READY = {"drbd": Stage.FILESYSTEM, "shared": Stage.FILESYSTEM, "nfs": Stage.CLAIMED}
