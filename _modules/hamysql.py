@@ -14,8 +14,8 @@ import salt.utils.files
 import salt.utils.yaml
 from salt.exceptions import CommandExecutionError, SaltInvocationError
 
-from hamysql import config as _config
 from hamysql import fingerprint
+from hamysql.config import resolution as _config
 from hamysql.corosync import node_ids
 from hamysql.errors import Refused
 from hamysql.schema import language as _schema

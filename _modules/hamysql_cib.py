@@ -11,13 +11,13 @@ from __future__ import annotations
 import dataclasses
 import time
 
-from hamysql import cib_desired
 from hamysql.cib import drift as cib_drift
 from hamysql.cib import live as cib_live
 from hamysql.cib import move as cib_move
 from hamysql.cib import plan as cib_plan
 from hamysql.cib import status as cib_status
 from hamysql.cib import stop as cib_stop
+from hamysql.config import resources
 from hamysql.errors import Refused
 from hamysql.system import wait
 from hamysql.system.command import run
@@ -234,7 +234,7 @@ def _wanted(_live):
     config = __salt__["hamysql.config"]()
     if any(device["secrets"] for device in config["fencing"]["devices"]):
         cib_live.need_secrets(run)
-    return cib_desired.desired(config)
+    return resources.desired(config)
 
 
 def _applied(live):

@@ -24,12 +24,12 @@ from generated_values import CLIENTS, FENCE, FENCE_SECRETS, SERVER, accepts, drb
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from hamysql import cib_desired, config
 from hamysql.cib import plan as cib_plan
+from hamysql.config import resolution, resources
+from hamysql.config.keys import SCHEMA
 from hamysql.corosync import conf as corosync_conf
 from hamysql.errors import ConfigError
 from hamysql.mysql import pending as mysql_pending
-from hamysql.pillar import SCHEMA
 from hamysql.schema.language import Items, Names, Node, Section
 from hamysql.storage.drbd import conf as drbd_conf
 from hamysql.system.command import run
@@ -164,7 +164,7 @@ LAYERS = parameters()
 def resolved(pillar: Any, name: str) -> dict[str, Any] | None:
     """The configuration; ``None`` where the formula refuses the pillar. Anything else that happens is a fault."""
     try:
-        return config.resolve(config.layered(LAYERS, pillar), minion_id=name, nodename=name)
+        return resolution.resolve(resolution.layered(LAYERS, pillar), minion_id=name, nodename=name)
     except ConfigError:
         return None
 
@@ -249,7 +249,7 @@ class Readers:
     )
 
     def cib(self, found: dict[str, Any]) -> None:
-        xml = cib_plan.plan(self.CIB, cib_desired.desired(found)).xml
+        xml = cib_plan.plan(self.CIB, resources.desired(found)).xml
         path = self._write("cib.xml", xml)
         run(["crm_verify", "--verbose", f"--xml-file={path}"])
         shown = run(["cibadmin", "--query"], env={"CIB_file": str(path)}).stdout

@@ -11,8 +11,8 @@ from xml.etree import ElementTree
 
 from salt_node import Node, Raised
 
-from hamysql import cib_desired
 from hamysql.cib import plan as cib_plan
+from hamysql.config import resources
 
 GOLDEN = Path(__file__).parent / "functional" / "golden"
 EMPTY_CIB = "<cib><configuration><crm_config/><nodes/><resources/><constraints/></configuration></cib>"
@@ -41,7 +41,7 @@ def rendered(node: Node) -> str:
         except Raised:
             continue  # a file that this kind of storage or fencing has not
         parts.append((name, text))
-    wanted = cib_desired.desired(node.call("hamysql.config"))
+    wanted = resources.desired(node.call("hamysql.config"))
     tree = ElementTree.fromstring(cib_plan.plan(EMPTY_CIB, wanted).xml)
     ElementTree.indent(tree)  # a line for each element, so that a difference can be read
     parts.append(("CIB", ElementTree.tostring(tree, encoding="unicode")))

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from hamysql import cib_desired
 from hamysql.cib import plan as cib_plan
+from hamysql.config import resources
 from hamysql.mysql import accounts
 
 INDENT = "    "
@@ -148,7 +148,7 @@ def whole_cib(config: Mapping[str, Any]) -> list[str]:
     config
         The settings of any member (``hamysql.settings``), secrets masked.
     """
-    changes = cib_plan.plan(_EMPTY, cib_desired.desired(config)).changes
+    changes = cib_plan.plan(_EMPTY, resources.desired(config)).changes
     entries = cib([asdict(change) for change in changes])
     return (
         [*entries, "+ what the text of hamysql:pacemaker:configure makes"]

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from hamysql import config
 from hamysql import pending as pending_changes
+from hamysql.config import resolution
 from hamysql.corosync import conf as corosync_conf
 from hamysql.corosync import pending as corosync_pending
 from support import ROOT, load, parameters
@@ -38,7 +38,7 @@ def resolved(**options):
     """The lab's configuration, with options of corosync."""
     pillar = load(ROOT / "lab" / "pillar.sls")["hamysql"]
     pillar["corosync"].update(copy.deepcopy(options))
-    return config.resolve(config.layered(parameters("Debian"), pillar), minion_id="db1", nodename="db1")
+    return resolution.resolve(resolution.layered(parameters("Debian"), pillar), minion_id="db1", nodename="db1")
 
 
 class Daemon:
@@ -171,7 +171,7 @@ def test_the_cluster_s_name_is_refused_and_a_reload_would_not_change_it(daemon):
 def test_a_third_vote_is_refused_because_a_reload_would_take_it_over(daemon):
     pillar = load(ROOT / "lab" / "pillar.sls")["hamysql"]
     pillar["quorum"] = {"device": {"minion_id": "qd1", "address": "10.77.1.13"}}
-    site = config.resolve(config.layered(parameters("Debian"), pillar), minion_id="db1", nodename="db1")
+    site = resolution.resolve(resolution.layered(parameters("Debian"), pillar), minion_id="db1", nodename="db1")
     assert daemon.pending(site) == {"hamysql:quorum:device": pending_changes.REFUSED}
     daemon.reload(site)
     assert daemon.pending(site) == {}

@@ -10,7 +10,7 @@ import subprocess
 
 import pytest
 
-from hamysql import config
+from hamysql.config import resolution
 from hamysql.firewall import iptables
 from hamysql.system import command
 from support import ROOT, load_pillar, parameters
@@ -89,8 +89,8 @@ class Host:
 
     def use(self, pillar) -> None:
         pillar["firewall"] = {"client_networks": [f"{CLIENT}/32"]}
-        merged = config.layered(parameters(), pillar)
-        self.config = config.resolve(merged, minion_id="db1", nodename="db1")
+        merged = resolution.layered(parameters(), pillar)
+        self.config = resolution.resolve(merged, minion_id="db1", nodename="db1")
 
     def run(self, argv, **options):
         tool, dash, what = argv[0].partition("-")

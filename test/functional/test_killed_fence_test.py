@@ -11,8 +11,8 @@ import xml.etree.ElementTree as ET
 import pytest
 from storage_world import load
 
-from hamysql import cib_desired, config
 from hamysql.cib import plan as cib_plan
+from hamysql.config import resolution, resources
 from hamysql.fencing import devices
 from hamysql.system import command
 from hamysql.system.command import Result
@@ -26,7 +26,7 @@ EMPTY = (
     '<cib crm_feature_set="3.15.0" validate-with="pacemaker-3.9" epoch="1" num_updates="0" admin_epoch="0"><configuration>'
     "<crm_config/><nodes/><resources/><constraints/></configuration><status/></cib>"
 )
-SITE = config.resolve(config.layered(parameters(), load_pillar("fenced")), minion_id="db2", nodename="db2")
+SITE = resolution.resolve(resolution.layered(parameters(), load_pillar("fenced")), minion_id="db2", nodename="db2")
 ROLE = "target-role"
 
 
@@ -35,7 +35,7 @@ class Cluster:
 
     def __init__(self, path):
         self.path, self.dies = path, True
-        path.write_text(cib_plan.plan(EMPTY, cib_desired.desired(SITE)).xml)
+        path.write_text(cib_plan.plan(EMPTY, resources.desired(SITE)).xml)
         self.module = load("_modules/hamysql_fencing.py", "hamysql_fencing_killed")
         self.module.__salt__ = {"hamysql.config": lambda: SITE}
         self.module.run = self.run
@@ -92,7 +92,7 @@ def test_the_next_fence_test_puts_the_devices_back_into_use(cluster, monkeypatch
 
 def test_the_next_deployment_puts_the_devices_back_into_use(cluster, monkeypatch):
     kill(cluster, monkeypatch)
-    plan = cib_plan.plan(cluster.path.read_text(), cib_desired.desired(SITE))
+    plan = cib_plan.plan(cluster.path.read_text(), resources.desired(SITE))
     assert [change.id for change in plan.changes] == OTHERS
     cluster.path.write_text(plan.xml)
     assert cluster.roles() == {}

@@ -10,7 +10,7 @@ import generated
 import pytest
 import yaml
 
-from hamysql import config
+from hamysql.config import resolution
 from hamysql.errors import ConfigError
 from support import ROOT, load_pillar, parameters
 
@@ -38,7 +38,7 @@ def merge(below: dict[str, Any], above: dict[str, Any]) -> None:
 
 
 def resolved(paste: Any) -> dict[str, Any]:
-    return config.resolve(config.layered(LAYERS, laid(paste)), minion_id="db1", nodename="db1")
+    return resolution.resolve(resolution.layered(LAYERS, laid(paste)), minion_id="db1", nodename="db1")
 
 
 @pytest.mark.parametrize(("paste", "paths"), REFUSED, ids=[str(paths[0]) for _, paths in REFUSED])

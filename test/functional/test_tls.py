@@ -18,8 +18,8 @@ import certificates
 import pytest
 from storage_world import load
 
-from hamysql import config
 from hamysql import pending as pending_changes
+from hamysql.config import resolution
 from hamysql.errors import CommandFailed, ConfigError, Refused
 from hamysql.mysql import accounts
 from hamysql.mysql import settings as mysql_settings
@@ -87,7 +87,7 @@ class Site:
             "group": GROUP,
             "config": {"mysqld": {"innodb_buffer_pool_size": "16M"}},
         }
-        found = config.resolve(config.layered(parameters(), given), minion_id="db1", nodename="db1")
+        found = resolution.resolve(resolution.layered(parameters(), given), minion_id="db1", nodename="db1")
         own = {
             "bind-address": "127.0.0.1",
             "port": str(self.port),

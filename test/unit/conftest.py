@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from hamysql import config
+from hamysql.config import resolution
 from hamysql.storage import lock as storage_lock
 from support import load_pillar, parameters
 
@@ -29,7 +29,7 @@ def resolve() -> Callable[..., dict[str, Any]]:
     """Resolve a pillar as the minion db1 of an operating system family would."""
 
     def call(given: Any, minion_id: str = "db1", nodename: str = "db1", family: str = "Debian") -> dict[str, Any]:
-        merged = config.layered(parameters(family), given)
-        return config.resolve(merged, minion_id=minion_id, nodename=nodename)
+        merged = resolution.layered(parameters(family), given)
+        return resolution.resolve(merged, minion_id=minion_id, nodename=nodename)
 
     return call

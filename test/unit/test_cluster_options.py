@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from hamysql import cib_desired
+from hamysql.config import resources
 from hamysql.errors import ConfigError, Refused
 
 DEVICE = "hamysql:fencing:devices:db1:0:options"
@@ -142,7 +142,7 @@ def test_the_pill_on_a_disk_is_a_device_as_well(resolve, pillar):
 @pytest.mark.parametrize("other", ["db_4", "db2", "db-2"])
 def test_names_that_do_not_meet_are_taken(resolve, pillar, other):
     found = resolve(renamed(pillar, "db", other), minion_id="db", nodename="db")
-    ids = [element.get("id") for element in cib_desired.desired(found).iter() if element.get("id")]
+    ids = [element.get("id") for element in resources.desired(found).iter() if element.get("id")]
     assert len(ids) == len(set(ids))
 
 
@@ -151,7 +151,7 @@ def test_no_id_is_there_twice_whatever_makes_it(resolve, pillar):
     given = renamed(pillar, "db", "db-instance_attributes")
     found = resolve(given, minion_id="db", nodename="db")
     with pytest.raises(Refused, match="p_fence_db-instance_attributes"):
-        cib_desired.desired(found)
+        resources.desired(found)
 
 
 @pytest.mark.parametrize(

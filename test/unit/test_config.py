@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from hamysql import config
+from hamysql.config import resolution
 from hamysql.errors import ConfigError
 from hamysql.schema.language import MASK, Secret, redacted
 from support import PILLARS, ROOT, load, parameters, secrets_of
@@ -474,6 +474,6 @@ def test_a_pillar_that_is_no_mapping_is_told_so(resolve, given):
 
 def test_an_unknown_operating_system_misses_values_and_says_so(pillar):
 
-    merged = config.layered(parameters()[:1], pillar("minimal"))
+    merged = resolution.layered(parameters()[:1], pillar("minimal"))
     with pytest.raises(ConfigError, match="operating system and flavor"):
-        config.resolve(merged, minion_id="db1", nodename="db1")
+        resolution.resolve(merged, minion_id="db1", nodename="db1")

@@ -14,10 +14,11 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from salt.exceptions import CommandExecutionError
 
-from hamysql import config, fingerprint, secretfile
+from hamysql import fingerprint, secretfile
+from hamysql.config import resolution
+from hamysql.config.keys import SCHEMA
 from hamysql.errors import ConfigError
 from hamysql.members import clusters
-from hamysql.pillar import SCHEMA
 from hamysql.schema.language import redacted
 from support import PARAMETERS, PILLARS, ROOT, load_pillar, parameters, secrets_of
 
@@ -52,7 +53,7 @@ QUICK = settings(max_examples=150, deadline=None, suppress_health_check=[HealthC
 
 def outcome(pillar: Any) -> dict[str, Any] | ConfigError:
     try:
-        return config.resolve(config.layered(LAYERS, pillar), minion_id="db1", nodename="db1")
+        return resolution.resolve(resolution.layered(LAYERS, pillar), minion_id="db1", nodename="db1")
     except ConfigError as exc:
         error = exc
     assert error.problems

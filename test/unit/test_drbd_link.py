@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from hamysql import config
+from hamysql.config import resolution
 from hamysql.errors import Refused
 from hamysql.storage import latch
 from hamysql.storage.drbd import link as drbd_link
@@ -37,7 +37,7 @@ def node(tmp_path, monkeypatch):
         """The resource's file as the states write it for a link."""
         given = load_pillar("fenced")
         given["storage"]["drbd"]["link"] = link
-        site = config.resolve(config.layered(parameters(), given), minion_id="db1", nodename="db1")
+        site = resolution.resolve(resolution.layered(parameters(), given), minion_id="db1", nodename="db1")
         (resources / "mysql.res").write_text(drbd_pending.config_text(site, "9"), encoding="utf-8")
 
     def drbd(link=None):
@@ -158,8 +158,8 @@ def test_other_storage_looks_for_no_link(node, monkeypatch):
 def test_a_note_of_more_links_than_there_are_is_not_used(resolve, pillar):
     found = resolve(pillar("minimal"))
     assert found["storage"]["drbd"]["link"] == 0
-    merged = config.layered(parameters(), pillar("minimal"))
-    again = config.resolve(merged, minion_id="db1", nodename="db1", known_link=Known(1, "x"))
+    merged = resolution.layered(parameters(), pillar("minimal"))
+    again = resolution.resolve(merged, minion_id="db1", nodename="db1", known_link=Known(1, "x"))
     assert again["storage"]["drbd"]["link"] == 0
     assert again["storage"]["drbd"]["link_problem"] == "x"
 

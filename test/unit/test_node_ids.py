@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from storage_world import load
 
-from hamysql import config
+from hamysql.config import resolution
 from hamysql.corosync import conf as corosync_conf
 from hamysql.corosync import node_ids
 from support import parameters
@@ -17,8 +17,8 @@ def swapped(given):
 
 
 def resolved(given, ids=None):
-    merged = config.layered(parameters("Debian"), given)
-    return config.resolve(merged, minion_id="db1", nodename="db1", known_ids=ids)
+    merged = resolution.layered(parameters("Debian"), given)
+    return resolution.resolve(merged, minion_id="db1", nodename="db1", known_ids=ids)
 
 
 @pytest.fixture

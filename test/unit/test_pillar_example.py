@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from hamysql import config
-from hamysql.pillar import SCHEMA
+from hamysql.config import resolution
+from hamysql.config.keys import SCHEMA
 from hamysql.schema.language import Items, Names, Section
 from support import ROOT, load, parameters
 
@@ -46,7 +46,7 @@ def walk(node: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...
 
 
 def test_what_the_parameters_set_by_default_is_what_it_shows():
-    base = config.layered(parameters(), {})
+    base = resolution.layered(parameters(), {})
     shown = dict(walk(EXAMPLE))
     different = {":".join(path): (value, shown.get(path)) for path, value in walk(base) if shown.get(path) != value}
     assert different == {}

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from hamysql import config
+from hamysql.config import resolution
+from hamysql.config.keys import SCHEMA
 from hamysql.errors import ConfigError
-from hamysql.pillar import SCHEMA
 from hamysql.schema import places
 from hamysql.schema.language import Names, Report, Section, Value, check
 from hamysql.schema.values import PATH
@@ -132,7 +132,7 @@ def _paths(node, above):
 def test_the_formulas_own_places_are_allowed(name, family):
     # Some pillars are refused for want of DRBD's packages there; that is not the question.
     report = Report()
-    merged = config.layered(parameters(family), load_pillar(name))
+    merged = resolution.layered(parameters(family), load_pillar(name))
     assert list(places.problems(check(SCHEMA, merged, "hamysql", report))) == []
 
 

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from hamysql import cib_desired, plan_text
+from hamysql import plan_text
 from hamysql.cib import plan as cib_plan
+from hamysql.config import resources
 
 LAB = json.loads((Path(__file__).parent / "fixtures" / "config" / "lab.json").read_text(encoding="utf-8"))
 
@@ -103,7 +104,7 @@ def test_what_differs_is_told_by_the_words_that_do(old, new, expected):
 def test_a_changed_timeout_of_the_real_configuration_is_one_line(fixture_cib):
     live, other = fixture_cib
     other["pacemaker"]["operations"]["p_mysql"]["monitor"]["timeout"] = "21s"
-    plan = cib_plan.plan(live, cib_desired.desired(other))
+    plan = cib_plan.plan(live, resources.desired(other))
     lines = plan_text.cib([vars(change) for change in plan.changes])
     assert lines == ["~ p_mysql: op monitor timeout 60s -> 21s"]
 
@@ -112,7 +113,7 @@ def test_a_changed_timeout_of_the_real_configuration_is_one_line(fixture_cib):
 def fixture_cib():
     """A CIB that has all of the lab's configuration, and that configuration."""
     empty = plan_text._EMPTY.replace("<status/>", "")
-    return cib_plan.plan(empty, cib_desired.desired(LAB)).xml, json.loads(json.dumps(LAB))
+    return cib_plan.plan(empty, resources.desired(LAB)).xml, json.loads(json.dumps(LAB))
 
 
 def test_a_new_cluster_is_listed_whole_and_without_its_tag(fixture_cib):

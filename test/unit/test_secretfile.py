@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from hamysql import secretfile
-from hamysql.config import merge
+from hamysql.config.resolution import merge
 from hamysql.errors import ConfigError, HamysqlError, Refused
 from support import PILLARS, secrets_of
 

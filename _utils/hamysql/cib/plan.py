@@ -1,7 +1,7 @@
 """The change that leads from the configuration that a cluster has to the one that is wanted.
 
 Pure: a CIB comes in as text and leaves as text; :mod:`hamysql.cib.live` reads and patches the real one.
-What hamysql itself wants is in :mod:`hamysql.cib_desired`.
+What hamysql itself wants is in :mod:`hamysql.config.resources`.
 
 Ownership is written in the CIB itself: a tag lists the ids that hamysql made. What no tag of ours lists is never
 changed or deleted, and what a tag lists but is wanted no more is removed.

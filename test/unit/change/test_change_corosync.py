@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from hamysql import config, pending
+from hamysql import pending
+from hamysql.config import resolution
 from hamysql.corosync import pending as corosync_pending
 from hamysql.errors import ParseError
 from support import ROOT, load, parameters
@@ -22,7 +23,7 @@ def pillar():
 
 
 def found(given, *, key_differs=False, running=CMAP):
-    site = config.resolve(config.layered(parameters(), given), minion_id="db1", nodename="db1")
+    site = resolution.resolve(resolution.layered(parameters(), given), minion_id="db1", nodename="db1")
     items = corosync_pending.pending(site, corosync_pending.parse_map(running), key_differs)
     return [(item.kind, item.path, item.old, item.new) for item in items]
 

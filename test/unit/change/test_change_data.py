@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 from storage_world import load as load_module
 
-from hamysql import cib_desired, config
+from hamysql.config import resolution, resources
 from hamysql.storage import pending as storage_pending
 from hamysql.storage.drbd.plan import Latch, Stage
 from support import ROOT, load, parameters
@@ -19,10 +19,10 @@ LATCH = Latch("galaxy-db", "mysql", "/dev/ubdb", Stage.INITIALISED, "F00D")
 def resolved(change=lambda given: None):
     given = load(ROOT / "lab" / "pillar.sls")["hamysql"]
     change(given)
-    return config.resolve(config.layered(parameters(), given), minion_id="db1", nodename="db1")
+    return resolution.resolve(resolution.layered(parameters(), given), minion_id="db1", nodename="db1")
 
 
-CIB = f"<cib>{ET.tostring(cib_desired.desired(resolved()), 'unicode')}</cib>"
+CIB = f"<cib>{ET.tostring(resources.desired(resolved()), 'unicode')}</cib>"
 
 
 def found(change=lambda given: None, cib=CIB, latches=(LATCH,), uuid=""):

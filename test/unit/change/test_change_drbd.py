@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from hamysql import config
+from hamysql.config import resolution
 from hamysql.storage.drbd import pending as drbd_pending
 from support import ROOT, load, parameters
 
@@ -35,7 +35,7 @@ def site(**drbd):
     given = load(ROOT / "lab" / "pillar.sls")["hamysql"]
     net = {"ping-int": 10, "ping-timeout": 5, "timeout": 60, "ko-count": 7, **drbd.pop("options", {}).get("net", {})}
     given["storage"]["drbd"].update({"link": 0, **drbd}, options={"net": net})
-    return config.resolve(config.layered(parameters(), given), minion_id="db1", nodename="db1")
+    return resolution.resolve(resolution.layered(parameters(), given), minion_id="db1", nodename="db1")
 
 
 @pytest.fixture

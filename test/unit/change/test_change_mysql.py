@@ -5,7 +5,7 @@ from __future__ import annotations
 import certificates
 import pytest
 
-from hamysql import config
+from hamysql.config import resolution
 from hamysql.mysql import pending as mysql_pending
 from hamysql.mysql.pending import Process, Variable
 from hamysql.mysql.tls import files as tls_files
@@ -18,7 +18,7 @@ FIXED = Variable("1", "BIGINT UNSIGNED", settable=False)
 def mysql(**options):
     given = load(ROOT / "lab" / "pillar.sls")["hamysql"]
     given["mysql"]["config"]["mysqld"].update(options)
-    return config.resolve(config.layered(parameters(), given), minion_id="db1", nodename="db1")["mysql"]
+    return resolution.resolve(resolution.layered(parameters(), given), minion_id="db1", nodename="db1")["mysql"]
 
 
 def text_of(settings):
@@ -115,7 +115,7 @@ BEGINS = {"ssl_cert": ["/c"], "ssl_key": ["/k"], "require_secure_transport": ["O
 def with_tls(**said):
     given = load(ROOT / "lab" / "pillar.sls")["hamysql"]
     given["mysql"]["tls"] = {**PAIR, **said}
-    return config.resolve(config.layered(parameters(), given), minion_id="db1", nodename="db1")["mysql"]
+    return resolution.resolve(resolution.layered(parameters(), given), minion_id="db1", nodename="db1")["mysql"]
 
 
 def test_tls_is_not_required_before_the_server_has_it():

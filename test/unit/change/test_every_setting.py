@@ -12,12 +12,13 @@ from pathlib import Path
 import certificates
 import pytest
 
-from hamysql import cib_desired, config, pending
+from hamysql import pending
+from hamysql.config import resolution, resources
+from hamysql.config.keys import SCHEMA
 from hamysql.corosync import pending as corosync_pending
 from hamysql.fencing import sbd
 from hamysql.mysql import pending as mysql_pending
 from hamysql.pending import LIVE, REFUSED, RESTART
-from hamysql.pillar import SCHEMA
 from hamysql.schema import language
 from hamysql.storage import pending as storage_pending
 from hamysql.storage.drbd import pending as drbd_pending
@@ -165,13 +166,13 @@ def resolved(path: str = "", value: object = None):
                 **load(ROOT / "lab" / "pillar.sls")["hamysql"]["mysql"]["config"]["mysqld"],
                 **value["mysqld"],
             }
-    return config.resolve(config.layered(parameters(), given), minion_id="db1", nodename="db1")
+    return resolution.resolve(resolution.layered(parameters(), given), minion_id="db1", nodename="db1")
 
 
 def cib(path):
     """The configuration of a running cluster that has the storage which a key is about."""
     given = {"drbd": resolved(), "shared": resolved("storage:shared"), "nfs": resolved("storage:nfs")}[backend(path)]
-    return f"<cib>{ET.tostring(cib_desired.desired(given), 'unicode')}</cib>"
+    return f"<cib>{ET.tostring(resources.desired(given), 'unicode')}</cib>"
 
 
 STARTED_WITH = mysql_pending.wanted(resolved()["mysql"])

@@ -10,7 +10,7 @@ import pytest
 from storage_world import load
 from test_orch_plan import Site, working
 
-from hamysql import config
+from hamysql.config import resolution
 from hamysql.storage import latch
 from hamysql.storage.latch import Latch, Stage
 from hamysql.system.command import Result
@@ -39,7 +39,7 @@ def node(tmp_path):
             options={"net": {"ping-int": 10, "ping-timeout": 5, "timeout": 60, "ko-count": 7}},
             **drbd,
         )
-        site = config.resolve(config.layered(parameters(), given), minion_id="db1", nodename="db1")
+        site = resolution.resolve(resolution.layered(parameters(), given), minion_id="db1", nodename="db1")
         module.ran = []
 
         def run(argv, stdin=None, **_):

@@ -17,7 +17,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from hamysql import cib_desired
+from hamysql.config import resources as config_resources
 from hamysql.system.command import Result, run
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
@@ -66,7 +66,7 @@ def site(lab: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.fixture
 def desired(site: dict[str, Any]) -> ET.Element:
-    return cib_desired.desired(site)
+    return config_resources.desired(site)
 
 
 @pytest.fixture
@@ -167,7 +167,7 @@ def changed(site: dict[str, Any]) -> Callable[[Callable[[dict[str, Any]], None]]
     def make(change: Callable[[dict[str, Any]], None]) -> ET.Element:
         other = copy.deepcopy(site)
         change(other)
-        return cib_desired.desired(other)
+        return config_resources.desired(other)
 
     return make
 

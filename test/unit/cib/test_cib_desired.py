@@ -7,8 +7,8 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from hamysql import cib_desired
 from hamysql.cib import plan as cib_plan
+from hamysql.config import resources
 from support import ROOT, parameters
 
 
@@ -111,7 +111,7 @@ def test_the_agents_default_of_frozen_timeout_is_the_formulas():
 
 
 def test_every_operation_has_a_timeout_by_default(lab):
-    operations = list(cib_desired.desired(lab).iter("op"))
+    operations = list(resources.desired(lab).iter("op"))
     assert {op.get("name") for op in operations} == {"start", "stop", "monitor", "promote", "demote", "notify"}
     assert [op.get("id") for op in operations if not op.get("timeout")] == []
 
@@ -188,5 +188,5 @@ def test_a_setting_without_a_value_is_not_set(changed):
 
 def test_desired_does_not_change_the_configuration(site):
     before = json.dumps(site)
-    cib_desired.desired(site)
+    resources.desired(site)
     assert json.dumps(site) == before

@@ -8,9 +8,9 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from hamysql import cib_desired, config
 from hamysql.cib import live as cib_live
 from hamysql.cib import plan as cib_plan
+from hamysql.config import resolution, resources
 from hamysql.errors import Refused
 from hamysql.system.command import Result
 from support import load_pillar, parameters
@@ -19,13 +19,13 @@ from support import load_pillar, parameters
 @pytest.fixture
 def fenced():
     """A site with three devices for db1, in two levels, and one for db2."""
-    merged = config.layered(parameters(), load_pillar("fenced"))
-    return config.resolve(merged, minion_id="db1", nodename="db1")
+    merged = resolution.layered(parameters(), load_pillar("fenced"))
+    return resolution.resolve(merged, minion_id="db1", nodename="db1")
 
 
 @pytest.fixture
 def wanted(fenced):
-    return cib_desired.desired(fenced)
+    return resources.desired(fenced)
 
 
 def by_id(root, name):
@@ -53,8 +53,8 @@ def test_the_alert_that_switches_on_comes_and_goes_with_the_devices_that_only_sw
     given = load_pillar("fenced")
     for node in ("db1", "db2"):
         given["fencing"]["devices"][node][0]["options"]["pcmk_reboot_action"] = "reboot"
-    without = config.resolve(config.layered(parameters(), given), minion_id="db1", nodename="db1")
-    outcome = cib_live.apply(tools.run, lambda _: cib_desired.desired(without))
+    without = resolution.resolve(resolution.layered(parameters(), given), minion_id="db1", nodename="db1")
+    outcome = cib_live.apply(tools.run, lambda _: resources.desired(without))
     assert [change.id for change in outcome.plan.changes if change.kind == "removed"] == ["a_power_on"]
 
 
@@ -99,8 +99,8 @@ def test_pacemaker_shoots_the_favoured_role_later(tools, tmp_path, favoured, los
     """By its own scheduler, and with the database on db1."""
     given = load_pillar("nfs")
     given["fencing"]["favoured"] = favoured
-    resolved = config.resolve(config.layered(parameters(), given), minion_id="db1", nodename="db1")
-    cib_live.apply(tools.run, lambda _: cib_desired.desired(resolved))
+    resolved = resolution.resolve(resolution.layered(parameters(), given), minion_id="db1", nodename="db1")
+    cib_live.apply(tools.run, lambda _: resources.desired(resolved))
     graph, simulate = tmp_path / "graph.xml", ["crm_simulate", "--simulate", f"--xml-file={tools.path}"]
     for node in ("db1", "db2"):
         tools.run([*simulate, "--quorum=true", f"--node-up={node}", f"--save-output={tools.path}"])
@@ -115,7 +115,7 @@ def test_pacemaker_shoots_the_favoured_role_later(tools, tmp_path, favoured, los
 
 def test_a_node_by_its_name_is_favoured_by_its_device_alone(fenced):
     assert fenced["fencing"]["favoured"] == "db2"
-    assert "priority" not in ET.tostring(cib_desired.desired(fenced), "unicode")
+    assert "priority" not in ET.tostring(resources.desired(fenced), "unicode")
 
 
 def test_a_pacemaker_without_secret_files_is_refused(fenced):

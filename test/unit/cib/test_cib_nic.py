@@ -6,9 +6,9 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from hamysql import cib_desired
 from hamysql.cib import live as cib_live
 from hamysql.cib import plan as cib_plan
+from hamysql.config import resources
 
 SAME = "primitive p_ip_mysql ocf:hamysql:address params ip=10.77.1.100 cidr_netmask=24"
 
@@ -90,7 +90,7 @@ def test_pacemaker_starts_the_address_on_the_interface_of_the_node(tools, tmp_pa
     lab["storage"]["backend"] = "nfs"
     lab["fencing"].update(devices=[], levels={}, enabled=False)
     lab["pacemaker"]["properties"] |= {"stonith-enabled": "false", "no-quorum-policy": "ignore"}
-    cib_live.apply(tools.run, lambda _: cib_desired.desired(lab))
+    cib_live.apply(tools.run, lambda _: resources.desired(lab))
     graph, node = tmp_path / "graph.xml", ({"db1", "db2"} - {lost}).pop()
     argv = ["crm_simulate", "--simulate", f"--xml-file={tools.path}", "--quorum=true", f"--node-up={node}"]
     tools.run([*argv, f"--save-graph={graph}", f"--save-output={tools.path}"])

@@ -6,9 +6,9 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from hamysql import cib_desired, config
 from hamysql.cib import live as cib_live
 from hamysql.cib import plan as cib_plan
+from hamysql.config import resolution, resources
 from support import load_pillar, parameters
 
 KINDS = ("iscsi", "fc-lvm", "nfs")
@@ -17,8 +17,8 @@ KINDS = ("iscsi", "fc-lvm", "nfs")
 @pytest.fixture
 def wanted():
     def get(pillar):
-        merged = config.layered(parameters(), load_pillar(pillar))
-        return cib_desired.desired(config.resolve(merged, minion_id="db1", nodename="db1"))
+        merged = resolution.layered(parameters(), load_pillar(pillar))
+        return resources.desired(resolution.resolve(merged, minion_id="db1", nodename="db1"))
 
     return get
 

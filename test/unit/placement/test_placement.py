@@ -7,7 +7,7 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from hamysql import cib_desired, placement
+from hamysql.config import placement, resources
 from hamysql.errors import ConfigError
 
 
@@ -33,7 +33,7 @@ def test_a_site_may_do_without(resolve, pillar, given, left):
         asked.setdefault(section, {}).update(values)
     config = resolve(asked)
     assert list(constraints(config)) == left
-    ids = {element.get("id") for element in cib_desired.desired(config).iter()}
+    ids = {element.get("id") for element in resources.desired(config).iter()}
     assert (placement.CLONE in ids) is config["vip"]["watch"]
 
 
@@ -55,7 +55,7 @@ def test_a_target_that_is_no_address_is_refused(resolve, pillar):
 
 
 def test_the_schema_takes_it(resolve, pillar, tmp_path):
-    config = cib_desired.desired(resolve(pillar("minimal")))
+    config = resources.desired(resolve(pillar("minimal")))
     root = ET.Element("cib", {"validate-with": "pacemaker-3.9", "epoch": "1", "num_updates": "0", "admin_epoch": "0"})
     root.append(config)
     ET.SubElement(config, "nodes")

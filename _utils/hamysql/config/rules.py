@@ -8,13 +8,13 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterator
 
+from hamysql.config.packages import check_packages, check_repositories
 from hamysql.corosync.settings import check_corosync
 from hamysql.fencing.settings import check_fencing, check_quorum
 from hamysql.firewall.settings import check_firewall
 from hamysql.mysql.options import check_server
 from hamysql.mysql.settings import check_accounts, check_paths, check_ping_timeout, check_secrets
 from hamysql.mysql.tls.settings import check_tls
-from hamysql.packages import check_packages, check_repositories
 from hamysql.schema import values as v
 from hamysql.schema.language import Report
 from hamysql.schema.values import Config

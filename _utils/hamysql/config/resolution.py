@@ -1,4 +1,4 @@
-"""From what the pillar says to finished values: merge, validate, derive. Pure; see :mod:`hamysql.pillar` for every key."""
+"""From what the pillar says to finished values: merge, validate, derive. Pure; see :mod:`hamysql.config.keys` for every key."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from posixpath import dirname
 from typing import Any
 
-from hamysql import rules
+from hamysql.config import rules as config_rules
+from hamysql.config.keys import SCHEMA
+from hamysql.config.packages import derive_packages, derive_repositories
 from hamysql.corosync import conf as corosync_conf
 from hamysql.corosync import node_ids
 from hamysql.errors import ConfigError, Problem
@@ -14,8 +16,6 @@ from hamysql.fencing import devices
 from hamysql.fencing.settings import OPT_OUT
 from hamysql.firewall.settings import derive_firewall
 from hamysql.mysql.settings import derive_mysql
-from hamysql.packages import derive_packages, derive_repositories
-from hamysql.pillar import SCHEMA
 from hamysql.schema.language import Report, check, kind
 from hamysql.schema.values import Config, given
 from hamysql.storage import derived as storage_derived
@@ -83,7 +83,7 @@ def resolve(
         raise ConfigError([Problem("hamysql", kind(merged), "a mapping")])
     report = Report()
     config = check(SCHEMA, merged, "hamysql", report)
-    rules.check_all(config, report, minion_id, nodename)
+    config_rules.check_all(config, report, minion_id, nodename)
     if report.problems:
         raise ConfigError(sorted(set(report.problems), key=lambda problem: problem.path))
     return derive(config, minion_id, known_link or drbd_link.Known(), known_ids or {})

@@ -7,9 +7,9 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from hamysql import placement
 from hamysql.cib import build as cib_build
 from hamysql.cib.model import SETTING_SETS, unreadable
+from hamysql.config import placement
 from hamysql.errors import Refused
 from hamysql.fencing import devices
 from hamysql.storage import derived as storage_derived

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from hamysql.config.packages import PACKAGE, REPOSITORY
 from hamysql.corosync.settings import COROSYNC
 from hamysql.fencing.settings import FENCING, QUORUM
 from hamysql.firewall.settings import FIREWALL
 from hamysql.mysql.settings import MYSQL
-from hamysql.packages import PACKAGE, REPOSITORY
 from hamysql.schema import values as v
 from hamysql.schema.language import Items, Names, Section, Value
 from hamysql.storage.settings import STORAGE
