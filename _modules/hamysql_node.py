@@ -7,8 +7,8 @@ from __future__ import annotations
 import os
 import time
 
-from hamysql import facts as machine
 from hamysql import fingerprint
+from hamysql.preflight import machine
 from hamysql.storage.lun import iscsi
 from hamysql.storage.lun.values import split_portal
 from hamysql.system import reach

@@ -14,10 +14,10 @@ from pathlib import Path
 
 from hamysql import deployment as deployments
 from hamysql import operate, pending, plan_text, progress, secretfile
-from hamysql import preflight as judge
 from hamysql.errors import HamysqlError, Refused
 from hamysql.master import TAG, Lock, Master
 from hamysql.members import NoAnswer, choose, clusters
+from hamysql.preflight import judge
 from hamysql.storage import backends
 from hamysql.system.command import run
 

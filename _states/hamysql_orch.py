@@ -36,7 +36,7 @@ def members_checked(name, cluster=None):
     """
     All members answer, have this formula's modules, a valid pillar and storage that is blank or ours, and pass preflight.
 
-    Nothing is touched before all of this holds. All that forbids going on is told at once, see :mod:`hamysql.preflight`. One thing
+    Nothing is touched before all of this holds. All that forbids going on is told at once, see :mod:`hamysql.preflight.judge`. One thing
     goes before: a member that does not know the link of the replication notes the other one's.
     """
 

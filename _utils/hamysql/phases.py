@@ -7,9 +7,10 @@ from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from typing import Any
 
 from hamysql import deployment as deployments
-from hamysql import pending, plan_text, preflight
+from hamysql import pending, plan_text
 from hamysql.deployment import Deployment
 from hamysql.errors import NotReady, Refused, SaltError
+from hamysql.preflight import judge as preflight_judge
 from hamysql.storage import backends
 from hamysql.storage.steps import Step
 
@@ -103,14 +104,14 @@ def check(
     evidence
         What else forbids it.
     """
-    findings, evidence = preflight.judge(deployment.survey(), deployment.window), list(evidence)
+    findings, evidence = preflight_judge.judge(deployment.survey(), deployment.window), list(evidence)
     if refused := pending.by_members(pending.REFUSED, surveys):
         evidence.append("this cannot be changed in place:\n" + "\n".join(f"  - {sentence}" for sentence in refused))
     try:
         plan()
     except Refused as exc:
         evidence.append(str(exc))
-    if refusal := preflight.refusal(findings, evidence):
+    if refusal := preflight_judge.refusal(findings, evidence):
         raise Refused(refusal)
     return "".join(f"\nWARNING: {finding}" for finding in findings)
 

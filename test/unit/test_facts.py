@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from hamysql import facts
 from hamysql.errors import ParseError
+from hamysql.preflight import machine
 
 # iproute2 6.1.0 on Debian 12; without unset flags and lifetimes
 IP = """[{"ifindex":1,"ifname":"lo","flags":["LOOPBACK","UP"],"mtu":65536,"operstate":"UNKNOWN","link_type":"loopback",
@@ -21,7 +21,7 @@ IP = """[{"ifindex":1,"ifname":"lo","flags":["LOOPBACK","UP"],"mtu":65536,"opers
 
 
 def test_interfaces_with_their_addresses():
-    assert facts.parse_interfaces(IP) == {
+    assert machine.parse_interfaces(IP) == {
         "lo": {"mac": "00:00:00:00:00:00", "addresses": ["127.0.0.1/8"]},
         "eth0": {"mac": "0a:1b:2c:3d:4e:5f", "addresses": ["192.0.2.11/24", "192.0.2.100/24", "2001:db8::11/64"]},
         "tun0": {"mac": "", "addresses": []},
@@ -39,13 +39,13 @@ def test_interfaces_with_their_addresses():
     ],
 )
 def test_the_interface_that_leads_to_a_neighbour(own, target, interface):
-    assert facts.interface_to(target, own, facts.parse_interfaces(IP)) == interface
+    assert machine.interface_to(target, own, machine.parse_interfaces(IP)) == interface
 
 
 @pytest.mark.parametrize("text", ["Object is unknown", '[{"name": "eth0"}]', '["eth0"]', "{"])
 def test_another_answer_is_an_error(text):
     with pytest.raises(ParseError, match="ip -json address"):
-        facts.parse_interfaces(text)
+        machine.parse_interfaces(text)
 
 
 def tree(folder, **files):
@@ -74,4 +74,4 @@ PROC = (Path(__file__).parent / "fixtures" / "drbd" / "proc-drbd-8.4.11-loaded.t
     ids=["loaded", "unreadable", "in tree", "compressed", "built in", "another module", "another kernel's", "none"],
 )  # fmt: skip
 def test_drbd_is_loaded_loadable_or_missing(tmp_path, files, version, loadable):
-    assert facts.drbd("6.1", tree(tmp_path, **files)) == {"version": version, "loadable": loadable}
+    assert machine.drbd("6.1", tree(tmp_path, **files)) == {"version": version, "loadable": loadable}

@@ -9,8 +9,9 @@ import pytest
 from migration_world import ToDrbd, ToLun, ToNas
 from storage_world import MasterKilled
 
-from hamysql import deployment, preflight
+from hamysql import deployment
 from hamysql.errors import Refused
+from hamysql.preflight import judge as preflight_judge
 from hamysql.storage import latch
 from hamysql.storage.latch import Stage
 from hamysql.storage.move import switch as move_switch
@@ -23,7 +24,7 @@ def world(tmp_path_factory, monkeypatch):
     """A new world of a kind, each time."""
     for name in ("synchronise", "same_code"):
         monkeypatch.setattr(deployment, name, lambda _: None)
-    monkeypatch.setattr(preflight, "judge", lambda *_: ())
+    monkeypatch.setattr(preflight_judge, "judge", lambda *_: ())
     monkeypatch.setattr("storage_world._Deployment.window", (0.0, 0.0), raising=False)
     return lambda kind: kind(tmp_path_factory.mktemp("world"))
 
@@ -109,7 +110,7 @@ def test_what_fails_before_the_switch_has_the_service_started_again(world, kind,
     monkeypatch.undo()
     for name in ("synchronise", "same_code"):
         monkeypatch.setattr(deployment, name, lambda _: None)
-    monkeypatch.setattr(preflight, "judge", lambda *_: ())
+    monkeypatch.setattr(preflight_judge, "judge", lambda *_: ())
     monkeypatch.setattr("storage_world._Deployment.window", (0.0, 0.0), raising=False)
     moved(made)
 

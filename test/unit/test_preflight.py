@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from hamysql import pending, preflight
+from hamysql import pending
+from hamysql.preflight import judge as preflight_judge
 
 LAB = json.loads((Path(__file__).parent / "fixtures" / "config" / "lab.json").read_text(encoding="utf-8"))
 WINDOW = (1000.0, 1004.0)
@@ -56,7 +57,7 @@ def settle(site, running=True):
 
 
 def texts(site, window=WINDOW):
-    return [str(finding) for finding in preflight.judge(site, window)]
+    return [str(finding) for finding in preflight_judge.judge(site, window)]
 
 
 def test_fit_machines_have_no_finding_bare_or_at_work(site):
@@ -66,7 +67,7 @@ def test_fit_machines_have_no_finding_bare_or_at_work(site):
 
 def test_a_machine_with_another_name_is_told_by_its_key(site):
     site["db2"]["facts"]["nodename"] = "db2.example.org"
-    (finding,) = preflight.judge(settle(site), WINDOW)
+    (finding,) = preflight_judge.judge(settle(site), WINDOW)
     assert finding.refuses, "whatever is on its disk: corosync would not know the node"
     assert str(finding) == (
         "db2: found 'db2.example.org' as `uname -n`, expected the node's key 'db2', by which corosync, pacemaker and DRBD "
@@ -97,13 +98,13 @@ def test_a_server_that_does_not_answer_is_told_and_refuses_only_what_is_new(site
     assert texts(site) == [
         f"db2: found no answer from 192.0.2.40:3260, expected one: it has the data (hamysql:storage:{key})"
     ]
-    (finding,) = preflight.judge(settle(site), WINDOW)
+    (finding,) = preflight_judge.judge(settle(site), WINDOW)
     assert not finding.refuses
 
 
 def test_two_nodes_with_the_same_initiator_name_are_refused(site):
     on(site, "shared", initiator="iqn.1993-08.org.debian:01:f00d")
-    (finding,) = preflight.judge(settle(site), WINDOW)
+    (finding,) = preflight_judge.judge(settle(site), WINDOW)
     assert finding.refuses, "the target would end the session of the node that serves"
     assert str(finding).startswith(
         "db2: found the iSCSI initiator name iqn.1993-08.org.debian:01:f00d, expected another one"
@@ -144,14 +145,14 @@ def test_the_vip_is_not_in_its_interface_s_network(site, addresses):
         "failover. Clients in that network need such a route, too: they cannot reach the VIP without it. The nodes need a route back "
         "to the clients (hamysql:vip:address)"
     )
-    assert not any(finding.refuses for finding in preflight.judge(site, WINDOW)), "of a new cluster either"
+    assert not any(finding.refuses for finding in preflight_judge.judge(site, WINDOW)), "of a new cluster either"
 
 
 def test_a_vip_of_ipv6_on_an_interface_that_has_no_address_of_its_own_is_a_matter_of_routes(site):
     for name, seen in site.items():
         seen["settings"]["vip"] |= {"address": "2001:db8::100", "prefix": 128, "interface": "eth2"}
         seen["facts"]["interfaces"]["eth2"] = {"mac": MACS[name], "addresses": []}
-    for finding, name in zip(preflight.judge(site, WINDOW), site, strict=True):
+    for finding, name in zip(preflight_judge.judge(site, WINDOW), site, strict=True):
         assert not finding.refuses
         assert f"{name}: found no address on eth2" in str(finding)
         assert "a route to 2001:db8::100/128 that ends in the network of eth2 itself" in str(finding)
@@ -164,7 +165,7 @@ def test_a_node_s_own_interface_for_the_vip_has_to_be_there(site, settled):
     site["db2"]["settings"]["vip"]["interface"] = "enp3s0"
     if settled:
         settle(site)
-    (finding,) = preflight.judge(site, WINDOW)
+    (finding,) = preflight_judge.judge(site, WINDOW)
     assert str(finding) == (
         "db2: found no interface enp3s0 (there are: eth0, eth1), expected the interface of the VIP "
         "(hamysql:cluster:nodes:db2:vip_interface)"
@@ -192,7 +193,7 @@ def test_replication_over_the_clients_cable_is_told_with_the_way_out(site, settl
     if settled:
         settle(site)
     replicate(site, "known", db1=0, db2=0)
-    findings = preflight.judge(site, WINDOW)
+    findings = preflight_judge.judge(site, WINDOW)
     assert [finding.refuses for finding in findings] == [False, False]
     how = f"; then {pending.STOPPED}" if settled else ""
     assert str(findings[1]) == (
@@ -223,7 +224,7 @@ def test_one_link_for_all_is_told_once(site, backend, users):
         seen["facts"]["drbd"]["loadable"] = True
         for node in seen["settings"]["cluster"]["nodes"].values():
             del node["addresses"][1:]
-    (finding,) = preflight.judge(site, WINDOW)
+    (finding,) = preflight_judge.judge(site, WINDOW)
     assert str(finding) == (
         f"db1: found one link between the nodes, expected two, on cables of their own: {users} and the clients all depend on this "
         "one network. When it is lost, the nodes lose sight of each other, and fencing decides which of them goes on. Give each node "
@@ -235,7 +236,7 @@ def test_one_link_for_all_is_told_once(site, backend, users):
 def test_members_with_different_links_are_no_members_with_different_pillars(site):
     settle(site)["db2"]["storage"]["latch"] = {}
     replicate(site, "known", db1=1, db2=0)
-    findings = [finding for finding in preflight.judge(site, WINDOW) if "as on" in str(finding)]
+    findings = [finding for finding in preflight_judge.judge(site, WINDOW) if "as on" in str(finding)]
     assert [str(finding) for finding in findings] == [
         "db2: found link 0 for replication, expected link 1, as on db1: hamysql.orch has this node take it "
         "(hamysql:storage:drbd:link)"
@@ -243,7 +244,7 @@ def test_members_with_different_links_are_no_members_with_different_pillars(site
     assert not findings[0].refuses
     for seen in site.values():
         seen["storage"]["status"] = {"role": "Secondary"}
-    (finding,) = [finding for finding in preflight.judge(site, WINDOW) if "as on" in str(finding)]
+    (finding,) = [finding for finding in preflight_judge.judge(site, WINDOW) if "as on" in str(finding)]
     assert finding.refuses
     assert pending.STOPPED in str(finding)
 
@@ -278,7 +279,7 @@ def test_the_vip_set_by_hand_is_found_and_left_by_a_dead_cluster_is_only_mention
         settle(site, running=False)
     site["db1"]["facts"]["interfaces"]["eth0"]["addresses"].append("10.77.1.100/24")
     site["db2"]["facts"]["vip_owner"] = MACS["db1"]
-    (finding,) = preflight.judge(site, WINDOW)
+    (finding,) = preflight_judge.judge(site, WINDOW)
     assert "db1: found the VIP 10.77.1.100 on eth0, where pacemaker does not run" in str(finding)
     assert finding.refuses is not settled
 
@@ -294,7 +295,7 @@ def test_no_module_for_drbd(site):
 
 def test_a_link_that_does_not_work_in_one_direction(site):
     site["db2"]["facts"]["unreachable"] = site["db2"]["facts"]["absent"] = ["10.77.2.11"]
-    (finding,) = preflight.judge(site, WINDOW)
+    (finding,) = preflight_judge.judge(site, WINDOW)
     assert str(finding) == (
         "db2: found no answer to a ping from 10.77.2.12 to 10.77.2.11 of db1, expected link 1 to work "
         "(hamysql:cluster:nodes:db1:addresses:1)"
@@ -305,7 +306,7 @@ def test_a_link_that_does_not_work_in_one_direction(site):
 def test_pings_that_may_be_filtered_are_no_proof(site):
     for name, address in (("db1", "10.77.2.12"), ("db2", "10.77.2.11")):
         site[name]["facts"]["unreachable"] = [address]
-    one, two = preflight.judge(site, WINDOW)
+    one, two = preflight_judge.judge(site, WINDOW)
     assert (one.refuses, two.refuses) == (False, False)
     assert "to 10.77.2.12 of db2 (a packet filter may have kept it back), expected link 1 to work" in str(one)
 
@@ -399,14 +400,14 @@ def spoil(site):
 
 
 def test_everything_is_told_at_once_by_node_and_refused_for_what_is_new(site):
-    findings = preflight.judge(spoil(site), WINDOW)
+    findings = preflight_judge.judge(spoil(site), WINDOW)
     assert [finding.node for finding in findings] == sorted(finding.node for finding in findings)
     refusing = [finding for finding in findings if finding.refuses]
     assert [finding.path for finding in findings if not finding.refuses] == ["hamysql:vip:address"] * 2, (
         "routes may lead there"
     )
     assert len(refusing) == 10
-    text = preflight.refusal(findings, ["the storage is left alone:\n  - db1, /dev/ubdb: not blank"])
+    text = preflight_judge.refusal(findings, ["the storage is left alone:\n  - db1, /dev/ubdb: not blank"])
     lines = text.splitlines()
     assert lines[0] == "preflight has found 10 things to put right, and nothing was touched:"
     assert lines[1:11] == [f"  - {finding}" for finding in refusing]
@@ -414,14 +415,14 @@ def test_everything_is_told_at_once_by_node_and_refused_for_what_is_new(site):
 
 
 def test_a_cluster_that_holds_data_is_warned_and_not_blocked(site):
-    findings = preflight.judge(spoil(settle(site)), WINDOW)
+    findings = preflight_judge.judge(spoil(settle(site)), WINDOW)
     assert len(findings) == 12
-    assert preflight.refusal(findings) == ""
+    assert preflight_judge.refusal(findings) == ""
 
 
 def test_a_new_member_of_an_old_cluster_is_judged_as_new(site):
     spoil(settle(site))["db2"]["storage"]["latch"] = {}
-    refused = [finding for finding in preflight.judge(site, WINDOW) if finding.refuses]
+    refused = [finding for finding in preflight_judge.judge(site, WINDOW) if finding.refuses]
     assert {finding.node for finding in refused} == {"db1", "db2"}
     assert [str(finding)[:40] for finding in refused if finding.node == "db1"] == [
         "db1: found a clock that is at least 997 s"[:40]
@@ -432,7 +433,7 @@ def test_a_new_member_of_an_old_cluster_is_judged_as_new(site):
     ("1:10.11.6-0+deb12u1", 2, "10.11"), ("3.1.7-1", 1, "3"), ("2.1.5~rc1", 1, "2"), ("8.4", 3, "8.4"), ("9~beta", 1, "9"),
 ])  # fmt: skip
 def test_a_major_version(version, parts, expected):
-    assert preflight.major(version, parts) == expected
+    assert preflight_judge.major(version, parts) == expected
 
 
 def test_a_member_that_has_its_configuration_already_has_the_same_pillar(site):
@@ -456,8 +457,8 @@ def test_members_with_other_pillars_are_not_compared_any_further(site):
 
 
 def test_nothing_to_say_is_no_error():
-    assert preflight.refusal(()) == ""
-    assert preflight.refusal((), ["only this"]) == "only this"
+    assert preflight_judge.refusal(()) == ""
+    assert preflight_judge.refusal((), ["only this"]) == "only this"
 
 
 # --- TLS of the database's clients
@@ -469,7 +470,7 @@ def test_a_certificate_that_a_server_could_not_start_with_is_told_before_anythin
         settle(site)
     problem = {"path": "hamysql:mysql:tls:key", "found": "another key", "expected": "the certificate's"}
     site["db2"]["facts"]["tls"] = {"refused": [problem], "warnings": []}
-    (found,) = preflight.judge(site, WINDOW)
+    (found,) = preflight_judge.judge(site, WINDOW)
     assert str(found) == "db2: found another key, expected the certificate's (hamysql:mysql:tls:key)"
     assert found.refuses
 
@@ -477,4 +478,4 @@ def test_a_certificate_that_a_server_could_not_start_with_is_told_before_anythin
 def test_a_certificate_that_ends_soon_is_only_warned_of(site):
     problem = {"path": "hamysql:mysql:tls:cert", "found": "it expires", "expected": "a longer one"}
     site["db1"]["facts"]["tls"] = {"refused": [], "warnings": [problem]}
-    assert [finding.refuses for finding in preflight.judge(site, WINDOW)] == [False]
+    assert [finding.refuses for finding in preflight_judge.judge(site, WINDOW)] == [False]
