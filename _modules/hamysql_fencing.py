@@ -10,12 +10,12 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 from shutil import which
 
-from hamysql import operations
 from hamysql.cib import live as cib_live
 from hamysql.cib import model as cib_model
 from hamysql.errors import CommandFailed, NotReady, Refused
 from hamysql.fencing import devices
 from hamysql.fencing import sbd as fencing_sbd
+from hamysql.master import operations
 from hamysql.storage import latch
 from hamysql.storage.drbd import drbdadm
 from hamysql.storage.drbd.plan import Stage

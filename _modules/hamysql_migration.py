@@ -14,11 +14,11 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from hamysql import migration
 from hamysql.cib import drift as cib_drift
 from hamysql.cib import live as cib_live
 from hamysql.cib import stop as cib_stop
 from hamysql.errors import CommandFailed, NotReady, Refused
+from hamysql.master import migration
 from hamysql.mysql import datadir
 from hamysql.storage import backends, latch
 from hamysql.storage import lock as storage_lock

@@ -12,11 +12,12 @@ import pwd
 import time
 from pathlib import Path
 
-from hamysql import deployment as deployments
-from hamysql import operate, pending, plan_text, progress, secretfile
+from hamysql import pending
 from hamysql.errors import HamysqlError, Refused
-from hamysql.master import TAG, Lock, Master
-from hamysql.members import NoAnswer, choose, clusters
+from hamysql.master import deployment as deployments
+from hamysql.master import operate, progress, secretfile, shown
+from hamysql.master.members import NoAnswer, choose, clusters
+from hamysql.master.salt import TAG, Lock, Master
 from hamysql.preflight import judge
 from hamysql.storage import backends
 from hamysql.system.command import run
@@ -134,7 +135,7 @@ def plan(cluster=None):
     (states,) = __salt__["state.orchestrate"]("hamysql.orch", test=True, pillar=pillar)["data"].values()
     if not isinstance(states, dict):
         raise HamysqlError("\n".join(map(str, states)))
-    return plan_text.text(list(plan_text.phases(states)))
+    return shown.text(list(shown.phases(states)))
 
 
 def steps(cluster=None):

@@ -13,11 +13,11 @@ from __future__ import annotations
 
 import time
 
-from hamysql import deployment as deployments
-from hamysql import migration, phases, rolling
 from hamysql.errors import HamysqlError, NotReady, Refused
-from hamysql.members import NoAnswer
-from hamysql.migration import State
+from hamysql.master import deployment as deployments
+from hamysql.master import migration, phases, rolling
+from hamysql.master.members import NoAnswer
+from hamysql.master.migration import State
 from hamysql.storage import backends
 
 __virtualname__ = "hamysql_migration"

@@ -13,9 +13,9 @@ from __future__ import annotations
 
 import time
 
-from hamysql import deployment as deployments
-from hamysql import highstate, operate, phases, plan_text, rolling
 from hamysql.errors import HamysqlError, NotReady, Refused, SaltError
+from hamysql.master import deployment as deployments
+from hamysql.master import highstate, operate, phases, rolling, shown
 from hamysql.storage import backends
 from hamysql.storage.drbd import plan as drbd_plan
 
@@ -36,8 +36,8 @@ def members_checked(name, cluster=None):
     """
     All members answer, have this formula's modules, a valid pillar and storage that is blank or ours, and pass preflight.
 
-    Nothing is touched before all of this holds. All that forbids going on is told at once, see :mod:`hamysql.preflight.judge`. One thing
-    goes before: a member that does not know the link of the replication notes the other one's.
+    Nothing is touched before all of this holds. All that forbids going on is told at once, see :mod:`hamysql.preflight.judge`.
+    One thing goes before: a member that does not know the link of the replication notes the other one's.
     """
 
     def body(deployment):
@@ -242,7 +242,7 @@ def _planned_anew(deployment):
     """The plan for the configuration of a cluster that does not run."""
     if _initialised(deployment):
         return {}, "not known: pacemaker runs nowhere, and its configuration is compared when it does"
-    entries = plan_text.whole_cib(deployment.first)
+    entries = shown.whole_cib(deployment.first)
     return {"resources": entries}, deployments.counted({"resources": entries}, "changes, to a cluster that is new")
 
 
@@ -291,7 +291,7 @@ def accounts_managed(name, cluster=None):
             if deployment.test and _initialised(deployment):
                 return {}, "not known: no database runs, and its accounts are compared when it does"
             if deployment.test:
-                entries = plan_text.whole_accounts(deployment.first)
+                entries = shown.whole_accounts(deployment.first)
                 return {"accounts": entries}, deployments.counted(
                     {"accounts": entries}, "changes, to a database that is new"
                 )

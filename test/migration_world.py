@@ -13,7 +13,7 @@ from typing import Any
 from shared_world import Lun, Nas
 from storage_world import MasterKilled, Node, World, _Deployment, load
 
-from hamysql.members import Answer
+from hamysql.master.members import Answer
 from hamysql.storage import latch
 from hamysql.storage.latch import Latch, Stage
 from hamysql.storage.move import switch as move_switch

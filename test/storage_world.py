@@ -16,7 +16,7 @@ from types import CodeType, ModuleType, SimpleNamespace
 from typing import Any
 
 from hamysql.errors import CommandFailed, HamysqlError
-from hamysql.members import Answer, Members
+from hamysql.master.members import Answer, Members
 from hamysql.storage.drbd import status as real_drbd
 from hamysql.storage.drbd.status import JUST_CREATED, Generation
 from hamysql.storage.latch import Latch
@@ -410,7 +410,7 @@ class World:
     # --- the master's side
 
     def call(self, minions: Sequence[str], function: str, kwargs: Any, patience: float) -> dict[str, Answer]:
-        """What :class:`hamysql.master.Master` does: every minion works on the job, some do not answer."""
+        """What :class:`hamysql.master.salt.Master` does: every minion works on the job, some do not answer."""
         self.jobs += 1
         answers: dict[str, Answer] = {}
         for minion in minions:
@@ -492,7 +492,7 @@ class _Folder:
 
 
 class _Deployment:
-    """What the orchestration's phases share, without Salt: see :mod:`hamysql.deployment`."""
+    """What the orchestration's phases share, without Salt: see :mod:`hamysql.master.deployment`."""
 
     def __init__(self, world: World, orch: ModuleType) -> None:
         self.members = Members("galaxy-db", {name: name for name in world.nodes}, world.call)

@@ -34,10 +34,10 @@ import salt.runner
 import yaml
 from salt_node import serve
 
-from hamysql import progress
-from hamysql.deployment import say
 from hamysql.errors import HamysqlError
-from hamysql.master import Lock, Master
+from hamysql.master import progress
+from hamysql.master.deployment import say
+from hamysql.master.salt import Lock, Master
 from support import load_pillar
 
 QUIET = {
@@ -402,7 +402,7 @@ def test_a_second_orchestration_is_refused_and_names_the_first(site):
 
 HOLD = """
 import sys
-from hamysql.master import Lock
+from hamysql.master.salt import Lock
 lock = Lock({"cachedir": sys.argv[1]}, "galaxy-db", "1")
 print("held", flush=True)
 sys.stdin.read()

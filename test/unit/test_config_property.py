@@ -14,11 +14,12 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from salt.exceptions import CommandExecutionError
 
-from hamysql import fingerprint, secretfile
+from hamysql import fingerprint
 from hamysql.config import resolution
 from hamysql.config.keys import SCHEMA
 from hamysql.errors import ConfigError
-from hamysql.members import clusters
+from hamysql.master import secretfile
+from hamysql.master.members import clusters
 from hamysql.schema.language import redacted
 from support import PARAMETERS, PILLARS, ROOT, load_pillar, parameters, secrets_of
 

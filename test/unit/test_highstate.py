@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hamysql import highstate
+from hamysql.master import highstate
 
 
 def state(result=True, changes=None, comment="", **more):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from hamysql.errors import HamysqlError
-from hamysql.members import Answer, Members, NoAnswer, choose, clusters
+from hamysql.master.members import Answer, Members, NoAnswer, choose, clusters
 
 MINIONS = {"db1": "db1.example.org", "db2": "db2.example.org"}
 

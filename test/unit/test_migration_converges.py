@@ -9,8 +9,8 @@ import pytest
 from migration_world import ToDrbd, ToLun, ToNas
 from storage_world import MasterKilled
 
-from hamysql import deployment
 from hamysql.errors import Refused
+from hamysql.master import deployment
 from hamysql.preflight import judge as preflight_judge
 from hamysql.storage import latch
 from hamysql.storage.latch import Stage

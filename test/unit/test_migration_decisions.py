@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from hamysql import migration
-from hamysql.migration import Standing, State
+from hamysql.master import migration
+from hamysql.master.migration import Standing, State
 from hamysql.storage.latch import Latch, Stage
 from hamysql.storage.steps import Step
 

@@ -7,9 +7,9 @@ import os
 import pytest
 from test_orch_plan import PHASES, Site, survey, working
 
-from hamysql.deployment import Deployment
 from hamysql.errors import HamysqlError
-from hamysql.master import Lock
+from hamysql.master.deployment import Deployment
+from hamysql.master.salt import Lock
 
 MEMBERS, SUMMARY = PHASES[0], PHASES[-1]
 MEMBERS_PHASE = "members"

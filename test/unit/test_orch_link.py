@@ -7,7 +7,7 @@ import importlib.util
 import pytest
 from test_orch_plan import READING, Site, survey, working
 
-from hamysql.members import Answer
+from hamysql.master.members import Answer
 from support import ROOT
 
 

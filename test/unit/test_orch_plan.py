@@ -10,8 +10,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from hamysql import progress
-from hamysql.members import Answer, Members
+from hamysql.master import progress
+from hamysql.master.members import Answer, Members
 from support import ROOT
 
 LAB = json.loads((ROOT / "test" / "unit" / "fixtures" / "config" / "lab.json").read_text(encoding="utf-8"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from storage_world import load
 
-from hamysql.members import Answer, Members
+from hamysql.master.members import Answer, Members
 
 CHANGED = {
     "hamysql_cib_|-a_|-a_|-managed": {

@@ -7,7 +7,7 @@ from functools import partial
 
 import pytest
 
-from hamysql import plan_text
+from hamysql.master import shown
 from hamysql.system import debian
 from support import ROOT
 
@@ -136,7 +136,7 @@ def test_a_repository_that_somebody_enabled_again_is_disabled(world):
     world.module.__opts__["test"] = True
     foreseen = world.module.borrowed("label", ["crmsh"], REPOSITORY)
     assert (foreseen["result"], foreseen["changes"]) == (None, {"repo": REPOSITORY["name"]})
-    assert plan_text.states({"hamysql_package_|-x_|-label_|-borrowed": foreseen}) == [
+    assert shown.states({"hamysql_package_|-x_|-label_|-borrowed": foreseen}) == [
         "~ repository deb file:/srv/crm ./: disabled"
     ]
     assert world.disabled is False

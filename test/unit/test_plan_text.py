@@ -8,16 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from hamysql import plan_text
 from hamysql.cib import plan as cib_plan
 from hamysql.config import resources
+from hamysql.master import shown as master_shown
 
 LAB = json.loads((Path(__file__).parent / "fixtures" / "config" / "lab.json").read_text(encoding="utf-8"))
 
 
 def entries(module, function, name="x", changes=None, comment="", result=None, id_="hamysql-x"):
     state = {"name": name, "__id__": id_, "changes": changes or {}, "comment": comment, "result": result}
-    return plan_text.states({f"{module}_|-{id_}_|-{name}_|-{function}": state})
+    return master_shown.states({f"{module}_|-{id_}_|-{name}_|-{function}": state})
 
 
 # What Salt 3008.3 returned for the formula's states with test=True.
@@ -71,7 +71,7 @@ def test_a_long_difference_is_cut_and_says_so():
     lines = [f"+line {number}" for number in range(200)]
     (entry,) = entries("file", "managed", "/etc/a", {"diff": "\n".join(["--- ", "+++ ", *lines])})
     shown = entry.splitlines()
-    assert len(shown) == plan_text.DIFF + 2
+    assert len(shown) == master_shown.DIFF + 2
     assert shown[-1] == "    (140 more lines)"
 
 
@@ -98,26 +98,26 @@ def test_a_long_difference_is_cut_and_says_so():
     ],
 )  # fmt: skip
 def test_what_differs_is_told_by_the_words_that_do(old, new, expected):
-    assert plan_text.difference(old, new) == expected
+    assert master_shown.difference(old, new) == expected
 
 
 def test_a_changed_timeout_of_the_real_configuration_is_one_line(fixture_cib):
     live, other = fixture_cib
     other["pacemaker"]["operations"]["p_mysql"]["monitor"]["timeout"] = "21s"
     plan = cib_plan.plan(live, resources.desired(other))
-    lines = plan_text.cib([vars(change) for change in plan.changes])
+    lines = master_shown.cib([vars(change) for change in plan.changes])
     assert lines == ["~ p_mysql: op monitor timeout 60s -> 21s"]
 
 
 @pytest.fixture
 def fixture_cib():
     """A CIB that has all of the lab's configuration, and that configuration."""
-    empty = plan_text._EMPTY.replace("<status/>", "")
+    empty = master_shown._EMPTY.replace("<status/>", "")
     return cib_plan.plan(empty, resources.desired(LAB)).xml, json.loads(json.dumps(LAB))
 
 
 def test_a_new_cluster_is_listed_whole_and_without_its_tag(fixture_cib):
-    lines = plan_text.whole_cib(LAB)
+    lines = master_shown.whole_cib(LAB)
     names = [
         line.split()[2] for line in lines if line.split()[1] in {"primitive", "group", "clone", "colocation", "order"}
     ]
@@ -134,14 +134,14 @@ def test_a_new_cluster_is_listed_whole_and_without_its_tag(fixture_cib):
     (mysqld,) = (line for line in lines if line.startswith("+ primitive p_mysql "))
     assert re.fullmatch(r"\+ primitive p_mysql ocf:hamysql:mysql in g_mysql(\n    (params|op) .*)+", mysqld)
     with_text = {**LAB, "pacemaker": {**LAB["pacemaker"], "configure": "**********"}}
-    assert plan_text.whole_cib(with_text)[-1] == "+ what the text of hamysql:pacemaker:configure makes"
+    assert master_shown.whole_cib(with_text)[-1] == "+ what the text of hamysql:pacemaker:configure makes"
 
 
 def test_a_removed_element_and_a_tag_that_alone_changes_are_shown():
     gone = {"kind": "removed", "id": "p_x", "old": "primitive p_x ocf:heartbeat:Dummy op start timeout=1s", "new": ""}
     tag = {"kind": "changed", "id": "hamysql", "old": "tag p_x", "new": ""}
-    assert plan_text.cib([gone, tag]) == ["- primitive p_x ocf:heartbeat:Dummy\n    op start timeout=1s"]
-    assert plan_text.cib([tag]) == ["~ hamysql: - tag p_x"]
+    assert master_shown.cib([gone, tag]) == ["- primitive p_x ocf:heartbeat:Dummy\n    op start timeout=1s"]
+    assert master_shown.cib([tag]) == ["~ hamysql: - tag p_x"]
 
 
 @pytest.mark.parametrize(
@@ -154,11 +154,11 @@ def test_a_removed_element_and_a_tag_that_alone_changes_are_shown():
     ],
 )  # fmt: skip
 def test_what_pacemaker_would_do_is_a_sentence(planned, told):
-    assert plan_text.actions([planned]) == [told]
+    assert master_shown.actions([planned]) == [told]
 
 
 def test_a_new_database_gets_all_accounts_and_no_password_is_shown():
-    assert plan_text.whole_accounts(LAB) == [
+    assert master_shown.whole_accounts(LAB) == [
         "+ database probe: present CHARACTER SET utf8mb4",
         "+ user probe@%: present, mysql_native_password",
         "+ grants of probe@% on `probe`.*: ALL PRIVILEGES",
@@ -180,7 +180,7 @@ def test_a_whole_plan_in_its_order():
         "a": phase(2, "nodes", "1 changes", {"db1": ["~ file /etc/a\n    +b"]}),
         "c": phase(11, "summary", "cluster x\n  db1: standby"),
     }
-    assert plan_text.text(list(plan_text.phases(done))).splitlines() == [
+    assert master_shown.text(list(master_shown.phases(done))).splitlines() == [
         "nodes: 1 changes",
         "    db1:",
         "        ~ file /etc/a",
@@ -199,4 +199,4 @@ def test_a_plan_ends_where_it_is_refused():
         "a": phase(0, "members", "the disk is not blank", result=False),
         "b": phase(1, "nodes", "One or more requisite failed", result=False),
     }
-    assert plan_text.text(list(plan_text.phases(done))) == "members: FAILED: the disk is not blank"
+    assert master_shown.text(list(master_shown.phases(done))) == "members: FAILED: the disk is not blank"

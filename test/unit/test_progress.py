@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from hamysql import progress
+from hamysql.master import progress
 from support import ROOT
 
 

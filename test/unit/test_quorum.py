@@ -7,11 +7,11 @@ import base64
 import pytest
 from storage_world import load
 
-from hamysql import operate
 from hamysql.corosync import conf as corosync_conf
 from hamysql.errors import ConfigError, NotReady
 from hamysql.fencing import devices
-from hamysql.members import Answer, Members
+from hamysql.master import operate
+from hamysql.master.members import Answer, Members
 from hamysql.system.command import Result
 
 DEVICE = {"minion_id": "qd1", "address": "192.0.2.13"}

@@ -8,8 +8,8 @@ from types import SimpleNamespace
 import pytest
 from test_orch_plan import survey
 
-from hamysql import deployment
-from hamysql.members import Answer, Members
+from hamysql.master import deployment
+from hamysql.master.members import Answer, Members
 from support import ROOT
 
 NAMES = ("db1", "db2")

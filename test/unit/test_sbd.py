@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from hamysql import operate
 from hamysql.errors import ConfigError, Refused
 from hamysql.fencing import sbd
-from hamysql.members import Answer, Members
+from hamysql.master import operate
+from hamysql.master.members import Answer, Members
 
 LUN = "/dev/disk/by-id/scsi-shared"
 

@@ -8,9 +8,9 @@ import stat
 import pytest
 import yaml
 
-from hamysql import secretfile
 from hamysql.config.resolution import merge
 from hamysql.errors import ConfigError, HamysqlError, Refused
+from hamysql.master import secretfile
 from support import PILLARS, secrets_of
 
 BOTH = [secretfile.AUTHKEY, secretfile.SHARED_SECRET]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from test_orch_plan import Site, working
 
-from hamysql.members import Answer
+from hamysql.master.members import Answer
 from hamysql.pending import BOTH, DRBD, LIVE, Pending
 
 SECRET = Pending(BOTH, DRBD, "hamysql:storage:drbd:shared_secret", "another secret", "the pillar's")

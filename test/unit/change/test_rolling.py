@@ -6,7 +6,7 @@ import copy
 
 import pytest
 
-from hamysql import rolling
+from hamysql.master import rolling
 from hamysql.pending import BOTH, COROSYNC, LIVE, MYSQL, REFUSED, RESTART, Pending
 
 

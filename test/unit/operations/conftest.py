@@ -6,7 +6,7 @@ import copy
 
 import pytest
 
-from hamysql import operations
+from hamysql.master import operations
 
 # in the form of `drbdadm get-gi`; `drbdadm show-gi` names the flags. A standby that was connected to the last
 STANDBY = "E1F8AB0F4D3F5F56:0000000000000000:5D0A2F6A0C7B2D14:5D092F6A0C7B2D15:1:1:0:1:0:0:0\n"

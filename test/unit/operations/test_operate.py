@@ -6,9 +6,9 @@ import itertools
 
 import pytest
 
-from hamysql import operate
 from hamysql.errors import HamysqlError, Refused
-from hamysql.members import Answer, Members
+from hamysql.master import operate
+from hamysql.master.members import Answer, Members
 
 SILENT = object()
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from hamysql import operations
 from hamysql.errors import ParseError, Refused
+from hamysql.master import operations
 
 
 def test_a_healthy_cluster_has_no_reasons(surveys):

@@ -7,8 +7,8 @@ import copy
 import pytest
 from test_operate import Alone, Machines, fence_test, members
 
-from hamysql import operate, operations, rolling
 from hamysql.errors import HamysqlError
+from hamysql.master import operate, operations, rolling
 from hamysql.storage import backends
 
 LUN = {

@@ -1,4 +1,4 @@
-"""The operations of :mod:`hamysql.operations`, carried out on a cluster's members. Salt is behind ``Members``."""
+"""The operations of :mod:`hamysql.master.operations`, carried out on a cluster's members. Salt is behind ``Members``."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from hamysql import operations
 from hamysql.errors import HamysqlError, Refused
-from hamysql.members import Members, NoAnswer
+from hamysql.master import operations
+from hamysql.master.members import Members, NoAnswer
 from hamysql.system import wait
 
 Say = Callable[[str], None]

@@ -7,12 +7,12 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from hamysql import highstate, plan_text
 from hamysql import pending as pending_changes
 from hamysql.cib import status as cib_status
 from hamysql.errors import HamysqlError
-from hamysql.master import Lock, Master
-from hamysql.members import NoAnswer
+from hamysql.master import highstate, shown
+from hamysql.master.members import NoAnswer
+from hamysql.master.salt import Lock, Master
 from hamysql.storage import backends
 from hamysql.storage.drbd import link as drbd_link
 
@@ -61,7 +61,7 @@ class Deployment(View):
     jid
         The orchestration's job.
     kind
-        Which orchestration it is, see :data:`hamysql.progress.ORDERS`; "" for the deployment.
+        Which orchestration it is, see :data:`hamysql.master.progress.ORDERS`; "" for the deployment.
 
     ``unknown`` says why the deployment's phases cannot be planned, with ``test=True``; "" where they can.
     """
@@ -107,7 +107,7 @@ class Deployment(View):
 
 
 def say(master: Master, cluster: str, jid: str, state: str, phase: str, text: str, **data: Any) -> None:
-    """Fire one progress event of an orchestration that may have no cluster yet; see :mod:`hamysql.progress`."""
+    """Fire one progress event of an orchestration that may have no cluster yet; see :mod:`hamysql.master.progress`."""
     master.fire(cluster, {"jid": jid, "pid": os.getpid(), "state": state, "phase": phase, "text": text, **data})
 
 
@@ -122,7 +122,7 @@ def apply(deployment: Deployment, sls: str, nodes: Sequence[str] = (), **options
     options
         Further arguments of ``state.apply``.
 
-    Returns ``{node: {state id: changes}}``, with ``test=True`` ``{node: [the plan's entries]}`` (:mod:`hamysql.plan_text`).
+    Returns ``{node: {state id: changes}}``, with ``test=True`` ``{node: [the plan's entries]}`` (:mod:`hamysql.master.shown`).
     """
     returned = deployment.members.ask("state.apply", nodes, mods=sls, test=deployment.test, queue=True, **options)
     outcomes = {node: highstate.summarise(value) for node, value in returned.items()}
@@ -131,7 +131,7 @@ def apply(deployment: Deployment, sls: str, nodes: Sequence[str] = (), **options
     if failures:
         raise Failed("\n".join(failures), changes)
     if deployment.test:
-        return {node: entries for node, value in returned.items() if (entries := plan_text.states(value))}
+        return {node: entries for node, value in returned.items() if (entries := shown.states(value))}
     return changes
 
 
@@ -150,7 +150,7 @@ def apply_together(deployment: Deployment, changes: dict[str, Any]) -> None:
     if deployment.test:
         for node, items in waiting.items():
             pairs = {item.path: {"old": item.old, "new": item.new} for item in items}
-            changes.setdefault(node, []).extend(plan_text.pairs(pairs))
+            changes.setdefault(node, []).extend(shown.pairs(pairs))
         return
     paths = dict.fromkeys(item.path for items in waiting.values() for item in items)
     deployment.say("step", "nodes", f"all members take over {', '.join(paths)}")
@@ -215,7 +215,7 @@ def same_link(deployment: Deployment, phase: str) -> dict[str, Any]:
     for node in agreed.takers:
         old = deployment.survey()[node]["settings"]["storage"]["drbd"]["link"]
         pair = {"hamysql:storage:drbd:link": {"old": f"link {old}", "new": f"link {agreed.link}, as on {agreed.owner}"}}
-        changes[node] = plan_text.pairs(pair) if deployment.test else pair
+        changes[node] = shown.pairs(pair) if deployment.test else pair
     if deployment.test:
         return changes
     for node in agreed.takers:

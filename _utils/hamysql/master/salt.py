@@ -14,7 +14,7 @@ from typing import Any
 
 from hamysql import fingerprint
 from hamysql.errors import HamysqlError
-from hamysql.members import Answer, Members, choose, clusters
+from hamysql.master.members import Answer, Members, choose, clusters
 
 TAG = "hamysql/orch"
 GATHER = (
@@ -41,7 +41,7 @@ class Master:
     def call(
         self, minions: Sequence[str], function: str, kwargs: Mapping[str, Any], timeout: float
     ) -> dict[str, Answer]:
-        """Run an execution function on minions; see :class:`hamysql.members.Call`.
+        """Run an execution function on minions; see :class:`hamysql.master.members.Call`.
 
         A minion that is silent for ``timeout`` is asked whether it still works on the job. It has the master's
         ``gather_job_timeout`` to answer, and a minute if it has answered anything before: that is busy, not down.

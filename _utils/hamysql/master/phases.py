@@ -6,10 +6,11 @@ import time
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from typing import Any
 
-from hamysql import deployment as deployments
-from hamysql import pending, plan_text
-from hamysql.deployment import Deployment
+from hamysql import pending
 from hamysql.errors import NotReady, Refused, SaltError
+from hamysql.master import deployment as deployments
+from hamysql.master import shown as master_shown
+from hamysql.master.deployment import Deployment
 from hamysql.preflight import judge as preflight_judge
 from hamysql.storage import backends
 from hamysql.storage.steps import Step
@@ -36,7 +37,7 @@ def run(
     opts, context
         Of the state's module.
     kind
-        Of the orchestration, where this is one of its own phases; see :data:`hamysql.progress.ORDERS`.
+        Of the orchestration, where this is one of its own phases; see :data:`hamysql.master.progress.ORDERS`.
 
     A phase that cannot be planned yet (``deployment.unknown``) says so.
     """
@@ -54,7 +55,7 @@ def run(
         end(opts, context, cluster, phase, exc, kind)
         raise
     deployment.changed += sum(len(change) if isinstance(change, (dict, list)) else 1 for change in changes.values())
-    shown = {"lines": plan_text.flat(changes)} if deployment.test else {}
+    shown = {"lines": master_shown.flat(changes)} if deployment.test else {}
     deployment.say("end", phase, comment, seconds=time.monotonic() - started, **shown)
     if last:
         end(opts, context, cluster, phase)
@@ -161,13 +162,13 @@ def planned_resources(
         Those of ``hamysql_cib.preview``.
     """
     seen = deployment.members.ask("hamysql_cib.preview", controller, **options)[controller[0]]
-    entries = plan_text.cib(seen["changes"])
+    entries = master_shown.cib(seen["changes"])
     lines = [deployments.counted({"resources": entries}, "changes")]
     lines += put(seen["drift"])
     if entries:
         lines += [
             "what pacemaker would do about it:",
-            *(f"  {line}" for line in plan_text.actions(seen["actions"]) or ["nothing"]),
+            *(f"  {line}" for line in master_shown.actions(seen["actions"]) or ["nothing"]),
         ]
     return entries, lines
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from hamysql import rolling
+from hamysql.master import rolling
 from hamysql.storage.latch import Latch, Stage
 from hamysql.storage.move.switch import reset
 from hamysql.storage.pending import BACKEND
