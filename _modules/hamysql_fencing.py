@@ -13,11 +13,12 @@ from shutil import which
 from hamysql.cib import live as cib_live
 from hamysql.cib import model as cib_model
 from hamysql.errors import CommandFailed, NotReady, Refused
-from hamysql.fencing import devices
+from hamysql.fencing import devices, proof
 from hamysql.fencing import sbd as fencing_sbd
-from hamysql.master import operations
+from hamysql.fencing import take_over as fencing_take_over
 from hamysql.storage import latch
 from hamysql.storage.drbd import drbdadm
+from hamysql.storage.drbd import status as drbd_status
 from hamysql.storage.drbd.plan import Stage
 from hamysql.storage.move import switch as move_switch
 from hamysql.system import files, wait
@@ -265,7 +266,7 @@ def record(node, level):
     """
     fencing = _site()["fencing"]
     names = next(found["devices"] for found in fencing["levels"][node] if found["level"] == int(level))
-    value = f"{time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())} {operations.digest(fencing, names)}"
+    value = f"{time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())} {proof.digest(fencing, names)}"
     run(["crm_attribute", "--type", "nodes", "--node", node, "--name", f"{RECORD}{level}", "--update", value])
     return proofs()
 
@@ -294,7 +295,7 @@ def proofs():
                 when, _, digest = pair.get("value", "").partition(" ")
                 level = pair.get("name", "").removeprefix(RECORD)
                 found.append({"node": node.get("uname", ""), "level": level, "when": when, "digest": digest})
-    return operations.proofs(found, fencing)
+    return proof.proofs(found, fencing)
 
 
 def evidence():
@@ -320,7 +321,7 @@ def evidence():
     elsewhere = [item.backend for item in latch.in_use() if item.backend != backend and item.stage == Stage.INITIALISED]
     if backend == "drbd":
         found = _drbdadm(site, "get-gi", resource, accept=range(256))
-        flags = dataclasses.asdict(operations.parse_flags(found.stdout)) if found.returncode == 0 else {}
+        flags = dataclasses.asdict(drbd_status.parse_flags(found.stdout)) if found.returncode == 0 else {}
     return {
         "node": site["self"],
         "peer": site["peer"],
@@ -346,7 +347,7 @@ def _wait_for_votes(met, what):
         what,
         timeout=30,
         interval=1,
-        describe=lambda seen: operations.outvoted(**_votes(seen)) or "it has the votes, and is not quorate",
+        describe=lambda seen: fencing_take_over.outvoted(**_votes(seen)) or "it has the votes, and is not quorate",
     )
 
 
@@ -370,7 +371,7 @@ def take_over(peer_is_off=None, timeout=180):
     """
     site = _site()
     seen = evidence()
-    reasons = operations.alone(seen) + operations.unseen(seen, peer_is_off)
+    reasons = fencing_take_over.alone(seen) + fencing_take_over.unseen(seen, peer_is_off)
     if reasons:
         raise Refused("\n".join(reasons))
     __salt__["hamysql_cluster.start"]()
@@ -384,7 +385,9 @@ def take_over(peer_is_off=None, timeout=180):
     )
     if site["quorum"]["device"]:
         __salt__["hamysql_quorum.start"]()
-        _wait_for_votes(lambda seen: not operations.outvoted(**_votes(seen)), "the quorum device votes for this node")
+        _wait_for_votes(
+            lambda seen: not fencing_take_over.outvoted(**_votes(seen)), "the quorum device votes for this node"
+        )
     replicated = site["storage"]["backend"] == "drbd"
     if replicated:
         __salt__["hamysql_drbd.up"]()

@@ -18,7 +18,6 @@ from hamysql.cib import drift as cib_drift
 from hamysql.cib import live as cib_live
 from hamysql.cib import stop as cib_stop
 from hamysql.errors import CommandFailed, NotReady, Refused
-from hamysql.master import migration
 from hamysql.mysql import datadir
 from hamysql.storage import backends, latch
 from hamysql.storage import lock as storage_lock
@@ -36,7 +35,7 @@ from hamysql.system.command import run
 __virtualname__ = "hamysql_migration"
 __func_alias__ = {"copy_": "copy"}
 
-PLACE = Path(migration.PLACE)
+PLACE = Path(copying.PLACE)
 BOOT = Path("/proc/sys/kernel/random/boot_id")
 CIB = Path("/var/lib/pacemaker/cib/cib.xml")
 # How a sentence on what the move itself has stopped begins.

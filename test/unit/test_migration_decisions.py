@@ -9,6 +9,7 @@ import pytest
 from hamysql.master import migration
 from hamysql.master.migration import Standing, State
 from hamysql.storage.latch import Latch, Stage
+from hamysql.storage.move import copying
 from hamysql.storage.steps import Step
 
 OLD = Latch("galaxy-db", "mysql", "/dev/sdb", Stage.INITIALISED, "e7c4")
@@ -145,7 +146,7 @@ def test_the_plan_sees_the_node_that_serves_first_and_nothing_of_the_old_storage
     seen = surveys(serving="db2")
     seen["db2"]["storage"] = {
         "latch": OLD.as_dict(),
-        "uses": [f"/dev/lun is mounted on {migration.PLACE}", "/dev/lun is mounted on /srv"],
+        "uses": [f"/dev/lun is mounted on {copying.PLACE}", "/dev/lun is mounted on /srv"],
     }
     found = migration.prospective(seen, {**both(), "db2": replace(NODE, prepared=NEW)})
     assert list(found) == ["db2", "db1"]

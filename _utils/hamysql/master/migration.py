@@ -13,15 +13,13 @@ from typing import Any
 
 from hamysql.master import rolling
 from hamysql.storage.latch import Latch, Stage
+from hamysql.storage.move.copying import PLACE
 from hamysql.storage.move.switch import reset
 from hamysql.storage.pending import BACKEND
 from hamysql.storage.steps import Step
 
 Surveys = Mapping[str, Mapping[str, Any]]
 
-# Where the new storage is mounted for the copy: in a folder of root's alone (nodelock). The files are those of the database's
-# account, which could replace folders by links while root writes to them.
-PLACE = "/run/hamysql/migration"
 COPY = "initialise_datadir"  # the step of a new cluster in whose place the copy is
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from hamysql.cib import model as cib_model
 from hamysql.pending import DATA, KEEP, MIDDLE, MOVE, REFUSED, Pending
-from hamysql.storage.drbd.plan import Latch, Stage
+from hamysql.storage.latch import Latch, Stage
 
 BACKEND = "hamysql:storage:backend"
 

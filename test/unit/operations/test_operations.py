@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from hamysql.errors import ParseError, Refused
+from hamysql.fencing import proof, take_over
 from hamysql.master import operations
+from hamysql.storage.drbd import status as drbd_status
 
 
 def test_a_healthy_cluster_has_no_reasons(surveys):
@@ -86,29 +88,29 @@ PRIMARY = "AB7F8AB0F4D3F5F5:E1F8AB0F4D3F5F57:5D0A2F6A0C7B2D14:5D092F6A0C7B2D15:1
 
 
 def test_the_flags_of_the_metadata():
-    flags = operations.parse_flags(PRIMARY)
+    flags = drbd_status.parse_flags(PRIMARY)
     assert (flags.primary, flags.connected, flags.peer_outdated, flags.crashed_primary) == (True, False, True, False)
-    assert operations.parse_flags(STANDBY).connected is True
+    assert drbd_status.parse_flags(STANDBY).connected is True
 
 
 @pytest.mark.parametrize("text", ["", "1:2:3:4", "1:2:3:4:1:1:0:1:0:0:x", "No valid meta data found"])
 def test_anything_else_is_no_flags(text):
     with pytest.raises(ParseError, match="get-gi"):
-        operations.parse_flags(text)
+        drbd_status.parse_flags(text)
 
 
 def test_a_node_alone_with_good_data_has_only_its_operator_to_ask(evidence):
     for votes in ({"total": 1, "needed": 1}, {"total": 2, "needed": 2}, {}):  # two_node; a quorum device; not running
-        assert operations.alone({**evidence, "votes": votes}) == []
-    assert operations.unseen(evidence, None) == []
-    text = operations.consider(evidence)
+        assert take_over.alone({**evidence, "votes": votes}) == []
+    assert take_over.unseen(evidence, None) == []
+    text = take_over.consider(evidence)
     assert "db1 is off, says p_fence_db1" in text
     assert "If db1 went on alone, it does not know it." in text
 
 
 def test_metadata_that_knows_the_peer_to_be_older_says_so(evidence):
-    evidence["flags"] = dict(operations.parse_flags(PRIMARY).__dict__)
-    assert "db1 was out of date when db2 last wrote" in operations.consider(evidence)
+    evidence["flags"] = dict(drbd_status.parse_flags(PRIMARY).__dict__)
+    assert "db1 was out of date when db2 last wrote" in take_over.consider(evidence)
 
 
 ALONE = [
@@ -123,7 +125,7 @@ ALONE = [
 
 @pytest.mark.parametrize(("change", "reason"), ALONE)
 def test_what_forbids_to_serve_alone(evidence, change, reason):
-    assert reason in "\n".join(operations.alone({**evidence, **change}))
+    assert reason in "\n".join(take_over.alone({**evidence, **change}))
 
 
 @pytest.mark.parametrize(
@@ -132,32 +134,32 @@ def test_what_forbids_to_serve_alone(evidence, change, reason):
 )
 def test_a_replica_that_is_known_to_be_old_never_serves(evidence, flag, value, reason):
     evidence["flags"][flag] = value
-    (found,) = operations.alone(evidence)
+    (found,) = take_over.alone(evidence)
     assert reason in found
 
 
 def test_a_peer_that_no_device_can_see_has_to_be_vouched_for(evidence):
     evidence["power"] = {"p_fence_db1": "unknown"}
-    (reason,) = operations.unseen(evidence, None)
+    (reason,) = take_over.unseen(evidence, None)
     assert "peer_is_off=db1" in reason
-    assert operations.unseen(evidence, "db2") != []
-    assert operations.unseen(evidence, "db1") == []
+    assert take_over.unseen(evidence, "db2") != []
+    assert take_over.unseen(evidence, "db1") == []
 
 
 def test_a_proof_holds_for_the_devices_as_they_were(resolve, pillar):
     fencing = resolve(pillar("fenced"))["fencing"]
-    digest = operations.digest(fencing, ["p_fence_db2"])
+    digest = proof.digest(fencing, ["p_fence_db2"])
     record = {"node": "db2", "level": "1", "when": "2026-01-02T03:04:05Z", "digest": digest}
-    found = operations.proofs([record], fencing)
+    found = proof.proofs([record], fencing)
     assert found["db2"] == [{"level": 1, "devices": ["p_fence_db2"], "proven": "2026-01-02T03:04:05Z"}]
     assert [level["proven"] for level in found["db1"]] == [None, None]
     given = pillar("fenced")
     given["fencing"]["devices"]["db2"][0]["options"]["ip"] = "192.0.2.99"
-    assert operations.proofs([record], resolve(given)["fencing"])["db2"][0]["proven"] is None
+    assert proof.proofs([record], resolve(given)["fencing"])["db2"][0]["proven"] is None
 
 
 def test_a_digest_is_the_same_on_the_master_and_tells_nothing_of_a_secret(resolve, pillar):
     given = pillar("fenced")
-    before = operations.digest(resolve(given)["fencing"], ["p_fence_db2"])
+    before = proof.digest(resolve(given)["fencing"], ["p_fence_db2"])
     given["fencing"]["devices"]["db2"][0]["secrets"]["password"] = "another"
-    assert operations.digest(resolve(given)["fencing"], ["p_fence_db2"]) == before
+    assert proof.digest(resolve(given)["fencing"], ["p_fence_db2"]) == before

@@ -218,3 +218,24 @@ def read_generation(device: str, size: int) -> Generation | None:
     if magic not in _MAGIC:
         return None
     return Generation(current, bitmap, (younger, older), bool(flags & _FLAG_CONSISTENT))
+
+
+@dataclass(frozen=True)
+class Flags:
+    """What the metadata of a replica remembers of the moment when it was last written (drbdadm show-gi)."""
+
+    consistent: bool
+    up_to_date: bool
+    primary: bool
+    connected: bool
+    full_sync: bool
+    peer_outdated: bool
+    crashed_primary: bool
+
+
+def parse_flags(text: str) -> Flags:
+    """The flags from ``drbdadm get-gi``: seven of them after the four generation identifiers."""
+    words = text.strip().splitlines()[-1].split(":")[4:11] if text.strip() else []
+    if len(words) != 7 or not set(words) <= {"0", "1"}:
+        raise ParseError(f"drbdadm get-gi printed {text.strip()!r}")
+    return Flags(*(word == "1" for word in words))

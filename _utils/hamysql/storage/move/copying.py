@@ -29,6 +29,9 @@ from hamysql.errors import Refused
 from hamysql.storage import latch
 from hamysql.system.command import Run
 
+# Where the new storage is mounted for the copy: in a folder of root's alone (``storage.lock``). The files are those of the
+# database's account, which could replace folders by links while root writes to them.
+PLACE = "/run/hamysql/migration"
 MARGIN = 5 * 10**9  # nanoseconds: more than any file system's granularity of times
 NOT_OURS = "lost+found"  # in the root of a file system
 VANISHED = 24  # rsync(1): some files vanished before they could be transferred
