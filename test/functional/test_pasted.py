@@ -14,7 +14,7 @@ from hamysql.config import resolution
 from hamysql.errors import ConfigError
 from support import ROOT, load_pillar, parameters
 
-ROWS = yaml.safe_load((ROOT / "test/pasted.txt").read_text(encoding="utf-8"))
+ROWS = yaml.safe_load((ROOT / "test/functional/pasted.txt").read_text(encoding="utf-8"))
 TAKEN = [row["paste"] for row in ROWS if "refused" not in row]
 REFUSED = [(row["paste"], row["refused"]) for row in ROWS if "refused" in row]
 LAYERS = parameters()

@@ -9,7 +9,11 @@ import pytest
 
 from hamysql.config import resolution
 from hamysql.storage import lock as storage_lock
+from hamysql.storage.drbd import status as drbd_status
 from support import load_pillar, parameters
+
+# in the form of `drbdadm get-gi`; `drbdadm show-gi` names the flags. A standby that was connected to the last
+STANDBY = "E1F8AB0F4D3F5F56:0000000000000000:5D0A2F6A0C7B2D14:5D092F6A0C7B2D15:1:1:0:1:0:0:0\n"
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -33,3 +37,11 @@ def resolve() -> Callable[..., dict[str, Any]]:
         return resolution.resolve(merged, minion_id=minion_id, nodename=nodename)
 
     return call
+
+
+@pytest.fixture
+def evidence():
+    """A standby that came back alone; its peer is off."""
+    flags = dict(drbd_status.parse_flags(STANDBY).__dict__)
+    seen = {"node": "db2", "peer": "db1", "database": False, "members": 1, "initialised": True, "flags": flags}
+    return {**seen, "power": {"p_fence_db1": "off"}, "votes": {"total": 1, "needed": 1}}

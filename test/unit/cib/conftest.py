@@ -19,8 +19,9 @@ import pytest
 
 from hamysql.config import resources as config_resources
 from hamysql.system.command import Result, run
+from support import ROOT
 
-FIXTURES = Path(__file__).parents[1] / "fixtures"
+FIXTURES = Path(__file__).parent / "fixtures"
 
 
 # Times that the tests can name, whatever the formula's defaults are tuned to.
@@ -43,7 +44,7 @@ OPERATIONS = {
 @pytest.fixture
 def lab() -> dict[str, Any]:
     """The resolved configuration of the lab, with the formula's own defaults."""
-    return json.loads((FIXTURES / "config" / "lab.json").read_text(encoding="utf-8"))
+    return json.loads((ROOT / "test/unit/config/fixtures/lab.json").read_text(encoding="utf-8"))
 
 
 @pytest.fixture
@@ -71,7 +72,7 @@ def desired(site: dict[str, Any]) -> ET.Element:
 
 @pytest.fixture
 def fixture() -> Callable[[str], str]:
-    """The text of a file under test/unit/fixtures."""
+    """The text of a file under test/unit/cib/fixtures."""
     return lambda name: (FIXTURES / name).read_text(encoding="utf-8")
 
 

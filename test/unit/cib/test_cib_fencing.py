@@ -129,8 +129,6 @@ def test_a_pacemaker_without_secret_files_is_refused(fenced):
 
 def test_debians_pacemaker_has_them():
     def run(argv, **_):
-        return Result(
-            0, Path(__file__).parents[1].joinpath("fixtures/pacemaker/pacemakerd-features-2.1.5.txt").read_text()
-        )
+        return Result(0, Path(__file__).parent.joinpath("fixtures/pacemakerd-features-2.1.5.txt").read_text())
 
     cib_live.need_secrets(run)

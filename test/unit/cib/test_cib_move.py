@@ -180,7 +180,7 @@ def simulated(tools, fixture):
     """What pacemaker would do about a running cluster (active: db2) with the constraint."""
 
     def call(node, until):
-        running = fixture("cib/cib-2.1.5-running.xml")
+        running = fixture("cib-2.1.5-running.xml")
         return cib_live.simulate(tools.run, cib_move.begun(running, node, until))
 
     return call

@@ -47,7 +47,7 @@ def again(desired):
 
 
 def test_nodes_and_status_are_pacemakers_and_no_items(fixture):
-    root = ET.fromstring(fixture("cib/cib-2.1.5-running.xml"))
+    root = ET.fromstring(fixture("cib-2.1.5-running.xml"))
     sections = {item.section for item in cib_model.index(cib_model.configuration(root)).values()}
     assert sections == {"crm_config", "resources", "constraints", "rsc_defaults", "tags"}
 

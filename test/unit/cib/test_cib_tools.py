@@ -204,7 +204,7 @@ def test_a_diff_that_fails_is_an_error(fake, make_cib):
 
 def test_what_pacemaker_does_is_said(tools, fixture, desired):
     """On a running cluster with p_mysql on db2 (the fixture's agents are dummies, so all of it becomes something else)."""
-    live = fixture("cib/cib-2.1.5-running.xml")
+    live = fixture("cib-2.1.5-running.xml")
     actions = cib_live.simulate(tools.run, cib_plan.plan(live, desired).xml)
     assert "restart p_mysql on db2" in actions
     assert cib_live.simulate(tools.run, live) == ()
