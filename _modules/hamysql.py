@@ -14,10 +14,12 @@ import salt.utils.files
 import salt.utils.yaml
 from salt.exceptions import CommandExecutionError, SaltInvocationError
 
-from hamysql import config as _config
-from hamysql import drbd_link, fingerprint, node_ids
-from hamysql import schema as _schema
+from hamysql import fingerprint
+from hamysql.config import resolution
+from hamysql.corosync import node_ids
 from hamysql.errors import Refused
+from hamysql.schema import language
+from hamysql.storage.drbd import link as drbd_link
 
 log = logging.getLogger(__name__)
 
@@ -65,9 +67,9 @@ def config_(saltenv=None, misnamed=False, **kwargs):
     key = f"hamysql.config:{fingerprint.pillar([saltenv, misnamed, pillar])}"
     if key not in __context__:
         parameters = _parameters(saltenv)
-        merged = _config.layered(parameters, pillar)
+        merged = resolution.layered(parameters, pillar)
         who = {"minion_id": __opts__["id"], "nodename": None if misnamed else __grains__["nodename"]}
-        __context__[key] = (merged, who, _config.resolve(merged, **who))
+        __context__[key] = (merged, who, resolution.resolve(merged, **who))
     merged, who, found = __context__[key]
     key, who, found = _with_ids(key, merged, who, found)
     return copy.deepcopy(_with_link(key, merged, who, found))
@@ -80,7 +82,7 @@ def _with_ids(key, merged, who, found):
         return key, who, found
     who, key = {**who, "known_ids": ids}, f"{key}:{sorted(ids.items())}"
     if key not in __context__:
-        __context__[key] = _config.resolve(merged, **who)
+        __context__[key] = resolution.resolve(merged, **who)
     return key, who, __context__[key]
 
 
@@ -99,7 +101,7 @@ def _with_link(key, merged, who, found):
         return found
     key = f"{key}:{known}"
     if key not in __context__:
-        __context__[key] = _config.resolve(merged, **who, known_link=known)
+        __context__[key] = resolution.resolve(merged, **who, known_link=known)
     return __context__[key]
 
 
@@ -140,7 +142,7 @@ def settings(saltenv=None, misnamed=False):
 
         salt db1 hamysql.settings
     """
-    return _schema.redacted(config_(saltenv=saltenv, misnamed=misnamed))
+    return language.redacted(config_(saltenv=saltenv, misnamed=misnamed))
 
 
 def version():

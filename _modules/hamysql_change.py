@@ -1,7 +1,7 @@
 """
 What the pillar says and the running services of this node do not know yet.
 
-A setting is applied live, waits for a restart, or cannot be changed in place; see :mod:`hamysql.change`. Nothing here starts,
+A setting is applied live, waits for a restart, or cannot be changed in place; see :mod:`hamysql.pending`. Nothing here starts,
 stops or restarts anything; ``hamysql_rolling`` does.
 """
 
@@ -12,27 +12,22 @@ import time
 from pathlib import Path
 from shutil import which
 
-from hamysql import (
-    certificate,
-    change,
-    change_corosync,
-    change_data,
-    change_drbd,
-    change_mysql,
-    change_sbd,
-    corosync,
-    disk,
-    drbdadm,
-    files,
-    flushing,
-    latch,
-    mysql,
-    tls,
-    wait,
-)
-from hamysql.command import PATH, run
+from hamysql import pending as pending_changes
+from hamysql.corosync import conf as corosync_conf
+from hamysql.corosync import pending as corosync_pending
 from hamysql.errors import CommandFailed, Refused
-from hamysql.files import Unreadable
+from hamysql.fencing import sbd as fencing_sbd
+from hamysql.mysql import accounts, flushing
+from hamysql.mysql import pending as mysql_pending
+from hamysql.mysql.tls import certificate
+from hamysql.mysql.tls import files as tls_files
+from hamysql.storage import latch
+from hamysql.storage import pending as storage_pending
+from hamysql.storage.drbd import drbdadm
+from hamysql.storage.drbd import pending as drbd_pending
+from hamysql.system import disk, files, wait
+from hamysql.system.command import PATH, run
+from hamysql.system.files import Unreadable
 
 __virtualname__ = "hamysql_change"
 
@@ -41,7 +36,7 @@ AUTHKEY = Path("/etc/corosync/authkey")
 CIB = Path("/var/lib/pacemaker/cib/cib.xml")
 PROC = Path("/proc")
 RECORD = Path("/run/hamysql/mysqld.json")
-TLS = Path(tls.FOLDER)
+TLS = Path(tls_files.FOLDER)
 TLS_RECORD = Path("/run/hamysql/mysqld-tls.json")  # which set of files a running server has read
 # Our agent's notes, which are root's: the server's process, and when it was born. The server's own pid file is the account's.
 NOTES = Path("/run/resource-agents/hamysql/p_mysql.pid")
@@ -73,7 +68,7 @@ def pending():
 
 
 def _pending(site):
-    return change.distinct([*_data(site), *_corosync(site), *_sbd(site), *_drbd(site), *_mysql(site["mysql"])])
+    return pending_changes.distinct([*_data(site), *_corosync(site), *_sbd(site), *_drbd(site), *_mysql(site["mysql"])])
 
 
 def refused(moving=""):
@@ -90,11 +85,11 @@ def refused(moving=""):
         salt 'db*' hamysql_change.refused
     """
     site = _site()
-    found = change.of_kind(change.REFUSED, _pending(site))
+    found = pending_changes.of_kind(pending_changes.REFUSED, _pending(site))
     # With test=True it is not begun.
     begun = bool(moving) and (latch.moving_to() == moving or (bool(__opts__.get("test")) and not latch.moving_to()))
     expected = begun and moving == site["storage"]["backend"]
-    return [str(item) for item in found if not (expected and item.path == change_data.BACKEND)]
+    return [str(item) for item in found if not (expected and item.path == storage_pending.BACKEND)]
 
 
 def apply(both=False):
@@ -117,15 +112,15 @@ def apply(both=False):
         salt db1 hamysql_change.apply
     """
     site = _site()
-    live = change.of_kind(change.BOTH if both else change.LIVE, _pending(site))
+    live = pending_changes.of_kind(pending_changes.BOTH if both else pending_changes.LIVE, _pending(site))
     scopes = {item.scope for item in live}
-    if change.COROSYNC in scopes:
+    if pending_changes.COROSYNC in scopes:
         _reload_corosync(site)
-    if change.DRBD in scopes:
-        running = change_drbd.parse_show(run(["drbdsetup", "show", site["storage"]["drbd"]["resource"]]).stdout)
+    if pending_changes.DRBD in scopes:
+        running = drbd_pending.parse_show(run(["drbdsetup", "show", site["storage"]["drbd"]["resource"]]).stdout)
         _adjust(_with_disk(site, running) if running else site)
-    if change.MYSQL in scopes:
-        if any(item.path in (f"{tls.PATH}:cert", f"{tls.PATH}:ca") for item in live):
+    if pending_changes.MYSQL in scopes:
+        if any(item.path in (f"{tls_files.PATH}:cert", f"{tls_files.PATH}:ca") for item in live):
             _read_tls(site["mysql"])
         if left := _left_flushing(site["mysql"]):
             __salt__["hamysql_mysql.unflush"](left)
@@ -154,7 +149,7 @@ def _data(site):
     latches = latch.in_use()
     replicated = site["storage"]["backend"] == "drbd"
     uuid = _device_uuid(site["storage"]["drbd"]["disk"], latches) if replicated else ""
-    return change_data.pending(site, cib, latches, uuid, latch.moving_to())
+    return storage_pending.pending(site, cib, latches, uuid, latch.moving_to())
 
 
 def _device_uuid(device, latches):
@@ -176,17 +171,17 @@ def _corosync(site):
     key = site["corosync"]["authkey"]
     there = files.text_if_any(AUTHKEY, links=True)  # one that corosync-keygen has made is no text
     differs = site["corosync"]["encrypted"] and there is not None and there.strip() != key
-    return list(change_corosync.pending(site, change_corosync.parse_map(result.stdout), differs))
+    return list(corosync_pending.pending(site, corosync_pending.parse_map(result.stdout), differs))
 
 
 def _reload_corosync(site, timeout=15):
-    there = change_corosync.keys(corosync.parse(files.text(COROSYNC_CONF, links=True)))
-    if there != change_corosync.keys(site["corosync"]["sections"]):
+    there = corosync_pending.keys(corosync_conf.parse(files.text(COROSYNC_CONF, links=True)))
+    if there != corosync_pending.keys(site["corosync"]["sections"]):
         raise Refused(f"{COROSYNC_CONF} is not what the pillar says: `state.apply hamysql` writes it")
     said = []
 
     def look():
-        left = change.of_kind(change.LIVE, _corosync(site))
+        left = pending_changes.of_kind(pending_changes.LIVE, _corosync(site))
         if left:
             # It makes every node read its file, so it can fail for the peer's as well; until it is done, it is asked for again.
             said.append(run(["corosync-cfgtool", "-R"], accept=range(256)).stderr.strip())
@@ -207,13 +202,13 @@ def _reload_corosync(site, timeout=15):
 
 def _sbd(site):
     text = files.text_if_any(site["fencing"]["sbd_file"], links=True) or ""
-    if not site["fencing"]["sbd"] and not text.startswith(change_sbd.MARK):
+    if not site["fencing"]["sbd"] and not text.startswith(fencing_sbd.MARK):
         return []
     corosync, sbd = run(["systemctl", "is-active", "corosync", "sbd"], accept=(0, 3, 4)).stdout.split()
     if corosync != "active":  # sbd is started with it, with the pillar's options
         return []
-    running = None if sbd in ("inactive", "failed", "unknown") else change_sbd.parse_file(text)
-    return list(change_sbd.pending(site, running))
+    running = None if sbd in ("inactive", "failed", "unknown") else fencing_sbd.parse_file(text)
+    return list(fencing_sbd.pending(site, running))
 
 
 # --- DRBD
@@ -223,25 +218,25 @@ def _drbd(site):
     resource = site["storage"]["drbd"]["resource"]
     if site["storage"]["backend"] != "drbd" or not __salt__["hamysql_drbd.status"]():
         return []
-    running = change_drbd.parse_show(run(["drbdsetup", "show", resource]).stdout)
-    full = change_drbd.parse_show(run(["drbdsetup", "show", "--show-defaults", resource]).stdout)
+    running = drbd_pending.parse_show(run(["drbdsetup", "show", resource]).stdout)
+    full = drbd_pending.parse_show(run(["drbdsetup", "show", "--show-defaults", resource]).stdout)
     if running is None or full is None:
         return []
     site = _with_disk(site, running)
-    return list(change_drbd.pending(site, running, full, change_drbd.parse_commands(_adjust(site, "--dry-run"))))
+    return list(drbd_pending.pending(site, running, full, drbd_pending.parse_commands(_adjust(site, "--dry-run"))))
 
 
 def _with_disk(site, running):
     """The configuration with the disk's name that the kernel has, where that is the same disk."""
     wanted = site["storage"]["drbd"]["disk"]
     same = running.disk.startswith("/") and os.path.realpath(running.disk) == os.path.realpath(wanted)
-    return change_drbd.with_disk(site, running.disk) if same else site
+    return drbd_pending.with_disk(site, running.disk) if same else site
 
 
 def _adjust(site, *words):
     """``drbdadm adjust`` to what the pillar says, and not to what is in the file: it may not be written yet, and it may have
     another name for the disk. drbdadm remembers a file for its handlers only where it makes a new device."""
-    drbd, text = site["storage"]["drbd"], change_drbd.config_text(site, __salt__["hamysql_drbd.kernel"]())
+    drbd, text = site["storage"]["drbd"], drbd_pending.config_text(site, __salt__["hamysql_drbd.kernel"]())
     argv = ["--config-file", "-", *words, "adjust", drbd["resource"]]
     return drbdadm.call(run, drbd["shared_secret"], *argv, stdin=text).stdout
 
@@ -255,19 +250,19 @@ def _mysql(config):
         return []
     running = _running(config, process)
     if running is None:
-        return [change_mysql.UNKNOWN]
-    want = change_mysql.wanted(config)
-    found = list(change_mysql.pending(config, running, want, _variables(config, change_mysql.changed(running, want))))
+        return [mysql_pending.UNKNOWN]
+    want = mysql_pending.wanted(config)
+    found = list(mysql_pending.pending(config, running, want, _variables(config, mysql_pending.changed(running, want))))
     if unread := _unread_tls(config, process, running):
         found.append(unread)
-    return [*found, *change_mysql.left_flushing(running, _left_flushing(config))]
+    return [*found, *mysql_pending.left_flushing(running, _left_flushing(config))]
 
 
 def _left_flushing(config):
     """What a move that was killed has set in the server, and it was before; nothing where the server is as it was."""
     left = flushing.left()
     try:
-        return left if left and float(_sql(config, f"SELECT @@GLOBAL.{mysql.FLUSHING[0]};")) == 0 else {}
+        return left if left and float(_sql(config, f"SELECT @@GLOBAL.{accounts.FLUSHING[0]};")) == 0 else {}
     except CommandFailed:
         return {}
 
@@ -276,13 +271,13 @@ def _variables(config, names):
     if not names:
         return {}
     try:
-        return change_mysql.parse_variables(_sql(config, change_mysql.query(names)))
+        return mysql_pending.parse_variables(_sql(config, mysql_pending.query(names)))
     except CommandFailed:  # it does not answer yet
         return {}
 
 
 def _sql(config, statements):
-    return run(mysql.client(config), stdin=statements).stdout
+    return run(accounts.client(config), stdin=statements).stdout
 
 
 def _process(config):
@@ -293,7 +288,7 @@ def _process(config):
 def _noted():
     try:
         pid, born = map(int, files.text(NOTES, 64).split())
-        return change_mysql.Process(pid, born) if _stat(pid)[1] == born else None
+        return mysql_pending.Process(pid, born) if _stat(pid)[1] == born else None
     except (OSError, ValueError, IndexError, Unreadable):
         return None
 
@@ -312,18 +307,18 @@ def _claimed(config):
         return None
     if program != os.path.basename(config["binary"])[:15]:  # the kernel keeps 15 characters of it
         return None
-    return change_mysql.Process(pid, born)
+    return mysql_pending.Process(pid, born)
 
 
 def _running(config, process):
     """The options that the server runs with; ``None`` where nobody knows."""
-    known = change_mysql.recorded(files.text_if_any(RECORD) or "", process)
+    known = mysql_pending.recorded(files.text_if_any(RECORD) or "", process)
     if known is not None:
         return known
     fragment = Path(config["config_fragment"])
     if not _older(fragment, process):
         return None
-    options = change_mysql.parse_file(files.text(fragment, links=True))
+    options = mysql_pending.parse_file(files.text(fragment, links=True))
     _write_record(process, options)
     return options
 
@@ -338,7 +333,7 @@ def _write_record(process, options, place=None):
     place = place or RECORD
     place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     new = place.with_suffix(".new")
-    new.write_text(change_mysql.record(process, options), encoding="utf-8")
+    new.write_text(mysql_pending.record(process, options), encoding="utf-8")
     new.replace(place)
 
 
@@ -347,9 +342,9 @@ def _set_variables(config):
     running = _running(config, process) if process else None
     if running is None:
         return
-    want = change_mysql.wanted(config)
-    variables = _variables(config, change_mysql.changed(running, want))
-    for name, sql in change_mysql.statements(running, want, variables).items():
+    want = mysql_pending.wanted(config)
+    variables = _variables(config, mysql_pending.changed(running, want))
+    for name, sql in mysql_pending.statements(running, want, variables).items():
         if sql is None:
             continue
         _sql(config, sql)
@@ -367,16 +362,16 @@ def _unread_tls(config, process, running):
     """What the server does not present of the pillar's files, though it was started with them."""
     if not config["tls"]["enabled"] or "ssl_cert" not in running:
         return None
-    shown = tls.presented(run, config["socket"])
-    return change_mysql.presents(config, running, shown, _loaded_tls(process), _certificate)
+    shown = tls_files.presented(run, config["socket"])
+    return mysql_pending.presents(config, running, shown, _loaded_tls(process), _certificate)
 
 
 def _loaded_tls(process):
     """The digest of the set that the server has read: at its start, or because it was told to."""
-    noted = change_mysql.recorded(files.text_if_any(TLS_RECORD) or "", process)
+    noted = mysql_pending.recorded(files.text_if_any(TLS_RECORD) or "", process)
     if noted is not None:
         return "".join(noted.get("set", ()))
-    return tls.digest(tls.there(TLS, None).texts) if _older(TLS / tls.CURRENT, process) else None
+    return tls_files.digest(tls_files.there(TLS, None).texts) if _older(TLS / tls_files.CURRENT, process) else None
 
 
 def _certificate(text):
@@ -389,9 +384,9 @@ def _certificate(text):
 def _read_tls(config):
     """Have the server read certificate, key and authorities again, and see that it presents them."""
     process = _process(config)
-    wanted = tls.texts(config)
-    if tls.there(TLS, None).texts != wanted:
+    wanted = tls_files.texts(config)
+    if tls_files.there(TLS, None).texts != wanted:
         raise Refused(f"{TLS} does not hold the pillar's certificate and key: `state.apply hamysql` lays them down")
     _sql(config, "FLUSH SSL;")  # MariaDB, since 10.4. Sessions that are open keep what they have.
     if process is not None:
-        _write_record(process, {"set": [tls.digest(wanted)]}, TLS_RECORD)
+        _write_record(process, {"set": [tls_files.digest(wanted)]}, TLS_RECORD)

@@ -11,9 +11,16 @@ from __future__ import annotations
 import dataclasses
 import time
 
-from hamysql import cib, cib_desired, cib_drift, cib_move, cib_stop, cib_tools, pacemaker, wait
-from hamysql.command import run
+from hamysql.cib import drift as cib_drift
+from hamysql.cib import live as cib_live
+from hamysql.cib import move as cib_move
+from hamysql.cib import plan as cib_plan
+from hamysql.cib import status as cib_status
+from hamysql.cib import stop as cib_stop
+from hamysql.config import resources
 from hamysql.errors import Refused
+from hamysql.system import wait
+from hamysql.system.command import run
 
 __virtualname__ = "hamysql_cib"
 
@@ -35,7 +42,7 @@ def owned():
 
         salt db1 hamysql_cib.owned
     """
-    return cib.owned(cib_tools.query(run))
+    return cib_plan.owned(cib_live.query(run))
 
 
 def drift():
@@ -51,7 +58,7 @@ def drift():
 
         salt db1 hamysql_cib.drift
     """
-    return list(cib_drift.drift(cib_tools.query(run)))
+    return list(cib_drift.drift(cib_live.query(run)))
 
 
 def interventions():
@@ -64,7 +71,7 @@ def interventions():
 
         salt db1 hamysql_cib.interventions
     """
-    return list(cib_drift.interventions(cib_tools.query(run)))
+    return list(cib_drift.interventions(cib_live.query(run)))
 
 
 def move(node, timeout=900):
@@ -96,8 +103,8 @@ def move(node, timeout=900):
     if place() == node:
         return False
     hands = [
-        *cib_drift.interventions(cib_tools.query(run)),
-        *pacemaker.given_up(__salt__["hamysql_cluster.status"](), node),
+        *cib_drift.interventions(cib_live.query(run)),
+        *cib_status.given_up(__salt__["hamysql_cluster.status"](), node),
     ]
     if hands:
         raise Refused("nothing is moved while this is so:\n" + "\n".join(f"  - {hand}" for hand in hands))
@@ -106,12 +113,12 @@ def move(node, timeout=900):
         # While it still serves: what is written now, the shutdown does not have to write while nobody serves.
         settings = __salt__["hamysql_mysql.flush"]()["settings"]
         until = time.time() + 1.5 * timeout
-        cib_tools.edit(run, lambda live: cib_move.begun(live, node, until))
+        cib_live.edit(run, lambda live: cib_move.begun(live, node, until))
         what = f"pacemaker runs the database on {node}"
         wait.until(place, lambda seen: seen == node, what, timeout=timeout, interval=2, describe=_place_in_words)
     finally:
         try:
-            cib_tools.edit(run, cib_move.ended)
+            cib_live.edit(run, cib_move.ended)
         finally:
             __salt__["hamysql_mysql.unflush"](settings)
     return True
@@ -134,7 +141,7 @@ def diff(adopt=None):
 
         salt db1 hamysql_cib.diff
     """
-    return _returned(cib_tools.preview(run, _wanted, adopt=_ids(adopt)))
+    return _returned(cib_live.preview(run, _wanted, adopt=_ids(adopt)))
 
 
 def apply(adopt=None):
@@ -159,7 +166,7 @@ def apply(adopt=None):
         salt db1 hamysql_cib.apply
         salt db1 hamysql_cib.apply adopt=p_mysql
     """
-    return _returned(cib_tools.apply(run, _wanted, adopt=_ids(adopt)))
+    return _returned(cib_live.apply(run, _wanted, adopt=_ids(adopt)))
 
 
 def configure(text=None, test=False):
@@ -185,10 +192,10 @@ def configure(text=None, test=False):
     """
     if text is None:
         text = __salt__["hamysql.config"]()["pacemaker"]["configure"]
-    wanted = cib_tools.from_text(run, text)
+    wanted = cib_live.from_text(run, text)
     if test:
-        return _returned(cib_tools.preview(run, wanted, tag=cib.TEXT_TAG, after=_applied))
-    return _returned(cib_tools.apply(run, wanted, tag=cib.TEXT_TAG))
+        return _returned(cib_live.preview(run, wanted, tag=cib_plan.TEXT_TAG, after=_applied))
+    return _returned(cib_live.apply(run, wanted, tag=cib_plan.TEXT_TAG))
 
 
 def preview(at_rest=False):
@@ -209,9 +216,9 @@ def preview(at_rest=False):
         salt db1 hamysql_cib.preview
     """
     begin = cib_stop.at_rest if at_rest else str
-    own = _returned(cib_tools.preview(run, _wanted, after=begin))
-    wanted = cib_tools.from_text(run, __salt__["hamysql.config"]()["pacemaker"]["configure"])
-    text = _returned(cib_tools.preview(run, wanted, tag=cib.TEXT_TAG, after=lambda live: _applied(begin(live))))
+    own = _returned(cib_live.preview(run, _wanted, after=begin))
+    wanted = cib_live.from_text(run, __salt__["hamysql.config"]()["pacemaker"]["configure"])
+    text = _returned(cib_live.preview(run, wanted, tag=cib_plan.TEXT_TAG, after=lambda live: _applied(begin(live))))
     return {
         "changes": own["changes"] + text["changes"],
         "actions": text["actions"] if text["changes"] else own["actions"],
@@ -226,12 +233,12 @@ def _place_in_words(node):
 def _wanted(_live):
     config = __salt__["hamysql.config"]()
     if any(device["secrets"] for device in config["fencing"]["devices"]):
-        cib_tools.need_secrets(run)
-    return cib_desired.desired(config)
+        cib_live.need_secrets(run)
+    return resources.desired(config)
 
 
 def _applied(live):
-    return cib.plan(live, _wanted(live)).xml
+    return cib_plan.plan(live, _wanted(live)).xml
 
 
 def _ids(adopt):

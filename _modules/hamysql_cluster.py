@@ -7,9 +7,11 @@ from __future__ import annotations
 import dataclasses
 from shutil import which
 
-from hamysql import membership, pacemaker, wait
-from hamysql.command import PATH, run
+from hamysql.cib import status as cib_status
+from hamysql.corosync import membership
 from hamysql.errors import CommandFailed
+from hamysql.system import wait
+from hamysql.system.command import PATH, run
 
 __virtualname__ = "hamysql_cluster"
 
@@ -54,7 +56,7 @@ def status():
     result = run(["crm_mon", "--one-shot", "--output-as=xml"], accept=(0, *_NOT_RUNNING))
     if result.returncode in _NOT_RUNNING:
         return _STOPPED
-    cluster = pacemaker.parse(result.stdout)
+    cluster = cib_status.parse(result.stdout)
     return {**_STOPPED, "running": True, **dataclasses.asdict(cluster)} if cluster else _STOPPED
 
 

@@ -10,10 +10,18 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from hamysql import change, change_drbd, disk, drbd, drbd_link, drbdadm, drbdconf, latch, nodelock, wait
-from hamysql.command import run
+from hamysql import pending
 from hamysql.errors import CommandFailed, Refused
-from hamysql.latch import Latch, Stage
+from hamysql.storage import latch
+from hamysql.storage import lock as storage_lock
+from hamysql.storage.drbd import conf as drbd_conf
+from hamysql.storage.drbd import drbdadm
+from hamysql.storage.drbd import link as drbd_link
+from hamysql.storage.drbd import pending as drbd_pending
+from hamysql.storage.drbd import status as drbd_status
+from hamysql.storage.latch import Latch, Stage
+from hamysql.system import disk, wait
+from hamysql.system.command import run
 
 __virtualname__ = "hamysql_drbd"
 
@@ -33,9 +41,9 @@ def _status(options):
     if not PROC.exists():
         return None
     text = PROC.read_text(encoding="ascii")
-    if drbd.kernel_version(text).startswith("8."):
-        return drbd.parse_proc(text, options["minor"])
-    return drbd.parse_json(run(["drbdsetup", "status", "--json"]).stdout, options["resource"])
+    if drbd_status.kernel_version(text).startswith("8."):
+        return drbd_status.parse_proc(text, options["minor"])
+    return drbd_status.parse_json(run(["drbdsetup", "status", "--json"]).stdout, options["resource"])
 
 
 def _generation(site):
@@ -47,10 +55,10 @@ def _generation(site):
         except CommandFailed:
             result = None
         if result is not None and not result.returncode:
-            return drbd.parse_generation(result.stdout)
+            return drbd_status.parse_generation(result.stdout)
     device = _disk(site)
     size = disk.size(run, device)
-    return None if size is None else drbd.read_generation(device, size)
+    return None if size is None else drbd_status.read_generation(device, size)
 
 
 def _drbdadm(options, *words, **how):
@@ -96,7 +104,7 @@ def kernel():
         salt db1 hamysql_drbd.kernel
     """
     if PROC.exists():
-        version = drbd.kernel_version(PROC.read_text(encoding="ascii"))
+        version = drbd_status.kernel_version(PROC.read_text(encoding="ascii"))
     else:
         try:
             version = run(["modinfo", "--field", "version", "drbd"]).stdout.strip()
@@ -129,7 +137,7 @@ def generation():
     }
 
 
-@nodelock.held("keep_link")
+@storage_lock.held("keep_link")
 def keep_link(link):
     """
     Note the link that replication uses on the other node, where the pillar does not say (``hamysql:storage:drbd:link``).
@@ -156,12 +164,12 @@ def keep_link(link):
     if options["link_from"] == drbd_link.PILLAR and options["link"] != link:
         raise Refused(f"hamysql:storage:drbd:link is {options['link']} in this node's pillar: link {link} is not noted")
     if _status(options) is not None:
-        running = change_drbd.parse_show(run(["drbdsetup", "show", options["resource"]]).stdout)
-        wanted = {drbdconf.endpoint(node["addresses"][link], options["port"]) for node in nodes}
+        running = drbd_pending.parse_show(run(["drbdsetup", "show", options["resource"]]).stdout)
+        wanted = {drbd_conf.endpoint(node["addresses"][link], options["port"]) for node in nodes}
         if running and not set(running.addresses) <= wanted:
             seen = " and ".join(running.addresses)
             raise Refused(
-                f"DRBD is up with {seen}, not with link {link} ({' and '.join(sorted(wanted))}): {change.STOPPED}"
+                f"DRBD is up with {seen}, not with link {link} ({' and '.join(sorted(wanted))}): {pending.STOPPED}"
             )
     if options["link_from"] != drbd_link.LAST and options["link"] == link:
         return False
@@ -169,7 +177,7 @@ def keep_link(link):
     return True
 
 
-@nodelock.held("create_metadata")
+@storage_lock.held("create_metadata")
 def create_metadata(run_id=""):
     """
     Write DRBD's metadata to this node's disk (``drbdadm create-md``), if the disk is provably blank.
@@ -219,7 +227,7 @@ def create_metadata(run_id=""):
     return True
 
 
-@nodelock.held("up")
+@storage_lock.held("up")
 def up():
     """
     Load the kernel module and configure the resource in the kernel (``drbdadm up``): attach the disk, connect.
@@ -266,7 +274,7 @@ def wait_connected(timeout=60):
     return found.as_dict()
 
 
-@nodelock.held("skip_initial_sync")
+@storage_lock.held("skip_initial_sync")
 def skip_initial_sync(run_id):
     """
     Declare two new, empty replicas equal (``drbdadm -- --clear-bitmap new-current-uuid``), on the node that is to be seeded.
@@ -305,7 +313,7 @@ def skip_initial_sync(run_id):
     return True
 
 
-@nodelock.held("seed")
+@storage_lock.held("seed")
 def seed():
     """
     Make this node the source of the first data: ``drbdadm primary --force``, once in the life of a cluster.
@@ -346,7 +354,7 @@ def seed():
     return True
 
 
-@nodelock.held("release")
+@storage_lock.held("release")
 def release():
     """
     Hand the device back (``drbdadm secondary``), so that pacemaker can promote where it wants.
@@ -367,7 +375,7 @@ def release():
     return True
 
 
-@nodelock.held("rejoin")
+@storage_lock.held("rejoin")
 def rejoin():
     """
     Let DRBD and pacemaker try this node's replaced disk, after they have given up on the old one.

@@ -10,11 +10,19 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 from shutil import which
 
-from hamysql import change_sbd, cib_model, cib_tools, drbdadm, files, latch, latch_switch, operations, wait
-from hamysql import fencing as devices
-from hamysql.command import PATH, run
+from hamysql.cib import live as cib_live
+from hamysql.cib import model as cib_model
 from hamysql.errors import CommandFailed, NotReady, Refused
-from hamysql.plan import Stage
+from hamysql.fencing import devices, proof
+from hamysql.fencing import sbd as fencing_sbd
+from hamysql.fencing import take_over as fencing_take_over
+from hamysql.storage import latch
+from hamysql.storage.drbd import drbdadm
+from hamysql.storage.drbd import status as drbd_status
+from hamysql.storage.drbd.plan import Stage
+from hamysql.storage.move import switch as move_switch
+from hamysql.system import files, wait
+from hamysql.system.command import PATH, run
 
 __virtualname__ = "hamysql_fencing"
 
@@ -172,7 +180,7 @@ def prove(node, level):
     others = [name for other in fencing["levels"][node] if other["level"] != int(level) for name in other["devices"]]
     used = next(other["devices"] for other in fencing["levels"][node] if other["level"] == int(level))
     head_start = sum(device["delay"] for device in fencing["devices"] if device["id"] in used)
-    stops = devices.to_stop(ET.fromstring(cib_tools.query(run)), others)
+    stops = devices.to_stop(ET.fromstring(cib_live.query(run)), others)
     others = [name for name, _ in stops]
     failure = None
     seconds = 0.0
@@ -183,7 +191,7 @@ def prove(node, level):
             # The id says whose decision that is: a run that is killed here leaves it, and the next one takes it away.
             run([*_meta(name), "--set-parameter", "target-role", "--parameter-value", "Stopped", *_mark(name)])
         if others:
-            cib_tools.settle(run)
+            cib_live.settle(run)
         timeout = fencing["stonith_timeout"]
         began = time.monotonic()
         run(["stonith_admin", "--reboot", node, "--timeout", str(timeout)], timeout=2 * timeout)
@@ -212,7 +220,7 @@ def mend():
 
         salt db1 hamysql_fencing.mend
     """
-    left = devices.left_stopped(ET.fromstring(cib_tools.query(run)))
+    left = devices.left_stopped(ET.fromstring(cib_live.query(run)))
     problems = _back_into_use(left)
     if problems:
         raise NotReady("\n".join(["fence devices are left out of use:", *problems]))
@@ -238,7 +246,7 @@ def _back_into_use(names):
             left.append(f"  - {name}, until `{' '.join(delete)}` succeeds; it said: {exc}")
     try:
         if names:
-            cib_tools.settle(run)
+            cib_live.settle(run)
     except CommandFailed:
         pass  # they are on their way; whether they have arrived is looked at before the next fencing
     return left
@@ -258,7 +266,7 @@ def record(node, level):
     """
     fencing = _site()["fencing"]
     names = next(found["devices"] for found in fencing["levels"][node] if found["level"] == int(level))
-    value = f"{time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())} {operations.digest(fencing, names)}"
+    value = f"{time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())} {proof.digest(fencing, names)}"
     run(["crm_attribute", "--type", "nodes", "--node", node, "--name", f"{RECORD}{level}", "--update", value])
     return proofs()
 
@@ -287,7 +295,7 @@ def proofs():
                 when, _, digest = pair.get("value", "").partition(" ")
                 level = pair.get("name", "").removeprefix(RECORD)
                 found.append({"node": node.get("uname", ""), "level": level, "when": when, "digest": digest})
-    return operations.proofs(found, fencing)
+    return proof.proofs(found, fencing)
 
 
 def evidence():
@@ -313,7 +321,7 @@ def evidence():
     elsewhere = [item.backend for item in latch.in_use() if item.backend != backend and item.stage == Stage.INITIALISED]
     if backend == "drbd":
         found = _drbdadm(site, "get-gi", resource, accept=range(256))
-        flags = dataclasses.asdict(operations.parse_flags(found.stdout)) if found.returncode == 0 else {}
+        flags = dataclasses.asdict(drbd_status.parse_flags(found.stdout)) if found.returncode == 0 else {}
     return {
         "node": site["self"],
         "peer": site["peer"],
@@ -323,7 +331,7 @@ def evidence():
         "power": power(site["peer"]),
         "initialised": known is not None and known.stage == Stage.INITIALISED,
         "backend": backend,
-        "elsewhere": elsewhere[0] if elsewhere and not latch_switch.switched(backend) else "",
+        "elsewhere": elsewhere[0] if elsewhere and not move_switch.switched(backend) else "",
         "flags": flags,
     }
 
@@ -339,7 +347,7 @@ def _wait_for_votes(met, what):
         what,
         timeout=30,
         interval=1,
-        describe=lambda seen: operations.outvoted(**_votes(seen)) or "it has the votes, and is not quorate",
+        describe=lambda seen: fencing_take_over.outvoted(**_votes(seen)) or "it has the votes, and is not quorate",
     )
 
 
@@ -363,7 +371,7 @@ def take_over(peer_is_off=None, timeout=180):
     """
     site = _site()
     seen = evidence()
-    reasons = operations.alone(seen) + operations.unseen(seen, peer_is_off)
+    reasons = fencing_take_over.alone(seen) + fencing_take_over.unseen(seen, peer_is_off)
     if reasons:
         raise Refused("\n".join(reasons))
     __salt__["hamysql_cluster.start"]()
@@ -377,7 +385,9 @@ def take_over(peer_is_off=None, timeout=180):
     )
     if site["quorum"]["device"]:
         __salt__["hamysql_quorum.start"]()
-        _wait_for_votes(lambda seen: not operations.outvoted(**_votes(seen)), "the quorum device votes for this node")
+        _wait_for_votes(
+            lambda seen: not fencing_take_over.outvoted(**_votes(seen)), "the quorum device votes for this node"
+        )
     replicated = site["storage"]["backend"] == "drbd"
     if replicated:
         __salt__["hamysql_drbd.up"]()
@@ -455,7 +465,7 @@ def unused():
     site = _site()
     found = [str(path) for path in Path(devices.SECRETS).glob("*/*")]
     file = site["fencing"]["sbd_file"]
-    sbd = not site["fencing"]["sbd"] and (files.text_if_any(file, links=True) or "").startswith(change_sbd.MARK)
+    sbd = not site["fencing"]["sbd"] and (files.text_if_any(file, links=True) or "").startswith(fencing_sbd.MARK)
     if not sbd and not devices.unused_secrets(site, found, None):
         return {"files": [], "units": []}
     try:

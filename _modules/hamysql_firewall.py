@@ -6,8 +6,8 @@ from __future__ import annotations
 
 from salt.exceptions import SaltInvocationError
 
-from hamysql import firewall
-from hamysql.command import run
+from hamysql.firewall import iptables
+from hamysql.system.command import run
 
 __virtualname__ = "hamysql_firewall"
 
@@ -54,9 +54,9 @@ def apply(family="ipv4"):
     """
     rules = __salt__["hamysql.config"]()["firewall"]["rules"].get(_known(family))
     seen = _read(family)
-    if rules is None or firewall.converged(seen, rules):
+    if rules is None or iptables.converged(seen, rules):
         return False
-    _restore(family, firewall.restore_text(rules, len(seen.jumps)))
+    _restore(family, iptables.restore_text(rules, len(seen.jumps)))
     return True
 
 
@@ -78,7 +78,7 @@ def remove(family="ipv4"):
     seen = _read(family)
     if not seen.exists:
         return False
-    _restore(family, firewall.removal_text(seen))
+    _restore(family, iptables.removal_text(seen))
     return True
 
 
@@ -90,7 +90,7 @@ def _known(family):
 
 def _read(family):
     # Without -t: naming a table that the kernel has not got yet makes it.
-    return firewall.parse(run([f"{TOOLS[_known(family)]}-save"]).stdout)
+    return iptables.parse(run([f"{TOOLS[_known(family)]}-save"]).stdout)
 
 
 def _restore(family, text):

@@ -7,9 +7,11 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from hamysql import files, iscsi, nodelock, wait
-from hamysql.command import run
 from hamysql.errors import NotReady
+from hamysql.storage import lock as storage_lock
+from hamysql.storage.lun import iscsi
+from hamysql.system import files, wait
+from hamysql.system.command import run
 
 __virtualname__ = "hamysql_iscsi"
 
@@ -66,7 +68,7 @@ def pending():
     return found
 
 
-@nodelock.held("login")
+@storage_lock.held("login")
 def apply():
     """
     Have the record as the pillar wants it, and log in where there is no session. A session that is there is never ended.

@@ -14,33 +14,28 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from hamysql import (
-    change_data,
-    cib_drift,
-    cib_stop,
-    cib_tools,
-    copying,
-    datadir,
-    files,
-    latch,
-    latch_switch,
-    migration,
-    nfs_mark,
-    nodelock,
-    shared_disk,
-    storage,
-    wait,
-)
-from hamysql.command import run
+from hamysql.cib import drift as cib_drift
+from hamysql.cib import live as cib_live
+from hamysql.cib import stop as cib_stop
 from hamysql.errors import CommandFailed, NotReady, Refused
-from hamysql.latch import Stage
-from hamysql.latch_switch import READY
-from hamysql.nfs_mark import NFS_FOLDER
+from hamysql.mysql import datadir
+from hamysql.storage import backends, latch
+from hamysql.storage import lock as storage_lock
+from hamysql.storage import pending as storage_pending
+from hamysql.storage.latch import Stage
+from hamysql.storage.lun import claim as lun_claim
+from hamysql.storage.move import copying
+from hamysql.storage.move import switch as move_switch
+from hamysql.storage.move.switch import READY
+from hamysql.storage.nfs import mark as nfs_mark
+from hamysql.storage.nfs.mark import NFS_FOLDER
+from hamysql.system import files, wait
+from hamysql.system.command import run
 
 __virtualname__ = "hamysql_migration"
 __func_alias__ = {"copy_": "copy"}
 
-PLACE = Path(migration.PLACE)
+PLACE = Path(copying.PLACE)
 BOOT = Path("/proc/sys/kernel/random/boot_id")
 CIB = Path("/var/lib/pacemaker/cib/cib.xml")
 # How a sentence on what the move itself has stopped begins.
@@ -62,7 +57,7 @@ def _resource(site):
 def _live():
     """The cluster's configuration; "" where pacemaker does not run and never has."""
     try:
-        return cib_tools.query(run)
+        return cib_live.query(run)
     except (NotReady, CommandFailed):
         return files.text_if_any(CIB, files.LARGE) or ""
 
@@ -85,23 +80,23 @@ def survey():
     """
     site = _site(misnamed=True)
     backend, live, there = site["storage"]["backend"], _live(), latch.in_use()
-    values = change_data.parameters(live or None)
+    values = storage_pending.parameters(live or None)
     moving = latch.moving_to()
     known = latch.read(_resource(site), backend) if moving == backend else None
     stopped = cib_stop.stopped_ones(live) if live else ()
     replica = next((item for item in there if item.backend == "drbd"), None)
     hands = cib_drift.interventions(live) if live else ()
-    used = replica is not None and backend != "drbd" and change_data.backend_of(values) == "drbd"
+    used = replica is not None and backend != "drbd" and storage_pending.backend_of(values) == "drbd"
     return {
         "backend": backend,
         "in_use": [item.as_dict() for item in there],
-        "next": known.as_dict() if known and not latch_switch.switched(backend) else {},
+        "next": known.as_dict() if known and not move_switch.switched(backend) else {},
         "moving": moving,
-        "cib": change_data.backend_of(values),
+        "cib": storage_pending.backend_of(values),
         "datadir": values.get(("p_fs_mysql", "directory"), ""),
         "stopped": list(stopped),
         "hands": [hand for hand in hands if not (moving and hand.startswith(OURS))],
-        "replication": storage.replication(_old_drbd(replica, values)) if used else "",
+        "replication": backends.replication(_old_drbd(replica, values)) if used else "",
     }
 
 
@@ -112,7 +107,7 @@ def _old_drbd(known, values):
     return __salt__["hamysql_drbd.status"](resource=known.resource, minor=minor)
 
 
-@nodelock.held("begin")
+@storage_lock.held("begin")
 def begin(seed=False):
     """
     Begin the move of the data to the pillar's kind of storage, or begin its copy anew after a run that was cut off.
@@ -131,7 +126,7 @@ def begin(seed=False):
     """
     site = _site()
     _unmount(site)
-    return latch_switch.begin(site["storage"]["backend"], seed)
+    return move_switch.begin(site["storage"]["backend"], seed)
 
 
 def _known(site):
@@ -154,7 +149,7 @@ def _mounted(site, known):
     if backend == "nfs":
         source, below = store["nfs"]["source"], PLACE / NFS_FOLDER
     elif backend == "shared":
-        signatures, _ = shared_disk.contents(run, store["shared"]["device"])
+        signatures, _ = lun_claim.contents(run, store["shared"]["device"])
         if known.device_uuid not in {signature.uuid for signature in signatures}:
             raise Refused(
                 f"{store['shared']['device']} does not hold what this node has made there ({known.device_uuid})"
@@ -164,7 +159,7 @@ def _mounted(site, known):
     PLACE.mkdir(mode=0o755, parents=True, exist_ok=True)
     _unmount(site)
     if volume:
-        shared_disk.activate(run, volume["volume_group"], True)
+        lun_claim.activate(run, volume["volume_group"], True)
     try:
         run(["mount", "-t", filesystem["type"], "-o", filesystem["options"], source, str(PLACE)], timeout=180)
         try:
@@ -178,7 +173,7 @@ def _mounted(site, known):
             run(["umount", str(PLACE)], timeout=900)
     finally:
         if volume:
-            shared_disk.activate(run, volume["volume_group"], False)
+            lun_claim.activate(run, volume["volume_group"], False)
 
 
 def _unmount(site):
@@ -188,7 +183,7 @@ def _unmount(site):
     run(["umount", str(PLACE)], timeout=900)
     volume = site["storage"]["shared"]["lvm"]
     if volume:
-        shared_disk.activate(run, volume["volume_group"], False)
+        lun_claim.activate(run, volume["volume_group"], False)
 
 
 def _in_service(site):
@@ -197,7 +192,7 @@ def _in_service(site):
     The folder below the mount point may have a database as well: Debian's package makes one there. It would replace the data.
     """
     folder = site["mysql"]["datadir"]
-    wanted = change_data.parameters(_live() or None).get(("p_fs_mysql", "device"), "")
+    wanted = storage_pending.parameters(_live() or None).get(("p_fs_mysql", "device"), "")
     argv = ["findmnt", "--noheadings", "--output", "SOURCE,FSTYPE", "--mountpoint", folder]
     source, _, kind = run(argv, accept=(0, 1)).stdout.strip().rpartition(" ")
     source = source.strip()
@@ -211,7 +206,7 @@ def _in_service(site):
 
 def _pass(site, known, live):
     """One pass of the copy; returns what it did."""
-    began, path = time.monotonic(), latch.FOLDER / latch.NEXT / latch_switch.COPIED
+    began, path = time.monotonic(), latch.FOLDER / latch.NEXT / move_switch.COPIED
     boot = BOOT.read_text(encoding="ascii").strip()
     with _mounted(site, known) as target:
         source, kind = _in_service(site)
@@ -228,7 +223,7 @@ def _pass(site, known, live):
     return {"seconds": round(time.monotonic() - began, 1), "files": len(note.files), "read": len(again)}
 
 
-@nodelock.held("copy")
+@storage_lock.held("copy")
 def copy_():
     """
     Copy the data to the new storage while the database serves; again, and it copies what has changed since.
@@ -252,7 +247,7 @@ def copy_():
     return _pass(site, known, live=True)
 
 
-@nodelock.held("final")
+@storage_lock.held("final")
 def final():
     """
     Copy what has changed since the last pass, with the database stopped: the new storage holds all of the data then.
@@ -298,7 +293,7 @@ def wait_synchronised(timeout=86400):
         salt db1 hamysql_migration.wait_synchronised
     """
     wait.until(
-        lambda: storage.replication(__salt__["hamysql_drbd.status"]()),
+        lambda: backends.replication(__salt__["hamysql_drbd.status"]()),
         lambda reason: not reason,
         "both replicas of the new storage are UpToDate",
         timeout=timeout,
@@ -307,7 +302,7 @@ def wait_synchronised(timeout=86400):
     return True
 
 
-@nodelock.held("stop_server")
+@storage_lock.held("stop_server")
 def stop_server(timeout=900):
     """
     Stop the database server through the cluster, after it has written its dirty pages. Its file system stays mounted.
@@ -328,7 +323,7 @@ def stop_server(timeout=900):
     settings = {}
     try:
         settings = __salt__["hamysql_mysql.flush"]()["settings"]
-        cib_tools.edit(run, lambda live: cib_stop.stopped(live, cib_stop.SERVER))
+        cib_live.edit(run, lambda live: cib_stop.stopped(live, cib_stop.SERVER))
         _wait_stopped(("p_mysql",), timeout)
     except BaseException:
         __salt__["hamysql_mysql.unflush"](settings)
@@ -336,7 +331,7 @@ def stop_server(timeout=900):
     return True
 
 
-@nodelock.held("stop_service")
+@storage_lock.held("stop_service")
 def stop_service(timeout=900):
     """
     Stop the whole service through the cluster: the file system is unmounted, and DRBD, where the data is on it, ends.
@@ -352,7 +347,7 @@ def stop_service(timeout=900):
 
         salt db1 hamysql_migration.stop_service
     """
-    cib_tools.edit(run, cib_stop.all_stopped)
+    cib_live.edit(run, cib_stop.all_stopped)
     _wait_stopped(("p_mysql", "p_fs_mysql", "p_lvm_mysql", "p_drbd_mysql"), timeout)
     return True
 
@@ -382,13 +377,13 @@ def start():
 
         salt db1 hamysql_migration.start
     """
-    if not cib_stop.stopped_ones(cib_tools.query(run)):
+    if not cib_stop.stopped_ones(cib_live.query(run)):
         return False
-    cib_tools.edit(run, cib_stop.started)
+    cib_live.edit(run, cib_stop.started)
     return True
 
 
-@nodelock.held("switch")
+@storage_lock.held("switch")
 def switch():
     """
     From now on this node's data is on the new storage: its latch takes the place of the old one, which is kept in
@@ -402,10 +397,10 @@ def switch():
 
         salt 'db*' hamysql_migration.switch
     """
-    return latch_switch.switch(_site()["storage"]["backend"], time.strftime("%Y%m%dT%H%M%S", time.gmtime()))
+    return move_switch.switch(_site()["storage"]["backend"], time.strftime("%Y%m%dT%H%M%S", time.gmtime()))
 
 
-@nodelock.held("finish")
+@storage_lock.held("finish")
 def finish():
     """
     End a move that was switched: what was noted for it on this node goes.
@@ -417,12 +412,12 @@ def finish():
         salt 'db*' hamysql_migration.finish
     """
     backend = _site()["storage"]["backend"]
-    if latch.moving_to() and not latch_switch.switched(backend):
+    if latch.moving_to() and not move_switch.switched(backend):
         raise Refused(f"this node's data is not on {backend} yet")
-    return latch_switch.forget()
+    return move_switch.forget()
 
 
-@nodelock.held("abandon")
+@storage_lock.held("abandon")
 def abandon():
     """
     Give up a move that was begun and not switched: the latches of the new storage are forgotten, and the service is started again
@@ -440,8 +435,8 @@ def abandon():
     moving = latch.moving_to()
     if not moving:
         return False
-    values = change_data.parameters(_live() or None)
-    if latch_switch.switched(moving) or change_data.backend_of(values) == moving:
+    values = storage_pending.parameters(_live() or None)
+    if move_switch.switched(moving) or storage_pending.backend_of(values) == moving:
         raise Refused(
             f"the data is on {moving} already, or is being handed over: go on with "
             "`salt-run state.orchestrate hamysql.orch.migrate_storage`, and the new storage in the pillar"
@@ -456,7 +451,7 @@ def abandon():
             "the other node may have been switched already: run hamysql.orch.migrate_storage with the new storage first"
         )
     _unmount(site)
-    latch_switch.forget()
+    move_switch.forget()
     try:
         start()
     except NotReady:  # pacemaker does not run here: the other node does it

@@ -10,9 +10,10 @@ from __future__ import annotations
 import dataclasses
 import time
 
-from hamysql import flushing, mysql, sockets, wait
-from hamysql.command import run
 from hamysql.errors import CommandFailed
+from hamysql.mysql import accounts, flushing
+from hamysql.system import sockets, wait
+from hamysql.system.command import run
 
 __virtualname__ = "hamysql_mysql"
 
@@ -26,7 +27,7 @@ def _config(misnamed=False):
 
 
 def _execute(config, sql):
-    return run(mysql.client(config), stdin=sql).stdout
+    return run(accounts.client(config), stdin=sql).stdout
 
 
 def active():
@@ -73,7 +74,7 @@ def ping(timeout=3):
         run([*argv, "--user=hamysql-ping", "--execute=DO 1"], timeout=timeout + 10)
         return {"answers": True, "seen": f"{address}:{port} answers"}
     except CommandFailed as exc:
-        return {"answers": mysql.is_answer(exc.output), "seen": f"{address}:{port}: {exc.output.strip()}"}
+        return {"answers": accounts.is_answer(exc.output), "seen": f"{address}:{port}: {exc.output.strip()}"}
 
 
 def wait_answering(timeout=300):
@@ -120,21 +121,21 @@ def flush(timeout=60):
     """
     config = _config()
     try:
-        asked = ", ".join(f"@@GLOBAL.{name}" for name in mysql.FLUSHING)
-        _, before, *given = _execute(config, f"{mysql.DIRTY_PAGES} SELECT {asked};").split()
-        settings = dict(zip(mysql.FLUSHING, map(float, given)))
-        if settings[mysql.FLUSHING[0]] == 0:  # the pillar's own, or a killed job's
+        asked = ", ".join(f"@@GLOBAL.{name}" for name in accounts.FLUSHING)
+        _, before, *given = _execute(config, f"{accounts.DIRTY_PAGES} SELECT {asked};").split()
+        settings = dict(zip(accounts.FLUSHING, map(float, given)))
+        if settings[accounts.FLUSHING[0]] == 0:  # the pillar's own, or a killed job's
             settings |= flushing.left()
         flushing.begin(settings)
-        _execute(config, f"SET GLOBAL {mysql.FLUSHING[0]} = 0;")
+        _execute(config, f"SET GLOBAL {accounts.FLUSHING[0]} = 0;")
     except CommandFailed:
         flushing.end()
         return {"before": 0, "after": 0, "settings": {}}
     end, after = time.monotonic() + timeout, int(before)
     try:
-        while after > mysql.FEW_PAGES and time.monotonic() < end:
+        while after > accounts.FEW_PAGES and time.monotonic() < end:
             time.sleep(0.5)
-            after = int(_execute(config, mysql.DIRTY_PAGES).split()[1])
+            after = int(_execute(config, accounts.DIRTY_PAGES).split()[1])
     except BaseException:  # nobody learns what it was before
         unflush(settings)
         raise
@@ -154,7 +155,7 @@ def unflush(settings):
 
         salt db1 hamysql_mysql.unflush '{innodb_max_dirty_pages_pct: 90, innodb_max_dirty_pages_pct_lwm: 0.1}'
     """
-    known = {name: float(settings[name]) for name in mysql.FLUSHING if name in settings}
+    known = {name: float(settings[name]) for name in accounts.FLUSHING if name in settings}
     if known and active():
         _execute(_config(), "".join(f"SET GLOBAL {name} = {value};" for name, value in known.items()))
     if known:
@@ -162,10 +163,10 @@ def unflush(settings):
 
 
 def _pending(config):
-    observed = mysql.parse_observed(_execute(config, mysql.QUERY))
-    there = [key for key in map(mysql.key, config["users"]) if key in observed.accounts]
-    grants = mysql.parse_grants(_execute(config, mysql.query_grants(there))) if there else {}
-    return mysql.diff(dataclasses.replace(observed, grants=grants), config)
+    observed = accounts.parse_observed(_execute(config, accounts.QUERY))
+    there = [key for key in map(accounts.key, config["users"]) if key in observed.accounts]
+    grants = accounts.parse_grants(_execute(config, accounts.query_grants(there))) if there else {}
+    return accounts.diff(dataclasses.replace(observed, grants=grants), config)
 
 
 def _readable(changes):
@@ -207,13 +208,13 @@ def apply():
         if change.of in missing:
             continue
         try:
-            _execute(config, mysql.PROLOGUE + "\n".join(change.statements) + "\n")
+            _execute(config, accounts.PROLOGUE + "\n".join(change.statements) + "\n")
         except CommandFailed as exc:
-            if not mysql.is_answer(exc.output):  # nobody is there to ask for the others
+            if not accounts.is_answer(exc.output):  # nobody is there to ask for the others
                 raise
             refused[change.name] = exc.output.strip()
             if change.old is None:
                 missing.add(change.of)
     if refused:
-        raise mysql.NotApplied(refused)
+        raise accounts.NotApplied(refused)
     return _readable(changes)

@@ -16,13 +16,16 @@ from dataclasses import replace
 from pathlib import Path
 from shutil import which
 
-from hamysql import datadir, files, latch, nodelock
-from hamysql.command import PATH, run
 from hamysql.errors import CommandFailed, Refused
-from hamysql.latch import Latch, Stage
-from hamysql.nfs_mark import NFS_FOLDER, NFS_MARK
-from hamysql.nfs_mark import read as _mark
-from hamysql.plan_nfs import foreign
+from hamysql.mysql import datadir
+from hamysql.storage import latch
+from hamysql.storage import lock as storage_lock
+from hamysql.storage.latch import Latch, Stage
+from hamysql.storage.nfs.mark import NFS_FOLDER, NFS_MARK
+from hamysql.storage.nfs.mark import read as _mark
+from hamysql.storage.nfs.plan import foreign
+from hamysql.system import files
+from hamysql.system.command import PATH, run
 
 __virtualname__ = "hamysql_nfs"
 
@@ -78,7 +81,7 @@ def _look(nfs):
 
 def _look_alone(nfs):
     try:
-        with nodelock.held("looking at the export"):
+        with storage_lock.held("looking at the export"):
             return _look(nfs)
     except Refused as exc:
         return {"entries": [], "mark": {}, "filled": False, "error": str(exc)}
@@ -92,7 +95,8 @@ def survey():
     holds the node's lock for that: a verb's mount is not to be taken away below it.
 
     Returns ``{"disk": what is mounted, "view": {"entries": [names], "mark": {"cluster", "id"} or {}, "filled": bool, "error"} or
-    None, "mounted": whether the datadir is mounted from there, "latch": {...} or {}}``, as :mod:`hamysql.plan_nfs` wants it.
+    None, "mounted": whether the datadir is mounted from there, "latch": {...} or {}}``, as :mod:`hamysql.storage.nfs.plan` wants
+    it.
 
     CLI Example:
 
@@ -119,7 +123,7 @@ def _mounted(directory):
     return any(point == directory and kind.startswith("nfs") for _, point, kind, *_ in mounts)
 
 
-@nodelock.held("look")
+@storage_lock.held("look")
 def look():
     """
     Look at the export, now that NFS's tools are installed.
@@ -139,7 +143,7 @@ def look():
     return False
 
 
-@nodelock.held("claim")
+@storage_lock.held("claim")
 def claim():
     """
     Mark an empty export as this cluster's: an id goes into this node's latch, then onto the export.
@@ -183,7 +187,7 @@ def _write_mark(root, known):
         new.unlink()
 
 
-@nodelock.held("initialise_datadir")
+@storage_lock.held("initialise_datadir")
 def initialise_datadir():
     """
     Make the empty database in a folder of the marked export, once.
@@ -233,7 +237,7 @@ def initialise_datadir():
     return True
 
 
-@nodelock.held("seal")
+@storage_lock.held("seal")
 def seal():
     """
     Record that the export holds the data of an initialised cluster: nothing will ever be made on it again.
@@ -255,7 +259,7 @@ def seal():
     return True
 
 
-@nodelock.held("adopt")
+@storage_lock.held("adopt")
 def adopt(uuid):
     """
     Record that the data on the export is the cluster's: the other node has made it, or this one has forgotten it.

@@ -7,10 +7,12 @@ from __future__ import annotations
 import os
 import time
 
-from hamysql import facts as machine
-from hamysql import fingerprint, iscsi, reach
-from hamysql.command import run
-from hamysql.values_lun import split_portal
+from hamysql import fingerprint
+from hamysql.preflight import machine
+from hamysql.storage.lun import iscsi
+from hamysql.storage.lun.values import split_portal
+from hamysql.system import reach
+from hamysql.system.command import run
 
 __virtualname__ = "hamysql_node"
 

@@ -12,9 +12,9 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from hamysql import files
-from hamysql.command import run
 from hamysql.errors import NotReady
+from hamysql.system import files
+from hamysql.system.command import run
 
 __virtualname__ = "hamysql_quorum"
 

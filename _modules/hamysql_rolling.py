@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import time
 
-from hamysql import change_mysql, cib_tools, storage, wait
-from hamysql.command import run
+from hamysql.cib import live as cib_live
 from hamysql.errors import Refused
+from hamysql.mysql import pending as mysql_pending
+from hamysql.storage import backends
+from hamysql.system import wait
+from hamysql.system.command import run
 
 __virtualname__ = "hamysql_rolling"
 
@@ -34,7 +37,7 @@ def check_options():
     config = __salt__["hamysql.config"]()["mysql"]
     argv = [config["binary"], f"--defaults-file={config['config']}", "--verbose", "--help"]
     result = run(argv, accept=range(256))
-    said = change_mysql.not_taken(result.stderr)
+    said = mysql_pending.not_taken(result.stderr)
     if result.returncode:
         said = [line.partition("[ERROR] ")[2] for line in result.stderr.splitlines() if "[ERROR]" in line]
     if result.returncode or said:
@@ -96,7 +99,7 @@ def wait_whole(nodes, timeout=900):
     __salt__["hamysql_cluster.wait_online"](nodes=nodes, timeout=timeout)
 
     def look():
-        reason = storage.replication(__salt__["hamysql_drbd.status"]()) if replicated else ""
+        reason = backends.replication(__salt__["hamysql_drbd.status"]()) if replicated else ""
         return [*([reason] if reason else []), *__salt__["hamysql_cib.interventions"]()]
 
     wait.until(
@@ -125,5 +128,5 @@ def settle(timeout=900):
 
         salt db1 hamysql_rolling.settle
     """
-    cib_tools.settle(run, timeout)
+    cib_live.settle(run, timeout)
     return True

@@ -7,9 +7,10 @@ from __future__ import annotations
 import os
 import stat
 
-from hamysql import disk, sbd
-from hamysql.command import run
 from hamysql.errors import Refused
+from hamysql.fencing import sbd
+from hamysql.system import disk
+from hamysql.system.command import run
 
 __virtualname__ = "hamysql_sbd"
 

@@ -11,12 +11,15 @@ import os
 import uuid as _uuid
 from dataclasses import asdict, replace
 
-from hamysql import disk, latch, nodelock, shared_disk
-from hamysql.command import run
-from hamysql.datadir import Folder, fill
-from hamysql.datadir import make_filesystem as make_fs
 from hamysql.errors import CommandFailed, Refused
-from hamysql.latch import Latch, Stage
+from hamysql.mysql.datadir import Folder, fill
+from hamysql.mysql.datadir import make_filesystem as make_fs
+from hamysql.storage import latch
+from hamysql.storage import lock as storage_lock
+from hamysql.storage.latch import Latch, Stage
+from hamysql.storage.lun import claim as lun_claim
+from hamysql.system import disk
+from hamysql.system.command import run
 
 __virtualname__ = "hamysql_shared"
 
@@ -41,7 +44,7 @@ def _above(site, device):
     """What uses the LUN, apart from its own volume and its file system's place."""
     filesystem = site["storage"]["filesystem"]
     volume = site["storage"]["shared"]["lvm"]
-    own = shared_disk.mapper_name(volume) if volume else ""
+    own = lun_claim.mapper_name(volume) if volume else ""
     return disk.occupants(run, device, own, filesystem["directory"])
 
 
@@ -63,7 +66,7 @@ def survey():
     Returns ``{"disk": path, "size": bytes or None, "identity": WWN and serial number, "signatures": [{"type", "offset", "uuid"}],
     "claim": {"cluster", "uuid"} or {}, "uses": [sentence], "partitions": [path], "names": [stable path], "mounted": bool,
     "session": bool or None without iSCSI, "latch": {...} or {}, "error": why it cannot be read, or ""}``, as
-    :mod:`hamysql.plan_shared` wants it.
+    :mod:`hamysql.storage.lun.plan` wants it.
 
     CLI Example:
 
@@ -94,12 +97,12 @@ def survey():
         if not found["mounted"]:
             # What another node has written since is not in this one's page cache.
             run(["blockdev", "--flushbufs", device], accept=range(256))
-        signatures, claim = shared_disk.contents(run, device)
+        signatures, claim = lun_claim.contents(run, device)
     except (OSError, CommandFailed) as exc:  # its path is lost
         return found | {"error": str(exc)}
     above, names = _above(site, device), disk.stable_names(device)
     return found | {
-        "identity": shared_disk.identity(run, device, names),
+        "identity": lun_claim.identity(run, device, names),
         "signatures": [asdict(signature) for signature in signatures],
         "claim": claim,
         "uses": list(above.uses),
@@ -131,7 +134,7 @@ def _free(site, device):
         raise Refused(f"{device} is in use: {', '.join(used)}")
 
 
-@nodelock.held("wipe")
+@storage_lock.held("wipe")
 def wipe(found):
     """
     Destroy what is on the LUN, if the pillar gives up this very LUN (``hamysql:storage:shared:wipe``).
@@ -154,7 +157,7 @@ def wipe(found):
         raise Refused(f"hamysql:storage:shared:wipe names {shared['wipe'] or 'nothing'}, not {device}")
     if known and known.stage == Stage.INITIALISED:
         raise Refused(f"{device} is the LUN of this node's data: it is not wiped")
-    signatures, claim = shared_disk.contents(run, device)
+    signatures, claim = lun_claim.contents(run, device)
     seen = [f"the claim of cluster {claim['cluster']} ({claim['uuid']})"] if claim else []
     seen += [str(signature) for signature in signatures]
     if seen != list(found):
@@ -167,7 +170,7 @@ def wipe(found):
     return True
 
 
-@nodelock.held("claim")
+@storage_lock.held("claim")
 def claim():
     """
     Take a blank LUN for this cluster: the UUID of what will be made on it goes into this node's latch, then onto the LUN.
@@ -185,7 +188,7 @@ def claim():
     device, known = shared["device"], latch.read(RESOURCE, "shared")
     if known and known.stage != Stage.CLAIMED:
         raise Refused(f"this node's latch is about {known.disk} already ({known.stage.name})")
-    signatures, claimed = shared_disk.contents(run, device)
+    signatures, claimed = lun_claim.contents(run, device)
     if known and claimed.get("uuid") == known.device_uuid and not signatures:
         return False
     if signatures or claimed:
@@ -194,10 +197,10 @@ def claim():
     if known is None:
         uuid = str(_uuid.uuid4())
         if shared["lvm"]:
-            uuid = shared_disk.pv_uuid(uuid)
+            uuid = lun_claim.pv_uuid(uuid)
         known = Latch(site["cluster"]["name"], RESOURCE, device, Stage.CLAIMED, uuid, backend="shared")
         latch.write(known)
-    shared_disk.write_claim(device, known.cluster, known.device_uuid)
+    lun_claim.write_claim(device, known.cluster, known.device_uuid)
     return True
 
 
@@ -206,7 +209,7 @@ def _chosen(site, device):
     known = latch.read(RESOURCE, "shared")
     if known is None or known.backend != "shared" or known.stage == Stage.INITIALISED:
         raise Refused(f"this node was not chosen to make the first data on {device}")
-    signatures, claimed = shared_disk.contents(run, device)
+    signatures, claimed = lun_claim.contents(run, device)
     ours = [one for one in signatures if one.type == _kind(site) and one.uuid == known.device_uuid]
     strangers = [one for one in signatures if one not in ours]
     if strangers or not (ours or claimed.get("uuid") == known.device_uuid):
@@ -215,7 +218,7 @@ def _chosen(site, device):
     return known
 
 
-@nodelock.held("make_volume")
+@storage_lock.held("make_volume")
 def make_volume():
     """
     Make LVM's volume on the claimed LUN, once.
@@ -233,13 +236,13 @@ def make_volume():
     if known.stage >= Stage.METADATA:
         return False
     _free(site, shared["device"])
-    shared_disk.know_device(run, shared["device"])
-    shared_disk.make_volume(run, shared["device"], shared["lvm"], known.device_uuid)
+    lun_claim.know_device(run, shared["device"])
+    lun_claim.make_volume(run, shared["device"], shared["lvm"], known.device_uuid)
     latch.write(replace(known, stage=Stage.METADATA))
     return True
 
 
-@nodelock.held("make_filesystem")
+@storage_lock.held("make_filesystem")
 def make_filesystem():
     """
     Make the file system on the claimed LUN, or on its volume, once.
@@ -274,14 +277,14 @@ def _with_volume(shared, work):
     if not shared["lvm"]:
         work()
         return
-    shared_disk.activate(run, shared["lvm"]["volume_group"], True)
+    lun_claim.activate(run, shared["lvm"]["volume_group"], True)
     try:
         work()
     finally:
-        shared_disk.activate(run, shared["lvm"]["volume_group"], False)
+        lun_claim.activate(run, shared["lvm"]["volume_group"], False)
 
 
-@nodelock.held("initialise_datadir")
+@storage_lock.held("initialise_datadir")
 def initialise_datadir():
     """
     Make the empty database in the new file system, once.
@@ -307,7 +310,7 @@ def initialise_datadir():
     return True
 
 
-@nodelock.held("seal")
+@storage_lock.held("seal")
 def seal():
     """
     Record that the LUN holds the data of an initialised cluster: nothing will ever be made on it again.
@@ -329,7 +332,7 @@ def seal():
     return True
 
 
-@nodelock.held("adopt")
+@storage_lock.held("adopt")
 def adopt(uuid):
     """
     Record that the data on the LUN is the cluster's: the other node has made it, or this one has forgotten it (it was installed
@@ -357,12 +360,12 @@ def adopt(uuid):
             return False
         raise Refused(f"this node's latch is about {known.device_uuid} on {known.disk} already ({known.stage.name})")
     run(["blockdev", "--flushbufs", device], accept=range(256))
-    signatures, _ = shared_disk.contents(run, device)
+    signatures, _ = lun_claim.contents(run, device)
     if (_kind(site), uuid) not in {(signature.type, signature.uuid) for signature in signatures}:
         raise Refused(
             f"{device} holds {', '.join(map(str, signatures)) or 'nothing'}, not {_kind(site)} with the UUID {uuid}"
         )
     if shared["lvm"]:
-        shared_disk.know_device(run, device)
+        lun_claim.know_device(run, device)
     latch.write(Latch(site["cluster"]["name"], RESOURCE, device, Stage.INITIALISED, uuid, backend="shared"))
     return True

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from dataclasses import asdict, replace
 
-from hamysql import disk, latch, nodelock
-from hamysql.command import run
-from hamysql.datadir import Folder, fill
-from hamysql.datadir import make_filesystem as make_fs
 from hamysql.errors import Refused
-from hamysql.latch import Latch, Stage
+from hamysql.mysql.datadir import Folder, fill
+from hamysql.mysql.datadir import make_filesystem as make_fs
+from hamysql.storage import latch
+from hamysql.storage import lock as storage_lock
+from hamysql.storage.latch import Latch, Stage
+from hamysql.system import disk
+from hamysql.system.command import run
 
 __virtualname__ = "hamysql_storage"
 
@@ -37,7 +39,7 @@ def survey():
 
     Returns ``{"backend": "drbd", "disk": path, "size": bytes or None, "signatures": [{"type", "offset", "uuid"}],
     "uses": [sentence], "partitions": [path], "names": [stable path], "generation": {...} or {}, "status": {...} or {},
-    "latch": {...} or {}}``, as :mod:`hamysql.plan` wants it; with another backend what ``hamysql_shared.survey`` or
+    "latch": {...} or {}}``, as :mod:`hamysql.storage.drbd.plan` wants it; with another backend what ``hamysql_shared.survey`` or
     ``hamysql_nfs.survey`` does.
 
     CLI Example:
@@ -69,7 +71,7 @@ def survey():
     }
 
 
-@nodelock.held("wipe")
+@storage_lock.held("wipe")
 def wipe(found, held_elsewhere=False):
     """
     Destroy what is on this node's disk, if the pillar gives up this very disk (``hamysql:storage:drbd:wipe``).
@@ -123,7 +125,7 @@ def wipe(found, held_elsewhere=False):
     return True
 
 
-@nodelock.held("adopt")
+@storage_lock.held("adopt")
 def adopt(device_uuid):
     """
     Record that the replica on this node's disk is the cluster's own, where the node has forgotten it (it was installed again).
@@ -178,7 +180,7 @@ def _chosen(site):
     return known
 
 
-@nodelock.held("make_filesystem")
+@storage_lock.held("make_filesystem")
 def make_filesystem():
     """
     Make the file system on the replicated device, on the node that was chosen as the seed, once.
@@ -201,7 +203,7 @@ def make_filesystem():
     return True
 
 
-@nodelock.held("initialise_datadir")
+@storage_lock.held("initialise_datadir")
 def initialise_datadir():
     """
     Make the empty database in the new file system, on the node that was chosen as the seed, once.
@@ -226,7 +228,7 @@ def initialise_datadir():
     return True
 
 
-@nodelock.held("seal")
+@storage_lock.held("seal")
 def seal():
     """
     Record that this node's replica belongs to an initialised cluster: nothing will ever be made on it again.

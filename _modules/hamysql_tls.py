@@ -1,6 +1,6 @@
 """
-The files of the database clients' TLS on one node, from the pillar ``hamysql:mysql:tls``: see :mod:`hamysql.tls`, and
-:mod:`hamysql.certificate` for what is judged.
+The files of the database clients' TLS on one node, from the pillar ``hamysql:mysql:tls``: see :mod:`hamysql.mysql.tls.files`, and
+:mod:`hamysql.mysql.tls.certificate` for what is judged.
 
 A running server reads them again by ``hamysql_change.apply``. No function returns or logs a key, nor does an argument hold one.
 """
@@ -13,13 +13,14 @@ from dataclasses import asdict
 from pathlib import Path
 from shutil import which
 
-from hamysql import certificate, tls
-from hamysql.command import PATH, acting_as, run
 from hamysql.errors import ConfigError, HamysqlError, Refused
+from hamysql.mysql.tls import certificate
+from hamysql.mysql.tls import files as tls_files
+from hamysql.system.command import PATH, acting_as, run
 
 __virtualname__ = "hamysql_tls"
 
-FOLDER = Path(tls.FOLDER)
+FOLDER = Path(tls_files.FOLDER)
 
 
 def __virtual__():
@@ -64,14 +65,14 @@ def judge():
         salt 'db*' hamysql_tls.judge
     """
     config = _config(misnamed=True)
-    if not config["tls"]["enabled"] or not which(tls.OPENSSL, path=PATH):
+    if not config["tls"]["enabled"] or not which(tls_files.OPENSSL, path=PATH):
         return {"refused": [], "warnings": []}
-    verdict = _verdict(config, tls.there(FOLDER, None))
+    verdict = _verdict(config, tls_files.there(FOLDER, None))
     return {name: list(found) for name, found in asdict(verdict).items()}
 
 
 def _verdict(config, seen):
-    wanted = tls.texts(config)
+    wanted = tls_files.texts(config)
     return certificate.judge(run, wanted, seen.texts != wanted, time.time())
 
 
@@ -86,7 +87,11 @@ def pending():
         salt 'db*' hamysql_tls.pending
     """
     config = _config(misnamed=True)
-    return tls.differences(tls.there(FOLDER, _gid(config)), tls.texts(config)) if config["tls"]["enabled"] else {}
+    return (
+        tls_files.differences(tls_files.there(FOLDER, _gid(config)), tls_files.texts(config))
+        if config["tls"]["enabled"]
+        else {}
+    )
 
 
 def install():
@@ -105,26 +110,26 @@ def install():
     config = _config()
     if not config["tls"]["enabled"]:
         return {}
-    gid, wanted = _gid(config), tls.texts(config)
+    gid, wanted = _gid(config), tls_files.texts(config)
     if gid is None:
         raise HamysqlError(f"there is no group {config['group']} on this node (hamysql:mysql:group)")
-    seen = tls.there(FOLDER, gid)
-    done = tls.differences(seen, wanted)
+    seen = tls_files.there(FOLDER, gid)
+    done = tls_files.differences(seen, wanted)
     if seen.texts != wanted and (refused := _verdict(config, seen).refused):
         raise ConfigError(refused)
     # In a folder that was not root's, nothing is put right by name.
-    if seen.texts != wanted or {"", tls.CURRENT} & set(seen.astray):
-        place = tls.prepare(FOLDER, wanted, gid)
+    if seen.texts != wanted or {"", tls_files.CURRENT} & set(seen.astray):
+        place = tls_files.prepare(FOLDER, wanted, gid)
         with acting_as(config["user"]):
             readable = run(["test", "-r", str(place / "key.pem")], accept=(0, 1)).returncode == 0
         if not readable:
-            tls.clear(FOLDER)
+            tls_files.clear(FOLDER)
             raise Refused(
-                f"the account {config['user']} could not read {place.parent / tls.CURRENT}/key.pem, which is for the group "
+                f"the account {config['user']} could not read {place.parent / tls_files.CURRENT}/key.pem, which is for the group "
                 f"{config['group']}: the server would not start. Put the account into that group"
             )
-        tls.switch(FOLDER, place)
+        tls_files.switch(FOLDER, place)
     elif done:
-        tls.repair(FOLDER, seen, gid)
-        tls.clear(FOLDER)
+        tls_files.repair(FOLDER, seen, gid)
+        tls_files.clear(FOLDER)
     return done

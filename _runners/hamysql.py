@@ -12,13 +12,15 @@ import pwd
 import time
 from pathlib import Path
 
-from hamysql import change, operate, plan_text, progress, secretfile, storage
-from hamysql import deployment as deployments
-from hamysql import preflight as judge
-from hamysql.command import run
+from hamysql import pending
 from hamysql.errors import HamysqlError, Refused
-from hamysql.master import TAG, Lock, Master
-from hamysql.members import NoAnswer, choose, clusters
+from hamysql.master import deployment as deployments
+from hamysql.master import operate, progress, secretfile, shown
+from hamysql.master.members import NoAnswer, choose, clusters
+from hamysql.master.salt import TAG, Lock, Master
+from hamysql.preflight import judge
+from hamysql.storage import backends
+from hamysql.system.command import run
 
 
 def members(cluster=None):
@@ -54,10 +56,10 @@ def status(cluster=None):
     return {
         node: {
             "cluster": seen["cluster"],
-            "storage": storage.state(seen),
+            "storage": backends.state(seen),
             "drbd": seen["storage"].get("status", {}),
             "database": seen["database"],
-            "pending": [str(item) for item in change.from_dicts(seen["pending"])],
+            "pending": [str(item) for item in pending.from_dicts(seen["pending"])],
             "fencing": proofs.get(node, []),
         }
         for node, seen in surveys.items()
@@ -110,7 +112,7 @@ def preflight(cluster=None):
     findings = judge.judge(surveys, view.window)
     forbidding = [str(finding) for finding in findings if finding.refuses]
     try:
-        storage.steps(surveys)
+        backends.steps(surveys)
     except Refused as exc:
         forbidding.append(str(exc))
     return [*forbidding, *(f"WARNING: {finding}" for finding in findings if not finding.refuses)]
@@ -133,7 +135,7 @@ def plan(cluster=None):
     (states,) = __salt__["state.orchestrate"]("hamysql.orch", test=True, pillar=pillar)["data"].values()
     if not isinstance(states, dict):
         raise HamysqlError("\n".join(map(str, states)))
-    return plan_text.text(list(plan_text.phases(states)))
+    return shown.text(list(shown.phases(states)))
 
 
 def steps(cluster=None):
@@ -148,7 +150,7 @@ def steps(cluster=None):
 
         salt-run hamysql.steps
     """
-    return [str(step) for step in storage.steps(survey(cluster))]
+    return [str(step) for step in backends.steps(survey(cluster))]
 
 
 def secrets(path, cluster=None, gpg_key=None):

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from salt.exceptions import CommandExecutionError
 
-from hamysql import change
+from hamysql import pending
 
 __virtualname__ = "hamysql_change"
 
@@ -84,7 +84,7 @@ def applied(name):
     ret = {"name": name, "result": True, "changes": {}, "comment": ""}
     try:
         found = _look()
-        live = change.of_kind(change.LIVE, found)
+        live = pending.of_kind(pending.LIVE, found)
         if not live:
             return {**ret, "comment": _comment("Nothing is to be applied.", found)}
         if __opts__["test"]:
@@ -99,18 +99,18 @@ def applied(name):
         left = _look()
     except CommandExecutionError as exc:
         return {**ret, "result": False, "comment": str(exc)}
-    if change.of_kind(change.LIVE, left):
-        paths = ", ".join(item.path for item in change.of_kind(change.LIVE, left))
+    if pending.of_kind(pending.LIVE, left):
+        paths = ", ".join(item.path for item in pending.of_kind(pending.LIVE, left))
         return {**ret, "result": False, "comment": _comment(f"Looked at again, it still differs: {paths}.", left)}
     return {**ret, "comment": _comment("Applied without an interruption.", left)}
 
 
 def _look():
-    return change.from_dicts(__salt__["hamysql_change.pending"]())
+    return pending.from_dicts(__salt__["hamysql_change.pending"]())
 
 
 def _comment(first, found):
-    waiting = [*change.of_kind(change.BOTH, found), *change.of_kind(change.RESTART, found)]
+    waiting = [*pending.of_kind(pending.BOTH, found), *pending.of_kind(pending.RESTART, found)]
     return "\n".join([first, *(["Pending:", *_listed(waiting)] if waiting else [])])
 
 

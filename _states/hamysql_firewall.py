@@ -4,8 +4,8 @@ The node's own packet filter chain, as the pillar asks for it.
 
 from __future__ import annotations
 
-from hamysql import firewall
 from hamysql.errors import CommandFailed, HamysqlError
+from hamysql.firewall import iptables
 
 __virtualname__ = "hamysql_firewall"
 
@@ -44,12 +44,12 @@ def absent(name):
         hamysql-firewall-chain-absent:
           hamysql_firewall.absent: []
     """
-    return _manage(name, dict.fromkeys(firewall.FAMILIES), __salt__["hamysql_firewall.remove"], "gone")
+    return _manage(name, dict.fromkeys(iptables.FAMILIES), __salt__["hamysql_firewall.remove"], "gone")
 
 
 def _manage(name, wanted, act, done):
     """Read, compare, stop if there is nothing to do or in test mode, act, read again."""
-    ret = {"name": name, "result": True, "changes": {}, "comment": f"The chain {firewall.CHAIN} is {done}."}
+    ret = {"name": name, "result": True, "changes": {}, "comment": f"The chain {iptables.CHAIN} is {done}."}
     try:
         for family, rules in wanted.items():
             before = _read(family)
@@ -57,7 +57,7 @@ def _manage(name, wanted, act, done):
                 continue
             change = {
                 "old": before.lines,
-                "new": [] if rules is None else firewall.Observed(True, tuple(rules), (0,)).lines,
+                "new": [] if rules is None else iptables.Observed(True, tuple(rules), (0,)).lines,
             }
             if __opts__["test"]:
                 ret["changes"][family] = change
@@ -68,13 +68,13 @@ def _manage(name, wanted, act, done):
             if not _as_wanted(after, rules):
                 ret["result"] = False
                 ret["comment"] = (
-                    f"The {family} chain {firewall.CHAIN} is not what was loaded: something else changes it."
+                    f"The {family} chain {iptables.CHAIN} is not what was loaded: something else changes it."
                 )
                 return ret
     except HamysqlError as exc:
         return {**ret, "result": False, "comment": str(exc)}
     if ret["changes"] and __opts__["test"]:
-        return {**ret, "result": None, "comment": f"The chain {firewall.CHAIN} would be changed."}
+        return {**ret, "result": None, "comment": f"The chain {iptables.CHAIN} would be changed."}
     return ret
 
 
@@ -83,9 +83,9 @@ def _read(family):
         seen = __salt__["hamysql_firewall.read"](family)
     except CommandFailed as exc:
         if exc.returncode == _NO_PROGRAM and __opts__["test"] and _is_installed_first():
-            return firewall.Observed(False, (), ())
+            return iptables.Observed(False, (), ())
         raise
-    return firewall.Observed(seen["exists"], tuple(seen["rules"]), tuple(seen["jumps"]))
+    return iptables.Observed(seen["exists"], tuple(seen["rules"]), tuple(seen["jumps"]))
 
 
 def _is_installed_first():
@@ -95,4 +95,4 @@ def _is_installed_first():
 
 
 def _as_wanted(seen, rules):
-    return not seen.exists if rules is None else firewall.converged(seen, rules)
+    return not seen.exists if rules is None else iptables.converged(seen, rules)

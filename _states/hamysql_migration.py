@@ -13,11 +13,12 @@ from __future__ import annotations
 
 import time
 
-from hamysql import deployment as deployments
-from hamysql import migration, phases, rolling, storage
 from hamysql.errors import HamysqlError, NotReady, Refused
-from hamysql.members import NoAnswer
-from hamysql.migration import State
+from hamysql.master import deployment as deployments
+from hamysql.master import migration, phases, rolling
+from hamysql.master.members import NoAnswer
+from hamysql.master.migration import State
+from hamysql.storage import backends
 
 __virtualname__ = "hamysql_migration"
 
@@ -49,7 +50,7 @@ def _found(deployment):
 
 def _plan(deployment):
     """The new storage's steps, from what all members say now."""
-    return storage.steps(migration.prospective(deployment.survey(), _found(deployment)), deployment.jid)
+    return backends.steps(migration.prospective(deployment.survey(), _found(deployment)), deployment.jid)
 
 
 def _controllers(deployment):
@@ -68,7 +69,7 @@ def checked(name, cluster=None):
         deployments.same_code(deployment)
         changes = deployments.same_link(deployment, "checked")
         found = _found(deployment)
-        backend = storage.backend(deployment.survey())
+        backend = backends.backend(deployment.survey())
         state = migration.state(found)
         if state is State.DONE:
             said = phases.check(deployment, deployment.survey(), lambda: deployments.storage_plan(deployment))
@@ -141,7 +142,7 @@ def prepared(name, cluster=None):
             return {}, NOTHING
         if deployment.test and not rolling.active(deployment.survey()):
             return {}, "planned when the service runs again"
-        backend, active = storage.backend(deployment.survey()), rolling.active(deployment.survey())
+        backend, active = backends.backend(deployment.survey()), rolling.active(deployment.survey())
         mods = ",".join([*PREPARE, *(FOR_DRBD if backend == "drbd" else ())])
         changes = {}
         if not deployment.test:
@@ -186,7 +187,7 @@ def copied(name, cluster=None, timeout=86400):
             deployment.say("step", "copied", said[-1])
             if done["seconds"] <= ENOUGH:
                 break
-        if storage.backend(deployment.survey()) == "drbd":
+        if backends.backend(deployment.survey()) == "drbd":
             deployment.say("step", "copied", "waiting for both replicas of the new storage")
             deployment.members.ask("hamysql_migration.wait_synchronised", [active], timeout=timeout)
         return {"copy": said}, said[-1]
@@ -227,7 +228,7 @@ def switched(name, cluster=None, timeout=900):
             deployment.say("step", "switched", "the latches are switched: from here on there is only forward")
             switched_now = deployment.members.ask("hamysql_migration.switch")
             done += [f"switched on {node}" for node, value in switched_now.items() if value]
-            if storage.backend(deployment.survey()) == "drbd":  # it was told to do without its peer (relax)
+            if backends.backend(deployment.survey()) == "drbd":  # it was told to do without its peer (relax)
                 deployment.members.ask("hamysql_fencing.restore")
             changes = phases.apply_resources(deployment, _controllers(deployment)[0])
             if _start(deployment):

@@ -2,8 +2,8 @@
 The phases of the deployment, as states of an orchestration: they run on the master, and act on a cluster's members.
 
 ``salt-run state.orchestrate hamysql.orch`` applies all of them in order (``hamysql/orch/init.sls``). Each one surveys the
-members, does what :mod:`hamysql.plan` and the nodes' own states find to be missing, and reports what really changed. They
-share what the first one has found out about the members, so they only work inside one orchestration.
+members, does what :mod:`hamysql.storage.drbd.plan` and the nodes' own states find to be missing, and reports what really
+changed. They share what the first one has found out about the members, so they only work inside one orchestration.
 
 Arguments of every function: ``name``, an id, and ``cluster``, the name of the cluster, which may be left out when the
 master's minions form only one.
@@ -13,9 +13,11 @@ from __future__ import annotations
 
 import time
 
-from hamysql import deployment as deployments
-from hamysql import highstate, operate, phases, plan, plan_text, rolling, storage
 from hamysql.errors import HamysqlError, NotReady, Refused, SaltError
+from hamysql.master import deployment as deployments
+from hamysql.master import highstate, operate, phases, rolling, shown
+from hamysql.storage import backends
+from hamysql.storage.drbd import plan as drbd_plan
 
 __virtualname__ = "hamysql_orch"
 
@@ -34,8 +36,8 @@ def members_checked(name, cluster=None):
     """
     All members answer, have this formula's modules, a valid pillar and storage that is blank or ours, and pass preflight.
 
-    Nothing is touched before all of this holds. All that forbids going on is told at once, see :mod:`hamysql.preflight`. One thing
-    goes before: a member that does not know the link of the replication notes the other one's.
+    Nothing is touched before all of this holds. All that forbids going on is told at once, see :mod:`hamysql.preflight.judge`.
+    One thing goes before: a member that does not know the link of the replication notes the other one's.
     """
 
     def body(deployment):
@@ -240,7 +242,7 @@ def _planned_anew(deployment):
     """The plan for the configuration of a cluster that does not run."""
     if _initialised(deployment):
         return {}, "not known: pacemaker runs nowhere, and its configuration is compared when it does"
-    entries = plan_text.whole_cib(deployment.first)
+    entries = shown.whole_cib(deployment.first)
     return {"resources": entries}, deployments.counted({"resources": entries}, "changes, to a cluster that is new")
 
 
@@ -253,7 +255,7 @@ def _planned_resources(deployment, controller):
 def _initialised(deployment):
     """Whether any member's replica belongs to an initialised cluster."""
     latches = [survey["storage"]["latch"] for survey in deployment.survey().values()]
-    return any(latch.get("stage") == plan.Stage.INITIALISED.name for latch in latches)
+    return any(latch.get("stage") == drbd_plan.Stage.INITIALISED.name for latch in latches)
 
 
 def service_answering(name, cluster=None, timeout=300):
@@ -289,7 +291,7 @@ def accounts_managed(name, cluster=None):
             if deployment.test and _initialised(deployment):
                 return {}, "not known: no database runs, and its accounts are compared when it does"
             if deployment.test:
-                entries = plan_text.whole_accounts(deployment.first)
+                entries = shown.whole_accounts(deployment.first)
                 return {"accounts": entries}, deployments.counted(
                     {"accounts": entries}, "changes, to a database that is new"
                 )
@@ -313,7 +315,7 @@ def _serving(deployment):
 
 def _roles(survey):
     """One node's part of the summary: what it does, and the state of its storage."""
-    return f"{'serves the database' if survey['database'] else 'passive'}; {storage.state(survey)}"
+    return f"{'serves the database' if survey['database'] else 'passive'}; {backends.state(survey)}"
 
 
 def summarised(name, cluster=None):

@@ -6,8 +6,8 @@ from __future__ import annotations
 
 from fnmatch import fnmatch
 
-from hamysql import dpkg, guard
-from hamysql.command import run
+from hamysql.system import debian
+from hamysql.system.command import run
 
 __virtualname__ = "hamysql_package"
 
@@ -110,17 +110,17 @@ def _guarded(name, act):
     if __grains__["os_family"] != "Debian":
         return act()  # elsewhere, installing a package does not start its services
     mended = {}
-    if guard.left_over():
-        mended[str(guard.POLICY)] = {"old": "left by an interrupted installation", "new": "as it was before"}
-    if dpkg.interrupted():
+    if debian.guard_left_over():
+        mended[str(debian.POLICY)] = {"old": "left by an interrupted installation", "new": "as it was before"}
+    if debian.dpkg_interrupted():
         mended["dpkg"] = {"old": "interrupted", "new": "what was unpacked is configured"}
     if __opts__["test"]:
         ret = act()
     else:
         units = {*CLUSTER_UNITS, *__salt__["hamysql.config"]()["package"]["masked_units"]}
-        with guard.quiet_services(units):
+        with debian.quiet_services(units):
             if "dpkg" in mended:
-                dpkg.finish(run)
+                debian.finish_dpkg(run)
             ret = act()
     ret["changes"].update(mended)
     if mended and __opts__["test"] and ret["result"] is True:

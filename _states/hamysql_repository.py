@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hamysql import apt
+from hamysql.system import debian
 
 __virtualname__ = "hamysql_repository"
 
@@ -63,7 +63,7 @@ def _line(options, wanted):
     """
     name, path = options["name"], Path(options["file"])
     ret = {"name": name, "result": True, "changes": {}, "comment": f"{name} is {'enabled' if wanted else 'disabled'}"}
-    if apt.with_source(_text(path), name, wanted) == _text(path):
+    if debian.with_source(_text(path), name, wanted) == _text(path):
         return ret
     if __opts__["test"]:
         return {**ret, "result": None, "changes": {"repo": name}}
@@ -71,7 +71,7 @@ def _line(options, wanted):
         ret = __states__["pkgrepo.managed"](**options)
         if ret["result"] is False:
             return ret
-    path.write_text(apt.with_source(_text(path), name, wanted), encoding="utf-8", errors="surrogateescape")
+    path.write_text(debian.with_source(_text(path), name, wanted), encoding="utf-8", errors="surrogateescape")
     return {**ret, "changes": {"repo": name}}
 
 

@@ -98,7 +98,7 @@ hamysql-pacemaker-network-watcher-managed:
 hamysql-pacemaker-network-questions-managed:
   file.managed:
     - name: /usr/lib/hamysql/reach.py
-    - source: salt://_utils/hamysql/reach.py
+    - source: salt://_utils/hamysql/system/reach.py
     - user: root
     - group: root
     - mode: '0644'

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from hamysql import pacemaker
+from hamysql.cib import status as cib_status
 from lab import api
 
 HEAL_TIMEOUT = 300  # seconds until a cluster that a test has left behind broken must be healthy again
@@ -57,7 +57,7 @@ class Cluster:
 
     def shot(self, witness: str) -> set[str]:
         """The nodes that a witness' pacemaker has fenced with success."""
-        seen = pacemaker.parse(api.ssh(self.lab, witness, "crm_mon --one-shot --output-as=xml"))
+        seen = cib_status.parse(api.ssh(self.lab, witness, "crm_mon --one-shot --output-as=xml"))
         assert seen, f"pacemaker on {witness} shows no cluster"
         return {event.target for event in seen.fencing if event.status == "success"}
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import ocf
 import pytest
 
-from hamysql import wait
+from hamysql.system import wait
 from support import ROOT
 
 AGENT = ROOT / "hamysql" / "pacemaker" / "files" / "address-agent.sh"

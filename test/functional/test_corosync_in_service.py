@@ -15,7 +15,10 @@ from pathlib import Path
 
 import pytest
 
-from hamysql import change, change_corosync, config, corosync
+from hamysql import pending as pending_changes
+from hamysql.config import resolution
+from hamysql.corosync import conf as corosync_conf
+from hamysql.corosync import pending as corosync_pending
 from support import ROOT, load, parameters
 
 PROGRAMS = ("corosync", "corosync-cmapctl", "corosync-cfgtool", "ip", "unshare")
@@ -35,7 +38,7 @@ def resolved(**options):
     """The lab's configuration, with options of corosync."""
     pillar = load(ROOT / "lab" / "pillar.sls")["hamysql"]
     pillar["corosync"].update(copy.deepcopy(options))
-    return config.resolve(config.layered(parameters("Debian"), pillar), minion_id="db1", nodename="db1")
+    return resolution.resolve(resolution.layered(parameters("Debian"), pillar), minion_id="db1", nodename="db1")
 
 
 class Daemon:
@@ -62,16 +65,16 @@ class Daemon:
             self.process.wait(30)
 
     def write(self, site) -> None:
-        (self.folder / "corosync.conf").write_text(corosync.export(site["corosync"]["sections"]))
+        (self.folder / "corosync.conf").write_text(corosync_conf.export(site["corosync"]["sections"]))
 
     def run(self, *argv: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(["ip", "netns", "exec", SPACE, *argv], capture_output=True, text=True, check=False)
 
     def map(self) -> dict[str, str]:
-        return change_corosync.parse_map(self.run("corosync-cmapctl").stdout)
+        return corosync_pending.parse_map(self.run("corosync-cmapctl").stdout)
 
     def pending(self, site) -> dict[str, str]:
-        return {item.path: item.kind for item in change_corosync.pending(site, self.map(), False)}
+        return {item.path: item.kind for item in corosync_pending.pending(site, self.map(), False)}
 
     def reload(self, site) -> None:
         self.write(site)
@@ -120,7 +123,7 @@ LIVE = [
 @pytest.mark.parametrize("options", LIVE, ids=lambda options: "-".join(options.get("options", options)))
 def test_what_is_live_is_taken_over_by_a_reload(daemon, options):
     site = resolved(**options)
-    assert set(daemon.pending(site).values()) == {change.LIVE}
+    assert set(daemon.pending(site).values()) == {pending_changes.LIVE}
     daemon.reload(site)
     assert daemon.pending(site) == {}
 
@@ -142,7 +145,7 @@ AT_START = {
 )
 def test_what_waits_for_a_start_is_not_taken_over_by_a_reload(daemon, section, name, value):
     site = resolved(options={section: {name: value}})
-    expected = {f"hamysql:corosync:options:{section}:{name}": change.RESTART}
+    expected = {f"hamysql:corosync:options:{section}:{name}": pending_changes.RESTART}
     assert daemon.pending(site) == expected
     daemon.reload(site)
     assert daemon.pending(site) == expected
@@ -151,7 +154,7 @@ def test_what_waits_for_a_start_is_not_taken_over_by_a_reload(daemon, section, n
 def test_a_reload_would_only_claim_to_use_the_links_otherwise(daemon):
     """knet is told once, when it starts. So nothing is reloaded then: the start, which is needed, takes over the rest as well."""
     site = resolved(token=5000, options={"totem": {"link_mode": "passive"}})
-    assert set(daemon.pending(site).values()) == {change.RESTART}
+    assert set(daemon.pending(site).values()) == {pending_changes.RESTART}
     daemon.reload(site)
     assert daemon.map()["totem.link_mode"] == "passive"
 
@@ -159,8 +162,8 @@ def test_a_reload_would_only_claim_to_use_the_links_otherwise(daemon):
 def test_the_cluster_s_name_is_refused_and_a_reload_would_not_change_it(daemon):
     site = resolved()
     site["cluster"]["name"] = "another"
-    site["corosync"]["sections"] = corosync.build(site)
-    assert daemon.pending(site) == {"hamysql:cluster:name": change.REFUSED}
+    site["corosync"]["sections"] = corosync_conf.build(site)
+    assert daemon.pending(site) == {"hamysql:cluster:name": pending_changes.REFUSED}
     daemon.reload(site)
     assert daemon.map()["totem.cluster_name"] == "galaxy-db"
 
@@ -168,17 +171,17 @@ def test_the_cluster_s_name_is_refused_and_a_reload_would_not_change_it(daemon):
 def test_a_third_vote_is_refused_because_a_reload_would_take_it_over(daemon):
     pillar = load(ROOT / "lab" / "pillar.sls")["hamysql"]
     pillar["quorum"] = {"device": {"minion_id": "qd1", "address": "10.77.1.13"}}
-    site = config.resolve(config.layered(parameters("Debian"), pillar), minion_id="db1", nodename="db1")
-    assert daemon.pending(site) == {"hamysql:quorum:device": change.REFUSED}
+    site = resolution.resolve(resolution.layered(parameters("Debian"), pillar), minion_id="db1", nodename="db1")
+    assert daemon.pending(site) == {"hamysql:quorum:device": pending_changes.REFUSED}
     daemon.reload(site)
     assert daemon.pending(site) == {}
-    assert daemon.pending(resolved()) == {"hamysql:quorum:device": change.REFUSED}
+    assert daemon.pending(resolved()) == {"hamysql:quorum:device": pending_changes.REFUSED}
 
 
 def test_what_waits_for_a_start_is_there_after_one(daemon):
     site = resolved(options=AT_START)
     for wanted in (site, resolved()):
-        assert set(daemon.pending(wanted).values()) == {change.RESTART}
+        assert set(daemon.pending(wanted).values()) == {pending_changes.RESTART}
         daemon.kill()
         daemon.write(wanted)
         daemon.start()

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from hamysql import disk, drbd
-from hamysql.command import run
-from hamysql.drbd import Generation
 from hamysql.errors import CommandFailed
+from hamysql.storage.drbd import status as drbd_status
+from hamysql.storage.drbd.status import Generation
+from hamysql.system import disk
+from hamysql.system.command import run
 
 SIZE = 64 * 2**20
 
@@ -86,8 +87,10 @@ def test_a_mounted_disk_is_not_wiped(device, tmp_path):
 
 def test_generations_on_the_disk_are_those_that_drbd_prints(device):
     fill_with_drbd(device)
-    assert drbd.read_generation(device, SIZE) == Generation(drbd.JUST_CREATED, 0, (0, 0), consistent=False)
+    assert drbd_status.read_generation(device, SIZE) == Generation(
+        drbd_status.JUST_CREATED, 0, (0, 0), consistent=False
+    )
     given = "949CA4647D747839:32C4AE688FE0A053:0000000000000004:0000000000000000:1:1:1:1:0:1:0"
     sh("drbdmeta", "--force", "9999", "v08", device, "internal", "set-gi", given)
     printed = sh("drbdmeta", "9999", "v08", device, "internal", "get-gi")
-    assert drbd.read_generation(device, SIZE) == drbd.parse_generation(printed)
+    assert drbd_status.read_generation(device, SIZE) == drbd_status.parse_generation(printed)

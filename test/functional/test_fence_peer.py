@@ -18,7 +18,7 @@ from support import ROOT
 
 HANDLER = ROOT / "hamysql" / "storage" / "drbd" / "files" / "fence-peer.sh"
 STOCK = Path("/usr/lib/drbd/crm-fence-peer.sh")
-CIB = ROOT / "test" / "unit" / "fixtures" / "cib" / "cib-2.1.5-running.xml"
+CIB = ROOT / "test" / "unit" / "cib" / "fixtures" / "cib-2.1.5-running.xml"
 SELF = os.uname().nodename
 ALONE = "cs:WFConnection ro:Secondary/Unknown ds:UpToDate/DUnknown C r-----"
 SERVING = ALONE.replace("Secondary", "Primary")

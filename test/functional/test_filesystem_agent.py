@@ -9,7 +9,7 @@ import time
 import ocf
 import pytest
 
-from hamysql import command
+from hamysql.system import command
 from support import ROOT
 
 AGENT = ROOT / "hamysql" / "storage" / "files" / "filesystem-agent.sh"

@@ -10,7 +10,9 @@ import subprocess
 
 import pytest
 
-from hamysql import command, config, firewall
+from hamysql.config import resolution
+from hamysql.firewall import iptables
+from hamysql.system import command
 from support import ROOT, load_pillar, parameters
 
 pytestmark = [
@@ -87,8 +89,8 @@ class Host:
 
     def use(self, pillar) -> None:
         pillar["firewall"] = {"client_networks": [f"{CLIENT}/32"]}
-        merged = config.layered(parameters(), pillar)
-        self.config = config.resolve(merged, minion_id="db1", nodename="db1")
+        merged = resolution.layered(parameters(), pillar)
+        self.config = resolution.resolve(merged, minion_id="db1", nodename="db1")
 
     def run(self, argv, **options):
         tool, dash, what = argv[0].partition("-")
@@ -180,8 +182,8 @@ def test_ipv6_rules_go_to_ip6tables(host):
     host.use({**load_pillar("ipv6"), "firewall": {}} | {"vip": {"address": VIP, "prefix": 24, "interface": "eth0"}})
     changes = host.managed()["changes"]
     assert set(changes) == {"ipv4", "ipv6"}
-    seen = firewall.parse(host.run(["ip6tables-save", "-t", "filter"]).stdout)
-    assert firewall.converged(seen, host.config["firewall"]["rules"]["ipv6"])
+    seen = iptables.parse(host.run(["ip6tables-save", "-t", "filter"]).stdout)
+    assert iptables.converged(seen, host.config["firewall"]["rules"]["ipv6"])
     assert host.managed()["changes"] == {}
 
 

@@ -17,7 +17,8 @@ from pathlib import Path
 
 import pytest
 
-from hamysql import command, datadir, wait
+from hamysql.mysql import datadir
+from hamysql.system import command, wait
 from support import ROOT
 
 AGENT = ROOT / "hamysql" / "mysql" / "files" / "mysql-agent.sh"

@@ -11,8 +11,11 @@ import xml.etree.ElementTree as ET
 import pytest
 from storage_world import load
 
-from hamysql import cib, cib_desired, command, config, fencing
-from hamysql.command import Result
+from hamysql.cib import plan as cib_plan
+from hamysql.config import resolution, resources
+from hamysql.fencing import devices
+from hamysql.system import command
+from hamysql.system.command import Result
 from support import load_pillar, parameters
 
 pytestmark = pytest.mark.skipif(
@@ -23,7 +26,7 @@ EMPTY = (
     '<cib crm_feature_set="3.15.0" validate-with="pacemaker-3.9" epoch="1" num_updates="0" admin_epoch="0"><configuration>'
     "<crm_config/><nodes/><resources/><constraints/></configuration><status/></cib>"
 )
-SITE = config.resolve(config.layered(parameters(), load_pillar("fenced")), minion_id="db2", nodename="db2")
+SITE = resolution.resolve(resolution.layered(parameters(), load_pillar("fenced")), minion_id="db2", nodename="db2")
 ROLE = "target-role"
 
 
@@ -32,7 +35,7 @@ class Cluster:
 
     def __init__(self, path):
         self.path, self.dies = path, True
-        path.write_text(cib.plan(EMPTY, cib_desired.desired(SITE)).xml)
+        path.write_text(cib_plan.plan(EMPTY, resources.desired(SITE)).xml)
         self.module = load("_modules/hamysql_fencing.py", "hamysql_fencing_killed")
         self.module.__salt__ = {"hamysql.config": lambda: SITE}
         self.module.run = self.run
@@ -89,7 +92,7 @@ def test_the_next_fence_test_puts_the_devices_back_into_use(cluster, monkeypatch
 
 def test_the_next_deployment_puts_the_devices_back_into_use(cluster, monkeypatch):
     kill(cluster, monkeypatch)
-    plan = cib.plan(cluster.path.read_text(), cib_desired.desired(SITE))
+    plan = cib_plan.plan(cluster.path.read_text(), resources.desired(SITE))
     assert [change.id for change in plan.changes] == OTHERS
     cluster.path.write_text(plan.xml)
     assert cluster.roles() == {}
@@ -132,4 +135,4 @@ def test_killed_between_two_devices_the_first_is_found(cluster):
     cluster.module.run, cluster.module._back_into_use = die, lambda names: []
     with pytest.raises(SystemExit):
         cluster.module.prove("db1", 1)
-    assert fencing.left_stopped(ET.fromstring(cluster.path.read_text())) == [first]
+    assert devices.left_stopped(ET.fromstring(cluster.path.read_text())) == [first]

@@ -17,7 +17,12 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from storage_world import load
 
-from hamysql import change, change_mysql, command, flushing, mysql, values_mysql
+from hamysql import pending as pending_changes
+from hamysql.mysql import accounts as mysql_accounts
+from hamysql.mysql import flushing
+from hamysql.mysql import pending as mysql_pending
+from hamysql.mysql import values as mysql_values
+from hamysql.system import command
 
 SERVER, INSTALL, CLIENT = (shutil.which(name) for name in ("mariadbd", "mariadb-install-db", "mariadb"))
 pytestmark = [
@@ -44,7 +49,7 @@ class Server:
 
     def sql(self, *statements: str) -> list[str]:
         argv = [CLIENT, "--no-defaults", f"--socket={self.socket}", "--user=root", "--batch", "--skip-column-names"]
-        return command.run(argv, stdin=mysql.PROLOGUE + "\n".join(statements)).stdout.splitlines()
+        return command.run(argv, stdin=mysql_accounts.PROLOGUE + "\n".join(statements)).stdout.splitlines()
 
     def wanted(self, *users: dict, databases: tuple = ()) -> dict:
         """Give the pillar these users and databases; returns what is pending."""
@@ -58,9 +63,9 @@ class Server:
         assert self.module.pending() == {}
         return pending
 
-    def grants(self, user: str, host: str = "%") -> dict[str, mysql.Grant]:
-        shown = self.sql(mysql.query_grants([(user, host)]))
-        return mysql.parse_grants("\n".join(shown)).get((user, host), {})
+    def grants(self, user: str, host: str = "%") -> dict[str, mysql_accounts.Grant]:
+        shown = self.sql(mysql_accounts.query_grants([(user, host)]))
+        return mysql_accounts.parse_grants("\n".join(shown)).get((user, host), {})
 
     def login(self, user: str, password: str, statement: str = "SELECT CURRENT_USER();") -> str:
         """What a client with this password sees; its password is in a file, as it should be."""
@@ -126,12 +131,12 @@ SYSTEM = {"mysql", "information_schema", "performance_schema", "sys"}
 @pytest.fixture
 def server(daemon):
     yield daemon
-    left = mysql.parse_observed("\n".join(daemon.sql(mysql.QUERY)))
+    left = mysql_accounts.parse_observed("\n".join(daemon.sql(mysql_accounts.QUERY)))
     accounts = [key for key in left.accounts if key not in {("root", "localhost"), ("mariadb.sys", "localhost")}]
     databases = set(left.databases) - SYSTEM
     daemon.sql(
-        *(f"DROP USER {mysql.account(key)};" for key in accounts),
-        *(f"DROP DATABASE {mysql.identifier(name)};" for name in databases),
+        *(f"DROP USER {mysql_accounts.account(key)};" for key in accounts),
+        *(f"DROP DATABASE {mysql_accounts.identifier(name)};" for name in databases),
     )
     daemon.config = {**daemon.config, "users": [], "databases": []}
 
@@ -230,7 +235,7 @@ def test_the_way_to_authenticate_is_changed_both_ways(server):
 def test_an_account_may_have_any_name(server, name):
     server.sql("CREATE DATABASE app;")
     server.converge(user(name, "10.0.0.%", [grant("app.*", "SELECT")]))
-    assert server.grants(name, "10.0.0.%") == {"`app`.*": mysql.Grant(frozenset({"SELECT"}))}
+    assert server.grants(name, "10.0.0.%") == {"`app`.*": mysql_accounts.Grant(frozenset({"SELECT"}))}
 
 
 def test_host_names_are_small_letters_on_the_server_and_no_difference(server):
@@ -287,7 +292,7 @@ def test_usage_means_no_privilege_at_all(server):
 
 def test_grants_on_the_same_level_add_up(server):
     server.converge(user(grants=[grant("*.*", "PROCESS"), grant("*.*", "RELOAD", option=True)]))
-    assert server.grants("app") == {"*.*": mysql.Grant(frozenset({"PROCESS", "RELOAD"}), True)}
+    assert server.grants("app") == {"*.*": mysql_accounts.Grant(frozenset({"PROCESS", "RELOAD"}), True)}
 
 
 @pytest.mark.parametrize("on", ["*.*", "app.*", "app.t"])
@@ -306,7 +311,7 @@ def test_privileges_become_what_the_pillar_says_now(server, on, before, after):
     server.sql("CREATE DATABASE app;", "CREATE TABLE app.t (id int, name int);")
     server.converge(user(grants=[{**before, "on": on}]))
     changed = server.converge(user(grants=[{**after, "on": on}]))
-    assert list(changed) == [f"grants of app@% on {mysql.level(on)}"]
+    assert list(changed) == [f"grants of app@% on {mysql_accounts.level(on)}"]
 
 
 def test_privileges_on_other_levels_are_taken_away(server):
@@ -323,29 +328,31 @@ def test_privileges_on_other_levels_are_taken_away(server):
         "grants of app@% on `app`.`t`": {"old": "SELECT (`id`)", "new": "none"},
         "grants of app@% on `my db`.*": {"old": "ALL PRIVILEGES WITH GRANT OPTION", "new": "none"},
     }
-    assert server.grants("app") == {"`app`.*": mysql.Grant(frozenset({"SELECT"}))}
+    assert server.grants("app") == {"`app`.*": mysql_accounts.Grant(frozenset({"SELECT"}))}
 
 
 def test_one_column_is_taken_away_and_the_others_stay(server):
     server.sql("CREATE DATABASE app;", "CREATE TABLE app.t (id int, name int, `we ird, (x)` int);")
     server.sql("CREATE USER app;", "GRANT SELECT (id, name, `we ird, (x)`), UPDATE ON app.t TO app;")
     server.converge(user(grants=[grant("app.t", "SELECT (name)", "UPDATE")]))
-    assert server.grants("app") == {"`app`.`t`": mysql.Grant(frozenset({"SELECT (`name`)", "UPDATE"}))}
+    assert server.grants("app") == {"`app`.`t`": mysql_accounts.Grant(frozenset({"SELECT (`name`)", "UPDATE"}))}
 
 
 def test_from_everything_on_a_table_to_one_column(server):
     server.sql("CREATE DATABASE app;", "CREATE TABLE app.t (id int);")
     server.sql("CREATE USER app;", "GRANT ALL ON app.t TO app;")
     server.converge(user(grants=[grant("app.t", "SELECT (id)")]))
-    assert server.grants("app") == {"`app`.`t`": mysql.Grant(frozenset({"SELECT (`id`)"}))}
+    assert server.grants("app") == {"`app`.`t`": mysql_accounts.Grant(frozenset({"SELECT (`id`)"}))}
 
 
 def test_what_stays_is_never_missing_in_between(server):
-    observed = mysql.Observed(
-        {}, {("app", "%"): ("unix_socket", "")}, {("app", "%"): {"*.*": mysql.Grant(frozenset({"SELECT", "RELOAD"}))}}
+    observed = mysql_accounts.Observed(
+        {},
+        {("app", "%"): ("unix_socket", "")},
+        {("app", "%"): {"*.*": mysql_accounts.Grant(frozenset({"SELECT", "RELOAD"}))}},
     )
     wanted = {"databases": [], "users": [user(auth="unix_socket", grants=[grant("*.*", "SELECT", "PROCESS")])]}
-    (change,) = mysql.diff(observed, wanted)
+    (change,) = mysql_accounts.diff(observed, wanted)
     assert change.statements == ("GRANT PROCESS ON *.* TO 'app'@'%';", "REVOKE RELOAD ON *.* FROM 'app'@'%';")
 
 
@@ -453,7 +460,7 @@ def test_what_the_server_refuses_keeps_nothing_else_undone_and_all_of_it_is_told
 def test_of_an_account_that_could_not_be_created_nothing_more_is_tried(server):
     name = "n" * 200
     server.wanted(user(name, grants=[grant("*.*", "PROCESS")]), user("other", auth="unix_socket"))
-    with pytest.raises(mysql.NotApplied, match="too long") as caught:
+    with pytest.raises(mysql_accounts.NotApplied, match="too long") as caught:
         server.module.apply()
     assert list(caught.value.refused) == [f"user {name}@%"]
     assert sorted(server.module.pending()) == [f"grants of {name}@% on *.*", f"user {name}@%"]
@@ -476,7 +483,7 @@ ELSEWHERE = {"CREATE ROLE", "DROP ROLE", "SHOW CREATE ROUTINE", "REPLICATION REP
 
 
 @pytest.mark.parametrize("on", ["*.*", "app.*", "app.t"])
-@pytest.mark.parametrize("privilege", [*sorted(values_mysql.PRIVILEGES - ELSEWHERE), "SELECT (id)", "UPDATE (id)"])
+@pytest.mark.parametrize("privilege", [*sorted(mysql_values.PRIVILEGES - ELSEWHERE), "SELECT (id)", "UPDATE (id)"])
 def test_a_privilege_is_refused_exactly_where_the_server_would(server, privilege, on):
     server.sql("CREATE DATABASE app;", "CREATE TABLE app.t (id int);", "CREATE USER app;")
     try:
@@ -484,7 +491,7 @@ def test_a_privilege_is_refused_exactly_where_the_server_would(server, privilege
         granted = True
     except command.CommandFailed:
         granted = False
-    assert (mysql.misplaced(privilege, on) is None) is granted
+    assert (mysql_accounts.misplaced(privilege, on) is None) is granted
 
 
 # --- secrets
@@ -526,7 +533,7 @@ def test_dirty_pages_are_written_before_a_move_and_the_setting_comes_back(server
     server.sql("SET SESSION max_recursive_iterations = 9999;", fill, "SET GLOBAL innodb_max_dirty_pages_pct_lwm = 50;")
     before = server.sql(FLUSHING)
     flushed = server.module.flush(timeout=60)
-    assert flushed["before"] > mysql.FEW_PAGES >= flushed["after"]
+    assert flushed["before"] > mysql_accounts.FEW_PAGES >= flushed["after"]
     assert [float(value) for value in before[0].split()] == list(flushed["settings"].values())
     # The server takes the second one down with the first.
     assert [float(value) for value in server.sql(FLUSHING)[0].split()] == [0, 0]
@@ -542,7 +549,7 @@ def test_a_flush_that_is_cut_off_sets_the_server_as_it_was(server, monkeypatch):
 
     before = server.sql(FLUSHING)
     monkeypatch.setattr(server.module, "time", SimpleNamespace(monotonic=time.monotonic, sleep=cut_off))
-    monkeypatch.setattr(mysql, "FEW_PAGES", -1)
+    monkeypatch.setattr(mysql_accounts, "FEW_PAGES", -1)
     with pytest.raises(SystemExit):
         server.module.flush(timeout=60)
     assert server.sql(FLUSHING) == before
@@ -578,9 +585,9 @@ def test_what_a_killed_move_has_left_is_a_live_change_for_the_next_highstate(ser
     before = server.sql(FLUSHING)
     flushed_and_killed(server, note)
     left = {"innodb_max_dirty_pages_pct": flushing.left()["innodb_max_dirty_pages_pct"]}
-    (item,) = change_mysql.left_flushing({}, left)
-    assert (item.kind, item.path) == (change.LIVE, "hamysql:mysql:config:mysqld:innodb_max_dirty_pages_pct")
-    assert list(change_mysql.left_flushing({"innodb_max_dirty_pages_pct": ["0"]}, left)) == []
+    (item,) = mysql_pending.left_flushing({}, left)
+    assert (item.kind, item.path) == (pending_changes.LIVE, "hamysql:mysql:config:mysqld:innodb_max_dirty_pages_pct")
+    assert list(mysql_pending.left_flushing({"innodb_max_dirty_pages_pct": ["0"]}, left)) == []
     server.module.unflush(flushing.left())
     assert server.sql(FLUSHING) == before
     assert flushing.left() == {}
@@ -620,7 +627,7 @@ def root(server):
     (before,) = server.sql("SELECT Priv FROM mysql.global_priv WHERE User = 'root' AND Host = 'localhost';")
     yield
     server.sql(
-        f"UPDATE mysql.global_priv SET Priv = {mysql.text(before)} WHERE User = 'root' AND Host = 'localhost'; FLUSH PRIVILEGES;"
+        f"UPDATE mysql.global_priv SET Priv = {mysql_accounts.text(before)} WHERE User = 'root' AND Host = 'localhost'; FLUSH PRIVILEGES;"
     )
 
 
@@ -637,7 +644,7 @@ def test_root_with_a_password_still_comes_in_by_the_socket(server, root):
 
 def test_a_second_way_to_log_in_is_seen_and_taken_away(server):
     server.converge(user())
-    hashed = mysql.text(mysql.native_hash(PASSWORD))
+    hashed = mysql_accounts.text(mysql_accounts.native_hash(PASSWORD))
     server.sql(f"ALTER USER app@'%' IDENTIFIED VIA mysql_native_password USING {hashed} OR unix_socket;")
     both = {"old": "mysql_native_password or unix_socket", "new": "mysql_native_password"}
     assert server.converge(user()) == {"user app@%": both}
@@ -663,7 +670,7 @@ def test_the_text_of_a_certificate_is_no_grant_option(server, text):
     server.sql(
         "CREATE USER app@'%';", f"GRANT SELECT ON *.* TO app@'%' REQUIRE ISSUER '{text}' WITH MAX_USER_CONNECTIONS 5;"
     )
-    assert server.grants("app")["*.*"] == mysql.Grant(frozenset({"SELECT"}))
+    assert server.grants("app")["*.*"] == mysql_accounts.Grant(frozenset({"SELECT"}))
 
 
 def test_a_server_that_keeps_names_in_small_letters_is_done_after_one_run(tmp_path):
@@ -675,15 +682,15 @@ def test_a_server_that_keeps_names_in_small_letters_is_done_after_one_run(tmp_pa
 
 
 def test_no_option_of_a_real_server_is_taken_for_the_beginning_of_another():
-    from hamysql import rules_mysql
+    from hamysql.mysql import options as mysql_options
 
     said = command.run([SERVER, "--no-defaults", "--help", "--verbose"]).stdout
     listed = said.partition("Variables (--variable-name=value)")[2].splitlines()
     names = [line.split()[0].replace("-", "_") for line in listed if re.match(r"[a-z][a-z0-9-]+ +\S", line)]
     assert len(names) > 500
     for name in names:
-        found = {reading.name for reading in rules_mysql.readings(name, "1")}
-        assert name in rules_mysql.KNOWN or not found & rules_mysql.KNOWN, (name, found)
+        found = {reading.name for reading in mysql_options.readings(name, "1")}
+        assert name in mysql_options.KNOWN or not found & mysql_options.KNOWN, (name, found)
 
 
 @pytest.mark.parametrize(
@@ -697,10 +704,10 @@ def test_no_option_of_a_real_server_is_taken_for_the_beginning_of_another():
     ],
 )
 def test_a_real_server_reads_the_spellings_that_the_rules_undo(tmp_path, line, variable, value):
-    from hamysql import rules_mysql
+    from hamysql.mysql import options as mysql_options
 
     (tmp_path / "my.cnf").write_text(f"[MariaDB]\n{line}\n")
     said = command.run([SERVER, f"--defaults-file={tmp_path}/my.cnf", "--help", "--verbose"]).stdout
     assert re.search(rf"^{variable.replace('_', '-')} +{re.escape(value)}$", said, re.MULTILINE)
     name, _, given = line.partition("=")
-    assert variable in [reading.name for reading in rules_mysql.readings(name, given or None)]
+    assert variable in [reading.name for reading in mysql_options.readings(name, given or None)]

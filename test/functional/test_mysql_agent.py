@@ -18,7 +18,7 @@ from pathlib import Path
 import ocf
 import pytest
 
-from hamysql import command
+from hamysql.system import command
 from support import ROOT
 
 AGENT = ROOT / "hamysql" / "mysql" / "files" / "mysql-agent.sh"

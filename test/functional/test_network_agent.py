@@ -13,7 +13,7 @@ import uuid
 import ocf
 import pytest
 
-from hamysql import wait
+from hamysql.system import wait
 from support import ROOT
 
 FILES = ROOT / "hamysql" / "pacemaker" / "files"
@@ -38,7 +38,7 @@ class Node:
         self.watch.parent.mkdir()
         self.watch.write_text((FILES / "watch-network.py").read_text())
         self.watch.chmod(0o755)
-        (folder / "lib/reach.py").write_text((ROOT / "_utils/hamysql/reach.py").read_text())
+        (folder / "lib/reach.py").write_text((ROOT / "_utils/hamysql/system/reach.py").read_text())
         self.agent = folder / "agent"
         text = (FILES / "network-agent.sh").read_text()
         assert "\nWATCH=/usr/lib/hamysql/watch-network\n" in text

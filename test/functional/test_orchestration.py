@@ -34,10 +34,10 @@ import salt.runner
 import yaml
 from salt_node import serve
 
-from hamysql import progress
-from hamysql.deployment import say
 from hamysql.errors import HamysqlError
-from hamysql.master import Lock, Master
+from hamysql.master import progress
+from hamysql.master.deployment import say
+from hamysql.master.salt import Lock, Master
 from support import load_pillar
 
 QUIET = {
@@ -402,7 +402,7 @@ def test_a_second_orchestration_is_refused_and_names_the_first(site):
 
 HOLD = """
 import sys
-from hamysql.master import Lock
+from hamysql.master.salt import Lock
 lock = Lock({"cachedir": sys.argv[1]}, "galaxy-db", "1")
 print("held", flush=True)
 sys.stdin.read()
@@ -434,7 +434,7 @@ def test_the_lock_does_not_outlive_its_holder_and_is_for_one_cluster(tmp_path):
 def test_a_minion_with_older_code_in_memory_is_named(site, running):
     """The same new version is on the disks of the master and of both minions, and in the memory of none of them."""
     folders = [Path(site.opts["extension_modules"]), *running.extension_modules]
-    files = [folder / "utils" / "hamysql" / "wait.py" for folder in folders]
+    files = [folder / "utils" / "hamysql" / "system" / "wait.py" for folder in folders]
     texts = [file.read_text() for file in files]
     try:
         for file, text in zip(files, texts, strict=True):

@@ -10,11 +10,11 @@ import generated
 import pytest
 import yaml
 
-from hamysql import config
+from hamysql.config import resolution
 from hamysql.errors import ConfigError
 from support import ROOT, load_pillar, parameters
 
-ROWS = yaml.safe_load((ROOT / "test/pasted.txt").read_text(encoding="utf-8"))
+ROWS = yaml.safe_load((ROOT / "test/functional/pasted.txt").read_text(encoding="utf-8"))
 TAKEN = [row["paste"] for row in ROWS if "refused" not in row]
 REFUSED = [(row["paste"], row["refused"]) for row in ROWS if "refused" in row]
 LAYERS = parameters()
@@ -38,7 +38,7 @@ def merge(below: dict[str, Any], above: dict[str, Any]) -> None:
 
 
 def resolved(paste: Any) -> dict[str, Any]:
-    return config.resolve(config.layered(LAYERS, laid(paste)), minion_id="db1", nodename="db1")
+    return resolution.resolve(resolution.layered(LAYERS, laid(paste)), minion_id="db1", nodename="db1")
 
 
 @pytest.mark.parametrize(("paste", "paths"), REFUSED, ids=[str(paths[0]) for _, paths in REFUSED])

@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from hamysql import fencing
+from hamysql.fencing import devices
 from support import ROOT
 
 ALERT = ROOT / "hamysql" / "fencing" / "files" / "power-on.sh"
@@ -46,7 +46,7 @@ def alert(tmp_path):
 
 
 def test_pacemaker_lets_it_try_as_often_as_it_does():
-    assert f"\nATTEMPTS={fencing.POWER_ON_ATTEMPTS} " in ALERT.read_text()
+    assert f"\nATTEMPTS={devices.POWER_ON_ATTEMPTS} " in ALERT.read_text()
 
 
 def test_a_node_that_was_to_be_rebooted_is_switched_on(alert):

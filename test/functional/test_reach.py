@@ -16,7 +16,7 @@ from support import ROOT
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="network namespaces and raw sockets need root")
 
-INSIDE = "import json, sys; from hamysql import reach; print(json.dumps(getattr(reach, sys.argv[1])(*json.loads(sys.argv[2]))))"
+INSIDE = "import json, sys; from hamysql.system import reach; print(json.dumps(getattr(reach, sys.argv[1])(*json.loads(sys.argv[2]))))"
 MAC = "02:aa:bb:cc:dd:02"
 
 

@@ -13,8 +13,10 @@ import golden
 import pytest
 from salt_node import SYSTEMS, Node, Raised
 
-from hamysql import corosync, drbd_link, places
-from hamysql.command import run
+from hamysql.corosync import conf as corosync_conf
+from hamysql.schema import places
+from hamysql.storage.drbd import link as drbd_link
+from hamysql.system.command import run
 from support import PILLARS, ROOT, load_pillar, secrets_of
 
 FOLDERS = (
@@ -157,7 +159,7 @@ def test_each_highstate_looks_at_fencing(node, pillar):
 
 
 def test_what_left_the_pillar_is_removed_and_not_started_at_boot(tmp_path, monkeypatch):
-    monkeypatch.setattr("hamysql.fencing.SECRETS", str(tmp_path / "secrets"))
+    monkeypatch.setattr("hamysql.fencing.devices.SECRETS", str(tmp_path / "secrets"))
     monkeypatch.delitem(
         places.RULES, "fencing:sbd:config_file"
     )  # the test's file is not where sbd's unit would read it
@@ -380,13 +382,13 @@ def test_no_authkey_where_nothing_is_encrypted(laid):
 def test_corosync_itself_accepts_its_configuration(laid, pillar, tmp_path):
     text = laid(pillar).read("/etc/corosync/corosync.conf")
     key = laid(pillar).path("/etc/corosync/authkey")
-    sections = corosync.parse(text)
+    sections = corosync_conf.parse(text)
     totem, log = sections[0]["options"], sections[3]["options"]
     totem.append(["keyfile", str(key if key.exists() else tmp_path / "none")])
     log[:] = [[name, value] for name, value in log if name not in ("logfile", "to_logfile", "to_stderr")]
     log += [["to_stderr", "yes"], ["to_logfile", "no"]]
     file = tmp_path / "corosync.conf"
-    file.write_text(corosync.export(sections))
+    file.write_text(corosync_conf.export(sections))
     done = run([*on_node(pillar), "corosync", "-t", "-c", str(file)])
     assert "exiting normally" in done.stderr
     assert "warning" not in done.stderr

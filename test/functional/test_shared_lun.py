@@ -9,10 +9,11 @@ from types import SimpleNamespace
 import pytest
 from storage_world import load
 
-from hamysql import command, disk, shared_disk
-from hamysql.command import Result
 from hamysql.errors import Refused
-from hamysql.latch import Stage
+from hamysql.storage.latch import Stage
+from hamysql.storage.lun import claim as lun_claim
+from hamysql.system import command, disk
+from hamysql.system.command import Result
 
 SIZE = 64 * 2**20
 NAME = "/dev/disk/by-id/wwn-0x1"
@@ -176,7 +177,7 @@ def test_what_is_not_the_named_data_is_not_adopted(node, lun):
 
 def test_a_lun_that_cannot_be_read_is_told(node, lun):
     one = node()
-    one.module.shared_disk = SimpleNamespace(**{**vars(shared_disk), "contents": _lost})
+    one.module.lun_claim = SimpleNamespace(**{**vars(lun_claim), "contents": _lost})
     assert one.module.survey()["error"] == "[Errno 5] Input/output error"
 
 
@@ -192,8 +193,8 @@ def test_the_volume_is_made_with_the_claimed_uuid_and_left_inactive(lun):
         return Result(5 if argv[0] == "pvs" else 0, "")
 
     volume = {"volume_group": "galaxy", "logical_volume": "mysql", "size": None}
-    uuid = shared_disk.pv_uuid(UUID)
-    shared_disk.make_volume(run, str(lun), volume, uuid)
+    uuid = lun_claim.pv_uuid(UUID)
+    lun_claim.make_volume(run, str(lun), volume, uuid)
     assert uuid == "627a22-bbec-f048-ff81-4bc8-b47a-dd52c8"
     assert programs == [
         "pvs --noheadings --options vg_name LUN",
@@ -216,8 +217,8 @@ def test_a_volume_that_is_there_is_not_made_again_and_another_group_s_lun_is_lef
     volume = {"volume_group": "galaxy", "logical_volume": "mysql", "size": "10G"}
     if made:
         with pytest.raises(Refused, match="in the volume group other, not galaxy"):
-            shared_disk.make_volume(run, str(lun), volume, UUID)
+            lun_claim.make_volume(run, str(lun), volume, UUID)
         assert programs == ["pvs"]
     else:
-        shared_disk.make_volume(run, str(lun), volume, UUID)
+        lun_claim.make_volume(run, str(lun), volume, UUID)
         assert programs == ["pvs", "lvs", "vgchange"]

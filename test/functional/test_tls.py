@@ -18,8 +18,13 @@ import certificates
 import pytest
 from storage_world import load
 
-from hamysql import change, command, config, mysql, mysql_settings, tls
+from hamysql import pending as pending_changes
+from hamysql.config import resolution
 from hamysql.errors import CommandFailed, ConfigError, Refused
+from hamysql.mysql import accounts
+from hamysql.mysql import settings as mysql_settings
+from hamysql.mysql.tls import files as tls_files
+from hamysql.system import command
 from support import load_pillar, parameters
 
 SERVER, INSTALL, CLIENT, ADMIN = (
@@ -55,7 +60,7 @@ class Site:
         self.installed = load("_states/hamysql_tls.py", "tls_state")
         self.applied = load("_states/hamysql_change.py", "tls_change_state")
         self.change.RECORD, self.change.TLS_RECORD = folder / "run/mysqld.json", folder / "run/mysqld-tls.json"
-        self.change._pending = lambda site: change.distinct(self.change._mysql(site["mysql"]))
+        self.change._pending = lambda site: pending_changes.distinct(self.change._mysql(site["mysql"]))
         functions = {
             "hamysql.config": lambda **_: self.config,
             "hamysql_tls.judge": self.tls.judge,
@@ -82,7 +87,7 @@ class Site:
             "group": GROUP,
             "config": {"mysqld": {"innodb_buffer_pool_size": "16M"}},
         }
-        found = config.resolve(config.layered(parameters(), given), minion_id="db1", nodename="db1")
+        found = resolution.resolve(resolution.layered(parameters(), given), minion_id="db1", nodename="db1")
         own = {
             "bind-address": "127.0.0.1",
             "port": str(self.port),
@@ -149,7 +154,7 @@ class Site:
             self.process = None
 
     def sql(self, statement: str) -> str:
-        return command.run(mysql.client(self.config["mysql"]), stdin=statement).stdout.strip()
+        return command.run(accounts.client(self.config["mysql"]), stdin=statement).stdout.strip()
 
     def over_the_network(self, *words: str) -> str:
         """What a client over TCP gets; raises ``CommandFailed`` where it is turned away."""
@@ -171,7 +176,7 @@ def made():
     with tempfile.TemporaryDirectory() as name, pytest.MonkeyPatch.context() as patch:
         folder = Path(name)  # not pytest's, into which the account may not look
         folder.chmod(0o755)
-        patch.setattr(tls, "FOLDER", f"{folder}/tls")
+        patch.setattr(tls_files, "FOLDER", f"{folder}/tls")
         site = Site(folder)
         yield site
         site.stop()
@@ -208,7 +213,7 @@ def test_a_server_serves_the_certificate_of_the_pillar(site):
 
 
 def test_the_files_are_roots_and_the_key_is_for_the_servers_group(site):
-    paths = {name: site.folder / f"tls/current/{name}.pem" for name in tls.FILES}
+    paths = {name: site.folder / f"tls/current/{name}.pem" for name in tls_files.FILES}
     modes = {name: stat.S_IMODE(path.stat().st_mode) for name, path in paths.items()}
     assert modes == {"cert": 0o644, "key": 0o640, "ca": 0o644}
     assert {path.owner() for path in paths.values()} == {"root"}
@@ -262,11 +267,11 @@ def test_a_run_that_was_killed_while_it_wrote_leaves_the_old_set_in_use_and_no_k
         raise Killed
 
     site.said = NEW
-    for name, again in (("switch", tls.switch), ("_synchronise", tls._synchronise)):
-        monkeypatch.setattr(tls, name, kill)
+    for name, again in (("switch", tls_files.switch), ("_synchronise", tls_files._synchronise)):
+        monkeypatch.setattr(tls_files, name, kill)
         with pytest.raises(Killed):
             site.tls.install()
-        monkeypatch.setattr(tls, name, again)
+        monkeypatch.setattr(tls_files, name, again)
     assert (site.folder / "tls/current/cert.pem").read_text() == OLD["cert"]
     assert len(list((site.folder / "tls").iterdir())) > 2
     site.highstate(OLD)

@@ -8,7 +8,7 @@ import certificates
 import pytest
 from salt_node import SYSTEMS, Node
 
-from hamysql.schema import MASK
+from hamysql.schema.language import MASK
 from support import load_pillar
 
 PAIR = certificates.pair()
@@ -66,7 +66,7 @@ def test_the_option_file_names_the_files(make):
 
 def test_files_that_left_the_pillar_go_after_the_options_and_only_where_there_are_any(make, tmp_path, monkeypatch):
     assert "tls" not in json.dumps([chunk["__id__"] for chunk in make({}).low("hamysql.mysql")])
-    monkeypatch.setattr("hamysql.tls.FOLDER", str(tmp_path))
+    monkeypatch.setattr("hamysql.mysql.tls.files.FOLDER", str(tmp_path))
     (chunk,) = [chunk for chunk in make({}).low("hamysql.mysql") if "tls" in chunk["__id__"]]
     assert (chunk["state"], chunk["fun"]) == ("file", "absent")
     assert {"file": "hamysql-mysql-config-file-managed"} in chunk["require"]

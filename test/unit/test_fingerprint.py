@@ -4,7 +4,12 @@ from hamysql import fingerprint
 
 
 def _synced(folder):
-    for name in ("modules/hamysql.py", "states/hamysql_orch.py", "utils/hamysql/plan.py", "utils/hamysql/a/b/c.py"):
+    for name in (
+        "modules/hamysql.py",
+        "states/hamysql_orch.py",
+        "utils/hamysql/plan.py",
+        "utils/hamysql/a/b/c.py",
+    ):
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(f"# {name}\n")

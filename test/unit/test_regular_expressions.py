@@ -15,7 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from hamysql import places, rules_options
+from hamysql.schema import places
+from hamysql.storage import options as storage_options
 
 try:
     from re import _constants as C
@@ -62,10 +63,10 @@ def built(path: Path) -> str | None:
     ``rsc-pattern`` in the CIB is whatever a site has written there; it is only tried on the names of our own resources.
     """
     found = {
-        "places.py": {rule.allowed.pattern for rule in places.RULES.values()},
-        "rules_options.py": {pattern for options in rules_options.MOUNT.values() for pattern in options.values()},
-        "cib_judge.py": {STAND_IN},
-    }.get(path.name, ())
+        "schema/places.py": {rule.allowed.pattern for rule in places.RULES.values()},
+        "storage/options.py": {pattern for options in storage_options.MOUNT.values() for pattern in options.values()},
+        "cib/judge.py": {STAND_IN},
+    }.get("/".join(path.parts[-2:]), ())
     return "|".join(f"(?:{pattern})" for pattern in sorted(filter(None, found))) or None
 
 

@@ -60,7 +60,8 @@ hamysql-drbd-resource-config-file-managed:
       - hamysql_package: hamysql-package-installed
       - file: hamysql-drbd-fence-peer-managed
 
-# Without storage:drbd:link in the pillar, what the node goes by from then on (_utils/hamysql/drbd_link.py): a later default changes nothing.
+# Without storage:drbd:link in the pillar, what the node goes by from then on (_utils/hamysql/storage/drbd/link.py): a later
+# default changes nothing.
 hamysql-drbd-link-noted:
   file.managed:
     - name: /var/lib/hamysql/drbd-link

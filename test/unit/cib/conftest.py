@@ -17,10 +17,11 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from hamysql import cib_desired
-from hamysql.command import Result, run
+from hamysql.config import resources as config_resources
+from hamysql.system.command import Result, run
+from support import ROOT
 
-FIXTURES = Path(__file__).parents[1] / "fixtures"
+FIXTURES = Path(__file__).parent / "fixtures"
 
 
 # Times that the tests can name, whatever the formula's defaults are tuned to.
@@ -43,7 +44,7 @@ OPERATIONS = {
 @pytest.fixture
 def lab() -> dict[str, Any]:
     """The resolved configuration of the lab, with the formula's own defaults."""
-    return json.loads((FIXTURES / "config" / "lab.json").read_text(encoding="utf-8"))
+    return json.loads((ROOT / "test/unit/config/fixtures/lab.json").read_text(encoding="utf-8"))
 
 
 @pytest.fixture
@@ -66,12 +67,12 @@ def site(lab: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.fixture
 def desired(site: dict[str, Any]) -> ET.Element:
-    return cib_desired.desired(site)
+    return config_resources.desired(site)
 
 
 @pytest.fixture
 def fixture() -> Callable[[str], str]:
-    """The text of a file under test/unit/fixtures."""
+    """The text of a file under test/unit/cib/fixtures."""
     return lambda name: (FIXTURES / name).read_text(encoding="utf-8")
 
 
@@ -167,7 +168,7 @@ def changed(site: dict[str, Any]) -> Callable[[Callable[[dict[str, Any]], None]]
     def make(change: Callable[[dict[str, Any]], None]) -> ET.Element:
         other = copy.deepcopy(site)
         change(other)
-        return cib_desired.desired(other)
+        return config_resources.desired(other)
 
     return make
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import xml.etree.ElementTree as ET
 
 from bench import article
-from hamysql import cib
+from hamysql.cib import plan as cib_plan
 
 
 def test_the_article_s_cluster_starts_one_after_the_other(tools, desired):
     """hamysql's own CIB, regrouped: the group of the article, and pacemaker's tools accept it."""
-    ours = cib.plan(tools.read(), desired).xml
+    ours = cib_plan.plan(tools.read(), desired).xml
     changed = ET.fromstring(article.regrouped(ours))
     group = changed.find(".//group[@id='g_mysql']")
     assert [member.get("id") for member in group] == ["p_ip_mysql", "p_fs_mysql", "p_mysql"]

@@ -6,9 +6,11 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from hamysql import cib_agents, cib_drift, cib_tools
-from hamysql.command import Result
+from hamysql.cib import agents as cib_agents
+from hamysql.cib import drift as cib_drift
+from hamysql.cib import live as cib_live
 from hamysql.errors import CommandFailed, NotReady
+from hamysql.system.command import Result
 
 AGENTS = {"p_drbd_mysql": "linbit:drbd", "p_fs_mysql": "heartbeat:Filesystem"}
 EXPLICIT = '<nvpair id="cib-bootstrap-options-maintenance-mode" name="maintenance-mode" value="{}"/>'
@@ -82,7 +84,7 @@ class Pacemaker:
 @pytest.fixture
 def pacemaker(tools, desired):
     """A cluster that runs all of the lab's resources, two of them by other agents than the configuration will name."""
-    cib_tools.apply(tools.run, lambda live: desired)
+    cib_live.apply(tools.run, lambda live: desired)
     root = ET.fromstring(tools.read())
     for name, agent in AGENTS.items():
         element = root.find(f"configuration/resources//primitive[@id='{name}']")
@@ -107,7 +109,7 @@ def pacemaker(tools, desired):
 
 @pytest.fixture
 def apply(pacemaker, desired):
-    return lambda: cib_tools.apply(pacemaker.run, lambda live: desired)
+    return lambda: cib_live.apply(pacemaker.run, lambda live: desired)
 
 
 def test_what_gets_another_agent_runs_on_while_pacemaker_is_held(pacemaker, apply, tools):
@@ -160,7 +162,7 @@ def test_a_resource_that_comes_or_goes_with_the_change_is_not_missed(pacemaker, 
         for item in list(parent):
             if "ms_drbd_mysql" in (item.get("rsc"), item.get("with-rsc"), item.get("first"), item.get("then")):
                 parent.remove(item)
-    cib_tools.apply(pacemaker.run, lambda live: wanted)
+    cib_live.apply(pacemaker.run, lambda live: wanted)
     assert pacemaker.agent("p_fs_mysql") == "hamysql:filesystem"
     assert not pacemaker.maintenance
 
@@ -173,7 +175,7 @@ def test_a_second_time_nothing_is_done(pacemaker, apply, tools):
 
 
 def test_the_plan_says_that_it_runs_on(pacemaker, desired):
-    actions = cib_tools.preview(pacemaker.run, lambda live: desired).actions
+    actions = cib_live.preview(pacemaker.run, lambda live: desired).actions
     assert actions[:2] == (
         "p_drbd_mysql gets another agent and runs on",
         "p_fs_mysql gets another agent and runs on",

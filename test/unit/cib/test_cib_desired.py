@@ -7,7 +7,8 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from hamysql import cib, cib_desired
+from hamysql.cib import plan as cib_plan
+from hamysql.config import resources
 from support import ROOT, parameters
 
 
@@ -110,7 +111,7 @@ def test_the_agents_default_of_frozen_timeout_is_the_formulas():
 
 
 def test_every_operation_has_a_timeout_by_default(lab):
-    operations = list(cib_desired.desired(lab).iter("op"))
+    operations = list(resources.desired(lab).iter("op"))
     assert {op.get("name") for op in operations} == {"start", "stop", "monitor", "promote", "demote", "notify"}
     assert [op.get("id") for op in operations if not op.get("timeout")] == []
 
@@ -147,20 +148,20 @@ def test_no_secret_is_in_it(desired, site):
     ],
 )
 def test_the_role_names_are_those_of_the_schema(desired, make_cib, schema, promoted, unpromoted):
-    root = ET.fromstring(cib.plan(make_cib(schema=schema), desired).xml)
+    root = ET.fromstring(cib_plan.plan(make_cib(schema=schema), desired).xml)
     assert by_id(root, "c_mysql_on_drbd").get("with-rsc-role") == promoted
     assert [op.get("role") for op in root.iter("op") if op.get("role")] == [promoted, unpromoted]
 
 
 @pytest.mark.parametrize("schema", ["pacemaker-3.6", "pacemaker-3.7", "pacemaker-3.9"])
 def test_pacemaker_accepts_it_without_a_word(tools, desired, make_cib, schema):
-    new = cib.plan(make_cib(schema=schema), desired).xml
+    new = cib_plan.plan(make_cib(schema=schema), desired).xml
     result = tools.run(["crm_verify", "--verbose", "--xml-pipe"], stdin=new)
     assert (result.returncode, result.stderr) == (0, "")
 
 
 def test_crm_shows_the_articles_lines(tools, desired):
-    tools.write(cib.plan(tools.read(), desired).xml)
+    tools.write(cib_plan.plan(tools.read(), desired).xml)
     shown = tools.run(["crm", "configure", "show"]).stdout.replace("\\\n\t", "")
     lines = [" ".join(line.split()) for line in shown.splitlines()]
     assert "group g_mysql p_fs_mysql p_mysql" in lines
@@ -187,5 +188,5 @@ def test_a_setting_without_a_value_is_not_set(changed):
 
 def test_desired_does_not_change_the_configuration(site):
     before = json.dumps(site)
-    cib_desired.desired(site)
+    resources.desired(site)
     assert json.dumps(site) == before

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from xml.etree import ElementTree as ET
 
-from hamysql import cib_drift
+from hamysql.cib import drift as cib_drift
 
 
 def test_a_cluster_that_is_left_alone_has_none(fixture):
-    assert cib_drift.drift(fixture("cib/cib-2.1.5-running.xml")) == ()
+    assert cib_drift.drift(fixture("cib-2.1.5-running.xml")) == ()
 
 
 def test_each_deviation_is_a_sentence_with_its_end(fixture):
-    assert cib_drift.drift(fixture("cib/cib-2.1.5-drifted.xml")) == (
+    assert cib_drift.drift(fixture("cib-2.1.5-drifted.xml")) == (
         "cli-ban-g_mysql-on-db2: `location cli-ban-g_mysql-on-db2 g_mysql -inf: db2 role=Started`, "
         "from `crm resource move` or `ban`; `crm resource clear RESOURCE` ends it",
         "drbd-fence-by-handler-mysql-ms_drbd_mysql: DRBD keeps a node with outdated data from being promoted, "
@@ -24,14 +24,14 @@ def test_each_deviation_is_a_sentence_with_its_end(fixture):
 
 
 def test_a_standby_until_the_next_reboot_is_one_too(fixture):
-    root = ET.fromstring(fixture("cib/cib-2.1.5-running.xml"))
+    root = ET.fromstring(fixture("cib-2.1.5-running.xml"))
     attributes = root.find("status/node_state[@uname='db1']/transient_attributes/instance_attributes")
     ET.SubElement(attributes, "nvpair", id="status-1-standby", name="standby", value="on")
     assert cib_drift.drift(ET.tostring(root, "unicode")) == ("node db1 is in standby; `crm node online db1` ends it",)
 
 
 def test_stopped_resources_and_foreign_members(fixture):
-    root = ET.fromstring(fixture("cib/cib-2.1.5-running.xml"))
+    root = ET.fromstring(fixture("cib-2.1.5-running.xml"))
     group = root.find(".//group[@id='g_mysql']")
     meta = ET.SubElement(group, "meta_attributes", id="g_mysql-meta_attributes")
     for name, value in (("target-role", "Stopped"), ("maintenance", "true"), ("priority", "1")):
@@ -45,6 +45,6 @@ def test_stopped_resources_and_foreign_members(fixture):
 
 
 def test_a_resource_told_to_be_started_is_none(fixture):
-    text = fixture("cib/cib-2.1.5-drifted.xml")
+    text = fixture("cib-2.1.5-drifted.xml")
     text = text.replace('name="is-managed" value="false"', 'name="target-role" value="Started"')
     assert not [sentence for sentence in cib_drift.drift(text) if sentence.startswith("p_ip_mysql")]

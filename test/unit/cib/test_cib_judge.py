@@ -6,13 +6,15 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from hamysql import cib, cib_judge, cib_tools
+from hamysql.cib import judge as cib_judge
+from hamysql.cib import live as cib_live
+from hamysql.cib import plan as cib_plan
 from hamysql.errors import Refused
 
 
 @pytest.fixture
 def deployed(make_cib, desired):
-    return cib.plan(make_cib(), desired).xml
+    return cib_plan.plan(make_cib(), desired).xml
 
 
 @pytest.fixture
@@ -156,11 +158,11 @@ def test_the_levels_of_fencing_are_the_pillars(judged):
 
 
 def test_a_text_of_crm_is_judged_before_it_is_loaded(tools, desired):
-    cib_tools.apply(tools.run, lambda live: desired)
+    cib_live.apply(tools.run, lambda live: desired)
     before = tools.read()
     text = "property symmetric-cluster=false\nlocation l_site g_mysql -inf: db2\n"
     with pytest.raises(Refused, match="symmetric-cluster=false") as caught:
-        cib_tools.apply(tools.run, cib_tools.from_text(tools.run, text), tag=cib.TEXT_TAG)
+        cib_live.apply(tools.run, cib_live.from_text(tools.run, text), tag=cib_plan.TEXT_TAG)
     assert "l_site" in str(caught.value)
     assert tools.read() == before
 
@@ -172,19 +174,19 @@ BUILD = (
 
 
 def test_a_default_of_the_distributions_is_taken_over_on_a_new_cluster(make_cib, desired):
-    plan = cib.plan(make_cib(rest=BUILD), desired)
+    plan = cib_plan.plan(make_cib(rest=BUILD), desired)
     found = ET.fromstring(plan.xml).findall("configuration/rsc_defaults//nvpair[@name='resource-stickiness']")
     assert [pair.get("value") for pair in found] == ["100"]
     assert ("rsc_defaults resource-stickiness=1", "rsc_defaults resource-stickiness=100") in [
         (change.old, change.new) for change in plan.changes
     ]
-    assert cib.plan(plan.xml, desired).changes == ()
+    assert cib_plan.plan(plan.xml, desired).changes == ()
 
 
 def test_in_a_cluster_that_serves_already_it_is_somebodys_decision(make_cib, desired):
     live = make_cib('<primitive id="p_theirs" class="ocf" provider="heartbeat" type="Dummy"/>', rest=BUILD)
     with pytest.raises(Refused, match="build-resource-stickiness"):
-        cib.plan(live, desired)
+        cib_plan.plan(live, desired)
 
 
 @pytest.mark.parametrize("value", ["\u00e9&lt;", "b\u00fcro &amp; co", "\u65e5&quot;"])

@@ -6,7 +6,9 @@ import time
 
 import pytest
 
-from hamysql import cib_model, cib_move, cib_tools
+from hamysql.cib import live as cib_live
+from hamysql.cib import model as cib_model
+from hamysql.cib import move as cib_move
 from hamysql.errors import CommandFailed, NotReady, Refused
 
 
@@ -103,7 +105,7 @@ def test_a_cluster_without_the_service_is_told_to_be_deployed(module, tools):
 @pytest.mark.parametrize("left", ["nothing", "the constraint", "the constraint without its tag"])
 def test_what_a_move_that_was_killed_has_left_is_no_obstacle_to_the_next(module, tools, left):
     if left != "nothing":
-        cib_tools.edit(tools.run, lambda live: cib_move.begun(live, "db1", time.time() + 900))
+        cib_live.edit(tools.run, lambda live: cib_move.begun(live, "db1", time.time() + 900))
     if left == "the constraint without its tag":
         tools.edit(f'<obj_ref id="{cib_move.ID}"/>', "")
     module.places = ["db1", "db1", "db2"]
@@ -148,7 +150,7 @@ def test_a_move_that_is_cut_off_while_the_server_flushes_leaves_nothing_behind(m
 
 
 def test_a_move_that_was_killed_is_cleared_away_by_the_next_run(module, tools):
-    cib_tools.edit(tools.run, lambda live: cib_move.begun(live, "db2", time.time() + 900))
+    cib_live.edit(tools.run, lambda live: cib_move.begun(live, "db2", time.time() + 900))
     assert f'<rsc_location id="{cib_move.ID}" rsc="g_mysql"' in tools.read()
     assert {(change["kind"], change["id"]) for change in module.diff()["changes"]} == {
         ("removed", cib_move.ID),
@@ -178,8 +180,8 @@ def simulated(tools, fixture):
     """What pacemaker would do about a running cluster (active: db2) with the constraint."""
 
     def call(node, until):
-        running = fixture("cib/cib-2.1.5-running.xml")
-        return cib_tools.simulate(tools.run, cib_move.begun(running, node, until))
+        running = fixture("cib-2.1.5-running.xml")
+        return cib_live.simulate(tools.run, cib_move.begun(running, node, until))
 
     return call
 

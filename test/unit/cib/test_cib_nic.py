@@ -6,7 +6,9 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from hamysql import cib, cib_desired, cib_tools
+from hamysql.cib import live as cib_live
+from hamysql.cib import plan as cib_plan
+from hamysql.config import resources
 
 SAME = "primitive p_ip_mysql ocf:hamysql:address params ip=10.77.1.100 cidr_netmask=24"
 
@@ -35,16 +37,16 @@ def test_two_names_are_a_set_for_each_node_beside_the_plain_one(changed):
 
 
 def test_a_change_is_said_in_words(changed, make_cib):
-    planned = cib.plan(make_cib(), with_nics(changed, "eth0", "enp3s0"))
+    planned = cib_plan.plan(make_cib(), with_nics(changed, "eth0", "enp3s0"))
     said = {change.id: change.new for change in planned.changes}["p_ip_mysql"]
     assert said.startswith(f"{SAME} rule #uname eq db1: nic=eth0 rule #uname eq db2: nic=enp3s0 op start ")
-    other = cib.plan(planned.xml, with_nics(changed, "eth0", "eno1"))
+    other = cib_plan.plan(planned.xml, with_nics(changed, "eth0", "eno1"))
     assert other.changes == (
-        cib.Change(
+        cib_plan.Change(
             "changed", "p_ip_mysql", "params rule #uname eq db2: nic=enp3s0", "params rule #uname eq db2: nic=eno1"
         ),
     )
-    back = cib.plan(planned.xml, with_nics(changed, "eth0", "eth0"))
+    back = cib_plan.plan(planned.xml, with_nics(changed, "eth0", "eth0"))
     assert [(change.id, change.new) for change in back.changes] == [("p_ip_mysql", "params nic=eth0")]
 
 
@@ -62,23 +64,23 @@ def test_rules_of_other_kinds_are_compared_as_they_stand(make_cib, rule):
     def item(text):
         params = f'<instance_attributes id="i">{text}<nvpair id="n" name="nic" value="eth0"/></instance_attributes>'
         live = make_cib(f'<primitive id="p" class="ocf" provider="hamysql" type="address">{params}</primitive>')
-        return cib.model.index(cib.model.configuration(cib.model.parse(live)))["p"]
+        return cib_plan.model.index(cib_plan.model.configuration(cib_plan.model.parse(live)))["p"]
 
     plain = '<rule id="r" score="0"><expression id="e" attribute="#uname" operation="eq" value="db1"/></rule>'
-    assert any(clause.startswith("<instance_attributes") for clause in cib.model.clauses(item(rule)))
-    assert cib.model.clauses(item(plain))[1:] == ["params rule #uname eq db1: nic=eth0"]
+    assert any(clause.startswith("<instance_attributes") for clause in cib_plan.model.clauses(item(rule)))
+    assert cib_plan.model.clauses(item(plain))[1:] == ["params rule #uname eq db1: nic=eth0"]
 
 
 def test_pacemaker_takes_it_and_a_second_time_nothing_is_changed(tools, changed):
     wanted = with_nics(changed, "eth0", "enp3s0")
-    assert "p_ip_mysql" in {change.id for change in cib_tools.apply(tools.run, lambda _: wanted).plan.changes}
+    assert "p_ip_mysql" in {change.id for change in cib_live.apply(tools.run, lambda _: wanted).plan.changes}
     tools.run(["crm_verify", "--live-check"])
-    assert cib_tools.apply(tools.run, lambda _: wanted).plan.changes == ()
-    outcome = cib_tools.apply(tools.run, lambda _: with_nics(changed, "eth0", "eno1"))
+    assert cib_live.apply(tools.run, lambda _: wanted).plan.changes == ()
+    outcome = cib_live.apply(tools.run, lambda _: with_nics(changed, "eth0", "eno1"))
     assert [change.id for change in outcome.plan.changes] == ["p_ip_mysql"]
     tools.run(["crm_verify", "--live-check"])
-    assert cib_tools.apply(tools.run, lambda _: with_nics(changed, "eth0", "eth0")).plan.changes
-    assert cib_tools.apply(tools.run, lambda _: with_nics(changed, "eth0", "eth0")).plan.changes == ()
+    assert cib_live.apply(tools.run, lambda _: with_nics(changed, "eth0", "eth0")).plan.changes
+    assert cib_live.apply(tools.run, lambda _: with_nics(changed, "eth0", "eth0")).plan.changes == ()
 
 
 @pytest.mark.parametrize(("lost", "nic"), [("db2", "eth0"), ("db1", "enp3s0")])
@@ -88,7 +90,7 @@ def test_pacemaker_starts_the_address_on_the_interface_of_the_node(tools, tmp_pa
     lab["storage"]["backend"] = "nfs"
     lab["fencing"].update(devices=[], levels={}, enabled=False)
     lab["pacemaker"]["properties"] |= {"stonith-enabled": "false", "no-quorum-policy": "ignore"}
-    cib_tools.apply(tools.run, lambda _: cib_desired.desired(lab))
+    cib_live.apply(tools.run, lambda _: resources.desired(lab))
     graph, node = tmp_path / "graph.xml", ({"db1", "db2"} - {lost}).pop()
     argv = ["crm_simulate", "--simulate", f"--xml-file={tools.path}", "--quorum=true", f"--node-up={node}"]
     tools.run([*argv, f"--save-graph={graph}", f"--save-output={tools.path}"])

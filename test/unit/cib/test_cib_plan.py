@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hamysql import cib, cib_model
+from hamysql.cib import model as cib_model
+from hamysql.cib import plan as cib_plan
 from hamysql.errors import ParseError, Refused
 
 FOREIGN_PRIMITIVE = '<primitive id="{0}" class="ocf" provider="heartbeat" type="Dummy"/>'
@@ -33,26 +34,26 @@ def members(xml, name):
 @pytest.fixture
 def deployed(make_cib, desired):
     """A CIB with all that hamysql wants, as a tree to edit; `again` plans against what became of it."""
-    return ET.fromstring(cib.plan(make_cib(), desired).xml)
+    return ET.fromstring(cib_plan.plan(make_cib(), desired).xml)
 
 
 @pytest.fixture
 def again(desired):
     def plan(root, wanted=None, **options):
         text = root if isinstance(root, str) else ET.tostring(root, "unicode")
-        return cib.plan(text, desired if wanted is None else wanted, **options)
+        return cib_plan.plan(text, desired if wanted is None else wanted, **options)
 
     return plan
 
 
 def test_nodes_and_status_are_pacemakers_and_no_items(fixture):
-    root = ET.fromstring(fixture("cib/cib-2.1.5-running.xml"))
+    root = ET.fromstring(fixture("cib-2.1.5-running.xml"))
     sections = {item.section for item in cib_model.index(cib_model.configuration(root)).values()}
     assert sections == {"crm_config", "resources", "constraints", "rsc_defaults", "tags"}
 
 
 def test_an_empty_cluster_gets_everything_and_a_list_of_it(make_cib, desired):
-    plan = cib.plan(make_cib(), desired)
+    plan = cib_plan.plan(make_cib(), desired)
     assert ids(plan) == ids(plan, "added")
     assert ids(plan)[:10] == [
         "p_ip_mysql",
@@ -72,7 +73,7 @@ def test_an_empty_cluster_gets_everything_and_a_list_of_it(make_cib, desired):
 
 
 def test_the_change_is_said_in_crms_words(make_cib, desired):
-    said = {change.id: change.new for change in cib.plan(make_cib(), desired).changes}
+    said = {change.id: change.new for change in cib_plan.plan(make_cib(), desired).changes}
     assert said["p_ip_mysql"] == (
         "primitive p_ip_mysql ocf:hamysql:address params ip=10.77.1.100 cidr_netmask=24 nic=eth0 "
         "op start interval=0s timeout=20s op stop interval=0s timeout=20s op monitor interval=30s timeout=20s"
@@ -87,11 +88,11 @@ def test_the_change_is_said_in_crms_words(make_cib, desired):
 
 def test_the_second_plan_is_empty_and_gives_back_the_same_text(deployed, again):
     text = ET.tostring(deployed, "unicode")
-    assert again(text) == cib.Plan(text, ())
+    assert again(text) == cib_plan.Plan(text, ())
 
 
 def test_the_new_version_is_the_next_epoch(make_cib, desired):
-    root = ET.fromstring(cib.plan(make_cib(), desired).xml)
+    root = ET.fromstring(cib_plan.plan(make_cib(), desired).xml)
     assert (root.get("admin_epoch"), root.get("epoch"), root.get("num_updates")) == ("0", "8", "0")
 
 
@@ -120,7 +121,9 @@ def test_the_order_of_a_group_matters(deployed, again):
     group = find(deployed, "g_mysql")
     group[:] = [group[1], group[0]]
     plan = again(deployed)
-    assert plan.changes == (cib.Change("changed", "g_mysql", "group p_mysql p_fs_mysql", "group p_fs_mysql p_mysql"),)
+    assert plan.changes == (
+        cib_plan.Change("changed", "g_mysql", "group p_mysql p_fs_mysql", "group p_fs_mysql p_mysql"),
+    )
     assert members(plan.xml, "g_mysql") == ["p_fs_mysql", "p_mysql"]
 
 
@@ -128,7 +131,9 @@ def test_a_changed_value_is_said_alone_and_set_back(deployed, again):
     find(deployed, "p_mysql-monitor-20s").set("timeout", "99s")
     plan = again(deployed)
     assert plan.changes == (
-        cib.Change("changed", "p_mysql", "op monitor interval=20s timeout=99s", "op monitor interval=20s timeout=10s"),
+        cib_plan.Change(
+            "changed", "p_mysql", "op monitor interval=20s timeout=99s", "op monitor interval=20s timeout=10s"
+        ),
     )
     assert find(plan.xml, "p_mysql-monitor-20s").get("timeout") == "10s"
     assert again(plan.xml).changes == ()
@@ -174,7 +179,7 @@ def test_foreign_elements_stay_as_they_are(make_cib, desired):
         '<op id="odd id" name="monitor" interval="5"/></operations></primitive>'
     )
     constraint = '<rsc_location id="l_foreign" rsc="p_foreign" score="10" node="db1"/>'
-    plan = cib.plan(make_cib(foreign, constraint), desired)
+    plan = cib_plan.plan(make_cib(foreign, constraint), desired)
     assert plan.xml.count("<!-- kept: the accounting team asks -->") == 1
     for name, text in (("p_foreign", foreign), ("l_foreign", constraint)):
         expected = ET.canonicalize(text[text.index("<primitive") :] if "<primitive" in text else text)
@@ -243,7 +248,7 @@ def test_everything_in_the_way_is_named_at_once(make_cib, desired):
         '<nvpair id="x-1" name="stonith-enabled" value="true"/></cluster_property_set></crm_config>'
     )
     with pytest.raises(Refused) as caught:
-        cib.plan(make_cib(mine, rest=option), desired)
+        cib_plan.plan(make_cib(mine, rest=option), desired)
     text = str(caught.value)
     assert "p_mysql exists and was not made by hamysql: `primitive p_mysql systemd:mariadb`" in text
     assert "x-1 exists and was not made by hamysql: `property stonith-enabled=true`" in text
@@ -252,14 +257,14 @@ def test_everything_in_the_way_is_named_at_once(make_cib, desired):
 
 def test_adopting_makes_it_ours(make_cib, desired):
     mine = '<primitive id="p_mysql" class="systemd" type="mariadb"/>'
-    plan = cib.plan(make_cib(mine), desired, adopt=["p_mysql"])
+    plan = cib_plan.plan(make_cib(mine), desired, adopt=["p_mysql"])
     assert ids(plan, "changed") == ["p_mysql"]
     assert members(plan.xml, "g_mysql") == ["p_fs_mysql", "p_mysql"]
-    assert cib.plan(plan.xml, desired).changes == ()
+    assert cib_plan.plan(plan.xml, desired).changes == ()
 
 
 def test_adopting_what_is_not_wanted_removes_nothing(make_cib, desired):
-    plan = cib.plan(make_cib(FOREIGN_PRIMITIVE.format("p_foreign")), desired, adopt=["p_foreign"])
+    plan = cib_plan.plan(make_cib(FOREIGN_PRIMITIVE.format("p_foreign")), desired, adopt=["p_foreign"])
     assert find(plan.xml, "p_foreign") is not None
 
 
@@ -268,11 +273,11 @@ def test_a_setting_of_the_same_name_and_value_is_adopted_under_its_own_id(make_c
         '<crm_config><cluster_property_set id="other-set">'
         '<nvpair id="x-1" name="stonith-enabled" value="false"/></cluster_property_set></crm_config>'
     )
-    plan = cib.plan(make_cib(rest=option), desired)
+    plan = cib_plan.plan(make_cib(rest=option), desired)
     root = ET.fromstring(plan.xml)
     assert [pair.get("id") for pair in root.iter("nvpair") if pair.get("name") == "stonith-enabled"] == ["x-1"]
     assert "x-1" in [ref.get("id") for ref in find(root, "hamysql")]
-    assert cib.plan(plan.xml, desired).changes == ()
+    assert cib_plan.plan(plan.xml, desired).changes == ()
 
 
 def test_a_foreign_reference_to_what_leaves_is_refused(deployed, again, changed):
@@ -307,10 +312,10 @@ def test_wanting_nothing_leaves_nothing_of_ours(deployed, again):
 
 def test_the_two_tags_do_not_see_each_other(deployed, again):
     text = ET.fromstring(f"<configuration><resources>{FOREIGN_PRIMITIVE.format('p_site')}</resources></configuration>")
-    both = again(deployed, text, tag=cib.TEXT_TAG).xml
-    assert set(cib.owned(both)["hamysql-configure"]) == {"p_site"}
+    both = again(deployed, text, tag=cib_plan.TEXT_TAG).xml
+    assert set(cib_plan.owned(both)["hamysql-configure"]) == {"p_site"}
     assert again(both).changes == ()
-    without = again(both, ET.Element("configuration"), tag=cib.TEXT_TAG)
+    without = again(both, ET.Element("configuration"), tag=cib_plan.TEXT_TAG)
     assert ids(without) == ["p_site", "hamysql-configure"]
     assert again(without.xml).changes == ()
 
@@ -322,12 +327,12 @@ def test_what_the_settings_say_themselves_is_no_longer_the_texts(make_cib, desir
         '<nvpair id="cib-bootstrap-options-cluster-delay" name="cluster-delay" value="70s"/>'
         "</cluster_property_set></crm_config></configuration>"
     )
-    first = cib.plan(make_cib(), text, tag=cib.TEXT_TAG).xml
-    second = cib.plan(first, desired).xml
-    owned = cib.owned(second)
+    first = cib_plan.plan(make_cib(), text, tag=cib_plan.TEXT_TAG).xml
+    second = cib_plan.plan(first, desired).xml
+    owned = cib_plan.owned(second)
     assert owned["hamysql"]["cib-bootstrap-options-stonith-enabled"] == "property stonith-enabled=false"
     assert owned["hamysql-configure"] == {"cib-bootstrap-options-cluster-delay": "property cluster-delay=70s"}
-    assert cib.plan(second, desired).changes == ()
+    assert cib_plan.plan(second, desired).changes == ()
 
 
 @pytest.mark.parametrize("name", ["password", "community", "token", "api_key", "snmp_priv_passwd"])
@@ -339,17 +344,17 @@ def test_secrets_are_compared_but_never_shown(make_cib, name):
             "</primitive></resources></configuration>"
         )
 
-    first = cib.plan(make_cib(), wanted("hunter2"))
-    second = cib.plan(first.xml, wanted("hunter3"))
+    first = cib_plan.plan(make_cib(), wanted("hunter2"))
+    second = cib_plan.plan(first.xml, wanted("hunter3"))
     assert ids(second) == ["st"]
-    assert "hunter" not in repr(first.changes + second.changes) + repr(cib.owned(second.xml))
+    assert "hunter" not in repr(first.changes + second.changes) + repr(cib_plan.owned(second.xml))
     assert 'value="hunter3"' in second.xml
 
 
 @pytest.mark.parametrize("text", ["", "<cib", "<status/>", "<cib><status/></cib>"])
 def test_what_is_no_cib_is_a_parse_error(desired, text):
     with pytest.raises(ParseError):
-        cib.plan(text, desired)
+        cib_plan.plan(text, desired)
 
 
 # A random CIB around ours: foreign resources at the top and inside our group, constraints, settings, our own parts edited.
@@ -363,7 +368,7 @@ NAMES = st.lists(st.integers(0, 99).map("p_x{}".format), unique=True, max_size=4
 def test_carrying_out_a_plan_leaves_nothing_to_do_and_nothing_foreign_touched(top, seed, drop, schema):
     wanted = HYPOTHESIS["desired"]
     chance = random.Random(seed)
-    root = ET.fromstring(cib.plan(HYPOTHESIS["cib"](schema=f"pacemaker-{schema}"), wanted).xml)
+    root = ET.fromstring(cib_plan.plan(HYPOTHESIS["cib"](schema=f"pacemaker-{schema}"), wanted).xml)
     resources, constraints = root.find("configuration/resources"), root.find("configuration/constraints")
     group = find(root, "g_mysql")
     foreign = set()
@@ -389,9 +394,9 @@ def test_carrying_out_a_plan_leaves_nothing_to_do_and_nothing_foreign_touched(to
         else:
             child.set(chance.choice(["value", "timeout", "interval"]), "1")
     before = {name: copy.deepcopy(find(root, name)) for name in foreign}
-    plan = cib.plan(ET.tostring(root, "unicode"), wanted, adopt=HYPOTHESIS["all"])
+    plan = cib_plan.plan(ET.tostring(root, "unicode"), wanted, adopt=HYPOTHESIS["all"])
     after = ET.fromstring(plan.xml)
-    assert cib.plan(plan.xml, wanted).changes == ()
+    assert cib_plan.plan(plan.xml, wanted).changes == ()
     assert [name for name in members(after, "g_mysql") if name not in foreign] == ["p_fs_mysql", "p_mysql"]
     for name, element in before.items():
         assert ET.tostring(find(after, name)) == ET.tostring(element)

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import pytest
 
-from hamysql import cib, cib_desired, cib_drift, cib_model, cib_stop, cib_tools
+from hamysql.cib import drift as cib_drift
+from hamysql.cib import live as cib_live
+from hamysql.cib import model as cib_model
+from hamysql.cib import plan as cib_plan
+from hamysql.cib import stop as cib_stop
+from hamysql.config import resources
 from hamysql.errors import Refused
 
 
 @pytest.fixture
 def deployed(tools, site):
     """A CIB as a deployment makes it."""
-    cib_tools.apply(tools.run, lambda _: cib_desired.desired(site))
+    cib_live.apply(tools.run, lambda _: resources.desired(site))
     return tools.read()
 
 
@@ -22,31 +27,31 @@ def words(text):
 
 @pytest.mark.parametrize("name", ["p_mysql", "g_mysql"])
 def test_it_is_stopped_and_started_and_all_else_stays(tools, deployed, name):
-    cib_tools.edit(tools.run, lambda live: cib_stop.stopped(live, name))
+    cib_live.edit(tools.run, lambda live: cib_stop.stopped(live, name))
     stopped = tools.read()
     assert cib_stop.stopped_ones(stopped) == (name,)
     assert [line.partition(";")[0] for line in cib_drift.interventions(stopped)] == [f"{name} has target-role=Stopped"]
     assert {key for key, value in words(stopped).items() if value != words(deployed)[key]} == {name}
     assert cib_stop.stopped(stopped, name) == stopped
-    cib_tools.edit(tools.run, cib_stop.started)
+    cib_live.edit(tools.run, cib_stop.started)
     assert words(tools.read()) == words(deployed)
     assert cib_stop.stopped_ones(tools.read()) == ()
 
 
 def test_both_are_started_at_once(tools, deployed):
     for name in ("p_mysql", "g_mysql"):
-        cib_tools.edit(tools.run, lambda live, name=name: cib_stop.stopped(live, name))
+        cib_live.edit(tools.run, lambda live, name=name: cib_stop.stopped(live, name))
     assert cib_stop.stopped_ones(tools.read()) == ("p_mysql", "g_mysql")
-    cib_tools.edit(tools.run, cib_stop.started)
+    cib_live.edit(tools.run, cib_stop.started)
     assert words(tools.read()) == words(deployed)
 
 
 def test_what_is_stopped_stays_so_when_the_configuration_becomes_another_storage_s(tools, deployed, site):
     for name in ("p_mysql", "g_mysql"):
-        cib_tools.edit(tools.run, lambda live, name=name: cib_stop.stopped(live, name))
+        cib_live.edit(tools.run, lambda live, name=name: cib_stop.stopped(live, name))
     site["storage"]["backend"] = "shared"
     site["storage"]["filesystem"]["device"] = "/dev/disk/by-id/wwn-0x1"
-    cib_tools.apply(tools.run, lambda _: cib_desired.desired(site))
+    cib_live.apply(tools.run, lambda _: resources.desired(site))
     assert "ms_drbd_mysql" not in words(tools.read())
     assert cib_stop.stopped_ones(tools.read()) == ("p_mysql", "g_mysql")
 
@@ -82,12 +87,12 @@ def test_a_running_clone_cannot_leave_but_one_at_rest_can(tools, deployed, site)
     site["storage"]["backend"] = "shared"
     site["storage"]["filesystem"]["device"] = "/dev/disk/by-id/wwn-0x1"
     live = running(deployed)
-    new = cib.plan(live, cib_desired.desired(site)).xml
+    new = cib_plan.plan(live, resources.desired(site)).xml
     with pytest.raises(Refused, match="p_drbd_mysql might be active on 2 nodes"):
-        cib_tools.verify(tools.run, new)
+        cib_live.verify(tools.run, new)
     calm = cib_stop.at_rest(live)
     assert words(calm) == words(live)
-    cib_tools.verify(tools.run, cib.plan(calm, cib_desired.desired(site)).xml)
+    cib_live.verify(tools.run, cib_plan.plan(calm, resources.desired(site)).xml)
 
 
 def test_all_of_it_is_stopped_with_drbd_where_that_is_part_of_it(deployed, site):
@@ -96,5 +101,5 @@ def test_all_of_it_is_stopped_with_drbd_where_that_is_part_of_it(deployed, site)
     assert cib_stop.all_stopped(stopped) == stopped
     assert words(cib_stop.started(stopped)) == words(deployed)
     site["storage"]["backend"] = "shared"
-    without = cib.plan(deployed, cib_desired.desired(site)).xml
+    without = cib_plan.plan(deployed, resources.desired(site)).xml
     assert cib_stop.stopped_ones(cib_stop.all_stopped(without)) == ("g_mysql",)

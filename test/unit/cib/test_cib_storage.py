@@ -6,7 +6,9 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from hamysql import cib, cib_desired, cib_tools, config
+from hamysql.cib import live as cib_live
+from hamysql.cib import plan as cib_plan
+from hamysql.config import resolution, resources
 from support import load_pillar, parameters
 
 KINDS = ("iscsi", "fc-lvm", "nfs")
@@ -15,8 +17,8 @@ KINDS = ("iscsi", "fc-lvm", "nfs")
 @pytest.fixture
 def wanted():
     def get(pillar):
-        merged = config.layered(parameters(), load_pillar(pillar))
-        return cib_desired.desired(config.resolve(merged, minion_id="db1", nodename="db1"))
+        merged = resolution.layered(parameters(), load_pillar(pillar))
+        return resources.desired(resolution.resolve(merged, minion_id="db1", nodename="db1"))
 
     return get
 
@@ -114,7 +116,7 @@ def test_reservations_alone_are_fencing(wanted):
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("schema", ["pacemaker-3.6", "pacemaker-3.9"])
 def test_pacemaker_accepts_it_without_a_word(tools, wanted, make_cib, kind, schema):
-    new = cib.plan(make_cib(schema=schema), wanted(kind)).xml
+    new = cib_plan.plan(make_cib(schema=schema), wanted(kind)).xml
     result = tools.run(["crm_verify", "--verbose", "--xml-pipe"], stdin=new)
     assert (result.returncode, result.stderr) == (0, "")
 
@@ -122,14 +124,14 @@ def test_pacemaker_accepts_it_without_a_word(tools, wanted, make_cib, kind, sche
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_second_apply_changes_nothing(tools, wanted, make_cib, kind):
     tools.write(make_cib())
-    outcome = cib_tools.apply(tools.run, lambda _: wanted(kind))
+    outcome = cib_live.apply(tools.run, lambda _: wanted(kind))
     assert "p_fs_mysql" in {change.id for change in outcome.plan.changes}
-    again = cib_tools.apply(tools.run, lambda _: wanted(kind))
+    again = cib_live.apply(tools.run, lambda _: wanted(kind))
     assert again.plan.changes == ()
 
 
 def test_crm_shows_the_san_variant(tools, wanted):
-    tools.write(cib.plan(tools.read(), wanted("fc-lvm")).xml)
+    tools.write(cib_plan.plan(tools.read(), wanted("fc-lvm")).xml)
     shown = tools.run(["crm", "configure", "show"]).stdout.replace("\\\n\t", "")
     lines = [" ".join(line.split()) for line in shown.splitlines()]
     assert "group g_mysql p_lvm_mysql p_fs_mysql p_mysql meta priority=-1" in lines

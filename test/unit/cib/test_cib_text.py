@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from hamysql import cib, cib_text, cib_tools
+from hamysql.cib import live as cib_live
+from hamysql.cib import plan as cib_plan
+from hamysql.cib import text as cib_text
 from hamysql.errors import CommandFailed, NotReady, Refused
 
 TEXT = """\
@@ -20,11 +22,11 @@ op_defaults timeout=55s
 @pytest.fixture
 def load(tools, desired):
     """Load a text into a cluster that has what hamysql wants."""
-    cib_tools.apply(tools.run, lambda live: desired)
+    cib_live.apply(tools.run, lambda live: desired)
     tools.commands.clear()
 
     def load(text):
-        return cib_tools.apply(tools.run, cib_tools.from_text(tools.run, text), tag=cib.TEXT_TAG)
+        return cib_live.apply(tools.run, cib_live.from_text(tools.run, text), tag=cib_plan.TEXT_TAG)
 
     return load
 
@@ -49,7 +51,7 @@ def test_a_text_is_added_changed_and_taken_away_again(tools, load, desired):
     assert "hunter2" not in repr(added.plan.changes)
     assert 'value="hunter2"' in tools.read()
     assert load(TEXT).plan.changes == ()
-    assert cib_tools.apply(tools.run, lambda live: desired).plan.changes == ()
+    assert cib_live.apply(tools.run, lambda live: desired).plan.changes == ()
 
     changed = load(TEXT.replace("fake=one", "fake=two").replace("property cluster-delay=70s\n", ""))
     assert kinds(changed) == {
@@ -63,7 +65,7 @@ def test_a_text_is_added_changed_and_taken_away_again(tools, load, desired):
     removed = load("")
     assert set(kinds(removed).values()) == {"removed"}
     assert "crm" not in tools.names
-    assert cib_tools.preview(tools.run, lambda live: desired).plan.changes == ()
+    assert cib_live.preview(tools.run, lambda live: desired).plan.changes == ()
     assert not [name for name in ("p_key", "p_db", "c_key", "hunter2", "hamysql-configure") if name in tools.read()]
 
 
@@ -116,7 +118,7 @@ def test_the_scratch_copy_has_no_reference_to_what_is_taken_out(make_cib):
     resources = '<primitive id="p_key" class="ocf" provider="heartbeat" type="Dummy"/>'
     constraints = '<rsc_location id="cli-ban-p_key-on-db1" rsc="p_key" node="db1" score="-INFINITY"/>'
     tags = '<tags><tag id="hamysql-configure"><obj_ref id="p_key"/></tag><tag id="t"><obj_ref id="p_key"/></tag></tags>'
-    assert "p_key" not in cib_text.without(make_cib(resources, constraints, tags), cib.TEXT_TAG)
+    assert "p_key" not in cib_text.without(make_cib(resources, constraints, tags), cib_plan.TEXT_TAG)
 
 
 def test_where_crm_is_missing_the_error_says_what_to_install(tools, load):

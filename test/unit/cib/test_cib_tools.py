@@ -9,9 +9,10 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from hamysql import cib, cib_tools
-from hamysql.command import Result
+from hamysql.cib import live as cib_live
+from hamysql.cib import plan as cib_plan
 from hamysql.errors import CommandFailed, NotReady, ParseError, Refused
+from hamysql.system.command import Result
 
 APPLY = ["cibadmin", "crm_verify", "crm_simulate", "crm_diff", "cibadmin"]
 DELAY = '<nvpair id="cib-bootstrap-options-cluster-delay" name="cluster-delay" value="{}s"/>'
@@ -34,7 +35,7 @@ def bump(tools, name):
 
 
 def test_applying_is_one_patch_and_these_commands(tools, wanted):
-    outcome = cib_tools.apply(tools.run, wanted)
+    outcome = cib_live.apply(tools.run, wanted)
     assert len(outcome.plan.changes) == 24
     assert tools.names == APPLY
     folder = Path(tools.commands[3][2]).parent
@@ -49,25 +50,25 @@ def test_applying_is_one_patch_and_these_commands(tools, wanted):
 
 
 def test_applying_again_only_reads(tools, wanted):
-    cib_tools.apply(tools.run, wanted)
+    cib_live.apply(tools.run, wanted)
     tools.commands.clear()
     before = tools.read()
-    assert cib_tools.apply(tools.run, wanted).plan.changes == ()
+    assert cib_live.apply(tools.run, wanted).plan.changes == ()
     assert tools.commands == [("cibadmin", "--query")]
     assert tools.read() == before
 
 
 def test_a_preview_says_the_same_and_changes_nothing(tools, wanted):
     before = tools.read()
-    preview = cib_tools.preview(tools.run, wanted)
+    preview = cib_live.preview(tools.run, wanted)
     assert tools.read() == before
-    assert preview.plan.changes == cib_tools.apply(tools.run, wanted).plan.changes
+    assert preview.plan.changes == cib_live.apply(tools.run, wanted).plan.changes
 
 
 def test_what_leaves_is_gone_from_the_file(tools, wanted, changed):
-    cib_tools.apply(tools.run, wanted)
+    cib_live.apply(tools.run, wanted)
     shared = changed(lambda site: site["storage"].update(backend="shared"))
-    outcome = cib_tools.apply(tools.run, lambda live: shared)
+    outcome = cib_live.apply(tools.run, lambda live: shared)
     assert [change.id for change in outcome.plan.changes if change.kind == "removed"] == [
         "ms_drbd_mysql",
         "p_drbd_mysql",
@@ -75,11 +76,11 @@ def test_what_leaves_is_gone_from_the_file(tools, wanted, changed):
         "o_drbd_before_mysql",
     ]
     assert "drbd_mysql" not in tools.read()
-    assert cib_tools.apply(tools.run, lambda live: shared).plan.changes == ()
+    assert cib_live.apply(tools.run, lambda live: shared).plan.changes == ()
 
 
 def test_a_concurrent_change_is_kept_and_planned_around(tools, wanted, changed):
-    cib_tools.apply(tools.run, wanted)
+    cib_live.apply(tools.run, wanted)
     tools.commands.clear()
     others = iter([71, 72])
 
@@ -91,7 +92,7 @@ def test_a_concurrent_change_is_kept_and_planned_around(tools, wanted, changed):
                 tools.edit('value="71s"', f'value="{delay}s"')
 
     tools.before = before
-    outcome = cib_tools.apply(
+    outcome = cib_live.apply(
         tools.run,
         lambda live: changed(lambda site: site["pacemaker"]["rsc_defaults"].update({"resource-stickiness": "7"})),
     )
@@ -105,26 +106,26 @@ def test_a_concurrent_change_that_is_ours_is_not_made_twice(tools, wanted):
     def before(argv):
         if "--patch" in argv:
             tools.before = lambda argv: None
-            cib_tools.apply(tools.run, wanted)
+            cib_live.apply(tools.run, wanted)
 
     tools.before = before
-    assert cib_tools.apply(tools.run, wanted).plan.changes == ()
-    assert cib_tools.preview(tools.run, wanted).plan.changes == ()
+    assert cib_live.apply(tools.run, wanted).plan.changes == ()
+    assert cib_live.preview(tools.run, wanted).plan.changes == ()
 
 
 def test_it_gives_up_after_five_attempts(tools, wanted):
     tools.before = lambda argv: bump(tools, "epoch") if "--patch" in argv else None
-    with pytest.raises(cib_tools.Overtaken, match="somebody else"):
-        cib_tools.apply(tools.run, wanted)
+    with pytest.raises(cib_live.Overtaken, match="somebody else"):
+        cib_live.apply(tools.run, wanted)
     assert tools.names == APPLY * 5
     assert "p_mysql" not in tools.read()
 
 
 def test_a_status_update_in_between_is_no_concurrent_change(tools, wanted):
     tools.before = lambda argv: bump(tools, "num_updates") if "--patch" in argv else None
-    assert cib_tools.apply(tools.run, wanted).plan.changes
+    assert cib_live.apply(tools.run, wanted).plan.changes
     assert tools.names == APPLY
-    assert cib_tools.preview(tools.run, wanted).plan.changes == ()
+    assert cib_live.preview(tools.run, wanted).plan.changes == ()
 
 
 def test_the_scratch_files_are_nobody_elses(tools, wanted):
@@ -136,7 +137,7 @@ def test_the_scratch_files_are_nobody_elses(tools, wanted):
             seen.extend(stat.S_IMODE(os.stat(path).st_mode) for path in (folder, *sorted(folder.iterdir())))
 
     tools.before = before
-    cib_tools.apply(tools.run, wanted)
+    cib_live.apply(tools.run, wanted)
     assert seen == [0o700, 0o600, 0o600]
 
 
@@ -144,7 +145,7 @@ def test_what_pacemaker_does_not_accept_is_refused_before_anything_changes(tools
     before = tools.read()
     fenced = changed(lambda site: site["pacemaker"]["properties"].update({"stonith-enabled": "true"}))
     with pytest.raises(Refused, match="STONITH"):
-        cib_tools.apply(tools.run, lambda live: fenced)
+        cib_live.apply(tools.run, lambda live: fenced)
     assert tools.read() == before
     assert "crm_diff" not in tools.names
 
@@ -166,13 +167,13 @@ Configuration invalid (with errors)
 
 def test_a_warning_does_not_stop_us(fake):
     """crm_verify of pacemaker 3.0.0 about a CIB with an old role name in it."""
-    cib_tools.verify(fake({"crm_verify": Result(78, "", WARNED)}).run, "<cib/>")
+    cib_live.verify(fake({"crm_verify": Result(78, "", WARNED)}).run, "<cib/>")
 
 
 def test_an_error_does_and_each_is_said_once(fake):
     """crm_verify of pacemaker 3.0.0 about a constraint for a resource that is not there."""
     with pytest.raises(Refused) as caught:
-        cib_tools.verify(fake({"crm_verify": Result(78, "", FAILED)}).run, "<cib/>")
+        cib_live.verify(fake({"crm_verify": Result(78, "", FAILED)}).run, "<cib/>")
     assert str(caught.value).splitlines() == [
         "pacemaker would not accept the new configuration:",
         '  IDREF attribute rsc references an unknown ID "g_nope"',
@@ -183,7 +184,7 @@ def test_an_error_does_and_each_is_said_once(fake):
 
 def test_a_complaint_without_a_reason_stops_us_too(fake):
     with pytest.raises(Refused, match="no reason given"):
-        cib_tools.verify(fake({"crm_verify": Result(78, "")}).run, "<cib/>")
+        cib_live.verify(fake({"crm_verify": Result(78, "")}).run, "<cib/>")
 
 
 @pytest.mark.parametrize("code", [102, 105])
@@ -192,21 +193,21 @@ def test_without_pacemaker_the_error_says_how_to_start_it(fake, wanted, code):
         {"cibadmin": Result(code, "", "Could not connect to the CIB: Transport endpoint is not connected")}
     )
     with pytest.raises(NotReady, match=r"pacemaker is not running on this node.*systemctl start corosync pacemaker"):
-        cib_tools.apply(pacemaker.run, wanted)
+        cib_live.apply(pacemaker.run, wanted)
     assert pacemaker.commands == [("cibadmin", "--query")]
 
 
 def test_a_diff_that_fails_is_an_error(fake, make_cib):
     with pytest.raises(CommandFailed, match="cannot read"):
-        cib_tools.patch(fake({"crm_diff": Result(1, "", "cannot read it")}).run, make_cib(), make_cib())
+        cib_live.patch(fake({"crm_diff": Result(1, "", "cannot read it")}).run, make_cib(), make_cib())
 
 
 def test_what_pacemaker_does_is_said(tools, fixture, desired):
     """On a running cluster with p_mysql on db2 (the fixture's agents are dummies, so all of it becomes something else)."""
-    live = fixture("cib/cib-2.1.5-running.xml")
-    actions = cib_tools.simulate(tools.run, cib.plan(live, desired).xml)
+    live = fixture("cib-2.1.5-running.xml")
+    actions = cib_live.simulate(tools.run, cib_plan.plan(live, desired).xml)
     assert "restart p_mysql on db2" in actions
-    assert cib_tools.simulate(tools.run, live) == ()
+    assert cib_live.simulate(tools.run, live) == ()
 
 
 @pytest.mark.parametrize(
@@ -227,9 +228,9 @@ def test_what_pacemaker_does_is_said(tools, fixture, desired):
 )
 def test_an_action_in_words(fake, element, words):
     xml = f"<pacemaker-result><actions>{element}</actions></pacemaker-result>"
-    assert cib_tools.simulate(fake({"crm_simulate": Result(0, xml)}).run, "<cib/>") == (words,)
+    assert cib_live.simulate(fake({"crm_simulate": Result(0, xml)}).run, "<cib/>") == (words,)
 
 
 def test_another_answer_of_crm_simulate_is_a_parse_error(fake):
     with pytest.raises(ParseError, match="crm_simulate"):
-        cib_tools.simulate(fake({"crm_simulate": Result(0, "<else/>")}).run, "<cib/>")
+        cib_live.simulate(fake({"crm_simulate": Result(0, "<else/>")}).run, "<cib/>")

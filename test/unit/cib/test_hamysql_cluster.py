@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from hamysql.command import Result
 from hamysql.errors import CommandFailed, NotReady
+from hamysql.system.command import Result
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def states(*words, code=0):
 
 def test_the_status_is_plain_data(load_module, fake, fixture, monkeypatch):
     loaded = load_module("_modules", "hamysql_cluster")
-    answers = fake({"crm_mon": Result(0, fixture("pacemaker/crm_mon-2.1.5-running.xml"))})
+    answers = fake({"crm_mon": Result(0, fixture("crm_mon-2.1.5-running.xml"))})
     monkeypatch.setattr(loaded, "run", answers.run)
     status = loaded.status()
     assert answers.commands == [("crm_mon", "--one-shot", "--output-as=xml")]
@@ -45,7 +45,7 @@ def test_a_stopped_cluster_has_the_same_shape(load_module, fake, fixture, monkey
     loaded = load_module("_modules", "hamysql_cluster")
     monkeypatch.setattr(loaded, "run", fake({"crm_mon": Result(code, "<pacemaker-result/>")}).run)
     stopped = loaded.status()
-    monkeypatch.setattr(loaded, "run", fake({"crm_mon": Result(0, fixture("pacemaker/crm_mon-2.1.5-no-dc.xml"))}).run)
+    monkeypatch.setattr(loaded, "run", fake({"crm_mon": Result(0, fixture("crm_mon-2.1.5-no-dc.xml"))}).run)
     running = loaded.status()
     assert (stopped["running"], stopped["dc"], stopped["nodes"]) == (False, None, {})
     assert list(stopped) == list(running)
@@ -102,7 +102,7 @@ def test_a_unit_that_does_not_start_is_an_error(load_module, monkeypatch):
 
 def test_waiting_ends_when_all_are_online(load_module, fake, fixture, monkeypatch):
     loaded = load_module("_modules", "hamysql_cluster")
-    monkeypatch.setattr(loaded, "run", fake({"crm_mon": Result(0, fixture("pacemaker/crm_mon-2.1.5-running.xml"))}).run)
+    monkeypatch.setattr(loaded, "run", fake({"crm_mon": Result(0, fixture("crm_mon-2.1.5-running.xml"))}).run)
     assert loaded.wait_online(["db1", "db2"], timeout=0)["dc"] == "db1"
     with pytest.raises(NotReady, match=r"db3 are online.*seen last: db1, db2 online, controller db1"):
         loaded.wait_online(["db1", "db3"], timeout=0)
@@ -112,7 +112,7 @@ def test_waiting_says_what_was_seen_last(load_module, fake, fixture, monkeypatch
     loaded = load_module("_modules", "hamysql_cluster")
     for result, seen in (
         (Result(102, ""), "pacemaker does not run here"),
-        (Result(0, fixture("pacemaker/crm_mon-2.1.5-no-dc.xml")), "nobody online, controller not elected"),
+        (Result(0, fixture("crm_mon-2.1.5-no-dc.xml")), "nobody online, controller not elected"),
     ):
         monkeypatch.setattr(loaded, "run", fake({"crm_mon": result}).run)
         with pytest.raises(NotReady, match=f"seen last: {seen}"):
@@ -122,8 +122,8 @@ def test_waiting_says_what_was_seen_last(load_module, fake, fixture, monkeypatch
 def test_the_membership(module, fixture):
     loaded, commands = module(
         systemctl=states("active", "inactive"),
-        corosync_quorumtool=Result(0, fixture("pacemaker/corosync-quorumtool-3.1.7.txt")),
-        corosync_cmapctl=Result(0, fixture("pacemaker/corosync-cmapctl-3.1.7-link-down.txt")),
+        corosync_quorumtool=Result(0, fixture("../../corosync/fixtures/corosync-quorumtool-3.1.7.txt")),
+        corosync_cmapctl=Result(0, fixture("../../corosync/fixtures/corosync-cmapctl-3.1.7-link-down.txt")),
     )
     assert loaded.corosync() == {
         "running": True,
@@ -142,7 +142,7 @@ def test_the_membership(module, fixture):
 def test_a_node_without_quorum_is_no_error(module, fixture):
     loaded, _ = module(
         systemctl=states("active", "active"),
-        corosync_quorumtool=Result(2, fixture("pacemaker/corosync-quorumtool-3.1.7-waiting.txt")),
+        corosync_quorumtool=Result(2, fixture("../../corosync/fixtures/corosync-quorumtool-3.1.7-waiting.txt")),
         corosync_cmapctl=Result(0, ""),
     )
     assert (loaded.corosync()["quorate"], loaded.corosync()["links"]) == (False, [])
@@ -154,7 +154,7 @@ def test_without_corosync_only_systemd_is_asked(module, fixture):
     assert len(commands) == 1
     running, _ = module(
         systemctl=states("active", "active"),
-        corosync_quorumtool=Result(0, fixture("pacemaker/corosync-quorumtool-3.1.7.txt")),
+        corosync_quorumtool=Result(0, fixture("../../corosync/fixtures/corosync-quorumtool-3.1.7.txt")),
         corosync_cmapctl=Result(0, ""),
     )
     assert list(loaded.corosync()) == list(running.corosync())

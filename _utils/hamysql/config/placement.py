@@ -1,0 +1,47 @@
+"""What draws the service away from a node: that node is about to stop, or clients may not reach it. Pure.
+
+Each node says so itself, in attributes that end with its run of pacemaker: ``/usr/lib/hamysql/hand-over`` and
+``/usr/lib/hamysql/watch-network``. The constraints here read them. A node without an attribute is taken as good, and a node that
+is no better than the other one is not left.
+"""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from hamysql.cib import build as cib_build
+
+SERVICE = "g_mysql"
+LEAVING, CARRIER, REACH = "hamysql-leaving", "hamysql-carrier", "hamysql-reach"
+# More than a lost network (-20000): a node that stops is left even for one that clients may not reach.
+AWAY = "-30000"
+WATCHER, CLONE = "p_network_mysql", "cl_network_mysql"
+AGENT = "ocf:hamysql:network"
+
+
+def watcher(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The parameters of the network's watcher; ``nic`` only where it is the same on all nodes."""
+    vip = config["vip"]
+    return {"nic": cib_build.shared(vip["interfaces"]), "ip": vip["address"]} | {
+        "reachable": " ".join(vip["reachable"]),
+        "python": config["pacemaker"]["python"],
+    }
+
+
+def constraints(config: Mapping[str, Any]) -> Iterator[ET.Element]:
+    """The constraints on where the service runs."""
+    if config["pacemaker"]["hand_over"]:
+        yield _rule("l_mysql_leaving", {"score": AWAY}, {"attribute": LEAVING, "operation": "eq", "value": "1"})
+    if config["vip"]["watch"]:
+        # The attribute's value is the score: the watcher knows how bad it is.
+        for name, attribute in (("l_mysql_carrier", CARRIER), ("l_mysql_reach", REACH)):
+            yield _rule(name, {"score-attribute": attribute}, {"attribute": attribute, "operation": "defined"})
+
+
+def _rule(name: str, score: Mapping[str, str], condition: Mapping[str, str]) -> ET.Element:
+    location = ET.Element("rsc_location", id=name, rsc=SERVICE)
+    rule = ET.SubElement(location, "rule", {"id": f"{name}-rule", **score})
+    ET.SubElement(rule, "expression", {"id": f"{name}-expression", **condition})
+    return location

@@ -1,0 +1,98 @@
+"""Whether a node may serve alone, whose peer it has not seen since it started.
+
+Pure: evidence goes in, reasons against it come out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def alone(evidence: Mapping[str, Any]) -> list[str]:
+    """Why a node must not serve alone, as sentences; none when only its operator can know better.
+
+    evidence
+        What ``hamysql_fencing.evidence`` returns on the node.
+    """
+    peer, reasons = evidence["peer"], []
+    if evidence["database"]:
+        reasons.append("the database runs on this node: nothing is to be taken over, see `crm_mon -1`")
+    if evidence["members"] > 1:
+        reasons.append(f"{peer} is a member of the cluster")
+    if evidence["votes"] and (missing := outvoted(**evidence["votes"])):
+        reasons.append(missing)
+    for device, power in evidence["power"].items():
+        if power == "on":
+            reasons.append(
+                f"{peer} is switched on, says {device}: find out why it does not join, or switch it off and leave it off"
+            )
+    if not evidence["initialised"]:
+        reasons.append("this node has never held the database")
+    flags = evidence["flags"]
+    if elsewhere := evidence.get("elsewhere"):
+        reasons.append(
+            f"the data is on {elsewhere}, and the pillar says {evidence['backend']}: what this node's copy is worth cannot be "
+            "judged. Put the old storage into the pillar again"
+        )
+    if evidence.get("backend", "drbd") != "drbd":
+        return reasons  # there is only one copy of the data, and so no older one
+    if not flags:
+        reasons.append("this node has no DRBD metadata to judge its replica by")
+    elif not flags["consistent"] or flags["full_sync"]:
+        reasons.append(
+            f"this node's replica is Inconsistent, it was being synchronised: start {peer}, which has the data"
+        )
+    elif not flags["up_to_date"]:
+        reasons.append(f"this node's replica is Outdated: {peer} has written since, start that node")
+    return reasons
+
+
+def outvoted(total: int, needed: int) -> str:
+    """Why this node cannot have quorum alone, as a sentence; "" where it can, once it does not wait for its peer any more."""
+    if total >= needed:
+        return ""
+    return (
+        f"this node has {total} of the {needed} votes that are needed, and the quorum device gives none: start its machine "
+        "(hamysql:quorum:device). If that is gone for good, take it out of the pillar, and apply that here while the cluster "
+        "is stopped: hamysql_cluster.stop, then state.apply hamysql, then this again"
+    )
+
+
+def consider(evidence: Mapping[str, Any]) -> str:
+    """What the operator has to be sure of before a node serves alone, with what speaks for it."""
+    name, peer, flags = evidence["node"], evidence["peer"], evidence["flags"]
+    powers = [f"{peer} is {power}, says {device}" for device, power in evidence["power"].items() if power != "unknown"]
+    if evidence.get("backend", "drbd") != "drbd":
+        return "\n".join(
+            [
+                f"{name} is about to serve alone, although it has not seen {peer} since it started. Be sure that {peer} is off, "
+                f"and stays off until {name} serves. {'; '.join(powers) or 'No fence device can say so.'}",
+                f"If {peer} still has the data mounted, the two of them destroy it.",
+            ]
+        )
+    if flags["peer_outdated"]:
+        newest = f"It has: its metadata says that {peer} was out of date when {name} last wrote."
+    elif flags["primary"] or flags["crashed_primary"]:
+        newest = (
+            f"{name} was serving when it went down. Had it been replaced by {peer} before that, it does not know it."
+        )
+    else:
+        newest = f"{name} was passive, and connected, when it went down. If {peer} went on alone, it does not know it."
+    return "\n".join(
+        [
+            f"{name} is about to serve alone, although it has not seen {peer} since it started. Be sure that",
+            f"  - {peer} is off, and stays off until {name} serves. {'; '.join(powers) or 'No fence device can say so.'}",
+            f"  - {name} has the newest data, or went down together with {peer}. {newest}",
+            f"If {peer} has newer data, what it wrote last will be lost when it is overwritten.",
+        ]
+    )
+
+
+def unseen(evidence: Mapping[str, Any], off: str | None) -> list[str]:
+    """Why it cannot be taken for granted that the peer is off: no device says so, and neither does the operator."""
+    if off == evidence["peer"] or "off" in evidence["power"].values():
+        return []
+    return [
+        f"no fence device can say whether {evidence['peer']} is off: go and see, and say peer_is_off={evidence['peer']}"
+    ]

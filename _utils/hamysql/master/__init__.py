@@ -1,0 +1,1 @@
+"""What looks at more than one node: the orchestration, its phases, and the operations."""

@@ -1,0 +1,111 @@
+"""The members of one cluster, asked together.
+
+A question goes to all of them at once, and a partial answer is an error: nothing is ever decided from what some of the
+members said. Salt is behind the ``Call`` that is passed in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from hamysql.errors import HamysqlError
+from hamysql.schema.language import show
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What one minion returned: its value, or the text of its error."""
+
+    value: Any = None
+    error: str | None = None
+
+
+class Call(Protocol):
+    """Run an execution module's function on minions; a minion that did not answer is missing from the result."""
+
+    def __call__(
+        self, minions: Sequence[str], function: str, kwargs: Mapping[str, Any], timeout: float
+    ) -> Mapping[str, Answer]: ...
+
+
+class NoAnswer(HamysqlError):
+    """At least one member did not answer, or answered with an error; the message names each one.
+
+    silent, failed
+        The sentences about members that did not answer, and about those that answered with an error, by node.
+    """
+
+    def __init__(self, silent: Mapping[str, str], failed: Mapping[str, str]) -> None:
+        self.silent, self.failed = dict(silent), dict(failed)
+        super().__init__("\n".join([*self.silent.values(), *self.failed.values()]))
+
+
+@dataclass(frozen=True)
+class Members:
+    """The nodes of one cluster (name to minion id, in the pillar's order), the way to ask them, their pillars' digests."""
+
+    cluster: str
+    minions: Mapping[str, str]
+    call: Call
+    pillars: Mapping[str, str] = field(default_factory=dict)
+
+    def ask(self, function: str, on: Sequence[str] = (), /, patience: float = 30, **kwargs: Any) -> dict[str, Any]:
+        """Run ``function`` with ``kwargs`` on the nodes ``on`` (all members by default) and return ``{node: value}``.
+
+        patience
+            Seconds until a minion that is silent is asked whether it still works on the job, 30 by default; while it
+            does, it is waited for.
+
+        Raises ``NoAnswer`` naming every node that did not answer or failed, with its error.
+        """
+        names = tuple(on) or tuple(self.minions)
+        answers = self.call([self.minions[name] for name in names], function, kwargs, patience)
+        silent, failed = {}, {}
+        for name in names:
+            minion = self.minions[name]
+            answer = answers.get(minion)
+            if answer is None:
+                silent[name] = f"{name} (minion {minion}) does not answer; is it up, and is its key accepted?"
+            elif answer.error is not None:
+                failed[name] = f"{name} (minion {minion}): {function}: {answer.error}"
+        if silent or failed:
+            raise NoAnswer(silent, failed)
+        return {name: answers[self.minions[name]].value for name in names}
+
+
+def clusters(pillars: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, str]]:
+    """Which clusters a master has: ``{cluster: {node: minion id}}`` from its minions' ``hamysql`` pillars, unvalidated.
+
+    A node without ``minion_id`` is its own minion id. Raises nothing: what is wrong in a pillar is said by its own minion.
+    """
+    found: dict[str, dict[str, str]] = {}
+    for pillar in pillars.values():
+        cluster = pillar.get("cluster")
+        if not isinstance(cluster, Mapping) or not isinstance(cluster.get("nodes"), Mapping):
+            continue
+        nodes = found.setdefault(_text(cluster.get("name")), {})
+        for node, options in cluster["nodes"].items():
+            options = options if isinstance(options, Mapping) else {}
+            nodes.setdefault(_text(node), _text(options.get("minion_id", node)))
+    return found
+
+
+def _text(name: Any) -> str:
+    return name if isinstance(name, str) else show(name)
+
+
+def choose(found: Mapping[str, Mapping[str, str]], wanted: str | None) -> tuple[str, Mapping[str, str]]:
+    """The cluster that an operation is about: the wanted one, or the only one. Raises ``HamysqlError`` otherwise."""
+    names = ", ".join(sorted(found)) or "none"
+    if wanted is None and len(found) == 1:
+        wanted = next(iter(found))
+    if wanted is None and not found:
+        raise HamysqlError("no accepted minion has a `hamysql` pillar with `cluster: nodes:`; see pillar.example")
+    if wanted is None:
+        how = """pillar='{"hamysql_cluster": "NAME"}'"""
+        raise HamysqlError(f"this master has more than one cluster ({names}): name one with {how}")
+    if wanted not in found:
+        raise HamysqlError(f"no accepted minion has a pillar for the cluster {wanted!r}; there is: {names}")
+    return wanted, found[wanted]

@@ -1,0 +1,116 @@
+"""What an operator does to a whole cluster, and when it may be done. Pure: surveys go in, reasons against it come out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from hamysql.cib import status as cib_status
+from hamysql.errors import Refused
+from hamysql.storage import backends
+
+Survey = Mapping[str, Any]
+
+
+def confirmed(cluster: str, given: str | None, what: str) -> None:
+    """Raise ``Refused`` unless the cluster was named once more, with what is about to happen."""
+    if given != cluster:
+        wrong = f" (it says {given!r})" if given else ""
+        raise Refused(f"{what}\nIf that is what you want, say confirm={cluster}{wrong}")
+
+
+def unhealthy(surveys: Mapping[str, Survey]) -> list[str]:
+    """Everything that is not as it should be in a cluster, as sentences; none when it could lose a node now.
+
+    surveys
+        What every member says (``hamysql_node.survey``).
+    """
+    reasons = []
+    for name, survey in surveys.items():
+        cluster = survey["cluster"]
+        if not cluster["running"]:
+            reasons.append(f"{name}: pacemaker does not run")
+            continue
+        if not cluster["quorum"]:
+            reasons.append(f"{name}: the cluster has no quorum")
+        if cluster["maintenance"]:
+            reasons.append(f"{name}: the cluster is in maintenance mode")
+        for other in surveys:
+            state = cluster["nodes"].get(other, {})
+            if not state.get("online"):
+                reasons.append(f"{name} sees {other} offline")
+            flags = ("standby", "maintenance", "pending", "unclean", "shutdown")
+            reasons += [f"{name} sees {other} in state {flag}" for flag in flags if state.get(flag)]
+        if reason := backends.trouble(survey):
+            reasons.append(f"{name}: {reason}")
+    reasons += cib_status.not_given(surveys)
+    serving = [name for name, survey in surveys.items() if survey["database"]]
+    if len(serving) != 1:
+        reasons.append(f"the database answers on {' and '.join(serving) or 'no node'}")
+    return reasons + _devices_astray(surveys)
+
+
+def _devices_astray(surveys: Mapping[str, Survey]) -> list[str]:
+    """Fence devices that are configured and do not run, as the first member sees it."""
+    survey = next(iter(surveys.values()))
+    running = {
+        item["id"] for item in survey["cluster"]["resources"] if item["role"] == "Started" and not item["failed"]
+    }
+    levels = survey["settings"]["fencing"]["levels"].values()
+    names = dict.fromkeys(name for node in levels for level in node for name in level["devices"])
+    return [f"fence device {name} does not run: look at `crm_mon -1rf`" for name in names if name not in running]
+
+
+@dataclass(frozen=True)
+class Shot:
+    """One fencing that ``fence_test`` makes: a node, by the devices of one level."""
+
+    node: str
+    level: int
+    devices: tuple[str, ...]
+    reserved: bool = False  # it takes the node's access to the LUN away, and leaves it running
+
+
+def head_start(surveys: Mapping[str, Survey], taken: Mapping[str, float]) -> list[str]:
+    """What is to be said of the favoured node's head start, after the nodes' devices took so many seconds each.
+
+    When both nodes shoot each other, the favoured one has to be done before the other one's command arrives. The other one
+    may begin a second sooner: pacemaker's controller waits for one before it looks at a loss, an elected one does not.
+    """
+    delay = next(iter(surveys.values()))["settings"]["fencing"]["delay"]
+    if not delay or len(taken) < 2:
+        return []
+    needed = math.ceil(max(taken.values()) - min(taken.values()) + 1)
+    if needed <= delay:
+        return []
+    times = ", ".join(f"{node} {seconds} s" for node, seconds in taken.items())
+    return [
+        f"WARNING: to cut off the nodes took {times}. The head start of {delay} s (hamysql:fencing:delay) is too short for "
+        f"that: when both live and shoot each other, both may lose their power. Give it {needed + 1} s"
+    ]
+
+
+def shots(surveys: Mapping[str, Survey], only: str | None = None) -> list[Shot]:
+    """Each level of each node's fence devices, the standby's first: the service moves as seldom as it can.
+
+    only
+        One node's devices only, all by default.
+
+    Raises ``Refused`` where there is nothing to test.
+    """
+    survey = next(iter(surveys.values()))
+    levels = survey["settings"]["fencing"]["levels"]
+    if not levels:
+        raise Refused("this cluster has no fence devices: there is nothing to test (hamysql:fencing:devices)")
+    if only is not None and only not in levels:
+        raise Refused(f"there is no node {only!r} with fence devices, there are: {', '.join(levels)}")
+    names = sorted(levels, key=lambda name: bool(surveys[name]["database"]))
+    reserved = (survey["settings"]["fencing"].get("reservations") or {}).get("id")
+    return [
+        Shot(name, level["level"], tuple(level["devices"]), reserved in level["devices"])
+        for name in names
+        if only in (None, name)
+        for level in levels[name]
+    ]

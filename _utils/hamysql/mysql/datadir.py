@@ -1,0 +1,109 @@
+"""Making the first, empty database: file system, mount, datadir. Whoever calls this has proven that no data can be there."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from hamysql.errors import CommandFailed, Refused
+from hamysql.system.command import Run, acting_as
+
+Values = Mapping[str, Any]
+
+PROOF = "mysql"  # the folder of the system tables: a datadir without it holds no database
+
+
+class Folder:
+    """A mount point, as this node sees it."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+    def make(self) -> None:
+        Path(self.path).mkdir(mode=0o755, parents=True, exist_ok=True)
+
+    def mounted(self) -> bool:
+        return os.path.ismount(self.path)
+
+    def names(self) -> set[str]:
+        return set(os.listdir(self.path))
+
+
+def make_filesystem(run: Run, filesystem: Values, uuid: str = "") -> None:
+    """``mkfs``, forced: an earlier attempt may have been cut off in the middle.
+
+    uuid
+        The file system's UUID, a new one by default.
+    """
+    kind = filesystem["type"]
+    force = "-f" if kind == "xfs" else "-F"
+    named = [] if not uuid else ["-m", f"uuid={uuid}"] if kind == "xfs" else ["-U", uuid]
+    run([f"mkfs.{kind}", force, *named, *filesystem["mkfs_options"], filesystem["device"]], timeout=3600)
+
+
+def fill(run: Run, filesystem: Values, mysql: Values, folder: Folder, remake: Callable[[], None]) -> None:
+    """Mount the new file system, make the empty database in it, and unmount it again.
+
+    remake
+        Makes the file system again, where an earlier run did not finish it or its database.
+
+    Raises ``Refused`` where something else is mounted on the folder, and where there is no database on the device in the end.
+    """
+    directory, device = filesystem["directory"], filesystem["device"]
+    folder.make()
+    if folder.mounted():
+        source = _source(run, directory)
+        if not _same(source, device):
+            raise Refused(f"{directory} is a mount point in use already, of {source}")
+        # Left behind by an earlier run whose minion was killed in the middle.
+        run(["umount", directory])
+    try:
+        mount(run, filesystem)
+    except CommandFailed:
+        # Cut off in the middle of what follows: there is half a file system, though the latch knows of a whole one.
+        remake()
+        mount(run, filesystem)
+    try:
+        if folder.names() - {"lost+found"}:
+            # A database that an earlier run did not finish: start again from an empty file system.
+            run(["umount", directory])
+            remake()
+            mount(run, filesystem)
+        install(run, mysql, directory)
+        run(["sync", "--file-system", directory], timeout=600)
+        # What the latch says from here on is for good, and a folder of this name is on the root file system as well.
+        there = folder.mounted() and _same(_source(run, directory), device)
+        if not there or PROOF not in folder.names():
+            raise Refused(f"{mysql['install_db']} has ended, and {device} holds no database: run again")
+    finally:
+        if folder.mounted():
+            run(["umount", directory])
+
+
+def _source(run: Run, directory: str) -> str:
+    """What is mounted there."""
+    return run(["findmnt", "--noheadings", "--output", "SOURCE", "--mountpoint", directory]).stdout.strip()
+
+
+def _same(source: str, device: str) -> bool:
+    """findmnt has the kernel's name of a device; the pillar's may be a link to it."""
+    return source == device or os.path.realpath(source) == os.path.realpath(device)
+
+
+def mount(run: Run, filesystem: Values) -> None:
+    """Mount the file system as the cluster would."""
+    where = [filesystem["device"], filesystem["directory"]]
+    run(["mount", "-t", filesystem["type"], "-o", filesystem["options"], *where])
+
+
+def install(run: Run, mysql: Values, directory: str) -> None:
+    """Make the empty database in an empty folder."""
+    # A new file system belongs to root; mysqld runs as another user. What root does to it by name, it does while it is root's.
+    run(["chmod", "0750", directory])
+    run(["chown", "--no-dereference", f"{mysql['user']}:{mysql['group']}", directory])
+    argv = [mysql["install_db"], f"--user={mysql['user']}", f"--datadir={directory}", "--skip-test-db"]
+    # By root, it would write by name into a folder that is the account's by then.
+    with acting_as(mysql["user"]):
+        run([*argv, "--auth-root-authentication-method=socket"], timeout=600)

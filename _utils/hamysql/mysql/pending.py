@@ -1,0 +1,257 @@
+"""The options that the running database server was started with, and what becomes of a change. Pure.
+
+The server's variables do not say what it was started with: it rounds and derives values, an operator may have set one for
+the moment, and not every option is a variable. So it is the option file that is compared: a server that started after the
+file was last written runs with what is in it. That is recorded, for that very process, before a new file is written, and
+each variable that is set afterwards is recorded as well. The server is only asked whether a variable can be set while it
+runs (``information_schema.SYSTEM_VARIABLES``).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from hamysql.errors import ParseError
+from hamysql.mysql.tls import files as tls_files
+from hamysql.mysql.tls import pem
+from hamysql.pending import LIVE, MYSQL, RESTART, Pending, show
+
+Options = dict[str, list[str]]  # each option of the server with its values in their order; "" for one without a value
+
+_SERVER = re.compile(r"(mysqld|server|mariadb|mariadbd)(-\d+\.\d+)?|galera")  # the groups that a server reads
+_PATHS = {
+    "bind_address": "vip:address",
+    "port": "mysql:port",
+    "socket": "mysql:socket",
+    "pid_file": "mysql:pid_file",
+    "user": "mysql:user",
+    "log_error": "mysql:error_log",
+}
+_TLS = {**{f"ssl_{name}": f"mysql:tls:{name}" for name in tls_files.FILES}, tls_files.SECURE: "mysql:tls:required"}
+UNKNOWN = Pending(
+    RESTART,
+    MYSQL,
+    "hamysql:mysql:config",
+    "options that are not known, since their file was written over while the server ran",
+    "the pillar's",
+)
+
+
+@dataclass(frozen=True)
+class Process:
+    """One run of the server: its process id, and when it started, in ticks since the machine did (proc(5), starttime)."""
+
+    pid: int
+    start: int
+
+
+@dataclass(frozen=True)
+class Variable:
+    """A global variable of the server (information_schema.SYSTEM_VARIABLES); ``settable`` while it runs."""
+
+    value: str
+    type: str
+    settable: bool
+
+
+def parse_file(text: str) -> Options:
+    """The server's options in an option file that hamysql has written."""
+    found: Options = {}
+    group = ""
+    for line in map(str.strip, text.splitlines()):
+        if line.startswith("["):
+            group = line.strip("[]")
+        elif line and line[0] not in "#;" and _SERVER.fullmatch(group):
+            name, equals, value = (part.strip() for part in line.partition("="))
+            found.setdefault(plain(name), []).append(_unquoted(value) if equals else "")
+    return found
+
+
+def wanted(config: Mapping[str, Any]) -> Options:
+    """The same of the resolved configuration's ``mysql``."""
+    lines = []
+    for group, options in config["option_lines"].items():
+        lines += [f"[{group}]", *options]
+    return parse_file("\n".join(lines))
+
+
+def plain(name: str) -> str:
+    """An option's name as its variable has it."""
+    return name.strip().lower().replace("-", "_")
+
+
+def _unquoted(value: str) -> str:
+    if len(value) >= 2 and value[0] == value[-1] == '"':
+        return re.sub(r'\\(["\\])', r"\1", value[1:-1])
+    return value
+
+
+def record(process: Process, options: Options) -> str:
+    """The record of what a process runs with."""
+    return json.dumps({"pid": process.pid, "start": process.start, "options": options}, indent=1) + "\n"
+
+
+def recorded(text: str, process: Process) -> Options | None:
+    """What the record says about this process; ``None`` where it is about another one, or damaged."""
+    try:
+        said = json.loads(text)
+        if (said["pid"], said["start"]) == (process.pid, process.start):
+            return {str(name): list(values) for name, values in said["options"].items()}
+    except (ValueError, KeyError, TypeError, AttributeError):
+        pass
+    return None
+
+
+def changed(running: Options, want: Options) -> list[str]:
+    """The names of the options that differ. The datadir is not among them: that is the data's own business."""
+    return [name for name in sorted({*running, *want} - {"datadir"}) if running.get(name) != want.get(name)]
+
+
+def query(names: Iterable[str]) -> str:
+    """The statement whose output :func:`parse_variables` reads."""
+    quoted = ", ".join(f"'{name}'" for name in names if re.fullmatch(r"\w+", name)) or "''"
+    return (
+        "SELECT LOWER(VARIABLE_NAME), VARIABLE_TYPE, READ_ONLY, VARIABLE_SCOPE, IFNULL(GLOBAL_VALUE, '')"
+        f" FROM information_schema.SYSTEM_VARIABLES WHERE VARIABLE_NAME IN ({quoted});\n"
+    )
+
+
+def parse_variables(output: str) -> dict[str, Variable]:
+    """The output of :func:`query`, from the client with ``--batch --skip-column-names``."""
+    found = {}
+    for line in output.splitlines():
+        fields = line.split("\t")
+        if len(fields) != 5:
+            raise ParseError(f"the database answered with {len(fields)} columns for a variable")
+        name, kind, read_only, scope, value = fields
+        found[name] = Variable(value, kind.upper(), read_only == "NO" and scope != "SESSION ONLY")
+    return found
+
+
+def statements(running: Options, want: Options, variables: Mapping[str, Variable]) -> dict[str, str | None]:
+    """The SQL for each option that differs, ``None`` where only a start makes the change."""
+    names = changed(running, want)
+    found = {name: statement(name, want.get(name, []), variables.get(name)) for name in names}
+    if tls_files.SECURE in found and {f"ssl_{name}" for name in tls_files.FILES} & set(names):
+        # Before the server has its TLS, no client over the network could connect.
+        found[tls_files.SECURE] = None
+    return found
+
+
+def pending(
+    config: Mapping[str, Any], running: Options, want: Options, variables: Mapping[str, Variable]
+) -> Iterator[Pending]:
+    """What a running server has not taken over.
+
+    config
+        The resolved configuration's ``mysql``.
+    running, want
+        The options in service and the pillar's.
+    variables
+        What the server says of those that differ.
+    """
+    ours = "".join(running.get("ssl_cert", ())).startswith(f"{tls_files.FOLDER}/")
+    for name, sql in statements(running, want, variables).items():
+        old, new = running.get(name, []), want.get(name, [])
+        kind = LIVE if sql else RESTART
+        yield Pending(kind, MYSQL, path(config, name, began=ours), show(old), show(new))
+
+
+_NOT_TAKEN = re.compile(r"Error while setting value|Unknown suffix")
+_OFF_INSTEAD = re.compile(r"was(n't| not) recognized")
+
+
+def not_taken(said: str, switches: bool = False) -> list[str]:
+    """What a server says in answer to `--verbose --help` of values that it does not take; it ends with 0 all the same.
+
+    switches
+        Whether switches that it takes for off are told as well. A start fails for a value of InnoDB's, and not for a switch.
+    """
+    lines = [line for line in said.splitlines() if _NOT_TAKEN.search(line) or (switches and _OFF_INSTEAD.search(line))]
+    return [re.sub(r"^.*?\[(?:ERROR|Warning)\] ", "", line) for line in lines]
+
+
+_FLUSHED_BY = "innodb_max_dirty_pages_pct"
+
+
+def left_flushing(running: Options, left: Mapping[str, float]) -> Iterator[Pending]:
+    """That the server still writes its dirty pages at once, because a move was killed.
+
+    running
+        The options in service: a server that is meant to do so stays as it is.
+    left
+        What was set before (:mod:`hamysql.mysql.flushing`); empty where nothing was left.
+    """
+    if left and running.get(_FLUSHED_BY, [""])[-1:] not in (["0"], ["0.0"]):
+        was = f"{left.get(_FLUSHED_BY, 0):g}"
+        yield Pending(LIVE, MYSQL, f"hamysql:mysql:config:mysqld:{_FLUSHED_BY}", "0, which a killed move has left", was)
+
+
+_UNITS = {unit: 1024**power for power, unit in enumerate("KMGTPE", 1)}
+
+
+def statement(name: str, values: list[str], variable: Variable | None) -> str | None:
+    """The SQL that gives a variable its new value while the server runs; ``None`` where only a start does."""
+    if variable is None or not variable.settable or len(values) > 1:
+        return None
+    if not values:
+        return f"SET GLOBAL {name} = DEFAULT;"
+    value = values[0]
+    if variable.type == "BOOLEAN":
+        return f"SET GLOBAL {name} = {value.upper() or 'ON'};" if re.fullmatch(r"\w*", value) else None
+    if not value and not variable.type.startswith(("VARCHAR", "SET")):
+        return None
+    number = re.fullmatch(r"(-?\d+)([KMGTPE]?)", value, re.IGNORECASE)
+    if number:
+        return f"SET GLOBAL {name} = {int(number[1]) * _UNITS.get(number[2].upper(), 1)};"
+    if re.fullmatch(r"-?\d*\.\d+", value):
+        return f"SET GLOBAL {name} = {value};"
+    quoted = value.replace("'", "''")
+    return f"SET GLOBAL {name} = '{quoted}';"
+
+
+def path(config: Mapping[str, Any], name: str, began: bool = False) -> str:
+    """Where in the pillar an option comes from; ``began``: the server runs with the pillar's TLS."""
+    own = {**_PATHS, **(_TLS if config["tls"]["enabled"] else {})}
+    for group, options in config["options"].items():
+        for option in options:
+            if plain(option) == name and _SERVER.fullmatch(group) and name not in own:
+                return f"hamysql:mysql:config:{group}:{option}"
+    own |= _TLS if began else {}  # it may have left the pillar since
+    return f"hamysql:{own[name]}" if name in own else f"hamysql:mysql:config:mysqld:{name}"
+
+
+def presents(
+    config: Mapping[str, Any], running: Options, shown: str | None, loaded: str | None, named: Callable[[str], str]
+) -> Pending | None:
+    """What a running server has not read of the pillar's certificate, key and authorities; ``None`` where it has, or cannot have.
+
+    config
+        The resolved configuration's ``mysql``.
+    running
+        The options that the server runs with: one that was started without TLS has to be restarted, which :func:`pending` says.
+    shown
+        What :func:`hamysql.mysql.tls.files.presented` has returned.
+    loaded
+        The digest of the set that the server has read, as far as that is noted (:func:`hamysql.mysql.tls.files.digest`).
+    named
+        A certificate in words.
+    """
+    said, want = config["tls"], wanted(config)
+    if not said["enabled"] or any(running.get(name) != want.get(name) for name in _TLS if name != tls_files.SECURE):
+        return None
+    path = f"{tls_files.PATH}:cert"
+    if shown == "":
+        return Pending(RESTART, MYSQL, path, "no TLS, though the server's options name its files", named(said["cert"]))
+    own = pem.export(pem.parse(said["cert"])[:1])
+    if shown is not None and shown != own:
+        return Pending(LIVE, MYSQL, path, named(shown), named(said["cert"]))
+    if loaded != tls_files.digest(tls_files.texts(config)):
+        return Pending(
+            LIVE, MYSQL, f"{tls_files.PATH}:ca", "not read again yet", "the pillar's, and the certificate's chain"
+        )
+    return None

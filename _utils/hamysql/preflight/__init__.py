@@ -1,0 +1,1 @@
+"""What a machine is, and whether the members are fit for a cluster."""

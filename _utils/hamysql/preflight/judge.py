@@ -1,0 +1,352 @@
+"""What is judged before anything is changed: whether the machines are what the pillar says, and fit to become a cluster.
+
+Pure: the surveys of all members go in, every finding comes out at once. What concerns the disks is in
+:mod:`hamysql.storage.drbd.plan`.
+
+A finding *refuses* where it would go into something that is about to be made. On a member that belongs to an initialised
+cluster it is a warning, most of the time: a degraded cluster has to be able to converge, and nothing that is found there is
+a reason not to repair the rest.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import combinations
+from typing import Any
+
+from hamysql import pending
+from hamysql.corosync import node_ids
+from hamysql.storage.drbd import link as drbd_link
+
+# Where the states are tested or at least rendered, see docs/platforms.md.
+SUPPORTED = {"Debian": ("12", "13"), "Ubuntu": ("24",), "Enterprise Linux": ("9",)}
+
+CLOCK = 10  # seconds by which two members' clocks may differ
+
+NODES = "hamysql:cluster:nodes"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is not as it has to be: on which node, what was found, what is expected, and the pillar's key."""
+
+    node: str
+    found: str
+    expected: str
+    path: str = ""
+    refuses: bool = True
+
+    def __str__(self) -> str:
+        return f"{self.node}: found {self.found}, expected {self.expected}" + (f" ({self.path})" if self.path else "")
+
+
+@dataclass(frozen=True)
+class Machine:
+    """One member's own view of itself; the fields are those of ``hamysql_node.facts``.
+
+    clock
+        The member's time at the beginning and at the end of its survey, in seconds since 1970.
+    settled
+        It belongs to an initialised cluster.
+    running
+        Pacemaker runs on it.
+    """
+
+    name: str
+    nodename: str
+    system: Mapping[str, str]
+    clock: tuple[float, float]
+    interfaces: Mapping[str, Mapping[str, Any]]
+    drbd: Mapping[str, Any]
+    packages: Mapping[str, str]
+    unreachable: tuple[str, ...]
+    absent: tuple[str, ...]
+    vip_owner: str
+    settled: bool
+    running: bool
+    storage: Mapping[str, Any]
+    settings: Mapping[str, Any] = field(repr=False)
+    tls: Mapping[str, Sequence[Mapping[str, str]]] = field(default_factory=dict)
+
+    @classmethod
+    def from_survey(cls, name: str, survey: Mapping[str, Any]) -> Machine:
+        """A machine from the plain dictionary that came over the bus (``hamysql_node.survey``)."""
+        facts = survey["facts"]
+        return cls(
+            name=name,
+            **{key: facts[key] for key in ("nodename", "system", "interfaces", "drbd", "packages", "vip_owner")},
+            clock=(facts["clock"][0], facts["clock"][1]),
+            unreachable=tuple(facts["unreachable"]),
+            absent=tuple(facts["absent"]),
+            settled=(survey["storage"]["latch"] or {}).get("stage") == "INITIALISED",
+            running=bool(survey["cluster"]["running"]),
+            storage=facts["storage"],
+            settings=survey["settings"],
+            tls=facts.get("tls", {}),
+        )
+
+    @property
+    def addresses(self) -> dict[str, str]:
+        """Every address of the machine without its prefix, and the interface that has it."""
+        return {
+            address.partition("/")[0]: name
+            for name, interface in self.interfaces.items()
+            for address in interface["addresses"]
+        }
+
+
+def judge(surveys: Mapping[str, Mapping[str, Any]], window: tuple[float, float] | None = None) -> tuple[Finding, ...]:
+    """Every finding about every member, in the order of the members.
+
+    surveys
+        What ``hamysql_node.survey`` returned, of *all* members.
+    window
+        The master's time before the members were asked and after all had answered; without it clocks are not compared.
+    """
+    first = next(iter(surveys))
+    ours = _cluster(surveys[first])
+    others = [name for name, survey in surveys.items() if _cluster(survey) != ours]
+    if others:  # then it is not known what anything shall be compared with
+        expected = f"what {first} has: the same pillar on all members"
+        return tuple(Finding(name, "other nodes in its pillar", expected, "hamysql:cluster") for name in others)
+    machines = [Machine.from_survey(name, survey) for name, survey in surveys.items()]
+    found = [finding for machine in machines for finding in _alone(machine)]
+    found += [*_links(machines), *_vip_owner(machines), *_versions(machines), *_initiators(machines)]
+    found += [*_one_link(machines[0]), *_agreement(surveys)]
+    found += _clocks(machines, window) if window else []
+    order = list(surveys)
+    return tuple(sorted(found, key=lambda finding: order.index(finding.node)))
+
+
+def _cluster(survey: Mapping[str, Any]) -> dict[str, Any]:
+    """What a member's pillar says of the cluster. The link of the replication and the ids may be the node's own memory."""
+    cluster = {key: value for key, value in survey["settings"]["cluster"].items() if key != "ids_from"}
+    nodes = {
+        name: {key: value for key, value in node.items() if key not in ("replication", "id")}
+        for name, node in cluster["nodes"].items()
+    }
+    return {**cluster, "nodes": nodes}
+
+
+def refusal(findings: Iterable[Finding], evidence: Iterable[str] = ()) -> str:
+    """The text of one error with all that forbids going on; "" where nothing does.
+
+    evidence
+        What else was found, by others, as sentences.
+    """
+    reasons = [f"  - {finding}" for finding in findings if finding.refuses]
+    if reasons:
+        count = len(reasons)
+        heading = f"preflight has found {count} thing{'' if count == 1 else 's'} to put right, and nothing was touched:"
+        reasons.insert(0, heading)
+    return "\n".join([*reasons, *evidence])
+
+
+def _alone(machine: Machine) -> Iterator[Finding]:
+    """What can be said about a member without looking at the others."""
+    name, settings = machine.name, machine.settings
+    if machine.nodename != name:
+        expected = f"the node's key {name!r}, by which corosync, pacemaker and DRBD know it"
+        yield Finding(name, f"{machine.nodename!r} as `uname -n`", expected, f"{NODES}:{name}")
+    release = machine.system["release"].partition(".")[0]
+    if release not in SUPPORTED.get(machine.system["name"], ()):
+        known = ", ".join(f"{system} {' or '.join(releases)}" for system, releases in SUPPORTED.items())
+        seen = f"{machine.system['name']} {machine.system['release']}"
+        yield Finding(name, seen, f"an operating system that hamysql knows: {known}", refuses=not machine.settled)
+    for number, address in enumerate(settings["cluster"]["nodes"][name]["addresses"]):
+        if address not in machine.addresses:
+            there = ", ".join(found for found in machine.addresses if not ipaddress.ip_address(found).is_loopback)
+            seen = f"no address {address} on any interface (there are: {there or 'none'})"
+            path = f"{NODES}:{name}:addresses:{number}"
+            yield Finding(name, seen, "an address that the node has", path, not machine.settled)
+    # On a member of a cluster at work as well: its highstate would end there, before the good files are replaced.
+    for kind, problems in machine.tls.items():
+        for problem in problems:
+            yield Finding(name, problem["found"], problem["expected"], problem["path"], kind == "refused")
+    yield from _vip_network(machine)
+    yield from _storage(machine)
+    if settings["storage"]["backend"] != "drbd":
+        return
+    yield from _replication(machine)
+    packages = settings["package"]["names"]
+    arrives = any(re.search(r"drbd.*(dkms|module)|kmod-drbd", package) for package in packages)
+    if not machine.drbd["loadable"] and not arrives:
+        seen = "no kernel module drbd for the running kernel"
+        expected = "one: install it, or name its package in hamysql:package:further"
+        yield Finding(name, seen, expected, "hamysql:storage:backend", not machine.settled)
+
+
+def _storage(machine: Machine) -> Iterator[Finding]:
+    """What the data comes from, over a network, answers."""
+    keys = {"shared": "hamysql:storage:shared:iscsi:portal", "nfs": "hamysql:storage:nfs:server"}
+    for where, answers in machine.storage["reached"].items():
+        if not answers:
+            path = keys[machine.settings["storage"]["backend"]]
+            yield Finding(machine.name, f"no answer from {where}", "one: it has the data", path, not machine.settled)
+
+
+def _initiators(machines: Sequence[Machine]) -> Iterator[Finding]:
+    """A target takes two nodes with one name for the same one, and ends the first one's session when the second logs in."""
+    for one, two in combinations(machines, 2):
+        name = two.storage["initiator"]
+        if name and name == one.storage["initiator"]:
+            expected = f"another one than {one.name} has (a copied machine? `iscsi-iname` makes one), or the pillar's"
+            path = "hamysql:storage:shared:iscsi:initiators"
+            yield Finding(two.name, f"the iSCSI initiator name {name}", expected, path)
+
+
+def _vip_network(machine: Machine) -> Iterator[Finding]:
+    """The interface of the VIP has to be there. Another network than its own is a matter of routes, which nobody here can see."""
+    vip, name = machine.settings["vip"], machine.name
+    interface = machine.interfaces.get(vip["interface"])
+    if interface is None:
+        there = ", ".join(found for found in machine.interfaces if found != "lo")
+        seen = f"no interface {vip['interface']} (there are: {there or 'none'})"
+        own = machine.settings["cluster"]["nodes"][name]["vip_interface"]
+        path = f"{NODES}:{name}:vip_interface" if own else "hamysql:vip:interface"
+        yield Finding(name, seen, "the interface of the VIP", path, not machine.settled)
+        return
+    address = ipaddress.ip_address(vip["address"])
+    networks = [ipaddress.ip_interface(text) for text in interface["addresses"]]
+    others = [own for own in networks if own.version == address.version and own.ip != address]
+    if not any(address in own.network for own in others):
+        seen = f"{', '.join(map(str, others)) or 'no address'} on {vip['interface']}"
+        expected = (
+            f"one in the network of the VIP {address}, or routes to it. The router needs a route to "
+            f"{address}/{address.max_prefixlen} that ends in the network of {vip['interface']} itself. A route by way of a node's "
+            "own address does not follow a failover. Clients in that network need such a route, too: they cannot reach the VIP "
+            "without it. The nodes need a route back to the clients"
+        )
+        yield Finding(name, seen, expected, "hamysql:vip:address", refuses=False)
+
+
+def _replication(machine: Machine) -> Iterator[Finding]:
+    """What replicates over the clients' cable though it could have another one, and a note of the link that is no good."""
+    settings, name = machine.settings, machine.name
+    drbd, own = settings["storage"]["drbd"], settings["cluster"]["nodes"][name]
+    path = "hamysql:storage:drbd:link"
+    if drbd["link_problem"]:
+        expected = f"the index of one of its links. This is ignored: link {drbd['link']} is used"
+        yield Finding(name, drbd["link_problem"], expected, path, refuses=False)
+    places = [machine.addresses.get(address) for address in own["addresses"]]
+    shared = settings["vip"]["interface"]
+    if len(places) < 2 or places[drbd["link"]] != shared:
+        return
+    others = [number for number, place in enumerate(places) if place not in (None, shared)]
+    how = f"; then {pending.STOPPED}" if machine.settled else ""
+    expected = (
+        f"a link of its own: set {path}: {others[-1]}{how}"
+        if others
+        else "a link of its own: an address on another interface"
+    )
+    seen = f"the replication (link {drbd['link']}, {own['replication']}) on {shared}, which has the VIP as well"
+    yield Finding(name, seen, expected, path, refuses=False)
+
+
+def _one_link(machine: Machine) -> Iterator[Finding]:
+    """All nodes have as many links, so it is told once."""
+    settings = machine.settings
+    if len(settings["cluster"]["nodes"][machine.name]["addresses"]) > 1:
+        return
+    users = "corosync, the replication" if settings["storage"]["backend"] == "drbd" else "corosync"
+    expected = (
+        f"two, on cables of their own: {users} and the clients all depend on this one network. When it is lost, the nodes lose "
+        "sight of each other, and fencing decides which of them goes on. Give each node a second address"
+    )
+    yield Finding(machine.name, "one link between the nodes", expected, f"{NODES}:NODE:addresses", refuses=False)
+
+
+def _agreement(surveys: Mapping[str, Mapping[str, Any]]) -> Iterator[Finding]:
+    """Members that would replicate over different links. The orchestration has them agree, where no DRBD is in the way.
+
+    And members that would give the nodes different ids.
+    """
+    for name, seen, expected in node_ids.disagreement(surveys):
+        yield Finding(name, seen, expected, NODES)
+    agreed = drbd_link.agree(drbd_link.sides(surveys))
+    if agreed is None:
+        return
+    path = "hamysql:storage:drbd:link"
+    for name in (*agreed.takers, *agreed.stuck):
+        seen = f"link {surveys[name]['settings']['storage']['drbd']['link']} for replication"
+        expected = f"link {agreed.link}, as on {agreed.owner}: "
+        if name in agreed.takers:
+            yield Finding(name, seen, f"{expected}hamysql.orch has this node take it", path, refuses=False)
+        else:
+            yield Finding(name, seen, f"{expected}name one in the pillar of both, and {pending.STOPPED}", path)
+
+
+def _links(machines: Sequence[Machine]) -> Iterator[Finding]:
+    """Addresses that are on their node, and do not answer the peer.
+
+    A ping that is not answered proves nothing by itself, since sites filter them; that no neighbour answers for an address of the
+    same network does: nobody can send anything there.
+    """
+    there = {address for machine in machines for address in machine.addresses}
+    for machine in machines:
+        nodes = machine.settings["cluster"]["nodes"]
+        for peer in (name for name in nodes if name != machine.name):
+            for number, (own, address) in enumerate(zip(nodes[machine.name]["addresses"], nodes[peer]["addresses"])):
+                if address in machine.unreachable and own in machine.addresses and address in there:
+                    proven = address in machine.absent
+                    seen = f"no answer to a ping from {own} to {address} of {peer}"
+                    seen += "" if proven else " (a packet filter may have kept it back)"
+                    path = f"{NODES}:{peer}:addresses:{number}"
+                    refuses = proven and not machine.settled
+                    yield Finding(machine.name, seen, f"link {number} to work", path, refuses)
+
+
+def _vip_owner(machines: Sequence[Machine]) -> Iterator[Finding]:
+    """The VIP is nobody's, or the active member's."""
+    if any(machine.running for machine in machines):
+        return
+    path = "hamysql:vip:address"
+    macs = {interface["mac"] for machine in machines for interface in machine.interfaces.values()}
+    for machine in machines:
+        address = machine.settings["vip"]["address"]
+        if address in machine.addresses:
+            seen = f"the VIP {address} on {machine.addresses[address]}, where pacemaker does not run"
+            yield Finding(machine.name, seen, "an address that only the cluster sets", path, not machine.settled)
+        elif machine.vip_owner and machine.vip_owner not in macs:
+            seen = f"an answer for the VIP {address} from {machine.vip_owner}, which is no member"
+            yield Finding(machine.name, seen, "an address that nobody has", path)
+
+
+def _versions(machines: Sequence[Machine]) -> Iterator[Finding]:
+    """Members that would talk to each other in different versions; what is not installed counts by its candidate."""
+    for one, two in combinations(machines, 2):
+        both = {name: (one.packages[name], two.packages[name]) for name in one.packages if name in two.packages}
+        both["DRBD's kernel module"] = (one.drbd["version"], two.drbd["version"])
+        series = set(one.settings["package"]["database"])
+        for name, (first, second) in both.items():
+            parts = 2 if name in series else 1  # MariaDB 10.6 and 10.11 are as far apart as 10 and 11
+            if first and second and major(first, parts) != major(second, parts):
+                expected = f"the same major version as on {one.name}, which has {first}"
+                refuses = not (one.settled and two.settled)
+                yield Finding(two.name, f"{name} {second}", expected, "hamysql:package", refuses)
+
+
+def major(version: str, parts: int = 1) -> str:
+    """The first parts of a version of a package: ``major("1:10.11.6-0+deb12u1", 2)`` is ``"10.11"``."""
+    return ".".join(re.split(r"[.~+-]", version.rpartition(":")[2])[:parts])
+
+
+def _clocks(machines: Sequence[Machine], window: tuple[float, float]) -> Iterator[Finding]:
+    """Clocks that provably differ: members are surveyed at the same time, and not in the same instant.
+
+    A survey began after the members were asked and ended before all had answered, so a member's clock is ahead of the
+    master's by no more than its first time is ahead of the asking, and by no less than its last one of the last answer.
+    """
+    asked, answered = window
+    for one, two in combinations(machines, 2):
+        most = {machine.name: machine.clock[0] - asked for machine in (one, two)}
+        least = {machine.name: machine.clock[1] - answered for machine in (one, two)}
+        for ahead, behind in ((one, two), (two, one)):
+            apart = least[ahead.name] - most[behind.name]
+            if apart > CLOCK:
+                seen = f"a clock that is at least {apart:.0f} s ahead of {behind.name}'s"
+                refuses = not (one.settled and two.settled)
+                yield Finding(ahead.name, seen, f"{CLOCK} s at most: synchronise the clocks", "", refuses)

@@ -1,0 +1,76 @@
+"""What preflight wants to know of a machine, read before anything is installed: mostly from /proc and /sys."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from hamysql.errors import ParseError
+from hamysql.storage.drbd.status import kernel_version
+from hamysql.system.command import Run
+
+
+def parse_interfaces(text: str) -> dict[str, dict[str, Any]]:
+    """The interfaces of ``ip -json address show``: ``{name: {"mac": text, "addresses": ["192.0.2.11/24", ...]}}``."""
+    try:
+        return {
+            link["ifname"]: {
+                "mac": link.get("address", ""),
+                "addresses": [
+                    f"{address['local']}/{address['prefixlen']}"
+                    for address in link.get("addr_info", ())
+                    if "local" in address
+                ],
+            }
+            for link in json.loads(text or "[]")
+            if link
+        }
+    except (json.JSONDecodeError, KeyError, TypeError, AttributeError) as exc:
+        raise ParseError(f"ip -json address printed something unknown: {exc!r}") from exc
+
+
+def interfaces(run: Run) -> dict[str, dict[str, Any]]:
+    """This machine's interfaces with their addresses, see :func:`parse_interfaces`."""
+    return parse_interfaces(run(["ip", "-json", "address", "show"]).stdout)
+
+
+def interface_to(target: str, own: str, found: Mapping[str, Mapping[str, Any]]) -> str:
+    """The interface with the address ``own`` in whose network ``target`` is; "" where it is behind a router.
+
+    found
+        The interfaces, see :func:`parse_interfaces`.
+    """
+    for name, interface in found.items():
+        for text in interface["addresses"]:
+            address = ipaddress.ip_interface(text)
+            if str(address.ip) == own and ipaddress.ip_address(target) in address.network:
+                return name
+    return ""
+
+
+def drbd(release: str, root: Path = Path("/")) -> dict[str, Any]:
+    """DRBD's kernel module: ``{"version": of the loaded one or "", "loadable": bool}``.
+
+    release
+        What ``uname -r`` prints: the kernel whose modules count.
+    root
+        Where /proc and /lib are, for tests.
+    """
+    try:
+        return {"version": kernel_version((root / "proc/drbd").read_text(encoding="ascii")), "loadable": True}
+    except (OSError, ParseError):
+        pass
+    folder = root / "lib/modules" / release
+    # The two indexes that modprobe(8) itself looks into; a module may be compressed: drbd.ko.xz
+    names = (folder / name for name in ("modules.dep", "modules.builtin"))
+    return {"version": "", "loadable": any("/drbd.ko" in _text(name) for name in names)}
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""

@@ -1,0 +1,96 @@
+"""DRBD's configuration files as trees, for kernel modules of 8.4 and 9 (drbd.conf-8.4(5), drbd.conf-9.0(5))."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable
+from typing import Any
+
+from hamysql.fencing import devices
+from hamysql.schema.language import Secret
+from hamysql.storage.drbd import values as words
+from hamysql.system.sections import Section, section
+
+KERNELS = ("8.4", "9")  # of the module; they differ in what they call fencing
+
+
+# Options of the section "global" that have no value: they are there, or not.
+SWITCHES = ("disable-ip-verification", "udev-always-use-vnr")
+
+
+def build_global(drbd: dict[str, Any]) -> list[Section]:
+    """The sections of global_common.conf."""
+    given = {name: value for name, value in drbd["options"]["global"].items() if name not in SWITCHES}
+    switches = [(name, "") for name in SWITCHES if drbd["options"]["global"].get(name) == "yes"]
+    return [section("global", [("usage-count", drbd["usage_count"]), *_quoted(given), *switches])]
+
+
+def build_resource(config: dict[str, Any], kernel: str) -> list[Section]:
+    """The sections of the resource's file for a kernel module, one of ``KERNELS``."""
+    drbd = config["storage"]["drbd"]
+    extra = {name: _quoted(options) for name, options in drbd["options"].items()}
+    # Commands: 8.4 wants strings there, and takes a bare keyword for none.
+    extra["handlers"] = [(name, words.name(command)) for name, command in drbd["options"]["handlers"].items()]
+    for name, options in devices.drbd_sections(config, kernel).items():
+        extra[name] = [*options, *extra[name]]
+    parts = [
+        section(
+            "startup",
+            [("wfc-timeout", drbd["wfc_timeout"]), ("degr-wfc-timeout", drbd["degr_wfc_timeout"]), *extra["startup"]],
+        ),
+        section("disk", [("on-io-error", drbd["on_io_error"]), *_rate(drbd["rate"]), *extra["disk"]]),
+        section(
+            "net",
+            [
+                ("protocol", drbd["protocol"]),
+                ("cram-hmac-alg", drbd["cram_hmac_alg"]),
+                ("shared-secret", Secret(words.quoted(drbd["shared_secret"]))),
+                *extra["net"],
+            ],
+        ),
+        *(section(name, extra[name]) for name in ("handlers", "options") if extra[name]),
+        *(_node(name, node, drbd) for name, node in config["cluster"]["nodes"].items()),
+    ]
+    return [section(f"resource {words.name(drbd['resource'])}", sections=parts)]
+
+
+def _rate(rate: str | None) -> list[tuple[str, str]]:
+    """The rate of a resynchronisation.
+
+    Since 8.4 ``resync-rate`` is only where DRBD's controller begins; ``c-plan-ahead 0`` turns the controller off, and
+    the rate is what it says, as it was with the article's ``syncer { rate 10M; }``.
+    """
+    return [] if rate == "auto" or rate is None else [("c-plan-ahead", "0"), ("resync-rate", rate)]
+
+
+def _node(name: str, node: dict[str, Any], drbd: dict[str, Any]) -> Section:
+    return section(
+        f"on {words.name(name)}",
+        [
+            ("device", f"{drbd['device']} minor {drbd['minor']}"),
+            ("disk", words.name(node["disk"])),
+            ("meta-disk", "internal"),
+            ("address", endpoint(node["replication"], drbd["port"])),
+        ],
+    )
+
+
+def endpoint(address: str, port: int) -> str:
+    """An address and port as DRBD writes them."""
+    if ipaddress.ip_address(address).version == 6:
+        return f"ipv6 [{address}]:{port}"
+    return f"ipv4 {address}:{port}"
+
+
+def _quoted(options: dict[str, str]) -> list[tuple[str, str]]:
+    return [(name, words.value(value)) for name, value in options.items()]
+
+
+def export(sections: Iterable[Section], depth: int = 0) -> str:
+    """The text of a configuration file. It holds the shared secret."""
+    indent = "  " * depth
+    lines = []
+    for part in sections:
+        options = [f"{indent}  {name} {value}".rstrip() + ";\n" for name, value in part["options"]]
+        lines += [f"{indent}{part['name']} {{\n", *options, export(part["sections"], depth + 1), f"{indent}}}\n"]
+    return "".join(lines)

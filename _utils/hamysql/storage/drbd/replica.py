@@ -1,0 +1,116 @@
+"""One node's replica, as the plan sees it: what the node itself reports of its disk, of DRBD and of what was done before."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from hamysql.storage.drbd.status import Generation, Status
+from hamysql.storage.latch import Latch, Stage
+from hamysql.system.disk import Signature
+
+
+@dataclass(frozen=True)
+class Member:
+    """One node's own view of its replica; the fields are those of ``hamysql_storage.survey``.
+
+    ``names`` are the stable names of the disk, the best first; ``failures`` the actions on the replica that pacemaker gave up.
+    """
+
+    name: str
+    disk: str
+    size: int | None = None
+    signatures: tuple[Signature, ...] = ()
+    uses: tuple[str, ...] = ()
+    partitions: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
+    generation: Generation | None = None
+    status: Status | None = None
+    latch: Latch | None = None
+    failures: tuple[str, ...] = ()
+
+    @classmethod
+    def from_survey(cls, name: str, survey: Mapping[str, Any], failures: Sequence[str] = ()) -> Member:
+        """A member from the plain dictionary that came over the bus."""
+        generation, status, latch = survey["generation"], survey["status"], survey["latch"]
+        return cls(
+            name=name,
+            disk=survey["disk"],
+            size=survey["size"],
+            signatures=tuple(Signature(**signature) for signature in survey["signatures"]),
+            uses=tuple(survey["uses"]),
+            partitions=tuple(survey["partitions"]),
+            names=tuple(survey["names"]),
+            generation=_generation(generation) if generation else None,
+            status=Status(**{key: status[key] for key in Status.__dataclass_fields__}) if status else None,
+            latch=Latch.from_dict(latch) if latch else None,
+            failures=tuple(failures),
+        )
+
+    @property
+    def where(self) -> str:
+        """The node and its disk, as every sentence about them begins."""
+        return f"{self.name}, {self.disk}"
+
+    @property
+    def contents(self) -> str:
+        """What is on the disk, in words; empty for a blank one."""
+        return ", ".join(str(signature) for signature in self.signatures)
+
+    @property
+    def stage(self) -> int:
+        """The latch's stage, 0 without a latch."""
+        return self.latch.stage if self.latch else 0
+
+    @property
+    def device_uuid(self) -> str | None:
+        """The device UUID of the DRBD metadata on the disk, ``None`` when there is none."""
+        return next((signature.uuid for signature in self.signatures if signature.type == "drbd"), None)
+
+    @property
+    def recorded(self) -> bool:
+        """The metadata on the disk is the one that the latch names."""
+        mine, found = self.latch.device_uuid if self.latch else "", self.device_uuid
+        return bool(mine and found) and mine.lower() == str(found).lower()
+
+    @property
+    def renamed(self) -> bool:
+        """It is the latch's disk, which the pillar calls by another name now."""
+        return self.recorded and self.latch is not None and self.latch.disk != self.disk
+
+    @property
+    def blank(self) -> bool:
+        """Nothing at all is on the disk."""
+        return self.size is not None and not self.signatures and not self.uses and not self.partitions
+
+    @property
+    def unrecorded(self) -> bool:
+        """Cut off between writing the metadata and recording it."""
+        return self.stage == Stage.CLAIMED and self.device_uuid is not None
+
+    @property
+    def used(self) -> bool:
+        """The DRBD metadata on the disk has carried data."""
+        return self.generation is not None and not self.generation.just_created
+
+    @property
+    def holds_data(self) -> bool:
+        """The node has an initialised replica with a usable image of the data."""
+        if self.stage != Stage.INITIALISED or not self.recorded:
+            return False
+        if self.generation is not None and (self.generation.just_created or not self.generation.consistent):
+            return False
+        return self.status is None or self.status.disk not in ("Inconsistent", "Diskless", "Failed")
+
+    @property
+    def untaken(self) -> bool:
+        """An initialised member with new metadata that its kernel or pacemaker has not taken up after a failure."""
+        if self.stage != Stage.INITIALISED or self.generation is None or not self.generation.just_created:
+            return False
+        return bool(self.failures) or (self.status is not None and self.status.disk == "Diskless")
+
+
+def _generation(survey: Mapping[str, Any]) -> Generation:
+    current, bitmap, *history = (int(text, 16) for text in (survey["current"], survey["bitmap"], *survey["history"]))
+    return Generation(current, bitmap, tuple(history), survey["consistent"])

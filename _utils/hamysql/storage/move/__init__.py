@@ -1,0 +1,1 @@
+"""The data's way from one kind of storage to another: copied, and then switched."""

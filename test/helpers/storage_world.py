@@ -1,0 +1,531 @@
+"""Two nodes with disks, DRBD and latches, made of plain objects, for the real plan, modules and orchestration state to work on.
+
+Programs are answered from a model instead of a kernel; everything above ``hamysql.command.run`` is the product's own code.
+What may never happen (a file system made on data, a forced promotion where data exists, metadata written over
+something) is an ``AssertionError`` at the program that would do it.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from types import CodeType, ModuleType, SimpleNamespace
+from typing import Any
+
+from hamysql.errors import CommandFailed, HamysqlError
+from hamysql.master.members import Answer, Members
+from hamysql.storage.drbd import status as real_drbd
+from hamysql.storage.drbd.status import JUST_CREATED, Generation
+from hamysql.storage.latch import Latch
+from hamysql.system.command import Result
+from hamysql.system.disk import Signature
+from support import ROOT
+
+DEVICE, DIRECTORY, SECRET = "/dev/drbd0", "/var/lib/mysql", "canary-of-replication"
+
+
+class PowerCut(BaseException):
+    """The node goes down in the middle of a program. Not an ``Exception``: nothing in the product may catch it."""
+
+
+class MinionKilled(BaseException):
+    """The minion's process goes, the kernel under it stays as it is."""
+
+
+class MasterKilled(BaseException):
+    """The orchestration goes; what it has started on the minions runs to its end."""
+
+
+@dataclass
+class Volume:
+    """What the replicated device shows: a file system, a database, and the rows that clients were told are safe."""
+
+    filesystem: str = ""
+    database: str = ""
+    rows: int = 0
+
+
+@dataclass
+class Metadata:
+    """DRBD's metadata on one disk."""
+
+    uuid: str
+    current: int = JUST_CREATED
+    history: int = 0
+    disk: str = "Inconsistent"
+    bitmap: int = 0
+
+
+@dataclass
+class Disk:
+    size: int = 512 * 2**20
+    foreign: Signature | None = None
+    metadata: Metadata | None = None
+    given_up: bool = False  # the operator's word that what is on it may be lost
+    volume: Volume = field(default_factory=Volume)
+
+
+@dataclass
+class Node:
+    name: str
+    disk: Disk | None = field(default_factory=Disk)
+    latch: Latch | None = None
+    on: bool = True
+    up: bool = False
+    primary: bool = False
+    mounted: bool = False
+    source: str = DEVICE  # what is mounted there
+    configured: bool = True  # DRBD is installed and has its configuration
+    failed: bool = False  # pacemaker runs, and has given up starting the replica
+    dead: BaseException | None = None  # the process that works on the present job is gone
+    modules: dict[str, ModuleType] = field(default_factory=dict)
+
+    def boot(self) -> None:
+        """Power cycle: what only the kernel knew is gone."""
+        self.on, self.up, self.primary, self.mounted = True, False, False, False
+
+
+class World:
+    """The cluster galaxy-db: db1 and db2."""
+
+    def __init__(self) -> None:
+        self.nodes = {name: Node(name) for name in ("db1", "db2")}
+        self.acknowledged = 0
+        self.programs = 0
+        self.jobs = 0
+        self.disturb: Callable[[Node, str], None] = lambda node, moment: None
+        self.kill_master_at: int | None = None
+        self.no_space = False
+        self.wipe: dict[str, str] = {}  # of the pillar
+        self.disk = "/dev/sdb"  # its name for the disks, of the pillar too
+        self.initial_sync = "auto"
+        self._uuids = itertools.count(0x1000)
+        self.runs = itertools.count(20260131120000000000)
+        for node in self.nodes.values():
+            self._load(node)
+
+    # --- the product's own modules, one copy for each node
+
+    def site(self, node: Node) -> dict[str, Any]:
+        return {
+            "self": node.name,
+            "cluster": {"name": "galaxy-db", "nodes": {name: {"disk": self.disk} for name in self.nodes}},
+            "storage": {
+                "backend": "drbd",
+                "drbd": {
+                    "resource": "mysql",
+                    "minor": 0,
+                    "device": DEVICE,
+                    "shared_secret": SECRET,
+                    "wipe": self.wipe,
+                    "initial_sync": self.initial_sync,
+                    "link": 1,
+                    "link_from": "last",
+                },
+                "filesystem": {
+                    "type": "xfs",
+                    "options": "noatime",
+                    "mkfs_options": [],
+                    "device": DEVICE,
+                    "directory": DIRECTORY,
+                },
+            },
+            "mysql": {"user": "mysql", "group": "mysql", "install_db": "mariadb-install-db", "datadir": DIRECTORY},
+            "fencing": {"enabled": False},
+        }
+
+    def _load(self, node: Node) -> None:
+        for name in ("hamysql_drbd", "hamysql_storage"):
+            module = load(f"_modules/{name}.py", f"{node.name}_{name}")
+            module.run = self._runner(node)
+            module.latch = SimpleNamespace(
+                read=lambda *_: node.latch, write=lambda latch: self._write_latch(node, latch)
+            )
+            node.modules[name] = module
+        drbd, storage = node.modules.values()
+        proc = SimpleNamespace(exists=lambda: True, read_text=lambda encoding: self._proc(node))
+        drbd.PROC, drbd.Path = proc, lambda path: SimpleNamespace(exists=lambda: node.configured)
+        drbd.drbd_status = SimpleNamespace(
+            **{**vars(real_drbd), "read_generation": lambda device, size: self._generation_on(node)}
+        )
+        storage.Folder = lambda path: _Folder(self, node)
+        for module in (drbd, storage):
+            module.__salt__ = {
+                "hamysql.config": lambda **_: self.site(node),
+                "hamysql_drbd.status": drbd.status,
+                "hamysql_drbd.generation": drbd.generation,
+                "hamysql_cluster.status": lambda: {"running": node.failed},
+            }
+
+    def _write_latch(self, node: Node, latch: Latch) -> None:
+        self._moment(node, "before")
+        assert latch.cluster == "galaxy-db"
+        node.latch = latch
+        self._moment(node, "after")
+
+    def _moment(self, node: Node, moment: str) -> None:
+        """Before, in the middle of or after something that changes the node: where it can be interrupted."""
+        if node.dead:
+            raise node.dead  # clean-up code does not run in a process that is gone
+        self.programs += moment == "before"
+        try:
+            self.disturb(node, moment)
+        except BaseException as exc:
+            node.dead = exc
+            raise
+
+    def listing(self, node: Node) -> list[str]:
+        assert node.mounted, "the root file system's folder was looked at, not the replicated one"
+        return {"": [], "half": ["ibdata1"], "complete": ["ibdata1", "mysql"]}[node.disk.volume.database]
+
+    # --- DRBD
+
+    def peer(self, node: Node) -> Node:
+        return next(other for other in self.nodes.values() if other is not node)
+
+    def connected(self) -> bool:
+        return all(node.on and node.up for node in self.nodes.values())
+
+    def _pairs(self) -> Iterator[tuple[Metadata, Node, Metadata, Node]]:
+        """Who would send data to whom, if connected: each as source and as target."""
+        first, second = self.nodes.values()
+        if self.connected():
+            for source, target in ((first, second), (second, first)):
+                yield source.disk.metadata, source, target.disk.metadata, target
+
+    def settle(self) -> None:
+        """What DRBD does by itself: a connected replica that is inconsistent or older follows the one that is not."""
+        for good, _, bad, _ in self._pairs():
+            if good.disk == bad.disk == "UpToDate" and bad.current in (good.bitmap, good.history):
+                bad.disk = "Inconsistent"
+            if good.disk == "UpToDate" and bad.disk == "Inconsistent":
+                good.bitmap = good.bitmap or next(self._uuids) << 8
+                bad.current, bad.bitmap, bad.history = good.bitmap, 0, JUST_CREATED
+
+    def synchronise(self) -> None:
+        """A running synchronisation comes to its end."""
+        self.settle()
+        for good, source, bad, target in self._pairs():
+            if good.disk == "UpToDate" and bad.disk == "Inconsistent":
+                good.history, good.bitmap = good.bitmap, 0
+                target.disk.metadata = replace(good, uuid=bad.uuid)
+                target.disk.volume = replace(source.disk.volume)
+
+    def change(self, node: Node, **fields: Any) -> None:
+        """A write through the replicated device of the primary, on the peer's disk too if it is up to date."""
+        assert node.primary, "a write without being primary"
+        targets = [node, self.peer(node)] if self.connected() else [node]
+        for target in targets:
+            if target is node or target.disk.metadata.disk == "UpToDate":
+                vars(target.disk.volume).update(fields)
+        if len(targets) == 1 and self.peer(node).disk and self.peer(node).disk.metadata:
+            mine = node.disk.metadata
+            mine.current, mine.bitmap = next(self._uuids) << 8, mine.bitmap or mine.current
+
+    def data(self) -> list[Node]:
+        """The nodes whose disks hold rows, powered or not."""
+        return [node for node in self.nodes.values() if node.disk and node.disk.volume.rows]
+
+    def _proc(self, node: Node) -> str:
+        head = "version: 8.4.11 (api:1/proto:86-101)\nsrcversion: 059B1B470318F053F5077D5 \n"
+        if not node.up:
+            return head
+        mine, peer = node.disk.metadata, self.peer(node)
+        role = "Primary" if node.primary else "Secondary"
+        if not self.connected():
+            return f"{head} 0: cs:WFConnection ro:{role}/Unknown ds:{mine.disk}/DUnknown C r-----\n    ns:0 oos:0\n"
+        theirs, other = peer.disk.metadata.disk, "Primary" if peer.primary else "Secondary"
+        state = "Connected"
+        if {mine.disk, theirs} == {"UpToDate", "Inconsistent"}:
+            state = "SyncSource" if mine.disk == "UpToDate" else "SyncTarget"
+        return f"{head} 0: cs:{state} ro:{role}/{other} ds:{mine.disk}/{theirs} C r-----\n    ns:0 oos:0\n"
+
+    # --- programs
+
+    def _runner(self, node: Node):
+        def run(argv: Sequence[str], *, stdin=None, timeout=60, accept=(0,), env=None) -> Result:
+            reading = argv[0] in ("blockdev", "lsblk", "findmnt") or "get-gi" in argv or "--no-act" in argv
+            if not reading:
+                self._moment(node, "before")
+            verb = "new-current-uuid" if "new-current-uuid" in argv else argv[1]
+            program = verb if argv[0] == "drbdadm" else argv[0].partition(".")[0]
+            result = getattr(self, "_" + program.replace("-", "_"))(node, list(argv[1:]))
+            if not reading:
+                self._moment(node, "after")
+            if result.returncode not in accept:
+                raise CommandFailed(argv, result.returncode, result.stderr)
+            return result
+
+        return run
+
+    def _wipefs(self, node: Node, argv: list[str]) -> Result:
+        disk, rows = node.disk, []
+        if argv[0] == "--all":
+            assert disk.given_up, "a disk was wiped that nobody gave up"
+            assert not node.up
+            assert not node.mounted
+            assert not disk.volume.rows, "rows were wiped"
+            self._moment(node, "half")
+            disk.foreign, disk.metadata, disk.volume = None, None, Volume()
+            return Result(0, "")
+        if disk.metadata:
+            rows.append({"type": "drbd", "offset": "0x18fff03c", "uuid": disk.metadata.uuid or None})
+        if disk.foreign:
+            rows.append({"type": disk.foreign.type, "offset": hex(disk.foreign.offset), "uuid": None})
+        if disk.volume.filesystem == "xfs":
+            rows.append({"type": "xfs", "offset": "0x0", "uuid": "dbeced43"})
+        return Result(0, json.dumps({"signatures": rows}))
+
+    def _blockdev(self, node: Node, argv: list[str]) -> Result:
+        return Result(0, f"{node.disk.size}\n") if node.disk else Result(1, "", "No such file or directory")
+
+    def _lsblk(self, node: Node, argv: list[str]) -> Result:
+        children = [{"name": DEVICE, "type": "disk", "mountpoints": [DIRECTORY if node.mounted else None]}]
+        top = {"name": "/dev/sdb", "type": "disk", "mountpoints": [None], "children": children if node.up else []}
+        return Result(0, json.dumps({"blockdevices": [top]}))
+
+    def _findmnt(self, node: Node, argv: list[str]) -> Result:
+        return Result(0, f"{node.source}\n") if node.mounted else Result(1, "")
+
+    def _get_gi(self, node: Node, argv: list[str]) -> Result:
+        found = node.disk.metadata if node.disk else None
+        if not found:
+            return Result(255, "", "No valid meta data found")
+        consistent = int(found.disk == "UpToDate")
+        return Result(
+            0, f"{found.current:016X}:{found.bitmap:016X}:{found.history:016X}:{0:016X}:{consistent}:0:0:0:0:0:0\n"
+        )
+
+    def _generation_on(self, node: Node) -> Generation | None:
+        found = node.disk.metadata
+        return found and Generation(found.current, found.bitmap, (found.history, 0), found.disk == "UpToDate")
+
+    def _blkdiscard(self, node: Node, argv: list[str]) -> Result:
+        assert node.disk.given_up
+        assert not node.disk.metadata
+        assert not node.up
+        return Result(0, "")
+
+    def _new_current_uuid(self, node: Node, argv: list[str]) -> Result:
+        sides = [one.disk for one in self.nodes.values()]
+        assert argv[:2] == ["--", "--clear-bitmap"]
+        assert self.connected(), "the peer does not hear of it"
+        for disk in sides:
+            assert disk.metadata.current == JUST_CREATED, "a replica was called equal that had a history"
+            assert disk.volume == Volume(), "a replica was called equal that was written to"
+        current = next(self._uuids) << 8
+        for disk in sides:
+            disk.metadata = Metadata(disk.metadata.uuid, current, 0, "UpToDate")
+        return Result(0, "")
+
+    def _crm_resource(self, node: Node, argv: list[str]) -> Result:
+        assert argv == ["--cleanup", "--resource", "p_drbd_mysql", "--node", node.name]
+        node.failed = False
+        return Result(0, "")
+
+    def _create_md(self, node: Node, argv: list[str]) -> Result:
+        disk, force = node.disk, "--force" in argv
+        if node.up:
+            return Result(20, "", "Device '0' is configured!")
+        if not force and (disk.metadata or disk.foreign or disk.volume != Volume()):
+            return Result(1, "", "Found some data")
+        assert not disk.foreign, "metadata written over foreign data"
+        assert disk.volume == Volume(), "metadata written over a replica"
+        assert disk.metadata is None or disk.metadata.current == JUST_CREATED, "metadata written over metadata of data"
+        disk.metadata = Metadata("")
+        self._moment(node, "half")  # drbdadm writes the device's UUID with a second program
+        disk.metadata.uuid = f"{next(self._uuids):016x}"
+        return Result(0, "")
+
+    def _modprobe(self, node: Node, argv: list[str]) -> Result:
+        return Result(0, "")
+
+    def _up(self, node: Node, argv: list[str]) -> Result:
+        if not node.disk.metadata:
+            return Result(1, "", "No valid meta data found")
+        node.up = True
+        self.settle()
+        return Result(0, "")
+
+    def _primary(self, node: Node, argv: list[str]) -> Result:
+        if self.connected() and self.peer(node).primary:
+            return Result(11, "", "Multiple primaries not allowed by config")
+        if "--force" in argv and node.disk.metadata.disk != "UpToDate":
+            assert not self.data(), f"{node.name} was promoted by force while {self.data()[0].name} holds data"
+            assert node.disk.metadata.current == JUST_CREATED, "a forced promotion of an old replica"
+            node.disk.metadata = Metadata(node.disk.metadata.uuid, next(self._uuids) << 8, JUST_CREATED, "UpToDate")
+            self.settle()
+        if node.disk.metadata.disk != "UpToDate":
+            return Result(17, "", "State change failed: (-2) Need access to UpToDate data")
+        node.primary = True
+        return Result(0, "")
+
+    def _secondary(self, node: Node, argv: list[str]) -> Result:
+        if node.mounted:
+            return Result(11, "", "State change failed: (-12) Device is held open by someone")
+        node.primary = False
+        return Result(0, "")
+
+    def _mkfs(self, node: Node, argv: list[str]) -> Result:
+        assert argv[-1] == DEVICE
+        assert not node.mounted
+        assert not node.disk.volume.rows, f"a file system was made over {node.disk.volume.rows} rows"
+        assert not self.data(), f"a file system was made while {self.data()[0].name} holds data"
+        self.change(node, filesystem="half", database="")
+        self._moment(node, "half")
+        self.change(node, filesystem="xfs")
+        return Result(0, "")
+
+    def _mount(self, node: Node, argv: list[str]) -> Result:
+        assert argv[-2:] == [DEVICE, DIRECTORY]
+        assert not node.mounted, "mounted twice: the first one would stay for ever"
+        if not node.primary or node.disk.volume.filesystem != "xfs":
+            return Result(32, "", "wrong fs type, bad superblock")
+        node.mounted = True
+        return Result(0, "")
+
+    def _umount(self, node: Node, argv: list[str]) -> Result:
+        node.mounted = False
+        return Result(0, "")
+
+    def _chown(self, node: Node, argv: list[str]) -> Result:
+        assert node.mounted, "the folder below the mount point was changed"
+        return Result(0, "")
+
+    _chmod = _sync = _chown
+
+    def _mariadb_install_db(self, node: Node, argv: list[str]) -> Result:
+        assert node.mounted, "a database was made on the root file system"
+        assert not node.disk.volume.database, "a database was made over another one"
+        self.change(node, database="half")
+        self._moment(node, "half")
+        if self.no_space:
+            return Result(1, "", "No space left on device")
+        self.change(node, database="complete")
+        return Result(0, "")
+
+    # --- the master's side
+
+    def call(self, minions: Sequence[str], function: str, kwargs: Any, patience: float) -> dict[str, Answer]:
+        """What :class:`hamysql.master.salt.Master` does: every minion works on the job, some do not answer."""
+        self.jobs += 1
+        answers: dict[str, Answer] = {}
+        for minion in minions:
+            node = self.nodes[minion]
+            if not node.on:
+                continue
+            try:
+                answers[minion] = Answer(self._execute(node, function, kwargs))
+            except HamysqlError as exc:
+                answers[minion] = Answer(error=str(exc))
+            except PowerCut:
+                node.boot()
+            except MinionKilled:
+                pass
+            node.dead = None
+        if self.kill_master_at == self.jobs:
+            self.kill_master_at = None
+            raise MasterKilled
+        return answers
+
+    def _execute(self, node: Node, function: str, kwargs: Any) -> Any:
+        if function == "hamysql_node.survey":
+            failures = [
+                {"node": one.name, "action": "p_drbd_mysql_start_0"} for one in self.nodes.values() if one.failed
+            ]
+            storage = node.modules["hamysql_storage"].survey()
+            return {"settings": self.site(node), "storage": storage, "cluster": {"failures": failures}}
+        module, verb = function.split(".")
+        return getattr(node.modules[module], verb)(**kwargs, **({"timeout": 0} if verb == "wait_connected" else {}))
+
+    def perform(self, name: str, verb: str, **arguments: Any) -> Any:
+        """One verb by hand on one node, as ``salt NODE hamysql_X.VERB`` would; returns or raises what it does."""
+        modules = self.nodes[name].modules.values()
+        module = next(module for module in modules if verb in vars(module))
+        return getattr(module, verb)(**arguments)
+
+    def deploy(self) -> dict[str, Any]:
+        """The orchestration's storage phase, as the state returns it; the members' survey of phase one included."""
+        orch = load("_states/hamysql_orch.py", "world_hamysql_orch")
+        orch.__context__ = {"hamysql_orch": _Deployment(self, orch)}
+        orch.__opts__ = {"test": False}
+        return orch.storage_initialised("hamysql-storage-initialised")
+
+    def serve(self) -> bool:
+        """What pacemaker does with initialised members: promote one whose data is complete, and let clients write."""
+        members = [node for node in self.nodes.values() if node.on and node.disk and node.disk.metadata]
+        if not all(node.latch and node.latch.stage.name == "INITIALISED" for node in members):
+            return False
+        for node in members:
+            node.up = True
+        self.settle()
+        ready = [node for node in members if node.primary] or [n for n in members if n.disk.metadata.disk == "UpToDate"]
+        if not ready or any(node.on and node not in members for node in self.nodes.values()):
+            return False
+        node = ready[0]
+        node.primary = node.mounted = True
+        volume = node.disk.volume
+        assert (volume.filesystem, volume.database) == ("xfs", "complete"), "an incomplete database was handed over"
+        assert volume.rows == self.acknowledged, f"{self.acknowledged - volume.rows} acknowledged rows are gone"
+        self.acknowledged += 1
+        self.change(node, rows=self.acknowledged)
+        return True
+
+
+class _Folder:
+    """Stands for :class:`hamysql.mysql.datadir.Folder`."""
+
+    def __init__(self, world: World, node: Node) -> None:
+        self.world, self.node = world, node
+
+    def make(self) -> None:
+        pass
+
+    def mounted(self) -> bool:
+        return self.node.mounted
+
+    def names(self) -> set[str]:
+        return set(self.world.listing(self.node))
+
+
+class _Deployment:
+    """What the orchestration's phases share, without Salt: see :mod:`hamysql.master.deployment`."""
+
+    def __init__(self, world: World, orch: ModuleType) -> None:
+        self.members = Members("galaxy-db", {name: name for name in world.nodes}, world.call)
+        self.unknown = ""
+        self.test, self.changed, self.jid = False, 0, str(next(world.runs))
+        self.steps: list[str] = []
+        self.lock = SimpleNamespace(release=lambda: None)
+        self._survey: dict[str, Any] = {}
+
+    def survey(self) -> dict[str, Any]:
+        if not self._survey:
+            self._survey = self.members.ask("hamysql_node.survey")
+        return self._survey
+
+    def look_again(self) -> None:
+        self._survey = {}
+
+    @property
+    def first(self) -> Any:
+        return next(iter(self.survey().values()))["settings"]
+
+    def say(self, state: str, phase: str, text: str = "", **data: Any) -> None:
+        if state == "step":
+            self.steps.append(text)
+
+
+def load(path: str, name: str) -> ModuleType:
+    """A module of the project by its path, under a name of its own: Salt's folders share file names."""
+    module = ModuleType(name)
+    exec(_code(path), vars(module))
+    return module
+
+
+@functools.cache
+def _code(path: str) -> CodeType:
+    return compile((ROOT / path).read_text(encoding="utf-8"), ROOT / path, "exec")

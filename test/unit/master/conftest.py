@@ -1,0 +1,46 @@
+"""What the tests of operations share: a healthy cluster's surveys."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+
+
+def node_state(**flags):
+    names = ("standby", "maintenance", "pending", "unclean", "shutdown")
+    return {"online": True, **dict.fromkeys(names, False), **flags}
+
+
+def survey(database, levels):
+    resources = [
+        {"id": "p_fence_db1", "role": "Started", "failed": False, "node": "db2"},
+        {"id": "p_fence_db2", "role": "Started", "failed": False, "node": "db1"},
+    ]
+    cluster = {
+        "running": True,
+        "quorum": True,
+        "maintenance": False,
+        "dc": "db1",
+        "resources": resources,
+        "failures": [],
+    }
+    cluster["nodes"] = {"db1": node_state(), "db2": node_state()}
+    replica = {"up_to_date": True, "connection": "Connected", "disk": "UpToDate", "peer_disk": "UpToDate"}
+    devices = [{"id": "p_fence_db1"}, {"id": "p_fence_db2"}]
+    return {
+        "cluster": cluster,
+        "storage": {"status": replica},
+        "database": database,
+        "settings": {"fencing": {"devices": devices, "levels": levels, "delay": 2}},
+    }
+
+
+@pytest.fixture
+def surveys():
+    """A healthy cluster whose first node serves."""
+    levels = {
+        "db1": [{"level": 1, "devices": ["p_fence_db1"]}],
+        "db2": [{"level": 1, "devices": ["p_fence_db2"]}],
+    }
+    return {"db1": survey(True, levels), "db2": survey(False, copy.deepcopy(levels))}

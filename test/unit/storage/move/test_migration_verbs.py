@@ -1,0 +1,249 @@
+"""The verbs of a move on one node, called by hand: each looks for itself, and leaves nothing mounted."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from functools import partial
+from types import SimpleNamespace
+
+import pytest
+from storage_world import load
+
+from hamysql.errors import CommandFailed, NotReady, Refused
+from hamysql.mysql import datadir
+from hamysql.storage import backends, latch
+from hamysql.storage.latch import Latch, Stage
+from hamysql.storage.move import copying
+from hamysql.storage.move import switch as move_switch
+from hamysql.system.command import Result
+
+OLD = Latch("galaxy-db", "galaxy", "/dev/sdb", Stage.INITIALISED, "e7c4c235a46d231d")
+CIB = """<cib epoch="1"><configuration><crm_config/><nodes/><resources>
+<clone id="ms_drbd_mysql"><primitive id="p_drbd_mysql"><instance_attributes id="i"><nvpair id="n" name="drbd_resource" value="galaxy"/></instance_attributes></primitive></clone>
+<group id="g_mysql"><primitive id="p_fs_mysql"><instance_attributes id="j"><nvpair id="o" name="device" value="/dev/drbd3"/>
+<nvpair id="p" name="directory" value="{}"/><nvpair id="q" name="fstype" value="xfs"/></instance_attributes></primitive>
+<primitive id="p_mysql"/></group></resources><constraints/></configuration></cib>"""
+
+
+class Machine:
+    """A node with the old storage mounted; ``ran`` are the programs that change something."""
+
+    def __init__(self, folder, kind="shared", lvm=None):
+        self.folder, self.kind = folder / "latches", kind
+        self.data, self.place = folder / "data", folder / "place"
+        for path in (self.folder, self.data / "mysql", self.place):
+            path.mkdir(parents=True)
+        (self.data / "ibdata1").write_text("rows")
+        self.source, self.ran, self.mounted, self.active, self.users = "/dev/drbd3", [], False, False, []
+        self.fails, self.uuid, self.cib = "", "627a22bb", CIB.format(self.data)
+        self.role = "Primary"
+        latch.write(OLD, self.folder)
+        module = self.module = load("_modules/hamysql_migration.py", "migration_verbs")
+        names = ("read", "write", "place", "in_use", "moving_to")
+        here = {name: partial(getattr(latch, name), folder=self.folder) for name in names}
+        module.latch = SimpleNamespace(FOLDER=self.folder, NEXT=latch.NEXT, load=latch.load, **here)
+        names = ("begin", "switch", "switched", "forget")
+        here = {name: partial(getattr(move_switch, name), folder=self.folder) for name in names}
+        module.move_switch = SimpleNamespace(COPIED=move_switch.COPIED, **here)
+        module.PLACE, module.BOOT = self.place, folder / "boot"
+        module.BOOT.write_text("boot\n")
+        module.datadir = SimpleNamespace(
+            Folder=lambda _: SimpleNamespace(mounted=lambda: self.mounted), PROOF=datadir.PROOF
+        )
+        module.run = self.run
+        module.lun_claim = SimpleNamespace(
+            contents=lambda *_: ((SimpleNamespace(uuid=self.uuid),), {}),
+            activate=lambda run, group, active: self.ran.append(f"{'' if active else 'de'}activate {group}"),
+        )
+        module.copying = SimpleNamespace(**{**vars(copying), "users": lambda _: self.users})
+        module.wait = SimpleNamespace(until=self.until)
+        self.site = {
+            "cluster": {"name": "galaxy-db"},
+            "storage": {
+                "backend": kind, "drbd": {"resource": "mysql"}, "shared": {"device": "/dev/lun", "lvm": lvm or {}},
+                "nfs": {"source": "192.0.2.50:/srv"},
+                "filesystem": {"device": "/dev/lun", "type": "nfs" if kind == "nfs" else "xfs", "options": "noatime"},
+            },
+            "mysql": {"datadir": str(self.data)},
+        }  # fmt: skip
+        module.__salt__ = {
+            "hamysql.config": lambda **_: self.site,
+            "hamysql_mysql.active": lambda: self.active,
+            "hamysql_drbd.status": self.drbd,
+        }
+        self.asked = []
+
+    def drbd(self, resource=None, minor=None):
+        self.asked.append((resource, minor))
+        return {"role": self.role, "up_to_date": True}
+
+    def until(self, read, met, what, **_):
+        if not met(read()):
+            raise NotReady(what)
+
+    def run(self, argv, *, timeout=60, accept=(0,), **_):
+        if argv[0] == "cibadmin":
+            return Result(0, self.cib)
+        if argv[0] == "findmnt":
+            return Result(0, f"{self.source}  xfs\n") if self.source else Result(1, "")
+        if argv[0] == "rsync":
+            assert self.mounted, "the copy goes to the root file system"
+            self.ran.append("rsync" + " all" * ("--ignore-times" in argv))
+            target = argv[-1]
+            assert argv[-2] == f"{self.data}/"
+            (datadir.Path(target) / "mysql").mkdir(parents=True, exist_ok=True)
+        else:
+            self.ran.append(argv[0])
+        if self.fails == argv[0]:
+            raise CommandFailed(argv, 11, "No space left on device")
+        if argv[0] in ("mount", "umount"):
+            self.mounted = argv[0] == "mount"
+        return Result(0, "")
+
+    def prepared(self, stage=Stage.FILESYSTEM):
+        move_switch.begin(self.kind, True, self.folder)
+        known = Latch("galaxy-db", "mysql", "/dev/lun", stage, "627a22bb", backend=self.kind)
+        latch.write(known, self.folder)
+        return self
+
+    @property
+    def stage(self):
+        return latch.read("mysql", self.kind, self.folder).stage
+
+
+@pytest.fixture
+def machine(tmp_path):
+    return Machine(tmp_path).prepared()
+
+
+def test_the_first_pass_reads_all_and_the_next_what_has_changed(machine):
+    done = machine.module.copy_()
+    assert (done["files"], done["read"]) == (1, 1)
+    assert machine.ran == ["mount", "rsync all", "sync", "umount"]
+    machine.ran.clear()
+    machine.module.copy_()
+    assert machine.ran == ["mount", "rsync all", "rsync", "sync", "umount"]
+    assert machine.stage is Stage.FILESYSTEM
+
+
+def test_the_last_pass_completes_the_new_storage(machine):
+    machine.module.copy_()
+    machine.module.final()
+    assert (machine.stage, machine.mounted) == (Stage.DATADIR, False)
+    assert latch.in_use(machine.folder) == [OLD]
+    # Once the server has run again, it is none any more.
+    machine.module.copy_()
+    assert machine.stage is Stage.FILESYSTEM
+
+
+def test_a_volume_is_active_for_the_copy_only(tmp_path):
+    machine = Machine(tmp_path, lvm={"volume_group": "galaxy"}).prepared()
+    machine.module.copy_()
+    assert machine.ran == ["activate galaxy", "mount", "rsync all", "sync", "umount", "deactivate galaxy"]
+
+
+def test_an_export_gets_the_data_in_its_folder(tmp_path):
+    machine = Machine(tmp_path, "nfs").prepared(Stage.CLAIMED)
+    (machine.place / ".hamysql.json").write_text(json.dumps({"cluster": "galaxy-db", "id": "627a22bb"}))
+    machine.module.copy_()
+    assert (machine.place / "mysql" / "mysql").is_dir()
+    (machine.place / ".hamysql.json").write_text(json.dumps({"cluster": "galaxy-db", "id": "another"}))
+    with pytest.raises(Refused, match="bears"):
+        machine.module.copy_()
+    assert not machine.mounted
+
+
+@pytest.mark.parametrize("program", ["rsync", "sync"])
+def test_a_copy_that_fails_leaves_nothing_mounted_and_no_note(machine, program):
+    machine.fails = program
+    with pytest.raises(CommandFailed, match="No space left"):
+        machine.module.final()
+    assert (machine.stage, machine.mounted) == (Stage.FILESYSTEM, False)
+    assert not (machine.folder / latch.NEXT / move_switch.COPIED).exists()
+
+
+@pytest.mark.parametrize("source", ["", "/dev/sda1"])
+def test_what_is_not_the_old_storage_is_not_copied_over_the_new_one(machine, source):
+    """Debian's package makes a database in the folder below the mount point."""
+    machine.source = source
+    with pytest.raises(Refused, match="nothing is copied"):
+        machine.module.final()
+    assert "rsync all" not in machine.ran
+    assert (machine.stage, machine.mounted) == (Stage.FILESYSTEM, False)
+
+
+def test_below_a_server_there_is_no_last_pass(machine):
+    machine.active = True
+    with pytest.raises(Refused, match="a database server answers"):
+        machine.module.final()
+    machine.active, machine.users = False, ["mariadbd (4711)"]
+    with pytest.raises(NotReady, match="nobody has anything in"):
+        machine.module.final()
+    assert machine.ran == []
+
+
+@pytest.mark.parametrize("verb", ["copy_", "final"])
+def test_nothing_is_copied_but_for_a_move(tmp_path, verb):
+    machine = Machine(tmp_path)
+    with pytest.raises(Refused, match="no move to shared is under way"):
+        getattr(machine.module, verb)()
+    machine.prepared(Stage.CLAIMED)
+    with pytest.raises(Refused, match="shared is not ready for the data here: CLAIMED"):
+        getattr(machine.module, verb)()
+    assert machine.ran == []
+
+
+def test_another_lun_gets_nothing(machine):
+    machine.uuid = "another"
+    with pytest.raises(Refused, match="does not hold what this node has made"):
+        machine.module.copy_()
+    assert machine.ran == []
+
+
+def test_a_new_drbd_has_to_be_primary(tmp_path):
+    machine = Machine(tmp_path)
+    latch.write(replace(OLD, resource="mysql", backend="shared"), machine.folder)
+    (machine.folder / "galaxy.json").unlink()
+    machine.kind = machine.site["storage"]["backend"] = "drbd"
+    machine.prepared()
+    machine.role = "Secondary"
+    with pytest.raises(Refused, match="mysql is not Primary here"):
+        machine.module.copy_()
+
+
+def test_the_survey_of_a_node_in_the_middle(machine):
+    seen = machine.module.survey()
+    assert (seen["backend"], seen["moving"], seen["cib"]) == ("shared", "shared", "drbd")
+    assert (seen["in_use"], seen["next"]["stage"]) == ([OLD.as_dict()], "FILESYSTEM")
+    assert (seen["datadir"], seen["stopped"], seen["hands"]) == (str(machine.data), [], [])
+    assert seen["replication"] == backends.replication({"up_to_date": True})
+    assert machine.asked == [("galaxy", 3)], "the DRBD in use, and not what the pillar has by default"
+
+
+def test_begun_it_can_be_abandoned_and_begun_again(machine):
+    machine.mounted = True
+    assert machine.module.abandon() is True
+    assert (machine.mounted, machine.module.abandon()) == (False, False)
+    assert latch.moving_to(machine.folder) == ""
+    assert machine.module.begin(seed=True) is True
+
+
+def test_behind_the_switch_there_is_no_way_back(machine):
+    with pytest.raises(Refused, match="not on shared yet"):
+        machine.module.finish()
+    latch.write(replace(latch.read("mysql", "shared", machine.folder), stage=Stage.INITIALISED), machine.folder)
+    assert machine.module.switch() is True
+    with pytest.raises(Refused, match="the data is on shared already"):
+        machine.module.abandon()
+    assert machine.module.switch() is False
+    assert (machine.module.finish(), machine.module.finish()) == (True, False)
+
+
+def test_what_the_other_node_may_have_switched_is_not_abandoned(machine):
+    latch.write(replace(latch.read("mysql", "shared", machine.folder), stage=Stage.INITIALISED), machine.folder)
+    role = '<meta_attributes id="m"><nvpair id="r" name="target-role" value="Stopped"/></meta_attributes>'
+    machine.cib = machine.cib.replace('<group id="g_mysql">', f'<group id="g_mysql">{role}')
+    assert machine.module.survey()["stopped"] == ["g_mysql"]
+    with pytest.raises(Refused, match="may have been switched already"):
+        machine.module.abandon()
