@@ -18,8 +18,8 @@ import yaml
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "_utils"))
 
-from hamysql import pillar as keys  # noqa: E402
-from hamysql.schema import Items, Names, Section, Value  # noqa: E402
+from hamysql.config import keys  # noqa: E402
+from hamysql.schema.language import Items, Names, Section, Value  # noqa: E402
 
 REFERENCE = ROOT / "docs" / "reference"
 MADE = "<!-- Made by docs/generate.py from the code: do not edit. -->"

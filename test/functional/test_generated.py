@@ -10,8 +10,8 @@ import generated
 import generated_agents
 import pytest
 
-from hamysql import values_fencing
 from hamysql.errors import HamysqlError
+from hamysql.fencing import values as fencing_values
 
 pytestmark = [
     pytest.mark.skipif(os.geteuid() != 0, reason="needs root: corosync is asked in a namespace with the node's name"),
@@ -139,7 +139,7 @@ def resources(**parameters):
 @pytest.mark.parametrize("letter", ["p", "\u00e9"])
 def test_pacemaker_reads_the_longest_secret_that_the_pillar_accepts(agents, letter):
     longest = letter * (254 // len(letter.encode()))
-    assert values_fencing.secret(longest) == longest
+    assert fencing_values.secret(longest) == longest
     with pytest.raises(ValueError):
-        values_fencing.secret(longest + letter)
+        fencing_values.secret(longest + letter)
     assert f"password={longest}\n" in agents._told({}, {"password": longest})
