@@ -120,7 +120,7 @@ def _parameters(saltenv):
     if len(layers) < len(names):
         raise CommandExecutionError(
             f"hamysql does not know the operating system family {__grains__['os_family']!r} of {__opts__['id']}; "
-            "see the supported ones in the README"
+            "docs/platforms.md lists the supported ones"
         )
     return layers
 

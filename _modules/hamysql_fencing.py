@@ -454,7 +454,7 @@ def unused():
     What fence devices that left the pillar have left on this node: ``{"files": with their secrets, "units": started at boot}``.
 
     What the cluster's configuration still has is in use: the orchestration takes it out. A poison pill for a node without sbd would
-    count as swallowed.
+    be reported as successful, although the node runs.
 
     CLI Example:
 

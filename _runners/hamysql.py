@@ -289,7 +289,7 @@ def follow(cluster=None, timeout=3600):
                     return event["state"] == "finished"
                 deadline = time.monotonic() + timeout
             elif event is None and followed.pid and not progress.is_alive(_stat(followed.pid)):
-                _say(f"the orchestration (job {followed.jid}) has ended without a word: it was killed. Run it again")
+                _say(f"the orchestration (job {followed.jid}) ended without a result: it was killed. Run it again")
                 return False
     _say(f"nothing was heard for {timeout} s")
     return False

@@ -87,7 +87,7 @@ def _comment(first, found, verb=""):
             *_listed(found["actions"]),
         ]
     if found["drift"]:
-        lines += ["Left as somebody has put it:", *_listed(found["drift"])]
+        lines += ["Manual changes that stay in effect:", *_listed(found["drift"])]
     return "\n".join(lines)
 
 

@@ -182,7 +182,7 @@ def resources_managed(name, cluster=None):
 def changes_rolled(name, cluster=None, timeout=1800):
     """
     What waits for a restart has had it: the standby first, then a switchover, then the other node. Nothing moves where
-    nothing is pending, and nothing at all unless the cluster is whole and nobody has a hand on it.
+    nothing is pending, and nothing at all unless the cluster is whole and no manual intervention is in effect.
 
     timeout
         Seconds for a node to be back and synchronised, 1800 by default.

@@ -1,6 +1,6 @@
 """The local apt repositories from which the formula installs: filled once, used without a network.
 
-They are two, as on the site of the article: ``main``, and ``crmsh`` with what only crmsh needs, which the formula adds, installs
+They are two, as on many a site: ``main``, and ``crmsh`` with what only crmsh needs, which the formula adds, installs
 from, and disables again.
 """
 

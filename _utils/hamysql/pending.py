@@ -36,14 +36,17 @@ STOPPED = (
     "run hamysql.orch again"
 )
 TOGETHER = f"both nodes have to change it at the same moment. Put the old value back, or {STOPPED}"
-KEEP = "it belongs to the data that is there. Put the old value back; other storage is a new cluster, and the data moves by a dump"
+KEEP = (
+    "this value describes the data that is there. Put the old value back. For other storage, deploy a new cluster, and "
+    "move the data by a dump"
+)
 MIGRATE = "`salt-run state.orchestrate hamysql.orch.migrate_storage`"
 MOVE = (
     f"the data is there. Put the old value back, or have the data moved, which stops the service for a while: {MIGRATE}"
 )
 MIDDLE = (
-    f"its migration was begun and is not finished. Finish it: {MIGRATE}, with the new storage in the pillar. Or go back: the old "
-    "storage in the pillar, and `salt NODE hamysql_migration.abandon` on both nodes"
+    f"a move of the data was begun and is not finished. Finish it: {MIGRATE}, with the new storage in the pillar. Or go back: the "
+    "old storage in the pillar, and `salt NODE hamysql_migration.abandon` on both nodes"
 )
 
 

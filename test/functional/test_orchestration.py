@@ -661,7 +661,7 @@ def test_a_follower_ends_with_an_orchestration_that_is_killed(site):
     orchestration.end()
     assert follower.result() is False
     assert follower.printed().endswith(
-        "the orchestration (job 7) has ended without a word: it was killed. Run it again\n"
+        "the orchestration (job 7) ended without a result: it was killed. Run it again\n"
     )
 
 

@@ -60,7 +60,7 @@ def _settings(have: dict[str, model.Item], ours: set[str]) -> Iterator[str]:
         setting = item.element.get("name") if item.section == "crm_config" else None
         if name == cib_agents.ID:
             yield (
-                f"the whole cluster has {setting}=true, since what runs was being given another agent and that was cut off; "
+                f"the whole cluster has {setting}=true, because a run that changed an agent was interrupted; "
                 "the next `salt-run state.orchestrate hamysql.orch` finishes it"
             )
         if setting in {"maintenance-mode", "stop-all-resources"} and name not in ours and model.is_true(item.element):

@@ -241,7 +241,7 @@ def _exchange(run: Run, live: str, new: str) -> None:
     if after != before:
         was, found = (", ".join(sorted(places)) or "nothing" for places in (before - after, after - before))
         raise NotReady(
-            f"before: {was}; by its new agent pacemaker finds instead: {found}. It does nothing about it while the cluster is in "
+            f"before the change: {was}; the new agent reports: {found}. pacemaker does nothing about it while the cluster is in "
             f"maintenance mode: look at `crm_mon -1`; `crm_attribute --delete --name {cib_agents.NAME}`, or the next run, ends that"
         )
     edit(run, lambda now: cib_agents.released(now, new))

@@ -121,7 +121,7 @@ def given_up(status: Mapping[str, Any], only: str = "") -> list[str]:
         if resource and rest == "0" and only in ("", failure["node"]):
             why = failure["reason"] or failure["status"]
             found[(resource, failure["node"])] = (
-                f"{failure['node']} is not given {resource}, whose start has failed there ({why}): "
+                f"pacemaker does not start {resource} on {failure['node']}, because its start failed there ({why}): "
                 f"`crm resource cleanup {resource} {failure['node']}` when that is put right"
             )
     return list(found.values())

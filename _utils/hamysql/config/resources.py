@@ -1,4 +1,4 @@
-"""What hamysql wants in a cluster: the article's resources, constraints and settings as elements of a CIB."""
+"""What hamysql wants in a cluster: its resources, constraints and settings as elements of a CIB."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def _refuse_twins(root: ET.Element) -> None:
     if twins:
         raise Refused(
             f"two elements of the cluster's configuration would have the same id: {', '.join(twins)}. Ids are made from the "
-            "names of the nodes: give one of them (hamysql:cluster:nodes) a name that is not the other's with something behind it"
+            "names of the nodes: give one of them (hamysql:cluster:nodes) a name that does not begin with the other one's name"
         )
 
 

@@ -3,9 +3,9 @@
 Of the disk: what is on it, and whether it may be prepared.
 
 sbd starts and ends with corosync (its unit says so, and refuses to be started by hand), so nothing of it is live. A poison pill
-for a node without sbd, or with another disk, is reported as swallowed, and the node lives: its beginning, its disk and its times
-are refused while the cluster runs, since the nodes would restart one after the other. Its end waits for a restart: the
-orchestration takes its devices out of the cluster's configuration first (``hamysql_fencing.forget``).
+for a node without sbd, or with another disk, is reported as successful, although the node runs. So sbd's beginning, its disk
+and its times are refused while the cluster runs, since the nodes would restart one after the other. Its end waits for a
+restart: the orchestration takes its devices out of the cluster's configuration first (``hamysql_fencing.forget``).
 
 It reads its options when it starts. Only hamysql writes their file, and not while sbd runs with others, so the file tells them.
 """

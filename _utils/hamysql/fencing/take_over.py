@@ -32,13 +32,13 @@ def alone(evidence: Mapping[str, Any]) -> list[str]:
     flags = evidence["flags"]
     if elsewhere := evidence.get("elsewhere"):
         reasons.append(
-            f"the data is on {elsewhere}, and the pillar says {evidence['backend']}: what this node's copy is worth cannot be "
-            "judged. Put the old storage into the pillar again"
+            f"the data is on {elsewhere}, and the pillar says {evidence['backend']}, so hamysql cannot judge this node's copy. "
+            "Put the old storage into the pillar again"
         )
     if evidence.get("backend", "drbd") != "drbd":
         return reasons  # there is only one copy of the data, and so no older one
     if not flags:
-        reasons.append("this node has no DRBD metadata to judge its replica by")
+        reasons.append("this node has no DRBD metadata, so hamysql cannot judge its replica")
     elif not flags["consistent"] or flags["full_sync"]:
         reasons.append(
             f"this node's replica is Inconsistent, it was being synchronised: start {peer}, which has the data"
@@ -94,5 +94,6 @@ def unseen(evidence: Mapping[str, Any], off: str | None) -> list[str]:
     if off == evidence["peer"] or "off" in evidence["power"].values():
         return []
     return [
-        f"no fence device can say whether {evidence['peer']} is off: go and see, and say peer_is_off={evidence['peer']}"
+        f"no fence device can say whether {evidence['peer']} is off: check the machine yourself, then add "
+        f"peer_is_off={evidence['peer']}"
     ]

@@ -22,7 +22,7 @@ def fence_test(members: Members, confirm: str | None, only: str | None, timeout:
     """
     first = next(iter(members.minions))
     for name in members.ask("hamysql_fencing.mend", [first])[first]:
-        say(f"fence device {name} is back in use: a test that was cut off had left it out")
+        say(f"fence device {name} is back in use: an interrupted test had left it stopped")
     surveys = _healthy(members)
     shots = operations.shots(surveys, only)
     listed = "\n".join(f"  - {shot.node}, by {' and '.join(shot.devices)}" for shot in shots)
@@ -115,7 +115,7 @@ def take_over(
     evidence = members.ask("hamysql_fencing.evidence", [node])[node]
     reasons = fencing_take_over.alone(evidence)
     if _is_there(members, peer):
-        reasons.append(f"{peer} answers: see why its cluster does not start, instead of leaving it out")
+        reasons.append(f"{peer} answers: find out why its cluster does not start, and do not declare it off")
     reasons = reasons or fencing_take_over.unseen(evidence, peer_is_off)
     if reasons:
         raise Refused(f"{node} stays as it is:\n{_listed(reasons)}")

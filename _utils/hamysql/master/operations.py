@@ -87,8 +87,8 @@ def head_start(surveys: Mapping[str, Survey], taken: Mapping[str, float]) -> lis
         return []
     times = ", ".join(f"{node} {seconds} s" for node, seconds in taken.items())
     return [
-        f"WARNING: to cut off the nodes took {times}. The head start of {delay} s (hamysql:fencing:delay) is too short for "
-        f"that: when both live and shoot each other, both may lose their power. Give it {needed + 1} s"
+        f"WARNING: cutting off the nodes took {times}. The head start of {delay} s (hamysql:fencing:delay) is too short: when both "
+        f"nodes run and fence each other, both may lose their power. Set it to {needed + 1}"
     ]
 
 

@@ -175,4 +175,4 @@ def planned_resources(
 
 def put(drift: Sequence[str]) -> list[str]:
     """What somebody has put over the configuration for the moment, as lines."""
-    return [f"left as somebody has put it: {sentence}" for sentence in drift]
+    return [f"a manual change stays in effect: {sentence}" for sentence in drift]

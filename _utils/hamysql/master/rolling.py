@@ -76,7 +76,7 @@ def active(surveys: Surveys) -> str | None:
 
 
 def obstacles(surveys: Surveys, drift: Sequence[str] = ()) -> tuple[str, ...]:
-    """Why nothing may be restarted now, as sentences; empty where the cluster is whole and nobody has a hand on it.
+    """Why nothing may be restarted now, as sentences; empty where the cluster is whole and no manual intervention is in effect.
 
     drift
         What somebody has put over the cluster's configuration for the moment (``hamysql_cib.drift``).

@@ -175,7 +175,7 @@ def _alone(machine: Machine) -> Iterator[Finding]:
     arrives = any(re.search(r"drbd.*(dkms|module)|kmod-drbd", package) for package in packages)
     if not machine.drbd["loadable"] and not arrives:
         seen = "no kernel module drbd for the running kernel"
-        expected = "one: install it, or name its package in hamysql:package:further"
+        expected = "the module drbd: install it, or name its package in hamysql:package:further"
         yield Finding(name, seen, expected, "hamysql:storage:backend", not machine.settled)
 
 
@@ -312,7 +312,7 @@ def _vip_owner(machines: Sequence[Machine]) -> Iterator[Finding]:
             yield Finding(machine.name, seen, "an address that only the cluster sets", path, not machine.settled)
         elif machine.vip_owner and machine.vip_owner not in macs:
             seen = f"an answer for the VIP {address} from {machine.vip_owner}, which is no member"
-            yield Finding(machine.name, seen, "an address that nobody has", path)
+            yield Finding(machine.name, seen, "an address that no other machine uses", path)
 
 
 def _versions(machines: Sequence[Machine]) -> Iterator[Finding]:

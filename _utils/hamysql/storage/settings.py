@@ -33,10 +33,10 @@ STORAGE = Section(
 
 
 WITHOUT_FENCING = {
-    "shared": "a file system on a LUN that two nodes have mounted is destroyed, and nothing but fencing keeps a node that does "
-    "not answer from having it mounted",
-    "nfs": "the locks of an NFS server cover InnoDB's files and Aria's log and nothing else of a database, and a node that does "
-    "not answer keeps them as long as it reaches the server, so that no failover ends",
+    "shared": "two nodes that mount a LUN at the same time destroy its file system. Only fencing keeps a node that does not answer "
+    "from having it mounted",
+    "nfs": "an NFS server's locks protect only InnoDB files and the Aria log. A node that does not answer keeps its locks as long "
+    "as it reaches the server. Then no failover ends",
 }
 
 

@@ -209,7 +209,7 @@ def test_what_the_new_agent_does_not_find_stays_as_it_is_until_somebody_has_look
     with pytest.raises(NotReady, match=r"p_fs_mysql Started on db1.*maintenance"):
         apply()
     assert pacemaker.maintenance
-    assert "was cut off" in " ".join(cib_drift.drift(tools.read()))
+    assert "was interrupted" in " ".join(cib_drift.drift(tools.read()))
 
 
 @pytest.mark.parametrize(("value", "after"), [("true", True), ("false", False)])

@@ -204,7 +204,9 @@ def test_nothing_is_moved_to_a_node_that_could_not_start_it(module, tools):
     """pacemaker would stop it here, and not start it there."""
     failed = {"action": "p_fs_mysql_start_0", "node": "db2", "status": "error (Error)", "reason": "no path"}
     module.failures = [failed]
-    with pytest.raises(Refused, match=r"db2 is not given p_fs_mysql.*`crm resource cleanup p_fs_mysql db2`"):
+    with pytest.raises(
+        Refused, match=r"pacemaker does not start p_fs_mysql on db2.*`crm resource cleanup p_fs_mysql db2`"
+    ):
         module.move("db2", timeout=30)
     assert tools.commands == [] or not any("--patch" in argv for argv in tools.commands)
     module.failures = [{**failed, "node": "db1"}]

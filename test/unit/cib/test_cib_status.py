@@ -112,9 +112,9 @@ def test_a_start_that_failed_is_what_a_node_is_not_given_any_more():
     ]
     first, second = cib_status.given_up({"failures": failures})
     assert first == (
-        "db2 is not given p_fs_mysql, whose start has failed there (again): "
+        "pacemaker does not start p_fs_mysql on db2, because its start failed there (again): "
         "`crm resource cleanup p_fs_mysql db2` when that is put right"
     )
-    assert "db1 is not given p_fence_db2, whose start has failed there (error (Error))" in second
+    assert "pacemaker does not start p_fence_db2 on db1, because its start failed there (error (Error))" in second
     assert cib_status.given_up({"failures": failures}, "db1") == [second]
     assert cib_status.given_up({"failures": []}) == []

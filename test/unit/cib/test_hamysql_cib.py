@@ -118,7 +118,7 @@ def test_what_was_done_is_reported_after_reading_again(state):
         "result": True,
         "changes": AS_CHANGES,
         "comment": "1 change made in one step.\nWhat pacemaker does about it:\n  - restart p_mysql on db2\n"
-        "Left as somebody has put it:\n  - node db2 is in standby",
+        "Manual changes that stay in effect:\n  - node db2 is in standby",
     }
     assert salt["diff"].call_count == 2
 

@@ -82,7 +82,7 @@ SHARED, ISCSI, NFS = "hamysql:storage:shared", "hamysql:storage:shared:iscsi", "
         ("iscsi", "storage:shared:iscsi:initiators:db9", "iqn.2026-01.org.example:x", f"{ISCSI}:initiators:db9", "db1, db2"),
         ("iscsi", "storage:shared:iscsi:replacement_timeout", 100, f"{ISCSI}:replacement_timeout", "30 s less"),
         ("iscsi", "cluster:nodes:db1:disk", "/dev/sdb", "hamysql:cluster:nodes:db1:disk", "no node has its own disk"),
-        ("iscsi", "fencing", {"i_accept_data_loss_without_fencing": True}, OPT_OUT, "is destroyed"),
+        ("iscsi", "fencing", {"i_accept_data_loss_without_fencing": True}, OPT_OUT, "destroy its file system"),
         ("iscsi", "fencing:sbd", {"device": "/dev/disk/by-id/wwn-0x60014051234567890abcdef012345678"},
          "hamysql:fencing:sbd:device", "a disk of its own"),
         ("fc-lvm", "storage:shared:reservations", "none", "hamysql:fencing:devices", "a device for each node"),
@@ -106,7 +106,7 @@ def test_a_wrong_pillar_of_other_storage_names_the_path(resolve, pillar, base, p
 def test_a_lun_without_any_fencing_is_refused_with_the_reason(resolve, pillar):
     given = changed(pillar("fc-lvm"), "storage:shared:reservations", "none")
     found = problems(resolve, changed(given, "fencing", {"i_accept_data_loss_without_fencing": True}))
-    assert "is destroyed" in found[OPT_OUT][1]
+    assert "destroy its file system" in found[OPT_OUT][1]
 
 
 def test_other_storage_needs_nothing_of_drbd(resolve, pillar):

@@ -108,7 +108,7 @@ def test_devices_that_differ_by_more_than_the_head_start_are_told_of(surveys, se
     machines.seconds = seconds
     fence_test(machines, say=said.append)
     told = [text for text in said if "hamysql:fencing:delay" in text]
-    assert [f"Give it {needed} s" in text for text in told] == ([True] if needed else [])
+    assert [f"Set it to {needed}" in text for text in told] == ([True] if needed else [])
 
 
 def test_one_node_s_devices_alone_say_nothing_of_the_head_start(surveys):

@@ -33,7 +33,7 @@ SICK = [
     (
         ("db1", "cluster", "failures"),
         [{"action": "p_fs_mysql_start_0", "node": "db2", "status": "error", "reason": "no path"}],
-        "db2 is not given p_fs_mysql, whose start has failed there (no path)",
+        "pacemaker does not start p_fs_mysql on db2, because its start failed there (no path)",
     ),
     (("db1", "cluster", "resources"), [], "fence device p_fence_db1 does not run"),
 ]

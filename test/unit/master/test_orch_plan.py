@@ -61,7 +61,7 @@ def test_a_drifted_cluster_shows_words_and_not_xml_and_what_pacemaker_would_do()
     }
     assert returned["resources_managed"]["comment"].splitlines() == [
         "1 change",
-        "left as somebody has put it: node db1 is in standby; `crm node online db1` ends it",
+        "a manual change stays in effect: node db1 is in standby; `crm node online db1` ends it",
         "what pacemaker would do about it:",
         "  p_mysql restarts on db2",
     ]

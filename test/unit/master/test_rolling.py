@@ -108,7 +108,7 @@ BROKEN = {
         lambda m: m["cluster"]["failures"].append(
             {"action": "p_fs_mysql_start_0", "node": "db1", "status": "error", "reason": "no path"}
         ),
-        "db1 is not given p_fs_mysql, whose start has failed there (no path): `crm resource cleanup p_fs_mysql db1` when that is put "
+        "pacemaker does not start p_fs_mysql on db1, because its start failed there (no path): `crm resource cleanup p_fs_mysql db1` when that is put "
         "right",
     ),
     "no quorum": (lambda m: m["cluster"].update(quorum=False), "db2: the cluster has no quorum"),

@@ -261,7 +261,7 @@ def test_the_vip_answers_from_a_stranger(site):
     site["db2"]["facts"]["vip_owner"] = "02:99:00:00:00:01"
     assert texts(site) == [
         "db2: found an answer for the VIP 10.77.1.100 from 02:99:00:00:00:01, which is no member, expected an address that "
-        "nobody has (hamysql:vip:address)"
+        "no other machine uses (hamysql:vip:address)"
     ]
 
 
@@ -287,7 +287,9 @@ def test_the_vip_set_by_hand_is_found_and_left_by_a_dead_cluster_is_only_mention
 def test_no_module_for_drbd(site):
     site["db1"]["facts"]["drbd"]["loadable"] = False
     (found,) = texts(site)
-    assert found.startswith("db1: found no kernel module drbd for the running kernel, expected one: install it")
+    assert found.startswith(
+        "db1: found no kernel module drbd for the running kernel, expected the module drbd: install it"
+    )
     for one in site.values():
         one["settings"]["package"]["names"] = ["drbd-dkms"]
     assert texts(site) == [], "the module is among the packages that will be installed"

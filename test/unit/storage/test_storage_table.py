@@ -115,7 +115,7 @@ def two_luns():
         (reason,) = refused(pair(two=other))
         assert reason.startswith("the nodes do not see the same LUN: db1, ")
     (reason,) = refused(pair(two={"signatures": (XFS,)}))
-    assert reason.startswith("the nodes do not see the same on the LUN, so it is not the same one: db1, ")
+    assert reason.startswith("the nodes see different LUNs: db1, ")
     assert f"{DEVICE}: blank; db2" in reason
     # Nobody knows the numbers: the claim will tell.
     assert luns(pair({"identity": ""}, {"identity": ""}))[0] == ("claim", "db1")
@@ -125,7 +125,7 @@ def two_luns():
 def claim_unseen():
     claimed = {"claim": {"cluster": "galaxy-db", "uuid": UUID}, "latch": latch(Stage.CLAIMED)}
     (reason,) = refused(pair(claimed))
-    assert "so it is not the same one" in reason
+    assert "the nodes see different LUNs" in reason
     assert f"the claim of cluster galaxy-db ({UUID}); db2" in reason
 
 
@@ -154,7 +154,7 @@ def claimed_elsewhere():
     claim = {"cluster": "other", "uuid": OTHER}
     assert_only_the_key_helps(pair(claim=claim), f"claimed by another cluster: the claim of cluster other ({OTHER})")
     ours = {"cluster": "galaxy-db", "uuid": OTHER}
-    assert_only_the_key_helps(pair(claim=ours), "claimed by a deployment of this cluster that did not get to its end")
+    assert_only_the_key_helps(pair(claim=ours), "claimed by an unfinished deployment of this cluster")
     # The other cluster came later, and wrote over our claim.
     (reason,) = refused(pair({"latch": latch(Stage.CLAIMED)}, claim=claim))
     assert "claimed by another cluster" in reason
@@ -290,7 +290,7 @@ def not_empty():
 @row("export: another one on each node")
 def two_exports():
     (reason,) = refused(nodes({"view": View(("a",))}))
-    assert reason.endswith(f"so it is not the same one: db1, {SOURCE}: a; db2, {SOURCE}: empty")
+    assert reason.endswith(f"the nodes mount different exports: db1, {SOURCE}: a; db2, {SOURCE}: empty")
     (reason,) = refused(nodes({"view": MARKED, "latch": known(Stage.CLAIMED)}))
     assert f"db1, {SOURCE}: the mark {UUID}; db2, {SOURCE}: empty" in reason
 

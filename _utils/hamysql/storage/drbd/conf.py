@@ -58,7 +58,7 @@ def _rate(rate: str | None) -> list[tuple[str, str]]:
     """The rate of a resynchronisation.
 
     Since 8.4 ``resync-rate`` is only where DRBD's controller begins; ``c-plan-ahead 0`` turns the controller off, and
-    the rate is what it says, as it was with the article's ``syncer { rate 10M; }``.
+    the rate is what it says, as it was with DRBD 8.3's ``syncer { rate 10M; }``.
     """
     return [] if rate == "auto" or rate is None else [("c-plan-ahead", "0"), ("resync-rate", rate)]
 

@@ -144,7 +144,7 @@ def _strange_without_latch(member: Member, others: Sequence[Member], wanted: Wan
         why = f"holds a replica ({member.generation}) of the same data as {kin.name}, and no member knows whose it is"
         return _Strange(why, _adopt(member))
     if kin is not None:
-        why = f"holds a replica of {kin.name}'s, from a deployment that did not get to its end, which this node has forgotten"
+        why = f"holds a replica of {kin.name}'s, from an unfinished deployment that this node has no record of"
         return _Strange(why, _start_over(wanted))
     why = f"not blank, and not made by hamysql: {member.contents}"
     return _Strange(why, *_unless_it_may_be_all(member, any(other.holds_data for other in others)))

@@ -192,7 +192,7 @@ def _compared(there: Sequence[Lun]) -> list[str]:
             seen = "; ".join(
                 f"{lun.where}: {', '.join([*lun.contents, *lun.partitions]) or 'blank'}" for lun in (one, two)
             )
-            return [f"the nodes do not see the same on the LUN, so it is not the same one: {seen}"]
+            return [f"the nodes see different LUNs: {seen}"]
     return []
 
 
@@ -231,7 +231,7 @@ def _on_the_lun(members: Sequence[Lun], lun: Lun, wanted: Wanted) -> _Strange | 
     if lun.claim and lun.claim.get("uuid") not in begun and not found & begun:
         if lun.claim.get("cluster") == wanted.cluster:
             return _Strange(
-                "claimed by a deployment of this cluster that did not get to its end and is forgotten", wipeable=True
+                "claimed by an unfinished deployment of this cluster, of which no node has a record", wipeable=True
             )
         return _Strange(f"claimed by another cluster: {contents}", wipeable=True)
     if not lun.signatures:

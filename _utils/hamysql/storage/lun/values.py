@@ -56,8 +56,8 @@ def chap_password(value: Any) -> str:
 
 
 STABLE_DEVICE = Value(
-    "a name below /dev/disk/by-id, /dev/disk/by-path or /dev/mapper: others may mean another disk on the other node, or "
-    "after a boot",
+    "a name below /dev/disk/by-id, /dev/disk/by-path or /dev/mapper: kernel names such as /dev/sdb can "
+    "mean another disk on the other node, or after a boot",
     stable_device,
 )
 IQN = Value("an iSCSI name, such as 'iqn.2026-01.org.example:galaxy-db'", lambda value: fullmatch(_IQN, value))

@@ -177,7 +177,7 @@ def _not_empty(seen: Sequence[Export], wanted: Wanted, known: set[str]) -> list[
     for other in seen[1:]:
         if (first.mark.get("id"), first.view) != (other.mark.get("id"), other.view):
             told = "; ".join(f"{member.where}: {_contents(member)}" for member in (first, other))
-            return [f"the nodes do not see the same on the export, so it is not the same one: {told}"]
+            return [f"the nodes mount different exports: {told}"]
     names, mark = " and ".join(member.name for member in seen), first.mark
     if mark:
         if mark.get("id") in known:

@@ -329,7 +329,7 @@ def unfinished():
     seed = ours("db1", Stage.SEEDING, USED)
     assert "To start over" in refusal(without_metadata(seed), ours("db2", Stage.METADATA, USED))[0]
     forgetful = ours("db2", Stage.METADATA, USED, latch=None)
-    assert "which this node has forgotten. Nothing was handed to the cluster yet" in refusal(seed, forgetful)[0]
+    assert "that this node has no record of. Nothing was handed to the cluster yet" in refusal(seed, forgetful)[0]
 
 
 @row("no member holds the data")
