@@ -15,11 +15,18 @@ import salt.utils.yaml
 from salt.exceptions import CommandExecutionError, SaltInvocationError
 
 from hamysql import fingerprint
-from hamysql.config import resolution
-from hamysql.corosync import node_ids
-from hamysql.errors import Refused
-from hamysql.schema import language
-from hamysql.storage.drbd import link as drbd_link
+
+try:
+    from hamysql.config import resolution
+    from hamysql.corosync import node_ids
+    from hamysql.errors import Refused
+    from hamysql.schema import language
+    from hamysql.storage.drbd import link as drbd_link
+except ImportError:
+    # The minion has a version of the package in memory whose modules are others. This one says so, to a highstate as well.
+    if not fingerprint.stale():
+        raise
+    resolution = None
 
 log = logging.getLogger(__name__)
 
@@ -53,6 +60,11 @@ def config_(saltenv=None, misnamed=False, **kwargs):
 
         salt db1 hamysql.settings   # hamysql.config itself refuses to run as a job
     """
+    if resolution is None:
+        raise CommandExecutionError(
+            "this minion keeps an older version of hamysql in memory: restart it with "
+            f"`salt {__opts__['id']} service.restart salt-minion no_block=True`"
+        )
     if "__pub_fun" in kwargs:
         raise Refused("hamysql.config would return secrets as a job's result; use hamysql.settings instead")
     if kwargs:
@@ -142,7 +154,8 @@ def settings(saltenv=None, misnamed=False):
 
         salt db1 hamysql.settings
     """
-    return language.redacted(config_(saltenv=saltenv, misnamed=misnamed))
+    found = config_(saltenv=saltenv, misnamed=misnamed)
+    return language.redacted(found)
 
 
 def version():

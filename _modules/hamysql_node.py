@@ -7,12 +7,9 @@ from __future__ import annotations
 import os
 import time
 
+# Everything else is imported by the function that needs it: a minion may have an older version of the package in memory, whose
+# modules are others. There ``survey`` has to work, to say so.
 from hamysql import fingerprint
-from hamysql.preflight import machine
-from hamysql.storage.lun import iscsi
-from hamysql.storage.lun.values import split_portal
-from hamysql.system import reach
-from hamysql.system.command import run
 
 __virtualname__ = "hamysql_node"
 
@@ -30,7 +27,8 @@ def survey():
     Returns ``{"code": digest of the formula's code here, "pillar": digest of the pillar, "settings": the configuration with
     masked secrets, "storage": see hamysql_storage.survey, "cluster": see hamysql_cluster.status, "database": whether a server
     answers on the local socket, "pending": see hamysql_change.pending, "stale": whether this minion's process has other code
-    of the formula in memory than is on its disk, "facts": see hamysql_node.facts}``.
+    of the formula in memory than is on its disk, "facts": see hamysql_node.facts}``. With other code in memory that is all: "code",
+    "pillar" and "stale". Restart the minion then.
 
     CLI Example:
 
@@ -39,16 +37,20 @@ def survey():
         salt 'db*' hamysql_node.survey
     """
     started = time.time()
-    cluster = __salt__["hamysql_cluster.status"]()
     seen = {
         "code": fingerprint.code(__opts__["extension_modules"]),
         "pillar": fingerprint.pillar(__pillar__.get("hamysql")),
+        "stale": fingerprint.stale(),
+    }
+    if seen["stale"]:
+        return seen  # the other modules of the formula may not even load
+    cluster = __salt__["hamysql_cluster.status"]()
+    seen |= {
         "settings": __salt__["hamysql.settings"](misnamed=True),
         "storage": __salt__["hamysql_storage.survey"](),
         "cluster": cluster,
         "database": __salt__["hamysql_mysql.active"](),
         "pending": __salt__["hamysql_change.pending"](),
-        "stale": fingerprint.stale(),
         "facts": facts(cluster["running"]),
     }
     seen["facts"]["clock"] = [started, time.time()]
@@ -101,6 +103,10 @@ def facts(running=False):
 
         salt 'db*' hamysql_node.facts
     """
+    from hamysql.preflight import machine
+    from hamysql.system import reach
+    from hamysql.system.command import run
+
     site = __salt__["hamysql.config"](misnamed=True)
     own, peer = (site["cluster"]["nodes"][site[which]]["addresses"] for which in ("self", "peer"))
     found = machine.interfaces(run)
@@ -126,6 +132,10 @@ def facts(running=False):
 
 def _storage(storage):
     """What the data comes from over a network, and whether it answers."""
+    from hamysql.storage.lun import iscsi
+    from hamysql.storage.lun.values import split_portal
+    from hamysql.system import reach
+
     servers, initiator = [], ""
     if storage["backend"] == "nfs":
         servers = [(storage["nfs"]["server"], NFS_PORT)]
@@ -150,12 +160,16 @@ def _packages(package, backend):
 
 def _neighbours(pairs, silent, interfaces):
     """The silent targets of (own address, target) that are in the network of an interface: (interface, target)."""
+    from hamysql.preflight import machine
+
     places = [(machine.interface_to(target, own, interfaces), target) for own, target in pairs if target in silent]
     return [(interface, target) for interface, target in places if interface]
 
 
 def _vip_owner(vip, interfaces):
     """Who answers for the virtual IP; not asked where the interface is missing, or has the address itself."""
+    from hamysql.system import reach
+
     addresses = interfaces.get(vip["interface"], {"addresses": [vip["address"]]})["addresses"]
     if any(address.partition("/")[0] == vip["address"] for address in addresses):
         return ""

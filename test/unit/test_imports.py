@@ -99,6 +99,13 @@ def test_imports_go_downwards_and_nothing_on_a_node_knows_the_master():
     assert violations(files) == []
 
 
+def test_what_a_survey_begins_with_is_in_every_version_of_the_package():
+    """A minion may have another layout in memory: there ``hamysql_node`` has to load all the same (test_upgrade)."""
+    tree = ast.parse((ROOT / "_modules" / "hamysql_node.py").read_text(encoding="utf-8"))
+    begins = "\n".join(ast.unparse(node) for node in tree.body if isinstance(node, (ast.Import, ast.ImportFrom)))
+    assert [parts for _, parts in imported(begins)] == [("fingerprint",)]
+
+
 def test_a_folder_can_be_taken_in_at_a_glance():
     assert crowded(path for path in served() if path.startswith("_utils/")) == []
 

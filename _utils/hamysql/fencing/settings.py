@@ -114,7 +114,7 @@ def check_fencing(config: Config, report: Report) -> None:
             )
     _check_names(devices, bool(sbd), list(nodes), report)
     _check_sbd(config, report)
-    if (devices or for_all) and opted_out and config["storage"]["backend"] == "drbd":  # others: storage_settings
+    if (devices or for_all) and opted_out and config["storage"]["backend"] == "drbd":  # others: storage.settings
         report.add(OPT_OUT, "true, and there are fence devices", "one of the two: with devices it is not needed")
     elif not opted_out and not report.bad_under(path) and not report.bad_under("hamysql:cluster"):
         if not devices and not for_all:

@@ -11,7 +11,7 @@ from hamysql import pending as pending_changes
 from hamysql.cib import status as cib_status
 from hamysql.errors import HamysqlError
 from hamysql.master import highstate, shown
-from hamysql.master.members import NoAnswer
+from hamysql.master.members import NoAnswer, OldCode
 from hamysql.master.salt import Lock, Master
 from hamysql.storage import backends
 from hamysql.storage.drbd import link as drbd_link
@@ -44,7 +44,7 @@ class View:
         """What every member sees (``hamysql_node.survey``), asked again only after something may have changed."""
         if not self._survey:
             asked = time.time()
-            self._survey = self.members.ask("hamysql_node.survey")
+            self._survey = self.members.survey()
             self.window = (asked, time.time())
         return self._survey
 
@@ -191,13 +191,7 @@ def synchronise(view: View) -> None:
 
 def same_code(view: View) -> None:
     """Raise unless master and members work with the same code of the formula, in memory as well."""
-    for node, survey in view.survey().items():
-        if survey["stale"]:
-            minion = view.members.minions[node]
-            raise HamysqlError(
-                f"{node} (minion {minion}) keeps an older version of hamysql in memory: restart its minion with "
-                f"`salt {minion} service.restart salt-minion no_block=True`, and run hamysql.orch again"
-            )
+    for survey in view.survey().values():
         if survey["code"] != view.master.code:
             raise HamysqlError("the master has another version of hamysql: run `salt-run saltutil.sync_all` on it")
 
@@ -233,6 +227,8 @@ def is_current(view: View) -> bool:
         if exc.silent:  # asking them again would only take as long again, and the others may well be put right
             raise NoAnswer(exc.silent, {}) from None
         return False  # a new minion without modules, or one with a stale and wrong pillar
+    except OldCode as exc:
+        surveys = exc.surveys  # what is on the disks may be right all the same
     pillars = view.members.pillars
     return all(
         survey.get("code") == view.master.code and survey.get("pillar") == pillars[node]

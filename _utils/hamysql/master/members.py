@@ -42,6 +42,18 @@ class NoAnswer(HamysqlError):
         super().__init__("\n".join([*self.silent.values(), *self.failed.values()]))
 
 
+class OldCode(HamysqlError):
+    """A minion has other code of the formula in memory than is on its disk. Its jobs are forked from that, and cannot shed it.
+
+    surveys
+        What all members answered; those of such minions have no more than "code", "pillar" and "stale".
+    """
+
+    def __init__(self, message: str, surveys: Mapping[str, Any]) -> None:
+        self.surveys = dict(surveys)
+        super().__init__(message)
+
+
 @dataclass(frozen=True)
 class Members:
     """The nodes of one cluster (name to minion id, in the pillar's order), the way to ask them, their pillars' digests."""
@@ -73,6 +85,22 @@ class Members:
         if silent or failed:
             raise NoAnswer(silent, failed)
         return {name: answers[self.minions[name]].value for name in names}
+
+    def survey(self, on: Sequence[str] = ()) -> dict[str, Any]:
+        """What the nodes ``on`` (all members by default) see, ``hamysql_node.survey``: ``{node: {...}}``.
+
+        Raises ``NoAnswer`` as :meth:`ask` does, and ``OldCode``: of a node that works with an older version no more is known.
+        """
+        surveys = self.ask("hamysql_node.survey", on)
+        for node, survey in surveys.items():
+            if survey.get("stale"):
+                minion = self.minions[node]
+                raise OldCode(
+                    f"{node} (minion {minion}) keeps an older version of hamysql in memory: restart its minion with "
+                    f"`salt {minion} service.restart salt-minion no_block=True`, and run hamysql.orch again",
+                    surveys,
+                )
+        return surveys
 
 
 def clusters(pillars: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, str]]:

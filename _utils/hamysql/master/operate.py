@@ -83,7 +83,7 @@ def certify(members: Members, third: Members) -> list[str]:
 
 
 def _healthy(members: Members) -> dict[str, Any]:
-    surveys = members.ask("hamysql_node.survey")
+    surveys = members.survey()
     reasons = operations.unhealthy(surveys)
     if reasons:
         raise Refused("the cluster could not stand the loss of a node now:\n" + _listed(reasons))
@@ -123,7 +123,7 @@ def take_over(
     say(f"{node} serves alone from now on; {peer} is declared off")
     members.ask("hamysql_fencing.take_over", [node], peer_is_off=peer_is_off)
     members.ask("hamysql_mysql.wait_answering", [node], timeout=timeout)
-    return members.ask("hamysql_node.survey", [node])
+    return members.survey([node])
 
 
 def _is_there(members: Members, node: str) -> bool:

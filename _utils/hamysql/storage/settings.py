@@ -1,6 +1,6 @@
 """What the pillar may say of the storage (``hamysql:storage``): which kind it is, and what all kinds share.
 
-The keys and rules of each kind are in ``drbd_settings``, ``lun_settings`` and ``nfs_settings``.
+The keys and rules of each kind are in ``settings`` of its package.
 """
 
 from __future__ import annotations

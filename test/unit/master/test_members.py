@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from hamysql.errors import HamysqlError
-from hamysql.master.members import Answer, Members, NoAnswer, choose, clusters
+from hamysql.master.members import Answer, Members, NoAnswer, OldCode, choose, clusters
 
 MINIONS = {"db1": "db1.example.org", "db2": "db2.example.org"}
 
@@ -50,6 +50,20 @@ def test_a_failure_is_told_with_its_function_and_its_own_words():
     call = Minions(db1=Answer(True), db2=Answer(error="no such disk"))
     with pytest.raises(NoAnswer, match=r"^db2 \(minion db2\.example\.org\): hamysql_storage\.survey: no such disk$"):
         Members("c", MINIONS, call).ask("hamysql_storage.survey")
+
+
+def test_a_survey_of_older_code_is_an_error_that_keeps_what_all_have_said():
+    seen = {"db1": {"code": "a", "stale": False, "database": True}, "db2": {"code": "b", "pillar": "c", "stale": True}}
+    call = Minions(**{name: Answer(survey) for name, survey in seen.items()})
+    with pytest.raises(OldCode) as error:
+        Members("c", MINIONS, call).survey()
+    assert str(error.value) == (
+        "db2 (minion db2.example.org) keeps an older version of hamysql in memory: restart its minion with "
+        "`salt db2.example.org service.restart salt-minion no_block=True`, and run hamysql.orch again"
+    )
+    assert error.value.surveys == seen
+    assert Members("c", MINIONS, call).survey(["db1"]) == {"db1": seen["db1"]}
+    assert {function for _, function, _, _ in call.asked} == {"hamysql_node.survey"}
 
 
 def test_every_member_that_fails_is_named():

@@ -9,7 +9,7 @@ import pytest
 from orchestration import survey
 
 from hamysql.master import deployment
-from hamysql.master.members import Answer, Members
+from hamysql.master.members import Answer, Members, OldCode
 from support import ROOT
 
 NAMES = ("db1", "db2")
@@ -84,6 +84,16 @@ def test_a_member_that_is_down_is_a_finding_and_nothing_is_synchronised(runner):
     site.silent = {"db2"}
     assert runner(site).preflight() == ["db2 (minion db2) does not answer; is it up, and is its key accepted?"]
     assert site.asked == ["hamysql_node.survey"]
+
+
+@pytest.mark.parametrize("function", ["status", "survey", "steps"])
+@pytest.mark.parametrize(("code", "synchronised"), [("same", 0), ("another", 1)])
+def test_of_a_minion_with_older_code_in_memory_no_more_is_known(runner, function, code, synchronised):
+    site = Site()
+    site.surveys["db2"] = {"code": code, "pillar": "same", "stale": True}
+    with pytest.raises(OldCode, match=r"^db2 \(minion db2\) keeps an older version of hamysql in memory: restart"):
+        getattr(runner(site), function)()
+    assert site.asked.count("saltutil.sync_all") == synchronised
 
 
 def test_a_minion_with_older_code_in_memory_is_a_finding(runner):

@@ -115,7 +115,7 @@ def config_text(config: Mapping[str, Any], kernel: str) -> str:
     """The configuration that the pillar wants, for `drbdadm --config-file -`. It holds the shared secret.
 
     kernel
-        For which kernel module: one of ``drbdconf.KERNELS``.
+        For which kernel module: one of ``drbd_conf.KERNELS``.
     """
     drbd = config["storage"]["drbd"]
     return drbd_conf.export([*drbd["global_sections"], *drbd["resource_sections"][kernel]])
