@@ -1,6 +1,6 @@
 """Who may import whom in the formula's code: downwards only, never sideways, and nothing of the master's on a node.
 
-The floors are those of docs/design.md. A package that is not in the table fails, so a new one gets a floor when it is made.
+The floors are those of docs/development/architecture.md. A package that is not in the table fails, so a new one gets a floor when it is made.
 """
 
 from __future__ import annotations
