@@ -71,9 +71,14 @@ class Site:
         return done["ret"]
 
     def begin(self, minion: str, function: str, *arguments: str) -> Callable[[], Any]:
-        """Start a job; the result is what waits for its return."""
+        """Start a job; the result is what waits for its return, as the master keeps it."""
         job = self.client.cmd_async(minion, function, arguments)
-        return lambda: self.client.get_cli_returns(job, {minion}, timeout=120).__next__()[minion]["ret"]
+
+        def wait() -> Any:
+            wait_for(lambda: minion in self.client.get_cache_returns(job), f"{function} on {minion}")
+            return self.client.get_cache_returns(job)[minion]["ret"]
+
+        return wait
 
     def serve(self, flat: bool) -> None:
         for folder in SERVED:
@@ -107,9 +112,9 @@ class Site:
 
 
 def wait_for(condition: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 120
     while not condition():
-        assert time.monotonic() < deadline, f"waited 60 s for {what}"
+        assert time.monotonic() < deadline, f"waited 120 s for {what}"
         time.sleep(0.2)
 
 
