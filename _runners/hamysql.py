@@ -16,7 +16,7 @@ from hamysql import pending
 from hamysql.errors import HamysqlError, Refused
 from hamysql.master import deployment as deployments
 from hamysql.master import operate, progress, secretfile, shown
-from hamysql.master.members import NoAnswer, choose, clusters
+from hamysql.master.members import NoAnswer, OldCode, choose, clusters
 from hamysql.master.salt import TAG, Lock, Master
 from hamysql.preflight import judge
 from hamysql.storage import backends
@@ -41,7 +41,8 @@ def status(cluster=None):
     """
     What runs where, and what is pending: ``{node: {"cluster": {...}, "storage": sentence, "drbd": {...}, "database": bool,
     "pending": [sentence], "fencing": [...]}}``. ``drbd`` is empty with other storage. ``fencing`` is what ``fence_test`` has
-    proven of the devices that cut this node off: ``[{"level", "devices", "proven": time or None}]``.
+    proven of the devices that cut this node off: ``[{"level", "devices", "proven": time or None}]``. A node whose minion has
+    an older version of hamysql in memory has only ``{"old_code": sentence}``, with the command that restarts its minion.
 
     CLI Example:
 
@@ -50,10 +51,15 @@ def status(cluster=None):
         salt-run hamysql.status
     """
     view = _view(cluster)
-    members, surveys = view.members, view.survey()
-    running = [node for node, seen in surveys.items() if seen["cluster"]["running"]] or list(surveys)
-    proofs = members.ask("hamysql_fencing.proofs", running[:1])[running[0]]
-    return {
+    members = view.members
+    try:
+        surveys = view.survey()
+    except OldCode as exc:
+        surveys = exc.surveys
+    known = {node: seen for node, seen in surveys.items() if not seen.get("stale")}
+    running = [node for node, seen in known.items() if seen["cluster"]["running"]] or list(known)
+    proofs = members.ask("hamysql_fencing.proofs", running[:1])[running[0]] if running else {}
+    found = {
         node: {
             "cluster": seen["cluster"],
             "storage": backends.state(seen),
@@ -62,8 +68,10 @@ def status(cluster=None):
             "pending": [str(item) for item in pending.from_dicts(seen["pending"])],
             "fencing": proofs.get(node, []),
         }
-        for node, seen in surveys.items()
+        for node, seen in known.items()
     }
+    old = "nothing more is known: restart its minion with `salt {} service.restart salt-minion no_block=True`"
+    return {node: found.get(node) or {"old_code": old.format(members.minions[node])} for node in surveys}
 
 
 def survey(cluster=None):

@@ -86,7 +86,7 @@ def test_a_member_that_is_down_is_a_finding_and_nothing_is_synchronised(runner):
     assert site.asked == ["hamysql_node.survey"]
 
 
-@pytest.mark.parametrize("function", ["status", "survey", "steps"])
+@pytest.mark.parametrize("function", ["survey", "steps"])
 @pytest.mark.parametrize(("code", "synchronised"), [("same", 0), ("another", 1)])
 def test_of_a_minion_with_older_code_in_memory_no_more_is_known(runner, function, code, synchronised):
     site = Site()
@@ -94,6 +94,19 @@ def test_of_a_minion_with_older_code_in_memory_no_more_is_known(runner, function
     with pytest.raises(OldCode, match=r"^db2 \(minion db2\) keeps an older version of hamysql in memory: restart"):
         getattr(runner(site), function)()
     assert site.asked.count("saltutil.sync_all") == synchronised
+
+
+@pytest.mark.parametrize("old", [("db2",), NAMES], ids=["one", "both"])
+def test_the_status_of_the_other_node_is_shown_beside_older_code(runner, old):
+    site = Site()
+    for node in old:
+        site.surveys[node] = {"code": "same", "pillar": "same", "stale": True}
+    shown = runner(site).status()
+    assert list(shown) == list(NAMES)
+    for node in old:
+        assert list(shown[node]) == ["old_code"]
+        assert f"`salt {node} service.restart salt-minion no_block=True`" in shown[node]["old_code"]
+    assert all("database" in shown[node] for node in NAMES if node not in old)
 
 
 def test_a_minion_with_older_code_in_memory_is_a_finding(runner):
