@@ -41,8 +41,8 @@ from rich.table import Table
 
 from bench import article, timeline
 from lab import api
-from lab.context import PROJECT
-from lab.topology import STORAGES
+from lab.basics.context import PROJECT
+from lab.basics.topology import STORAGES
 
 RESULTS = PROJECT / "bench" / "results"
 DRAWINGS = PROJECT / "docs"

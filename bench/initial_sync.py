@@ -22,8 +22,8 @@ from typing import Any
 import yaml
 
 from lab import api
-from lab.context import PROJECT
-from lab.topology import DEFAULT, Disk, Topology
+from lab.basics.context import PROJECT
+from lab.basics.topology import DEFAULT, Disk, Topology
 
 SIZE_MIB = 20 * 1024
 RATE = "1G"
@@ -44,7 +44,7 @@ class BenchLab(api.Lab):
 
 def pillar_file(lab: api.Lab) -> Path:
     """The lab's pillar with the high rate, and without the packages that replication does not need."""
-    pillar = yaml.safe_load((PROJECT / "lab" / "pillar.sls").read_text())
+    pillar = yaml.safe_load((PROJECT / "lab" / "software" / "pillar.sls").read_text())
     config = pillar["hamysql"]
     config["storage"]["drbd"]["rate"] = RATE
     config["package"] = {"cluster": ["drbd-utils"], "crm": [], "database": [], "firewall": []}

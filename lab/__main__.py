@@ -5,12 +5,16 @@ from __future__ import annotations
 import os
 import sys
 
-from lab import api, host, network, node, salt, show
+from lab import api, show
+from lab.basics import host
+from lab.basics.context import Lab
+from lab.basics.errors import LabError
+from lab.basics.progress import Progress
+from lab.basics.topology import STORAGES
 from lab.cli import parser
-from lab.context import Lab
-from lab.errors import LabError
-from lab.progress import Progress
-from lab.topology import STORAGES
+from lab.machines import node
+from lab.software import salt
+from lab.wires import network
 
 # These verbs hand the rest of the command line on as it is; argparse would take options out of it.
 PASSED_ON = ("ssh", "salt", "salt-run", "exec")

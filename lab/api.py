@@ -7,16 +7,19 @@ import subprocess
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from lab import bmc, network, node, pillar, salt, snapshot
-from lab import status as status_module
-from lab import storage as storage_module
-from lab.context import Lab
-from lab.deploy import Deployment, deploy, kill_orchestration, orchestrate
-from lab.errors import LabError
-from lab.host import run, wait_for
+from lab.basics.context import Lab
+from lab.basics.errors import LabError
+from lab.basics.host import run, wait_for
+from lab.basics.progress import Progress
+from lab.devices import bmc
+from lab.devices import storage as storage_module
 from lab.lifecycle import delete, down, save, up, wait_for_minions
-from lab.probe import Outcome, Running
-from lab.progress import Progress
+from lab.machines import node, snapshot
+from lab.software import pillar, salt
+from lab.software import status as status_module
+from lab.software.deploy import Deployment, deploy, kill_orchestration, orchestrate
+from lab.software.probe import Outcome, Running
+from lab.wires import cables
 
 __all__ = [
     "Deployment",
@@ -74,9 +77,9 @@ def net(lab: Lab, name: str, action: str, *, link: str = "all", loss: str = "", 
     item = lab.node(name)
     links = list(range(len(lab.topology.networks))) if link == "all" else [int(link)]
     if action == "cut":
-        network.cut(lab, item, links)
+        cables.cut(lab, item, links)
     elif action == "heal":
-        network.heal(lab, item, links)
+        cables.heal(lab, item, links)
         node.calm(lab, item, links)
     else:
         node.disturb(lab, item, links, loss, delay)
@@ -89,7 +92,7 @@ def freeze(lab: Lab, name: str) -> None:
 
 def part(lab: Lab, *, heal: bool = False) -> None:
     """Cut the nodes off from each other, and only from each other, or undo that."""
-    network.part(lab, heal=heal)
+    cables.part(lab, heal=heal)
 
 
 def storage(lab: Lab, action: str, names: Sequence[str] = ()) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from lab.topology import EVERYTHING, STORAGES
+from lab.basics.topology import EVERYTHING, STORAGES
 
 EPILOG = """\
 All state is kept under .lab in the project (HAMYSQL_LAB_DIR names another folder). Try:
@@ -31,7 +31,9 @@ def parser() -> argparse.ArgumentParser:
     demo = verbs.add_parser("demo", help="the same from bare nodes, whatever is there")
     up.add_argument("--from", dest="snapshot", metavar="NAME", help="start the nodes from a snapshot")
     for verb in (up, demo):
-        verb.add_argument("--pillar", type=Path, metavar="FILE", help="the pillar to use (default: lab/pillar*.sls)")
+        verb.add_argument(
+            "--pillar", type=Path, metavar="FILE", help="the pillar to use (default: lab/software/pillar*.sls)"
+        )
         verb.add_argument(
             "--storage",
             choices=STORAGES,

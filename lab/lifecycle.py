@@ -9,15 +9,19 @@ import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from lab import bmc, host, image, network, node, salt, seed, settings, snapshot
-from lab import pillar as pillar_module
-from lab import storage as storage_module
-from lab.context import Lab
-from lab.errors import Broken, LabError
-from lab.host import wait_for
-from lab.lock import locked
-from lab.progress import Progress
-from lab.topology import EVERYTHING, STORAGES, Node
+from lab.basics import host
+from lab.basics.context import Lab
+from lab.basics.errors import Broken, LabError
+from lab.basics.host import wait_for
+from lab.basics.lock import locked
+from lab.basics.progress import Progress
+from lab.basics.topology import EVERYTHING, STORAGES, Node
+from lab.devices import bmc
+from lab.devices import storage as storage_module
+from lab.machines import image, node, seed, snapshot
+from lab.software import pillar as pillar_module
+from lab.software import salt, settings
+from lab.wires import cables, network
 
 NOT_ME = (os.getpid(), os.getppid())
 
@@ -142,7 +146,7 @@ def wait_for_minions(lab: Lab, progress: Progress, names: Sequence[str] | None =
                     f"{name} went off while booting; its console: {lab.node_dir(lab.node(name)) / 'console.log'}"
                 )
         missing = sorted(wanted - salt.connected(lab))
-        cut = [name for name in missing if network.is_cut(lab, lab.node(name), 0)]
+        cut = [name for name in missing if cables.is_cut(lab, lab.node(name), 0)]
         if cut:
             raise Broken(f"the cable of {', '.join(cut)} is cut: `python -m lab net {cut[0]} heal` first")
         if missing:

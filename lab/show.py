@@ -9,10 +9,10 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from lab import probe as prober
-from lab.context import Lab
-from lab.deploy import Deployment
-from lab.progress import Progress
+from lab.basics.context import Lab
+from lab.basics.progress import Progress
+from lab.software import probe as prober
+from lab.software.deploy import Deployment
 
 
 def json_or(as_json: bool, value: Any, otherwise: Callable[[], None]) -> None:

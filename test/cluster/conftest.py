@@ -20,7 +20,7 @@ from cluster import Cluster
 from witness import Witness
 
 from lab import api
-from lab.context import PROJECT
+from lab.basics.context import PROJECT
 from lab.lifecycle import leftovers
 
 TEST_DIR = PROJECT / ".lab" / "test"

@@ -11,7 +11,7 @@ import pytest
 from cluster import boots, restarted
 
 from lab import api
-from lab.topology import DEFAULT
+from lab.basics.topology import DEFAULT
 
 pytestmark = pytest.mark.cluster
 SERVER = "cat /run/mysqld/mysqld.pid"

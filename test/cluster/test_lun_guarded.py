@@ -12,7 +12,8 @@ import pytest
 import yaml
 from cluster import Cluster
 
-from lab import api, san
+from lab import api
+from lab.devices import san
 
 pytestmark = [pytest.mark.cluster, pytest.mark.long]
 

@@ -14,7 +14,8 @@ import yaml
 from cluster import Cluster
 from test_interrupted import Next
 
-from lab import api, pillar
+from lab import api
+from lab.software import pillar
 
 pytestmark = pytest.mark.long
 

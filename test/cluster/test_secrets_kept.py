@@ -38,7 +38,7 @@ def test_a_highstate_does_not_log_the_arguments_of_pacemakers_children(deployed)
 
 def test_no_secret_is_in_process_lists_events_returns_or_logs_of_a_deployment(deployed, witness):
     lab = deployed.lab
-    pillar = load(lab.project / "lab" / "pillar.sls")["hamysql"]
+    pillar = load(lab.project / "lab" / "software" / "pillar.sls")["hamysql"]
     replication = pillar["storage"]["drbd"]["shared_secret"]
     fence = sorted(
         {device["secrets"]["password"] for level in pillar["fencing"]["devices"].values() for device in level}

@@ -35,7 +35,7 @@ def wait_well(lab):
 @pytest.fixture(scope="module")
 def voted(lab, progress):
     """The lab with a third machine; the pillar names it, and the disk that all nodes share."""
-    pillar = yaml.safe_load((lab.project / "lab" / "pillar.sls").read_text())
+    pillar = yaml.safe_load((lab.project / "lab" / "software" / "pillar.sls").read_text())
     config = pillar["hamysql"]
     config["quorum"] = {"device": {"minion_id": "qd1", "address": "10.77.1.13"}}
     # /dev/watchdog is User-Mode Linux' own, which needs a program on the host; softdog's is the second.

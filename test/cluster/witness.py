@@ -14,7 +14,9 @@ from functools import reduce
 from pathlib import Path
 from typing import Any
 
-from lab import api, network, salt
+from lab import api
+from lab.software import salt
+from lab.wires import network
 
 # On a node; one process, and a file system that is gone with the node.
 SAMPLER = """

@@ -36,7 +36,7 @@ mount --bind {folder} /etc/corosync && exec corosync -f
 
 def resolved(**options):
     """The lab's configuration, with options of corosync."""
-    pillar = load(ROOT / "lab" / "pillar.sls")["hamysql"]
+    pillar = load(ROOT / "lab" / "software" / "pillar.sls")["hamysql"]
     pillar["corosync"].update(copy.deepcopy(options))
     return resolution.resolve(resolution.layered(parameters("Debian"), pillar), minion_id="db1", nodename="db1")
 
@@ -169,7 +169,7 @@ def test_the_cluster_s_name_is_refused_and_a_reload_would_not_change_it(daemon):
 
 
 def test_a_third_vote_is_refused_because_a_reload_would_take_it_over(daemon):
-    pillar = load(ROOT / "lab" / "pillar.sls")["hamysql"]
+    pillar = load(ROOT / "lab" / "software" / "pillar.sls")["hamysql"]
     pillar["quorum"] = {"device": {"minion_id": "qd1", "address": "10.77.1.13"}}
     site = resolution.resolve(resolution.layered(parameters("Debian"), pillar), minion_id="db1", nodename="db1")
     assert daemon.pending(site) == {"hamysql:quorum:device": pending_changes.REFUSED}

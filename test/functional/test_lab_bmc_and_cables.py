@@ -7,10 +7,12 @@ import shutil
 
 import pytest
 
-from lab import bmc, lifecycle, network
-from lab.context import Lab
-from lab.host import run, which
-from lab.progress import Progress
+from lab import lifecycle
+from lab.basics.context import Lab
+from lab.basics.host import run, which
+from lab.basics.progress import Progress
+from lab.devices import bmc
+from lab.wires import cables, network
 from support import ROOT
 
 FILES = ROOT / "hamysql" / "fencing" / "files"
@@ -124,9 +126,9 @@ def test_a_partition_isolates_the_nodes_ports_and_healing_ends_it(lab):
             for name in ("db1-0", "db1-1", "db2-0", "db2-1")
         ]
 
-    network.part(lab)
+    cables.part(lab)
     assert isolated() == [1, 1, 1, 1]
-    network.part(lab, heal=True)
+    cables.part(lab, heal=True)
     assert isolated() == [0, 0, 0, 0]
 
 
@@ -136,13 +138,13 @@ def test_a_cut_cable_is_out_of_its_bridge_while_its_end_stays_up_and_healing_put
     def link():
         return run(["ip", "-n", lab.namespace, "link", "show", "db1-1"]).stdout
 
-    network.cut(lab, db1, [1])
-    network.part(lab)  # both at once
-    assert network.is_cut(lab, db1, 1)
-    assert not network.is_cut(lab, db1, 0)
+    cables.cut(lab, db1, [1])
+    cables.part(lab)  # both at once
+    assert cables.is_cut(lab, db1, 1)
+    assert not cables.is_cut(lab, db1, 0)
     assert "UP" in link()
     assert "master" not in link()
-    network.heal(lab, db1, [1])
+    cables.heal(lab, db1, [1])
     assert "master br1" in link()
-    network.part(lab, heal=True)
-    assert not network.is_cut(lab, db1, 1)
+    cables.part(lab, heal=True)
+    assert not cables.is_cut(lab, db1, 1)

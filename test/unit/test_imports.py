@@ -1,6 +1,7 @@
-"""Who may import whom in the formula's code: downwards only, never sideways, and nothing of the master's on a node.
+"""Who may import whom in the formula's code: downwards only, never sideways, and nothing of the master's on a node. And in the lab.
 
-The floors are those of docs/development/architecture.md. A package that is not in the table fails, so a new one gets a floor when it is made.
+The floors are those of docs/development/architecture.md, the lab's those of docs/development/lab.md. A package that is not in the table
+fails, so a new one gets a floor when it is made.
 """
 
 from __future__ import annotations
@@ -27,6 +28,9 @@ STORAGE = (
     ("drbd", "lun", "move", "nfs"),
     ("__init__", "backends", "derived", "pending", "settings"),
 )
+# The lab's rooms; what is in no room is on top of them.
+TOP = "the top of the lab"
+LAB = (("basics",), ("wires",), ("machines",), ("devices", "software"), (TOP,))
 FOLDERS = ("_modules", "_runners", "_states", "_utils")
 # They run on the master: the orchestration's states, and the runner.
 ON_THE_MASTER = ("_runners/hamysql.py", "_states/hamysql_migration.py", "_states/hamysql_orch.py")
@@ -34,8 +38,8 @@ PACKAGE = "_utils/hamysql/"
 MODULES = 16  # in one folder, at the most
 
 
-def imported(text: str) -> Iterator[tuple[int, tuple[str, ...]]]:
-    """The line and the parts of each name of the package that a file imports, without ``hamysql`` itself."""
+def imported(text: str, package: str = "hamysql") -> Iterator[tuple[int, tuple[str, ...]]]:
+    """The line and the parts of each name that a file imports from one of our packages, without that package's name."""
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
@@ -45,7 +49,7 @@ def imported(text: str) -> Iterator[tuple[int, tuple[str, ...]]]:
             continue
         for name in names:
             parts = tuple(name.split("."))
-            if parts[0] in ("hamysql", ""):
+            if parts[0] in (package, ""):
                 yield node.lineno, parts[1:] if parts[0] else parts
 
 
@@ -72,13 +76,23 @@ def wrong(path: str, parts: tuple[str, ...]) -> str:
     return compared(FLOORS, here[0], parts[0])
 
 
+def wrong_in_the_lab(path: str, parts: tuple[str, ...]) -> str:
+    """Why a file must not import a name of the lab, "" if it may."""
+    if not parts or not parts[0]:
+        return "a relative import, or all of the lab"
+    here = path.removeprefix("lab/").split("/")
+    rooms = {room for floor in LAB for room in floor}
+    return compared(LAB, here[0] if len(here) > 1 else TOP, parts[0] if parts[0] in rooms else TOP)
+
+
 def violations(files: Mapping[str, str]) -> list[str]:
     """``path:line: why`` for each import that must not be, in files of which path and text are given."""
     return [
         f"{path}:{line}: {why}"
         for path, text in files.items()
-        for line, parts in imported(text)
-        if (why := wrong(path, parts))
+        for package, judge in (("lab", wrong_in_the_lab) if path.startswith("lab/") else ("hamysql", wrong),)
+        for line, parts in imported(text, package)
+        if (why := judge(path, parts))
     ]
 
 
@@ -89,7 +103,12 @@ def crowded(paths: Iterable[str]) -> list[str]:
 
 
 def served() -> dict[str, str]:
-    paths = sorted(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py"))
+    return texts(*FOLDERS)
+
+
+def texts(*folders: str) -> dict[str, str]:
+    """The Python files below some folders: ``{path: text}``."""
+    paths = sorted(path for folder in folders for path in (ROOT / folder).rglob("*.py"))
     return {path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8") for path in paths}
 
 
@@ -106,13 +125,21 @@ def test_what_a_survey_begins_with_is_in_every_version_of_the_package():
     assert [parts for _, parts in imported(begins)] == [("fingerprint",)]
 
 
+def test_the_labs_rooms_lie_on_floors_as_well():
+    files = texts("lab")
+    assert sum(1 for text in files.values() for _ in imported(text, "lab")) > 100, "the imports are not seen"
+    assert violations(files) == []
+    rooms = {path.split("/")[1] for path in files if path.count("/") > 1}
+    assert rooms == {room for floor in LAB for room in floor} - {TOP}
+
+
 def test_a_folder_can_be_taken_in_at_a_glance():
-    assert crowded(path for path in served() if path.startswith("_utils/")) == []
+    assert crowded(texts("_utils", "lab")) == []
 
 
 def test_each_folder_says_what_is_in_it():
-    files = served()
-    for folder in {path.rpartition("/")[0] for path in files if path.startswith(PACKAGE)}:
+    files = texts(PACKAGE, "lab")
+    for folder in {path.rpartition("/")[0] for path in files}:
         assert ast.get_docstring(ast.parse(files[f"{folder}/__init__.py"])), folder
 
 
@@ -132,6 +159,11 @@ def test_what_must_not_be_is_seen():
         "_states/hamysql_x.py": "from hamysql import master\n",
         "_states/hamysql_orch.py": "from hamysql.master import phases\n",
         "_runners/hamysql.py": "from hamysql.master import phases\n",
+        "lab/basics/host.py": "from lab.basics.errors import LabError\nfrom lab.wires import network\n",
+        "lab/devices/bmc.py": "from lab.machines import node\nfrom lab.software import salt\nfrom lab import api\n",
+        "lab/attic/box.py": "from lab.basics import host\n",
+        "lab/api.py": "from lab import cli\nfrom lab.software.salt import start\n",
+        "lab/cli.py": "import lab\nfrom .basics import host\n",
     }
     assert violations(files) == [
         "_utils/hamysql/errors.py:1: errors must not import system: that is upwards",
@@ -147,6 +179,12 @@ def test_what_must_not_be_is_seen():
         "_utils/hamysql/metrics/read.py:1: metrics has no floor in this test",
         "_modules/hamysql_x.py:2: what runs on a node must not import master",
         "_states/hamysql_x.py:1: what runs on a node must not import master",
+        "lab/basics/host.py:2: basics must not import wires: that is upwards",
+        "lab/devices/bmc.py:2: devices must not import software: that is sideways",
+        "lab/devices/bmc.py:3: devices must not import the top of the lab: that is upwards",
+        "lab/attic/box.py:1: attic has no floor in this test",
+        "lab/cli.py:1: a relative import, or all of the lab",
+        "lab/cli.py:2: a relative import, or all of the lab",
     ]
     assert crowded(["a/__init__.py", *(f"a/{number}.py" for number in range(MODULES))]) == []
     assert crowded(f"a/{number}.py" for number in range(MODULES + 1)) == ["a: 17 modules"]

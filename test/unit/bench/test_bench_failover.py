@@ -148,7 +148,7 @@ def test_results_and_drawing_are_kept(tmp_path):
 
 
 def test_the_articles_settings_are_a_valid_pillar_without_a_guard(resolve):
-    found = resolve(article.settings(load(ROOT / "lab" / "pillar.sls"))["hamysql"])
+    found = resolve(article.settings(load(ROOT / "lab" / "software" / "pillar.sls"))["hamysql"])
     properties = found["pacemaker"]["properties"]
     assert (properties["stonith-enabled"], properties["no-quorum-policy"]) == ("false", "ignore")
     assert (found["corosync"]["token"], found["mysql"]["agent"]) == (1000, "ocf:heartbeat:mysql")
@@ -296,7 +296,7 @@ class Nodes:
         pillar = self.lab.salt / "pillar" / "lab.sls"
         for path in (pillar.parent, self.lab.logs):
             path.mkdir(parents=True, exist_ok=True)
-        pillar.write_text((ROOT / "lab" / "pillar.sls").read_text())
+        pillar.write_text((ROOT / "lab" / "software" / "pillar.sls").read_text())
         monkeypatch.setattr(failover, "api", self)
         monkeypatch.setattr(failover, "Client", lambda lab: self)
         monkeypatch.setattr(failover.time, "sleep", lambda seconds: None)

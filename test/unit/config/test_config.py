@@ -44,7 +44,7 @@ def problems(resolve: Any, given: Any, **options: str) -> dict[str, tuple[str, s
 
 def test_the_labs_pillar_resolves_to_the_known_configuration(resolve, request):
 
-    found = resolve(load(ROOT / "lab" / "pillar.sls")["hamysql"])
+    found = resolve(load(ROOT / "lab" / "software" / "pillar.sls")["hamysql"])
     assert json.loads(json.dumps(found)) == json.loads(FIXTURE.read_text())
 
 

@@ -148,7 +148,7 @@ def backend(path):
 
 
 def resolved(path: str = "", value: object = None):
-    given = load(ROOT / "lab" / "pillar.sls")["hamysql"]
+    given = load(ROOT / "lab" / "software" / "pillar.sls")["hamysql"]
     given["corosync"]["token"] = 3000  # of the recorded daemon
     given["storage"]["drbd"]["link"] = 0  # of the recorded kernel
     given["storage"].update(copy.deepcopy(OTHER_STORAGE))
@@ -162,7 +162,7 @@ def resolved(path: str = "", value: object = None):
             place[last] = {**copy.deepcopy(place.get(last, {})), **value} if isinstance(value, dict) else value
         if path == "mysql:config":
             place[last]["mysqld"] = {
-                **load(ROOT / "lab" / "pillar.sls")["hamysql"]["mysql"]["config"]["mysqld"],
+                **load(ROOT / "lab" / "software" / "pillar.sls")["hamysql"]["mysql"]["config"]["mysqld"],
                 **value["mysqld"],
             }
     return resolution.resolve(resolution.layered(parameters(), given), minion_id="db1", nodename="db1")

@@ -17,7 +17,7 @@ CMAP = (Path(__file__).parent / "fixtures" / "cmap-3.1.7.txt").read_text(encodin
 
 def pillar():
     """The lab's, with the token that the recorded daemon ran with."""
-    given = load(ROOT / "lab" / "pillar.sls")["hamysql"]
+    given = load(ROOT / "lab" / "software" / "pillar.sls")["hamysql"]
     given["corosync"]["token"] = 3000
     return given
 

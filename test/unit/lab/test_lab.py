@@ -15,28 +15,16 @@ from pathlib import Path
 import pytest
 import yaml
 
-from lab import (
-    bmc,
-    client,
-    deploy,
-    host,
-    image,
-    lifecycle,
-    network,
-    node,
-    pillar,
-    probe,
-    repo,
-    salt,
-    settings,
-    show,
-    snapshot,
-    status,
-)
+from lab import lifecycle, show
 from lab.__main__ import main
-from lab.context import Lab
-from lab.errors import HostError, LabError
-from lab.progress import Progress
+from lab.basics import host
+from lab.basics.context import Lab
+from lab.basics.errors import HostError, LabError
+from lab.basics.progress import Progress
+from lab.devices import bmc
+from lab.machines import image, node, repo, snapshot
+from lab.software import client, deploy, pillar, probe, salt, settings, status
+from lab.wires import network
 from support import ROOT, parameters
 
 
@@ -81,16 +69,16 @@ def test_the_image_is_another_one_when_a_file_of_the_nodes_changes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     project = tmp_path / "project"
-    shutil.copytree(image.HERE, project / "lab", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(ROOT / "lab", project / "lab", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "requirements-override.txt", project)
-    monkeypatch.setattr(image, "HERE", project / "lab")
-    monkeypatch.setattr(image, "GUEST", project / "lab/guest")
-    monkeypatch.setattr(image, "__file__", str(project / "lab/image.py"))
-    monkeypatch.setattr(repo, "__file__", str(project / "lab/repo.py"))
+    monkeypatch.setattr(image, "PROJECT", project)
+    monkeypatch.setattr(image, "GUEST", project / "lab/machines/guest")
+    monkeypatch.setattr(image, "__file__", str(project / "lab/machines/image.py"))
+    monkeypatch.setattr(repo, "__file__", str(project / "lab/machines/repo.py"))
     monkeypatch.setattr(image, "kernel_modules", lambda: Path("6.1.0"))
     before = image.key()
     assert image.key() == before
-    script = project / "lab/guest/usr/local/sbin/lab-init"
+    script = project / "lab/machines/guest/usr/local/sbin/lab-init"
     script.write_text(script.read_text() + "# changed\n")
     changed = image.key()
     assert changed != before

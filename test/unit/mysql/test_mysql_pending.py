@@ -16,7 +16,7 @@ FIXED = Variable("1", "BIGINT UNSIGNED", settable=False)
 
 
 def mysql(**options):
-    given = load(ROOT / "lab" / "pillar.sls")["hamysql"]
+    given = load(ROOT / "lab" / "software" / "pillar.sls")["hamysql"]
     given["mysql"]["config"]["mysqld"].update(options)
     return resolution.resolve(resolution.layered(parameters(), given), minion_id="db1", nodename="db1")["mysql"]
 
@@ -113,7 +113,7 @@ BEGINS = {"ssl_cert": ["/c"], "ssl_key": ["/k"], "require_secure_transport": ["O
 
 
 def with_tls(**said):
-    given = load(ROOT / "lab" / "pillar.sls")["hamysql"]
+    given = load(ROOT / "lab" / "software" / "pillar.sls")["hamysql"]
     given["mysql"]["tls"] = {**PAIR, **said}
     return resolution.resolve(resolution.layered(parameters(), given), minion_id="db1", nodename="db1")["mysql"]
 

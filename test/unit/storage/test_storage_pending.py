@@ -17,7 +17,7 @@ LATCH = Latch("galaxy-db", "mysql", "/dev/ubdb", Stage.INITIALISED, "F00D")
 
 
 def resolved(change=lambda given: None):
-    given = load(ROOT / "lab" / "pillar.sls")["hamysql"]
+    given = load(ROOT / "lab" / "software" / "pillar.sls")["hamysql"]
     change(given)
     return resolution.resolve(resolution.layered(parameters(), given), minion_id="db1", nodename="db1")
 

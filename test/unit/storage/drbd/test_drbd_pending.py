@@ -32,7 +32,7 @@ exec {drbdadm} --config-file {folder}/wanted.conf --dry-run adjust mysql
 
 def site(**drbd):
     """The lab's pillar with DRBD's own pings and the first link, which the recorded kernel ran with."""
-    given = load(ROOT / "lab" / "pillar.sls")["hamysql"]
+    given = load(ROOT / "lab" / "software" / "pillar.sls")["hamysql"]
     net = {"ping-int": 10, "ping-timeout": 5, "timeout": 60, "ko-count": 7, **drbd.pop("options", {}).get("net", {})}
     given["storage"]["drbd"].update({"link": 0, **drbd}, options={"net": net})
     return resolution.resolve(resolution.layered(parameters(), given), minion_id="db1", nodename="db1")

@@ -32,7 +32,7 @@ def node(tmp_path):
 
     def make(disk, up=True, **drbd):
         module = load("_modules/hamysql_change.py", "renamed_disk")
-        given = load_yaml(ROOT / "lab" / "pillar.sls")["hamysql"]
+        given = load_yaml(ROOT / "lab" / "software" / "pillar.sls")["hamysql"]
         given["storage"]["drbd"].update(
             disk=disk,
             link=0,

@@ -1,9 +1,9 @@
-"""One node's machine, ``python -m lab.machine umid=... CONSOLE COMMAND``: its kernel, and what a server's board does beside that.
+"""One node's machine: its kernel, and what a server's board does beside that.
 
-It starts the kernel, keeps its clock going (:mod:`lab.clock`), and starts it again when the node has rebooted. A User-Mode Linux
-kernel reboots by executing itself, with its taps still open, so that the new one has no network. Here it cannot find itself
-(``UNKNOWN``), and ends. The process carries the node's ``umid=`` on its command line. So whoever cuts the node's power ends it
-with the kernel, and a node in the middle of its reboot counts as on.
+``python -m lab.machines.machine umid=... CONSOLE COMMAND`` starts the kernel, keeps its clock going (:mod:`lab.machines.clock`),
+and starts it again when the node has rebooted. A User-Mode Linux kernel reboots by executing itself, with its taps still open, so
+that the new one has no network. Here it cannot find itself (``UNKNOWN``), and ends. The process carries the node's ``umid=`` on its
+command line. So whoever cuts the node's power ends it with the kernel, and a node in the middle of its reboot counts as on.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from lab import clock
-from lab.context import PROJECT, Lab
+from lab.basics.context import PROJECT, Lab
+from lab.machines import clock
 
 # What a kernel says last before it would start anew, and then.
 RESTARTING, NOT_FOUND = b"reboot: Restarting system", b"Failed to exec kernel"
@@ -31,7 +31,7 @@ def start(lab: Lab, name: str, command: Sequence[str], console: Path, cables: Pa
     console
         The file for what the kernel prints.
     cables
-        The pipe whose lines reach the node as its serial line, see :func:`say`.
+        The pipe whose lines reach the node as its serial line, see :func:`lab.wires.cables.say`.
     """
     if not cables.is_fifo():
         cables.unlink(missing_ok=True)
@@ -41,7 +41,7 @@ def start(lab: Lab, name: str, command: Sequence[str], console: Path, cables: Pa
     try:
         with console.open("wb") as out:
             subprocess.Popen(
-                [sys.executable, "-m", "lab.machine", f"umid={name}", str(console), *command],
+                [sys.executable, "-m", "lab.machines.machine", f"umid={name}", str(console), *command],
                 stdin=serial,
                 stdout=out,
                 stderr=out,
@@ -49,18 +49,6 @@ def start(lab: Lab, name: str, command: Sequence[str], console: Path, cables: Pa
                 cwd=PROJECT,
                 env=environment,
             )
-    finally:
-        os.close(serial)
-
-
-def say(cables: Path, line: str) -> None:
-    """Say a line to a node on its serial line; one that is off does not hear it."""
-    try:
-        serial = os.open(cables, os.O_WRONLY | os.O_NONBLOCK)
-    except OSError:  # no pipe yet, or nobody at its other end
-        return
-    try:
-        os.write(serial, f"{line}\n".encode())
     finally:
         os.close(serial)
 

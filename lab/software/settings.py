@@ -7,10 +7,10 @@ from typing import Any
 
 import yaml
 
-from lab.context import Lab
-from lab.errors import LabError
+from lab.basics.context import Lab
+from lab.basics.errors import LabError
 
-PROBE = "probe"  # the user and the database of lab/pillar.sls that the probe uses
+PROBE = "probe"  # the user and the database of lab/software/pillar.sls that the probe uses
 
 
 @dataclass(frozen=True)
@@ -29,14 +29,14 @@ class Settings:
         """How the probe reaches the database through the virtual IP."""
         if PROBE not in self.users or PROBE not in self.databases:
             raise LabError(
-                f"the lab's pillar has no user or no database {PROBE!r} (see lab/pillar.sls), the probe needs both"
+                f"the lab's pillar has no user or no database {PROBE!r} (see lab/software/pillar.sls), the probe needs both"
             )
         login = {"host": self.vip, "port": self.port, "user": PROBE, "password": self.users[PROBE]}
         return {**login, "database": PROBE}
 
 
 def read(lab: Lab) -> Settings:
-    """Read the pillar that the lab's master serves; plain YAML, as lab/pillar.sls is."""
+    """Read the pillar that the lab's master serves; plain YAML, as lab/software/pillar.sls is."""
     path = lab.salt / "pillar/lab.sls"
     try:
         pillar = yaml.safe_load(path.read_text())["hamysql"]

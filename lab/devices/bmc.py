@@ -1,6 +1,7 @@
 """The nodes' BMCs: IPMI over LAN, as a server's management board speaks it, with a node's power button behind it.
 
-Each one is a process of its own in the lab's namespace, ``python -m lab.bmc NODE``. Stock fence agents use it like any other.
+Each one is a process of its own in the lab's namespace, ``python -m lab.devices.bmc NODE``. Stock fence agents use it like any
+other.
 """
 
 from __future__ import annotations
@@ -13,15 +14,18 @@ from typing import Any
 
 from pyghmi.ipmi.bmc import Bmc
 
-from lab import network, node
-from lab.context import PROJECT, Lab
-from lab.errors import LabError
-from lab.host import run, wait_for
-from lab.topology import Node
+from lab.basics.context import PROJECT, Lab
+from lab.basics.errors import LabError
+from lab.basics.host import run, wait_for
+from lab.basics.topology import Node
+from lab.machines import node
+from lab.wires import network
 
 # Constants of the lab, published with the project: never use them elsewhere.
 USER, PASSWORD = "fence", "lab-only-bmc"
 PORT = 623
+# What its command line names it by.
+MODULE = "lab.devices.bmc"
 
 
 class NodeBmc(Bmc):  # type: ignore[misc]
@@ -66,7 +70,7 @@ def _wait(lab: Lab, item: Node) -> None:
 
 def _start(lab: Lab, item: Node) -> None:
     with open(log(lab, item), "ab") as out:
-        command = lab.in_namespace(sys.executable, "-m", "lab.bmc", item.name)
+        command = lab.in_namespace(sys.executable, "-m", MODULE, item.name)
         environment = {**os.environ, "HAMYSQL_LAB_DIR": str(lab.dir)}
         subprocess.Popen(
             command,
@@ -94,8 +98,8 @@ def processes(lab: Lab) -> dict[str, int]:
     """The BMCs that run: ``{node: pid}``."""
     found = {}
     for pid, words in network.commands(lab).items():
-        if "lab.bmc" in words:
-            found[words[words.index("lab.bmc") + 1]] = pid
+        if MODULE in words:
+            found[words[words.index(MODULE) + 1]] = pid
     return found
 
 

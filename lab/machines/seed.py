@@ -13,12 +13,12 @@ from pathlib import Path
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from lab.context import Lab
-from lab.host import run
-from lab.topology import Node
+from lab.basics.context import Lab
+from lab.basics.host import run
+from lab.basics.topology import Node
 
 MINION = """\
-# made by lab/seed.py at each `up`
+# made by lab/machines/seed.py at each `up`
 master: {master}
 id: {name}
 # A node comes and goes: look for the master at short intervals.

@@ -13,9 +13,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from lab import network, settings
-from lab.context import Lab
-from lab.errors import LabError
+from lab.basics.context import Lab
+from lab.basics.errors import LabError
+from lab.software import settings
+from lab.wires import network
 
 CLIENT = Path(__file__).parent / "client.py"
 

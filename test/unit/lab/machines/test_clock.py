@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from lab import clock
+from lab.machines import clock
 
 # Like a kernel: at first it has no handler for an alarm, then it has one, and asks for none itself.
 KERNEL = """

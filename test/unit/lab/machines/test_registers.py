@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from lab import host, registers
+from lab.basics import host
+from lab.machines import registers
 
 KNOWN = 2696  # bytes: what a User-Mode Linux 6.1 kernel has of a process' registers
 GETREGSET, SETREGSET, XSTATE, TRACEME = 0x4204, 0x4205, 0x202, 0

@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from types import ModuleType
 
-from lab import nas, node, san
-from lab.context import Lab
-from lab.errors import LabError
-from lab.host import wait_for
-from lab.topology import Node
+from lab.basics.context import Lab
+from lab.basics.errors import LabError
+from lab.basics.host import wait_for
+from lab.basics.topology import Node
+from lab.devices import nas, san
+from lab.machines import node
 
 SERVERS: dict[str, ModuleType] = {"iscsi": san, "nfs": nas}
 DONE = "/var/lib/lab-storage"  # it has been set up

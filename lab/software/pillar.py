@@ -7,11 +7,11 @@ from typing import Any
 
 import yaml
 
-from lab.context import Lab
-from lab.errors import LabError
+from lab.basics.context import Lab
+from lab.basics.errors import LabError
 
 PILLAR = Path(__file__).parent / "pillar.sls"
-MADE = "# made by lab/pillar.py at each `up` from pillar.sls and "
+MADE = "# made by lab/"  # by this module, which an older lab has elsewhere
 
 
 def compose(storage: str) -> dict[str, Any]:
@@ -49,7 +49,9 @@ def serve(lab: Lab, given: Path | None, storage: str) -> None:
             served.symlink_to(PILLAR)
         else:
             text = yaml.safe_dump(compose(storage), sort_keys=False)
-            served.write_text(f"{MADE}{_difference(storage).name}\n{text}")
+            served.write_text(
+                f"{MADE}software/pillar.py at each `up` from pillar.sls and {_difference(storage).name}\n{text}"
+            )
 
 
 def _replace(path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Keeps the clock of a node going: the machine beside each node's kernel (:mod:`lab.machine`) does so until that ends.
+"""Keeps the clock of a node going: the machine beside each node's kernel (:mod:`lab.machines.machine`) does so until that ends.
 
 A User-Mode Linux kernel asks its host for one alarm at a time, and asks for the next one when that comes. One that comes while it
 is still at work on the one before is dropped (``unblock_signals`` in arch/um/os-Linux/signal.c, "Do not reenter the handler"), and

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from lab.errors import Broken, HostError, LabError
+from lab.basics.errors import Broken, HostError, LabError
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -26,7 +26,7 @@ PROGRAMS = {
     "ssh-keygen": "openssh-client",
     "apt-ftparchive": "apt-utils",
 }
-# Where the nodes' kernel needs lab/registers.c.
+# Where the nodes' kernel needs lab/machines/registers.c.
 COMPILER = {"gcc": "build-essential"}
 # What tests and linters run on real tools; without them those tests say why they are skipped.
 TEST_PROGRAMS = {
@@ -132,7 +132,7 @@ def which(program: str) -> str | None:
 
 
 def more_registers(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
-    """Whether the processor has registers that the nodes' kernel does not know of, see :mod:`lab.registers`."""
+    """Whether the processor has registers that the nodes' kernel does not know of, see :mod:`lab.machines.registers`."""
     return any("amx_tile" in line.split() for line in cpuinfo.read_text().splitlines() if line.startswith("flags"))
 
 

@@ -7,10 +7,12 @@ import xml.etree.ElementTree as ET
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from lab import network, node, probe, settings
-from lab.context import Lab
-from lab.errors import LabError
-from lab.topology import Node
+from lab.basics.context import Lab
+from lab.basics.errors import LabError
+from lab.basics.topology import Node
+from lab.machines import node
+from lab.software import probe, settings
+from lab.wires import network
 
 LOOK = r"""
 echo '== drbd'; cat /proc/drbd 2>/dev/null

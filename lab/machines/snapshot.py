@@ -12,10 +12,10 @@ import shutil
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from lab import node
-from lab.context import Lab
-from lab.errors import LabError
-from lab.host import run
+from lab.basics.context import Lab
+from lab.basics.errors import LabError
+from lab.basics.host import run
+from lab.machines import node
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 

@@ -7,10 +7,10 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lab.errors import LabError
-from lab.topology import STORAGES, Node, Topology, topology
+from lab.basics.errors import LabError
+from lab.basics.topology import STORAGES, Node, Topology, topology
 
-PROJECT = Path(__file__).resolve().parent.parent
+PROJECT = Path(__file__).resolve().parents[2]
 
 
 def lab_dir() -> Path:

@@ -15,10 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lab import network, salt
-from lab.context import Lab
-from lab.errors import LabError
-from lab.progress import Progress
+from lab.basics.context import Lab
+from lab.basics.errors import LabError
+from lab.basics.progress import Progress
+from lab.software import salt
+from lab.wires import network
 
 PHASE = re.compile(r"^\[(?P<number>\d+)/(?P<of>\d+)\] ")
 TIMEOUT = 1800  # seconds

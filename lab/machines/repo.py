@@ -9,7 +9,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from lab.host import run
+from lab.basics.host import run
 
 SUITE = "bookworm"
 

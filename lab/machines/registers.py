@@ -11,7 +11,7 @@ import hashlib
 import os
 from pathlib import Path
 
-from lab import host
+from lab.basics import host
 
 SOURCE = Path(__file__).with_suffix(".c")
 

@@ -1,4 +1,4 @@
-/* Lets a User-Mode Linux kernel run on a processor with more registers than it knows of; see lab/registers.py.
+/* Lets a User-Mode Linux kernel run on a processor with more registers than it knows of; see lab/machines/registers.py.
  *
  * Such a kernel gives a process its registers back with the first 2696 bytes of the processor's state (AVX-512 and PKRU included).
  * Where the processor has more (AMX: 11008 bytes), Linux takes all of them or nothing: EFAULT. What follows those bytes are registers

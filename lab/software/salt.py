@@ -9,16 +9,16 @@ import subprocess
 import sys
 from pathlib import Path
 
-from lab import network
-from lab.context import Lab
-from lab.errors import Broken
-from lab.host import run, wait_for
+from lab.basics.context import Lab
+from lab.basics.errors import Broken
+from lab.basics.host import run, wait_for
+from lab.wires import network
 
 # Only these folders are served: the whole tree would make Salt walk .venv and .lab.
 SERVED = ("hamysql", "_modules", "_states", "_utils", "_runners")
 
 MASTER = """\
-# made by lab/salt.py at each `up`
+# made by lab/software/salt.py at each `up`
 interface: {address}
 user: root
 pki_dir: {salt}/pki

@@ -14,11 +14,12 @@ import subprocess
 import time
 from pathlib import Path
 
-from lab import image, machine, network, registers
-from lab.context import Lab
-from lab.errors import LabError
-from lab.host import run, wait_for
-from lab.topology import Disk, Node
+from lab.basics.context import Lab
+from lab.basics.errors import LabError
+from lab.basics.host import run, wait_for
+from lab.basics.topology import Disk, Node
+from lab.machines import image, machine, registers
+from lab.wires import cables, network
 
 SHARE = re.compile(r"\d{1,3}(\.\d+)?%")
 TIME = re.compile(r"\d+(\.\d+)?(us|ms|s)")
@@ -96,11 +97,11 @@ def power_on(lab: Lab, node: Node) -> None:
         f"lab.repo={lab.run_dir}/image/repo",
     )
     shutil.rmtree(lab.run_dir / "uml" / lab.umid(node), ignore_errors=True)
-    cables = network.sensor(lab, node)
-    machine.start(lab, lab.umid(node), command, lab.node_dir(node) / "console.log", cables)
+    sensor = cables.sensor(lab, node)
+    machine.start(lab, lab.umid(node), command, lab.node_dir(node) / "console.log", sensor)
     for number in range(len(lab.topology.networks)):
-        if network.is_cut(lab, node, number):
-            machine.say(cables, f"{number} cut")
+        if cables.is_cut(lab, node, number):
+            cables.say(sensor, f"{number} cut")
 
 
 def _processor(lab: Lab, node: Node) -> int:

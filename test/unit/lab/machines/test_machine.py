@@ -9,8 +9,9 @@ import threading
 
 import pytest
 
-from lab import machine
-from lab.context import Lab
+from lab.basics.context import Lab
+from lab.machines import machine
+from lab.wires.cables import say
 
 # Like a kernel: it says what it was told on its serial line, and ends as it is told in a file.
 KERNEL = """
@@ -43,9 +44,9 @@ def _wait_for(condition):
 
 def test_a_kernel_that_reboots_is_started_again_and_one_that_powers_off_is_not(started):
     cables, console, starts = started
-    machine.say(cables, "0 cut")
+    say(cables, "0 cut")
     assert _wait_for(lambda: starts.exists() and starts.read_text() == "11"), console.read_text()
-    machine.say(cables, "0 plugged")
+    say(cables, "0 plugged")
     assert _wait_for(lambda: "Power down" in console.read_text())
     said = [line for line in console.read_text().splitlines() if line.startswith("0 ")]
     assert said == ["0 cut", "0 plugged"]
@@ -84,7 +85,7 @@ def test_a_kernel_is_started_under_a_name_that_is_not_there():
 
 
 def test_a_node_that_is_off_hears_nothing(tmp_path):
-    machine.say(tmp_path / "no-pipe", "0 cut")
+    say(tmp_path / "no-pipe", "0 cut")
     os.mkfifo(tmp_path / "cables")
-    machine.say(tmp_path / "cables", "0 cut")  # it would block, or raise
+    say(tmp_path / "cables", "0 cut")  # it would block, or raise
     assert (tmp_path / "cables").is_fifo()

@@ -16,13 +16,12 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
-from lab import repo
-from lab.context import Lab
-from lab.errors import HostError, LabError
-from lab.host import run, which
+from lab.basics.context import PROJECT, Lab
+from lab.basics.errors import HostError, LabError
+from lab.basics.host import run, which
+from lab.machines import repo
 
-HERE = Path(__file__).parent
-GUEST = HERE / "guest"
+GUEST = Path(__file__).parent / "guest"
 MODULES = Path("/usr/lib/uml/modules")
 SIZE = "4G"  # sparse
 PYTHON = "3.11"  # of Debian 12
@@ -89,10 +88,10 @@ def key() -> str:
     digest = hashlib.sha256()
     digest.update(repr((PACKAGES, repo.PACKAGES, MASKED_UNITS, MASKED_GENERATORS, SIZE, PYTHON)).encode())
     digest.update(f"{metadata.version('salt')} {kernel_modules().name}".encode())
-    override = HERE.parent / "requirements-override.txt"
+    override = PROJECT / "requirements-override.txt"
     for path in sorted([Path(__file__), Path(repo.__file__), override, *GUEST.rglob("*")]):
         if path.is_file() and "__pycache__" not in path.parts:
-            digest.update(f"{path.relative_to(HERE.parent)} {os.access(path, os.X_OK)}\n".encode())
+            digest.update(f"{path.relative_to(PROJECT)} {os.access(path, os.X_OK)}\n".encode())
             digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
 
@@ -160,7 +159,7 @@ def _install_salt(tree: Path, log: Path) -> None:
     venv = tree / "opt/salt"
     packages = venv / f"lib/python{PYTHON}/site-packages"
     platform = ["--python-version", PYTHON, "--python-platform", "x86_64-manylinux_2_28"]
-    override: list[str | Path] = ["--override", HERE.parent / "requirements-override.txt"]
+    override: list[str | Path] = ["--override", PROJECT / "requirements-override.txt"]
     command: list[str | Path] = [
         uv,
         "pip",

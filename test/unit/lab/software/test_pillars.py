@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from lab import pillar
-from lab.topology import STORAGES
+from lab.basics.topology import STORAGES
+from lab.software import pillar
 
 Resolve = Callable[..., dict[str, Any]]
 BACKENDS = {"drbd": "drbd", "iscsi": "shared", "nfs": "nfs"}

@@ -1,0 +1,1 @@
+"""What stands beside the nodes: their BMCs, a SAN, a file server."""

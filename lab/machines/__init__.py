@@ -1,0 +1,1 @@
+"""The nodes: the image that they are made from, their kernels, disks, clocks and power buttons."""
