@@ -142,7 +142,7 @@ def prepared(name, cluster=None):
             return {}, NOTHING
         if deployment.test and not rolling.active(deployment.survey()):
             return {}, "planned when the service runs again"
-        backend, active = backends.backend(deployment.survey()), rolling.active(deployment.survey())
+        backend, active = backends.backend(deployment.survey()), _active(deployment)
         mods = ",".join([*PREPARE, *(FOR_DRBD if backend == "drbd" else ())])
         changes = {}
         if not deployment.test:
