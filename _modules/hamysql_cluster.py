@@ -18,13 +18,15 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
 
+    from hamysql.survey import Cluster
+
 __virtualname__ = "hamysql_cluster"
 
 UNITS = ("corosync", "pacemaker")
 
 # crm_exit_t of pacemaker for no connection to the cluster: its socket refuses (102), or has never been there (105)
 _NOT_RUNNING = (102, 105)
-_STOPPED: dict[str, Any] = {
+_STOPPED: Cluster = {
     "running": False,
     "dc": None,
     "quorum": False,
@@ -40,7 +42,7 @@ def __virtual__() -> str:
     return __virtualname__
 
 
-def status() -> dict[str, Any]:
+def status() -> Cluster:
     """
     The state of the cluster as pacemaker on this node sees it.
 
@@ -62,7 +64,7 @@ def status() -> dict[str, Any]:
     if result.returncode in _NOT_RUNNING:
         return _STOPPED
     cluster = cib_status.parse(result.stdout)
-    return {**_STOPPED, "running": True, **dataclasses.asdict(cluster)} if cluster else _STOPPED
+    return cluster.as_dict() if cluster else _STOPPED
 
 
 def start(timeout: float = 120) -> bool:
@@ -121,7 +123,7 @@ def stop(timeout: float = 900) -> bool:
     return True
 
 
-def wait_online(nodes: Sequence[str], timeout: float = 180) -> dict[str, Any]:
+def wait_online(nodes: Sequence[str], timeout: float = 180) -> Cluster:
     """
     Wait until the cluster has elected a controller and every one of ``nodes`` is online, as this node sees it.
 
@@ -139,11 +141,11 @@ def wait_online(nodes: Sequence[str], timeout: float = 180) -> dict[str, Any]:
         salt db1 hamysql_cluster.wait_online '[db1, db2]'
     """
 
-    def online(seen: dict[str, Any]) -> bool:
+    def online(seen: Cluster) -> bool:
         states = [seen["nodes"].get(node, {}) for node in nodes]
         return bool(seen["dc"]) and all(state.get("online") and not state.get("pending") for state in states)
 
-    def describe(seen: dict[str, Any]) -> str:
+    def describe(seen: Cluster) -> str:
         if not seen["running"]:
             return "pacemaker does not run here"
         found = [node for node, state in seen["nodes"].items() if state["online"]]

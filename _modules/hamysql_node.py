@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING
 from hamysql import fingerprint
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from typing import Any
 
     from injected import __grains__, __opts__, __pillar__, __salt__
 
     from hamysql.schema.values import Config
+    from hamysql.survey import Facts, Interface, Source
 
 __virtualname__ = "hamysql_node"
 
@@ -96,7 +97,7 @@ def pending() -> dict[str, Any]:
     return found
 
 
-def facts(running: bool = False) -> dict[str, Any]:
+def facts(running: bool = False) -> Facts:
     """
     What this machine is, as far as it has to be fit for a cluster. Reads only, and works before anything is installed.
 
@@ -144,7 +145,7 @@ def facts(running: bool = False) -> dict[str, Any]:
     }
 
 
-def _storage(storage: Config) -> dict[str, Any]:
+def _storage(storage: Config) -> Source:
     """What the data comes from over a network, and whether it answers."""
     from hamysql.storage.lun import iscsi
     from hamysql.storage.lun.values import split_portal
@@ -173,7 +174,7 @@ def _packages(package: Config, backend: str) -> dict[str, str]:
 
 
 def _neighbours(
-    pairs: Iterable[tuple[str, str]], silent: Sequence[str], interfaces: dict[str, dict[str, Any]]
+    pairs: Iterable[tuple[str, str]], silent: Sequence[str], interfaces: Mapping[str, Interface]
 ) -> list[tuple[str, str]]:
     """The silent targets of (own address, target) that are in the network of an interface: (interface, target)."""
     from hamysql.preflight import machine
@@ -182,7 +183,7 @@ def _neighbours(
     return [(interface, target) for interface, target in places if interface]
 
 
-def _vip_owner(vip: Config, interfaces: dict[str, dict[str, Any]]) -> str:
+def _vip_owner(vip: Config, interfaces: Mapping[str, Interface]) -> str:
     """Who answers for the virtual IP; not asked where the interface is missing, or has the address itself."""
     from hamysql.system import reach
 

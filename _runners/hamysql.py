@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
     from injected import __opts__, __salt__
 
+    from hamysql.survey import Survey
+
 
 def members(cluster: str | None = None) -> dict[str, str]:
     """
@@ -73,7 +75,7 @@ def status(cluster: str | None = None) -> dict[str, dict[str, Any]]:
     }
 
 
-def survey(cluster: str | None = None) -> dict[str, dict[str, Any]]:
+def survey(cluster: str | None = None) -> dict[str, Survey]:
     """
     Everything that each member sees of itself: ``{node: {...}}``, see ``hamysql_node.survey``.
 

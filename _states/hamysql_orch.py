@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from injected import __context__, __opts__
 
     from hamysql.master.deployment import Deployment
+    from hamysql.survey import Cluster, Survey
 
 __virtualname__ = "hamysql_orch"
 
@@ -160,7 +161,7 @@ def _third_vote(deployment: Deployment) -> dict[str, Any]:
     return changes
 
 
-def _lacks(status: dict[str, Any], names: Sequence[str]) -> str:
+def _lacks(status: Cluster, names: Sequence[str]) -> str:
     """What a member's cluster lacks to be complete, in words; "" where it is."""
     states = {name: status["nodes"].get(name, {}) for name in names}
     apart = [name for name, state in states.items() if not state.get("online") or state.get("pending")]
@@ -322,7 +323,7 @@ def _serving(deployment: Deployment) -> list[str]:
     return [node for node, survey in deployment.survey().items() if survey["database"]]
 
 
-def _roles(survey: dict[str, Any]) -> str:
+def _roles(survey: Survey) -> str:
     """One node's part of the summary: what it does, and the state of its storage."""
     return f"{'serves the database' if survey['database'] else 'passive'}; {backends.state(survey)}"
 

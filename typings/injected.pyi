@@ -7,6 +7,8 @@ A function of Salt or of the formula returns ``Any``, but for those that are nam
 from collections.abc import Callable
 from typing import Any, Literal, Protocol, overload
 
+from hamysql.survey import Cluster
+
 class _Functions(Protocol):
     @overload
     def __getitem__(
@@ -15,10 +17,11 @@ class _Functions(Protocol):
             "hamysql.config",
             "hamysql.settings",
             "hamysql_cluster.corosync",
-            "hamysql_cluster.status",
             "hamysql_drbd.status",
         ],
     ) -> Callable[..., dict[str, Any]]: ...
+    @overload
+    def __getitem__(self, name: Literal["hamysql_cluster.status"]) -> Callable[..., Cluster]: ...
     @overload
     def __getitem__(self, name: Literal["hamysql_drbd.kernel"]) -> Callable[..., str]: ...
     @overload
