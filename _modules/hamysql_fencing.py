@@ -308,7 +308,7 @@ def proofs() -> dict[str, list[dict[str, Any]]]:
     return proof.proofs(found, fencing)
 
 
-def evidence() -> dict[str, Any]:
+def evidence() -> fencing_take_over.Evidence:
     """
     What speaks for and against this node serving alone, after an outage of both from which only this one came back.
 
@@ -346,7 +346,7 @@ def evidence() -> dict[str, Any]:
     }
 
 
-def _votes(corosync: dict[str, Any]) -> dict[str, Any]:
+def _votes(corosync: dict[str, Any]) -> dict[str, int]:
     return {"total": corosync["total_votes"], "needed": corosync["needed_votes"]}
 
 
