@@ -262,7 +262,7 @@ def _back_into_use(names: Sequence[str]) -> list[str]:
     return left
 
 
-def record(node: str, level: int) -> dict[str, list[dict[str, Any]]]:
+def record(node: str, level: int) -> dict[str, list[proof.Proven]]:
     """
     Write down in the cluster that the devices of a level have cut a node off, now.
 
@@ -281,7 +281,7 @@ def record(node: str, level: int) -> dict[str, list[dict[str, Any]]]:
     return proofs()
 
 
-def proofs() -> dict[str, list[dict[str, Any]]]:
+def proofs() -> dict[str, list[proof.Proven]]:
     """
     What is proven of each node's fence devices: ``{node: [{"level", "devices", "proven": time or None}]}``.
 
