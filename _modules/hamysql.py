@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import logging
+from typing import TYPE_CHECKING
 
 import salt.utils.files
 import salt.utils.yaml
@@ -26,7 +27,14 @@ except ImportError:
     # The minion has a version of the package in memory whose modules are others. This one says so, to a highstate as well.
     if not fingerprint.stale():
         raise
-    resolution = None
+    resolution = None  # type: ignore[assignment]
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from injected import __context__, __grains__, __opts__, __pillar__, __salt__
+
+    from hamysql.schema.values import Config
 
 log = logging.getLogger(__name__)
 
@@ -37,11 +45,11 @@ VERSION = "0.1.0"
 PARAMETERS = "salt://hamysql/parameters"
 
 
-def __virtual__():
+def __virtual__() -> str:
     return __virtualname__
 
 
-def config_(saltenv=None, misnamed=False, **kwargs):
+def config_(saltenv: str | None = None, misnamed: bool = False, **kwargs: Any) -> Config:
     """
     Return the finished configuration, **with its secrets**: for templates, states and other modules in the same process.
 
@@ -87,7 +95,7 @@ def config_(saltenv=None, misnamed=False, **kwargs):
     return copy.deepcopy(_with_link(key, merged, who, found))
 
 
-def _with_ids(key, merged, who, found):
+def _with_ids(key: str, merged: Any, who: dict[str, Any], found: Config) -> tuple[str, dict[str, Any], Config]:
     """The configuration with the ids that the nodes have in this node's corosync.conf, whatever their order in the pillar is."""
     ids = node_ids.known(found["cluster"]["name"])
     if not any(name in ids for name in found["cluster"]["nodes"]):
@@ -98,7 +106,7 @@ def _with_ids(key, merged, who, found):
     return key, who, __context__[key]
 
 
-def _with_link(key, merged, who, found):
+def _with_link(key: str, merged: Any, who: dict[str, Any], found: Config) -> Config:
     """
     The configuration with the link that this node has, where the pillar leaves that open.
 
@@ -114,10 +122,11 @@ def _with_link(key, merged, who, found):
     key = f"{key}:{known}"
     if key not in __context__:
         __context__[key] = resolution.resolve(merged, **who, known_link=known)
-    return __context__[key]
+    resolved: Config = __context__[key]
+    return resolved
 
 
-def _parameters(saltenv):
+def _parameters(saltenv: str) -> list[Config]:
     """The formula's own data for this operating system, general first."""
     names = ["defaults.yaml", f"os_family/{__grains__['os_family']}.yaml"]
     cached = __salt__["cp.cache_dir"](PARAMETERS, saltenv=saltenv) or []
@@ -137,7 +146,7 @@ def _parameters(saltenv):
     return layers
 
 
-def settings(saltenv=None, misnamed=False):
+def settings(saltenv: str | None = None, misnamed: bool = False) -> Config:
     """
     Return the finished configuration with every secret masked.
 
@@ -155,10 +164,11 @@ def settings(saltenv=None, misnamed=False):
         salt db1 hamysql.settings
     """
     found = config_(saltenv=saltenv, misnamed=misnamed)
-    return language.redacted(found)
+    masked: Config = language.redacted(found)
+    return masked
 
 
-def version():
+def version() -> str:
     """
     Return the version of the formula's code on this minion (a text); a running minion keeps the one it started with.
 

@@ -11,6 +11,7 @@ import os
 import time
 from pathlib import Path
 from shutil import which
+from typing import TYPE_CHECKING
 
 from hamysql import pending as pending_changes
 from hamysql.corosync import conf as corosync_conf
@@ -29,6 +30,16 @@ from hamysql.system import disk, files, wait
 from hamysql.system.command import PATH, run
 from hamysql.system.files import Unreadable
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from typing import Any
+
+    from injected import __opts__, __salt__
+
+    from hamysql.pending import Pending
+    from hamysql.schema.values import Config
+    from hamysql.storage.latch import Latch
+
 __virtualname__ = "hamysql_change"
 
 COROSYNC_CONF = Path("/etc/corosync/corosync.conf")
@@ -42,15 +53,15 @@ TLS_RECORD = Path("/run/hamysql/mysqld-tls.json")  # which set of files a runnin
 NOTES = Path("/run/resource-agents/hamysql/p_mysql.pid")
 
 
-def __virtual__():
+def __virtual__() -> str:
     return __virtualname__
 
 
-def _site(misnamed=False):
+def _site(misnamed: bool = False) -> Config:
     return __salt__["hamysql.config"](misnamed=misnamed)
 
 
-def pending():
+def pending() -> list[dict[str, Any]]:
     """
     The settings whose value in service is not the pillar's, of this node. Works before anything is installed.
 
@@ -67,11 +78,11 @@ def pending():
     return [item.as_dict() for item in _pending(_site(misnamed=True))]
 
 
-def _pending(site):
+def _pending(site: Config) -> list[Pending]:
     return pending_changes.distinct([*_data(site), *_corosync(site), *_sbd(site), *_drbd(site), *_mysql(site["mysql"])])
 
 
-def refused(moving=""):
+def refused(moving: str = "") -> list[str]:
     """
     What the pillar asks for and cannot be changed in place, as sentences that say what to do; empty where it all can.
 
@@ -92,7 +103,7 @@ def refused(moving=""):
     return [str(item) for item in found if not (expected and item.path == storage_pending.BACKEND)]
 
 
-def apply(both=False):
+def apply(both: bool = False) -> dict[str, dict[str, Any]]:
     """
     Let the running services take over what they can without an interruption. The files have to be written before.
 
@@ -128,7 +139,7 @@ def apply(both=False):
     return {item.path: {"old": item.old, "new": item.new} for item in live}
 
 
-def read_units():
+def read_units() -> None:
     """
     Have systemd read the files of its units again (``systemctl daemon-reload``): what runs goes on as it is.
 
@@ -144,7 +155,7 @@ def read_units():
 # --- the data
 
 
-def _data(site):
+def _data(site: Config) -> Iterator[Pending]:
     cib = files.text_if_any(CIB, files.LARGE)
     latches = latch.in_use()
     replicated = site["storage"]["backend"] == "drbd"
@@ -152,7 +163,7 @@ def _data(site):
     return storage_pending.pending(site, cib, latches, uuid, latch.moving_to())
 
 
-def _device_uuid(device, latches):
+def _device_uuid(device: str, latches: Sequence[Latch]) -> str:
     """Of the DRBD metadata on the disk that the pillar names; looked for only where a latch has another name for its disk."""
     if all(known.disk == device for known in latches) or disk.size(run, device) is None:
         return ""
@@ -162,7 +173,7 @@ def _device_uuid(device, latches):
 # --- corosync
 
 
-def _corosync(site):
+def _corosync(site: Config) -> list[Pending]:
     if not which("corosync-cmapctl", path=PATH):
         return []
     result = run(["corosync-cmapctl"], accept=(0, 1))
@@ -174,13 +185,13 @@ def _corosync(site):
     return list(corosync_pending.pending(site, corosync_pending.parse_map(result.stdout), differs))
 
 
-def _reload_corosync(site, timeout=15):
+def _reload_corosync(site: Config, timeout: float = 15) -> None:
     there = corosync_pending.keys(corosync_conf.parse(files.text(COROSYNC_CONF, links=True)))
     if there != corosync_pending.keys(site["corosync"]["sections"]):
         raise Refused(f"{COROSYNC_CONF} is not what the pillar says: `state.apply hamysql` writes it")
     said = []
 
-    def look():
+    def look() -> tuple[Pending, ...]:
         left = pending_changes.of_kind(pending_changes.LIVE, _corosync(site))
         if left:
             # It makes every node read its file, so it can fail for the peer's as well; until it is done, it is asked for again.
@@ -200,7 +211,7 @@ def _reload_corosync(site, timeout=15):
 # --- sbd
 
 
-def _sbd(site):
+def _sbd(site: Config) -> list[Pending]:
     text = files.text_if_any(site["fencing"]["sbd_file"], links=True) or ""
     if not site["fencing"]["sbd"] and not text.startswith(fencing_sbd.MARK):
         return []
@@ -214,7 +225,7 @@ def _sbd(site):
 # --- DRBD
 
 
-def _drbd(site):
+def _drbd(site: Config) -> list[Pending]:
     resource = site["storage"]["drbd"]["resource"]
     if site["storage"]["backend"] != "drbd" or not __salt__["hamysql_drbd.status"]():
         return []
@@ -226,14 +237,14 @@ def _drbd(site):
     return list(drbd_pending.pending(site, running, full, drbd_pending.parse_commands(_adjust(site, "--dry-run"))))
 
 
-def _with_disk(site, running):
+def _with_disk(site: Config, running: drbd_pending.Running) -> Config:
     """The configuration with the disk's name that the kernel has, where that is the same disk."""
     wanted = site["storage"]["drbd"]["disk"]
     same = running.disk.startswith("/") and os.path.realpath(running.disk) == os.path.realpath(wanted)
     return drbd_pending.with_disk(site, running.disk) if same else site
 
 
-def _adjust(site, *words):
+def _adjust(site: Config, *words: str) -> str:
     """``drbdadm adjust`` to what the pillar says, and not to what is in the file: it may not be written yet, and it may have
     another name for the disk. drbdadm remembers a file for its handlers only where it makes a new device."""
     drbd, text = site["storage"]["drbd"], drbd_pending.config_text(site, __salt__["hamysql_drbd.kernel"]())
@@ -244,7 +255,7 @@ def _adjust(site, *words):
 # --- the database
 
 
-def _mysql(config):
+def _mysql(config: Config) -> list[Pending]:
     process = _process(config)
     if process is None:
         return []
@@ -258,7 +269,7 @@ def _mysql(config):
     return [*found, *mysql_pending.left_flushing(running, _left_flushing(config))]
 
 
-def _left_flushing(config):
+def _left_flushing(config: Config) -> dict[str, float]:
     """What a move that was killed has set in the server, and it was before; nothing where the server is as it was."""
     left = flushing.left()
     try:
@@ -267,7 +278,7 @@ def _left_flushing(config):
         return {}
 
 
-def _variables(config, names):
+def _variables(config: Config, names: Sequence[str]) -> dict[str, mysql_pending.Variable]:
     if not names:
         return {}
     try:
@@ -276,16 +287,16 @@ def _variables(config, names):
         return {}
 
 
-def _sql(config, statements):
+def _sql(config: Config, statements: str) -> str:
     return run(accounts.client(config), stdin=statements).stdout
 
 
-def _process(config):
+def _process(config: Config) -> mysql_pending.Process | None:
     """The server that our agent has noted, or that wrote the pid file; ``None`` where it does not run."""
     return _noted() or _claimed(config)
 
 
-def _noted():
+def _noted() -> mysql_pending.Process | None:
     try:
         pid, born = map(int, files.text(NOTES, 64).split())
         return mysql_pending.Process(pid, born) if _stat(pid)[1] == born else None
@@ -293,13 +304,13 @@ def _noted():
         return None
 
 
-def _stat(pid):
+def _stat(pid: int) -> tuple[str, int]:
     """A process' name, and when it was born."""
     name, _, fields = (PROC / str(pid) / "stat").read_text(encoding="utf-8", errors="replace").rpartition(")")
     return name.partition("(")[2], int(fields.split()[19])  # proc(5): field 22, the first after the name is 3
 
 
-def _claimed(config):
+def _claimed(config: Config) -> mysql_pending.Process | None:
     try:
         pid = int(files.text(config["pid_file"], 64))
         program, born = _stat(pid)
@@ -310,7 +321,7 @@ def _claimed(config):
     return mysql_pending.Process(pid, born)
 
 
-def _running(config, process):
+def _running(config: Config, process: mysql_pending.Process) -> mysql_pending.Options | None:
     """The options that the server runs with; ``None`` where nobody knows."""
     known = mysql_pending.recorded(files.text_if_any(RECORD) or "", process)
     if known is not None:
@@ -323,13 +334,13 @@ def _running(config, process):
     return options
 
 
-def _older(path, process):
+def _older(path: Path, process: mysql_pending.Process) -> bool:
     """Whether a file or link is there, and was before a process."""
     uptime = time.clock_gettime(time.CLOCK_BOOTTIME) - process.start / os.sysconf("SC_CLK_TCK")
     return path.exists() and max(path.stat().st_ctime, path.lstat().st_ctime) < time.time() - uptime
 
 
-def _write_record(process, options, place=None):
+def _write_record(process: mysql_pending.Process, options: mysql_pending.Options, place: Path | None = None) -> None:
     place = place or RECORD
     place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     new = place.with_suffix(".new")
@@ -337,10 +348,10 @@ def _write_record(process, options, place=None):
     new.replace(place)
 
 
-def _set_variables(config):
+def _set_variables(config: Config) -> None:
     process = _process(config)
     running = _running(config, process) if process else None
-    if running is None:
+    if process is None or running is None:
         return
     want = mysql_pending.wanted(config)
     variables = _variables(config, mysql_pending.changed(running, want))
@@ -358,7 +369,7 @@ def _set_variables(config):
 # --- the database's TLS
 
 
-def _unread_tls(config, process, running):
+def _unread_tls(config: Config, process: mysql_pending.Process, running: mysql_pending.Options) -> Pending | None:
     """What the server does not present of the pillar's files, though it was started with them."""
     if not config["tls"]["enabled"] or "ssl_cert" not in running:
         return None
@@ -366,7 +377,7 @@ def _unread_tls(config, process, running):
     return mysql_pending.presents(config, running, shown, _loaded_tls(process), _certificate)
 
 
-def _loaded_tls(process):
+def _loaded_tls(process: mysql_pending.Process) -> str | None:
     """The digest of the set that the server has read: at its start, or because it was told to."""
     noted = mysql_pending.recorded(files.text_if_any(TLS_RECORD) or "", process)
     if noted is not None:
@@ -374,14 +385,14 @@ def _loaded_tls(process):
     return tls_files.digest(tls_files.there(TLS, None).texts) if _older(TLS / tls_files.CURRENT, process) else None
 
 
-def _certificate(text):
+def _certificate(text: str) -> str:
     try:
         return str(certificate.read(run, text))
     except (CommandFailed, KeyError, ValueError):
         return "a certificate that openssl cannot read"
 
 
-def _read_tls(config):
+def _read_tls(config: Config) -> None:
     """Have the server read certificate, key and authorities again, and see that it presents them."""
     process = _process(config)
     wanted = tls_files.texts(config)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
+from typing import TYPE_CHECKING
 
 from hamysql.cib import drift as cib_drift
 from hamysql.cib import live as cib_live
@@ -22,14 +23,21 @@ from hamysql.errors import Refused
 from hamysql.system import wait
 from hamysql.system.command import run
 
+if TYPE_CHECKING:
+    import xml.etree.ElementTree as ET
+    from collections.abc import Sequence
+    from typing import Any
+
+    from injected import __salt__
+
 __virtualname__ = "hamysql_cib"
 
 
-def __virtual__():
+def __virtual__() -> str:
     return __virtualname__
 
 
-def owned():
+def owned() -> dict[str, dict[str, str]]:
     """
     What hamysql owns in the live CIB.
 
@@ -45,7 +53,7 @@ def owned():
     return cib_plan.owned(cib_live.query(run))
 
 
-def drift():
+def drift() -> list[str]:
     """
     What people and programs have put over the configuration for the moment, which hamysql leaves alone.
 
@@ -61,7 +69,7 @@ def drift():
     return list(cib_drift.drift(cib_live.query(run)))
 
 
-def interventions():
+def interventions() -> list[str]:
     """
     Those of ``hamysql_cib.drift`` that decide where and whether something runs; nothing is moved or restarted meanwhile.
 
@@ -74,7 +82,7 @@ def interventions():
     return list(cib_drift.interventions(cib_live.query(run)))
 
 
-def move(node, timeout=900):
+def move(node: str, timeout: float = 900) -> bool:
     """
     Move the service to a node, through pacemaker, and leave it there: no constraint stays behind, and nothing else is changed.
 
@@ -96,7 +104,7 @@ def move(node, timeout=900):
         salt db1 hamysql_cib.move db2
     """
 
-    def place():
+    def place() -> str | None:
         found = __salt__["hamysql_cluster.status"]()["resources"]
         return next((item["node"] for item in found if item["id"] == "p_mysql" and item["role"] == "Started"), None)
 
@@ -124,7 +132,7 @@ def move(node, timeout=900):
     return True
 
 
-def diff(adopt=None):
+def diff(adopt: str | Sequence[str] | None = None) -> dict[str, Any]:
     """
     What ``hamysql_cib.apply`` would change now, checked by ``crm_verify`` but not carried out.
 
@@ -144,7 +152,7 @@ def diff(adopt=None):
     return _returned(cib_live.preview(run, _wanted, adopt=_ids(adopt)))
 
 
-def apply(adopt=None):
+def apply(adopt: str | Sequence[str] | None = None) -> dict[str, Any]:
     """
     Have the pillar's resources, constraints, properties and defaults in the cluster: one atomic change, or none.
 
@@ -169,7 +177,7 @@ def apply(adopt=None):
     return _returned(cib_live.apply(run, _wanted, adopt=_ids(adopt)))
 
 
-def configure(text=None, test=False):
+def configure(text: str | None = None, test: bool = False) -> dict[str, Any]:
     """
     Have in the cluster what a text in the language of ``crm configure`` makes, and nothing more that such a text once made.
 
@@ -198,7 +206,7 @@ def configure(text=None, test=False):
     return _returned(cib_live.apply(run, wanted, tag=cib_plan.TEXT_TAG))
 
 
-def preview(at_rest=False):
+def preview(at_rest: bool = False) -> dict[str, Any]:
     """
     What ``hamysql_cib.apply`` and then ``hamysql_cib.configure`` would change now; nothing is carried out.
 
@@ -226,26 +234,26 @@ def preview(at_rest=False):
     }
 
 
-def _place_in_words(node):
+def _place_in_words(node: str | None) -> str:
     return f"it runs on {node}" if node else "it runs nowhere"
 
 
-def _wanted(_live):
+def _wanted(_live: str) -> ET.Element:
     config = __salt__["hamysql.config"]()
     if any(device["secrets"] for device in config["fencing"]["devices"]):
         cib_live.need_secrets(run)
     return resources.desired(config)
 
 
-def _applied(live):
+def _applied(live: str) -> str:
     return cib_plan.plan(live, _wanted(live)).xml
 
 
-def _ids(adopt):
+def _ids(adopt: str | Sequence[str] | None) -> list[str]:
     return [adopt] if isinstance(adopt, str) else list(adopt or ())
 
 
-def _returned(outcome):
+def _returned(outcome: cib_live.Outcome) -> dict[str, Any]:
     return {
         "changes": [dataclasses.asdict(change) for change in outcome.plan.changes],
         "actions": list(outcome.actions),

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import dataclasses
 from shutil import which
+from typing import TYPE_CHECKING
 
 from hamysql.cib import status as cib_status
 from hamysql.corosync import membership
@@ -13,13 +14,19 @@ from hamysql.errors import CommandFailed
 from hamysql.system import wait
 from hamysql.system.command import PATH, run
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+    from hamysql.survey import Cluster
+
 __virtualname__ = "hamysql_cluster"
 
 UNITS = ("corosync", "pacemaker")
 
 # crm_exit_t of pacemaker for no connection to the cluster: its socket refuses (102), or has never been there (105)
 _NOT_RUNNING = (102, 105)
-_STOPPED = {
+_STOPPED: Cluster = {
     "running": False,
     "dc": None,
     "quorum": False,
@@ -31,11 +38,11 @@ _STOPPED = {
 }
 
 
-def __virtual__():
+def __virtual__() -> str:
     return __virtualname__
 
 
-def status():
+def status() -> Cluster:
     """
     The state of the cluster as pacemaker on this node sees it.
 
@@ -57,10 +64,10 @@ def status():
     if result.returncode in _NOT_RUNNING:
         return _STOPPED
     cluster = cib_status.parse(result.stdout)
-    return {**_STOPPED, "running": True, **dataclasses.asdict(cluster)} if cluster else _STOPPED
+    return cluster.as_dict() if cluster else _STOPPED
 
 
-def start(timeout=120):
+def start(timeout: float = 120) -> bool:
     """
     Start corosync and pacemaker on this node. It does not wait for a controller (see ``hamysql_cluster.status``).
 
@@ -85,7 +92,7 @@ def start(timeout=120):
     return True
 
 
-def _last_words():
+def _last_words() -> str:
     """What the units have said that failed; systemctl only says where to look for it."""
     said = ""
     for unit in ("sbd", *UNITS):
@@ -95,7 +102,7 @@ def _last_words():
     return said
 
 
-def stop(timeout=900):
+def stop(timeout: float = 900) -> bool:
     """
     Stop pacemaker and corosync on this node: its resources stop, and run on the other node if that is a member.
 
@@ -116,7 +123,7 @@ def stop(timeout=900):
     return True
 
 
-def wait_online(nodes, timeout=180):
+def wait_online(nodes: Sequence[str], timeout: float = 180) -> Cluster:
     """
     Wait until the cluster has elected a controller and every one of ``nodes`` is online, as this node sees it.
 
@@ -134,11 +141,11 @@ def wait_online(nodes, timeout=180):
         salt db1 hamysql_cluster.wait_online '[db1, db2]'
     """
 
-    def online(seen):
+    def online(seen: Cluster) -> bool:
         states = [seen["nodes"].get(node, {}) for node in nodes]
         return bool(seen["dc"]) and all(state.get("online") and not state.get("pending") for state in states)
 
-    def describe(seen):
+    def describe(seen: Cluster) -> str:
         if not seen["running"]:
             return "pacemaker does not run here"
         found = [node for node, state in seen["nodes"].items() if state["online"]]
@@ -148,7 +155,7 @@ def wait_online(nodes, timeout=180):
     return wait.until(status, online, what, timeout=timeout, interval=4, describe=describe)
 
 
-def corosync():
+def corosync() -> dict[str, Any]:
     """
     The membership as corosync on this node sees it.
 
@@ -163,7 +170,13 @@ def corosync():
         salt '*' hamysql_cluster.corosync
     """
     if _states()[0] != "active":
-        empty = {"running": False, "quorate": False, "node_id": None, "members": [], "expected_votes": 0}
+        empty: dict[str, Any] = {
+            "running": False,
+            "quorate": False,
+            "node_id": None,
+            "members": [],
+            "expected_votes": 0,
+        }
         return {**empty, "total_votes": 0, "needed_votes": 0, "flags": [], "links": []}
     # corosync-quorumtool ends with 2 where the node is not quorate, as corosync-quorumtool(8) says
     quorum = membership.parse_quorum(run(["corosync-quorumtool", "-s", "-i"], accept=(0, 2)).stdout)
@@ -175,6 +188,6 @@ def corosync():
     return {"running": True, **found, "links": others}
 
 
-def _states():
+def _states() -> list[str]:
     """What `systemctl is-active` prints for each unit; it ends with 3 or 4 where one is not active."""
     return run(["systemctl", "is-active", *UNITS], accept=(0, 3, 4)).stdout.split()

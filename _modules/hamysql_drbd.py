@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hamysql import pending
 from hamysql.errors import CommandFailed, Refused
@@ -23,21 +24,30 @@ from hamysql.storage.latch import Latch, Stage
 from hamysql.system import disk, wait
 from hamysql.system.command import run
 
+if TYPE_CHECKING:
+    from typing import Any
+
+    from injected import __salt__
+
+    from hamysql.schema.values import Config
+    from hamysql.storage.drbd.status import Generation, Status
+    from hamysql.system.command import Result
+
 __virtualname__ = "hamysql_drbd"
 
 PROC = Path("/proc/drbd")
 
 
-def __virtual__():
+def __virtual__() -> str:
     return __virtualname__
 
 
-def _site(misnamed=False):
+def _site(misnamed: bool = False) -> tuple[Config, Config]:
     site = __salt__["hamysql.config"](misnamed=misnamed)
     return site, site["storage"]["drbd"]
 
 
-def _status(options):
+def _status(options: Config) -> Status | None:
     if not PROC.exists():
         return None
     text = PROC.read_text(encoding="ascii")
@@ -46,7 +56,7 @@ def _status(options):
     return drbd_status.parse_json(run(["drbdsetup", "status", "--json"]).stdout, options["resource"])
 
 
-def _generation(site):
+def _generation(site: Config) -> Generation | None:
     """``None`` where there is no metadata. From the disk itself where DRBD is not installed or configured yet."""
     options = site["storage"]["drbd"]
     if Path(f"/etc/drbd.d/{options['resource']}.res").exists():
@@ -61,15 +71,15 @@ def _generation(site):
     return None if size is None else drbd_status.read_generation(device, size)
 
 
-def _drbdadm(options, *words, **how):
+def _drbdadm(options: Config, *words: str, **how: Any) -> Result:
     return drbdadm.call(run, options["shared_secret"], *words, **how)
 
 
-def _disk(site):
-    return site["cluster"]["nodes"][site["self"]]["disk"]
+def _disk(site: Config) -> str:
+    return str(site["cluster"]["nodes"][site["self"]]["disk"])
 
 
-def status(resource=None, minor=None):
+def status(resource: str | None = None, minor: int | None = None) -> dict[str, Any]:
     """
     The resource as this node's kernel sees it.
 
@@ -92,7 +102,7 @@ def status(resource=None, minor=None):
     return found.as_dict() if found else {}
 
 
-def kernel():
+def kernel() -> str:
     """
     Which configuration this node's kernel module understands, ``"8.4"`` or ``"9"``: the loaded module's version, or that of the
     module that would be loaded; ``"9"`` where none is installed yet.
@@ -113,7 +123,7 @@ def kernel():
     return "8.4" if version.startswith("8.") else "9"
 
 
-def generation():
+def generation() -> dict[str, Any]:
     """
     The generation identifiers of this node's data, as hexadecimal text: ``{"current", "bitmap", "history": [...],
     "consistent", "just_created"}``; ``{}`` without metadata. Source of their meaning: DRBD user's guide, "Generation
@@ -138,7 +148,7 @@ def generation():
 
 
 @storage_lock.held("keep_link")
-def keep_link(link):
+def keep_link(link: int) -> bool:
     """
     Note the link that replication uses on the other node, where the pillar does not say (``hamysql:storage:drbd:link``).
 
@@ -178,7 +188,7 @@ def keep_link(link):
 
 
 @storage_lock.held("create_metadata")
-def create_metadata(run_id=""):
+def create_metadata(run_id: str = "") -> bool:
     """
     Write DRBD's metadata to this node's disk (``drbdadm create-md``), if the disk is provably blank.
 
@@ -211,7 +221,7 @@ def create_metadata(run_id=""):
         generations = _generation(site)
         if generations is None or not generations.just_created:
             raise Refused(f"{device} holds DRBD metadata that hamysql did not make")
-        found = [signature for signature in found if signature is not metadata]
+        found = tuple(signature for signature in found if signature is not metadata)
         run_id = known.run
     if found:
         raise Refused(f"{device} is not blank: {', '.join(map(str, found))}")
@@ -228,7 +238,7 @@ def create_metadata(run_id=""):
 
 
 @storage_lock.held("up")
-def up():
+def up() -> bool:
     """
     Load the kernel module and configure the resource in the kernel (``drbdadm up``): attach the disk, connect.
 
@@ -248,7 +258,7 @@ def up():
     return True
 
 
-def wait_connected(timeout=60):
+def wait_connected(timeout: float = 60) -> dict[str, Any]:
     """
     Wait until this node and its peer talk to each other.
 
@@ -271,11 +281,11 @@ def wait_connected(timeout=60):
         timeout=timeout,
         describe=lambda seen: seen.connection if seen else "not configured",
     )
-    return found.as_dict()
+    return found.as_dict() if found else {}
 
 
 @storage_lock.held("skip_initial_sync")
-def skip_initial_sync(run_id):
+def skip_initial_sync(run_id: str) -> bool:
     """
     Declare two new, empty replicas equal (``drbdadm -- --clear-bitmap new-current-uuid``), on the node that is to be seeded.
 
@@ -314,7 +324,7 @@ def skip_initial_sync(run_id):
 
 
 @storage_lock.held("seed")
-def seed():
+def seed() -> bool:
     """
     Make this node the source of the first data: ``drbdadm primary --force``, once in the life of a cluster.
 
@@ -355,7 +365,7 @@ def seed():
 
 
 @storage_lock.held("release")
-def release():
+def release() -> bool:
     """
     Hand the device back (``drbdadm secondary``), so that pacemaker can promote where it wants.
 
@@ -376,7 +386,7 @@ def release():
 
 
 @storage_lock.held("rejoin")
-def rejoin():
+def rejoin() -> bool:
     """
     Let DRBD and pacemaker try this node's replaced disk, after they have given up on the old one.
 
@@ -402,7 +412,7 @@ def rejoin():
     attach = seen is not None and seen.disk == "Diskless"
     if attach:
         _drbdadm(options, "attach", resource)
-    managed = __salt__["hamysql_cluster.status"]()["running"]
+    managed: bool = __salt__["hamysql_cluster.status"]()["running"]
     if managed:
         run(["crm_resource", "--cleanup", "--resource", "p_drbd_mysql", "--node", site["self"]], timeout=120)
     return attach or managed

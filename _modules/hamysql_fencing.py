@@ -9,6 +9,7 @@ import time
 import xml.etree.ElementTree as ET
 from pathlib import Path
 from shutil import which
+from typing import TYPE_CHECKING
 
 from hamysql.cib import live as cib_live
 from hamysql.cib import model as cib_model
@@ -24,6 +25,15 @@ from hamysql.storage.move import switch as move_switch
 from hamysql.system import files, wait
 from hamysql.system.command import PATH, run
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Any
+
+    from injected import __salt__
+
+    from hamysql.schema.values import Config
+    from hamysql.system.command import Result
+
 __virtualname__ = "hamysql_fencing"
 
 # A node's attribute in the cluster's configuration: it is on all nodes at once, outlives each of them, and goes with the cluster.
@@ -32,19 +42,19 @@ CIB = Path("/var/lib/pacemaker/cib/cib.xml")
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
-def __virtual__():
+def __virtual__() -> str:
     return __virtualname__
 
 
-def _site():
+def _site() -> Config:
     return __salt__["hamysql.config"]()
 
 
-def _drbdadm(site, *words, **how):
+def _drbdadm(site: Config, *words: str, **how: Any) -> Result:
     return drbdadm.call(run, site["storage"]["drbd"]["shared_secret"], *words, **how)
 
 
-def boot_id():
+def boot_id() -> str:
     """
     The kernel's own id of this boot, which no two boots share.
 
@@ -57,7 +67,7 @@ def boot_id():
     return BOOT_ID.read_text(encoding="ascii").strip()
 
 
-def power(node=None):
+def power(node: str | None = None) -> dict[str, str]:
     """
     What the fence devices of a node say about its power; asked directly, pacemaker is not needed.
 
@@ -77,7 +87,7 @@ def power(node=None):
     return {device["id"]: _power(device) for device in site["fencing"]["devices"] if device["node"] == node}
 
 
-def _power(device):
+def _power(device: Config) -> str:
     """fence agents take their options on standard input, and end with 0 for on, 2 for off (FenceAgentAPI)."""
     options = {"action": "status", "port": device["node"], **device["options"], **device["secrets"]}
     if "plug" in options:
@@ -90,7 +100,7 @@ def _power(device):
     return "off" if result.returncode == 2 else "on"
 
 
-def registered(node):
+def registered(node: str) -> bool:
     """
     Whether a node is registered with the shared LUN, and so may write to it (``hamysql:storage:shared:reservations``).
 
@@ -117,7 +127,7 @@ def registered(node):
     )
 
 
-def read_key():
+def read_key() -> bool:
     """
     Have a multipathd that runs read its configuration again, and with it the key that it registers this node's paths with.
 
@@ -135,7 +145,7 @@ def read_key():
     return True
 
 
-def reset():
+def reset() -> bool:
     """
     Start this machine anew at once, without an orderly shutdown: what is left of the cluster on it cannot end, since the LUN
     refuses its writes.
@@ -155,7 +165,7 @@ def reset():
     return True
 
 
-def prove(node, level):
+def prove(node: str, level: int) -> float:
     """
     Fence another node with the devices of one level only, and wait for the devices to have confirmed it.
 
@@ -208,7 +218,7 @@ def prove(node, level):
     return round(max(0.0, seconds), 1)
 
 
-def mend():
+def mend() -> list[str]:
     """
     Put the fence devices back into use that a fence test has left out of use because it was killed.
 
@@ -227,15 +237,15 @@ def mend():
     return left
 
 
-def _meta(name):
+def _meta(name: str) -> list[str]:
     return ["crm_resource", "--resource", name, "--meta"]
 
 
-def _mark(name):
+def _mark(name: str) -> list[str]:
     return ["--nvpair", f"{devices.PROVING}{name}"]
 
 
-def _back_into_use(names):
+def _back_into_use(names: Sequence[str]) -> list[str]:
     """All devices, whatever becomes of one of them; returns sentences about those that are left out of use."""
     left = []
     for name in names:
@@ -252,7 +262,7 @@ def _back_into_use(names):
     return left
 
 
-def record(node, level):
+def record(node: str, level: int) -> dict[str, list[proof.Proven]]:
     """
     Write down in the cluster that the devices of a level have cut a node off, now.
 
@@ -271,7 +281,7 @@ def record(node, level):
     return proofs()
 
 
-def proofs():
+def proofs() -> dict[str, list[proof.Proven]]:
     """
     What is proven of each node's fence devices: ``{node: [{"level", "devices", "proven": time or None}]}``.
 
@@ -298,7 +308,7 @@ def proofs():
     return proof.proofs(found, fencing)
 
 
-def evidence():
+def evidence() -> fencing_take_over.Evidence:
     """
     What speaks for and against this node serving alone, after an outage of both from which only this one came back.
 
@@ -336,11 +346,11 @@ def evidence():
     }
 
 
-def _votes(corosync):
+def _votes(corosync: dict[str, Any]) -> dict[str, int]:
     return {"total": corosync["total_votes"], "needed": corosync["needed_votes"]}
 
 
-def _wait_for_votes(met, what):
+def _wait_for_votes(met: Callable[[dict[str, Any]], bool], what: str) -> None:
     wait.until(
         __salt__["hamysql_cluster.corosync"],
         met,
@@ -351,7 +361,7 @@ def _wait_for_votes(met, what):
     )
 
 
-def take_over(peer_is_off=None, timeout=180):
+def take_over(peer_is_off: str | None = None, timeout: float = 180) -> bool:
     """
     Have this node serve alone: declare the other one off, and stop waiting for it.
 
@@ -410,7 +420,7 @@ def take_over(peer_is_off=None, timeout=180):
     return True
 
 
-def relax():
+def relax() -> bool:
     """
     Have DRBD's kernel module here do without its peer, and ask nobody, until ``restore``.
 
@@ -432,7 +442,7 @@ def relax():
     return True
 
 
-def restore():
+def restore() -> bool:
     """
     Have DRBD's kernel module here do what its configuration file says, where there is DRBD and the resource is up.
 
@@ -449,7 +459,7 @@ def restore():
     return True
 
 
-def unused():
+def unused() -> dict[str, list[str]]:
     """
     What fence devices that left the pillar have left on this node: ``{"files": with their secrets, "units": started at boot}``.
 
@@ -476,7 +486,7 @@ def unused():
     return {"files": devices.unused_secrets(site, found, cib), "units": ["sbd"] if sbd and not pills else []}
 
 
-def _cib():
+def _cib() -> ET.Element | None:
     """The cluster's configuration as this node has it; pacemaker keeps it in a file while it is stopped."""
     if which("cibadmin", path=PATH):
         result = run(["cibadmin", "--query", "--local"], accept=(0, 102, 105))  # the latter: pacemaker does not run
@@ -486,7 +496,7 @@ def _cib():
     return None if text is None else cib_model.parse(text)
 
 
-def forget():
+def forget() -> list[str]:
     """
     Remove what ``unused`` returns. A highstate does that as well; the orchestration, once it is out of the cluster's configuration.
 
@@ -507,7 +517,7 @@ def forget():
     return [*found["files"], *(f"{unit}.service at boot" for unit in enabled)]
 
 
-def wait_recovered(timeout=300):
+def wait_recovered(timeout: float = 300) -> bool:
     """
     Wait until both nodes are online and both replicas of DRBD UpToDate, as this node sees it.
 

@@ -4,21 +4,28 @@ The node's own packet filter chain: what the kernel holds of it, and its one ato
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from salt.exceptions import SaltInvocationError
 
 from hamysql.firewall import iptables
 from hamysql.system.command import run
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from injected import __salt__
 
 __virtualname__ = "hamysql_firewall"
 
 TOOLS = {"ipv4": "iptables", "ipv6": "ip6tables"}
 
 
-def __virtual__():
+def __virtual__() -> str:
     return __virtualname__
 
 
-def read(family="ipv4"):
+def read(family: str = "ipv4") -> dict[str, Any]:
     """
     Return what the kernel holds of the chain: ``{"exists": bool, "rules": [text], "jumps": [position in INPUT]}``.
 
@@ -37,7 +44,7 @@ def read(family="ipv4"):
     return {"exists": seen.exists, "rules": list(seen.rules), "jumps": list(seen.jumps)}
 
 
-def apply(family="ipv4"):
+def apply(family: str = "ipv4") -> bool:
     """
     Load the chain that the pillar asks for, in one transaction; all other chains and rules stay.
 
@@ -60,7 +67,7 @@ def apply(family="ipv4"):
     return True
 
 
-def remove(family="ipv4"):
+def remove(family: str = "ipv4") -> bool:
     """
     Take the chain away.
 
@@ -82,16 +89,16 @@ def remove(family="ipv4"):
     return True
 
 
-def _known(family):
+def _known(family: str) -> str:
     if family not in TOOLS:
         raise SaltInvocationError(f"family is {family!r}, expected ipv4 or ipv6")
     return family
 
 
-def _read(family):
+def _read(family: str) -> iptables.Observed:
     # Without -t: naming a table that the kernel has not got yet makes it.
     return iptables.parse(run([f"{TOOLS[_known(family)]}-save"]).stdout)
 
 
-def _restore(family, text):
+def _restore(family: str, text: str) -> None:
     run([f"{TOOLS[family]}-restore", "-w", "10", "--noflush"], stdin=text)

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hamysql.errors import NotReady
 from hamysql.storage import lock as storage_lock
@@ -13,20 +14,28 @@ from hamysql.storage.lun import iscsi
 from hamysql.system import files, wait
 from hamysql.system.command import run
 
+if TYPE_CHECKING:
+    from typing import Any
+
+    from injected import __salt__
+
+    from hamysql.schema.values import Config
+
 __virtualname__ = "hamysql_iscsi"
 
 WAIT = 30  # seconds for the kernel to find the LUN after the login
 
 
-def __virtual__():
+def __virtual__() -> str:
     return __virtualname__
 
 
-def _site():
-    return __salt__["hamysql.config"](misnamed=True)["storage"]["shared"]
+def _site() -> Config:
+    shared: Config = __salt__["hamysql.config"](misnamed=True)["storage"]["shared"]
+    return shared
 
 
-def session():
+def session() -> dict[str, Any]:
     """
     This node's session as the kernel has it.
 
@@ -44,7 +53,7 @@ def session():
     return {"target": target, "logged_in": iscsi.has_session(target), "initiator": iscsi.initiator_name()}
 
 
-def pending():
+def pending() -> dict[str, dict[str, Any]]:
     """
     What the pillar wants of record and session and is not so: ``{name: {"old", "new"}}``, no secrets.
 
@@ -61,7 +70,9 @@ def pending():
         return {}
     file = iscsi.record_file(options)
     record = iscsi.parse_record(files.text(file)) if file else {}
-    found = {} if file else {"record": {"old": None, "new": f"{options['target']} at {options['portal']}"}}
+    found: dict[str, dict[str, Any]] = (
+        {} if file else {"record": {"old": None, "new": f"{options['target']} at {options['portal']}"}}
+    )
     found |= iscsi.differences(record, iscsi.wanted(options)) if file else {}
     if not iscsi.has_session(options["target"]):
         found["session"] = {"old": None, "new": f"logged in to {options['target']}"}
@@ -69,7 +80,7 @@ def pending():
 
 
 @storage_lock.held("login")
-def apply():
+def apply() -> dict[str, dict[str, Any]]:
     """
     Have the record as the pillar wants it, and log in where there is no session. A session that is there is never ended.
 
@@ -109,20 +120,20 @@ def apply():
     return changes
 
 
-def _disks(target):
+def _disks(target: str) -> str:
     """The names of the disks that the target has brought, for whoever has named another one."""
     found = sorted(str(link) for link in Path("/dev/disk/by-path").glob(f"*{target}*"))
     return ", ".join(found) or "no disk of this target"
 
 
-def _set_timeout(options):
+def _set_timeout(options: Config) -> None:
     """The kernel takes this one over in a session that is there."""
     for place in iscsi.SESSIONS.glob("session*"):
         if (place / "targetname").read_text(encoding="ascii").strip() == options["target"]:
             (place / "recovery_tmo").write_text(str(options["replacement_timeout"]), encoding="ascii")
 
 
-def _write(file, text):
+def _write(file: Path, text: str) -> None:
     """Replace a record; it holds a password, and nobody but root may ever read it."""
     new = file.with_name(f".{file.name}.hamysql")
     handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)

@@ -13,6 +13,7 @@ import time
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hamysql.cib import drift as cib_drift
 from hamysql.cib import live as cib_live
@@ -32,6 +33,15 @@ from hamysql.storage.nfs.mark import NFS_FOLDER
 from hamysql.system import files, wait
 from hamysql.system.command import run
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from typing import Any
+
+    from injected import __salt__
+
+    from hamysql.schema.values import Config
+    from hamysql.storage.latch import Latch
+
 __virtualname__ = "hamysql_migration"
 __func_alias__ = {"copy_": "copy"}
 
@@ -42,19 +52,19 @@ CIB = Path("/var/lib/pacemaker/cib/cib.xml")
 OURS = tuple(f"{name} has {cib_stop.ROLE}=" for name in cib_stop.PARTS)
 
 
-def __virtual__():
+def __virtual__() -> str:
     return __virtualname__
 
 
-def _site(misnamed=False):
+def _site(misnamed: bool = False) -> Config:
     return __salt__["hamysql.config"](misnamed=misnamed)
 
 
-def _resource(site):
+def _resource(site: Config) -> str:
     return site["storage"]["drbd"]["resource"] if site["storage"]["backend"] == "drbd" else "mysql"
 
 
-def _live():
+def _live() -> str:
     """The cluster's configuration; "" where pacemaker does not run and never has."""
     try:
         return cib_live.query(run)
@@ -62,7 +72,7 @@ def _live():
         return files.text_if_any(CIB, files.LARGE) or ""
 
 
-def survey():
+def survey() -> dict[str, Any]:
     """
     How far this node's part of a move to the pillar's kind of storage is. Reads only.
 
@@ -86,7 +96,7 @@ def survey():
     stopped = cib_stop.stopped_ones(live) if live else ()
     replica = next((item for item in there if item.backend == "drbd"), None)
     hands = cib_drift.interventions(live) if live else ()
-    used = replica is not None and backend != "drbd" and storage_pending.backend_of(values) == "drbd"
+    replaced = backend != "drbd" and storage_pending.backend_of(values) == "drbd"
     return {
         "backend": backend,
         "in_use": [item.as_dict() for item in there],
@@ -96,11 +106,11 @@ def survey():
         "datadir": values.get(("p_fs_mysql", "directory"), ""),
         "stopped": list(stopped),
         "hands": [hand for hand in hands if not (moving and hand.startswith(OURS))],
-        "replication": backends.replication(_old_drbd(replica, values)) if used else "",
+        "replication": backends.replication(_old_drbd(replica, values)) if replica is not None and replaced else "",
     }
 
 
-def _old_drbd(known, values):
+def _old_drbd(known: Latch, values: dict[tuple[str, str], str]) -> dict[str, Any]:
     """What the kernel says of the DRBD in use, which the pillar does not name any more."""
     device = values.get(("p_fs_mysql", "device"), "/dev/drbd0")
     minor = int(device.removeprefix("/dev/drbd")) if device.removeprefix("/dev/drbd").isdigit() else 0
@@ -108,7 +118,7 @@ def _old_drbd(known, values):
 
 
 @storage_lock.held("begin")
-def begin(seed=False):
+def begin(seed: bool = False) -> bool:
     """
     Begin the move of the data to the pillar's kind of storage, or begin its copy anew after a run that was cut off.
 
@@ -129,7 +139,7 @@ def begin(seed=False):
     return move_switch.begin(site["storage"]["backend"], seed)
 
 
-def _known(site):
+def _known(site: Config) -> Latch:
     """The latch of the storage that is being prepared here, ready for its data; anything else is refused."""
     backend = site["storage"]["backend"]
     known = latch.read(_resource(site), backend)
@@ -141,7 +151,7 @@ def _known(site):
 
 
 @contextmanager
-def _mounted(site, known):
+def _mounted(site: Config, known: Latch) -> Iterator[Path]:
     """The new storage's folder for the data, mounted inside the ``with`` block."""
     store, backend = site["storage"], site["storage"]["backend"]
     filesystem, volume = store["filesystem"], store["shared"]["lvm"]
@@ -176,7 +186,7 @@ def _mounted(site, known):
             lun_claim.activate(run, volume["volume_group"], False)
 
 
-def _unmount(site):
+def _unmount(site: Config) -> None:
     """Take away what a run has left mounted whose minion was killed in the middle."""
     if not datadir.Folder(str(PLACE)).mounted():
         return
@@ -186,7 +196,7 @@ def _unmount(site):
         lun_claim.activate(run, volume["volume_group"], False)
 
 
-def _in_service(site):
+def _in_service(site: Config) -> tuple[Path, str]:
     """The datadir, which has to be where the cluster's configuration mounts the old storage, and its kind of file system.
 
     The folder below the mount point may have a database as well: Debian's package makes one there. It would replace the data.
@@ -204,7 +214,7 @@ def _in_service(site):
     return Path(folder), kind
 
 
-def _pass(site, known, live):
+def _pass(site: Config, known: Latch, live: bool) -> dict[str, float]:
     """One pass of the copy; returns what it did."""
     began, path = time.monotonic(), latch.FOLDER / latch.NEXT / move_switch.COPIED
     boot = BOOT.read_text(encoding="ascii").strip()
@@ -224,7 +234,7 @@ def _pass(site, known, live):
 
 
 @storage_lock.held("copy")
-def copy_():
+def copy_() -> dict[str, float]:
     """
     Copy the data to the new storage while the database serves; again, and it copies what has changed since.
 
@@ -248,7 +258,7 @@ def copy_():
 
 
 @storage_lock.held("final")
-def final():
+def final() -> dict[str, float]:
     """
     Copy what has changed since the last pass, with the database stopped: the new storage holds all of the data then.
 
@@ -272,14 +282,14 @@ def final():
     return done
 
 
-def _wait_unused(site):
+def _wait_unused(site: Config) -> None:
     """A monitor may look at the mount for a moment; whoever stays there may write."""
     folder = Path(site["mysql"]["datadir"])
     what = f"nobody has anything in {folder} open"
     wait.until(lambda: copying.users(folder), lambda found: not found, what, timeout=20, interval=1, describe=", ".join)
 
 
-def wait_synchronised(timeout=86400):
+def wait_synchronised(timeout: float = 86400) -> bool:
     """
     Wait until both replicas of the new DRBD are up to date: from the switch on a node may be lost.
 
@@ -303,7 +313,7 @@ def wait_synchronised(timeout=86400):
 
 
 @storage_lock.held("stop_server")
-def stop_server(timeout=900):
+def stop_server(timeout: float = 900) -> bool:
     """
     Stop the database server through the cluster, after it has written its dirty pages. Its file system stays mounted.
 
@@ -332,7 +342,7 @@ def stop_server(timeout=900):
 
 
 @storage_lock.held("stop_service")
-def stop_service(timeout=900):
+def stop_service(timeout: float = 900) -> bool:
     """
     Stop the whole service through the cluster: the file system is unmounted, and DRBD, where the data is on it, ends.
 
@@ -352,8 +362,8 @@ def stop_service(timeout=900):
     return True
 
 
-def _wait_stopped(names, timeout):
-    def look():
+def _wait_stopped(names: Sequence[str], timeout: float) -> None:
+    def look() -> list[str]:
         found = __salt__["hamysql_cluster.status"]()["resources"]
         return [
             f"{item['id']} {item['role']} on {item['node']}"
@@ -365,7 +375,7 @@ def _wait_stopped(names, timeout):
     wait.until(look, lambda seen: not seen, what, timeout=timeout, interval=1, describe=", ".join)
 
 
-def start():
+def start() -> bool:
     """
     Let pacemaker start what ``stop_server`` and ``stop_service`` have stopped. It does not wait for that.
 
@@ -384,7 +394,7 @@ def start():
 
 
 @storage_lock.held("switch")
-def switch():
+def switch() -> bool:
     """
     From now on this node's data is on the new storage: its latch takes the place of the old one, which is kept in
     ``/var/lib/hamysql/before``. There is no way back but another move.
@@ -401,7 +411,7 @@ def switch():
 
 
 @storage_lock.held("finish")
-def finish():
+def finish() -> bool:
     """
     End a move that was switched: what was noted for it on this node goes.
 
@@ -418,7 +428,7 @@ def finish():
 
 
 @storage_lock.held("abandon")
-def abandon():
+def abandon() -> bool:
     """
     Give up a move that was begun and not switched: the latches of the new storage are forgotten, and the service is started again
     where the move has stopped it. What is on the new storage stays there. The pillar then has to name the old storage again.
@@ -444,7 +454,7 @@ def abandon():
     sealed = [
         known
         for path in (latch.FOLDER / latch.NEXT).glob("*.json")
-        if (known := latch.load(path)).stage == Stage.INITIALISED
+        if (known := latch.load(path)) is not None and known.stage == Stage.INITIALISED
     ]
     if sealed and cib_stop.SERVICE in cib_stop.stopped_ones(_live()):
         raise Refused(

@@ -9,28 +9,38 @@ from __future__ import annotations
 
 import dataclasses
 import time
+from typing import TYPE_CHECKING
 
 from hamysql.errors import CommandFailed
 from hamysql.mysql import accounts, flushing
 from hamysql.system import sockets, wait
 from hamysql.system.command import run
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from typing import Any
+
+    from injected import __salt__
+
+    from hamysql.schema.values import Config
+
 __virtualname__ = "hamysql_mysql"
 
 
-def __virtual__():
+def __virtual__() -> str:
     return __virtualname__
 
 
-def _config(misnamed=False):
-    return __salt__["hamysql.config"](misnamed=misnamed)["mysql"]
+def _config(misnamed: bool = False) -> Config:
+    config: Config = __salt__["hamysql.config"](misnamed=misnamed)["mysql"]
+    return config
 
 
-def _execute(config, sql):
+def _execute(config: Config, sql: str) -> str:
     return run(accounts.client(config), stdin=sql).stdout
 
 
-def active():
+def active() -> bool:
     """
     Whether a database server answers on this node's local socket.
 
@@ -46,7 +56,7 @@ def active():
         return False
 
 
-def ping(timeout=3):
+def ping(timeout: float = 3) -> dict[str, Any]:
     """
     Whether a database server answers on the virtual IP, seen from this node over TCP.
 
@@ -77,7 +87,7 @@ def ping(timeout=3):
         return {"answers": accounts.is_answer(exc.output), "seen": f"{address}:{port}: {exc.output.strip()}"}
 
 
-def wait_answering(timeout=300):
+def wait_answering(timeout: float = 300) -> dict[str, Any]:
     """
     Wait until a database server answers on the virtual IP, seen from this node over TCP.
 
@@ -102,7 +112,7 @@ def wait_answering(timeout=300):
     )
 
 
-def flush(timeout=60):
+def flush(timeout: float = 60) -> dict[str, Any]:
     """
     Have InnoDB write its dirty pages now, while the server serves, so that its next shutdown has little left to write.
 
@@ -142,7 +152,7 @@ def flush(timeout=60):
     return {"before": int(before), "after": after, "settings": settings}
 
 
-def unflush(settings):
+def unflush(settings: Mapping[str, float]) -> None:
     """
     End what ``flush`` has begun, where the server still runs.
 
@@ -162,18 +172,18 @@ def unflush(settings):
         flushing.end()
 
 
-def _pending(config):
+def _pending(config: Config) -> tuple[accounts.Change, ...]:
     observed = accounts.parse_observed(_execute(config, accounts.QUERY))
     there = [key for key in map(accounts.key, config["users"]) if key in observed.accounts]
     grants = accounts.parse_grants(_execute(config, accounts.query_grants(there))) if there else {}
     return accounts.diff(dataclasses.replace(observed, grants=grants), config)
 
 
-def _readable(changes):
+def _readable(changes: Iterable[accounts.Change]) -> dict[str, dict[str, Any]]:
     return {change.name: {"old": change.old, "new": change.new} for change in changes}
 
 
-def pending():
+def pending() -> dict[str, dict[str, Any]]:
     """
     What the pillar's databases, users and grants differ in from the server's: ``{name: {"old", "new"}}``, no secrets.
 
@@ -186,7 +196,7 @@ def pending():
     return _readable(_pending(_config()))
 
 
-def apply():
+def apply() -> dict[str, dict[str, Any]]:
     """
     Create and alter what ``pending`` lists; run it on the active node only.
 

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from shutil import which
+from typing import TYPE_CHECKING
 
 from hamysql.errors import CommandFailed, Refused
 from hamysql.mysql import datadir
@@ -27,6 +28,14 @@ from hamysql.storage.nfs.plan import foreign
 from hamysql.system import files
 from hamysql.system.command import PATH, run
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
+    from injected import __salt__
+
+    from hamysql.schema.values import Config
+
 __virtualname__ = "hamysql_nfs"
 
 RESOURCE = "mysql"  # of the latch
@@ -36,17 +45,17 @@ PLACE = Path("/run/hamysql-export")
 LOOK = "ro,soft,timeo=50,retrans=2"
 
 
-def __virtual__():
+def __virtual__() -> str:
     return __virtualname__
 
 
-def _site(misnamed=False):
+def _site(misnamed: bool = False) -> tuple[Config, Config]:
     site = __salt__["hamysql.config"](misnamed=misnamed)
     return site, site["storage"]["nfs"]
 
 
 @contextmanager
-def _export(nfs, options):
+def _export(nfs: Config, options: str) -> Iterator[Path]:
     """The export's root, mounted inside the ``with`` block."""
     PLACE.mkdir(mode=0o755, parents=True, exist_ok=True)
     if datadir.Folder(str(PLACE)).mounted():  # left behind by a run whose minion was killed in the middle
@@ -58,7 +67,7 @@ def _export(nfs, options):
         run(["umount", str(PLACE)], timeout=180)
 
 
-def _view(root):
+def _view(root: Path) -> dict[str, Any]:
     folder = root / NFS_FOLDER
     return {
         "entries": sorted(os.listdir(root)),
@@ -68,7 +77,7 @@ def _view(root):
     }
 
 
-def _look(nfs):
+def _look(nfs: Config) -> dict[str, Any] | None:
     """What is on the export; ``None`` where this node has no tools to mount it yet."""
     if not which("mount.nfs", path=PATH):
         return None
@@ -79,7 +88,7 @@ def _look(nfs):
         return {"entries": [], "mark": {}, "filled": False, "error": str(exc)}
 
 
-def _look_alone(nfs):
+def _look_alone(nfs: Config) -> dict[str, Any] | None:
     try:
         with storage_lock.held("looking at the export"):
             return _look(nfs)
@@ -87,7 +96,7 @@ def _look_alone(nfs):
         return {"entries": [], "mark": {}, "filled": False, "error": str(exc)}
 
 
-def survey():
+def survey() -> dict[str, Any]:
     """
     What this node sees of the export. Changes nothing there, and works before anything is installed.
 
@@ -115,7 +124,7 @@ def survey():
     }
 
 
-def _mounted(directory):
+def _mounted(directory: str) -> bool:
     """Whether a file system of NFS is mounted on the datadir. From the kernel's list: asking the mount itself could hang."""
     mounts = [
         line.split() for line in Path("/proc/self/mounts").read_text(encoding="utf-8", errors="replace").splitlines()
@@ -124,7 +133,7 @@ def _mounted(directory):
 
 
 @storage_lock.held("look")
-def look():
+def look() -> bool:
     """
     Look at the export, now that NFS's tools are installed.
 
@@ -144,7 +153,7 @@ def look():
 
 
 @storage_lock.held("claim")
-def claim():
+def claim() -> bool:
     """
     Mark an empty export as this cluster's: an id goes into this node's latch, then onto the export.
 
@@ -175,7 +184,7 @@ def claim():
     return True
 
 
-def _write_mark(root, known):
+def _write_mark(root: Path, known: Latch) -> None:
     """Whole or not at all, and never over another one: a link to a name that exists fails on the server."""
     new = root / f"{NFS_MARK}.{known.device_uuid}"
     files.create(new, json.dumps({"cluster": known.cluster, "id": known.device_uuid}) + "\n")
@@ -188,7 +197,7 @@ def _write_mark(root, known):
 
 
 @storage_lock.held("initialise_datadir")
-def initialise_datadir():
+def initialise_datadir() -> bool:
     """
     Make the empty database in a folder of the marked export, once.
 
@@ -238,7 +247,7 @@ def initialise_datadir():
 
 
 @storage_lock.held("seal")
-def seal():
+def seal() -> bool:
     """
     Record that the export holds the data of an initialised cluster: nothing will ever be made on it again.
 
@@ -260,7 +269,7 @@ def seal():
 
 
 @storage_lock.held("adopt")
-def adopt(uuid):
+def adopt(uuid: str) -> bool:
     """
     Record that the data on the export is the cluster's: the other node has made it, or this one has forgotten it.
 

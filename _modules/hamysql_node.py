@@ -6,21 +6,31 @@ from __future__ import annotations
 
 import os
 import time
+from typing import TYPE_CHECKING
 
 # Everything else is imported by the function that needs it: a minion may have an older version of the package in memory, whose
 # modules are others. There ``survey`` has to work, to say so.
 from hamysql import fingerprint
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from typing import Any
+
+    from injected import __grains__, __opts__, __pillar__, __salt__
+
+    from hamysql.schema.values import Config
+    from hamysql.survey import Facts, Interface, Source
 
 __virtualname__ = "hamysql_node"
 
 NFS_PORT = 2049  # of every NFS 4 server (RFC 7530, 3.1)
 
 
-def __virtual__():
+def __virtual__() -> str:
     return __virtualname__
 
 
-def survey():
+def survey() -> dict[str, Any]:
     """
     Everything that this node sees, in one job. Reads only, and works before anything is installed.
 
@@ -37,7 +47,7 @@ def survey():
         salt 'db*' hamysql_node.survey
     """
     started = time.time()
-    seen = {
+    seen: dict[str, Any] = {
         "code": fingerprint.code(__opts__["extension_modules"]),
         "pillar": fingerprint.pillar(__pillar__.get("hamysql")),
         "stale": fingerprint.stale(),
@@ -57,7 +67,7 @@ def survey():
     return seen
 
 
-def pending():
+def pending() -> dict[str, Any]:
     """
     What is left to do in the running cluster, as far as this node can tell. Reads only.
 
@@ -72,7 +82,12 @@ def pending():
         salt 'db*' hamysql_node.pending
     """
     seen = __salt__["hamysql_mysql.ping"]()
-    found = {"service": "" if seen["answers"] else seen["seen"], "resources": None, "drift": [], "accounts": None}
+    found: dict[str, Any] = {
+        "service": "" if seen["answers"] else seen["seen"],
+        "resources": None,
+        "drift": [],
+        "accounts": None,
+    }
     if __salt__["hamysql_cluster.status"]()["dc"] == __salt__["hamysql.config"]()["self"]:
         cluster = __salt__["hamysql_cib.preview"]()
         found["resources"] = [change["id"] for change in cluster["changes"]]
@@ -82,7 +97,7 @@ def pending():
     return found
 
 
-def facts(running=False):
+def facts(running: bool = False) -> Facts:
     """
     What this machine is, as far as it has to be fit for a cluster. Reads only, and works before anything is installed.
 
@@ -130,7 +145,7 @@ def facts(running=False):
     }
 
 
-def _storage(storage):
+def _storage(storage: Config) -> Source:
     """What the data comes from over a network, and whether it answers."""
     from hamysql.storage.lun import iscsi
     from hamysql.storage.lun.values import split_portal
@@ -145,7 +160,7 @@ def _storage(storage):
     return {"reached": {f"{host}:{port}": reach.connects(host, port) for host, port in servers}, "initiator": initiator}
 
 
-def _packages(package, backend):
+def _packages(package: Config, backend: str) -> dict[str, str]:
     """The versions that the members have to agree on."""
     names = [*package["cluster"], *(package["drbd"] if backend == "drbd" else []), *package["database"]]
     listed = __salt__["pkg.list_pkgs"]()
@@ -158,7 +173,9 @@ def _packages(package, backend):
     return found
 
 
-def _neighbours(pairs, silent, interfaces):
+def _neighbours(
+    pairs: Iterable[tuple[str, str]], silent: Sequence[str], interfaces: Mapping[str, Interface]
+) -> list[tuple[str, str]]:
     """The silent targets of (own address, target) that are in the network of an interface: (interface, target)."""
     from hamysql.preflight import machine
 
@@ -166,7 +183,7 @@ def _neighbours(pairs, silent, interfaces):
     return [(interface, target) for interface, target in places if interface]
 
 
-def _vip_owner(vip, interfaces):
+def _vip_owner(vip: Config, interfaces: Mapping[str, Interface]) -> str:
     """Who answers for the virtual IP; not asked where the interface is missing, or has the address itself."""
     from hamysql.system import reach
 

@@ -11,10 +11,14 @@ import os
 import shutil
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hamysql.errors import NotReady
 from hamysql.system import files
 from hamysql.system.command import run
+
+if TYPE_CHECKING:
+    from injected import __salt__
 
 __virtualname__ = "hamysql_quorum"
 
@@ -25,11 +29,11 @@ UNIT = "corosync-qdevice"
 AUTHORITY, CERTIFICATE = "QNet CA", "Cluster Cert"
 
 
-def __virtual__():
+def __virtual__() -> str:
     return __virtualname__
 
 
-def authority():
+def authority() -> str:
     """
     On the third machine: the certificate of its own authority, as text; it is made where there is none.
 
@@ -44,7 +48,7 @@ def authority():
     return _certificate(SERVER, AUTHORITY)
 
 
-def sign(cluster, request):
+def sign(cluster: str, request: str) -> str:
     """
     On the third machine: sign a node's request.
 
@@ -68,7 +72,7 @@ def sign(cluster, request):
     return base64.b64encode(files.read(SERVER / f"cluster-{cluster}.crt")).decode()  # the folder is coroqnetd's
 
 
-def certified(authority):
+def certified(authority: str) -> bool:
     """
     Whether this node has a certificate for its cluster, and trusts the authority that is given.
 
@@ -84,7 +88,7 @@ def certified(authority):
     return _certificate(NODE, AUTHORITY) == authority.strip() and bool(_certificate(NODE, CERTIFICATE))
 
 
-def request(authority):
+def request(authority: str) -> str:
     """
     Make this node's key anew, trust an authority, and return a request to be signed by it, Base64.
 
@@ -108,7 +112,7 @@ def request(authority):
     return base64.b64encode(files.read(NODE / "qdevice-net-node.crq")).decode()
 
 
-def install(certificate):
+def install(certificate: str) -> bool:
     """
     Install the certificate that was signed for this node, and have a daemon that runs with the one before start anew.
 
@@ -137,7 +141,7 @@ def install(certificate):
     return True
 
 
-def start():
+def start() -> bool:
     """
     Have corosync-qdevice run on this node.
 
@@ -155,7 +159,7 @@ def start():
     return True
 
 
-def _certificate(folder, name):
+def _certificate(folder: Path, name: str) -> str:
     """A certificate of a database as text, "" where it has none."""
     if not os.path.exists(folder / "cert9.db"):
         return ""

@@ -7,6 +7,7 @@ Each looks at its node first, waits for nothing but its own end, and can be call
 from __future__ import annotations
 
 import time
+from typing import TYPE_CHECKING
 
 from hamysql.cib import live as cib_live
 from hamysql.errors import Refused
@@ -15,14 +16,19 @@ from hamysql.storage import backends
 from hamysql.system import wait
 from hamysql.system.command import run
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from injected import __salt__
+
 __virtualname__ = "hamysql_rolling"
 
 
-def __virtual__():
+def __virtual__() -> str:
     return __virtualname__
 
 
-def check_options():
+def check_options() -> bool:
     """
     Let the database server read its option files, without starting it, and say what it does not accept.
 
@@ -48,7 +54,7 @@ def check_options():
     return True
 
 
-def restart(timeout=900):
+def restart(timeout: float = 900) -> bool:
     """
     Restart corosync and pacemaker, and with them what they run, such as DRBD, on this node, which must not be the one that serves.
 
@@ -77,7 +83,7 @@ def restart(timeout=900):
     return True
 
 
-def wait_whole(nodes, timeout=900):
+def wait_whole(nodes: Sequence[str], timeout: float = 900) -> bool:
     """
     Wait until all nodes are online, both replicas of DRBD are up to date and nothing keeps the service on one node.
 
@@ -98,7 +104,7 @@ def wait_whole(nodes, timeout=900):
     replicated = __salt__["hamysql.config"]()["storage"]["backend"] == "drbd"
     __salt__["hamysql_cluster.wait_online"](nodes=nodes, timeout=timeout)
 
-    def look():
+    def look() -> list[str]:
         reason = backends.replication(__salt__["hamysql_drbd.status"]()) if replicated else ""
         return [*([reason] if reason else []), *__salt__["hamysql_cib.interventions"]()]
 
@@ -113,7 +119,7 @@ def wait_whole(nodes, timeout=900):
     return True
 
 
-def settle(timeout=900):
+def settle(timeout: float = 900) -> bool:
     """
     Wait until pacemaker has nothing left to do (``crm_resource --wait``).
 

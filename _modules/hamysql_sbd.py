@@ -6,20 +6,24 @@ from __future__ import annotations
 
 import os
 import stat
+from typing import TYPE_CHECKING
 
 from hamysql.errors import Refused
 from hamysql.fencing import sbd
 from hamysql.system import disk
 from hamysql.system.command import run
 
+if TYPE_CHECKING:
+    from injected import __salt__
+
 __virtualname__ = "hamysql_sbd"
 
 
-def __virtual__():
+def __virtual__() -> str:
     return __virtualname__
 
 
-def check():
+def check() -> str:
     """
     Look whether this node has what ``hamysql:fencing:sbd`` names: the disk and the watchdog.
 
@@ -48,7 +52,7 @@ def check():
     return " ".join(found.stdout.split())
 
 
-def prepare():
+def prepare() -> bool:
     """
     Write sbd's header to the disk, if that is blank.
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import uuid as _uuid
 from dataclasses import asdict, replace
+from typing import TYPE_CHECKING
 
 from hamysql.errors import CommandFailed, Refused
 from hamysql.mysql.datadir import Folder, fill
@@ -21,26 +22,34 @@ from hamysql.storage.lun import claim as lun_claim
 from hamysql.system import disk
 from hamysql.system.command import run
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Any
+
+    from injected import __salt__
+
+    from hamysql.schema.values import Config
+
 __virtualname__ = "hamysql_shared"
 
 RESOURCE = "mysql"  # of the latch
 
 
-def __virtual__():
+def __virtual__() -> str:
     return __virtualname__
 
 
-def _site(misnamed=False):
+def _site(misnamed: bool = False) -> tuple[Config, Config]:
     site = __salt__["hamysql.config"](misnamed=misnamed)
     return site, site["storage"]["shared"]
 
 
-def _kind(site):
+def _kind(site: Config) -> str:
     """The signature that hamysql makes on the LUN."""
     return "LVM2_member" if site["storage"]["shared"]["lvm"] else site["storage"]["filesystem"]["type"]
 
 
-def _above(site, device):
+def _above(site: Config, device: str) -> disk.Occupants:
     """What uses the LUN, apart from its own volume and its file system's place."""
     filesystem = site["storage"]["filesystem"]
     volume = site["storage"]["shared"]["lvm"]
@@ -48,7 +57,7 @@ def _above(site, device):
     return disk.occupants(run, device, own, filesystem["directory"])
 
 
-def _mounted(site):
+def _mounted(site: Config) -> bool:
     """Whether the datadir is where the LUN's file system is mounted."""
     filesystem = site["storage"]["filesystem"]
     if not Folder(filesystem["directory"]).mounted():
@@ -56,10 +65,10 @@ def _mounted(site):
     found = run(
         ["findmnt", "--noheadings", "--output", "SOURCE", "--mountpoint", filesystem["directory"]], accept=(0, 1)
     )
-    return os.path.realpath(found.stdout.strip()) == os.path.realpath(filesystem["device"])
+    return os.path.realpath(found.stdout.strip()) == os.path.realpath(str(filesystem["device"]))
 
 
-def survey():
+def survey() -> dict[str, Any]:
     """
     What this node sees of the LUN; reads only, and works before anything is installed.
 
@@ -111,7 +120,7 @@ def survey():
     }
 
 
-def login():
+def login() -> bool:
     """
     Log this node in to the iSCSI target, as the highstate does.
 
@@ -126,7 +135,7 @@ def login():
     return bool(__salt__["hamysql_iscsi.apply"]())
 
 
-def _free(site, device):
+def _free(site: Config, device: str) -> None:
     """Raises ``Refused`` while this node uses the LUN."""
     above = _above(site, device)
     if above.uses or above.partitions or _mounted(site):
@@ -135,7 +144,7 @@ def _free(site, device):
 
 
 @storage_lock.held("wipe")
-def wipe(found):
+def wipe(found: Sequence[str]) -> bool:
     """
     Destroy what is on the LUN, if the pillar gives up this very LUN (``hamysql:storage:shared:wipe``).
 
@@ -171,7 +180,7 @@ def wipe(found):
 
 
 @storage_lock.held("claim")
-def claim():
+def claim() -> bool:
     """
     Take a blank LUN for this cluster: the UUID of what will be made on it goes into this node's latch, then onto the LUN.
 
@@ -204,7 +213,7 @@ def claim():
     return True
 
 
-def _chosen(site, device):
+def _chosen(site: Config, device: str) -> Latch:
     """The latch of this node, whose claim or work has to be on the LUN; anything else is refused."""
     known = latch.read(RESOURCE, "shared")
     if known is None or known.backend != "shared" or known.stage == Stage.INITIALISED:
@@ -219,7 +228,7 @@ def _chosen(site, device):
 
 
 @storage_lock.held("make_volume")
-def make_volume():
+def make_volume() -> bool:
     """
     Make LVM's volume on the claimed LUN, once.
 
@@ -243,7 +252,7 @@ def make_volume():
 
 
 @storage_lock.held("make_filesystem")
-def make_filesystem():
+def make_filesystem() -> bool:
     """
     Make the file system on the claimed LUN, or on its volume, once.
 
@@ -267,12 +276,12 @@ def make_filesystem():
     return True
 
 
-def _mkfs(site, known):
+def _mkfs(site: Config, known: Latch) -> None:
     # On LVM's volume it has a UUID of its own: the latch has the physical volume's.
     make_fs(run, site["storage"]["filesystem"], "" if site["storage"]["shared"]["lvm"] else known.device_uuid)
 
 
-def _with_volume(shared, work):
+def _with_volume(shared: Config, work: Callable[[], object]) -> None:
     """Do something while the volume is active here."""
     if not shared["lvm"]:
         work()
@@ -285,7 +294,7 @@ def _with_volume(shared, work):
 
 
 @storage_lock.held("initialise_datadir")
-def initialise_datadir():
+def initialise_datadir() -> bool:
     """
     Make the empty database in the new file system, once.
 
@@ -311,7 +320,7 @@ def initialise_datadir():
 
 
 @storage_lock.held("seal")
-def seal():
+def seal() -> bool:
     """
     Record that the LUN holds the data of an initialised cluster: nothing will ever be made on it again.
 
@@ -333,7 +342,7 @@ def seal():
 
 
 @storage_lock.held("adopt")
-def adopt(uuid):
+def adopt(uuid: str) -> bool:
     """
     Record that the data on the LUN is the cluster's: the other node has made it, or this one has forgotten it (it was installed
     again).

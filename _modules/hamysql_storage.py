@@ -8,6 +8,7 @@ before it acts; none of them can be brought to run on the cluster's data.
 from __future__ import annotations
 
 from dataclasses import asdict, replace
+from typing import TYPE_CHECKING
 
 from hamysql.errors import Refused
 from hamysql.mysql.datadir import Folder, fill
@@ -18,22 +19,30 @@ from hamysql.storage.latch import Latch, Stage
 from hamysql.system import disk
 from hamysql.system.command import run
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+    from injected import __salt__
+
+    from hamysql.schema.values import Config
+
 __virtualname__ = "hamysql_storage"
 
 
-def __virtual__():
+def __virtual__() -> str:
     return __virtualname__
 
 
-def _site(misnamed=False):
+def _site(misnamed: bool = False) -> Config:
     return __salt__["hamysql.config"](misnamed=misnamed)
 
 
-def _disk(site):
-    return site["cluster"]["nodes"][site["self"]]["disk"]
+def _disk(site: Config) -> str:
+    return str(site["cluster"]["nodes"][site["self"]]["disk"])
 
 
-def survey():
+def survey() -> dict[str, Any]:
     """
     What this node sees of its storage, whichever it is; reads only, and works before anything is installed.
 
@@ -72,7 +81,7 @@ def survey():
 
 
 @storage_lock.held("wipe")
-def wipe(found, held_elsewhere=False):
+def wipe(found: Sequence[str], held_elsewhere: bool = False) -> bool:
     """
     Destroy what is on this node's disk, if the pillar gives up this very disk (``hamysql:storage:drbd:wipe``).
 
@@ -126,7 +135,7 @@ def wipe(found, held_elsewhere=False):
 
 
 @storage_lock.held("adopt")
-def adopt(device_uuid):
+def adopt(device_uuid: str) -> bool:
     """
     Record that the replica on this node's disk is the cluster's own, where the node has forgotten it (it was installed again).
 
@@ -149,17 +158,17 @@ def adopt(device_uuid):
     resource, device = site["storage"]["drbd"]["resource"], _disk(site)
     known = latch.read(resource, "drbd")
     wanted = str(device_uuid).lower()
-    mine = known is not None and known.device_uuid.lower() == wanted
-    if mine and known.disk == device and known.stage == Stage.INITIALISED:
+    mine = known if known is not None and known.device_uuid.lower() == wanted else None
+    if mine and mine.disk == device and mine.stage == Stage.INITIALISED:
         return False
-    if known and not (mine and known.disk != device):
+    if known and not (mine and mine.disk != device):
         raise Refused(f"this node's latch is about {known.resource} on {known.disk} already ({known.stage.name})")
     signatures = disk.signatures(run, device)
     uuid = next((signature.uuid for signature in signatures if signature.type == "drbd"), "")
     if not uuid or uuid.lower() != wanted:
         raise Refused(f"{device} holds {', '.join(map(str, signatures)) or 'nothing'}, not DRBD metadata {wanted}")
     if mine:
-        latch.write(replace(known, disk=device))
+        latch.write(replace(mine, disk=device))
         return True
     generation = __salt__["hamysql_drbd.generation"]()
     if not generation or generation["just_created"]:
@@ -168,7 +177,7 @@ def adopt(device_uuid):
     return True
 
 
-def _chosen(site):
+def _chosen(site: Config) -> Latch:
     """The latch of this node, which has to be the seed and primary; anything else is refused."""
     resource = site["storage"]["drbd"]["resource"]
     known = latch.read(resource, "drbd")
@@ -181,7 +190,7 @@ def _chosen(site):
 
 
 @storage_lock.held("make_filesystem")
-def make_filesystem():
+def make_filesystem() -> bool:
     """
     Make the file system on the replicated device, on the node that was chosen as the seed, once.
 
@@ -204,7 +213,7 @@ def make_filesystem():
 
 
 @storage_lock.held("initialise_datadir")
-def initialise_datadir():
+def initialise_datadir() -> bool:
     """
     Make the empty database in the new file system, on the node that was chosen as the seed, once.
 
@@ -229,7 +238,7 @@ def initialise_datadir():
 
 
 @storage_lock.held("seal")
-def seal():
+def seal() -> bool:
     """
     Record that this node's replica belongs to an initialised cluster: nothing will ever be made on it again.
 

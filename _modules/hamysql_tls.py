@@ -12,33 +12,42 @@ import time
 from dataclasses import asdict
 from pathlib import Path
 from shutil import which
+from typing import TYPE_CHECKING
 
 from hamysql.errors import ConfigError, HamysqlError, Refused
 from hamysql.mysql.tls import certificate
 from hamysql.mysql.tls import files as tls_files
 from hamysql.system.command import PATH, acting_as, run
 
+if TYPE_CHECKING:
+    from typing import Any
+
+    from injected import __salt__
+
+    from hamysql.schema.values import Config
+
 __virtualname__ = "hamysql_tls"
 
 FOLDER = Path(tls_files.FOLDER)
 
 
-def __virtual__():
+def __virtual__() -> str:
     return __virtualname__
 
 
-def _config(misnamed=False):
-    return __salt__["hamysql.config"](misnamed=misnamed)["mysql"]
+def _config(misnamed: bool = False) -> Config:
+    config: Config = __salt__["hamysql.config"](misnamed=misnamed)["mysql"]
+    return config
 
 
-def _gid(config):
+def _gid(config: Config) -> int | None:
     try:
         return grp.getgrnam(config["group"]).gr_gid
     except KeyError:
         return None
 
 
-def present():
+def present() -> bool:
     """
     Whether files of TLS are on this node, whatever the pillar says.
 
@@ -51,7 +60,7 @@ def present():
     return FOLDER.is_dir()
 
 
-def judge():
+def judge() -> dict[str, list[dict[str, Any]]]:
     """
     Whether the server could start with the pillar's certificate, key and authorities, and clients believe it. Changes nothing.
 
@@ -71,12 +80,12 @@ def judge():
     return {name: list(found) for name, found in asdict(verdict).items()}
 
 
-def _verdict(config, seen):
+def _verdict(config: Config, seen: tls_files.There) -> certificate.Verdict:
     wanted = tls_files.texts(config)
     return certificate.judge(run, wanted, seen.texts != wanted, time.time())
 
 
-def pending():
+def pending() -> dict[str, dict[str, Any]]:
     """
     The files that ``install`` would write or put right: ``{path: {"old", "new"}}`` in words, without anything of their content.
 
@@ -94,7 +103,7 @@ def pending():
     )
 
 
-def install():
+def install() -> dict[str, dict[str, Any]]:
     """
     Lay the pillar's certificate, key and authorities down, as one set: all of them take the old ones' place at the same moment.
 

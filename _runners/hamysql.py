@@ -11,6 +11,7 @@ import os
 import pwd
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hamysql import pending
 from hamysql.errors import HamysqlError, Refused
@@ -22,8 +23,16 @@ from hamysql.preflight import judge
 from hamysql.storage import backends
 from hamysql.system.command import run
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
 
-def members(cluster=None):
+    from injected import __opts__, __salt__
+
+    from hamysql.survey import Survey
+
+
+def members(cluster: str | None = None) -> dict[str, str]:
     """
     The nodes of a cluster and their minion ids, from the pillars of the accepted minions: ``{node: minion id}``.
 
@@ -37,7 +46,7 @@ def members(cluster=None):
     return dict(Master(__opts__).members(cluster).minions)
 
 
-def status(cluster=None):
+def status(cluster: str | None = None) -> dict[str, dict[str, Any]]:
     """
     What runs where, and what is pending: ``{node: {"cluster": {...}, "storage": sentence, "drbd": {...}, "database": bool,
     "pending": [sentence], "fencing": [...]}}``. ``drbd`` is empty with other storage. ``fencing`` is what ``fence_test`` has
@@ -74,7 +83,7 @@ def status(cluster=None):
     return {node: found.get(node) or {"old_code": old.format(members.minions[node])} for node in surveys}
 
 
-def survey(cluster=None):
+def survey(cluster: str | None = None) -> dict[str, Survey]:
     """
     Everything that each member sees of itself: ``{node: {...}}``, see ``hamysql_node.survey``.
 
@@ -87,14 +96,14 @@ def survey(cluster=None):
     return _view(cluster).survey()
 
 
-def _view(cluster):
+def _view(cluster: str | None) -> deployments.View:
     """The members, with this formula's modules and their pillar: on a minion that is new, nothing answers without them."""
     view = deployments.View(__opts__, cluster)
     deployments.synchronise(view)
     return view
 
 
-def preflight(cluster=None):
+def preflight(cluster: str | None = None) -> list[str]:
     """
     Whether the members are fit for what the pillar says: all that is judged before a deployment touches anything.
 
@@ -126,7 +135,7 @@ def preflight(cluster=None):
     return [*forbidding, *(f"WARNING: {finding}" for finding in findings if not finding.refuses)]
 
 
-def plan(cluster=None):
+def plan(cluster: str | None = None) -> str:
     """
     What a deployment would do now, phase by phase: ``state.orchestrate hamysql.orch test=True``, reduced to its text.
 
@@ -146,7 +155,7 @@ def plan(cluster=None):
     return shown.text(list(shown.phases(states)))
 
 
-def steps(cluster=None):
+def steps(cluster: str | None = None) -> list[str]:
     """
     The steps that are left until the storage can be handed to pacemaker, as sentences; an empty list when it is.
 
@@ -161,7 +170,7 @@ def steps(cluster=None):
     return [str(step) for step in backends.steps(survey(cluster))]
 
 
-def secrets(path, cluster=None, gpg_key=None):
+def secrets(path: str, cluster: str | None = None, gpg_key: str | None = None) -> dict[str, Any]:
     """
     Make the secrets that a cluster's pillar lacks, in a new pillar file on the master that only the master's user can read.
 
@@ -203,7 +212,9 @@ def secrets(path, cluster=None, gpg_key=None):
     return {"file": str(place), "made": [":".join(("hamysql", *item)) for item in lacking]}
 
 
-def fence_test(confirm=None, node=None, cluster=None, timeout=600):
+def fence_test(
+    confirm: str | None = None, node: str | None = None, cluster: str | None = None, timeout: float = 600
+) -> Mapping[str, Any]:
     """
     Prove that each fence device really cuts its node off, one node after another: **the nodes lose their power**, and the
     service moves once.
@@ -231,7 +242,13 @@ def fence_test(confirm=None, node=None, cluster=None, timeout=600):
         return operate.fence_test(members, confirm, node, timeout, _say)
 
 
-def take_over(node, confirm=None, peer_is_off=None, cluster=None, timeout=300):
+def take_over(
+    node: str,
+    confirm: str | None = None,
+    peer_is_off: str | None = None,
+    cluster: str | None = None,
+    timeout: float = 300,
+) -> Mapping[str, Any]:
     """
     Have one node serve alone, after an outage of both from which only this one came back.
 
@@ -262,11 +279,11 @@ def take_over(node, confirm=None, peer_is_off=None, cluster=None, timeout=300):
         return operate.take_over(members, node, confirm, peer_is_off, timeout, _say)
 
 
-def _say(text):
+def _say(text: str) -> None:
     print(text, flush=True)
 
 
-def follow(cluster=None, timeout=3600):
+def follow(cluster: str | None = None, timeout: float = 3600) -> bool:
     """
     Print an orchestration's progress, line by line, until it ends. Start it before the orchestration, in any terminal of the
     master.
@@ -294,7 +311,7 @@ def follow(cluster=None, timeout=3600):
             if event is not None and followed.has(event):
                 _say(progress.line(event))
                 if event.get("state") in progress.LAST:
-                    return event["state"] == "finished"
+                    return bool(event["state"] == "finished")
                 deadline = time.monotonic() + timeout
             elif event is None and followed.pid and not progress.is_alive(_stat(followed.pid)):
                 _say(f"the orchestration (job {followed.jid}) ended without a result: it was killed. Run it again")
@@ -303,7 +320,7 @@ def follow(cluster=None, timeout=3600):
     return False
 
 
-def _stat(pid):
+def _stat(pid: int) -> str:
     try:
         return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
     except OSError:

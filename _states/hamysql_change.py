@@ -4,18 +4,26 @@ Changes of the pillar while the cluster is in service: the first and the last st
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from salt.exceptions import CommandExecutionError
 
 from hamysql import pending
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from typing import Any
+
+    from injected import __opts__, __pillar__, __salt__
+
 __virtualname__ = "hamysql_change"
 
 
-def __virtual__():
+def __virtual__() -> str:
     return __virtualname__
 
 
-def possible(name):
+def possible(name: str) -> dict[str, Any]:
     """
     The pillar asks for nothing that cannot be changed in place; else nothing behind this state is touched.
 
@@ -44,7 +52,7 @@ def possible(name):
     return ret
 
 
-def units_read(name):
+def units_read(name: str) -> dict[str, Any]:
     """
     systemd has read the files of its units again; nothing is started, stopped or restarted. For `onchanges`.
 
@@ -68,7 +76,7 @@ def units_read(name):
     return {"name": name, "result": True, "changes": changes, "comment": "systemd has read its units again."}
 
 
-def applied(name):
+def applied(name: str) -> dict[str, Any]:
     """
     The running services have taken over what they can without an interruption. What has to wait for a restart, or for the other
     node, is told, and is no change: that is the orchestration's.
@@ -105,14 +113,14 @@ def applied(name):
     return {**ret, "comment": _comment("Applied without an interruption.", left)}
 
 
-def _look():
+def _look() -> tuple[pending.Pending, ...]:
     return pending.from_dicts(__salt__["hamysql_change.pending"]())
 
 
-def _comment(first, found):
+def _comment(first: str, found: Sequence[pending.Pending]) -> str:
     waiting = [*pending.of_kind(pending.BOTH, found), *pending.of_kind(pending.RESTART, found)]
     return "\n".join([first, *(["Pending:", *_listed(waiting)] if waiting else [])])
 
 
-def _listed(sentences):
+def _listed(sentences: Iterable[object]) -> list[str]:
     return [f"  - {sentence}" for sentence in sentences]

@@ -6,16 +6,24 @@ Nothing is an argument: the states read the ``hamysql`` pillar themselves, since
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from salt.exceptions import CommandExecutionError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from typing import Any
+
+    from injected import __opts__, __salt__
 
 __virtualname__ = "hamysql_cib"
 
 
-def __virtual__():
+def __virtual__() -> str:
     return __virtualname__
 
 
-def managed(name):
+def managed(name: str) -> dict[str, Any]:
     """
     The cluster has the pillar's resources, constraints, properties and defaults; what others put there stays.
 
@@ -30,7 +38,7 @@ def managed(name):
     return _manage(name, __salt__["hamysql_cib.diff"], __salt__["hamysql_cib.apply"])
 
 
-def configured(name):
+def configured(name: str) -> dict[str, Any]:
     """
     The cluster has what the pillar's own ``crm configure`` text makes, and no more what an earlier one made.
 
@@ -46,7 +54,7 @@ def configured(name):
     return _manage(name, lambda: configure(test=True), configure)
 
 
-def _manage(name, look, act):
+def _manage(name: str, look: Callable[..., Any], act: Callable[..., Any]) -> dict[str, Any]:
     """Read and compare, stop if nothing differs or in test mode, act, read again."""
     ret = {"name": name, "result": True, "changes": {}, "comment": ""}
     try:
@@ -70,16 +78,16 @@ def _manage(name, look, act):
     }
 
 
-def _changes(found):
+def _changes(found: dict[str, Any]) -> dict[str, dict[str, Any]]:
     return {change["id"]: {"old": change["old"], "new": change["new"]} for change in found["changes"]}
 
 
-def _count(found):
+def _count(found: dict[str, Any]) -> str:
     count = len(found["changes"])
     return f"{count} change{'' if count == 1 else 's'}"
 
 
-def _comment(first, found, verb=""):
+def _comment(first: str, found: dict[str, Any], verb: str = "") -> str:
     lines = [first]
     if verb and found["actions"]:
         lines += [
@@ -91,5 +99,5 @@ def _comment(first, found, verb=""):
     return "\n".join(lines)
 
 
-def _listed(sentences):
+def _listed(sentences: Iterable[object]) -> list[str]:
     return [f"  - {sentence}" for sentence in sentences]

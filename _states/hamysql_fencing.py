@@ -4,16 +4,23 @@ Fencing, as far as a highstate has to say something about it.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from salt.exceptions import CommandExecutionError
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from injected import __opts__, __salt__
 
 __virtualname__ = "hamysql_fencing"
 
 
-def __virtual__():
+def __virtual__() -> str:
     return __virtualname__
 
 
-def enabled(name):
+def enabled(name: str) -> dict[str, Any]:
     """
     Each node has a fence device, or the pillar has opted out of that: then each run warns, without a change.
 
@@ -31,7 +38,7 @@ def enabled(name):
     return ret
 
 
-def key_read(name):
+def key_read(name: str) -> dict[str, Any]:
     """
     A multipathd that runs has read its configuration again; one that does not run reads it when it starts.
 

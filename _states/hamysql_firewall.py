@@ -4,19 +4,27 @@ The node's own packet filter chain, as the pillar asks for it.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from hamysql.errors import CommandFailed, HamysqlError
 from hamysql.firewall import iptables
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from typing import Any
+
+    from injected import __opts__, __salt__
 
 __virtualname__ = "hamysql_firewall"
 
 _NO_PROGRAM = 127
 
 
-def __virtual__():
+def __virtual__() -> str:
     return __virtualname__
 
 
-def managed(name):
+def managed(name: str) -> dict[str, Any]:
     """
     Have the chain HAMYSQL in the kernel as the pillar asks for it, and INPUT enter it first.
 
@@ -32,7 +40,7 @@ def managed(name):
     return _manage(name, wanted, __salt__["hamysql_firewall.apply"], "as the pillar asks")
 
 
-def absent(name):
+def absent(name: str) -> dict[str, Any]:
     """
     Have no chain HAMYSQL in the kernel.
 
@@ -47,9 +55,16 @@ def absent(name):
     return _manage(name, dict.fromkeys(iptables.FAMILIES), __salt__["hamysql_firewall.remove"], "gone")
 
 
-def _manage(name, wanted, act, done):
+def _manage(
+    name: str, wanted: Mapping[str, Sequence[str] | None], act: Callable[..., Any], done: str
+) -> dict[str, Any]:
     """Read, compare, stop if there is nothing to do or in test mode, act, read again."""
-    ret = {"name": name, "result": True, "changes": {}, "comment": f"The chain {iptables.CHAIN} is {done}."}
+    ret: dict[str, Any] = {
+        "name": name,
+        "result": True,
+        "changes": {},
+        "comment": f"The chain {iptables.CHAIN} is {done}.",
+    }
     try:
         for family, rules in wanted.items():
             before = _read(family)
@@ -78,7 +93,7 @@ def _manage(name, wanted, act, done):
     return ret
 
 
-def _read(family):
+def _read(family: str) -> iptables.Observed:
     try:
         seen = __salt__["hamysql_firewall.read"](family)
     except CommandFailed as exc:
@@ -88,11 +103,11 @@ def _read(family):
     return iptables.Observed(seen["exists"], tuple(seen["rules"]), tuple(seen["jumps"]))
 
 
-def _is_installed_first():
+def _is_installed_first() -> bool:
     """Whether the packages, which come before the chain, bring the tool."""
     package = __salt__["hamysql.config"]()["package"]
     return bool(package["firewall"]) and set(package["firewall"]) <= set(package["names"])
 
 
-def _as_wanted(seen, rules):
+def _as_wanted(seen: iptables.Observed, rules: Sequence[str] | None) -> bool:
     return not seen.exists if rules is None else iptables.converged(seen, rules)

@@ -4,16 +4,23 @@ This node's session with the iSCSI target that holds the data.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from salt.exceptions import CommandExecutionError
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from injected import __opts__, __salt__
 
 __virtualname__ = "hamysql_iscsi"
 
 
-def __virtual__():
+def __virtual__() -> str:
     return __virtualname__
 
 
-def logged_in(name):
+def logged_in(name: str) -> dict[str, Any]:
     """
     The node is logged in to the pillar's target, and will be at boot. A session that is there is never ended, nothing is mounted.
 
@@ -50,9 +57,10 @@ def logged_in(name):
     return ret
 
 
-def _look():
-    return __salt__["hamysql_iscsi.pending"]()
+def _look() -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = __salt__["hamysql_iscsi.pending"]()
+    return found
 
 
-def _done(before, left):
+def _done(before: dict[str, dict[str, Any]], left: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
     return {key: change for key, change in before.items() if key not in left}

@@ -12,6 +12,7 @@ master's minions form only one.
 from __future__ import annotations
 
 import time
+from typing import TYPE_CHECKING
 
 from hamysql.errors import HamysqlError, NotReady, Refused
 from hamysql.master import deployment as deployments
@@ -19,6 +20,14 @@ from hamysql.master import migration, phases, rolling
 from hamysql.master.members import NoAnswer
 from hamysql.master.migration import State
 from hamysql.storage import backends
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from injected import __context__, __opts__
+
+    from hamysql.master.deployment import Deployment
+    from hamysql.storage.steps import Step
 
 __virtualname__ = "hamysql_migration"
 
@@ -30,7 +39,7 @@ ENOUGH = 20  # seconds: when a pass of the copy takes no longer, the last one wi
 PASSES = 4
 
 
-def __virtual__():
+def __virtual__() -> str | tuple[bool, str]:
     if __opts__.get("__role") != "master":
         return (
             False,
@@ -39,32 +48,32 @@ def __virtual__():
     return __virtualname__
 
 
-def _phase(name, phase, cluster, body):
+def _phase(name: str, phase: str, cluster: str | None, body: phases.Body) -> dict[str, Any]:
     return phases.run(__opts__, __context__, name, phase, cluster, body, kind="migration")
 
 
-def _found(deployment):
+def _found(deployment: Deployment) -> dict[str, migration.Standing]:
     """How far each node is; asked each time, since a step changes it."""
     return migration.standings(deployment.members.ask("hamysql_migration.survey"))
 
 
-def _plan(deployment):
+def _plan(deployment: Deployment) -> tuple[Step, ...]:
     """The new storage's steps, from what all members say now."""
     return backends.steps(migration.prospective(deployment.survey(), _found(deployment)), deployment.jid)
 
 
-def _controllers(deployment):
+def _controllers(deployment: Deployment) -> list[str]:
     return [seen["cluster"]["dc"] for seen in deployment.survey().values() if seen["cluster"]["dc"]]
 
 
-def checked(name, cluster=None):
+def checked(name: str, cluster: str | None = None) -> dict[str, Any]:
     """
     The cluster is whole and serves from another kind of storage than the pillar names now, and the new storage is blank or ours.
 
     Where an earlier run has stopped the service and was cut off before the switch, it is started again on the old storage first.
     """
 
-    def body(deployment):
+    def body(deployment: Deployment) -> tuple[dict[str, Any], str]:
         deployments.synchronise(deployment)
         deployments.same_code(deployment)
         changes = deployments.same_link(deployment, "checked")
@@ -107,12 +116,12 @@ def checked(name, cluster=None):
     return _phase(name, "checked", cluster, body)
 
 
-def _try_resources(deployment):
+def _try_resources(deployment: Deployment) -> None:
     """Raise where pacemaker would not take the new configuration, or something of somebody else's stands against it: in time."""
     deployment.members.ask("hamysql_cib.preview", _controllers(deployment)[:1], at_rest=True)
 
 
-def _to_copy(deployment):
+def _to_copy(deployment: Deployment) -> tuple[Step, ...]:
     """The steps that are left before the copy; raises ``Refused`` where another node than the one that serves was chosen."""
     active = rolling.active(deployment.survey())
     if active is None:  # it is told by itself
@@ -124,7 +133,7 @@ def _to_copy(deployment):
     return migration.before_copy(steps)
 
 
-def _open(deployment):
+def _open(deployment: Deployment) -> bool:
     """Whether the data is on the old storage."""
     return migration.state(_found(deployment)) is State.OPEN
 
@@ -132,17 +141,17 @@ def _open(deployment):
 NOTHING = "nothing to do: the data is not on the old storage any more"
 
 
-def prepared(name, cluster=None):
+def prepared(name: str, cluster: str | None = None) -> dict[str, Any]:
     """
     The new storage is made beside the old one, up to where a new cluster would get its first database.
     """
 
-    def body(deployment):
+    def body(deployment: Deployment) -> tuple[dict[str, Any], str]:
         if not _open(deployment):
             return {}, NOTHING
         if deployment.test and not rolling.active(deployment.survey()):
             return {}, "planned when the service runs again"
-        backend, active = backends.backend(deployment.survey()), rolling.active(deployment.survey())
+        backend, active = backends.backend(deployment.survey()), _active(deployment)
         mods = ",".join([*PREPARE, *(FOR_DRBD if backend == "drbd" else ())])
         changes = {}
         if not deployment.test:
@@ -166,7 +175,7 @@ def prepared(name, cluster=None):
     return _phase(name, "prepared", cluster, body)
 
 
-def copied(name, cluster=None, timeout=86400):
+def copied(name: str, cluster: str | None = None, timeout: float = 86400) -> dict[str, Any]:
     """
     The data is copied while the database serves, and again until a pass is short: then the outage is as well.
 
@@ -174,7 +183,7 @@ def copied(name, cluster=None, timeout=86400):
         Seconds for a new DRBD to be synchronised, a day by default.
     """
 
-    def body(deployment):
+    def body(deployment: Deployment) -> tuple[dict[str, Any], str]:
         if not _open(deployment):
             return {}, NOTHING
         if deployment.test:
@@ -195,14 +204,14 @@ def copied(name, cluster=None, timeout=86400):
     return _phase(name, "copied", cluster, body)
 
 
-def _active(deployment):
+def _active(deployment: Deployment) -> str:
     active = rolling.active(deployment.survey())
     if active is None:
         raise NotReady("there is not exactly one node whose database answers: run this again when there is")
     return active
 
 
-def switched(name, cluster=None, timeout=900):
+def switched(name: str, cluster: str | None = None, timeout: float = 900) -> dict[str, Any]:
     """
     The service stops, what has changed since is copied, both nodes' latches are switched, and it starts on the new storage.
 
@@ -212,14 +221,15 @@ def switched(name, cluster=None, timeout=900):
         Seconds for the service to stop, and to answer, 900 by default.
     """
 
-    def body(deployment):
+    def body(deployment: Deployment) -> tuple[dict[str, Any], str]:
         found = _found(deployment)
         state = migration.state(found)
         if state is State.DONE:
             return {}, NOTHING
         if deployment.test:
             return _planned_switch(deployment, state)
-        stopped, done = None, []
+        stopped: float | None = None
+        done: list[str] = []
         if state is State.OPEN:
             stopped, done = _hand_over(deployment, timeout)
         elif reasons := migration.overtaken(deployment.survey(), found):
@@ -253,7 +263,7 @@ def switched(name, cluster=None, timeout=900):
     return _phase(name, "switched", cluster, body)
 
 
-def _planned_switch(deployment, state):
+def _planned_switch(deployment: Deployment, state: State) -> tuple[dict[str, Any], str]:
     """What the switch would do, and to the cluster's configuration as well."""
     entries = ["~ the service stops for the last pass of the copy, and starts on the new storage"]
     if state is not State.OPEN:
@@ -266,7 +276,7 @@ def _planned_switch(deployment, state):
     return changes, deployments.counted(changes, "changes")
 
 
-def _hand_over(deployment, timeout):
+def _hand_over(deployment: Deployment, timeout: float) -> tuple[float, list[str]]:
     """Stop the service, copy the rest, and bring the new storage to where a node can serve from it.
 
     Returns when it began to stop, and what was done.
@@ -296,7 +306,7 @@ def _hand_over(deployment, timeout):
         raise HamysqlError(f"{exc}\nNothing was switched: {said}") from exc
 
 
-def _started_again(deployment):
+def _started_again(deployment: Deployment) -> str:
     """Have the service start on the old storage, by whichever node can; returns how that went, as a sentence."""
     try:
         _start(deployment)
@@ -305,12 +315,14 @@ def _started_again(deployment):
         return f"the service is still stopped, and could not be started ({exc}): `salt NODE hamysql_migration.start`"
 
 
-def _start(deployment):
+def _start(deployment: Deployment) -> bool:
     """End what stops the service, through the first node whose pacemaker answers."""
-    failed = None
+    failed: NoAnswer | None = None
     for node in deployment.members.minions:
         try:
-            return deployment.members.ask("hamysql_migration.start", [node])[node]
+            return bool(deployment.members.ask("hamysql_migration.start", [node])[node])
         except NoAnswer as exc:
             failed = failed or exc
-    raise failed
+    if failed:
+        raise failed
+    return False

@@ -4,16 +4,23 @@ The pillar's databases, users and grants, on the node where the database is acti
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from salt.exceptions import CommandExecutionError
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from injected import __opts__, __salt__
 
 __virtualname__ = "hamysql_mysql"
 
 
-def __virtual__():
+def __virtual__() -> str:
     return __virtualname__
 
 
-def managed(name):
+def managed(name: str) -> dict[str, Any]:
     """
     The databases, users and grants of the pillar are on the server; others are left alone.
 
@@ -25,7 +32,12 @@ def managed(name):
         hamysql-mysql-accounts-managed:
           hamysql_mysql.managed
     """
-    ret = {"name": name, "changes": {}, "result": True, "comment": "databases, users and grants are as in the pillar"}
+    ret: dict[str, Any] = {
+        "name": name,
+        "changes": {},
+        "result": True,
+        "comment": "databases, users and grants are as in the pillar",
+    }
     refused = ""
     try:
         pending = __salt__["hamysql_mysql.pending"]()

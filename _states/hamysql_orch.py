@@ -12,6 +12,7 @@ master's minions form only one.
 from __future__ import annotations
 
 import time
+from typing import TYPE_CHECKING
 
 from hamysql.errors import HamysqlError, NotReady, Refused, SaltError
 from hamysql.master import deployment as deployments
@@ -19,20 +20,29 @@ from hamysql.master import highstate, operate, phases, rolling, shown
 from hamysql.storage import backends
 from hamysql.storage.drbd import plan as drbd_plan
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+    from injected import __context__, __opts__
+
+    from hamysql.master.deployment import Deployment
+    from hamysql.survey import Cluster, Survey
+
 __virtualname__ = "hamysql_orch"
 
 
-def __virtual__():
+def __virtual__() -> str | tuple[bool, str]:
     if __opts__.get("__role") != "master":
         return (False, "hamysql_orch runs on the master, in an orchestration: salt-run state.orchestrate hamysql.orch")
     return __virtualname__
 
 
-def _phase(name, phase, cluster, body, last=False):
+def _phase(name: str, phase: str, cluster: str | None, body: phases.Body, last: bool = False) -> dict[str, Any]:
     return phases.run(__opts__, __context__, name, phase, cluster, body, last=last)
 
 
-def members_checked(name, cluster=None):
+def members_checked(name: str, cluster: str | None = None) -> dict[str, Any]:
     """
     All members answer, have this formula's modules, a valid pillar and storage that is blank or ours, and pass preflight.
 
@@ -40,7 +50,7 @@ def members_checked(name, cluster=None):
     One thing goes before: a member that does not know the link of the replication notes the other one's.
     """
 
-    def body(deployment):
+    def body(deployment: Deployment) -> tuple[dict[str, Any], str]:
         deployments.synchronise(deployment)
         deployments.same_code(deployment)
         changes = deployments.same_link(deployment, "members")
@@ -54,13 +64,13 @@ def members_checked(name, cluster=None):
     return _phase(name, "members", cluster, body)
 
 
-def nodes_configured(name, cluster=None):
+def nodes_configured(name: str, cluster: str | None = None) -> dict[str, Any]:
     """
     The ``hamysql`` states, which are those of a highstate, are applied on all members. What these must not differ in is
     taken over by both at the same moment.
     """
 
-    def body(deployment):
+    def body(deployment: Deployment) -> tuple[dict[str, Any], str]:
         changes = deployments.apply(deployment, "hamysql")
         deployments.apply_together(deployment, changes)
         return changes, deployments.counted(changes, "changes")
@@ -68,14 +78,14 @@ def nodes_configured(name, cluster=None):
     return _phase(name, "nodes", cluster, body)
 
 
-def storage_initialised(name, cluster=None):
+def storage_initialised(name: str, cluster: str | None = None) -> dict[str, Any]:
     """
     The storage exists on all members and holds a file system and a database: made once, on one node, and never over anything.
 
     Performs the plan's steps, surveys all members again, and plans again until nothing is left.
     """
 
-    def body(deployment):
+    def body(deployment: Deployment) -> tuple[dict[str, Any], str]:
         if deployment.test:
             steps = deployments.storage_plan(deployment)
             return {"storage": [str(step) for step in steps]} if steps else {}, f"{len(steps)} steps planned"
@@ -85,7 +95,7 @@ def storage_initialised(name, cluster=None):
     return _phase(name, "storage", cluster, body)
 
 
-def cluster_online(name, cluster=None, timeout=180):
+def cluster_online(name: str, cluster: str | None = None, timeout: float = 180) -> dict[str, Any]:
     """
     Corosync and pacemaker run on all members, they have elected a controller, and all members are online.
 
@@ -96,16 +106,16 @@ def cluster_online(name, cluster=None, timeout=180):
         Seconds to wait for that, 180 by default.
     """
 
-    def body(deployment):
+    def body(deployment: Deployment) -> tuple[dict[str, Any], str]:
         names = list(deployment.members.minions)
         statuses = {node: survey["cluster"] for node, survey in deployment.survey().items()}
         stopped = [node for node, status in statuses.items() if not status["running"]]
-        changes = {node: {"cluster": {"old": "stopped", "new": "running"}} for node in stopped}
+        changes: dict[str, Any] = {node: {"cluster": {"old": "stopped", "new": "running"}} for node in stopped}
         if deployment.test and stopped:
             entries = [f"+ corosync and pacemaker are started on {node}" for node in stopped]
             return {"cluster": entries}, f"would be started on {', '.join(stopped)}"
         changes |= _third_vote(deployment)
-        missing = {node: seen for node, status in statuses.items() if (seen := _missing(status, names))}
+        missing = {node: seen for node, status in statuses.items() if (seen := _lacks(status, names))}
         if not missing and not changes:
             return {}, f"{', '.join(names)} online, {statuses[names[0]]['dc']} is the controller"
         if deployment.test:
@@ -128,7 +138,7 @@ def cluster_online(name, cluster=None, timeout=180):
     return _phase(name, "cluster", cluster, body)
 
 
-def _third_vote(deployment):
+def _third_vote(deployment: Deployment) -> dict[str, Any]:
     """Have the quorum device's server run, and certificates for it on all members; returns the changes."""
     settings = deployment.first
     device = settings["quorum"]["device"]
@@ -151,25 +161,25 @@ def _third_vote(deployment):
     return changes
 
 
-def _missing(status, names):
+def _lacks(status: Cluster, names: Sequence[str]) -> str:
     """What a member's cluster lacks to be complete, in words; "" where it is."""
     states = {name: status["nodes"].get(name, {}) for name in names}
     apart = [name for name, state in states.items() if not state.get("online") or state.get("pending")]
     return ", ".join([*([] if status["dc"] else ["no controller"]), *(f"{name} not online" for name in apart)])
 
 
-def resources_managed(name, cluster=None):
+def resources_managed(name: str, cluster: str | None = None) -> dict[str, Any]:
     """
     The cluster's configuration holds the pillar's resources, constraints and properties: one atomic change, from one node.
     """
 
-    def body(deployment):
+    def body(deployment: Deployment) -> tuple[dict[str, Any], str]:
         controllers = [survey["cluster"]["dc"] for survey in deployment.survey().values() if survey["cluster"]["dc"]]
         if deployment.test and not controllers:
             return _planned_anew(deployment)
         if deployment.nothing_left("resources"):
             drift = dict.fromkeys(line for found in deployment.pending().values() for line in found["drift"])
-            return {}, "\n".join(["no changes", *phases.put(drift)])
+            return {}, "\n".join(["no changes", *phases.put(list(drift))])
         if deployment.test:
             return _planned_resources(deployment, controllers[:1])
         node = controllers[0]
@@ -179,7 +189,7 @@ def resources_managed(name, cluster=None):
     return _phase(name, "resources", cluster, body)
 
 
-def changes_rolled(name, cluster=None, timeout=1800):
+def changes_rolled(name: str, cluster: str | None = None, timeout: float = 1800) -> dict[str, Any]:
     """
     What waits for a restart has had it: the standby first, then a switchover, then the other node. Nothing moves where
     nothing is pending, and nothing at all unless the cluster is whole and no manual intervention is in effect.
@@ -188,7 +198,7 @@ def changes_rolled(name, cluster=None, timeout=1800):
         Seconds for a node to be back and synchronised, 1800 by default.
     """
 
-    def body(deployment):
+    def body(deployment: Deployment) -> tuple[dict[str, Any], str]:
         names = list(deployment.members.minions)
         if deployment.changed and not deployment.test:
             deployment.look_again()
@@ -205,9 +215,9 @@ def changes_rolled(name, cluster=None, timeout=1800):
     return _phase(name, "changes", cluster, body)
 
 
-def _roll(deployment, names, steps, timeout):
+def _roll(deployment: Deployment, names: Sequence[str], steps: Sequence[rolling.Step], timeout: float) -> list[str]:
     """Perform the first of the steps and plan again, until none is left; returns what was done, as sentences."""
-    done = []
+    done: list[str] = []
     try:
         for _ in range(2 * len(names)):
             if not steps:
@@ -228,7 +238,7 @@ def _roll(deployment, names, steps, timeout):
     return done
 
 
-def _restart(deployment, names, step, timeout):
+def _restart(deployment: Deployment, names: Sequence[str], step: rolling.Step, timeout: float) -> None:
     if step.action == rolling.SWITCH_OVER:
         deployment.members.ask("hamysql_rolling.check_options", [step.node])
         # On the node that serves: its server is flushed first.
@@ -238,7 +248,7 @@ def _restart(deployment, names, step, timeout):
     deployment.members.ask("hamysql_rolling.wait_whole", [step.node], nodes=names, timeout=timeout)
 
 
-def _planned_anew(deployment):
+def _planned_anew(deployment: Deployment) -> tuple[dict[str, Any], str]:
     """The plan for the configuration of a cluster that does not run."""
     if _initialised(deployment):
         return {}, "not known: pacemaker runs nowhere, and its configuration is compared when it does"
@@ -246,19 +256,19 @@ def _planned_anew(deployment):
     return {"resources": entries}, deployments.counted({"resources": entries}, "changes, to a cluster that is new")
 
 
-def _planned_resources(deployment, controller):
+def _planned_resources(deployment: Deployment, controller: Sequence[str]) -> tuple[dict[str, Any], str]:
     """The plan for the configuration of the running cluster, and what pacemaker would do about it."""
     entries, lines = phases.planned_resources(deployment, controller)
     return {"resources": entries} if entries else {}, "\n".join(lines)
 
 
-def _initialised(deployment):
+def _initialised(deployment: Deployment) -> bool:
     """Whether any member's replica belongs to an initialised cluster."""
     latches = [survey["storage"]["latch"] for survey in deployment.survey().values()]
     return any(latch.get("stage") == drbd_plan.Stage.INITIALISED.name for latch in latches)
 
 
-def service_answering(name, cluster=None, timeout=300):
+def service_answering(name: str, cluster: str | None = None, timeout: float = 300) -> dict[str, Any]:
     """
     The database answers on the virtual IP, as seen from every member.
 
@@ -266,7 +276,7 @@ def service_answering(name, cluster=None, timeout=300):
         Seconds to wait for that, 300 by default: a crash recovery may be part of it.
     """
 
-    def body(deployment):
+    def body(deployment: Deployment) -> tuple[dict[str, Any], str]:
         if deployment.test:
             return {}, "not looked at with test=True"
         address = deployment.first["vip"]["address"]
@@ -280,12 +290,12 @@ def service_answering(name, cluster=None, timeout=300):
     return _phase(name, "service", cluster, body)
 
 
-def accounts_managed(name, cluster=None):
+def accounts_managed(name: str, cluster: str | None = None) -> dict[str, Any]:
     """
     The pillar's databases, users and grants are on the active server.
     """
 
-    def body(deployment):
+    def body(deployment: Deployment) -> tuple[dict[str, Any], str]:
         serving = _serving(deployment)
         if not serving:
             if deployment.test and _initialised(deployment):
@@ -309,21 +319,21 @@ def accounts_managed(name, cluster=None):
     return _phase(name, "accounts", cluster, body)
 
 
-def _serving(deployment):
+def _serving(deployment: Deployment) -> list[str]:
     return [node for node, survey in deployment.survey().items() if survey["database"]]
 
 
-def _roles(survey):
+def _roles(survey: Survey) -> str:
     """One node's part of the summary: what it does, and the state of its storage."""
     return f"{'serves the database' if survey['database'] else 'passive'}; {backends.state(survey)}"
 
 
-def summarised(name, cluster=None):
+def summarised(name: str, cluster: str | None = None) -> dict[str, Any]:
     """
     Says where what runs, how the storage is, and how much this orchestration has changed.
     """
 
-    def body(deployment):
+    def body(deployment: Deployment) -> tuple[dict[str, Any], str]:
         vip = deployment.first["vip"]["address"]
         lines = [f"cluster {deployment.members.cluster}, virtual IP {vip}"]
         for node, survey in deployment.survey().items():

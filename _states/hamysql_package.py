@@ -5,9 +5,16 @@ Packages whose services belong to the cluster: installed without any of them bei
 from __future__ import annotations
 
 from fnmatch import fnmatch
+from typing import TYPE_CHECKING
 
 from hamysql.system import debian
 from hamysql.system.command import run
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from typing import Any
+
+    from injected import __grains__, __opts__, __salt__, __states__
 
 __virtualname__ = "hamysql_package"
 
@@ -15,11 +22,11 @@ __virtualname__ = "hamysql_package"
 CLUSTER_UNITS = ("corosync.service", "pacemaker.service")
 
 
-def __virtual__():
+def __virtual__() -> str:
     return __virtualname__
 
 
-def installed(name, pkgs, hold=False):
+def installed(name: str, pkgs: Sequence[str | dict[str, str]], hold: bool = False) -> dict[str, Any]:
     """
     Have packages installed (``pkg.installed``), with the services of the cluster left alone by their scripts.
 
@@ -39,7 +46,9 @@ def installed(name, pkgs, hold=False):
     return _guarded(name, lambda: _install(name, pkgs, hold))
 
 
-def borrowed(name, pkgs, repository, hold=False):
+def borrowed(
+    name: str, pkgs: Sequence[str | dict[str, str]], repository: dict[str, Any], hold: bool = False
+) -> dict[str, Any]:
     """
     Have packages from a repository that is enabled only while they are being installed, and disabled otherwise.
 
@@ -76,7 +85,7 @@ def borrowed(name, pkgs, repository, hold=False):
         comment = f"{', '.join(missing)} would be installed from {repository['name']}, which would be disabled again"
         return {"name": name, "result": None, "changes": packages, "comment": comment}
 
-    def install():
+    def install() -> dict[str, Any]:
         results = []
         try:
             results.append(_repository(repository, enabled=True))
@@ -89,7 +98,7 @@ def borrowed(name, pkgs, repository, hold=False):
     return _guarded(name, install)
 
 
-def _install(name, pkgs, hold):
+def _install(name: str, pkgs: Sequence[str | dict[str, str]], hold: bool) -> dict[str, Any]:
     # `hold: False` would release what an administrator holds; only `True` is passed on.
     options = {"hold": True} if hold else {}
     if __grains__["os_family"] == "Debian":
@@ -98,14 +107,14 @@ def _install(name, pkgs, hold):
     return __states__["pkg.installed"](name=name, pkgs=pkgs, **options)
 
 
-def _repository(repository, enabled):
+def _repository(repository: dict[str, Any], enabled: bool) -> dict[str, Any]:
     ret = __states__[f"hamysql_repository.{'enabled' if enabled else 'disabled'}"](**repository)
     if ret["result"] is True and enabled:
         __salt__["pkg.refresh_db"]()
     return ret
 
 
-def _guarded(name, act):
+def _guarded(name: str, act: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     """Run ``act`` with the guard up; put right what a killed run left, even where nothing is installed."""
     if __grains__["os_family"] != "Debian":
         return act()  # elsewhere, installing a package does not start its services
@@ -128,9 +137,9 @@ def _guarded(name, act):
     return ret
 
 
-def _merged(name, results):
+def _merged(name: str, results: Iterable[dict[str, Any]]) -> dict[str, Any]:
     """One return of several states' returns; the last change of a thing counts."""
-    ret = {"name": name, "result": True, "changes": {}, "comment": ""}
+    ret: dict[str, Any] = {"name": name, "result": True, "changes": {}, "comment": ""}
     for result in results:
         ret["changes"].update(result["changes"])
         if result["result"] is not True and ret["result"] is not False:

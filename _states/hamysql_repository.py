@@ -5,17 +5,23 @@ Package repositories: ``pkgrepo.managed``, with what that lacks in Salt 3006.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hamysql.system import debian
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from injected import __grains__, __opts__, __states__
 
 __virtualname__ = "hamysql_repository"
 
 
-def __virtual__():
+def __virtual__() -> str:
     return __virtualname__
 
 
-def enabled(name, **options):
+def enabled(name: str, **options: Any) -> dict[str, Any]:
     """
     Have a repository, and have it enabled.
 
@@ -34,7 +40,7 @@ def enabled(name, **options):
     return _manage({"name": name, **options}, True)
 
 
-def disabled(name, **options):
+def disabled(name: str, **options: Any) -> dict[str, Any]:
     """
     Have a repository, and have it disabled. The arguments are those of ``enabled``.
 
@@ -48,7 +54,7 @@ def disabled(name, **options):
     return _manage({"name": name, **options}, False)
 
 
-def _manage(options, wanted):
+def _manage(options: dict[str, Any], wanted: bool) -> dict[str, Any]:
     if __grains__["os_family"] != "Debian":
         return __states__["pkgrepo.managed"](**options, enabled=wanted)
     if "file" in options and __grains__["saltversioninfo"][0] < 3008:
@@ -56,7 +62,7 @@ def _manage(options, wanted):
     return __states__["pkgrepo.managed"](**options, disabled=not wanted)
 
 
-def _line(options, wanted):
+def _line(options: dict[str, Any], wanted: bool) -> dict[str, Any]:
     """
     What Salt 3006 cannot do: its ``pkgrepo.managed`` ignores ``disabled`` on Debian, refuses ``trusted=yes`` for want of a key,
     and with python3-apt foresees changes that it does not make. It still brings the keys; the line itself is seen to here.
@@ -75,6 +81,6 @@ def _line(options, wanted):
     return {**ret, "changes": {"repo": name}}
 
 
-def _text(path):
+def _text(path: Path) -> str:
     # What is not UTF-8 in somebody's comment goes back as it was.
     return path.read_text(encoding="utf-8", errors="surrogateescape") if path.exists() else ""

@@ -4,16 +4,23 @@ The files of the database clients' TLS, from the pillar ``hamysql:mysql:tls``.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from salt.exceptions import CommandExecutionError
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from injected import __opts__, __salt__
 
 __virtualname__ = "hamysql_tls"
 
 
-def __virtual__():
+def __virtual__() -> str:
     return __virtualname__
 
 
-def installed(name):
+def installed(name: str) -> dict[str, Any]:
     """
     The pillar's certificate, key and authorities are on this node, as one set that was judged before it took the old one's place.
 
@@ -50,5 +57,5 @@ def installed(name):
     return {**ret, "comment": "These files were changed together."}
 
 
-def _sentence(problem):
+def _sentence(problem: dict[str, Any]) -> str:
     return f"{problem['path']}: found {problem['found']}, expected {problem['expected']}"

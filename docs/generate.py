@@ -153,8 +153,16 @@ def functions(path: Path, prefix: str = "") -> Iterator[str]:
     yield markdown(ast.get_docstring(tree) or "")
     for item in tree.body:
         if isinstance(item, ast.FunctionDef) and not item.name.startswith("_") and (said := ast.get_docstring(item)):
-            yield f"\n## `{prefix}{virtual}.{item.name.rstrip('_')}({ast.unparse(item.args)})`\n"
+            yield f"\n## `{prefix}{virtual}.{item.name.rstrip('_')}({arguments(item.args)})`\n"
             yield markdown(said)
+
+
+def arguments(found: ast.arguments) -> str:
+    """A function's arguments with their defaults, without their types: on a command line they are what YAML makes of them."""
+    for one in (*found.posonlyargs, *found.args, *found.kwonlyargs, found.vararg, found.kwarg):
+        if one is not None:
+            one.annotation = None
+    return ast.unparse(found)
 
 
 def modules() -> Iterator[tuple[str, str]]:

@@ -21,7 +21,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+
+from hamysql.survey import Surveys
 
 LIVE, BOTH, RESTART, REFUSED = "live", "both", "restart", "refused"
 
@@ -101,7 +102,7 @@ def distinct(found: Iterable[Pending]) -> list[Pending]:
     return list(first.values())
 
 
-def by_members(kind: str, surveys: Mapping[str, Mapping[str, Any]]) -> tuple[str, ...]:
+def by_members(kind: str, surveys: Surveys) -> tuple[str, ...]:
     """What the members' surveys (``pending``) have of one class, as sentences: each once, with the nodes that say so."""
     sentences: dict[str, list[str]] = {}
     for node, survey in surveys.items():

@@ -148,7 +148,7 @@ def test_everything_in_lint_is_a_hook_before_a_commit():
     for program in (
         "ruff format",
         "ruff check",
-        "mypy _utils/hamysql",
+        "mypy _utils/hamysql _modules _states _runners",
         "mypy lab",
         "yamllint",
         "salt-lint",

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import asdict, dataclass
+from typing import cast
 
 from hamysql.errors import ParseError
+from hamysql.survey import Cluster as SeenCluster
+from hamysql.survey import Surveys
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,10 @@ class Cluster:
     failures: tuple[Failure, ...]
     fencing: tuple[Fencing, ...]
 
+    def as_dict(self) -> SeenCluster:
+        """For a return over Salt's bus."""
+        return cast(SeenCluster, {"running": True, **asdict(self)})
+
 
 def parse(text: str) -> Cluster | None:
     """Read what `crm_mon --output-as=xml -1` prints (pacemaker 2.1 and 3.0).
@@ -104,7 +110,7 @@ def parse(text: str) -> Cluster | None:
     )
 
 
-def given_up(status: Mapping[str, Any], only: str = "") -> list[str]:
+def given_up(status: SeenCluster, only: str = "") -> list[str]:
     """What pacemaker does not start on a node any more, as sentences.
 
     A start that fails is not tried again there until it is cleaned up, or ``failure-timeout`` is over (Pacemaker Explained,
@@ -127,7 +133,7 @@ def given_up(status: Mapping[str, Any], only: str = "") -> list[str]:
     return list(found.values())
 
 
-def not_given(surveys: Mapping[str, Mapping[str, Any]]) -> list[str]:
+def not_given(surveys: Surveys) -> list[str]:
     """The same, of all nodes, as any member's pacemaker sees it (``hamysql_node.survey``)."""
     return list(dict.fromkeys(line for survey in surveys.values() for line in given_up(survey["cluster"])))
 

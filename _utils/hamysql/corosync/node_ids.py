@@ -13,6 +13,7 @@ from typing import Any
 
 from hamysql.corosync import conf as corosync_conf
 from hamysql.errors import ParseError
+from hamysql.survey import Surveys
 
 FILE = Path("/etc/corosync/corosync.conf")
 KNOWN, ORDER = "known", "order"  # where ids come from
@@ -56,7 +57,7 @@ def chosen(names: Sequence[str], found: Mapping[str, int]) -> tuple[dict[str, in
     return dict(sorted(ids.items(), key=lambda item: item[1])), KNOWN if kept else ORDER
 
 
-def disagreement(surveys: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, str, str]]:
+def disagreement(surveys: Surveys) -> Iterator[tuple[str, str, str]]:
     """Members that would give the nodes other ids than the cluster has: each one's name, what was found and what is expected.
 
     A node that was installed again knows no ids, and takes the pillar's order.

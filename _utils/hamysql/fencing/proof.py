@@ -5,10 +5,18 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypedDict
 
 
-def proofs(found: Sequence[Mapping[str, str]], fencing: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
+class Proven(TypedDict):
+    """The devices of one level, and when they have cut the node off as they are configured now."""
+
+    level: int
+    devices: Sequence[str]
+    proven: str | None
+
+
+def proofs(found: Sequence[Mapping[str, str]], fencing: Mapping[str, Any]) -> dict[str, list[Proven]]:
     """What is proven of each node's fence devices: ``{node: [{"level", "devices", "proven": time or None}]}``.
 
     found
@@ -17,13 +25,13 @@ def proofs(found: Sequence[Mapping[str, str]], fencing: Mapping[str, Any]) -> di
         The configuration's ``fencing``.
     """
     known = {(record["node"], record["level"]): record for record in found}
-    result: dict[str, list[dict[str, Any]]] = {}
+    result: dict[str, list[Proven]] = {}
     for node, levels in fencing["levels"].items():
         for level in levels:
             record = known.get((node, str(level["level"])))
             valid = record is not None and record["digest"] == digest(fencing, level["devices"])
             proven = record["when"] if record and valid else None
-            result.setdefault(node, []).append({**level, "proven": proven})
+            result.setdefault(node, []).append({"level": level["level"], "devices": level["devices"], "proven": proven})
     return result
 
 

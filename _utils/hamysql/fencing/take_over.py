@@ -6,10 +6,25 @@ Pure: evidence goes in, reasons against it come out.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TypedDict
 
 
-def alone(evidence: Mapping[str, Any]) -> list[str]:
+class Evidence(TypedDict):
+    """What ``hamysql_fencing.evidence`` returns on a node."""
+
+    node: str
+    peer: str
+    database: bool
+    members: int
+    votes: Mapping[str, int]  # "total" and "needed", empty where corosync does not run
+    power: Mapping[str, str]  # what each fence device of the peer says: on, off or unknown
+    initialised: bool
+    backend: str
+    elsewhere: str
+    flags: Mapping[str, bool]  # what DRBD's metadata remembers, empty without DRBD
+
+
+def alone(evidence: Evidence) -> list[str]:
     """Why a node must not serve alone, as sentences; none when only its operator can know better.
 
     evidence
@@ -59,7 +74,7 @@ def outvoted(total: int, needed: int) -> str:
     )
 
 
-def consider(evidence: Mapping[str, Any]) -> str:
+def consider(evidence: Evidence) -> str:
     """What the operator has to be sure of before a node serves alone, with what speaks for it."""
     name, peer, flags = evidence["node"], evidence["peer"], evidence["flags"]
     powers = [f"{peer} is {power}, says {device}" for device, power in evidence["power"].items() if power != "unknown"]
@@ -89,7 +104,7 @@ def consider(evidence: Mapping[str, Any]) -> str:
     )
 
 
-def unseen(evidence: Mapping[str, Any], off: str | None) -> list[str]:
+def unseen(evidence: Evidence, off: str | None) -> list[str]:
     """Why it cannot be taken for granted that the peer is off: no device says so, and neither does the operator."""
     if off == evidence["peer"] or "off" in evidence["power"].values():
         return []

@@ -15,6 +15,7 @@ from hamysql.master.members import NoAnswer, OldCode
 from hamysql.master.salt import Lock, Master
 from hamysql.storage import backends
 from hamysql.storage.drbd import link as drbd_link
+from hamysql.survey import Survey
 
 
 class Failed(HamysqlError):
@@ -38,9 +39,9 @@ class View:
         self.master = Master(opts)
         self.members = self.master.members(cluster)
         self.window = (0.0, 0.0)
-        self._survey: dict[str, Any] = {}
+        self._survey: dict[str, Survey] = {}
 
-    def survey(self) -> dict[str, Any]:
+    def survey(self) -> dict[str, Survey]:
         """What every member sees (``hamysql_node.survey``), asked again only after something may have changed."""
         if not self._survey:
             asked = time.time()
@@ -98,8 +99,7 @@ class Deployment(View):
     @property
     def first(self) -> Mapping[str, Any]:
         """The settings of the first node: what is common to all."""
-        settings: Mapping[str, Any] = next(iter(self.survey().values()))["settings"]
-        return settings
+        return next(iter(self.survey().values()))["settings"]
 
     def say(self, state: str, phase: str, text: str = "", **data: Any) -> None:
         """Fire one progress event."""

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from hamysql.errors import HamysqlError
 from hamysql.schema.language import show
+from hamysql.survey import Survey, Surveys
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ class OldCode(HamysqlError):
         What all members answered; those of such minions have no more than "code", "pillar" and "stale".
     """
 
-    def __init__(self, message: str, surveys: Mapping[str, Any]) -> None:
+    def __init__(self, message: str, surveys: Surveys) -> None:
         self.surveys = dict(surveys)
         super().__init__(message)
 
@@ -86,12 +87,12 @@ class Members:
             raise NoAnswer(silent, failed)
         return {name: answers[self.minions[name]].value for name in names}
 
-    def survey(self, on: Sequence[str] = ()) -> dict[str, Any]:
+    def survey(self, on: Sequence[str] = ()) -> dict[str, Survey]:
         """What the nodes ``on`` (all members by default) see, ``hamysql_node.survey``: ``{node: {...}}``.
 
         Raises ``NoAnswer`` as :meth:`ask` does, and ``OldCode``: of a node that works with an older version no more is known.
         """
-        surveys = self.ask("hamysql_node.survey", on)
+        surveys: dict[str, Survey] = self.ask("hamysql_node.survey", on)
         for node, survey in surveys.items():
             if survey.get("stale"):
                 minion = self.minions[node]

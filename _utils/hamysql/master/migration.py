@@ -17,8 +17,7 @@ from hamysql.storage.move.copying import PLACE
 from hamysql.storage.move.switch import reset
 from hamysql.storage.pending import BACKEND
 from hamysql.storage.steps import Step
-
-Surveys = Mapping[str, Mapping[str, Any]]
+from hamysql.survey import Survey, Surveys
 
 COPY = "initialise_datadir"  # the step of a new cluster in whose place the copy is
 
@@ -68,7 +67,7 @@ class Standing:
         )
 
 
-def standings(seen: Surveys) -> dict[str, Standing]:
+def standings(seen: Mapping[str, Mapping[str, Any]]) -> dict[str, Standing]:
     """All members', from what ``hamysql_migration.survey`` returned."""
     return {name: Standing.from_survey(survey) for name, survey in seen.items()}
 
@@ -133,7 +132,7 @@ def _obstacles(surveys: Surveys, found: Mapping[str, Standing]) -> Iterator[str]
         yield reason
 
 
-def _not_whole(name: str, survey: Mapping[str, Any], names: Sequence[str]) -> Iterator[str]:
+def _not_whole(name: str, survey: Survey, names: Sequence[str]) -> Iterator[str]:
     cluster = survey["cluster"]
     yield from rolling.apart(name, cluster, names, ("standby", "maintenance"))
     if not rolling.is_member(cluster):
@@ -170,7 +169,7 @@ def moved(active: str, begun: str) -> str:
     )
 
 
-def prospective(surveys: Surveys, found: Mapping[str, Standing]) -> dict[str, Any]:
+def prospective(surveys: Surveys, found: Mapping[str, Standing]) -> dict[str, Survey]:
     """The surveys as the new storage's plan has to see them: the node that serves first, with the latches that a move begins with.
 
     The old storage's latch is none of it; what a killed copy has left mounted is taken away before anything is done.
@@ -180,7 +179,7 @@ def prospective(surveys: Surveys, found: Mapping[str, Standing]) -> dict[str, An
     return {name: _prospective(surveys[name], found[name], name == active) for name in order}
 
 
-def _prospective(survey: Mapping[str, Any], one: Standing, seed: bool) -> dict[str, Any]:
+def _prospective(survey: Survey, one: Standing, seed: bool) -> Survey:
     known = reset(one.prepared, seed)
     seen = {**survey["storage"], "latch": known.as_dict() if known else {}}
     if "uses" in seen:
@@ -199,7 +198,7 @@ def copier(steps: Sequence[Step]) -> str | None:
     return next((step.nodes[0] for step in steps if step.action == COPY), None)
 
 
-def settled_surveys(surveys: Surveys) -> dict[str, Any]:
+def settled_surveys(surveys: Surveys) -> dict[str, Survey]:
     """The surveys without what the pillar asks for and this is about: another kind of storage."""
     return {
         name: {**survey, "pending": [item for item in survey["pending"] if item["path"] != BACKEND]}

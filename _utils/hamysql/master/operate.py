@@ -112,7 +112,7 @@ def take_over(
     if node not in members.minions:
         raise HamysqlError(f"there is no node {node!r} in {members.cluster}, there are: {', '.join(members.minions)}")
     (peer,) = (name for name in members.minions if name != node)
-    evidence = members.ask("hamysql_fencing.evidence", [node])[node]
+    evidence: fencing_take_over.Evidence = members.ask("hamysql_fencing.evidence", [node])[node]
     reasons = fencing_take_over.alone(evidence)
     if _is_there(members, peer):
         reasons.append(f"{peer} answers: find out why its cluster does not start, and do not declare it off")

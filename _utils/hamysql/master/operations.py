@@ -5,13 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from hamysql.cib import status as cib_status
 from hamysql.errors import Refused
 from hamysql.storage import backends
-
-Survey = Mapping[str, Any]
+from hamysql.survey import Surveys
 
 
 def confirmed(cluster: str, given: str | None, what: str) -> None:
@@ -21,7 +19,7 @@ def confirmed(cluster: str, given: str | None, what: str) -> None:
         raise Refused(f"{what}\nIf that is what you want, say confirm={cluster}{wrong}")
 
 
-def unhealthy(surveys: Mapping[str, Survey]) -> list[str]:
+def unhealthy(surveys: Surveys) -> list[str]:
     """Everything that is not as it should be in a cluster, as sentences; none when it could lose a node now.
 
     surveys
@@ -52,7 +50,7 @@ def unhealthy(surveys: Mapping[str, Survey]) -> list[str]:
     return reasons + _devices_astray(surveys)
 
 
-def _devices_astray(surveys: Mapping[str, Survey]) -> list[str]:
+def _devices_astray(surveys: Surveys) -> list[str]:
     """Fence devices that are configured and do not run, as the first member sees it."""
     survey = next(iter(surveys.values()))
     running = {
@@ -73,7 +71,7 @@ class Shot:
     reserved: bool = False  # it takes the node's access to the LUN away, and leaves it running
 
 
-def head_start(surveys: Mapping[str, Survey], taken: Mapping[str, float]) -> list[str]:
+def head_start(surveys: Surveys, taken: Mapping[str, float]) -> list[str]:
     """What is to be said of the favoured node's head start, after the nodes' devices took so many seconds each.
 
     When both nodes shoot each other, the favoured one has to be done before the other one's command arrives. The other one
@@ -92,7 +90,7 @@ def head_start(surveys: Mapping[str, Survey], taken: Mapping[str, float]) -> lis
     ]
 
 
-def shots(surveys: Mapping[str, Survey], only: str | None = None) -> list[Shot]:
+def shots(surveys: Surveys, only: str | None = None) -> list[Shot]:
     """Each level of each node's fence devices, the standby's first: the service moves as seldom as it can.
 
     only

@@ -14,6 +14,7 @@ from hamysql.master.deployment import Deployment
 from hamysql.preflight import judge as preflight_judge
 from hamysql.storage import backends
 from hamysql.storage.steps import Step
+from hamysql.survey import Surveys
 
 Context = MutableMapping[str, Any]
 Body = Callable[[Deployment], tuple[dict[str, Any], str]]
@@ -96,7 +97,7 @@ def end(
 
 
 def check(
-    deployment: Deployment, surveys: Mapping[str, Any], plan: Callable[[], Sequence[Step]], evidence: Sequence[str] = ()
+    deployment: Deployment, surveys: Surveys, plan: Callable[[], Sequence[Step]], evidence: Sequence[str] = ()
 ) -> str:
     """Judge members, pillar and storage, and raise ``Refused`` with all that forbids going on; returns the warnings as lines.
 

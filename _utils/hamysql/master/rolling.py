@@ -7,15 +7,13 @@ is what a survey still finds pending.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from hamysql.cib import status as cib_status
 from hamysql.pending import MYSQL, RESTART, STACK, from_dicts, of_kind
 from hamysql.storage import backends
-
-Surveys = Mapping[str, Mapping[str, Any]]
+from hamysql.survey import Cluster, Survey, Surveys
 
 RESTART_CLUSTER, SWITCH_OVER = "restart_cluster", "switch_over"
 
@@ -56,7 +54,7 @@ def _steps(surveys: Surveys) -> Iterator[Step]:
             yield Step(RESTART_CLUSTER, serving, _why(stack))
 
 
-def _waiting(survey: Mapping[str, Any]) -> dict[bool, list[str]]:
+def _waiting(survey: Survey) -> dict[bool, list[str]]:
     """The pillar paths that wait on a node, for its cluster services (True) and for its database (False)."""
     found: dict[bool, list[str]] = {}
     for item in of_kind(RESTART, from_dicts(survey["pending"])):
@@ -100,12 +98,12 @@ def _obstacles(surveys: Surveys) -> Iterator[str]:
         yield "there is not exactly one node whose database answers"
 
 
-def is_member(cluster: Mapping[str, Any]) -> bool:
+def is_member(cluster: Cluster) -> bool:
     """Whether the cluster runs on a node and has a controller, from what ``hamysql_cluster.status`` returned there."""
     return bool(cluster["running"] and cluster["dc"])
 
 
-def apart(node: str, cluster: Mapping[str, Any], names: Iterable[str], also: Sequence[str] = ()) -> Iterator[str]:
+def apart(node: str, cluster: Cluster, names: Iterable[str], also: Sequence[str] = ()) -> Iterator[str]:
     """Why a node's cluster is not whole, as sentences.
 
     cluster

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import Any, TypedDict
 
 from hamysql.cib import plan as cib_plan
 from hamysql.config import resources
@@ -29,7 +29,17 @@ _CLAUSE = re.compile(r'(?:[^;"]|"(?:\\.|[^"\\])*"|;(?! ))+')
 _PART = re.compile(r" (?=(?:params|meta|op|utilization) )")
 
 
-def states(returned: Mapping[str, Any]) -> list[str]:
+class State(TypedDict, total=False):
+    """What Salt returns of one state."""
+
+    __id__: str
+    name: str
+    changes: Mapping[str, Any]
+    result: bool | None
+    comment: str | Sequence[str]
+
+
+def states(returned: Mapping[str, State]) -> list[str]:
     """The entries of what ``state.apply test=True`` returned: a state that would change something makes at least one."""
     entries: list[str] = []
     for key, state in returned.items():
@@ -39,7 +49,7 @@ def states(returned: Mapping[str, Any]) -> list[str]:
     return entries
 
 
-def _file(function: str, state: Mapping[str, Any]) -> list[str]:
+def _file(function: str, state: State) -> list[str]:
     name, changes = state["name"], state["changes"]
     what = {"symlink": "link", "directory": "folder"}.get(function, "file")
     if function == "absent":
@@ -61,7 +71,7 @@ def _file(function: str, state: Mapping[str, Any]) -> list[str]:
     return ["\n".join([head, *(INDENT + line for line in lines)])]
 
 
-def _package(function: str, state: Mapping[str, Any]) -> list[str]:
+def _package(function: str, state: State) -> list[str]:
     versions = {name: change for name, change in state["changes"].items() if isinstance(change, Mapping)}
     new = [_installed(name, change["new"]) for name, change in versions.items() if not change.get("old")]
     entries = [f"+ packages {', '.join(new)}, and what they need"] if new else []
@@ -77,18 +87,18 @@ def _installed(name: str, version: str) -> str:
     return name if version == "installed" else f"{name} {version}"
 
 
-def _repository(function: str, state: Mapping[str, Any]) -> list[str]:
+def _repository(function: str, state: State) -> list[str]:
     if "repo" in state["changes"]:
         return [f"+ repository {state['name']}"]
     return [f"~ repository {state['name']}: {', '.join(map(str, state['changes']))}"]
 
 
-def _service(function: str, state: Mapping[str, Any]) -> list[str]:
+def _service(function: str, state: State) -> list[str]:
     sign = {"enabled": "+", "disabled": "-"}.get(function)
     return [f"{sign} {state['name']}.service at boot" if sign else f"~ {state['name']}.service: {function}"]
 
 
-def _firewall(function: str, state: Mapping[str, Any]) -> list[str]:
+def _firewall(function: str, state: State) -> list[str]:
     entries = []
     for family, change in state["changes"].items():
         if isinstance(change, Mapping):
@@ -99,7 +109,7 @@ def _firewall(function: str, state: Mapping[str, Any]) -> list[str]:
     return entries or _other(function, state)
 
 
-def _other(function: str, state: Mapping[str, Any]) -> list[str]:
+def _other(function: str, state: State) -> list[str]:
     changes = state.get("changes") or {}
     if changes and all(isinstance(change, Mapping) and {"old", "new"} <= change.keys() for change in changes.values()):
         return pairs(changes)

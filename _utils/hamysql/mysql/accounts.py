@@ -15,7 +15,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypedDict
 
 from hamysql.errors import HamysqlError, ParseError
 
@@ -284,6 +284,32 @@ def is_answer(output: str) -> bool:
 # --- comparing ---------------------------------------------------------------------------------------------------
 
 
+class Database(TypedDict, total=False):
+    """One of the pillar's databases; all but its name may be left out."""
+
+    name: str
+    character_set: str | None
+    collate: str | None
+
+
+class Granted(TypedDict, total=False):
+    """Privileges on one level, as the pillar gives them to a user."""
+
+    on: str
+    privileges: Sequence[str]
+    grant_option: bool
+
+
+class User(TypedDict, total=False):
+    """One of the pillar's users: with a password, or with ``auth`` for the socket."""
+
+    name: str
+    host: str
+    auth: str
+    password: str
+    grants: Sequence[Granted]
+
+
 def diff(observed: Observed, config: Mapping[str, Any]) -> tuple[Change, ...]:
     """What has to be done so that the server has what the pillar names.
 
@@ -297,7 +323,7 @@ def diff(observed: Observed, config: Mapping[str, Any]) -> tuple[Change, ...]:
     return tuple(changes)
 
 
-def _databases(observed: Observed, wanted: Sequence[Mapping[str, Any]]) -> Iterable[Change]:
+def _databases(observed: Observed, wanted: Sequence[Database]) -> Iterable[Change]:
     for database in wanted:
         name = observed.stored(database["name"])
         charset, collate = database.get("character_set"), database.get("collate")
@@ -325,12 +351,12 @@ def _same(given: str, shown: str) -> bool:
     return bool(re.fullmatch(rf"{alias}|utf8mb[34]_{re.escape(given)}", shown))
 
 
-def key(user: Mapping[str, Any]) -> Account:
+def key(user: User) -> Account:
     """The account of a pillar's user as the server keeps it: host names are in small letters there."""
     return user["name"], user["host"].lower()
 
 
-def _account(observed: Observed, user: Mapping[str, Any]) -> Iterable[Change]:
+def _account(observed: Observed, user: User) -> Iterable[Change]:
     who = key(user)
     name = f"user {who[0]}@{who[1]}"
     if user.get("auth") == SOCKET:
@@ -359,7 +385,7 @@ def _listed(ways: Iterable[str]) -> str:
     return " or ".join(sorted(ways))
 
 
-def _grants(observed: Observed, user: Mapping[str, Any]) -> Iterable[Change]:
+def _grants(observed: Observed, user: User) -> Iterable[Change]:
     if not user.get("grants"):
         return
     who = key(user)

@@ -20,6 +20,7 @@ from typing import Any
 from hamysql import pending
 from hamysql.corosync import node_ids
 from hamysql.storage.drbd import link as drbd_link
+from hamysql.survey import Drbd, Interface, Source, Survey, Surveys
 
 # Where the states are tested or at least rendered, see docs/platforms.md.
 SUPPORTED = {"Debian": ("12", "13"), "Ubuntu": ("24",), "Enterprise Linux": ("9",)}
@@ -59,25 +60,30 @@ class Machine:
     nodename: str
     system: Mapping[str, str]
     clock: tuple[float, float]
-    interfaces: Mapping[str, Mapping[str, Any]]
-    drbd: Mapping[str, Any]
+    interfaces: Mapping[str, Interface]
+    drbd: Drbd
     packages: Mapping[str, str]
     unreachable: tuple[str, ...]
     absent: tuple[str, ...]
     vip_owner: str
     settled: bool
     running: bool
-    storage: Mapping[str, Any]
+    storage: Source
     settings: Mapping[str, Any] = field(repr=False)
     tls: Mapping[str, Sequence[Mapping[str, str]]] = field(default_factory=dict)
 
     @classmethod
-    def from_survey(cls, name: str, survey: Mapping[str, Any]) -> Machine:
+    def from_survey(cls, name: str, survey: Survey) -> Machine:
         """A machine from the plain dictionary that came over the bus (``hamysql_node.survey``)."""
         facts = survey["facts"]
         return cls(
             name=name,
-            **{key: facts[key] for key in ("nodename", "system", "interfaces", "drbd", "packages", "vip_owner")},
+            nodename=facts["nodename"],
+            system=facts["system"],
+            interfaces=facts["interfaces"],
+            drbd=facts["drbd"],
+            packages=facts["packages"],
+            vip_owner=facts["vip_owner"],
             clock=(facts["clock"][0], facts["clock"][1]),
             unreachable=tuple(facts["unreachable"]),
             absent=tuple(facts["absent"]),
@@ -98,7 +104,7 @@ class Machine:
         }
 
 
-def judge(surveys: Mapping[str, Mapping[str, Any]], window: tuple[float, float] | None = None) -> tuple[Finding, ...]:
+def judge(surveys: Surveys, window: tuple[float, float] | None = None) -> tuple[Finding, ...]:
     """Every finding about every member, in the order of the members.
 
     surveys
@@ -121,7 +127,7 @@ def judge(surveys: Mapping[str, Mapping[str, Any]], window: tuple[float, float] 
     return tuple(sorted(found, key=lambda finding: order.index(finding.node)))
 
 
-def _cluster(survey: Mapping[str, Any]) -> dict[str, Any]:
+def _cluster(survey: Survey) -> dict[str, Any]:
     """What a member's pillar says of the cluster. The link of the replication and the ids may be the node's own memory."""
     cluster = {key: value for key, value in survey["settings"]["cluster"].items() if key != "ids_from"}
     nodes = {
@@ -259,7 +265,7 @@ def _one_link(machine: Machine) -> Iterator[Finding]:
     yield Finding(machine.name, "one link between the nodes", expected, f"{NODES}:NODE:addresses", refuses=False)
 
 
-def _agreement(surveys: Mapping[str, Mapping[str, Any]]) -> Iterator[Finding]:
+def _agreement(surveys: Surveys) -> Iterator[Finding]:
     """Members that would replicate over different links. The orchestration has them agree, where no DRBD is in the way.
 
     And members that would give the nodes different ids.

@@ -6,14 +6,14 @@ import ipaddress
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from hamysql.errors import ParseError
 from hamysql.storage.drbd.status import kernel_version
+from hamysql.survey import Drbd, Interface
 from hamysql.system.command import Run
 
 
-def parse_interfaces(text: str) -> dict[str, dict[str, Any]]:
+def parse_interfaces(text: str) -> dict[str, Interface]:
     """The interfaces of ``ip -json address show``: ``{name: {"mac": text, "addresses": ["192.0.2.11/24", ...]}}``."""
     try:
         return {
@@ -32,12 +32,12 @@ def parse_interfaces(text: str) -> dict[str, dict[str, Any]]:
         raise ParseError(f"ip -json address printed something unknown: {exc!r}") from exc
 
 
-def interfaces(run: Run) -> dict[str, dict[str, Any]]:
+def interfaces(run: Run) -> dict[str, Interface]:
     """This machine's interfaces with their addresses, see :func:`parse_interfaces`."""
     return parse_interfaces(run(["ip", "-json", "address", "show"]).stdout)
 
 
-def interface_to(target: str, own: str, found: Mapping[str, Mapping[str, Any]]) -> str:
+def interface_to(target: str, own: str, found: Mapping[str, Interface]) -> str:
     """The interface with the address ``own`` in whose network ``target`` is; "" where it is behind a router.
 
     found
@@ -51,7 +51,7 @@ def interface_to(target: str, own: str, found: Mapping[str, Mapping[str, Any]]) 
     return ""
 
 
-def drbd(release: str, root: Path = Path("/")) -> dict[str, Any]:
+def drbd(release: str, root: Path = Path("/")) -> Drbd:
     """DRBD's kernel module: ``{"version": of the loaded one or "", "loadable": bool}``.
 
     release

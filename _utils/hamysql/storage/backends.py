@@ -13,9 +13,7 @@ from hamysql.storage.drbd import plan as drbd_plan
 from hamysql.storage.lun import plan as lun_plan
 from hamysql.storage.nfs import plan as nfs_plan
 from hamysql.storage.steps import Step
-
-Survey = Mapping[str, Any]
-Surveys = Mapping[str, Survey]
+from hamysql.survey import Survey, Surveys
 
 _OF_DRBD = frozenset(("create_metadata", "up", "wait_connected", "skip_initial_sync", "seed", "release", "rejoin"))
 _MODULES = {"shared": "hamysql_shared", "nfs": "hamysql_nfs"}

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from hamysql.survey import Survey
+
 
 @dataclass(frozen=True)
 class Step:
@@ -24,7 +26,7 @@ class Step:
         return f"{self.action} on {', '.join(self.nodes)}: {self.why}"
 
 
-def serving(name: str, survey: Mapping[str, Any]) -> bool:
+def serving(name: str, survey: Survey) -> bool:
     """Whether pacemaker on this node says that it has the file system mounted there."""
     return any(
         (item["id"], item["role"], item["node"]) == ("p_fs_mysql", "Started", name)

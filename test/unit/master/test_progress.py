@@ -15,7 +15,11 @@ def test_the_phases_are_those_of_the_orchestration_in_its_order():
     states = (ROOT / "_states" / "hamysql_orch.py").read_text()
     functions = re.findall(r'\("hamysql-[a-z-]+", "(\w+)"\)', sls)
     phase_of = dict(
-        re.findall(r'^def (\w+)\(name, cluster=None.*?\n    return _phase\(name, "(\w+)"', states, re.M | re.S)
+        re.findall(
+            r'^def (\w+)\(name: str, cluster: str \| None = None.*?\n    return _phase\(name, "(\w+)"',
+            states,
+            re.M | re.S,
+        )
     )
     assert [phase_of[function] for function in functions] == list(progress.PHASES)
 

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from hamysql.storage import latch
+from hamysql.survey import Surveys
 
 REMEMBERED = latch.FOLDER / "drbd-link"
 RESOURCES = Path("/etc/drbd.d")
@@ -162,7 +163,7 @@ class Agreement:
     stuck: tuple[str, ...] = ()
 
 
-def sides(surveys: Mapping[str, Mapping[str, Any]]) -> list[Side]:
+def sides(surveys: Surveys) -> list[Side]:
     """The members from what ``hamysql_node.survey`` returned; none where the data is not on DRBD."""
     return [
         Side(

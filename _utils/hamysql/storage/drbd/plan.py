@@ -13,13 +13,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 from hamysql.errors import Refused
 from hamysql.storage.drbd.evidence import WIPE, Verdict, Wanted, judge, split_brain, stale_overrides
 from hamysql.storage.drbd.replica import Member
 from hamysql.storage.latch import Latch, Stage
 from hamysql.storage.steps import Step
+from hamysql.survey import Surveys
 
 __all__ = ["Latch", "Member", "Stage", "Step", "Wanted", "from_surveys", "storage", "warnings"]
 
@@ -27,7 +27,7 @@ __all__ = ["Latch", "Member", "Stage", "Step", "Wanted", "from_surveys", "storag
 _REPLICA = "p_drbd_mysql_"
 
 
-def from_surveys(surveys: Mapping[str, Mapping[str, Any]], run: str = "") -> tuple[list[Member], Wanted]:
+def from_surveys(surveys: Surveys, run: str = "") -> tuple[list[Member], Wanted]:
     """The arguments of ``storage`` from what ``hamysql_node.survey`` returned on every member, in the pillar's order.
 
     run

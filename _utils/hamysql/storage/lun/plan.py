@@ -12,11 +12,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any
 
 from hamysql.errors import Refused
 from hamysql.storage.latch import LATCH, Latch, Stage
 from hamysql.storage.steps import Step, serving
+from hamysql.survey import Survey, Surveys
 from hamysql.system.disk import Signature
 
 WIPE = "hamysql:storage:shared:wipe"
@@ -67,7 +67,7 @@ class Lun:
     error: str = ""  # why it cannot be read
 
     @classmethod
-    def from_survey(cls, name: str, survey: Mapping[str, Any]) -> Lun:
+    def from_survey(cls, name: str, survey: Survey) -> Lun:
         """The view from the plain dictionary that came over the bus (``hamysql_node.survey``)."""
         seen = survey["storage"]
         return cls(
@@ -105,7 +105,7 @@ class Lun:
         ]
 
 
-def from_surveys(surveys: Mapping[str, Mapping[str, Any]]) -> tuple[list[Lun], Wanted]:
+def from_surveys(surveys: Surveys) -> tuple[list[Lun], Wanted]:
     """The arguments of ``steps`` from what ``hamysql_node.survey`` returned on every member, in the pillar's order."""
     settings = next(iter(surveys.values()))["settings"]
     shared, filesystem = settings["storage"]["shared"], settings["storage"]["filesystem"]

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from hamysql.errors import Refused
 from hamysql.storage.latch import LATCH, Latch, Stage
 from hamysql.storage.nfs.mark import NFS_FOLDER, NFS_MARK
 from hamysql.storage.steps import Step, serving
+from hamysql.survey import Survey, Surveys
 
 # What servers and their file systems have in an export that is empty for us.
 EMPTY = frozenset({"lost+found", ".snapshot", ".snapshots", ".zfs", ".etc", "@eaDir"})
@@ -60,7 +60,7 @@ class Export:
     latch: Latch | None = None
 
     @classmethod
-    def from_survey(cls, name: str, survey: Mapping[str, Any]) -> Export:
+    def from_survey(cls, name: str, survey: Survey) -> Export:
         """The view from the plain dictionary that came over the bus (``hamysql_node.survey``)."""
         seen = survey["storage"]
         view = seen["view"]
@@ -90,7 +90,7 @@ class Export:
         return (self.view.mark if self.view else None) or {}
 
 
-def from_surveys(surveys: Mapping[str, Mapping[str, Any]]) -> tuple[list[Export], Wanted]:
+def from_surveys(surveys: Surveys) -> tuple[list[Export], Wanted]:
     """The arguments of ``steps`` from what ``hamysql_node.survey`` returned on every member, in the pillar's order."""
     settings = next(iter(surveys.values()))["settings"]
     storage = settings["storage"]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 from migration_world import ToDrbd, ToLun, ToNas
-from storage_world import MasterKilled
+from storage_world import MasterKilled, _Deployment, load
 
 from hamysql.errors import Refused
 from hamysql.master import deployment
@@ -185,3 +185,14 @@ def test_no_data_and_no_second_kind_is_refused(world):
     returned = made.migrate()
     assert returned["result"] is False
     assert "db2 knows of no data that could be moved" in returned["comment"]
+
+
+def test_nothing_is_prepared_while_no_node_serves(world):
+    """Which node copies is not known then; a node called ``None`` would be asked."""
+    made = world(ToLun)
+    made.serving = None
+    states = load("_states/hamysql_migration.py", "alone_hamysql_migration")
+    states.__context__, states.__opts__ = {"hamysql_orch": _Deployment(made, states)}, {"test": False}
+    returned = states.prepared("hamysql-migration-prepared")
+    assert (returned["result"], returned["changes"]) == (False, {})
+    assert "there is not exactly one node whose database answers" in returned["comment"]

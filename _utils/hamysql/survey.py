@@ -1,0 +1,86 @@
+"""What a node says of itself, as it comes over Salt's bus: the form of what ``hamysql_node.survey`` returns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, TypedDict
+
+
+class Resource(TypedDict):
+    """One instance of a primitive, see :class:`hamysql.cib.status.Resource`."""
+
+    id: str
+    agent: str
+    role: str
+    node: str | None
+    parent: str | None
+    managed: bool
+    blocked: bool
+    failed: bool
+
+
+class Cluster(TypedDict):
+    """The cluster as a node's pacemaker sees it, ``hamysql_cluster.status``; all but ``running`` is empty where it does not run."""
+
+    running: bool
+    dc: str | None
+    quorum: bool
+    maintenance: bool
+    nodes: Mapping[str, Mapping[str, str | bool]]  # the flags of each, see :class:`hamysql.cib.status.Node`
+    resources: Sequence[Resource]
+    failures: Sequence[Mapping[str, str]]
+    fencing: Sequence[Mapping[str, str]]
+
+
+class Interface(TypedDict):
+    """A network interface; the addresses have their prefix."""
+
+    mac: str
+    addresses: list[str]
+
+
+class Drbd(TypedDict):
+    """DRBD's kernel module: the version of the loaded one, or "", and whether one could be loaded."""
+
+    version: str
+    loadable: bool
+
+
+class Source(TypedDict):
+    """What the data comes from over a network: whether each ``address:port`` answers, and the node's iSCSI name, or ""."""
+
+    reached: Mapping[str, bool]
+    initiator: str
+
+
+class Facts(TypedDict):
+    """What a machine is, ``hamysql_node.facts``."""
+
+    nodename: str
+    system: Mapping[str, str]
+    clock: Sequence[float]
+    interfaces: Mapping[str, Interface]
+    drbd: Drbd
+    storage: Source
+    packages: Mapping[str, str]
+    unreachable: Sequence[str]
+    absent: Sequence[str]
+    vip_owner: str
+    tls: Mapping[str, Sequence[Mapping[str, str]]]
+
+
+class Survey(TypedDict):
+    """All of it. ``storage`` is what the module of the pillar's kind of storage says, and that kind's plan reads it."""
+
+    code: str
+    pillar: str
+    stale: bool
+    settings: Mapping[str, Any]  # the resolved configuration, without its secrets
+    storage: Mapping[str, Any]
+    cluster: Cluster
+    database: bool
+    pending: Sequence[Mapping[str, str]]
+    facts: Facts
+
+
+Surveys = Mapping[str, Survey]  # of all members, in the pillar's order
