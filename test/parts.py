@@ -291,7 +291,13 @@ def run(words: Sequence[str], limit: float | None, grace: float = GRACE, after: 
         What is run when they had to be killed.
     """
     with tempfile.NamedTemporaryFile("r", prefix="hamysql-running-") as file:
-        process = subprocess.Popen(words, cwd=ROOT, env={**os.environ, RUNNING: file.name}, start_new_session=True)
+        process = subprocess.Popen(
+            words,
+            cwd=ROOT,
+            env={**os.environ, RUNNING: file.name},
+            start_new_session=True,
+            preexec_fn=_can_be_interrupted,
+        )
         try:
             return process.wait(limit)
         except subprocess.TimeoutExpired:
@@ -358,6 +364,11 @@ def ci(elapsed: float) -> int:
     code, why = verdict(run(what, limit, after=down), limit, passed_ago(ROOT, known, tests).get(place) is not None)
     print(why, flush=True)
     return code
+
+
+def _can_be_interrupted() -> None:
+    """A shell has what it starts in the background ignore SIGINT, and whatever that starts as well."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def _stop(process: subprocess.Popen[bytes], grace: float, after: Sequence[str]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import random
+import signal
 import subprocess
 import sys
 from collections import Counter
@@ -180,9 +181,13 @@ except KeyboardInterrupt:
 """
 
 
-def test_a_part_that_hangs_fails_names_what_ran_and_may_take_down_its_lab(tmp_path, capsys):
-    done = tmp_path / "done"
-    assert parts.run([sys.executable, "-c", HANG, done], limit=5, grace=60) == 1
+@pytest.mark.parametrize("ours", [signal.default_int_handler, signal.SIG_IGN], ids=["foreground", "background"])
+def test_a_part_that_hangs_fails_names_what_ran_and_may_take_down_its_lab(tmp_path, capsys, ours):
+    done, before = tmp_path / "done", signal.signal(signal.SIGINT, ours)
+    try:
+        assert parts.run([sys.executable, "-c", HANG, done], limit=5, grace=60) == 1
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert "this ran: test/cluster/test_x.py::test_that_hangs (call)" in capsys.readouterr().out
     assert done.read_text() == "taken down"
 
