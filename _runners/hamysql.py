@@ -79,8 +79,9 @@ def status(cluster: str | None = None) -> dict[str, dict[str, Any]]:
         }
         for node, seen in known.items()
     }
-    old = "nothing more is known: restart its minion with `salt {} service.restart salt-minion no_block=True`"
-    return {node: found.get(node) or {"old_code": old.format(members.minions[node])} for node in surveys}
+    return {
+        node: found.get(node) or {"old_code": f"nothing more is known: {members.restart(node)}"} for node in surveys
+    }
 
 
 def survey(cluster: str | None = None) -> dict[str, Survey]:

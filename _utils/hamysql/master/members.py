@@ -95,13 +95,16 @@ class Members:
         surveys: dict[str, Survey] = self.ask("hamysql_node.survey", on)
         for node, survey in surveys.items():
             if survey.get("stale"):
-                minion = self.minions[node]
                 raise OldCode(
-                    f"{node} (minion {minion}) keeps an older version of hamysql in memory: restart its minion with "
-                    f"`salt {minion} service.restart salt-minion no_block=True`, and run hamysql.orch again",
+                    f"{node} (minion {self.minions[node]}) keeps an older version of hamysql in memory: {self.restart(node)}, "
+                    "and run hamysql.orch again",
                     surveys,
                 )
         return surveys
+
+    def restart(self, node: str) -> str:
+        """How an operator has a node's minion load the formula anew."""
+        return f"restart its minion with `salt {self.minions[node]} service.restart salt-minion no_block=True`"
 
 
 def clusters(pillars: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, str]]:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from hamysql.schema.language import nearest
 
-# --- DRBD. ``None``: any value, of which drbdadm is the judge.
+# --- DRBD. ``None``: any value, of which drbdadm is the judge; nothing in the tuple: not to be set.
 
 _ANY: None = None
 DRBD: Mapping[str, Mapping[str, Sequence[str] | None]] = {
@@ -31,6 +31,7 @@ DRBD: Mapping[str, Mapping[str, Sequence[str] | None]] = {
         "disk-drain": ("yes",),
         "md-flushes": ("yes",),
         "disk-timeout": ("0",),
+        "resync-after": (),
         "fencing": ("dont-care",),
     },
     "net": {
@@ -70,10 +71,6 @@ DRBD: Mapping[str, Mapping[str, Sequence[str] | None]] = {
         **dict.fromkeys(("peer-ack-delay", "peer-ack-window", "twopc-timeout", "twopc-retry-timeout", "max-io-depth"), _ANY),
     },
 }  # fmt: skip
-_NOT_IN_THE_FILE = {
-    "resync-after": "not to be set: it names another resource, and drbdadm leaves it out where its file has no other one;"
-    " c-max-rate bounds what a synchronisation takes",
-}
 _DRBD_WHY = {
     **dict.fromkeys(("disable-ip-verification", "udev-always-use-vnr"), "it is a switch"),
     "rr-conflict": "anything else discards one side's data, or puts an end to a primary, by itself",
@@ -82,6 +79,8 @@ _DRBD_WHY = {
     "md-flushes": "without it a power cut loses what was committed; it costs little where the cache has a battery",
     "disk-drain": "without it a power cut loses what was committed",
     "al-updates": "without it DRBD does not know after a crash what the two disks differ in",
+    "resync-after": "it names another resource, and drbdadm leaves it out where its file has no other one;"
+    " c-max-rate bounds what a synchronisation takes",
     "disk-timeout": "a disk that only seemed dead can still write old data later (drbd.conf(5))",
     "on-congestion": "anything else gives the replica up while it is needed",
     "always-asbp": "it discards one side's data by itself",
@@ -96,9 +95,7 @@ def wrong_drbd(section: str, name: str, value: str) -> Iterator[str]:
     """What is expected instead of an option of DRBD; nothing where it is fine."""
     known = DRBD.get(section, {})
     plain = name.replace("_", "-").lower().removeprefix("no-")
-    if plain in _NOT_IN_THE_FILE:
-        yield _NOT_IN_THE_FILE[plain]
-    elif name not in known and plain in known:
+    if name not in known and plain in known:
         yield (
             repr(plain)
             if known[plain] is None or plain == name.replace("_", "-").lower()
@@ -113,7 +110,7 @@ def wrong_drbd(section: str, name: str, value: str) -> Iterator[str]:
 
 
 def _expected(name: str, words: Sequence[str]) -> str:
-    return f"{' or '.join(map(repr, words))}: {_DRBD_WHY.get(name, 'anything else loses data, or the failover')}"
+    return f"{' or '.join(map(repr, words)) or 'not to be set'}: {_DRBD_WHY.get(name, 'anything else loses data, or the failover')}"
 
 
 # --- mount options. The value is a pattern, ``None`` for a word without a value.
