@@ -11,7 +11,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from storage_world import Node, World, load
+from storage_world import Folder, Node, World, load
 
 from hamysql.mysql import datadir
 from hamysql.storage.lun import claim as lun_claim
@@ -190,17 +190,8 @@ class Lun(Shared):
         return self._made(node, lambda state: setattr(self, "database", state))
 
 
-class _Mountpoint:
-    """Stands for :class:`hamysql.mysql.datadir.Folder`."""
-
-    def __init__(self, world: Lun, node: Node) -> None:
-        self.world, self.node = world, node
-
-    def make(self) -> None:
-        pass
-
-    def mounted(self) -> bool:
-        return self.node.mounted
+class _Mountpoint(Folder):
+    """The same on a LUN or an export, which both nodes see."""
 
     def names(self) -> set[str]:
         assert self.node.mounted, "the root file system's folder was looked at"

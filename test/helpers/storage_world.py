@@ -151,7 +151,7 @@ class World:
         drbd.drbd_status = SimpleNamespace(
             **{**vars(real_drbd), "read_generation": lambda device, size: self._generation_on(node)}
         )
-        storage.Folder = lambda path: _Folder(self, node)
+        storage.Folder = lambda path: Folder(self, node)
         for module in (drbd, storage):
             module.__salt__ = {
                 "hamysql.config": lambda **_: self.site(node),
@@ -475,7 +475,7 @@ class World:
         return True
 
 
-class _Folder:
+class Folder:
     """Stands for :class:`hamysql.mysql.datadir.Folder`."""
 
     def __init__(self, world: World, node: Node) -> None:
