@@ -12,7 +12,7 @@ from cluster import Cluster
 
 from lab import api
 
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.cluster, pytest.mark.long]
 
 STORAGE = "hamysql-storage-initialised"
 SERVER = "cat /run/mysqld/mysqld.pid"

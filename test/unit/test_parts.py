@@ -229,18 +229,49 @@ def test_a_part_that_has_passed_before_may_not_fail(code, limit, has_passed, exp
     assert parts.verdict(code, limit, has_passed)[0] == expected
 
 
-def test_ci_runs_the_part_whose_turn_it_is_and_says_what_came_of_it(monkeypatch, capsys):
-    asked = []
-    monkeypatch.setattr(parts, "due", lambda: (3, "a reason"))
-    monkeypatch.setattr(parts, "run", lambda words, limit, after: asked.append((words, limit)) or 1)
+@pytest.fixture
+def asked(monkeypatch):
+    """What CI runs, which always fails: the part and the seconds that it has. Parts 3 and 13 are due, and each takes ten minutes."""
+    found, clock = [], [1000.0]
+
+    def run(words, limit, after):
+        found.append((words[words.index("--part") + 1], limit))
+        clock[0] += 600
+        return 1
+
+    monkeypatch.setattr(parts, "due", lambda: (3, 13, "a reason"))
+    monkeypatch.setattr(parts, "run", run)
     monkeypatch.setattr(parts, "passed_ago", lambda *_: {3: 7})
-    assert parts.ci(60) == 1
-    ((words, limit),) = asked
-    assert words[words.index("--part") + 1] == "3"
-    assert limit == parts.LIMIT
+    monkeypatch.setattr(parts.time, "monotonic", lambda: clock[0])
+    return found
+
+
+def test_ci_runs_the_part_whose_turn_it_is_and_says_what_came_of_it(asked, capsys):
+    assert parts.ci(44 * 60) == 1
+    assert asked == [("3", parts.LIMIT)]
     said = capsys.readouterr().out
     assert "part 3 of" in said
     assert "The part has failed." in said
     assert parts.ci(parts.WHOLE) == 0
     assert len(asked) == 1
     assert "no time for a part" in capsys.readouterr().out
+
+
+def test_ci_runs_a_second_part_where_that_fits(asked, capsys):
+    need = parts.PARTS[12].minutes * parts.SLOW * 60
+    before = parts.WHOLE - 2 * parts.GRACE - 600 - need  # seconds that `make test` may take at most
+    assert parts.ci(before) == 1, "the first one failed"
+    assert asked == [("3", parts.LIMIT), ("13", pytest.approx(need))]
+    assert "there is time for a second part" in capsys.readouterr().out
+    del asked[:]
+    parts.ci(before + 1)
+    assert [place for place, _ in asked] == ["3"]
+
+
+@pytest.mark.parametrize("turns", range(3))
+def test_half_as_many_landings_have_all_parts_where_two_fit(turns, monkeypatch, repository):
+    pairs = []
+    for landing in range(turns, turns + (len(ALL) + 1) // 2):
+        monkeypatch.setattr(parts, "turns", lambda folder, landing=landing: (landing, "", False))
+        pairs += parts.due(repository)[:2]
+    assert set(pairs) == ALL
