@@ -5,6 +5,7 @@
 include:
   - hamysql.change.check
   - hamysql.package
+  - hamysql.pacemaker.agents
 {%- if hamysql.mysql.tls.enabled %}
 
 # Before the options that name them. A running server is told by hamysql.change.
@@ -40,7 +41,7 @@ hamysql-mysql-tls-absent:
 {%- endif %}
 
 # Debian makes it only when the distribution's own unit starts; the server does not start without it. It is directly below a folder of
-# the system (_utils/hamysql/schema/places.py), which is never made here: it would be given to the account, too.
+# the system (_utils/hamysql/config/places.py), which is never made here: it would be given to the account, too.
 hamysql-mysql-log-folder-managed:
   file.directory:
     - name: {{ hamysql.mysql.log_folder | json }}
@@ -61,3 +62,4 @@ hamysql-mysql-agent-managed:
     - makedirs: True
     - require:
       - hamysql_package: hamysql-package-installed
+      - file: hamysql-pacemaker-agents-common-managed

@@ -13,8 +13,8 @@ import golden
 import pytest
 from salt_node import SYSTEMS, Node, Raised
 
+from hamysql.config import places
 from hamysql.corosync import conf as corosync_conf
-from hamysql.schema import places
 from hamysql.storage.drbd import link as drbd_link
 from hamysql.system.command import run
 from support import PILLARS, ROOT, load_pillar, secrets_of
@@ -251,6 +251,29 @@ def test_a_second_run_changes_no_file_and_no_secret_is_among_the_changes(laid, p
     assert not [name for name, changes in files.apply().items() if changes]
     for secret in secrets_of(load_pillar(pillar)):
         assert json.dumps(secret)[1:-1] not in json.dumps(files.first)
+
+
+@pytest.mark.parametrize("pillar", PILLARS)
+def test_what_the_agents_source_is_laid_down_before_them(laid, pillar):
+    files = laid(pillar)
+    root = files.path("/usr/lib/ocf")
+    agents = sorted((root / "resource.d" / "hamysql").iterdir())
+    assert {"address", "filesystem", "mysql"} <= {agent.name for agent in agents}
+    for agent in agents:
+        said = run(["sh", str(agent), "meta-data"], env={"OCF_ROOT": str(root)}).stdout
+        assert "</resource-agent>" in said, agent.name
+    programs = [
+        chunk for chunk in files.chunks if str(chunk.get("source", "")).endswith(".sh") and chunk["mode"] == "0755"
+    ]
+    sources = re.compile(r"\}(/lib/hamysql/[^\"]+)")
+    sourcing = [chunk for chunk in programs if sources.search(files.read(chunk["name"]))]
+    assert {chunk["name"].rpartition("/")[2] for chunk in sourcing} >= {agent.name for agent in agents}
+    (common,) = [chunk for chunk in files.chunks if chunk["__id__"] == "hamysql-pacemaker-agents-common-managed"]
+    assert (common["user"], common["group"], common["mode"]) == ("root", "root", "0644")
+    for chunk in sourcing:
+        assert {f"/usr/lib/ocf{name}" for name in sources.findall(files.read(chunk["name"]))} == {common["name"]}
+        assert {"file": common["__id__"]} in chunk["require"], chunk["name"]
+        assert common["order"] < chunk["order"], chunk["name"]
 
 
 def test_files_with_secrets_are_for_root_only(laid):
