@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from collections import Counter
+from types import SimpleNamespace
 
 import parts
 import pytest
@@ -242,7 +243,7 @@ def asked(monkeypatch):
     monkeypatch.setattr(parts, "due", lambda: (3, 13, "a reason"))
     monkeypatch.setattr(parts, "run", run)
     monkeypatch.setattr(parts, "passed_ago", lambda *_: {3: 7})
-    monkeypatch.setattr(parts.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(parts, "time", SimpleNamespace(monotonic=lambda: clock[0]))
     return found
 
 
