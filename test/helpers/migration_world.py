@@ -45,14 +45,12 @@ class Move:
                 self.folders[name],
             )
 
-    def _load(self, node: Node) -> None:
-        super()._load(node)
+    def _latches(self, node: Node) -> Any:
         folder = self.folders[node.name]
-        for module in node.modules.values():
-            module.latch = SimpleNamespace(
-                read=lambda resource, backend: latch.read(resource, backend, folder),
-                write=lambda known: self._write_latch(node, known),
-            )
+        return SimpleNamespace(
+            read=lambda resource, backend: latch.read(resource, backend, folder),
+            write=lambda known: self._write_latch(node, known),
+        )
 
     def _write_latch(self, node: Node, known: Latch) -> None:
         super()._write_latch(node, known)

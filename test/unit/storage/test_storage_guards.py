@@ -95,8 +95,8 @@ def test_a_disk_in_use_is_not_wiped(world):
     shown = ["drbd at byte 419426364 (UUID feedfeedfeedfeed)", str(EXT4)]
     refused(world, "wipe", "in use: by DRBD", found=shown)
     node.up, node.disk.metadata = False, None
-    module = node.modules["hamysql_storage"]
-    module.disk = Mounted(module.disk)
+    verbs = node.modules["hamysql_storage"].verbs
+    verbs.disk = Mounted(verbs.disk)
     refused(world, "wipe", "in use: /dev/sdb is mounted on /srv", found=[str(EXT4)])
 
 

@@ -10,12 +10,13 @@ import time
 
 import pytest
 from shared_world import Lun, Nas
-from storage_world import World, load
+from storage_world import World
 from test_storage_converges import assert_done, deployed
 
 from hamysql.errors import Refused
 from hamysql.storage import lock as storage_lock
 from hamysql.storage.latch import Stage
+from hamysql.storage.nfs import verbs as nfs_verbs
 from hamysql.system.command import Result, run
 from support import ROOT
 
@@ -307,5 +308,4 @@ def test_a_database_that_is_not_on_the_export_is_not_recorded(tmp_path):
 
 
 def test_the_first_database_on_an_export_is_not_made_in_the_folder_that_only_root_can_enter():
-    place = load("_modules/hamysql_nfs.py", "nfs_place").PLACE
-    assert storage_lock.FOLDER not in place.parents
+    assert storage_lock.FOLDER not in nfs_verbs.PLACE.parents

@@ -106,7 +106,8 @@ def test_a_claim_does_not_take_over_a_file_system_under_new_metadata(world):
 
 def test_a_disk_in_use_gets_no_metadata(world):
     node = world.nodes["db1"]
-    node.modules["hamysql_drbd"].disk = Uses(node.modules["hamysql_drbd"].disk)
+    verbs = node.modules["hamysql_drbd"].verbs
+    verbs.disk = Uses(verbs.disk)
     refused(world, "create_metadata", "/dev/sdb is in use: /dev/sdb is mounted on /srv")
 
 

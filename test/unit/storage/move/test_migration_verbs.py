@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from functools import partial
 from types import SimpleNamespace
 
 import pytest
@@ -13,7 +12,8 @@ from storage_world import load
 from hamysql.errors import CommandFailed, NotReady, Refused
 from hamysql.mysql import datadir
 from hamysql.storage import backends, latch
-from hamysql.storage.latch import Latch, Stage
+from hamysql.storage.drbd.status import Status
+from hamysql.storage.latch import Latch, Latches, Stage
 from hamysql.storage.move import copying
 from hamysql.storage.move import switch as move_switch
 from hamysql.system.command import Result
@@ -39,25 +39,23 @@ class Machine:
         self.fails, self.uuid, self.cib = "", "627a22bb", CIB.format(self.data)
         self.role = "Primary"
         latch.write(OLD, self.folder)
-        module = self.module = load("_modules/hamysql_migration.py", "migration_verbs")
-        names = ("read", "write", "place", "in_use", "moving_to")
-        here = {name: partial(getattr(latch, name), folder=self.folder) for name in names}
-        module.latch = SimpleNamespace(FOLDER=self.folder, NEXT=latch.NEXT, load=latch.load, **here)
-        names = ("begin", "switch", "switched", "forget")
-        here = {name: partial(getattr(move_switch, name), folder=self.folder) for name in names}
-        module.move_switch = SimpleNamespace(COPIED=move_switch.COPIED, **here)
-        module.PLACE, module.BOOT = self.place, folder / "boot"
-        module.BOOT.write_text("boot\n")
-        module.datadir = SimpleNamespace(
+        module = self.module = load("_modules/hamysql_migration.py", "migration_module")
+        module.run, module.LATCHES = self.run, Latches(self.folder)
+        verbs = module.verbs = load("_utils/hamysql/storage/move/verbs.py", "migration_verbs")
+        verbs.PLACE, verbs.BOOT = self.place, folder / "boot"
+        verbs.BOOT.write_text("boot\n")
+        verbs.datadir = SimpleNamespace(
             Folder=lambda _: SimpleNamespace(mounted=lambda: self.mounted), PROOF=datadir.PROOF
         )
-        module.run = self.run
-        module.lun_claim = SimpleNamespace(
+        verbs.lun_claim = SimpleNamespace(
             contents=lambda *_: ((SimpleNamespace(uuid=self.uuid),), {}),
             activate=lambda run, group, active: self.ran.append(f"{'' if active else 'de'}activate {group}"),
         )
-        module.copying = SimpleNamespace(**{**vars(copying), "users": lambda _: self.users})
-        module.wait = SimpleNamespace(until=self.until)
+        verbs.copying = SimpleNamespace(**{**vars(copying), "users": lambda _: self.users})
+        verbs.wait = SimpleNamespace(until=self.until)
+        verbs.local = SimpleNamespace(
+            status=lambda run, resource, minor: self.drbd(resource, minor), status_of=lambda run, site: self.drbd()
+        )
         self.site = {
             "cluster": {"name": "galaxy-db"},
             "storage": {
@@ -70,13 +68,12 @@ class Machine:
         module.__salt__ = {
             "hamysql.config": lambda **_: self.site,
             "hamysql_mysql.active": lambda: self.active,
-            "hamysql_drbd.status": self.drbd,
         }
         self.asked = []
 
     def drbd(self, resource=None, minor=None):
         self.asked.append((resource, minor))
-        return {"role": self.role, "up_to_date": True}
+        return Status("Connected", self.role, "Secondary", "UpToDate", "UpToDate")
 
     def until(self, read, met, what, **_):
         if not met(read()):
