@@ -25,6 +25,7 @@ from hamysql.system.command import Result
 from hamysql.system.disk import Signature
 from support import ROOT
 
+READING = ("blockdev", "lsblk", "findmnt", "crm_diff")
 DEVICE, DIRECTORY, SECRET = "/dev/drbd0", "/var/lib/mysql", "canary-of-replication"
 
 
@@ -100,6 +101,7 @@ class World:
         self.disturb: Callable[[Node, str], None] = lambda node, moment: None
         self.kill_master_at: int | None = None
         self.no_space = False
+        self.stdin: str | None = None  # of the program that runs
         self.wipe: dict[str, str] = {}  # of the pillar
         self.disk = "/dev/sdb"  # its name for the disks, of the pillar too
         self.initial_sync = "auto"
@@ -260,7 +262,8 @@ class World:
 
     def _runner(self, node: Node):
         def run(argv: Sequence[str], *, stdin=None, timeout=60, accept=(0,), env=None) -> Result:
-            reading = argv[0] in ("blockdev", "lsblk", "findmnt") or "get-gi" in argv or "--no-act" in argv
+            reading = argv[0] in READING or {"get-gi", "--no-act", "--query"} & {*argv}
+            self.stdin = stdin
             if not reading:
                 self._moment(node, "before")
             verb = "new-current-uuid" if "new-current-uuid" in argv else argv[1]
