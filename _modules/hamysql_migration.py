@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from hamysql.storage import latch
 from hamysql.storage import lock as storage_lock
-from hamysql.storage.move import verbs
+from hamysql.storage.move import service, verbs
 from hamysql.system.command import run
 
 if TYPE_CHECKING:
@@ -152,7 +152,7 @@ def stop_server(timeout: float = 900) -> bool:
         salt db1 hamysql_migration.stop_server
     """
     flush, unflush = __salt__["hamysql_mysql.flush"], __salt__["hamysql_mysql.unflush"]
-    return verbs.stop_server(run, _resources, flush, unflush, timeout)
+    return service.stop_server(run, _resources, flush, unflush, timeout)
 
 
 @storage_lock.held("stop_service")
@@ -171,7 +171,7 @@ def stop_service(timeout: float = 900) -> bool:
 
         salt db1 hamysql_migration.stop_service
     """
-    return verbs.stop_service(run, _resources, timeout)
+    return service.stop_service(run, _resources, timeout)
 
 
 def start() -> bool:
@@ -186,7 +186,7 @@ def start() -> bool:
 
         salt db1 hamysql_migration.start
     """
-    return verbs.start(run)
+    return service.start(run)
 
 
 @storage_lock.held("switch")

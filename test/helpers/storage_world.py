@@ -104,6 +104,7 @@ class World:
         self.stdin: str | None = None  # of the program that runs
         self.wipe: dict[str, str] = {}  # of the pillar
         self.disk = "/dev/sdb"  # its name for the disks, of the pillar too
+        self.disk_row: dict[str, Any] = {}  # what lsblk says otherwise of a disk
         self.initial_sync = "auto"
         self._uuids = itertools.count(0x1000)
         self.runs = itertools.count(20260131120000000000)
@@ -301,7 +302,7 @@ class World:
     def _lsblk(self, node: Node, argv: list[str]) -> Result:
         children = [{"name": DEVICE, "type": "disk", "mountpoints": [DIRECTORY if node.mounted else None]}]
         top = {"name": "/dev/sdb", "type": "disk", "mountpoints": [None], "children": children if node.up else []}
-        return Result(0, json.dumps({"blockdevices": [top]}))
+        return Result(0, json.dumps({"blockdevices": [top | self.disk_row]}))
 
     def _findmnt(self, node: Node, argv: list[str]) -> Result:
         return Result(0, f"{node.source}\n") if node.mounted else Result(1, "")
@@ -543,6 +544,19 @@ class _Deployment:
     def say(self, state: str, phase: str, text: str = "", **data: Any) -> None:
         if state == "step":
             self.steps.append(text)
+
+
+class Interruption:
+    """Raises at one moment of the n-th program from now on, once."""
+
+    def __init__(self, world: World, number: int, moment: str, error: type[BaseException]) -> None:
+        self.world, self.at, self.moment, self.error = world, world.programs + number, moment, error
+        self.happened = False
+
+    def __call__(self, node, moment: str) -> None:
+        if not self.happened and (self.world.programs, moment) == (self.at, self.moment):
+            self.happened = True
+            raise self.error(node.name)
 
 
 def verbs_of(node: Node, kind: str, **instead: Any) -> ModuleType:

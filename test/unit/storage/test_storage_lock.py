@@ -16,7 +16,6 @@ from test_storage_converges import assert_done, deployed
 from hamysql.errors import Refused
 from hamysql.storage import lock as storage_lock
 from hamysql.storage.latch import Stage
-from hamysql.storage.nfs import verbs as nfs_verbs
 from hamysql.system.command import Result, run
 from support import ROOT
 
@@ -305,7 +304,3 @@ def test_a_database_that_is_not_on_the_export_is_not_recorded(tmp_path):
     world._mariadb_install_db = original
     assert world.deploy()["result"] is True
     assert world.serve()
-
-
-def test_the_first_database_on_an_export_is_not_made_in_the_folder_that_only_root_can_enter():
-    assert storage_lock.FOLDER not in nfs_verbs.PLACE.parents

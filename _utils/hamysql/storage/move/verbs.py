@@ -1,8 +1,8 @@
 """Moving the data to another kind of storage: the verbs of ``hamysql.orch.migrate_storage``, on one node.
 
 The new storage is made by the verbs of its own kind, whose latch is in ``/var/lib/hamysql/next`` meanwhile. These here copy the
-data, stop and start the service, and switch the latches. The old storage is only read. ``_modules/hamysql_migration.py`` says what
-each one is for; it holds the node's lock meanwhile. The arguments of all of them:
+data and switch the latches; the old storage is only read. :mod:`hamysql.storage.move.service` stops and starts the service.
+``_modules/hamysql_migration.py`` says what each one is for; it holds the node's lock meanwhile. The arguments of all of them:
 
 run
     Starts a program, see :func:`hamysql.system.command.run`.
@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -33,12 +33,11 @@ from hamysql.storage import pending as storage_pending
 from hamysql.storage.drbd import local
 from hamysql.storage.latch import RESOURCE, Latch, Latches, Stage
 from hamysql.storage.lun import claim as lun_claim
-from hamysql.storage.move import copying
+from hamysql.storage.move import copying, service
 from hamysql.storage.move import switch as move_switch
 from hamysql.storage.move.switch import READY
 from hamysql.storage.nfs import mark as nfs_mark
 from hamysql.storage.nfs.mark import NFS_FOLDER
-from hamysql.survey import Resource
 from hamysql.system import files, wait
 from hamysql.system.command import Run
 
@@ -47,9 +46,6 @@ BOOT = Path("/proc/sys/kernel/random/boot_id")
 CIB = Path("/var/lib/pacemaker/cib/cib.xml")
 # How a sentence on what the move itself has stopped begins.
 OURS = tuple(f"{name} has {cib_stop.ROLE}=" for name in cib_stop.PARTS)
-OF_SERVICE = ("p_mysql", "p_fs_mysql", "p_lvm_mysql", "p_drbd_mysql")
-
-Resources = Callable[[], Sequence[Resource]]
 
 
 def _read(site: Config, latches: Latches) -> Latch | None:
@@ -250,63 +246,6 @@ def wait_synchronised(run: Run, site: Config, timeout: float) -> bool:
     return True
 
 
-# --- the service
-
-
-def stop_server(
-    run: Run,
-    resources: Resources,
-    flush: Callable[[], Mapping[str, Any]],
-    unflush: Callable[[Mapping[str, Any]], object],
-    timeout: float,
-) -> bool:
-    """Stop the database server through the cluster, after it has written its dirty pages.
-
-    resources
-        What pacemaker says of its resources now.
-    flush, unflush
-        Have the server write its dirty pages, and take the ``settings`` back that this returns.
-    timeout
-        Seconds for it to stop.
-    """
-    settings: Mapping[str, Any] = {}
-    try:
-        settings = flush()["settings"]
-        cib_live.edit(run, lambda live: cib_stop.stopped(live, cib_stop.SERVER))
-        _wait_stopped(resources, (cib_stop.SERVER,), timeout)
-    except BaseException:
-        unflush(settings)
-        raise
-    return True
-
-
-def stop_service(run: Run, resources: Resources, timeout: float) -> bool:
-    """Stop the whole service through the cluster; ``resources`` and ``timeout`` as above."""
-    cib_live.edit(run, cib_stop.all_stopped)
-    _wait_stopped(resources, OF_SERVICE, timeout)
-    return True
-
-
-def _wait_stopped(resources: Resources, names: Sequence[str], timeout: float) -> None:
-    def look() -> list[str]:
-        return [
-            f"{item['id']} {item['role']} on {item['node']}"
-            for item in resources()
-            if item["id"] in names and item["role"] != "Stopped"
-        ]
-
-    what = f"pacemaker has stopped {' and '.join(names)}"
-    wait.until(look, lambda seen: not seen, what, timeout=timeout, interval=1, describe=", ".join)
-
-
-def start(run: Run) -> bool:
-    """Let pacemaker start what was stopped; whether anything was."""
-    if not cib_stop.stopped_ones(cib_live.query(run)):
-        return False
-    cib_live.edit(run, cib_stop.started)
-    return True
-
-
 # --- the latches
 
 
@@ -347,7 +286,7 @@ def abandon(run: Run, site: Config, latches: Latches) -> bool:
     _unmount(run, site)
     move_switch.forget(latches.folder)
     try:
-        start(run)
+        service.start(run)
     except NotReady:  # pacemaker does not run here: the other node does it
         pass
     return True

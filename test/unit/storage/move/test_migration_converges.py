@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 from migration_world import ToDrbd, ToLun, ToNas
-from storage_world import MasterKilled, _Deployment, load
+from storage_world import Interruption, MasterKilled, MinionKilled, _Deployment, load
 
 from hamysql.errors import Refused
 from hamysql.master import deployment
@@ -74,6 +74,20 @@ def test_killed_after_any_job_and_run_again(world, kind):
         moved(made)
         again(made)
     assert first.jobs > 20
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_minion_killed_after_any_program_of_a_move(world, kind):
+    """What it has mounted stays mounted, and what it has stopped stays stopped."""
+    first = world(kind)
+    moved(first)
+    for number in range(1, first.programs + 1):
+        made = world(kind)
+        interruption = made.disturb = Interruption(made, number, "after", MinionKilled)
+        made.migrate()
+        assert interruption.happened, number
+        moved(made)
+    assert first.programs > 15
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -25,6 +25,9 @@ CIB = """<cib epoch="1"><configuration><crm_config/><nodes/><resources>
 <nvpair id="p" name="directory" value="{}"/><nvpair id="q" name="fstype" value="xfs"/></instance_attributes></primitive>
 <primitive id="p_mysql"/></group></resources><constraints/></configuration></cib>"""
 
+STOPPED = """<primitive id="p_mysql"><meta_attributes id="m"><nvpair id="r" name="target-role" value="Stopped"/></meta_attributes>
+</primitive>"""
+
 
 class Machine:
     """A node with the old storage mounted; ``ran`` are the programs that change something."""
@@ -37,7 +40,7 @@ class Machine:
         (self.data / "ibdata1").write_text("rows")
         self.source, self.ran, self.mounted, self.active, self.users = "/dev/drbd3", [], False, False, []
         self.fails, self.uuid, self.cib = "", "627a22bb", CIB.format(self.data)
-        self.role = "Primary"
+        self.role, self.empty = "Primary", False
         latch.write(OLD, self.folder)
         module = self.module = load("_modules/hamysql_migration.py", "migration_module")
         module.run, module.LATCHES = self.run, Latches(self.folder)
@@ -89,7 +92,8 @@ class Machine:
             self.ran.append("rsync" + " all" * ("--ignore-times" in argv))
             target = argv[-1]
             assert argv[-2] == f"{self.data}/"
-            (datadir.Path(target) / "mysql").mkdir(parents=True, exist_ok=True)
+            if not self.empty:
+                (datadir.Path(target) / "mysql").mkdir(parents=True, exist_ok=True)
         else:
             self.ran.append(argv[0])
         if self.fails == argv[0]:
@@ -168,6 +172,44 @@ def test_what_is_not_the_old_storage_is_not_copied_over_the_new_one(machine, sou
         machine.module.final()
     assert "rsync all" not in machine.ran
     assert (machine.stage, machine.mounted) == (Stage.FILESYSTEM, False)
+
+
+def test_a_copy_without_a_database_is_none(machine):
+    machine.empty = True
+    with pytest.raises(Refused, match="has ended, and the new storage holds no database: run again"):
+        machine.module.final()
+    assert (machine.stage, machine.mounted) == (Stage.FILESYSTEM, False)
+
+
+def test_a_datadir_that_changes_below_the_copy_is_no_copy(machine):
+    real = machine.run
+
+    def moved(argv, **how):
+        if argv[0] == "rsync":
+            machine.source = "/dev/sda1"
+        return real(argv, **how)
+
+    machine.module.run = moved
+    with pytest.raises(Refused, match="is not mounted from /dev/drbd3 here, but from /dev/sda1: nothing is copied"):
+        machine.module.final()
+    assert (machine.stage, machine.mounted) == (Stage.FILESYSTEM, False)
+
+
+def test_a_server_that_does_not_stop_is_set_back(machine):
+    set_back = []
+    machine.module.__salt__ |= {
+        "hamysql_mysql.flush": lambda: {"settings": {"innodb_max_dirty_pages_pct": 90.0}},
+        "hamysql_mysql.unflush": set_back.append,
+        "hamysql_cluster.status": lambda: {"resources": [{"id": "p_mysql", "role": "Started", "node": "db1"}]},
+    }
+    machine.fails = "crm_diff"
+    with pytest.raises(CommandFailed):
+        machine.module.stop_server(timeout=0)
+    assert set_back == [{"innodb_max_dirty_pages_pct": 90.0}]
+    machine.cib = machine.cib.replace('<primitive id="p_mysql"/>', STOPPED)
+    with pytest.raises(NotReady, match="pacemaker has stopped p_mysql; seen last: p_mysql Started on db1"):
+        machine.module.stop_server(timeout=0)
+    assert len(set_back) == 2
 
 
 def test_below_a_server_there_is_no_last_pass(machine):
