@@ -7,21 +7,11 @@ again at what the node itself sees before it acts, and can be called by hand and
 
 from __future__ import annotations
 
-from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hamysql import pending
-from hamysql.errors import CommandFailed, Refused
 from hamysql.storage import latch
 from hamysql.storage import lock as storage_lock
-from hamysql.storage.drbd import conf as drbd_conf
-from hamysql.storage.drbd import drbdadm
-from hamysql.storage.drbd import link as drbd_link
-from hamysql.storage.drbd import pending as drbd_pending
-from hamysql.storage.drbd import status as drbd_status
-from hamysql.storage.latch import Latch, Stage
-from hamysql.system import disk, wait
+from hamysql.storage.drbd import local, verbs
 from hamysql.system.command import run
 
 if TYPE_CHECKING:
@@ -30,53 +20,22 @@ if TYPE_CHECKING:
     from injected import __salt__
 
     from hamysql.schema.values import Config
-    from hamysql.storage.drbd.status import Generation, Status
-    from hamysql.system.command import Result
 
 __virtualname__ = "hamysql_drbd"
 
-PROC = Path("/proc/drbd")
+LATCHES = latch.Latches()
 
 
 def __virtual__() -> str:
     return __virtualname__
 
 
-def _site(misnamed: bool = False) -> tuple[Config, Config]:
-    site = __salt__["hamysql.config"](misnamed=misnamed)
-    return site, site["storage"]["drbd"]
+def _site(misnamed: bool = False) -> Config:
+    return __salt__["hamysql.config"](misnamed=misnamed)
 
 
-def _status(options: Config) -> Status | None:
-    if not PROC.exists():
-        return None
-    text = PROC.read_text(encoding="ascii")
-    if drbd_status.kernel_version(text).startswith("8."):
-        return drbd_status.parse_proc(text, options["minor"])
-    return drbd_status.parse_json(run(["drbdsetup", "status", "--json"]).stdout, options["resource"])
-
-
-def _generation(site: Config) -> Generation | None:
-    """``None`` where there is no metadata. From the disk itself where DRBD is not installed or configured yet."""
-    options = site["storage"]["drbd"]
-    if Path(f"/etc/drbd.d/{options['resource']}.res").exists():
-        try:
-            result = _drbdadm(options, "get-gi", options["resource"], accept=range(256))
-        except CommandFailed:
-            result = None
-        if result is not None and not result.returncode:
-            return drbd_status.parse_generation(result.stdout)
-    device = _disk(site)
-    size = disk.size(run, device)
-    return None if size is None else drbd_status.read_generation(device, size)
-
-
-def _drbdadm(options: Config, *words: str, **how: Any) -> Result:
-    return drbdadm.call(run, options["shared_secret"], *words, **how)
-
-
-def _disk(site: Config) -> str:
-    return str(site["cluster"]["nodes"][site["self"]]["disk"])
+def _managed() -> bool:
+    return __salt__["hamysql_cluster.status"]()["running"]
 
 
 def status(resource: str | None = None, minor: int | None = None) -> dict[str, Any]:
@@ -95,10 +54,10 @@ def status(resource: str | None = None, minor: int | None = None) -> dict[str, A
 
         salt db1 hamysql_drbd.status
     """
-    options = _site(misnamed=True)[1]
+    options = _site(misnamed=True)["storage"]["drbd"]
     if resource is not None:
         options = {**options, "resource": resource, "minor": minor}
-    found = _status(options)
+    found = local.status(run, options["resource"], options["minor"])
     return found.as_dict() if found else {}
 
 
@@ -113,14 +72,7 @@ def kernel() -> str:
 
         salt db1 hamysql_drbd.kernel
     """
-    if PROC.exists():
-        version = drbd_status.kernel_version(PROC.read_text(encoding="ascii"))
-    else:
-        try:
-            version = run(["modinfo", "--field", "version", "drbd"]).stdout.strip()
-        except CommandFailed:
-            version = ""
-    return "8.4" if version.startswith("8.") else "9"
+    return local.kernel(run)
 
 
 def generation() -> dict[str, Any]:
@@ -135,7 +87,7 @@ def generation() -> dict[str, Any]:
 
         salt db1 hamysql_drbd.generation
     """
-    found = _generation(_site(misnamed=True)[0])
+    found = local.generation(run, _site(misnamed=True))
     if found is None:
         return {}
     return {
@@ -166,25 +118,7 @@ def keep_link(link: int) -> bool:
 
         salt db2 hamysql_drbd.keep_link 0
     """
-    site, options = _site(misnamed=True)
-    nodes = site["cluster"]["nodes"].values()
-    links = min(len(node["addresses"]) for node in nodes)
-    if isinstance(link, bool) or not isinstance(link, int) or not 0 <= link < links:
-        raise Refused(f"link {link!r} was given, and the nodes have the links 0 to {links - 1}")
-    if options["link_from"] == drbd_link.PILLAR and options["link"] != link:
-        raise Refused(f"hamysql:storage:drbd:link is {options['link']} in this node's pillar: link {link} is not noted")
-    if _status(options) is not None:
-        running = drbd_pending.parse_show(run(["drbdsetup", "show", options["resource"]]).stdout)
-        wanted = {drbd_conf.endpoint(node["addresses"][link], options["port"]) for node in nodes}
-        if running and not set(running.addresses) <= wanted:
-            seen = " and ".join(running.addresses)
-            raise Refused(
-                f"DRBD is up with {seen}, not with link {link} ({' and '.join(sorted(wanted))}): {pending.STOPPED}"
-            )
-    if options["link_from"] != drbd_link.LAST and options["link"] == link:
-        return False
-    drbd_link.note(link)
-    return True
+    return verbs.keep_link(run, _site(misnamed=True), link)
 
 
 @storage_lock.held("create_metadata")
@@ -204,37 +138,7 @@ def create_metadata(run_id: str = "") -> bool:
 
         salt db1 hamysql_drbd.create_metadata
     """
-    site, options = _site()
-    device = _disk(site)
-    resource = options["resource"]
-    known = latch.read(resource, "drbd")
-    found = disk.signatures(run, device)
-    metadata = next((signature for signature in found if signature.type == "drbd"), None)
-    uuid = metadata.uuid if metadata else ""
-    if known and uuid and known.device_uuid == uuid:
-        return False
-    above = disk.occupants(run, device, options["device"])
-    if above.uses or above.partitions:
-        raise Refused(f"{device} is in use: {', '.join((*above.uses, *above.partitions))}")
-    if metadata and known and known.stage == Stage.CLAIMED:
-        # Cut off between writing the metadata and recording it: it is ours if nothing was ever written through it.
-        generations = _generation(site)
-        if generations is None or not generations.just_created:
-            raise Refused(f"{device} holds DRBD metadata that hamysql did not make")
-        found = tuple(signature for signature in found if signature is not metadata)
-        run_id = known.run
-    if found:
-        raise Refused(f"{device} is not blank: {', '.join(map(str, found))}")
-    claim = Latch(site["cluster"]["name"], resource, device, Stage.CLAIMED, run=str(run_id))
-    if not uuid:
-        latch.write(claim)
-        # Standard input is empty: drbdmeta cancels wherever it would have to ask. It would, about metadata that has no
-        # device UUID: drbdadm writes that with a second program, and was cut off before it.
-        force = ["--force"] if metadata else []
-        _drbdadm(options, "create-md", *force, resource, timeout=600)
-        uuid = next(signature.uuid for signature in disk.signatures(run, device) if signature.type == "drbd")
-    latch.write(replace(claim, stage=Stage.METADATA, device_uuid=uuid))
-    return True
+    return verbs.create_metadata(run, _site(), LATCHES, run_id)
 
 
 @storage_lock.held("up")
@@ -250,12 +154,7 @@ def up() -> bool:
 
         salt db1 hamysql_drbd.up
     """
-    _, options = _site()
-    if _status(options) is not None:
-        return False
-    run(["modprobe", "drbd"])
-    _drbdadm(options, "up", options["resource"])
-    return True
+    return verbs.up(run, _site())
 
 
 def wait_connected(timeout: float = 60) -> dict[str, Any]:
@@ -273,14 +172,7 @@ def wait_connected(timeout: float = 60) -> dict[str, Any]:
 
         salt db1 hamysql_drbd.wait_connected timeout=30
     """
-    _, options = _site()
-    found = wait.until(
-        lambda: _status(options),
-        lambda seen: seen is not None and seen.connected,
-        f"DRBD resource {options['resource']} is connected",
-        timeout=timeout,
-        describe=lambda seen: seen.connection if seen else "not configured",
-    )
+    found = verbs.wait_connected(run, _site(), timeout)
     return found.as_dict() if found else {}
 
 
@@ -302,25 +194,7 @@ def skip_initial_sync(run_id: str) -> bool:
 
         salt db1 hamysql_drbd.skip_initial_sync 20260131120000000000
     """
-    site, options = _site()
-    resource = options["resource"]
-    known = latch.read(resource, "drbd")
-    seen = _status(options)
-    if known and known.stage == Stage.SEEDING and known.run == str(run_id) and seen and seen.up_to_date:
-        return False
-    if known is None or known.stage != Stage.METADATA or not known.run or known.run != str(run_id):
-        raise Refused(
-            f"the metadata of {resource} was not made in run {run_id}: its first synchronisation is not skipped"
-        )
-    state = (seen.connection, seen.role, seen.peer_role, seen.disk, seen.peer_disk) if seen else ()
-    if state != ("Connected", "Secondary", "Secondary", "Inconsistent", "Inconsistent"):
-        raise Refused(f"{resource} is {' '.join(state) or 'not configured'}: the sides are not both new and connected")
-    new = _generation(site)
-    if new is None or not new.just_created:
-        raise Refused(f"{resource} holds data of generation {new}: its first synchronisation is not skipped")
-    latch.write(replace(known, stage=Stage.SEEDING))
-    _drbdadm(options, "--", "--clear-bitmap", "new-current-uuid", resource)
-    return True
+    return verbs.skip_initial_sync(run, _site(), LATCHES, run_id)
 
 
 @storage_lock.held("seed")
@@ -337,31 +211,7 @@ def seed() -> bool:
 
         salt db1 hamysql_drbd.seed
     """
-    site, options = _site()
-    resource = options["resource"]
-    known = latch.read(resource, "drbd")
-    seen = _status(options)
-    if known is None or known.stage in (Stage.CLAIMED, Stage.INITIALISED):
-        raise Refused(
-            f"this node's replica of {resource} is {known.stage.name if known else 'unknown'}: not to be seeded"
-        )
-    if seen is None or not seen.connected or seen.peer_role == "Primary":
-        raise Refused(f"{resource} is {seen}: the peer has to be connected and secondary")
-    if known.stage >= Stage.SEEDING and seen.role == "Primary":
-        return False
-    new = _generation(site)
-    if new is not None and new.just_created:
-        if seen.disk != "Inconsistent" or seen.peer_disk != "Inconsistent":
-            raise Refused(f"{resource} is {seen.disk}/{seen.peer_disk}: one side holds data already")
-        latch.write(replace(known, stage=Stage.SEEDING))
-        _drbdadm(options, "primary", "--force", resource)
-    elif known.stage >= Stage.SEEDING:
-        _drbdadm(options, "primary", resource)
-    else:
-        raise Refused(
-            f"{resource} holds data of generation {new.current:016X}" if new else f"{resource} has no metadata"
-        )
-    return True
+    return verbs.seed(run, _site(), LATCHES)
 
 
 @storage_lock.held("release")
@@ -377,12 +227,7 @@ def release() -> bool:
 
         salt db1 hamysql_drbd.release
     """
-    _, options = _site()
-    seen = _status(options)
-    if seen is None or seen.role != "Primary":
-        return False
-    _drbdadm(options, "secondary", options["resource"])
-    return True
+    return verbs.release(run, _site())
 
 
 @storage_lock.held("rejoin")
@@ -402,17 +247,4 @@ def rejoin() -> bool:
 
         salt db2 hamysql_drbd.rejoin
     """
-    site, options = _site()
-    resource = options["resource"]
-    known = latch.read(resource, "drbd")
-    new = _generation(site)
-    if known is None or known.stage != Stage.INITIALISED or new is None or not new.just_created:
-        raise Refused(f"this node has no new replica of {resource} that could join")
-    seen = _status(options)
-    attach = seen is not None and seen.disk == "Diskless"
-    if attach:
-        _drbdadm(options, "attach", resource)
-    managed: bool = __salt__["hamysql_cluster.status"]()["running"]
-    if managed:
-        run(["crm_resource", "--cleanup", "--resource", "p_drbd_mysql", "--node", site["self"]], timeout=120)
-    return attach or managed
+    return verbs.rejoin(run, _site(), LATCHES, _managed)

@@ -8,48 +8,26 @@ storage is only read.
 
 from __future__ import annotations
 
-import os
-import time
-from contextlib import contextmanager
-from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hamysql.cib import drift as cib_drift
-from hamysql.cib import live as cib_live
-from hamysql.cib import stop as cib_stop
-from hamysql.errors import CommandFailed, NotReady, Refused
-from hamysql.mysql import datadir
-from hamysql.storage import backends, latch
+from hamysql.storage import latch
 from hamysql.storage import lock as storage_lock
-from hamysql.storage import pending as storage_pending
-from hamysql.storage.latch import Stage
-from hamysql.storage.lun import claim as lun_claim
-from hamysql.storage.move import copying
-from hamysql.storage.move import switch as move_switch
-from hamysql.storage.move.switch import READY
-from hamysql.storage.nfs import mark as nfs_mark
-from hamysql.storage.nfs.mark import NFS_FOLDER
-from hamysql.system import files, wait
+from hamysql.storage.move import service, verbs
 from hamysql.system.command import run
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
     from typing import Any
 
     from injected import __salt__
 
     from hamysql.schema.values import Config
-    from hamysql.storage.latch import Latch
+    from hamysql.survey import Resource
 
 __virtualname__ = "hamysql_migration"
 __func_alias__ = {"copy_": "copy"}
 
-PLACE = Path(copying.PLACE)
-BOOT = Path("/proc/sys/kernel/random/boot_id")
-CIB = Path("/var/lib/pacemaker/cib/cib.xml")
-# How a sentence on what the move itself has stopped begins.
-OURS = tuple(f"{name} has {cib_stop.ROLE}=" for name in cib_stop.PARTS)
+LATCHES = latch.Latches()
 
 
 def __virtual__() -> str:
@@ -60,16 +38,8 @@ def _site(misnamed: bool = False) -> Config:
     return __salt__["hamysql.config"](misnamed=misnamed)
 
 
-def _resource(site: Config) -> str:
-    return site["storage"]["drbd"]["resource"] if site["storage"]["backend"] == "drbd" else "mysql"
-
-
-def _live() -> str:
-    """The cluster's configuration; "" where pacemaker does not run and never has."""
-    try:
-        return cib_live.query(run)
-    except (NotReady, CommandFailed):
-        return files.text_if_any(CIB, files.LARGE) or ""
+def _resources() -> Sequence[Resource]:
+    return __salt__["hamysql_cluster.status"]()["resources"]
 
 
 def survey() -> dict[str, Any]:
@@ -88,33 +58,7 @@ def survey() -> dict[str, Any]:
 
         salt 'db*' hamysql_migration.survey
     """
-    site = _site(misnamed=True)
-    backend, live, there = site["storage"]["backend"], _live(), latch.in_use()
-    values = storage_pending.parameters(live or None)
-    moving = latch.moving_to()
-    known = latch.read(_resource(site), backend) if moving == backend else None
-    stopped = cib_stop.stopped_ones(live) if live else ()
-    replica = next((item for item in there if item.backend == "drbd"), None)
-    hands = cib_drift.interventions(live) if live else ()
-    replaced = backend != "drbd" and storage_pending.backend_of(values) == "drbd"
-    return {
-        "backend": backend,
-        "in_use": [item.as_dict() for item in there],
-        "next": known.as_dict() if known and not move_switch.switched(backend) else {},
-        "moving": moving,
-        "cib": storage_pending.backend_of(values),
-        "datadir": values.get(("p_fs_mysql", "directory"), ""),
-        "stopped": list(stopped),
-        "hands": [hand for hand in hands if not (moving and hand.startswith(OURS))],
-        "replication": backends.replication(_old_drbd(replica, values)) if replica is not None and replaced else "",
-    }
-
-
-def _old_drbd(known: Latch, values: dict[tuple[str, str], str]) -> dict[str, Any]:
-    """What the kernel says of the DRBD in use, which the pillar does not name any more."""
-    device = values.get(("p_fs_mysql", "device"), "/dev/drbd0")
-    minor = int(device.removeprefix("/dev/drbd")) if device.removeprefix("/dev/drbd").isdigit() else 0
-    return __salt__["hamysql_drbd.status"](resource=known.resource, minor=minor)
+    return verbs.survey(run, _site(misnamed=True), LATCHES)
 
 
 @storage_lock.held("begin")
@@ -134,103 +78,7 @@ def begin(seed: bool = False) -> bool:
 
         salt db1 hamysql_migration.begin seed=True
     """
-    site = _site()
-    _unmount(site)
-    return move_switch.begin(site["storage"]["backend"], seed)
-
-
-def _known(site: Config) -> Latch:
-    """The latch of the storage that is being prepared here, ready for its data; anything else is refused."""
-    backend = site["storage"]["backend"]
-    known = latch.read(_resource(site), backend)
-    if latch.place(backend) != latch.FOLDER / latch.NEXT:
-        raise Refused(f"no move to {backend} is under way on this node")
-    if known is None or not READY[backend] <= known.stage < Stage.INITIALISED:
-        raise Refused(f"{backend} is not ready for the data here: {known.stage.name if known else 'nothing was made'}")
-    return known
-
-
-@contextmanager
-def _mounted(site: Config, known: Latch) -> Iterator[Path]:
-    """The new storage's folder for the data, mounted inside the ``with`` block."""
-    store, backend = site["storage"], site["storage"]["backend"]
-    filesystem, volume = store["filesystem"], store["shared"]["lvm"]
-    source, below = filesystem["device"], PLACE
-    if backend == "nfs":
-        source, below = store["nfs"]["source"], PLACE / NFS_FOLDER
-    elif backend == "shared":
-        signatures, _ = lun_claim.contents(run, store["shared"]["device"])
-        if known.device_uuid not in {signature.uuid for signature in signatures}:
-            raise Refused(
-                f"{store['shared']['device']} does not hold what this node has made there ({known.device_uuid})"
-            )
-    elif __salt__["hamysql_drbd.status"]().get("role") != "Primary":
-        raise Refused(f"{known.resource} is not Primary here")
-    PLACE.mkdir(mode=0o755, parents=True, exist_ok=True)
-    _unmount(site)
-    if volume:
-        lun_claim.activate(run, volume["volume_group"], True)
-    try:
-        run(["mount", "-t", filesystem["type"], "-o", filesystem["options"], source, str(PLACE)], timeout=180)
-        try:
-            if backend == "nfs":
-                mark = nfs_mark.read(PLACE)
-                if mark.get("id") != known.device_uuid:
-                    raise Refused(f"{source} bears {mark or 'no mark'}, not this node's ({known.device_uuid})")
-                below.mkdir(exist_ok=True)
-            yield below
-        finally:
-            run(["umount", str(PLACE)], timeout=900)
-    finally:
-        if volume:
-            lun_claim.activate(run, volume["volume_group"], False)
-
-
-def _unmount(site: Config) -> None:
-    """Take away what a run has left mounted whose minion was killed in the middle."""
-    if not datadir.Folder(str(PLACE)).mounted():
-        return
-    run(["umount", str(PLACE)], timeout=900)
-    volume = site["storage"]["shared"]["lvm"]
-    if volume:
-        lun_claim.activate(run, volume["volume_group"], False)
-
-
-def _in_service(site: Config) -> tuple[Path, str]:
-    """The datadir, which has to be where the cluster's configuration mounts the old storage, and its kind of file system.
-
-    The folder below the mount point may have a database as well: Debian's package makes one there. It would replace the data.
-    """
-    folder = site["mysql"]["datadir"]
-    wanted = storage_pending.parameters(_live() or None).get(("p_fs_mysql", "device"), "")
-    argv = ["findmnt", "--noheadings", "--output", "SOURCE,FSTYPE", "--mountpoint", folder]
-    source, _, kind = run(argv, accept=(0, 1)).stdout.strip().rpartition(" ")
-    source = source.strip()
-    same = source.rstrip("/") == wanted.rstrip("/") or os.path.realpath(source) == os.path.realpath(wanted)
-    if not source or not wanted or not same:
-        raise Refused(
-            f"{folder} is not mounted from {wanted or 'the old storage'} here, but from {source or 'nothing'}: nothing is copied"
-        )
-    return Path(folder), kind
-
-
-def _pass(site: Config, known: Latch, live: bool) -> dict[str, float]:
-    """One pass of the copy; returns what it did."""
-    began, path = time.monotonic(), latch.FOLDER / latch.NEXT / move_switch.COPIED
-    boot = BOOT.read_text(encoding="ascii").strip()
-    with _mounted(site, known) as target:
-        source, kind = _in_service(site)
-        note, before = copying.look(source, boot, known.device_uuid), copying.kept(path)
-        copying.check_space(source, target)
-        again = copying.changed(note, before)
-        first = before is None or not before.is_of(note)
-        attributes = not kind.startswith("nfs") and site["storage"]["backend"] != "nfs"
-        copying.transfer(run, source, target, None if first else again, live=live, attributes=attributes)
-        if _in_service(site) != (source, kind) or datadir.PROOF not in os.listdir(target):
-            raise Refused(f"the copy of {source} has ended, and the new storage holds no database: run again")
-        run(["sync", "--file-system", str(target)], timeout=3600)
-    copying.keep(note, path)
-    return {"seconds": round(time.monotonic() - began, 1), "files": len(note.files), "read": len(again)}
+    return verbs.begin(run, _site(), LATCHES, seed)
 
 
 @storage_lock.held("copy")
@@ -249,12 +97,7 @@ def copy_() -> dict[str, float]:
 
         salt db1 hamysql_migration.copy
     """
-    site = _site()
-    known = _known(site)
-    if known.stage >= Stage.DATADIR:
-        known = replace(known, stage=READY[known.backend])
-        latch.write(known)
-    return _pass(site, known, live=True)
+    return verbs.copy(run, _site(), LATCHES)
 
 
 @storage_lock.held("final")
@@ -271,22 +114,7 @@ def final() -> dict[str, float]:
 
         salt db1 hamysql_migration.final
     """
-    site = _site()
-    known = _known(site)
-    if __salt__["hamysql_mysql.active"]():
-        raise Refused("a database server answers on this node: stop it first, through the cluster")
-    _wait_unused(site)
-    done = _pass(site, known, live=False)
-    _wait_unused(site)
-    latch.write(replace(known, stage=Stage.DATADIR))
-    return done
-
-
-def _wait_unused(site: Config) -> None:
-    """A monitor may look at the mount for a moment; whoever stays there may write."""
-    folder = Path(site["mysql"]["datadir"])
-    what = f"nobody has anything in {folder} open"
-    wait.until(lambda: copying.users(folder), lambda found: not found, what, timeout=20, interval=1, describe=", ".join)
+    return verbs.final(run, _site(), LATCHES, __salt__["hamysql_mysql.active"])
 
 
 def wait_synchronised(timeout: float = 86400) -> bool:
@@ -302,14 +130,7 @@ def wait_synchronised(timeout: float = 86400) -> bool:
 
         salt db1 hamysql_migration.wait_synchronised
     """
-    wait.until(
-        lambda: backends.replication(__salt__["hamysql_drbd.status"]()),
-        lambda reason: not reason,
-        "both replicas of the new storage are UpToDate",
-        timeout=timeout,
-        interval=5,
-    )
-    return True
+    return verbs.wait_synchronised(run, _site(), timeout)
 
 
 @storage_lock.held("stop_server")
@@ -330,15 +151,8 @@ def stop_server(timeout: float = 900) -> bool:
 
         salt db1 hamysql_migration.stop_server
     """
-    settings = {}
-    try:
-        settings = __salt__["hamysql_mysql.flush"]()["settings"]
-        cib_live.edit(run, lambda live: cib_stop.stopped(live, cib_stop.SERVER))
-        _wait_stopped(("p_mysql",), timeout)
-    except BaseException:
-        __salt__["hamysql_mysql.unflush"](settings)
-        raise
-    return True
+    flush, unflush = __salt__["hamysql_mysql.flush"], __salt__["hamysql_mysql.unflush"]
+    return service.stop_server(run, _resources, flush, unflush, timeout)
 
 
 @storage_lock.held("stop_service")
@@ -357,22 +171,7 @@ def stop_service(timeout: float = 900) -> bool:
 
         salt db1 hamysql_migration.stop_service
     """
-    cib_live.edit(run, cib_stop.all_stopped)
-    _wait_stopped(("p_mysql", "p_fs_mysql", "p_lvm_mysql", "p_drbd_mysql"), timeout)
-    return True
-
-
-def _wait_stopped(names: Sequence[str], timeout: float) -> None:
-    def look() -> list[str]:
-        found = __salt__["hamysql_cluster.status"]()["resources"]
-        return [
-            f"{item['id']} {item['role']} on {item['node']}"
-            for item in found
-            if item["id"] in names and item["role"] != "Stopped"
-        ]
-
-    what = f"pacemaker has stopped {' and '.join(names)}"
-    wait.until(look, lambda seen: not seen, what, timeout=timeout, interval=1, describe=", ".join)
+    return service.stop_service(run, _resources, timeout)
 
 
 def start() -> bool:
@@ -387,10 +186,7 @@ def start() -> bool:
 
         salt db1 hamysql_migration.start
     """
-    if not cib_stop.stopped_ones(cib_live.query(run)):
-        return False
-    cib_live.edit(run, cib_stop.started)
-    return True
+    return service.start(run)
 
 
 @storage_lock.held("switch")
@@ -407,7 +203,7 @@ def switch() -> bool:
 
         salt 'db*' hamysql_migration.switch
     """
-    return move_switch.switch(_site()["storage"]["backend"], time.strftime("%Y%m%dT%H%M%S", time.gmtime()))
+    return verbs.switch(_site(), LATCHES)
 
 
 @storage_lock.held("finish")
@@ -421,10 +217,7 @@ def finish() -> bool:
 
         salt 'db*' hamysql_migration.finish
     """
-    backend = _site()["storage"]["backend"]
-    if latch.moving_to() and not move_switch.switched(backend):
-        raise Refused(f"this node's data is not on {backend} yet")
-    return move_switch.forget()
+    return verbs.finish(_site(), LATCHES)
 
 
 @storage_lock.held("abandon")
@@ -441,29 +234,4 @@ def abandon() -> bool:
 
         salt 'db*' hamysql_migration.abandon
     """
-    site = _site()
-    moving = latch.moving_to()
-    if not moving:
-        return False
-    values = storage_pending.parameters(_live() or None)
-    if move_switch.switched(moving) or storage_pending.backend_of(values) == moving:
-        raise Refused(
-            f"the data is on {moving} already, or is being handed over: go on with "
-            "`salt-run state.orchestrate hamysql.orch.migrate_storage`, and the new storage in the pillar"
-        )
-    sealed = [
-        known
-        for path in (latch.FOLDER / latch.NEXT).glob("*.json")
-        if (known := latch.load(path)) is not None and known.stage == Stage.INITIALISED
-    ]
-    if sealed and cib_stop.SERVICE in cib_stop.stopped_ones(_live()):
-        raise Refused(
-            "the other node may have been switched already: run hamysql.orch.migrate_storage with the new storage first"
-        )
-    _unmount(site)
-    move_switch.forget()
-    try:
-        start()
-    except NotReady:  # pacemaker does not run here: the other node does it
-        pass
-    return True
+    return verbs.abandon(run, _site(), LATCHES)

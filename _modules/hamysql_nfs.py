@@ -7,29 +7,15 @@ deleted.
 
 from __future__ import annotations
 
-import json
-import os
-import time
-import uuid as _uuid
-from contextlib import contextmanager
-from dataclasses import replace
-from pathlib import Path
-from shutil import which
 from typing import TYPE_CHECKING
 
-from hamysql.errors import CommandFailed, Refused
-from hamysql.mysql import datadir
 from hamysql.storage import latch
 from hamysql.storage import lock as storage_lock
-from hamysql.storage.latch import Latch, Stage
-from hamysql.storage.nfs.mark import NFS_FOLDER, NFS_MARK
-from hamysql.storage.nfs.mark import read as _mark
-from hamysql.storage.nfs.plan import foreign
-from hamysql.system import files
-from hamysql.system.command import PATH, run
+from hamysql.storage import verbs as common
+from hamysql.storage.nfs import verbs
+from hamysql.system.command import run
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from typing import Any
 
     from injected import __salt__
@@ -38,62 +24,15 @@ if TYPE_CHECKING:
 
 __virtualname__ = "hamysql_nfs"
 
-RESOURCE = "mysql"  # of the latch
-# Not below /run/hamysql, which is root's alone: the database's account makes its first files here.
-PLACE = Path("/run/hamysql-export")
-# A look gives up where the database would wait: nothing is written, and a survey must end.
-LOOK = "ro,soft,timeo=50,retrans=2"
+LATCHES = latch.Latches()
 
 
 def __virtual__() -> str:
     return __virtualname__
 
 
-def _site(misnamed: bool = False) -> tuple[Config, Config]:
-    site = __salt__["hamysql.config"](misnamed=misnamed)
-    return site, site["storage"]["nfs"]
-
-
-@contextmanager
-def _export(nfs: Config, options: str) -> Iterator[Path]:
-    """The export's root, mounted inside the ``with`` block."""
-    PLACE.mkdir(mode=0o755, parents=True, exist_ok=True)
-    if datadir.Folder(str(PLACE)).mounted():  # left behind by a run whose minion was killed in the middle
-        run(["umount", str(PLACE)])
-    run(["mount", "-t", "nfs", "-o", options, nfs["source"], str(PLACE)], timeout=180)
-    try:
-        yield PLACE
-    finally:
-        run(["umount", str(PLACE)], timeout=180)
-
-
-def _view(root: Path) -> dict[str, Any]:
-    folder = root / NFS_FOLDER
-    return {
-        "entries": sorted(os.listdir(root)),
-        "mark": _mark(root),
-        "filled": folder.is_dir() and bool(os.listdir(folder)),
-        "error": "",
-    }
-
-
-def _look(nfs: Config) -> dict[str, Any] | None:
-    """What is on the export; ``None`` where this node has no tools to mount it yet."""
-    if not which("mount.nfs", path=PATH):
-        return None
-    try:
-        with _export(nfs, f"vers={nfs['version']},{LOOK}") as root:
-            return _view(root)
-    except (CommandFailed, OSError) as exc:
-        return {"entries": [], "mark": {}, "filled": False, "error": str(exc)}
-
-
-def _look_alone(nfs: Config) -> dict[str, Any] | None:
-    try:
-        with storage_lock.held("looking at the export"):
-            return _look(nfs)
-    except Refused as exc:
-        return {"entries": [], "mark": {}, "filled": False, "error": str(exc)}
+def _site(misnamed: bool = False) -> Config:
+    return __salt__["hamysql.config"](misnamed=misnamed)
 
 
 def survey() -> dict[str, Any]:
@@ -113,23 +52,7 @@ def survey() -> dict[str, Any]:
 
         salt 'db*' hamysql_nfs.survey
     """
-    site, nfs = _site(misnamed=True)
-    known = latch.read(RESOURCE, "nfs")
-    settled = known is not None and (known.backend, known.stage) == ("nfs", Stage.INITIALISED)
-    return {
-        "disk": nfs["source"],
-        "view": None if settled else _look_alone(nfs),
-        "mounted": _mounted(site["storage"]["filesystem"]["directory"]),
-        "latch": known.as_dict() if known else {},
-    }
-
-
-def _mounted(directory: str) -> bool:
-    """Whether a file system of NFS is mounted on the datadir. From the kernel's list: asking the mount itself could hang."""
-    mounts = [
-        line.split() for line in Path("/proc/self/mounts").read_text(encoding="utf-8", errors="replace").splitlines()
-    ]
-    return any(point == directory and kind.startswith("nfs") for _, point, kind, *_ in mounts)
+    return verbs.survey(run, _site(misnamed=True), LATCHES)
 
 
 @storage_lock.held("look")
@@ -145,11 +68,7 @@ def look() -> bool:
 
         salt db1 hamysql_nfs.look
     """
-    _, nfs = _site()
-    seen = _look(nfs)
-    if seen is None or seen["error"]:
-        raise Refused(f"{nfs['source']}: {seen['error'] if seen else 'there is no program mount.nfs'}")
-    return False
+    return verbs.look(run, _site())
 
 
 @storage_lock.held("claim")
@@ -166,34 +85,7 @@ def claim() -> bool:
 
         salt db1 hamysql_nfs.claim
     """
-    site, nfs = _site()
-    known = latch.read(RESOURCE, "nfs")
-    if known and known.stage != Stage.CLAIMED:
-        raise Refused(f"this node's latch is about {known.disk} already ({known.stage.name})")
-    with _export(nfs, nfs["mount_options"]) as root:
-        mark, there = _mark(root), foreign(os.listdir(root))
-        if known and mark.get("id") == known.device_uuid:
-            return False
-        if mark or there:
-            raise Refused(f"{nfs['source']} is not empty: {', '.join(there) or mark}")
-        if known is None:
-            name = site["cluster"]["name"]
-            known = Latch(name, RESOURCE, nfs["source"], Stage.CLAIMED, str(_uuid.uuid4()), backend="nfs")
-            latch.write(known)
-        _write_mark(root, known)
-    return True
-
-
-def _write_mark(root: Path, known: Latch) -> None:
-    """Whole or not at all, and never over another one: a link to a name that exists fails on the server."""
-    new = root / f"{NFS_MARK}.{known.device_uuid}"
-    files.create(new, json.dumps({"cluster": known.cluster, "id": known.device_uuid}) + "\n")
-    try:
-        os.link(new, root / NFS_MARK)
-    except FileExistsError:
-        raise Refused(f"the export bears the mark of {_mark(root)} by now") from None
-    finally:
-        new.unlink()
+    return verbs.claim(run, _site(), LATCHES)
 
 
 @storage_lock.held("initialise_datadir")
@@ -211,39 +103,7 @@ def initialise_datadir() -> bool:
 
         salt db1 hamysql_nfs.initialise_datadir
     """
-    site, nfs = _site()
-    known = latch.read(RESOURCE, "nfs")
-    if known is None or known.backend != "nfs" or known.stage == Stage.INITIALISED:
-        raise Refused(f"this node was not chosen to make the first data on {nfs['source']}")
-    if known.stage >= Stage.DATADIR:
-        return False
-    with _export(nfs, nfs["mount_options"]) as root:
-        mark = _mark(root)
-        if mark.get("id") != known.device_uuid:
-            raise Refused(f"{nfs['source']} bears {mark or 'no mark'}, not this node's ({known.device_uuid})")
-        folder = root / NFS_FOLDER
-        if folder.is_symlink():
-            raise Refused(
-                f"{nfs['source']}: {NFS_FOLDER} is a symbolic link there, to {os.readlink(folder)}: nothing is made"
-            )
-        if folder.exists() and os.listdir(folder):
-            folder.rename(
-                root / f"{NFS_FOLDER}-unfinished-{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{os.getpid()}"
-            )
-        folder.mkdir(exist_ok=True)
-        try:
-            datadir.install(run, site["mysql"], str(folder))
-        except CommandFailed as exc:
-            if exc.argv[0] == "chown":
-                how = "is it exported with no_root_squash? root has to give the folder to the database's account"
-                raise Refused(f"{nfs['source']}: {exc} ({how})") from None
-            raise
-        run(["sync", "--file-system", str(folder)], timeout=600)
-        # What the latch says from here on is for good, and a folder of this name is on the root file system as well.
-        if _mark(root) != mark or datadir.PROOF not in os.listdir(folder):
-            raise Refused(f"{site['mysql']['install_db']} has ended, and {nfs['source']} holds no database: run again")
-    latch.write(replace(known, stage=Stage.DATADIR))
-    return True
+    return verbs.initialise_datadir(run, _site(), LATCHES)
 
 
 @storage_lock.held("seal")
@@ -259,13 +119,7 @@ def seal() -> bool:
 
         salt db1 hamysql_nfs.seal
     """
-    known = latch.read(RESOURCE, "nfs")
-    if known is None or known.stage < Stage.DATADIR:
-        raise Refused(f"the first data is not complete here: {known.stage.name if known else 'nothing was made'}")
-    if known.stage == Stage.INITIALISED:
-        return False
-    latch.write(replace(known, stage=Stage.INITIALISED))
-    return True
+    return common.seal(LATCHES, "nfs")
 
 
 @storage_lock.held("adopt")
@@ -288,14 +142,4 @@ def adopt(uuid: str) -> bool:
 
         salt-call hamysql_nfs.adopt 627a22bb-ecf0-48ff-814b-c8b47add52c8
     """
-    site, nfs = _site()
-    known = latch.read(RESOURCE, "nfs")
-    if known and (known.stage == Stage.INITIALISED or known.backend != "nfs"):
-        if (known.backend, known.device_uuid) == ("nfs", uuid):
-            return False
-        raise Refused(f"this node's latch is about {known.device_uuid} on {known.disk} already ({known.stage.name})")
-    seen = _look(nfs)
-    if not seen or seen["error"] or seen["mark"].get("id") != uuid or not seen["filled"]:
-        raise Refused(f"{nfs['source']} does not hold data with the mark {uuid}: {seen}")
-    latch.write(Latch(site["cluster"]["name"], RESOURCE, nfs["source"], Stage.INITIALISED, uuid, backend="nfs"))
-    return True
+    return verbs.adopt(run, _site(), LATCHES, uuid)

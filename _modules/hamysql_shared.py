@@ -7,23 +7,16 @@ Each looks at the latch and at the LUN again before it acts.
 
 from __future__ import annotations
 
-import os
-import uuid as _uuid
-from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
-from hamysql.errors import CommandFailed, Refused
-from hamysql.mysql.datadir import Folder, fill
-from hamysql.mysql.datadir import make_filesystem as make_fs
 from hamysql.storage import latch
 from hamysql.storage import lock as storage_lock
-from hamysql.storage.latch import Latch, Stage
-from hamysql.storage.lun import claim as lun_claim
-from hamysql.system import disk
+from hamysql.storage import verbs as common
+from hamysql.storage.lun import verbs
 from hamysql.system.command import run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from typing import Any
 
     from injected import __salt__
@@ -32,40 +25,19 @@ if TYPE_CHECKING:
 
 __virtualname__ = "hamysql_shared"
 
-RESOURCE = "mysql"  # of the latch
+LATCHES = latch.Latches()
 
 
 def __virtual__() -> str:
     return __virtualname__
 
 
-def _site(misnamed: bool = False) -> tuple[Config, Config]:
-    site = __salt__["hamysql.config"](misnamed=misnamed)
-    return site, site["storage"]["shared"]
+def _site(misnamed: bool = False) -> Config:
+    return __salt__["hamysql.config"](misnamed=misnamed)
 
 
-def _kind(site: Config) -> str:
-    """The signature that hamysql makes on the LUN."""
-    return "LVM2_member" if site["storage"]["shared"]["lvm"] else site["storage"]["filesystem"]["type"]
-
-
-def _above(site: Config, device: str) -> disk.Occupants:
-    """What uses the LUN, apart from its own volume and its file system's place."""
-    filesystem = site["storage"]["filesystem"]
-    volume = site["storage"]["shared"]["lvm"]
-    own = lun_claim.mapper_name(volume) if volume else ""
-    return disk.occupants(run, device, own, filesystem["directory"])
-
-
-def _mounted(site: Config) -> bool:
-    """Whether the datadir is where the LUN's file system is mounted."""
-    filesystem = site["storage"]["filesystem"]
-    if not Folder(filesystem["directory"]).mounted():
-        return False
-    found = run(
-        ["findmnt", "--noheadings", "--output", "SOURCE", "--mountpoint", filesystem["directory"]], accept=(0, 1)
-    )
-    return os.path.realpath(found.stdout.strip()) == os.path.realpath(str(filesystem["device"]))
+def _logged_in() -> bool:
+    return bool(__salt__["hamysql_iscsi.session"]()["logged_in"])
 
 
 def survey() -> dict[str, Any]:
@@ -83,41 +55,7 @@ def survey() -> dict[str, Any]:
 
         salt 'db*' hamysql_shared.survey
     """
-    site, shared = _site(misnamed=True)
-    device, known = shared["device"], latch.read(RESOURCE, "shared")
-    size = disk.size(run, device)
-    found = {
-        "disk": device,
-        "size": size,
-        "identity": "",
-        "signatures": [],
-        "claim": {},
-        "uses": [],
-        "partitions": [],
-        "names": [],
-        "mounted": _mounted(site),
-        "session": __salt__["hamysql_iscsi.session"]()["logged_in"] if shared["iscsi"] else None,
-        "latch": known.as_dict() if known else {},
-        "error": "",
-    }
-    if size is None:
-        return found
-    try:
-        if not found["mounted"]:
-            # What another node has written since is not in this one's page cache.
-            run(["blockdev", "--flushbufs", device], accept=range(256))
-        signatures, claim = lun_claim.contents(run, device)
-    except (OSError, CommandFailed) as exc:  # its path is lost
-        return found | {"error": str(exc)}
-    above, names = _above(site, device), disk.stable_names(device)
-    return found | {
-        "identity": lun_claim.identity(run, device, names),
-        "signatures": [asdict(signature) for signature in signatures],
-        "claim": claim,
-        "uses": list(above.uses),
-        "partitions": list(above.partitions),
-        "names": list(names),
-    }
+    return verbs.survey(run, _site(misnamed=True), LATCHES, _logged_in)
 
 
 def login() -> bool:
@@ -133,14 +71,6 @@ def login() -> bool:
         salt db1 hamysql_shared.login
     """
     return bool(__salt__["hamysql_iscsi.apply"]())
-
-
-def _free(site: Config, device: str) -> None:
-    """Raises ``Refused`` while this node uses the LUN."""
-    above = _above(site, device)
-    if above.uses or above.partitions or _mounted(site):
-        used = [*above.uses, *above.partitions] or ["its file system is mounted"]
-        raise Refused(f"{device} is in use: {', '.join(used)}")
 
 
 @storage_lock.held("wipe")
@@ -160,23 +90,7 @@ def wipe(found: Sequence[str]) -> bool:
 
         salt db1 hamysql_shared.wipe '["ext4 at byte 1080"]'
     """
-    site, shared = _site()
-    device, known = shared["device"], latch.read(RESOURCE, "shared")
-    if shared["wipe"] not in (device, *disk.stable_names(device)):
-        raise Refused(f"hamysql:storage:shared:wipe names {shared['wipe'] or 'nothing'}, not {device}")
-    if known and known.stage == Stage.INITIALISED:
-        raise Refused(f"{device} is the LUN of this node's data: it is not wiped")
-    signatures, claim = lun_claim.contents(run, device)
-    seen = [f"the claim of cluster {claim['cluster']} ({claim['uuid']})"] if claim else []
-    seen += [str(signature) for signature in signatures]
-    if seen != list(found):
-        raise Refused(f"{device} holds {', '.join(seen) or 'nothing'}, not {', '.join(found)}")
-    _free(site, device)
-    disk.wipe(run, device)
-    left = disk.signatures(run, device)
-    if left:
-        raise Refused(f"{device} was wiped, and still holds {', '.join(map(str, left))}")
-    return True
+    return verbs.wipe(run, _site(), LATCHES, found)
 
 
 @storage_lock.held("claim")
@@ -193,38 +107,7 @@ def claim() -> bool:
 
         salt db1 hamysql_shared.claim
     """
-    site, shared = _site()
-    device, known = shared["device"], latch.read(RESOURCE, "shared")
-    if known and known.stage != Stage.CLAIMED:
-        raise Refused(f"this node's latch is about {known.disk} already ({known.stage.name})")
-    signatures, claimed = lun_claim.contents(run, device)
-    if known and claimed.get("uuid") == known.device_uuid and not signatures:
-        return False
-    if signatures or claimed:
-        raise Refused(f"{device} is not blank: {', '.join(map(str, signatures)) or claimed}")
-    _free(site, device)
-    if known is None:
-        uuid = str(_uuid.uuid4())
-        if shared["lvm"]:
-            uuid = lun_claim.pv_uuid(uuid)
-        known = Latch(site["cluster"]["name"], RESOURCE, device, Stage.CLAIMED, uuid, backend="shared")
-        latch.write(known)
-    lun_claim.write_claim(device, known.cluster, known.device_uuid)
-    return True
-
-
-def _chosen(site: Config, device: str) -> Latch:
-    """The latch of this node, whose claim or work has to be on the LUN; anything else is refused."""
-    known = latch.read(RESOURCE, "shared")
-    if known is None or known.backend != "shared" or known.stage == Stage.INITIALISED:
-        raise Refused(f"this node was not chosen to make the first data on {device}")
-    signatures, claimed = lun_claim.contents(run, device)
-    ours = [one for one in signatures if one.type == _kind(site) and one.uuid == known.device_uuid]
-    strangers = [one for one in signatures if one not in ours]
-    if strangers or not (ours or claimed.get("uuid") == known.device_uuid):
-        held = ", ".join(map(str, strangers)) or "nothing of this node's"
-        raise Refused(f"{device} holds {held}: it is left alone")
-    return known
+    return verbs.claim(run, _site(), LATCHES)
 
 
 @storage_lock.held("make_volume")
@@ -240,15 +123,7 @@ def make_volume() -> bool:
 
         salt db1 hamysql_shared.make_volume
     """
-    site, shared = _site()
-    known = _chosen(site, shared["device"])
-    if known.stage >= Stage.METADATA:
-        return False
-    _free(site, shared["device"])
-    lun_claim.know_device(run, shared["device"])
-    lun_claim.make_volume(run, shared["device"], shared["lvm"], known.device_uuid)
-    latch.write(replace(known, stage=Stage.METADATA))
-    return True
+    return verbs.make_volume(run, _site(), LATCHES)
 
 
 @storage_lock.held("make_filesystem")
@@ -264,33 +139,7 @@ def make_filesystem() -> bool:
 
         salt db1 hamysql_shared.make_filesystem
     """
-    site, shared = _site()
-    known = _chosen(site, shared["device"])
-    if known.stage >= Stage.FILESYSTEM:
-        return False
-    if shared["lvm"] and known.stage < Stage.METADATA:
-        raise Refused("the volume has not been made yet")
-    _free(site, shared["device"])
-    _with_volume(shared, lambda: _mkfs(site, known))
-    latch.write(replace(known, stage=Stage.FILESYSTEM))
-    return True
-
-
-def _mkfs(site: Config, known: Latch) -> None:
-    # On LVM's volume it has a UUID of its own: the latch has the physical volume's.
-    make_fs(run, site["storage"]["filesystem"], "" if site["storage"]["shared"]["lvm"] else known.device_uuid)
-
-
-def _with_volume(shared: Config, work: Callable[[], object]) -> None:
-    """Do something while the volume is active here."""
-    if not shared["lvm"]:
-        work()
-        return
-    lun_claim.activate(run, shared["lvm"]["volume_group"], True)
-    try:
-        work()
-    finally:
-        lun_claim.activate(run, shared["lvm"]["volume_group"], False)
+    return verbs.make_filesystem(run, _site(), LATCHES)
 
 
 @storage_lock.held("initialise_datadir")
@@ -306,17 +155,7 @@ def initialise_datadir() -> bool:
 
         salt db1 hamysql_shared.initialise_datadir
     """
-    site, shared = _site()
-    known = _chosen(site, shared["device"])
-    if known.stage >= Stage.DATADIR:
-        return False
-    if known.stage < Stage.FILESYSTEM:
-        raise Refused("the file system has not been made yet")
-    filesystem = site["storage"]["filesystem"]
-    folder = Folder(filesystem["directory"])
-    _with_volume(shared, lambda: fill(run, filesystem, site["mysql"], folder, remake=lambda: _mkfs(site, known)))
-    latch.write(replace(known, stage=Stage.DATADIR))
-    return True
+    return verbs.initialise_datadir(run, _site(), LATCHES)
 
 
 @storage_lock.held("seal")
@@ -332,13 +171,7 @@ def seal() -> bool:
 
         salt db1 hamysql_shared.seal
     """
-    known = latch.read(RESOURCE, "shared")
-    if known is None or known.stage < Stage.DATADIR:
-        raise Refused(f"the first data is not complete here: {known.stage.name if known else 'nothing was made'}")
-    if known.stage == Stage.INITIALISED:
-        return False
-    latch.write(replace(known, stage=Stage.INITIALISED))
-    return True
+    return common.seal(LATCHES, "shared")
 
 
 @storage_lock.held("adopt")
@@ -362,19 +195,4 @@ def adopt(uuid: str) -> bool:
 
         salt-call hamysql_shared.adopt 627a22bb-ecf0-48ff-814b-c8b47add52c8
     """
-    site, shared = _site()
-    device, known = shared["device"], latch.read(RESOURCE, "shared")
-    if known and (known.stage == Stage.INITIALISED or known.backend != "shared"):
-        if (known.backend, known.device_uuid) == ("shared", uuid):
-            return False
-        raise Refused(f"this node's latch is about {known.device_uuid} on {known.disk} already ({known.stage.name})")
-    run(["blockdev", "--flushbufs", device], accept=range(256))
-    signatures, _ = lun_claim.contents(run, device)
-    if (_kind(site), uuid) not in {(signature.type, signature.uuid) for signature in signatures}:
-        raise Refused(
-            f"{device} holds {', '.join(map(str, signatures)) or 'nothing'}, not {_kind(site)} with the UUID {uuid}"
-        )
-    if shared["lvm"]:
-        lun_claim.know_device(run, device)
-    latch.write(Latch(site["cluster"]["name"], RESOURCE, device, Stage.INITIALISED, uuid, backend="shared"))
-    return True
+    return verbs.adopt(run, _site(), LATCHES, uuid)

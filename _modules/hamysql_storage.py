@@ -7,15 +7,12 @@ before it acts; none of them can be brought to run on the cluster's data.
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from hamysql.errors import Refused
-from hamysql.mysql.datadir import Folder, fill
-from hamysql.mysql.datadir import make_filesystem as make_fs
 from hamysql.storage import latch
 from hamysql.storage import lock as storage_lock
-from hamysql.storage.latch import Latch, Stage
+from hamysql.storage.drbd import local, verbs
 from hamysql.system import disk
 from hamysql.system.command import run
 
@@ -29,6 +26,8 @@ if TYPE_CHECKING:
 
 __virtualname__ = "hamysql_storage"
 
+LATCHES = latch.Latches()
+
 
 def __virtual__() -> str:
     return __virtualname__
@@ -36,10 +35,6 @@ def __virtual__() -> str:
 
 def _site(misnamed: bool = False) -> Config:
     return __salt__["hamysql.config"](misnamed=misnamed)
-
-
-def _disk(site: Config) -> str:
-    return str(site["cluster"]["nodes"][site["self"]]["disk"])
 
 
 def survey() -> dict[str, Any]:
@@ -61,11 +56,11 @@ def survey() -> dict[str, Any]:
     backend = site["storage"]["backend"]
     if backend != "drbd":
         return {"backend": backend, **__salt__[f"hamysql_{backend}.survey"]()}
-    device = _disk(site)
+    device = local.disk(site)
     size = disk.size(run, device)
     there = size is not None
     above = disk.occupants(run, device, site["storage"]["drbd"]["device"]) if there else disk.Occupants()
-    known = latch.read(site["storage"]["drbd"]["resource"], "drbd")
+    known = LATCHES.read(site["storage"]["drbd"]["resource"], "drbd")
     return {
         "backend": backend,
         "disk": device,
@@ -101,37 +96,7 @@ def wipe(found: Sequence[str], held_elsewhere: bool = False) -> bool:
 
         salt db2 hamysql_storage.wipe '["ext4 at byte 1080"]'
     """
-    site = _site()
-    options, device = site["storage"]["drbd"], _disk(site)
-    named = options["wipe"].get(site["self"])
-    names = disk.stable_names(device)
-    if named not in names:
-        raise Refused(f"hamysql:storage:drbd:wipe names {named or 'nothing'} for {site['self']}, not {names[0]}")
-    signatures = disk.signatures(run, device)
-    seen = [str(signature) for signature in signatures]
-    if not seen:
-        return False
-    known = latch.read(options["resource"], "drbd")
-    uuids = [signature.uuid.lower() for signature in signatures if signature.type == "drbd"]
-    if known and known.device_uuid.lower() in uuids:
-        raise Refused(f"{device} holds this node's replica of {options['resource']}: it is not wiped")
-    if seen != list(found):
-        raise Refused(f"{device} holds {', '.join(seen)}, not {', '.join(found)}")
-    uses = disk.occupants(run, device, options["device"]).uses
-    status = __salt__["hamysql_drbd.status"]()
-    if uses or status:
-        raise Refused(f"{device} is in use: {', '.join(uses) or 'by DRBD'}")
-    generation = __salt__["hamysql_drbd.generation"]()
-    if uuids and not held_elsewhere and not generation.get("just_created"):
-        raise Refused(
-            f"{device} holds DRBD metadata that has carried data, and may be a replica of {options['resource']} that this node has "
-            f"forgotten: the orchestration wipes it where the other member holds the data; by hand, `wipefs --all {device}`"
-        )
-    disk.wipe(run, device)
-    left = disk.signatures(run, device)
-    if left:
-        raise Refused(f"{device} was wiped, and still holds {', '.join(map(str, left))}")
-    return True
+    return verbs.wipe(run, _site(), LATCHES, found, held_elsewhere)
 
 
 @storage_lock.held("adopt")
@@ -154,39 +119,7 @@ def adopt(device_uuid: str) -> bool:
 
         salt-call hamysql_storage.adopt e7c4c235a46d231d
     """
-    site = _site()
-    resource, device = site["storage"]["drbd"]["resource"], _disk(site)
-    known = latch.read(resource, "drbd")
-    wanted = str(device_uuid).lower()
-    mine = known if known is not None and known.device_uuid.lower() == wanted else None
-    if mine and mine.disk == device and mine.stage == Stage.INITIALISED:
-        return False
-    if known and not (mine and mine.disk != device):
-        raise Refused(f"this node's latch is about {known.resource} on {known.disk} already ({known.stage.name})")
-    signatures = disk.signatures(run, device)
-    uuid = next((signature.uuid for signature in signatures if signature.type == "drbd"), "")
-    if not uuid or uuid.lower() != wanted:
-        raise Refused(f"{device} holds {', '.join(map(str, signatures)) or 'nothing'}, not DRBD metadata {wanted}")
-    if mine:
-        latch.write(replace(mine, disk=device))
-        return True
-    generation = __salt__["hamysql_drbd.generation"]()
-    if not generation or generation["just_created"]:
-        raise Refused(f"the replica on {device} has never held data")
-    latch.write(Latch(site["cluster"]["name"], resource, device, Stage.INITIALISED, uuid))
-    return True
-
-
-def _chosen(site: Config) -> Latch:
-    """The latch of this node, which has to be the seed and primary; anything else is refused."""
-    resource = site["storage"]["drbd"]["resource"]
-    known = latch.read(resource, "drbd")
-    if known is None or not Stage.SEEDING <= known.stage < Stage.INITIALISED:
-        raise Refused(f"this node was not chosen to make the first data of {resource}")
-    role = __salt__["hamysql_drbd.status"]().get("role")
-    if role != "Primary":
-        raise Refused(f"{resource} is {role or 'not configured'} here, not Primary")
-    return known
+    return verbs.adopt(run, _site(), LATCHES, device_uuid)
 
 
 @storage_lock.held("make_filesystem")
@@ -202,14 +135,7 @@ def make_filesystem() -> bool:
 
         salt db1 hamysql_storage.make_filesystem
     """
-    site = _site()
-    known = _chosen(site)
-    if known.stage >= Stage.FILESYSTEM:
-        return False
-    # Forced: the latch says that no data can be there.
-    make_fs(run, site["storage"]["filesystem"])
-    latch.write(replace(known, stage=Stage.FILESYSTEM))
-    return True
+    return verbs.make_filesystem(run, _site(), LATCHES)
 
 
 @storage_lock.held("initialise_datadir")
@@ -225,16 +151,7 @@ def initialise_datadir() -> bool:
 
         salt db1 hamysql_storage.initialise_datadir
     """
-    site = _site()
-    known = _chosen(site)
-    if known.stage >= Stage.DATADIR:
-        return False
-    if known.stage < Stage.FILESYSTEM:
-        raise Refused("the file system has not been made yet")
-    filesystem = site["storage"]["filesystem"]
-    fill(run, filesystem, site["mysql"], Folder(filesystem["directory"]), remake=lambda: make_fs(run, filesystem))
-    latch.write(replace(known, stage=Stage.DATADIR))
-    return True
+    return verbs.initialise_datadir(run, _site(), LATCHES)
 
 
 @storage_lock.held("seal")
@@ -250,13 +167,4 @@ def seal() -> bool:
 
         salt 'db*' hamysql_storage.seal
     """
-    resource = _site()["storage"]["drbd"]["resource"]
-    known = latch.read(resource, "drbd")
-    if known is None or known.stage == Stage.CLAIMED:
-        raise Refused(f"this node has no replica of {resource} yet")
-    if known.stage == Stage.INITIALISED:
-        return False
-    if Stage.SEEDING <= known.stage < Stage.DATADIR:
-        raise Refused(f"the first data of {resource} is not complete here: {known.stage.name}")
-    latch.write(replace(known, stage=Stage.INITIALISED))
-    return True
+    return verbs.seal(_site(), LATCHES)

@@ -10,6 +10,7 @@ import pytest
 from storage_world import load
 
 from hamysql.errors import Refused
+from hamysql.mysql import datadir
 from hamysql.storage.latch import Stage
 from hamysql.storage.lun import claim as lun_claim
 from hamysql.system import command, disk
@@ -58,9 +59,14 @@ def node(lun):
             return command.run(argv, **options)
 
         module.run = run
-        module.disk = SimpleNamespace(**{**vars(disk), "stable_names": lambda _: (NAME,)})
-        module.latch = SimpleNamespace(read=lambda *_: state.latch, write=lambda latch: setattr(state, "latch", latch))
-        module.Folder = lambda _: SimpleNamespace(mounted=lambda: state.mounted)
+        module.LATCHES = SimpleNamespace(
+            read=lambda *_: state.latch, write=lambda latch: setattr(state, "latch", latch)
+        )
+        module.verbs = state.verbs = load("_utils/hamysql/storage/lun/verbs.py", "lun_verbs")
+        state.verbs.disk = SimpleNamespace(**{**vars(disk), "stable_names": lambda _: (NAME,)})
+        state.verbs.datadir = SimpleNamespace(
+            **{**vars(datadir), "Folder": lambda _: SimpleNamespace(mounted=lambda: state.mounted)}
+        )
         module.__salt__ = {
             "hamysql.config": lambda **_: {
                 "cluster": {"name": "galaxy-db"},
@@ -149,10 +155,10 @@ def test_only_what_was_shown_is_wiped_and_only_if_it_is_named(node, lun):
     with pytest.raises(Refused, match="holds ext4"):
         one.module.wipe(["xfs at byte 0"])
     one.mounted = True
-    one.module._mounted = lambda _: True
+    one.verbs._mounted = lambda *_: True
     with pytest.raises(Refused, match="in use"):
         one.module.wipe(shown)
-    one.module._mounted = lambda _: False
+    one.verbs._mounted = lambda *_: False
     one.module.adopt(UUID)
     with pytest.raises(Refused, match="the LUN of this node's data"):
         one.module.wipe(shown)
@@ -177,7 +183,7 @@ def test_what_is_not_the_named_data_is_not_adopted(node, lun):
 
 def test_a_lun_that_cannot_be_read_is_told(node, lun):
     one = node()
-    one.module.lun_claim = SimpleNamespace(**{**vars(lun_claim), "contents": _lost})
+    one.verbs.lun_claim = SimpleNamespace(**{**vars(lun_claim), "contents": _lost})
     assert one.module.survey()["error"] == "[Errno 5] Input/output error"
 
 

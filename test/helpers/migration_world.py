@@ -1,62 +1,210 @@
 """A cluster that serves from one kind of storage and is moved to another; see ``storage_world`` and ``shared_world``.
 
-The new storage's verbs, all plans, the latches (in folders of their own for each node) and the orchestration's phases are the real
-ones. The copy is a list of rows. What may never happen is an ``AssertionError`` at the moment at which it would.
+All verbs, plans, latches (in folders of their own for each node) and the orchestration's phases are the real ones. Programs are
+answered from a model: pacemaker obeys a CIB at once, a mount is a link to a folder with the data, and rsync copies files. What may
+never happen is an ``AssertionError`` at the moment at which it would.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
+import os
+import shutil
+import xml.etree.ElementTree as ET
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 from shared_world import Lun, Nas
-from storage_world import MasterKilled, Node, World, _Deployment, load
+from storage_world import DEVICE, DIRECTORY, MasterKilled, Node, World, _Deployment, load, verbs_of
 
+from hamysql.cib import plan as cib_plan
+from hamysql.cib import stop as cib_stop
 from hamysql.master.members import Answer
-from hamysql.storage import latch
+from hamysql.mysql import datadir
+from hamysql.storage import latch, pending
 from hamysql.storage.latch import Latch, Stage
+from hamysql.storage.move import copying
 from hamysql.storage.move import switch as move_switch
-from hamysql.storage.move.switch import READY
 from hamysql.storage.nfs.mark import NFS_FOLDER
+from hamysql.system import wait
+from hamysql.system.command import Result
 
 PHASES = ("checked", "prepared", "copied", "switched")
 SAME = {"hamysql_cib_|-a_|-a_|-managed": {"__id__": "a", "result": True, "changes": {}, "comment": ""}}
+# What a cluster mounts that serves from such storage, and the kind of file system.
+MOUNTED = {"drbd": (DEVICE, "xfs"), "shared": ("/dev/disk/by-id/wwn-0x2", "xfs"), "nfs": ("nas:/srv/mysql", "nfs")}
+CIB = """<cib epoch="{epoch}" num_updates="0"><configuration><crm_config/><nodes/><resources>{replica}<group id="g_mysql">
+<primitive id="p_fs_mysql"><instance_attributes id="j"><nvpair id="o" name="device" value="{device}"/>
+<nvpair id="p" name="directory" value="{directory}"/><nvpair id="q" name="fstype" value="{type}"/></instance_attributes></primitive>
+<primitive id="p_mysql"/></group></resources><constraints/><tags><tag id="{tag}"><obj_ref id="p_mysql"/><obj_ref id="g_mysql"/>
+<obj_ref id="ms_drbd_mysql"/></tag></tags></configuration></cib>"""
+REPLICA = """<clone id="ms_drbd_mysql"><primitive id="p_drbd_mysql"><instance_attributes id="i">
+<nvpair id="n" name="drbd_resource" value="mysql"/></instance_attributes></primitive></clone>"""
+UP_TO_DATE = (
+    "version: 8.4.11 (api:1/proto:86-101)\n 0: cs:Connected ro:{}/{} ds:UpToDate/UpToDate C r-----\n    oos:0\n"
+)
+DOWN = "version: 8.4.11 (api:1/proto:86-101)\n"
+
+
+def is_mounted(path: Any) -> bool:
+    return Path(path).is_symlink()
+
+
+def mount(path: Path, folder: Path) -> None:
+    """Show a folder below a name, in the place of the empty folder there."""
+    path.rmdir()
+    path.symlink_to(folder)
+
+
+def umount(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
 
 
 class Move:
-    """Mixed into a world: what the cluster serves from now, and the verbs of the migration."""
+    """Mixed into a world: what the cluster serves from now, and the programs of a move."""
 
     kind = "drbd"
     other = "shared"  # what the data is on at first
 
-    def __init__(self, folder: Any) -> None:
+    def __init__(self, folder: Path) -> None:
         self.folders = {name: folder / name for name in ("db1", "db2")}
-        self.cib, self.serving, self.stopped = self.other, "db1", set()
-        self.places = {self.other: []}  # the rows on each kind of storage
+        self.copies = {
+            name: folder / f"copy-{name}" for name in self.folders
+        }  # where the new storage is mounted for the copy
+        self.datadir, self.boot, self.processes = folder / "datadir", folder / "boot_id", folder / "proc"
+        self.stores = {kind: folder / f"store-{kind}" for kind in MOUNTED}
+        for path in (
+            *self.folders.values(),
+            *self.copies.values(),
+            *self.stores.values(),
+            self.datadir,
+            self.processes,
+        ):
+            path.mkdir()
+        if isinstance(self, Nas):
+            self.stores["nfs"] = folder / "export" / NFS_FOLDER
+        self.boot.write_text("cb1ce5b7\n")
         self.accepted: list[int] = []
         self.dead = False
         self.started_again = 0
+        self.home: str | None = "db1"  # where pacemaker has put the service
+        self.verb = ""  # of a move, that is at work
+        self.fails = ("", "")  # one of them, and the program of it that does its work and says that it has failed
+        self.xml = self._cib(self.other)
         super().__init__(folder) if isinstance(self, (Lun, Nas)) else super().__init__()
-        for name in self.nodes:
-            self.folders[name].mkdir(exist_ok=True)
-            latch.write(
-                Latch("galaxy-db", "mysql", "/dev/old", Stage.INITIALISED, "0ld", backend=self.other),
-                self.folders[name],
-            )
+        (self.stores[self.other] / datadir.PROOF).mkdir()
+        (self.stores[self.other] / datadir.PROOF / "user.frm").write_text("tables")
+        (self.stores[self.other] / "rows").touch()
+        self._obey()
+        for path in self.folders.values():
+            latch.write(Latch("galaxy-db", "mysql", "/dev/old", Stage.INITIALISED, "0ld", backend=self.other), path)
+
+    def site(self, node: Node) -> dict[str, Any]:
+        site = super().site(node)
+        site["storage"].setdefault("shared", {"lvm": {}})
+        site["mysql"]["datadir"] = site["storage"]["filesystem"]["directory"] = str(self.datadir)
+        return site
+
+    # --- the verbs, on a node
 
     def _load(self, node: Node) -> None:
         super()._load(node)
+        module = self._module(node, "hamysql_migration")
+        users = partial(copying.users, proc=self.processes)
+        module.verbs = verbs_of(
+            node,
+            "move",
+            PLACE=self.copies[node.name],
+            BOOT=self.boot,
+            CIB=self.boot.with_name("cib.xml"),
+            local=self._local(node),
+            datadir=SimpleNamespace(**{**vars(datadir), "Folder": Mountpoint}),
+            copying=SimpleNamespace(**{**vars(copying), "users": users}),
+            wait=SimpleNamespace(until=partial(wait.until, sleep=lambda _: self.synchronise())),
+        )
+        module.__salt__ |= {
+            "hamysql_mysql.active": lambda: self.serving == node.name,
+            "hamysql_mysql.flush": lambda: {"settings": {}},
+            "hamysql_mysql.unflush": lambda settings: None,
+            "hamysql_cluster.status": lambda: {"resources": self.resources()},
+        }
+
+    def _latches(self, node: Node) -> Any:
         folder = self.folders[node.name]
-        for module in node.modules.values():
-            module.latch = SimpleNamespace(
-                read=lambda resource, backend: latch.read(resource, backend, folder),
-                write=lambda known: self._write_latch(node, known),
-            )
+        return SimpleNamespace(
+            folder=folder,
+            read=lambda resource, backend: latch.read(resource, backend, folder),
+            write=lambda known: self._write_latch(node, known),
+        )
 
     def _write_latch(self, node: Node, known: Latch) -> None:
         super()._write_latch(node, known)
         latch.write(known, self.folders[node.name])
+
+    # --- the cluster
+
+    def _cib(self, kind: str, epoch: int = 1) -> str:
+        device, type_ = MOUNTED[kind]
+        replica = REPLICA if kind == "drbd" else ""
+        return CIB.format(
+            epoch=epoch, replica=replica, device=device, directory=self.datadir, type=type_, tag=cib_plan.TAG
+        )
+
+    @property
+    def cib(self) -> str:
+        """The kind of storage that the cluster's configuration is about."""
+        return pending.backend_of(pending.parameters(self.xml))
+
+    @property
+    def stopped(self) -> set[str]:
+        return set(cib_stop.stopped_ones(self.xml))
+
+    @property
+    def serving(self) -> str | None:
+        """The node whose database answers."""
+        return None if self.stopped else self.home
+
+    @property
+    def mounted(self) -> bool:
+        """Whether the cluster has the data mounted, on the node where the service is."""
+        return self.home is not None and not self.stopped & {"g_mysql", "ms_drbd_mysql"}
+
+    @property
+    def places(self) -> dict[str, list[int]]:
+        """The rows on each kind of storage that holds a database."""
+        there = {kind: folder / "rows" for kind, folder in self.stores.items()}
+        return {kind: list(map(int, path.read_text().split())) for kind, path in there.items() if path.exists()}
+
+    def start(self) -> None:
+        """What an administrator does with `crm resource start`."""
+        self._take(cib_stop.started(self.xml))
+
+    def stop(self) -> None:
+        self._take(cib_stop.all_stopped(self.xml))
+
+    def _take(self, xml: str) -> None:
+        """A new configuration, which pacemaker obeys at once."""
+        before = self.serving
+        self.xml = xml
+        self.started_again += before is None and self.serving is not None and self.cib == self.other
+        self._obey()
+
+    def _obey(self) -> None:
+        if is_mounted(self.datadir):
+            umount(self.datadir)
+        if self.mounted:
+            mount(self.datadir, self.stores[self.cib])
+
+    def resources(self) -> list[dict[str, Any]]:
+        """As ``hamysql_cluster.status`` tells of them."""
+        started = {"p_mysql": self.serving is not None, "p_fs_mysql": self.mounted}
+        return [
+            {"id": name, "role": "Started" if there else "Stopped", "node": self.home if there else None}
+            for name, there in started.items()
+        ]
 
     def client(self) -> None:
         """A client writes a row, where the service runs."""
@@ -69,8 +217,11 @@ class Move:
             assert all(switched), "the new storage is served from before the switch"
         rows = self.places[self.cib]
         assert rows == self.accepted, f"{len(self.accepted) - len(rows)} acknowledged rows are gone"
-        rows.append(len(rows))
-        self.accepted.append(len(self.accepted))
+        with open(self.datadir / "rows", "a") as file:
+            file.write(f"{len(rows)}\n")
+        self.accepted.append(len(rows))
+
+    # --- the master's side
 
     def call(self, minions: Any, function: str, kwargs: Any, patience: float) -> dict[str, Answer]:
         if self.dead:  # nothing that the orchestration still tries reaches anybody
@@ -87,7 +238,7 @@ class Move:
     def _execute(self, node: Node, function: str, kwargs: Any) -> Any:
         module, verb = function.split(".")
         if module == "hamysql_migration":
-            return getattr(self, f"_{verb}_verb")(node, self.folders[node.name], **kwargs)
+            return self._move(node, verb, kwargs)
         if function == "state.apply":
             return self._apply(node, kwargs["mods"])
         if module in ("hamysql_cib", "hamysql_mysql", "hamysql_fencing"):
@@ -101,6 +252,22 @@ class Move:
             found |= {"database": self.serving == node.name, "pending": []}
         return found
 
+    def _move(self, node: Node, verb: str, kwargs: Any) -> Any:
+        may = {
+            "begin": (self.serving is not None, "a copy is begun anew while the service is stopped"),
+            "copy": (self.serving == node.name, "the data is copied by a node that does not serve it"),
+            "final": (self.serving is None, "the last pass is made below a server"),
+            "switch": (self.serving is None or self.cib == self.kind, "the latches are switched below a server"),
+        }
+        allowed, why = may.get(verb, (True, ""))
+        assert allowed, why
+        functions = vars(node.modules["hamysql_migration"])
+        self.verb = verb
+        try:
+            return (functions.get(f"{verb}_") or functions[verb])(**kwargs)
+        finally:
+            self.verb = ""
+
     def _apply(self, node: Node, mods: str) -> Any:
         if mods == "hamysql.pacemaker.resources":
             assert self.serving is None or self.cib == self.kind, (
@@ -109,79 +276,89 @@ class Move:
             assert "g_mysql" in self.stopped or self.cib == self.kind
             for name, folder in self.folders.items():
                 assert move_switch.switched(self.kind, folder), f"{name} is not switched"
-            self.cib = self.kind
+            if self.cib != self.kind:  # what is stopped is no part of what the formula wants
+                stopped = self.stopped
+                new = self._cib(self.kind, int(ET.fromstring(self.xml).get("epoch", "0")) + 1)
+                for name in sorted(stopped - {"ms_drbd_mysql"}):
+                    new = cib_stop.stopped(new, name)
+                self._take(new)
         return SAME
 
-    # --- the verbs of _modules/hamysql_migration.py
+    # --- programs
 
-    def _known(self, folder: Any) -> Latch:
-        known = latch.read("mysql", self.kind, folder)
-        assert latch.place(self.kind, folder) == folder / latch.NEXT
-        assert known is not None
-        assert READY[self.kind] <= known.stage < Stage.INITIALISED
-        return known
+    def _cibadmin(self, node: Node, argv: list[str]) -> Result:
+        if "--query" in argv:
+            return Result(0, self.xml)
+        assert argv == ["--sync-call", "--patch", "--xml-pipe"]
+        self._take(ET.tostring(ET.fromstring(self.stdin)[0], "unicode"))
+        return self._said("cibadmin")
 
-    def _survey_verb(self, node: Node, folder: Any) -> Any:
-        moving = latch.moving_to(folder)
-        known = (
-            latch.read("mysql", self.kind, folder) if moving and not move_switch.switched(self.kind, folder) else None
-        )
-        return {
-            "backend": self.kind, "in_use": [one.as_dict() for one in latch.in_use(folder)], "next": known.as_dict() if known else {},
-            "moving": moving, "cib": self.cib, "datadir": "/var/lib/mysql", "stopped": sorted(self.stopped), "hands": [], "replication": "",
-        }  # fmt: skip
+    def _crm_diff(self, node: Node, argv: list[str]) -> Result:
+        """A patch that has all of the new configuration in it."""
+        assert Path(argv[1]).read_text() == self.xml, "somebody else was faster"
+        return Result(1, f"<diff>{Path(argv[3]).read_text()}</diff>")
 
-    def _begin_verb(self, node: Node, folder: Any, seed: bool = False) -> bool:
-        assert self.serving is not None, "a copy is begun anew while the service is stopped"
-        return move_switch.begin(self.kind, seed, folder)
+    def _said(self, program: str) -> Result:
+        failed = self.fails == (self.verb, program)
+        return Result(1, "", "no space left") if failed else Result(0, "")
 
-    def _copy_verb(self, node: Node, folder: Any) -> Any:
-        known = self._known(folder)
-        assert self.serving == node.name
-        latch.write(replace(known, stage=READY[self.kind]), folder)
-        return self._copied(node)
+    def _findmnt(self, node: Node, argv: list[str]) -> Result:
+        if argv[-1] != str(self.datadir) or "SOURCE,FSTYPE" not in argv:
+            return super()._findmnt(node, argv)
+        there = self.mounted and self.home == node.name
+        return Result(0, f"{' '.join(MOUNTED[self.cib])}\n") if there else Result(1, "")
 
-    def _final_verb(self, node: Node, folder: Any) -> Any:
-        known = self._known(folder)
-        assert self.serving is None, "the last pass is made below a server"
-        assert "g_mysql" not in self.stopped, "the old storage is not mounted any more"
-        self._copied(node)
-        latch.write(replace(known, stage=Stage.DATADIR), folder)
-        return self._copied(node)
+    def _mkfs(self, node: Node, argv: list[str]) -> Result:
+        assert self.cib == self.other, "a file system was made over the data in use"
+        assert not is_mounted(self.copies[node.name])
+        shutil.rmtree(self.stores[self.kind])
+        self.stores[self.kind].mkdir()
+        return super()._mkfs(node, argv)
 
-    def _copied(self, node: Node) -> Any:
-        self.places[self.kind] = list(self.places[self.other])
-        if self.kind == "nfs":
-            (self.export / NFS_FOLDER / "mysql").mkdir(parents=True, exist_ok=True)
-        if self.kind == "drbd":
-            self.change(node, database="complete")
-        return {"seconds": 1.0, "files": 9, "read": 1}
+    def _mount(self, node: Node, argv: list[str]) -> Result:
+        place = self.copies[node.name]
+        if argv[-1] != str(place):
+            return super()._mount(node, argv)
+        assert not is_mounted(place), "mounted twice: the first one would stay for ever"
+        done = super()._mount(node, [*argv[:-1], DIRECTORY])
+        if not done.returncode:
+            node.mounted = False  # that is the cluster's place
+            vars(self).get("at", {}).pop(node.name, None)
+            mount(place, self.stores["nfs"].parent if self.kind == "nfs" else self.stores[self.kind])
+        return done
 
-    def _wait_synchronised_verb(self, node: Node, folder: Any, timeout: float) -> bool:
-        self.synchronise()
-        return True
+    def _umount(self, node: Node, argv: list[str]) -> Result:
+        if argv != [str(self.copies[node.name])]:
+            return super()._umount(node, argv)
+        umount(self.copies[node.name])
+        return Result(0, "")
 
-    def _stop_server_verb(self, node: Node, folder: Any, timeout: float) -> bool:
-        self.stopped.add("p_mysql")
-        self.serving = None
-        return True
+    def _secondary(self, node: Node, argv: list[str]) -> Result:
+        if is_mounted(self.copies[node.name]):
+            return Result(11, "", "State change failed: (-12) Device is held open by someone")
+        return super()._secondary(node, argv)
 
-    def _stop_service_verb(self, node: Node, folder: Any, timeout: float) -> bool:
-        self.stopped.add("g_mysql")
-        return True
+    def _sync(self, node: Node, argv: list[str]) -> Result:
+        return Result(0, "")
 
-    def _start_verb(self, node: Node, folder: Any) -> bool:
-        was, self.stopped, self.serving = bool(self.stopped), set(), "db1"
-        self.started_again += self.cib == self.other
-        return was
-
-    def _switch_verb(self, node: Node, folder: Any) -> bool:
-        assert self.serving is None or self.cib == self.kind
-        return move_switch.switch(self.kind, "20260131T120000", folder)
-
-    def _finish_verb(self, node: Node, folder: Any) -> bool:
-        assert move_switch.switched(self.kind, folder)
-        return move_switch.forget(folder)
+    def _rsync(self, node: Node, argv: list[str]) -> Result:
+        """What of it :mod:`hamysql.storage.move.copying` needs; its quick check knows whole seconds."""
+        source, target = map(Path, argv[-2:])
+        assert is_mounted(self.copies[node.name]), "the copy goes to the root file system"
+        assert is_mounted(source), "what is copied is not the old storage"
+        assert source == self.datadir
+        assert self.cib == self.other
+        listed = [word.partition("=")[2] for word in argv if word.startswith("--files-from=")]
+        names = Path(listed[0]).read_bytes().decode().split("\0")[:-1] if listed else list(_files(source))
+        for name in names:
+            old, new = source / name, target / name
+            if "--ignore-times" in argv or not new.exists() or _quick(old) != _quick(new):
+                new.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(old, new)
+        if "--delete" in argv:
+            for name in {*_files(target)} - {*_files(source)}:
+                (target / name).unlink()
+        return self._said("rsync")
 
     # --- the orchestration
 
@@ -201,8 +378,40 @@ class Move:
         return {"result": True, "changes": changes, "comment": ret["comment"], "steps": deployment.steps}
 
 
+class Mountpoint:
+    """Stands for :class:`hamysql.mysql.datadir.Folder`."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+    def mounted(self) -> bool:
+        return is_mounted(self.path)
+
+
+def _files(folder: Path) -> Iterator[str]:
+    for where, _, names in os.walk(folder):
+        yield from (str(Path(where, name).relative_to(folder)) for name in names)
+
+
+def _quick(path: Path) -> tuple[int, int]:
+    seen = path.stat()
+    return seen.st_size, int(seen.st_mtime)
+
+
 class ToLun(Move, Lun):
     kind, other = "shared", "drbd"
+
+    def _local(self, node: Node) -> Any:
+        """Of the DRBD in use."""
+        local = load("_utils/hamysql/storage/drbd/local.py", f"{node.name}_local")
+        local.PROC = SimpleNamespace(exists=lambda: True, read_text=lambda encoding: self._old_proc(node))
+        return local
+
+    def _old_proc(self, node: Node) -> str:
+        if self.cib != "drbd" or "ms_drbd_mysql" in self.stopped:
+            return DOWN
+        roles = ("Primary", "Secondary")
+        return UP_TO_DATE.format(*(roles if node.name == self.home else reversed(roles)))
 
 
 class ToNas(Move, Nas):

@@ -8,10 +8,10 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
-from storage_world import Folder, Node, World, load
+from storage_world import Folder, Node, World, verbs_of
 
 from hamysql.mysql import datadir
 from hamysql.storage.lun import claim as lun_claim
@@ -55,11 +55,10 @@ class Shared(World):
         }
 
     def _load(self, node: Node) -> None:
-        name = f"hamysql_{self.kind}"
-        module = node.modules[name] = load(f"_modules/{name}.py", f"{node.name}_{name}")
-        module.run = self._runner(node)
-        module.latch = SimpleNamespace(read=lambda *_: node.latch, write=lambda latch: self._write_latch(node, latch))
-        module.__salt__ = {"hamysql.config": lambda **_: self.site(node)}
+        self._module(node, f"hamysql_{self.kind}").verbs = self._verbs(node)
+
+    def _verbs(self, node: Node) -> ModuleType:
+        raise NotImplementedError
 
     def _execute(self, node: Node, function: str, kwargs: Any) -> Any:
         module, verb = function.split(".")
@@ -111,15 +110,15 @@ class Lun(Shared):
         site["storage"]["shared"]["device"] = site["storage"]["filesystem"]["device"] = str(self.lun)
         return site
 
-    def _load(self, node: Node) -> None:
-        super()._load(node)
-        module = node.modules["hamysql_shared"]
-        module.lun_claim = SimpleNamespace(
-            **{**vars(lun_claim), "write_claim": lambda *given: self._claim(node, *given)}
+    def _verbs(self, node: Node) -> ModuleType:
+        claim = lambda *given: self._claim(node, *given)  # noqa: E731
+        return verbs_of(
+            node,
+            "lun",
+            lun_claim=SimpleNamespace(**{**vars(lun_claim), "write_claim": claim}),
+            disk=SimpleNamespace(**{**vars(disk), "stable_names": lambda _: (DEVICE,)}),
+            datadir=SimpleNamespace(**{**vars(datadir), "Folder": lambda _: _Mountpoint(self, node)}),
         )
-        names = (DEVICE,)
-        module.disk = SimpleNamespace(**{**vars(disk), "stable_names": lambda _: names})
-        module.Folder = lambda path: _Mountpoint(self, node)
 
     def _claim(self, node: Node, device: str, cluster: str, uuid: str) -> None:
         self._moment(node, "before")
@@ -216,13 +215,16 @@ class Nas(Shared):
         self.down = False
         super().__init__(folder)
 
-    def _load(self, node: Node) -> None:
-        super()._load(node)
-        module = node.modules["hamysql_nfs"]
-        module.PLACE, module.which = self.export, lambda *_, **__: "/sbin/mount.nfs"
-        module._mounted = lambda _: node.mounted
+    def _verbs(self, node: Node) -> ModuleType:
         folder = lambda _: SimpleNamespace(mounted=lambda: self.at.get(node.name, False))  # noqa: E731
-        module.datadir = SimpleNamespace(Folder=folder, install=datadir.install, PROOF=datadir.PROOF)
+        return verbs_of(
+            node,
+            "nfs",
+            PLACE=self.export,
+            which=lambda *_, **__: "/sbin/mount.nfs",
+            MOUNTS=SimpleNamespace(read_text=lambda **_: f"nas {DIRECTORY} nfs4 rw 0 0\n" if node.mounted else ""),
+            datadir=SimpleNamespace(**{**vars(datadir), "Folder": folder}),
+        )
 
     @property
     def database(self) -> str:

@@ -17,6 +17,7 @@ from typing import Any
 
 from hamysql.errors import CommandFailed, HamysqlError
 from hamysql.master.members import Answer, Members
+from hamysql.mysql import datadir
 from hamysql.storage.drbd import status as real_drbd
 from hamysql.storage.drbd.status import JUST_CREATED, Generation
 from hamysql.storage.latch import Latch
@@ -24,6 +25,7 @@ from hamysql.system.command import Result
 from hamysql.system.disk import Signature
 from support import ROOT
 
+READING = ("blockdev", "lsblk", "findmnt", "crm_diff")
 DEVICE, DIRECTORY, SECRET = "/dev/drbd0", "/var/lib/mysql", "canary-of-replication"
 
 
@@ -99,8 +101,10 @@ class World:
         self.disturb: Callable[[Node, str], None] = lambda node, moment: None
         self.kill_master_at: int | None = None
         self.no_space = False
+        self.stdin: str | None = None  # of the program that runs
         self.wipe: dict[str, str] = {}  # of the pillar
         self.disk = "/dev/sdb"  # its name for the disks, of the pillar too
+        self.disk_row: dict[str, Any] = {}  # what lsblk says otherwise of a disk
         self.initial_sync = "auto"
         self._uuids = itertools.count(0x1000)
         self.runs = itertools.count(20260131120000000000)
@@ -145,26 +149,38 @@ class World:
 
     def _load(self, node: Node) -> None:
         for name in ("hamysql_drbd", "hamysql_storage"):
-            module = load(f"_modules/{name}.py", f"{node.name}_{name}")
-            module.run = self._runner(node)
-            module.latch = SimpleNamespace(
-                read=lambda *_: node.latch, write=lambda latch: self._write_latch(node, latch)
-            )
-            node.modules[name] = module
-        drbd, storage = node.modules.values()
-        proc = SimpleNamespace(exists=lambda: True, read_text=lambda encoding: self._proc(node))
-        drbd.PROC, drbd.Path = proc, lambda path: SimpleNamespace(exists=lambda: node.configured)
-        drbd.drbd_status = SimpleNamespace(
-            **{**vars(real_drbd), "read_generation": lambda device, size: self._generation_on(node)}
-        )
-        storage.Folder = lambda path: Folder(self, node)
-        for module in (drbd, storage):
-            module.__salt__ = {
-                "hamysql.config": lambda **_: self.site(node),
+            module = self._module(node, name)
+            module.local = self._local(node)
+            module.verbs = verbs_of(node, "drbd", local=module.local, datadir=self._datadir(node))
+        drbd = node.modules["hamysql_drbd"]
+        for module in node.modules.values():
+            module.__salt__ |= {
                 "hamysql_drbd.status": drbd.status,
                 "hamysql_drbd.generation": drbd.generation,
                 "hamysql_cluster.status": lambda: {"running": node.failed},
             }
+
+    def _module(self, node: Node, name: str) -> ModuleType:
+        """An execution module on a node: what it hands to its verbs is the world's."""
+        module = node.modules[name] = load(f"_modules/{name}.py", f"{node.name}_{name}")
+        module.run, module.LATCHES = self._runner(node), self._latches(node)
+        module.__salt__ = {"hamysql.config": lambda **_: self.site(node)}
+        return module
+
+    def _latches(self, node: Node) -> Any:
+        return SimpleNamespace(read=lambda *_: node.latch, write=lambda latch: self._write_latch(node, latch))
+
+    def _local(self, node: Node) -> ModuleType:
+        local = load("_utils/hamysql/storage/drbd/local.py", f"{node.name}_local")
+        local.PROC = SimpleNamespace(exists=lambda: True, read_text=lambda encoding: self._proc(node))
+        local.RESOURCES = Configured(node)
+        local.drbd_status = SimpleNamespace(
+            **{**vars(real_drbd), "read_generation": lambda device, size: self._generation_on(node)}
+        )
+        return local
+
+    def _datadir(self, node: Node) -> Any:
+        return SimpleNamespace(**{**vars(datadir), "Folder": lambda path: Folder(self, node)})
 
     def _write_latch(self, node: Node, latch: Latch) -> None:
         self._moment(node, "before")
@@ -253,7 +269,8 @@ class World:
 
     def _runner(self, node: Node):
         def run(argv: Sequence[str], *, stdin=None, timeout=60, accept=(0,), env=None) -> Result:
-            reading = argv[0] in ("blockdev", "lsblk", "findmnt") or "get-gi" in argv or "--no-act" in argv
+            reading = argv[0] in READING or {"get-gi", "--no-act", "--query"} & {*argv}
+            self.stdin = stdin
             if not reading:
                 self._moment(node, "before")
             verb = "new-current-uuid" if "new-current-uuid" in argv else argv[1]
@@ -291,7 +308,7 @@ class World:
     def _lsblk(self, node: Node, argv: list[str]) -> Result:
         children = [{"name": DEVICE, "type": "disk", "mountpoints": [DIRECTORY if node.mounted else None]}]
         top = {"name": "/dev/sdb", "type": "disk", "mountpoints": [None], "children": children if node.up else []}
-        return Result(0, json.dumps({"blockdevices": [top]}))
+        return Result(0, json.dumps({"blockdevices": [top | self.disk_row]}))
 
     def _findmnt(self, node: Node, argv: list[str]) -> Result:
         return Result(0, f"{node.source}\n") if node.mounted else Result(1, "")
@@ -481,6 +498,16 @@ class World:
         return True
 
 
+class Configured:
+    """Stands for the folder of DRBD's resources, with that of this cluster or without."""
+
+    def __init__(self, node: Node) -> None:
+        self.node = node
+
+    def __truediv__(self, name: str) -> Any:
+        return SimpleNamespace(exists=lambda: self.node.configured)
+
+
 class Folder:
     """Stands for :class:`hamysql.mysql.datadir.Folder`."""
 
@@ -523,6 +550,26 @@ class _Deployment:
     def say(self, state: str, phase: str, text: str = "", **data: Any) -> None:
         if state == "step":
             self.steps.append(text)
+
+
+class Interruption:
+    """Raises at one moment of the n-th program from now on, once."""
+
+    def __init__(self, world: World, number: int, moment: str, error: type[BaseException]) -> None:
+        self.world, self.at, self.moment, self.error = world, world.programs + number, moment, error
+        self.happened = False
+
+    def __call__(self, node, moment: str) -> None:
+        if not self.happened and (self.world.programs, moment) == (self.at, self.moment):
+            self.happened = True
+            raise self.error(node.name)
+
+
+def verbs_of(node: Node, kind: str, **instead: Any) -> ModuleType:
+    """A node's copy of the verbs of a kind of storage, with the node's own view of the machine."""
+    verbs = load(f"_utils/hamysql/storage/{kind}/verbs.py", f"{node.name}_{kind}_verbs")
+    vars(verbs).update(instead)
+    return verbs
 
 
 def load(path: str, name: str) -> ModuleType:

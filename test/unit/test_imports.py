@@ -23,11 +23,14 @@ FLOORS = (
     ("config", "preflight"),
     ("master",),
 )
-# The same inside storage/: what all kinds need, the kinds, which do not know each other, and what knows them all.
+# The same inside storage/: what all kinds need, the kinds, which do not know each other, what knows them all, and what moves data
+# from one to another.
 STORAGE = (
     ("latch", "lock", "options", "steps"),
-    ("drbd", "lun", "move", "nfs"),
+    ("verbs",),
+    ("drbd", "lun", "nfs"),
     ("__init__", "backends", "derived", "pending", "ports", "settings"),
+    ("move",),
 )
 # The lab's rooms; what is in no room is on top of them.
 TOP = "the top of the lab"

@@ -22,7 +22,8 @@ from hamysql.system import files
 from hamysql.system.files import Unreadable
 
 FOLDER = Path("/var/lib/hamysql")
-LATCH = "/var/lib/hamysql/mysql.json"  # of other storage than DRBD, as sentences name it
+RESOURCE = "mysql"  # of a latch about other storage than DRBD
+LATCH = "/var/lib/hamysql/mysql.json"  # the same as sentences name it
 NEXT = "next"
 MARK = "backend"  # in that folder: the kind of storage that it is about
 KINDS = ("drbd", "shared", "nfs")
@@ -68,6 +69,21 @@ class Latch:
         if self.backend == "drbd":  # as it was before there were others: an older version reads it, too
             del fields["backend"]
         return fields
+
+
+@dataclass(frozen=True)
+class Latches:
+    """All latches of a node, as its verbs get them."""
+
+    folder: Path = FOLDER
+
+    def read(self, resource: str, backend: str) -> Latch | None:
+        """See :func:`read`."""
+        return read(resource, backend, self.folder)
+
+    def write(self, latch: Latch) -> None:
+        """See :func:`write`."""
+        write(latch, self.folder)
 
 
 def read(resource: str, backend: str, folder: Path = FOLDER) -> Latch | None:

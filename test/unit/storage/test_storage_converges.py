@@ -7,26 +7,13 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from storage_world import Disk, MasterKilled, Metadata, MinionKilled, PowerCut, World
+from storage_world import Disk, Interruption, MasterKilled, Metadata, MinionKilled, PowerCut, World
 
 from hamysql.storage.drbd.status import JUST_CREATED
 from hamysql.storage.latch import Stage
 from hamysql.system.disk import Signature
 
 MOMENTS = ("before", "half", "after")
-
-
-class Interruption:
-    """Raises at one moment of the n-th program from now on, once."""
-
-    def __init__(self, world: World, number: int, moment: str, error: type[BaseException]) -> None:
-        self.world, self.at, self.moment, self.error = world, world.programs + number, moment, error
-        self.happened = False
-
-    def __call__(self, node, moment: str) -> None:
-        if not self.happened and (self.world.programs, moment) == (self.at, self.moment):
-            self.happened = True
-            raise self.error(node.name)
 
 
 def interrupted(world: World, number: int, moment: str, error: type[BaseException]) -> bool:

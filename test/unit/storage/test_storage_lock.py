@@ -10,7 +10,7 @@ import time
 
 import pytest
 from shared_world import Lun, Nas
-from storage_world import World, load
+from storage_world import World
 from test_storage_converges import assert_done, deployed
 
 from hamysql.errors import Refused
@@ -304,8 +304,3 @@ def test_a_database_that_is_not_on_the_export_is_not_recorded(tmp_path):
     world._mariadb_install_db = original
     assert world.deploy()["result"] is True
     assert world.serve()
-
-
-def test_the_first_database_on_an_export_is_not_made_in_the_folder_that_only_root_can_enter():
-    place = load("_modules/hamysql_nfs.py", "nfs_place").PLACE
-    assert storage_lock.FOLDER not in place.parents

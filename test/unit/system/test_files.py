@@ -155,13 +155,17 @@ def test_what_reads_a_node_goes_through_the_one_reader():
     allowed = {
         "hamysql.py": {"salt.utils.files.fopen("},
         "hamysql_fencing.py": {"BOOT_ID.read_text("},
-        "hamysql_migration.py": {"BOOT.read_text("},
-        "hamysql_nfs.py": {'Path("/proc/self/mounts").read_text('},
+        "storage/move/verbs.py": {"BOOT.read_text("},
+        "storage/nfs/verbs.py": {"MOUNTS.read_text("},
+        "storage/drbd/local.py": {"PROC.read_text("},
         "hamysql_change.py": {'(PROC / str(pid) / "stat").read_text('},
-        "hamysql_drbd.py": {"PROC.read_text("},
         "hamysql_iscsi.py": {'(place / "targetname").read_text(', "open(handle,"},
     }
-    for path in sorted((ROOT / "_modules").glob("*.py")):
-        for line in path.read_text().splitlines():
+    folders = (ROOT / "_modules", ROOT / "_utils" / "hamysql")
+    there = {str(path.relative_to(folder)): path for folder in folders for path in folder.rglob("*.py")}
+    names = [name for name in there if name.startswith("hamysql") or name.endswith(("/verbs.py", "/local.py"))]
+    assert {*allowed, "storage/lun/verbs.py", "storage/drbd/verbs.py"} <= {*names}
+    for name in names:
+        for line in there[name].read_text().splitlines():
             if any(word in line for word in ("read_text(", "read_bytes(", " open(", "fopen(")):
-                assert any(known in line for known in allowed.get(path.name, ())), f"{path.name}: {line.strip()}"
+                assert any(known in line for known in allowed.get(name, ())), f"{name}: {line.strip()}"

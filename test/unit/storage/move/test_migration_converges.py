@@ -1,13 +1,13 @@
 """Moving a cluster's data, killed at any job and run again: it gets to its end, and no acknowledged row is lost.
 
-Phases, plans, latches and the new storage's verbs are the real ones; see ``migration_world``.
+Phases, plans, latches and all verbs are the real ones; see ``migration_world``.
 """
 
 from __future__ import annotations
 
 import pytest
 from migration_world import ToDrbd, ToLun, ToNas
-from storage_world import MasterKilled, _Deployment, load
+from storage_world import Interruption, MasterKilled, MinionKilled, _Deployment, load
 
 from hamysql.errors import Refused
 from hamysql.master import deployment
@@ -77,6 +77,20 @@ def test_killed_after_any_job_and_run_again(world, kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_a_minion_killed_after_any_program_of_a_move(world, kind):
+    """What it has mounted stays mounted, and what it has stopped stays stopped."""
+    first = world(kind)
+    moved(first)
+    for number in range(1, first.programs + 1):
+        made = world(kind)
+        interruption = made.disturb = Interruption(made, number, "after", MinionKilled)
+        made.migrate()
+        assert interruption.happened, number
+        moved(made)
+    assert first.programs > 15
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_killed_twice(world, kind):
     """The second time behind the switch, or while the service is started again."""
     for number in range(15, 40, 3):
@@ -92,26 +106,18 @@ def test_killed_twice(world, kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("verb", ["stop_server", "final", "stop_service"])
-def test_what_fails_before_the_switch_has_the_service_started_again(world, kind, verb, monkeypatch):
+@pytest.mark.parametrize(
+    ("verb", "program"), [("stop_server", "cibadmin"), ("final", "rsync"), ("stop_service", "cibadmin")]
+)
+def test_what_fails_before_the_switch_has_the_service_started_again(world, kind, verb, program):
     made = world(kind)
-
-    def fails(*_, **__):
-        made.stopped.add("p_mysql")
-        made.serving = None
-        raise Refused("no space left")
-
-    monkeypatch.setattr(made, f"_{verb}_verb", fails)
+    made.fails = (verb, program)
     returned = made.migrate()
     assert returned["result"] is False
     assert "no space left" in returned["comment"]
     assert "started again on the old storage" in returned["comment"]
     assert (made.cib, made.serving, made.stopped) == (made.other, "db1", set())
-    monkeypatch.undo()
-    for name in ("synchronise", "same_code"):
-        monkeypatch.setattr(deployment, name, lambda _: None)
-    monkeypatch.setattr(preflight_judge, "judge", lambda *_: ())
-    monkeypatch.setattr("storage_world._Deployment.window", (0.0, 0.0), raising=False)
+    made.fails = ("", "")
     moved(made)
 
 
@@ -136,12 +142,12 @@ def test_the_service_on_another_node_than_a_run_that_was_cut_off(world, kind):
     made.kill_master_at = next(n for n in range(8, 99) if _killed_in(world(kind), n, "copied"))
     with pytest.raises(MasterKilled):
         made.migrate()
-    made.serving = "db2"
+    made.home = "db2"
     returned = made.migrate()
     assert returned["result"] is False
     assert "`salt db2 hamysql_cib.move db1`" in returned["comment"]
     assert "hamysql_migration.abandon" in returned["comment"]
-    made.serving = "db1"
+    made.home = "db1"
     moved(made)
 
 
@@ -157,25 +163,25 @@ def _killed_in(made, number, phase):
 
 def test_a_server_that_somebody_started_behind_the_switch_stops_it(world):
     made = world(ToLun)
-    real = made._switch_verb
+    real = made._move
 
-    def half(node, folder):
-        if node.name == "db2":
+    def half(node, verb, kwargs):
+        if (node.name, verb) == ("db2", "switch"):
             raise Refused("db2 has lost its power")
-        return real(node, folder)
+        return real(node, verb, kwargs)
 
-    made._switch_verb = half
+    made._move = half
     returned = made.migrate()
     assert returned["result"] is False
     assert "run this again, it goes on where it was" in returned["comment"]
     assert made.serving is None
-    made._switch_verb = real
+    made._move = real
     made.client = lambda: None
-    made.serving, made.stopped = "db1", set()
+    made.start()
     returned = made.migrate()
     assert returned["result"] is False
     assert "serves the database from the old storage (drbd)" in returned["comment"]
-    made.serving, made.stopped = None, {"p_mysql", "g_mysql"}
+    made.stop()
     moved(made)
 
 
@@ -190,7 +196,7 @@ def test_no_data_and_no_second_kind_is_refused(world):
 def test_nothing_is_prepared_while_no_node_serves(world):
     """Which node copies is not known then; a node called ``None`` would be asked."""
     made = world(ToLun)
-    made.serving = None
+    made.home = None
     states = load("_states/hamysql_migration.py", "alone_hamysql_migration")
     states.__context__, states.__opts__ = {"hamysql_orch": _Deployment(made, states)}, {"test": False}
     returned = states.prepared("hamysql-migration-prepared")

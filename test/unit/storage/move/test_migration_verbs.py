@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from functools import partial
 from types import SimpleNamespace
 
 import pytest
@@ -13,7 +12,8 @@ from storage_world import load
 from hamysql.errors import CommandFailed, NotReady, Refused
 from hamysql.mysql import datadir
 from hamysql.storage import backends, latch
-from hamysql.storage.latch import Latch, Stage
+from hamysql.storage.drbd.status import Status
+from hamysql.storage.latch import Latch, Latches, Stage
 from hamysql.storage.move import copying
 from hamysql.storage.move import switch as move_switch
 from hamysql.system.command import Result
@@ -24,6 +24,9 @@ CIB = """<cib epoch="1"><configuration><crm_config/><nodes/><resources>
 <group id="g_mysql"><primitive id="p_fs_mysql"><instance_attributes id="j"><nvpair id="o" name="device" value="/dev/drbd3"/>
 <nvpair id="p" name="directory" value="{}"/><nvpair id="q" name="fstype" value="xfs"/></instance_attributes></primitive>
 <primitive id="p_mysql"/></group></resources><constraints/></configuration></cib>"""
+
+STOPPED = """<primitive id="p_mysql"><meta_attributes id="m"><nvpair id="r" name="target-role" value="Stopped"/></meta_attributes>
+</primitive>"""
 
 
 class Machine:
@@ -37,27 +40,25 @@ class Machine:
         (self.data / "ibdata1").write_text("rows")
         self.source, self.ran, self.mounted, self.active, self.users = "/dev/drbd3", [], False, False, []
         self.fails, self.uuid, self.cib = "", "627a22bb", CIB.format(self.data)
-        self.role = "Primary"
+        self.role, self.empty = "Primary", False
         latch.write(OLD, self.folder)
-        module = self.module = load("_modules/hamysql_migration.py", "migration_verbs")
-        names = ("read", "write", "place", "in_use", "moving_to")
-        here = {name: partial(getattr(latch, name), folder=self.folder) for name in names}
-        module.latch = SimpleNamespace(FOLDER=self.folder, NEXT=latch.NEXT, load=latch.load, **here)
-        names = ("begin", "switch", "switched", "forget")
-        here = {name: partial(getattr(move_switch, name), folder=self.folder) for name in names}
-        module.move_switch = SimpleNamespace(COPIED=move_switch.COPIED, **here)
-        module.PLACE, module.BOOT = self.place, folder / "boot"
-        module.BOOT.write_text("boot\n")
-        module.datadir = SimpleNamespace(
+        module = self.module = load("_modules/hamysql_migration.py", "migration_module")
+        module.run, module.LATCHES = self.run, Latches(self.folder)
+        verbs = module.verbs = load("_utils/hamysql/storage/move/verbs.py", "migration_verbs")
+        verbs.PLACE, verbs.BOOT = self.place, folder / "boot"
+        verbs.BOOT.write_text("boot\n")
+        verbs.datadir = SimpleNamespace(
             Folder=lambda _: SimpleNamespace(mounted=lambda: self.mounted), PROOF=datadir.PROOF
         )
-        module.run = self.run
-        module.lun_claim = SimpleNamespace(
+        verbs.lun_claim = SimpleNamespace(
             contents=lambda *_: ((SimpleNamespace(uuid=self.uuid),), {}),
             activate=lambda run, group, active: self.ran.append(f"{'' if active else 'de'}activate {group}"),
         )
-        module.copying = SimpleNamespace(**{**vars(copying), "users": lambda _: self.users})
-        module.wait = SimpleNamespace(until=self.until)
+        verbs.copying = SimpleNamespace(**{**vars(copying), "users": lambda _: self.users})
+        verbs.wait = SimpleNamespace(until=self.until)
+        verbs.local = SimpleNamespace(
+            status=lambda run, resource, minor: self.drbd(resource, minor), status_of=lambda run, site: self.drbd()
+        )
         self.site = {
             "cluster": {"name": "galaxy-db"},
             "storage": {
@@ -70,13 +71,12 @@ class Machine:
         module.__salt__ = {
             "hamysql.config": lambda **_: self.site,
             "hamysql_mysql.active": lambda: self.active,
-            "hamysql_drbd.status": self.drbd,
         }
         self.asked = []
 
     def drbd(self, resource=None, minor=None):
         self.asked.append((resource, minor))
-        return {"role": self.role, "up_to_date": True}
+        return Status("Connected", self.role, "Secondary", "UpToDate", "UpToDate")
 
     def until(self, read, met, what, **_):
         if not met(read()):
@@ -92,7 +92,8 @@ class Machine:
             self.ran.append("rsync" + " all" * ("--ignore-times" in argv))
             target = argv[-1]
             assert argv[-2] == f"{self.data}/"
-            (datadir.Path(target) / "mysql").mkdir(parents=True, exist_ok=True)
+            if not self.empty:
+                (datadir.Path(target) / "mysql").mkdir(parents=True, exist_ok=True)
         else:
             self.ran.append(argv[0])
         if self.fails == argv[0]:
@@ -171,6 +172,44 @@ def test_what_is_not_the_old_storage_is_not_copied_over_the_new_one(machine, sou
         machine.module.final()
     assert "rsync all" not in machine.ran
     assert (machine.stage, machine.mounted) == (Stage.FILESYSTEM, False)
+
+
+def test_a_copy_without_a_database_is_none(machine):
+    machine.empty = True
+    with pytest.raises(Refused, match="has ended, and the new storage holds no database: run again"):
+        machine.module.final()
+    assert (machine.stage, machine.mounted) == (Stage.FILESYSTEM, False)
+
+
+def test_a_datadir_that_changes_below_the_copy_is_no_copy(machine):
+    real = machine.run
+
+    def moved(argv, **how):
+        if argv[0] == "rsync":
+            machine.source = "/dev/sda1"
+        return real(argv, **how)
+
+    machine.module.run = moved
+    with pytest.raises(Refused, match="is not mounted from /dev/drbd3 here, but from /dev/sda1: nothing is copied"):
+        machine.module.final()
+    assert (machine.stage, machine.mounted) == (Stage.FILESYSTEM, False)
+
+
+def test_a_server_that_does_not_stop_is_set_back(machine):
+    set_back = []
+    machine.module.__salt__ |= {
+        "hamysql_mysql.flush": lambda: {"settings": {"innodb_max_dirty_pages_pct": 90.0}},
+        "hamysql_mysql.unflush": set_back.append,
+        "hamysql_cluster.status": lambda: {"resources": [{"id": "p_mysql", "role": "Started", "node": "db1"}]},
+    }
+    machine.fails = "crm_diff"
+    with pytest.raises(CommandFailed):
+        machine.module.stop_server(timeout=0)
+    assert set_back == [{"innodb_max_dirty_pages_pct": 90.0}]
+    machine.cib = machine.cib.replace('<primitive id="p_mysql"/>', STOPPED)
+    with pytest.raises(NotReady, match="pacemaker has stopped p_mysql; seen last: p_mysql Started on db1"):
+        machine.module.stop_server(timeout=0)
+    assert len(set_back) == 2
 
 
 def test_below_a_server_there_is_no_last_pass(machine):

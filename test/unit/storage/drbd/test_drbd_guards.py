@@ -9,7 +9,8 @@ from storage_world import Disk, Metadata, World
 
 from hamysql.errors import Refused
 from hamysql.storage.latch import Latch, Stage
-from hamysql.system.disk import Occupants, Signature
+from hamysql.system.command import Result
+from hamysql.system.disk import Signature
 
 RUN = "20260131120000000000"
 EXT4 = Signature("ext4", 0x438)
@@ -95,19 +96,16 @@ def test_a_disk_in_use_is_not_wiped(world):
     shown = ["drbd at byte 419426364 (UUID feedfeedfeedfeed)", str(EXT4)]
     refused(world, "wipe", "in use: by DRBD", found=shown)
     node.up, node.disk.metadata = False, None
-    module = node.modules["hamysql_storage"]
-    module.disk = Mounted(module.disk)
+    world.disk_row = {"mountpoints": ["/srv"]}
     refused(world, "wipe", "in use: /dev/sdb is mounted on /srv", found=[str(EXT4)])
 
 
-class Mounted:
-    """The disk module, on a node where somebody has mounted the disk."""
-
-    def __init__(self, module) -> None:
-        self.signatures, self.stable_names = module.signatures, module.stable_names
-
-    def occupants(self, run, device, own):
-        return Occupants(uses=(f"{device} is mounted on /srv",))
+def test_what_comes_back_after_wiping_is_told(world):
+    given_up(world, foreign=EXT4)
+    real = world._wipefs
+    world._wipefs = lambda node, argv: Result(0, "") if "--all" in argv else real(node, argv)
+    with pytest.raises(Refused, match="/dev/sdb was wiped, and still holds ext4 at byte 1080"):
+        world.perform("db1", "wipe", found=[str(EXT4)])
 
 
 # --- taking over

@@ -9,7 +9,8 @@ from storage_world import Disk, Metadata, World
 
 from hamysql.errors import CommandFailed, Refused
 from hamysql.storage.latch import Latch, Stage
-from hamysql.system.disk import Occupants, Signature
+from hamysql.system.command import Result
+from hamysql.system.disk import Signature
 
 STEPS = ("create_metadata", "up", "seed", "make_filesystem", "initialise_datadir", "release", "seal")
 
@@ -104,20 +105,16 @@ def test_a_claim_does_not_take_over_a_file_system_under_new_metadata(world):
     refused(world, "create_metadata", "not blank: xfs")
 
 
-def test_a_disk_in_use_gets_no_metadata(world):
-    node = world.nodes["db1"]
-    node.modules["hamysql_drbd"].disk = Uses(node.modules["hamysql_drbd"].disk)
-    refused(world, "create_metadata", "/dev/sdb is in use: /dev/sdb is mounted on /srv")
-
-
-class Uses:
-    """The disk module, on a node where somebody has mounted the disk."""
-
-    def __init__(self, module) -> None:
-        self.signatures = module.signatures
-
-    def occupants(self, run, device, own):
-        return Occupants(uses=(f"{device} is mounted on /srv",))
+@pytest.mark.parametrize(
+    ("row", "use"),
+    [
+        ({"mountpoints": ["/srv"]}, "/dev/sdb is mounted on /srv"),
+        ({"children": [{"name": "/dev/sdb1", "type": "part", "mountpoints": [None]}]}, "/dev/sdb1"),
+    ],
+)
+def test_a_disk_in_use_gets_no_metadata(world, row, use):
+    world.disk_row = row
+    refused(world, "create_metadata", f"/dev/sdb is in use: {use}$")
 
 
 # --- seeding
@@ -168,6 +165,12 @@ def test_the_choice_is_recorded_before_it_takes_effect(world):
     world.perform("db1", "seed")
     assert (Stage.METADATA, True) not in roles
     assert roles[-1] == (Stage.SEEDING, True)
+
+
+def test_without_metadata_nothing_is_seeded(world):
+    prepared(world, "seed")
+    world._get_gi, world._generation_on = lambda *_: Result(255, "", "No valid meta data found"), lambda _: None
+    refused(world, "seed", "mysql has no metadata")
 
 
 # --- file system and database

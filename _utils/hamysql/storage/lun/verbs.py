@@ -1,0 +1,240 @@
+"""What is on a LUN that both nodes see, and the verbs that make the first data there.
+
+``_modules/hamysql_shared.py`` says what each one is for; it holds the node's lock meanwhile. Each looks at the latch and at the LUN
+again before it acts. The arguments of all of them:
+
+run
+    Starts a program, see :func:`hamysql.system.command.run`.
+site
+    The resolved configuration.
+latches
+    This node's.
+"""
+
+from __future__ import annotations
+
+import os
+import uuid as _uuid
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
+from typing import Any
+
+from hamysql.errors import CommandFailed, Refused
+from hamysql.mysql import datadir
+from hamysql.schema.values import Config
+from hamysql.storage import verbs as common
+from hamysql.storage.latch import RESOURCE, Latch, Latches, Stage
+from hamysql.storage.lun import claim as lun_claim
+from hamysql.system import disk
+from hamysql.system.command import Run
+
+
+def _kind(site: Config) -> str:
+    """The signature that hamysql makes on the LUN."""
+    return "LVM2_member" if site["storage"]["shared"]["lvm"] else str(site["storage"]["filesystem"]["type"])
+
+
+def _above(run: Run, site: Config, device: str) -> disk.Occupants:
+    """What uses the LUN, apart from its own volume and its file system's place."""
+    filesystem = site["storage"]["filesystem"]
+    volume = site["storage"]["shared"]["lvm"]
+    own = lun_claim.mapper_name(volume) if volume else ""
+    return disk.occupants(run, device, own, filesystem["directory"])
+
+
+def _mounted(run: Run, site: Config) -> bool:
+    """Whether the datadir is where the LUN's file system is mounted."""
+    filesystem = site["storage"]["filesystem"]
+    if not datadir.Folder(filesystem["directory"]).mounted():
+        return False
+    found = run(
+        ["findmnt", "--noheadings", "--output", "SOURCE", "--mountpoint", filesystem["directory"]], accept=(0, 1)
+    )
+    return os.path.realpath(found.stdout.strip()) == os.path.realpath(str(filesystem["device"]))
+
+
+def survey(run: Run, site: Config, latches: Latches, session: Callable[[], bool]) -> dict[str, Any]:
+    """What this node sees of the LUN, see ``hamysql_shared.survey``.
+
+    session
+        Whether the node is logged in to the iSCSI target; only asked where there is one.
+    """
+    shared = site["storage"]["shared"]
+    device, known = shared["device"], latches.read(RESOURCE, "shared")
+    size = disk.size(run, device)
+    found = {
+        "disk": device,
+        "size": size,
+        "identity": "",
+        "signatures": [],
+        "claim": {},
+        "uses": [],
+        "partitions": [],
+        "names": [],
+        "mounted": _mounted(run, site),
+        "session": session() if shared["iscsi"] else None,
+        "latch": known.as_dict() if known else {},
+        "error": "",
+    }
+    if size is None:
+        return found
+    try:
+        if not found["mounted"]:
+            # What another node has written since is not in this one's page cache.
+            run(["blockdev", "--flushbufs", device], accept=range(256))
+        signatures, claimed = lun_claim.contents(run, device)
+    except (OSError, CommandFailed) as exc:  # its path is lost
+        return found | {"error": str(exc)}
+    above, names = _above(run, site, device), disk.stable_names(device)
+    return found | {
+        "identity": lun_claim.identity(run, device, names),
+        "signatures": [asdict(signature) for signature in signatures],
+        "claim": claimed,
+        "uses": list(above.uses),
+        "partitions": list(above.partitions),
+        "names": list(names),
+    }
+
+
+def _free(run: Run, site: Config, device: str) -> None:
+    """Raises ``Refused`` while this node uses the LUN."""
+    above = _above(run, site, device)
+    if above.uses or above.partitions or _mounted(run, site):
+        used = [*above.uses, *above.partitions] or ["its file system is mounted"]
+        raise Refused(f"{device} is in use: {', '.join(used)}")
+
+
+def wipe(run: Run, site: Config, latches: Latches, found: Sequence[str]) -> bool:
+    """Destroy what is on the LUN, if the pillar gives up this very LUN, and it holds exactly what was ``found``."""
+    shared = site["storage"]["shared"]
+    device, known = shared["device"], latches.read(RESOURCE, "shared")
+    if shared["wipe"] not in (device, *disk.stable_names(device)):
+        raise Refused(f"hamysql:storage:shared:wipe names {shared['wipe'] or 'nothing'}, not {device}")
+    if known and known.stage == Stage.INITIALISED:
+        raise Refused(f"{device} is the LUN of this node's data: it is not wiped")
+    signatures, claimed = lun_claim.contents(run, device)
+    seen = [f"the claim of cluster {claimed['cluster']} ({claimed['uuid']})"] if claimed else []
+    seen += [str(signature) for signature in signatures]
+    if seen != list(found):
+        raise Refused(f"{device} holds {', '.join(seen) or 'nothing'}, not {', '.join(found)}")
+    _free(run, site, device)
+    disk.wipe(run, device)
+    left = disk.signatures(run, device)
+    if left:
+        raise Refused(f"{device} was wiped, and still holds {', '.join(map(str, left))}")
+    return True
+
+
+def claim(run: Run, site: Config, latches: Latches) -> bool:
+    """Take a blank LUN for this cluster: a UUID goes into the latch, then onto the LUN. ``False`` where it was there."""
+    shared = site["storage"]["shared"]
+    device, known = shared["device"], latches.read(RESOURCE, "shared")
+    if known and known.stage != Stage.CLAIMED:
+        raise Refused(f"this node's latch is about {known.disk} already ({known.stage.name})")
+    signatures, claimed = lun_claim.contents(run, device)
+    if known and claimed.get("uuid") == known.device_uuid and not signatures:
+        return False
+    if signatures or claimed:
+        raise Refused(f"{device} is not blank: {', '.join(map(str, signatures)) or claimed}")
+    _free(run, site, device)
+    if known is None:
+        uuid = str(_uuid.uuid4())
+        if shared["lvm"]:
+            uuid = lun_claim.pv_uuid(uuid)
+        known = Latch(site["cluster"]["name"], RESOURCE, device, Stage.CLAIMED, uuid, backend="shared")
+        latches.write(known)
+    lun_claim.write_claim(device, known.cluster, known.device_uuid)
+    return True
+
+
+def _chosen(run: Run, site: Config, latches: Latches) -> Latch:
+    """The latch of this node, whose claim or work has to be on the LUN; anything else is refused."""
+    device, known = site["storage"]["shared"]["device"], latches.read(RESOURCE, "shared")
+    if known is None or known.backend != "shared" or known.stage == Stage.INITIALISED:
+        raise Refused(f"this node was not chosen to make the first data on {device}")
+    signatures, claimed = lun_claim.contents(run, device)
+    ours = [one for one in signatures if one.type == _kind(site) and one.uuid == known.device_uuid]
+    strangers = [one for one in signatures if one not in ours]
+    if strangers or not (ours or claimed.get("uuid") == known.device_uuid):
+        held = ", ".join(map(str, strangers)) or "nothing of this node's"
+        raise Refused(f"{device} holds {held}: it is left alone")
+    return known
+
+
+def make_volume(run: Run, site: Config, latches: Latches) -> bool:
+    """Make LVM's volume on the claimed LUN; ``False`` where an earlier run has made it."""
+    shared, known = site["storage"]["shared"], _chosen(run, site, latches)
+    if known.stage >= Stage.METADATA:
+        return False
+    _free(run, site, shared["device"])
+    lun_claim.know_device(run, shared["device"])
+    lun_claim.make_volume(run, shared["device"], shared["lvm"], known.device_uuid)
+    latches.write(replace(known, stage=Stage.METADATA))
+    return True
+
+
+def make_filesystem(run: Run, site: Config, latches: Latches) -> bool:
+    """Make the file system on the claimed LUN, or on its volume; ``False`` where an earlier run has made it."""
+    shared, known = site["storage"]["shared"], _chosen(run, site, latches)
+    if known.stage >= Stage.FILESYSTEM:
+        return False
+    if shared["lvm"] and known.stage < Stage.METADATA:
+        raise Refused("the volume has not been made yet")
+    _free(run, site, shared["device"])
+    _with_volume(run, shared, lambda: _mkfs(run, site, known))
+    latches.write(replace(known, stage=Stage.FILESYSTEM))
+    return True
+
+
+def _mkfs(run: Run, site: Config, known: Latch) -> None:
+    # On LVM's volume it has a UUID of its own: the latch has the physical volume's.
+    uuid = "" if site["storage"]["shared"]["lvm"] else known.device_uuid
+    datadir.make_filesystem(run, site["storage"]["filesystem"], uuid)
+
+
+def _with_volume(run: Run, shared: Config, work: Callable[[], object]) -> None:
+    """Do something while the volume is active here."""
+    if not shared["lvm"]:
+        work()
+        return
+    lun_claim.activate(run, shared["lvm"]["volume_group"], True)
+    try:
+        work()
+    finally:
+        lun_claim.activate(run, shared["lvm"]["volume_group"], False)
+
+
+def initialise_datadir(run: Run, site: Config, latches: Latches) -> bool:
+    """Make the empty database in the new file system; ``False`` where an earlier run has made it."""
+    shared, known = site["storage"]["shared"], _chosen(run, site, latches)
+    if known.stage >= Stage.DATADIR:
+        return False
+    if known.stage < Stage.FILESYSTEM:
+        raise Refused("the file system has not been made yet")
+    filesystem = site["storage"]["filesystem"]
+    folder = datadir.Folder(filesystem["directory"])
+
+    def work() -> None:
+        datadir.fill(run, filesystem, site["mysql"], folder, remake=lambda: _mkfs(run, site, known))
+
+    _with_volume(run, shared, work)
+    latches.write(replace(known, stage=Stage.DATADIR))
+    return True
+
+
+def adopt(run: Run, site: Config, latches: Latches, uuid: str) -> bool:
+    """Record that the data on the LUN, in what has this UUID, is the cluster's; ``False`` where it was before."""
+    if common.adopted(latches, "shared", uuid):
+        return False
+    shared = site["storage"]["shared"]
+    device = shared["device"]
+    run(["blockdev", "--flushbufs", device], accept=range(256))
+    signatures, _ = lun_claim.contents(run, device)
+    if (_kind(site), uuid) not in {(signature.type, signature.uuid) for signature in signatures}:
+        raise Refused(
+            f"{device} holds {', '.join(map(str, signatures)) or 'nothing'}, not {_kind(site)} with the UUID {uuid}"
+        )
+    if shared["lvm"]:
+        lun_claim.know_device(run, device)
+    latches.write(Latch(site["cluster"]["name"], RESOURCE, device, Stage.INITIALISED, uuid, backend="shared"))
+    return True

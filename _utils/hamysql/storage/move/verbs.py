@@ -1,0 +1,292 @@
+"""Moving the data to another kind of storage: the verbs of ``hamysql.orch.migrate_storage``, on one node.
+
+The new storage is made by the verbs of its own kind, whose latch is in ``/var/lib/hamysql/next`` meanwhile. These here copy the
+data and switch the latches; the old storage is only read. :mod:`hamysql.storage.move.service` stops and starts the service.
+``_modules/hamysql_migration.py`` says what each one is for; it holds the node's lock meanwhile. The arguments of all of them:
+
+run
+    Starts a program, see :func:`hamysql.system.command.run`.
+site
+    The resolved configuration.
+latches
+    This node's.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from hamysql.cib import drift as cib_drift
+from hamysql.cib import live as cib_live
+from hamysql.cib import stop as cib_stop
+from hamysql.errors import CommandFailed, NotReady, Refused
+from hamysql.mysql import datadir
+from hamysql.schema.values import Config
+from hamysql.storage import backends, latch
+from hamysql.storage import pending as storage_pending
+from hamysql.storage.drbd import local
+from hamysql.storage.latch import RESOURCE, Latch, Latches, Stage
+from hamysql.storage.lun import claim as lun_claim
+from hamysql.storage.move import copying, service
+from hamysql.storage.move import switch as move_switch
+from hamysql.storage.move.switch import READY
+from hamysql.storage.nfs import mark as nfs_mark
+from hamysql.storage.nfs.mark import NFS_FOLDER
+from hamysql.system import files, wait
+from hamysql.system.command import Run
+
+PLACE = Path(copying.PLACE)
+BOOT = Path("/proc/sys/kernel/random/boot_id")
+CIB = Path("/var/lib/pacemaker/cib/cib.xml")
+# How a sentence on what the move itself has stopped begins.
+OURS = tuple(f"{name} has {cib_stop.ROLE}=" for name in cib_stop.PARTS)
+
+
+def _read(site: Config, latches: Latches) -> Latch | None:
+    """The latch of the pillar's kind of storage."""
+    backend = site["storage"]["backend"]
+    return latches.read(site["storage"]["drbd"]["resource"] if backend == "drbd" else RESOURCE, backend)
+
+
+def _live(run: Run) -> str:
+    """The cluster's configuration; "" where pacemaker does not run and never has."""
+    try:
+        return cib_live.query(run)
+    except (NotReady, CommandFailed):
+        return files.text_if_any(CIB, files.LARGE) or ""
+
+
+def survey(run: Run, site: Config, latches: Latches) -> dict[str, Any]:
+    """How far this node's part of a move is, see ``hamysql_migration.survey``."""
+    backend, live, there = site["storage"]["backend"], _live(run), latch.in_use(latches.folder)
+    values = storage_pending.parameters(live or None)
+    moving = latch.moving_to(latches.folder)
+    known = _read(site, latches) if moving == backend else None
+    stopped = cib_stop.stopped_ones(live) if live else ()
+    replica = next((item for item in there if item.backend == "drbd"), None)
+    hands = cib_drift.interventions(live) if live else ()
+    replaced = backend != "drbd" and storage_pending.backend_of(values) == "drbd"
+    return {
+        "backend": backend,
+        "in_use": [item.as_dict() for item in there],
+        "next": known.as_dict() if known and not move_switch.switched(backend, latches.folder) else {},
+        "moving": moving,
+        "cib": storage_pending.backend_of(values),
+        "datadir": values.get(("p_fs_mysql", "directory"), ""),
+        "stopped": list(stopped),
+        "hands": [hand for hand in hands if not (moving and hand.startswith(OURS))],
+        "replication": _old_drbd(run, replica, values) if replica is not None and replaced else "",
+    }
+
+
+def _old_drbd(run: Run, known: Latch, values: Mapping[tuple[str, str], str]) -> str:
+    """Why the DRBD in use, which the pillar does not name any more, does not stand for both sides."""
+    device = values.get(("p_fs_mysql", "device"), "/dev/drbd0")
+    minor = int(device.removeprefix("/dev/drbd")) if device.removeprefix("/dev/drbd").isdigit() else 0
+    found = local.status(run, known.resource, minor)
+    return backends.replication(found.as_dict() if found else None)
+
+
+def begin(run: Run, site: Config, latches: Latches, seed: bool) -> bool:
+    """Begin the move to the pillar's kind of storage, or begin its copy anew; whether it was begun now.
+
+    seed
+        Whether this is the node that serves, and so copies.
+    """
+    _unmount(run, site)
+    return move_switch.begin(site["storage"]["backend"], seed, latches.folder)
+
+
+# --- the copy
+
+
+def _known(site: Config, latches: Latches) -> Latch:
+    """The latch of the storage that is being prepared here, ready for its data; anything else is refused."""
+    backend = site["storage"]["backend"]
+    known = _read(site, latches)
+    if latch.place(backend, latches.folder) != latches.folder / latch.NEXT:
+        raise Refused(f"no move to {backend} is under way on this node")
+    if known is None or not READY[backend] <= known.stage < Stage.INITIALISED:
+        raise Refused(f"{backend} is not ready for the data here: {known.stage.name if known else 'nothing was made'}")
+    return known
+
+
+@contextmanager
+def _mounted(run: Run, site: Config, known: Latch) -> Iterator[Path]:
+    """The new storage's folder for the data, mounted inside the ``with`` block."""
+    store, backend = site["storage"], site["storage"]["backend"]
+    filesystem, volume = store["filesystem"], store["shared"]["lvm"]
+    source, below = filesystem["device"], PLACE
+    if backend == "nfs":
+        source, below = store["nfs"]["source"], PLACE / NFS_FOLDER
+    elif backend == "shared":
+        signatures, _ = lun_claim.contents(run, store["shared"]["device"])
+        if known.device_uuid not in {signature.uuid for signature in signatures}:
+            raise Refused(
+                f"{store['shared']['device']} does not hold what this node has made there ({known.device_uuid})"
+            )
+    else:
+        seen = local.status_of(run, site)
+        if seen is None or seen.role != "Primary":
+            raise Refused(f"{known.resource} is not Primary here")
+    PLACE.mkdir(mode=0o755, parents=True, exist_ok=True)
+    _unmount(run, site)
+    if volume:
+        lun_claim.activate(run, volume["volume_group"], True)
+    try:
+        run(["mount", "-t", filesystem["type"], "-o", filesystem["options"], source, str(PLACE)], timeout=180)
+        try:
+            if backend == "nfs":
+                mark = nfs_mark.read(PLACE)
+                if mark.get("id") != known.device_uuid:
+                    raise Refused(f"{source} bears {mark or 'no mark'}, not this node's ({known.device_uuid})")
+                below.mkdir(exist_ok=True)
+            yield below
+        finally:
+            run(["umount", str(PLACE)], timeout=900)
+    finally:
+        if volume:
+            lun_claim.activate(run, volume["volume_group"], False)
+
+
+def _unmount(run: Run, site: Config) -> None:
+    """Take away what a run has left mounted whose minion was killed in the middle."""
+    if not datadir.Folder(str(PLACE)).mounted():
+        return
+    run(["umount", str(PLACE)], timeout=900)
+    volume = site["storage"]["shared"]["lvm"]
+    if volume:
+        lun_claim.activate(run, volume["volume_group"], False)
+
+
+def _in_service(run: Run, site: Config) -> tuple[Path, str]:
+    """The datadir, which has to be where the cluster's configuration mounts the old storage, and its kind of file system.
+
+    The folder below the mount point may have a database as well: Debian's package makes one there. It would replace the data.
+    """
+    folder = site["mysql"]["datadir"]
+    wanted = storage_pending.parameters(_live(run) or None).get(("p_fs_mysql", "device"), "")
+    argv = ["findmnt", "--noheadings", "--output", "SOURCE,FSTYPE", "--mountpoint", folder]
+    source, _, kind = run(argv, accept=(0, 1)).stdout.strip().rpartition(" ")
+    source = source.strip()
+    same = source.rstrip("/") == wanted.rstrip("/") or os.path.realpath(source) == os.path.realpath(wanted)
+    if not source or not wanted or not same:
+        raise Refused(
+            f"{folder} is not mounted from {wanted or 'the old storage'} here, but from {source or 'nothing'}: nothing is copied"
+        )
+    return Path(folder), kind
+
+
+def _pass(run: Run, site: Config, latches: Latches, known: Latch, live: bool) -> dict[str, float]:
+    """One pass of the copy; returns what it did."""
+    began, path = time.monotonic(), latches.folder / latch.NEXT / move_switch.COPIED
+    boot = BOOT.read_text(encoding="ascii").strip()
+    with _mounted(run, site, known) as target:
+        source, kind = _in_service(run, site)
+        note, before = copying.look(source, boot, known.device_uuid), copying.kept(path)
+        copying.check_space(source, target)
+        again = copying.changed(note, before)
+        first = before is None or not before.is_of(note)
+        attributes = not kind.startswith("nfs") and site["storage"]["backend"] != "nfs"
+        copying.transfer(run, source, target, None if first else again, live=live, attributes=attributes)
+        if _in_service(run, site) != (source, kind) or datadir.PROOF not in os.listdir(target):
+            raise Refused(f"the copy of {source} has ended, and the new storage holds no database: run again")
+        run(["sync", "--file-system", str(target)], timeout=3600)
+    copying.keep(note, path)
+    return {"seconds": round(time.monotonic() - began, 1), "files": len(note.files), "read": len(again)}
+
+
+def copy(run: Run, site: Config, latches: Latches) -> dict[str, float]:
+    """Copy the data to the new storage while the database serves; again, and it copies what has changed since."""
+    known = _known(site, latches)
+    if known.stage >= Stage.DATADIR:
+        known = replace(known, stage=READY[known.backend])
+        latches.write(known)
+    return _pass(run, site, latches, known, live=True)
+
+
+def final(run: Run, site: Config, latches: Latches, active: Callable[[], bool]) -> dict[str, float]:
+    """Copy what has changed since the last pass: the new storage holds all of the data then.
+
+    active
+        Whether a database server answers on this node.
+    """
+    known = _known(site, latches)
+    if active():
+        raise Refused("a database server answers on this node: stop it first, through the cluster")
+    _wait_unused(site)
+    done = _pass(run, site, latches, known, live=False)
+    _wait_unused(site)
+    latches.write(replace(known, stage=Stage.DATADIR))
+    return done
+
+
+def _wait_unused(site: Config) -> None:
+    """A monitor may look at the mount for a moment; whoever stays there may write."""
+    folder = Path(site["mysql"]["datadir"])
+    what = f"nobody has anything in {folder} open"
+    wait.until(lambda: copying.users(folder), lambda found: not found, what, timeout=20, interval=1, describe=", ".join)
+
+
+def wait_synchronised(run: Run, site: Config, timeout: float) -> bool:
+    """Wait so many seconds until both replicas of the new DRBD are up to date."""
+
+    def lacking() -> str:
+        found = local.status_of(run, site)
+        return backends.replication(found.as_dict() if found else None)
+
+    what = "both replicas of the new storage are UpToDate"
+    wait.until(lacking, lambda reason: not reason, what, timeout=timeout, interval=5)
+    return True
+
+
+# --- the latches
+
+
+def switch(site: Config, latches: Latches) -> bool:
+    """From now on this node's data is on the new storage; whether it was switched now."""
+    moment = time.strftime("%Y%m%dT%H%M%S", time.gmtime())
+    return move_switch.switch(site["storage"]["backend"], moment, latches.folder)
+
+
+def finish(site: Config, latches: Latches) -> bool:
+    """End a move that was switched: what was noted for it on this node goes."""
+    backend = site["storage"]["backend"]
+    if latch.moving_to(latches.folder) and not move_switch.switched(backend, latches.folder):
+        raise Refused(f"this node's data is not on {backend} yet")
+    return move_switch.forget(latches.folder)
+
+
+def abandon(run: Run, site: Config, latches: Latches) -> bool:
+    """Give up a move that was begun and not switched; whether there was one."""
+    moving = latch.moving_to(latches.folder)
+    if not moving:
+        return False
+    values = storage_pending.parameters(_live(run) or None)
+    if move_switch.switched(moving, latches.folder) or storage_pending.backend_of(values) == moving:
+        raise Refused(
+            f"the data is on {moving} already, or is being handed over: go on with "
+            "`salt-run state.orchestrate hamysql.orch.migrate_storage`, and the new storage in the pillar"
+        )
+    sealed = [
+        known
+        for path in (latches.folder / latch.NEXT).glob("*.json")
+        if (known := latch.load(path)) is not None and known.stage == Stage.INITIALISED
+    ]
+    if sealed and cib_stop.SERVICE in cib_stop.stopped_ones(_live(run)):
+        raise Refused(
+            "the other node may have been switched already: run hamysql.orch.migrate_storage with the new storage first"
+        )
+    _unmount(run, site)
+    move_switch.forget(latches.folder)
+    try:
+        service.start(run)
+    except NotReady:  # pacemaker does not run here: the other node does it
+        pass
+    return True
