@@ -23,11 +23,11 @@ from hamysql.mysql import datadir
 from hamysql.storage import backends, latch
 from hamysql.storage import lock as storage_lock
 from hamysql.storage import pending as storage_pending
+from hamysql.storage.drbd import status as drbd_status
 from hamysql.storage.latch import Stage
 from hamysql.storage.lun import claim as lun_claim
 from hamysql.storage.move import copying
 from hamysql.storage.move import switch as move_switch
-from hamysql.storage.move.switch import READY
 from hamysql.storage.nfs import mark as nfs_mark
 from hamysql.storage.nfs.mark import NFS_FOLDER
 from hamysql.system import files, wait
@@ -60,10 +60,6 @@ def _site(misnamed: bool = False) -> Config:
     return __salt__["hamysql.config"](misnamed=misnamed)
 
 
-def _resource(site: Config) -> str:
-    return site["storage"]["drbd"]["resource"] if site["storage"]["backend"] == "drbd" else "mysql"
-
-
 def _live() -> str:
     """The cluster's configuration; "" where pacemaker does not run and never has."""
     try:
@@ -92,21 +88,21 @@ def survey() -> dict[str, Any]:
     backend, live, there = site["storage"]["backend"], _live(), latch.in_use()
     values = storage_pending.parameters(live or None)
     moving = latch.moving_to()
-    known = latch.read(_resource(site), backend) if moving == backend else None
+    known = latch.read(backends.used(site).latch_name(site), backend) if moving == backend else None
     stopped = cib_stop.stopped_ones(live) if live else ()
     replica = next((item for item in there if item.backend == "drbd"), None)
     hands = cib_drift.interventions(live) if live else ()
-    replaced = backend != "drbd" and storage_pending.backend_of(values) == "drbd"
+    replaced = backend != "drbd" and backends.recognised(values) == "drbd"
     return {
         "backend": backend,
         "in_use": [item.as_dict() for item in there],
         "next": known.as_dict() if known and not move_switch.switched(backend) else {},
         "moving": moving,
-        "cib": storage_pending.backend_of(values),
+        "cib": backends.recognised(values),
         "datadir": values.get(("p_fs_mysql", "directory"), ""),
         "stopped": list(stopped),
         "hands": [hand for hand in hands if not (moving and hand.startswith(OURS))],
-        "replication": backends.replication(_old_drbd(replica, values)) if replica is not None and replaced else "",
+        "replication": drbd_status.out_of_step(_old_drbd(replica, values)) if replica is not None and replaced else "",
     }
 
 
@@ -142,10 +138,10 @@ def begin(seed: bool = False) -> bool:
 def _known(site: Config) -> Latch:
     """The latch of the storage that is being prepared here, ready for its data; anything else is refused."""
     backend = site["storage"]["backend"]
-    known = latch.read(_resource(site), backend)
+    known = latch.read(backends.used(site).latch_name(site), backend)
     if latch.place(backend) != latch.FOLDER / latch.NEXT:
         raise Refused(f"no move to {backend} is under way on this node")
-    if known is None or not READY[backend] <= known.stage < Stage.INITIALISED:
+    if known is None or not backends.KINDS[backend].ready <= known.stage < Stage.INITIALISED:
         raise Refused(f"{backend} is not ready for the data here: {known.stage.name if known else 'nothing was made'}")
     return known
 
@@ -252,7 +248,7 @@ def copy_() -> dict[str, float]:
     site = _site()
     known = _known(site)
     if known.stage >= Stage.DATADIR:
-        known = replace(known, stage=READY[known.backend])
+        known = replace(known, stage=backends.KINDS[known.backend].ready)
         latch.write(known)
     return _pass(site, known, live=True)
 
@@ -303,7 +299,7 @@ def wait_synchronised(timeout: float = 86400) -> bool:
         salt db1 hamysql_migration.wait_synchronised
     """
     wait.until(
-        lambda: backends.replication(__salt__["hamysql_drbd.status"]()),
+        lambda: backends.used(_site()).out_of_step(__salt__),
         lambda reason: not reason,
         "both replicas of the new storage are UpToDate",
         timeout=timeout,
@@ -446,7 +442,7 @@ def abandon() -> bool:
     if not moving:
         return False
     values = storage_pending.parameters(_live() or None)
-    if move_switch.switched(moving) or storage_pending.backend_of(values) == moving:
+    if move_switch.switched(moving) or backends.recognised(values) == moving:
         raise Refused(
             f"the data is on {moving} already, or is being handed over: go on with "
             "`salt-run state.orchestrate hamysql.orch.migrate_storage`, and the new storage in the pillar"

@@ -14,10 +14,9 @@ from shared_world import Lun, Nas
 from storage_world import MasterKilled, Node, World, _Deployment, load
 
 from hamysql.master.members import Answer
-from hamysql.storage import latch
+from hamysql.storage import backends, latch
 from hamysql.storage.latch import Latch, Stage
 from hamysql.storage.move import switch as move_switch
-from hamysql.storage.move.switch import READY
 from hamysql.storage.nfs.mark import NFS_FOLDER
 
 PHASES = ("checked", "prepared", "copied", "switched")
@@ -118,7 +117,7 @@ class Move:
         known = latch.read("mysql", self.kind, folder)
         assert latch.place(self.kind, folder) == folder / latch.NEXT
         assert known is not None
-        assert READY[self.kind] <= known.stage < Stage.INITIALISED
+        assert backends.KINDS[self.kind].ready <= known.stage < Stage.INITIALISED
         return known
 
     def _survey_verb(self, node: Node, folder: Any) -> Any:
@@ -138,7 +137,7 @@ class Move:
     def _copy_verb(self, node: Node, folder: Any) -> Any:
         known = self._known(folder)
         assert self.serving == node.name
-        latch.write(replace(known, stage=READY[self.kind]), folder)
+        latch.write(replace(known, stage=backends.KINDS[self.kind].ready), folder)
         return self._copied(node)
 
     def _final_verb(self, node: Node, folder: Any) -> Any:

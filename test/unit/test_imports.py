@@ -15,7 +15,7 @@ from support import ROOT
 # From the ground up. ``__init__`` is hamysql's own, which every import of a module runs first.
 FLOORS = (
     ("survey",),
-    ("errors", "fingerprint", "pending"),
+    ("errors", "finding", "fingerprint", "pending"),
     ("__init__", "system", "schema"),
     ("cib", "corosync", "mysql", "firewall"),
     ("fencing",),
@@ -23,11 +23,13 @@ FLOORS = (
     ("config", "preflight"),
     ("master",),
 )
-# The same inside storage/: what all kinds need, the kinds, which do not know each other, and what knows them all.
+# The same inside storage/: what all kinds need, what a kind is, the kinds, which do not know each other, and what knows them all.
 STORAGE = (
     ("latch", "lock", "options", "steps"),
-    ("drbd", "lun", "move", "nfs"),
-    ("__init__", "backends", "derived", "pending", "settings"),
+    ("kind",),
+    ("drbd", "lun", "nfs"),
+    ("backends",),
+    ("__init__", "move", "pending", "settings"),
 )
 # The lab's rooms; what is in no room is on top of them.
 TOP = "the top of the lab"

@@ -1,9 +1,9 @@
 """The node's own iptables chain: its rules, reading a rule set back, and the one atomic change between the two.
 
 Everything hamysql does is in the chain ``HAMYSQL``, which is entered first from ``INPUT``. The chain only ever decides
-about the ports of corosync, DRBD and the database on the virtual address (on all of the node's addresses where the pillar has the
-database listen there); every other packet returns to the
-administrator's rules, so that ssh, Salt and ICMP cannot be cut off by it.
+about the ports of corosync, the storage and the database on the virtual address (on all of the node's addresses where the
+pillar has the database listen there); every other packet returns to the administrator's rules, so that ssh, Salt and ICMP
+cannot be cut off by it.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def build(config: Mapping[str, Any]) -> dict[str, list[str]]:
     A family that no address of the cluster belongs to has no rules at all.
     """
     own, peer = (config["cluster"]["nodes"][config[which]] for which in ("self", "peer"))
-    corosync, drbd = config["corosync"]["port"], config["storage"]["drbd"]["port"]
+    corosync = config["corosync"]["port"]
     vip = config["vip"]["address"]
     open_to = _everywhere(config)  # families in which the server listens at all addresses
     used = {_family(address) for address in (*own["addresses"], vip)} | open_to
@@ -39,9 +39,10 @@ def build(config: Mapping[str, Any]) -> dict[str, list[str]]:
             f"-s {_host(address)} {totem} -j ACCEPT" for address in peer["addresses"] if _family(address) == family
         ]
         chain.append(f"{totem} -j DROP")
-        if config["storage"]["backend"] == "drbd" and _family(own["replication"]) == family:
-            replication = f"-p tcp -m tcp --dport {drbd}"
-            chain += [f"-s {_host(peer['replication'])} {replication} -j ACCEPT", f"{replication} -j DROP"]
+        for port in config["storage"]["ports"]:
+            if _family(port["own"]) == family:
+                storage = f"-p tcp -m tcp --dport {port['number']}"
+                chain += [f"-s {_host(port['peer'])} {storage} -j ACCEPT", f"{storage} -j DROP"]
         if _family(vip) == family or family in open_to:
             to = "" if family in open_to else f"-d {_host(vip)} "
             ports = config["mysql"]["ports"]
