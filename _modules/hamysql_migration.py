@@ -298,8 +298,9 @@ def wait_synchronised(timeout: float = 86400) -> bool:
 
         salt db1 hamysql_migration.wait_synchronised
     """
+    storage = backends.used(_site())
     wait.until(
-        lambda: backends.used(_site()).out_of_step(__salt__),
+        lambda: storage.out_of_step(__salt__),
         lambda reason: not reason,
         "both replicas of the new storage are UpToDate",
         timeout=timeout,

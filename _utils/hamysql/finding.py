@@ -56,7 +56,7 @@ class Machine:
     settled: bool
     running: bool
     storage: Mapping[str, Any]
-    settings: Mapping[str, Any] = field(repr=False)
+    settings: dict[str, Any] = field(repr=False)
     tls: Mapping[str, Sequence[Mapping[str, str]]] = field(default_factory=dict)
 
     @classmethod

@@ -64,7 +64,7 @@ class Survey(TypedDict):
     code: str
     pillar: str
     stale: bool
-    settings: Mapping[str, Any]  # the resolved configuration, without its secrets
+    settings: dict[str, Any]  # the resolved configuration, without its secrets
     storage: Mapping[str, Any]
     cluster: Cluster
     database: bool

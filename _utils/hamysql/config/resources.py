@@ -12,6 +12,7 @@ from hamysql.cib.model import SETTING_SETS, unreadable
 from hamysql.config import placement
 from hamysql.errors import Refused
 from hamysql.fencing import devices
+from hamysql.schema.values import Config
 from hamysql.storage import backends
 
 # What schema and scheduler know of an operation; any other name is a parameter that only this operation gives its agent.
@@ -20,7 +21,7 @@ _OP_ATTRIBUTES = frozenset({"interval", "timeout", "role", "on-fail", "start-del
 _FROZEN_TIMEOUT = 4  # seconds: what our own agent takes when it is not told
 
 
-def desired(config: Mapping[str, Any]) -> ET.Element:
+def desired(config: Config) -> ET.Element:
     """The <configuration> with exactly what hamysql owns in a cluster, from the resolved configuration.
 
     Role names are the present ones; :func:`hamysql.cib.plan.plan` translates them for a CIB with an older schema.

@@ -14,6 +14,7 @@ from typing import Any, TypedDict
 from hamysql.cib import plan as cib_plan
 from hamysql.config import resources
 from hamysql.mysql import accounts
+from hamysql.schema.values import Config
 
 INDENT = "    "
 DIFF = 60  # lines of a difference that are shown
@@ -152,7 +153,7 @@ def cib(changes: Iterable[Mapping[str, str]]) -> list[str]:
     return [_cib(change) for change in own or changes]
 
 
-def whole_cib(config: Mapping[str, Any]) -> list[str]:
+def whole_cib(config: Config) -> list[str]:
     """The entries of a whole new configuration, for a cluster that does not exist yet.
 
     config

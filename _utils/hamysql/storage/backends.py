@@ -11,6 +11,7 @@ from typing import Any
 from hamysql.fencing import take_over as fencing_take_over
 from hamysql.fencing.take_over import Evidence
 from hamysql.finding import Finding, Machine
+from hamysql.schema.values import Config
 from hamysql.storage.drbd.kind import KIND as DRBD
 from hamysql.storage.kind import Kind
 from hamysql.storage.latch import FIRST
@@ -23,7 +24,7 @@ KINDS: dict[str, Kind] = {kind.name: kind for kind in (DRBD, LUN, NFS)}
 DEFAULT = FIRST  # of a pillar that names none, see hamysql/parameters/defaults.yaml
 
 
-def used(config: Mapping[str, Any]) -> Kind:
+def used(config: Config) -> Kind:
     """The kind that a valid configuration names, or the settings of a survey."""
     return KINDS[config["storage"]["backend"]]
 

@@ -134,18 +134,18 @@ class Kind:
 
     # --- the cluster's configuration
 
-    def below_the_filesystem(self, config: Mapping[str, Any]) -> list[tuple[str, str, dict[str, Any]]]:
+    def below_the_filesystem(self, config: Config) -> list[tuple[str, str, dict[str, Any]]]:
         """What the group ``g_mysql`` starts before it mounts: (id, agent, parameters) of each resource."""
         return []
 
-    def mount_parameters(self, config: Mapping[str, Any]) -> dict[str, Any]:
+    def mount_parameters(self, config: Config) -> dict[str, Any]:
         """The parameters of ``p_fs_mysql``."""
         filesystem = config["storage"]["filesystem"]
         mount = {name: filesystem[name] for name in ("device", "directory")}
         return mount | {"fstype": filesystem["type"], "options": filesystem["options"]}
 
     def add_resources(
-        self, config: Mapping[str, Any], resources: ET.Element, constraints: ET.Element, primitive: Primitive
+        self, config: Config, resources: ET.Element, constraints: ET.Element, primitive: Primitive
     ) -> None:
         """Add what the group ``g_mysql`` depends on, and is no part of."""
 
@@ -153,7 +153,7 @@ class Kind:
         """Whether the cluster's configuration is about this kind."""
         raise NotImplementedError
 
-    def identity(self, config: Mapping[str, Any], values: Parameters) -> dict[tuple[str, str], tuple[str, str]]:
+    def identity(self, config: Config, values: Parameters) -> dict[tuple[str, str], tuple[str, str]]:
         """What identifies the data and cannot be changed in place: ``{(resource, name): (the pillar's key, its value)}``.
 
         values
@@ -163,13 +163,11 @@ class Kind:
 
     # --- the latch
 
-    def latch_name(self, config: Mapping[str, Any]) -> str:
+    def latch_name(self, config: Config) -> str:
         """The resource of its latch."""
         return "mysql"
 
-    def by_latches(
-        self, config: Mapping[str, Any], latches: Mapping[str, Latch], device_uuid: str
-    ) -> dict[str, tuple[str, str]]:
+    def by_latches(self, config: Config, latches: Mapping[str, Latch], device_uuid: str) -> dict[str, tuple[str, str]]:
         """What the latches know of the data and the pillar says otherwise: ``{the pillar's key: (old, new)}``.
 
         latches
@@ -201,7 +199,7 @@ class Kind:
         """What the data comes from over a network: addresses and ports."""
         return []
 
-    def facts(self, site: Config) -> dict[str, Any]:
+    def facts(self, site: Config) -> Config:
         """What else of this machine it has to know."""
         return {}
 

@@ -5,11 +5,11 @@ The evidence is on the nodes: the cluster's configuration, which pacemaker keeps
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator
 
 from hamysql.cib import model as cib_model
 from hamysql.pending import DATA, KEEP, MIDDLE, MOVE, REFUSED, Pending
+from hamysql.schema.values import Config
 from hamysql.storage import backends
 from hamysql.storage.latch import Latch, Stage
 
@@ -17,7 +17,7 @@ BACKEND = "hamysql:storage:backend"
 
 
 def pending(
-    config: Mapping[str, Any], cib: str | None, latches: Iterable[Latch], device_uuid: str = "", moving: str = ""
+    config: Config, cib: str | None, latches: Iterable[Latch], device_uuid: str = "", moving: str = ""
 ) -> Iterator[Pending]:
     """What the pillar wants otherwise than the data is.
 

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import os
-import re
 import xml.etree.ElementTree as ET
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
-from hamysql import pending as pending_changes
 from hamysql.cib import build as cib_build
 from hamysql.fencing.take_over import Evidence
 from hamysql.finding import Finding, Machine
 from hamysql.pending import Pending
 from hamysql.schema.language import Report
 from hamysql.schema.values import Config
-from hamysql.storage.drbd import adjust, conf, link, plan, settings, status, take_over
+from hamysql.storage.drbd import adjust, conf, findings, link, plan, settings, status, take_over
 from hamysql.storage.kind import Kind, Parameters, Primitive, Salt
 from hamysql.storage.latch import Latch, Stage
 from hamysql.storage.steps import Agreed, Step
@@ -24,7 +22,6 @@ from hamysql.survey import Survey, Surveys
 from hamysql.system import disk
 from hamysql.system.command import Run
 
-PATH = "hamysql:storage:drbd"
 # What of its steps is done to the resource; the others make what lies on it.
 _RESOURCE = frozenset(
     ("create_metadata", "up", "wait_connected", "skip_initial_sync", "seed", "release", "rejoin", "keep_link")
@@ -104,7 +101,7 @@ class Drbd(Kind):
     # --- the cluster's configuration
 
     def add_resources(
-        self, config: Mapping[str, Any], resources: ET.Element, constraints: ET.Element, primitive: Primitive
+        self, config: Config, resources: ET.Element, constraints: ET.Element, primitive: Primitive
     ) -> None:
         drbd = config["storage"]["drbd"]
         clone = ET.SubElement(resources, "clone", id="ms_drbd_mysql")
@@ -127,7 +124,7 @@ class Drbd(Kind):
     def recognises(self, values: Parameters) -> bool:
         return ("p_drbd_mysql", "drbd_resource") in values
 
-    def identity(self, config: Mapping[str, Any], values: Parameters) -> dict[tuple[str, str], tuple[str, str]]:
+    def identity(self, config: Config, values: Parameters) -> dict[tuple[str, str], tuple[str, str]]:
         drbd, filesystem = config["storage"]["drbd"], config["storage"]["filesystem"]
         return {
             ("p_drbd_mysql", "drbd_resource"): ("storage:drbd:resource", drbd["resource"]),
@@ -138,12 +135,10 @@ class Drbd(Kind):
 
     # --- the latch
 
-    def latch_name(self, config: Mapping[str, Any]) -> str:
+    def latch_name(self, config: Config) -> str:
         return str(config["storage"]["drbd"]["resource"])
 
-    def by_latches(
-        self, config: Mapping[str, Any], latches: Mapping[str, Latch], device_uuid: str
-    ) -> dict[str, tuple[str, str]]:
+    def by_latches(self, config: Config, latches: Mapping[str, Latch], device_uuid: str) -> dict[str, tuple[str, str]]:
         drbd, name = config["storage"]["drbd"], config["cluster"]["name"]
         known = latches.get(drbd["resource"])
         if known is None:
@@ -183,7 +178,7 @@ class Drbd(Kind):
             "status": salt["hamysql_drbd.status"](),
         }
 
-    def facts(self, site: Config) -> dict[str, Any]:
+    def facts(self, site: Config) -> Config:
         return {"module": status.module(os.uname().release)}
 
     def device_uuid(self, site: Config, run: Run, latches: Sequence[Latch]) -> str:
@@ -249,10 +244,7 @@ class Drbd(Kind):
         return status.out_of_step(survey["storage"]["status"])
 
     def findings(self, machines: Sequence[Machine], surveys: Surveys) -> Iterator[Finding]:
-        for machine in machines:
-            yield from _replication(machine)
-            yield from _module(machine)
-        yield from _disagreement(surveys)
+        return findings.judge(machines, surveys)
 
     def versions(self, machine: Machine) -> dict[str, str]:
         return {"DRBD's kernel module": machine.storage["module"]["version"]}
@@ -266,7 +258,7 @@ class Drbd(Kind):
         for node in agreed.takers:
             yield Agreed(
                 node,
-                f"{PATH}:link",
+                findings.LINK,
                 f"link {surveys[node]['settings']['storage']['drbd']['link']}",
                 f"link {agreed.link}, as on {agreed.owner}",
                 f"{node} takes link {agreed.link} for replication, as {agreed.owner} has it",
@@ -287,55 +279,6 @@ class Drbd(Kind):
 def _is_about(known: Latch, disk: str, device_uuid: str) -> bool:
     """The disk is the latch's, by its name or by what is on it."""
     return known.disk == disk or (device_uuid != "" and device_uuid.lower() == known.device_uuid.lower())
-
-
-def _replication(machine: Machine) -> Iterator[Finding]:
-    """What replicates over the clients' cable though it could have another one, and a note of the link that is no good."""
-    site, name = machine.settings, machine.name
-    drbd, own = site["storage"]["drbd"], site["cluster"]["nodes"][name]
-    path = f"{PATH}:link"
-    if drbd["link_problem"]:
-        expected = f"the index of one of its links. This is ignored: link {drbd['link']} is used"
-        yield Finding(name, drbd["link_problem"], expected, path, refuses=False)
-    places = [machine.addresses.get(address) for address in own["addresses"]]
-    clients = site["vip"]["interface"]
-    if len(places) < 2 or places[drbd["link"]] != clients:
-        return
-    others = [number for number, place in enumerate(places) if place not in (None, clients)]
-    how = f"; then {pending_changes.STOPPED}" if machine.settled else ""
-    expected = (
-        f"a link of its own: set {path}: {others[-1]}{how}"
-        if others
-        else "a link of its own: an address on another interface"
-    )
-    seen = f"the replication (link {drbd['link']}, {own['replication']}) on {clients}, which has the VIP as well"
-    yield Finding(name, seen, expected, path, refuses=False)
-
-
-def _module(machine: Machine) -> Iterator[Finding]:
-    """The kernel's module is there, or comes with a package."""
-    packages = machine.settings["package"]["names"]
-    arrives = any(re.search(r"drbd.*(dkms|module)|kmod-drbd", package) for package in packages)
-    if not machine.storage["module"]["loadable"] and not arrives:
-        seen = "no kernel module drbd for the running kernel"
-        expected = "the module drbd: install it, or name its package in hamysql:package:further"
-        yield Finding(machine.name, seen, expected, "hamysql:storage:backend", not machine.settled)
-
-
-def _disagreement(surveys: Surveys) -> Iterator[Finding]:
-    """Members that would replicate over different links. The orchestration has them agree, where no DRBD is in the way."""
-    agreed = link.agree(link.sides(surveys))
-    if agreed is None:
-        return
-    path = f"{PATH}:link"
-    for name in (*agreed.takers, *agreed.stuck):
-        seen = f"link {surveys[name]['settings']['storage']['drbd']['link']} for replication"
-        expected = f"link {agreed.link}, as on {agreed.owner}: "
-        if name in agreed.takers:
-            yield Finding(name, seen, f"{expected}hamysql.orch has this node take it", path, refuses=False)
-        else:
-            told = f"{expected}name one in the pillar of both, and {pending_changes.STOPPED}"
-            yield Finding(name, seen, told, path)
 
 
 KIND = Drbd()

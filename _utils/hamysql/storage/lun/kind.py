@@ -84,7 +84,7 @@ class Lun(Kind):
 
     # --- the cluster's configuration
 
-    def below_the_filesystem(self, config: Mapping[str, Any]) -> list[tuple[str, str, dict[str, Any]]]:
+    def below_the_filesystem(self, config: Config) -> list[tuple[str, str, dict[str, Any]]]:
         volume = config["storage"][NAME]["lvm"]
         if not volume:
             return []
@@ -94,7 +94,7 @@ class Lun(Kind):
     def recognises(self, values: Parameters) -> bool:
         return bool(values.get(("p_fs_mysql", "fstype")))
 
-    def identity(self, config: Mapping[str, Any], values: Parameters) -> dict[tuple[str, str], tuple[str, str]]:
+    def identity(self, config: Config, values: Parameters) -> dict[tuple[str, str], tuple[str, str]]:
         filesystem, volume = config["storage"]["filesystem"], config["storage"][NAME]["lvm"]
         key, group = f"storage:{NAME}", ("p_lvm_mysql", "vgname")
         # With a volume its path is mounted, which follows from both of its names.
@@ -109,9 +109,7 @@ class Lun(Kind):
 
     # --- the latch
 
-    def by_latches(
-        self, config: Mapping[str, Any], latches: Mapping[str, Latch], device_uuid: str
-    ) -> dict[str, tuple[str, str]]:
+    def by_latches(self, config: Config, latches: Mapping[str, Latch], device_uuid: str) -> dict[str, tuple[str, str]]:
         """A LUN is told by its name alone: the array's own copies of it have the same UUIDs."""
         found = super().by_latches(config, latches, device_uuid)
         known = latches.get(self.latch_name(config))
@@ -125,7 +123,7 @@ class Lun(Kind):
         session = site["storage"][NAME]["iscsi"]
         return [split_portal(session["portal"])] if session else []
 
-    def facts(self, site: Config) -> dict[str, Any]:
+    def facts(self, site: Config) -> Config:
         session = site["storage"][NAME]["iscsi"]
         return {"initiator": (session["initiator"] or iscsi.initiator_name()) if session else ""}
 

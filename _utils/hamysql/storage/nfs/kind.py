@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Mapping
 from typing import Any
 
 from hamysql.schema.language import Report
@@ -48,14 +47,14 @@ class Nfs(Kind):
 
     # --- the cluster's configuration
 
-    def mount_parameters(self, config: Mapping[str, Any]) -> dict[str, Any]:
+    def mount_parameters(self, config: Config) -> dict[str, Any]:
         # fuser asks each file's server, and hangs when that is away; this one only reads /proc.
         return {**super().mount_parameters(config), "force_unmount": "safe"}
 
     def recognises(self, values: Parameters) -> bool:
         return values.get(("p_fs_mysql", "fstype"), "").startswith("nfs")
 
-    def identity(self, config: Mapping[str, Any], values: Parameters) -> dict[tuple[str, str], tuple[str, str]]:
+    def identity(self, config: Config, values: Parameters) -> dict[tuple[str, str], tuple[str, str]]:
         device = ("storage:nfs:export", config["storage"]["filesystem"]["device"])
         return {("p_fs_mysql", "device"): device, **super().identity(config, values)}
 
