@@ -22,7 +22,7 @@ try:
     from hamysql.corosync import node_ids
     from hamysql.errors import Refused
     from hamysql.schema import language
-    from hamysql.storage.drbd import link as drbd_link
+    from hamysql.storage import backends
 except ImportError:
     # The minion has a version of the package in memory whose modules are others. This one says so, to a highstate as well.
     if not fingerprint.stale():
@@ -92,7 +92,7 @@ def config_(saltenv: str | None = None, misnamed: bool = False, **kwargs: Any) -
         __context__[key] = (merged, who, resolution.resolve(merged, **who))
     merged, who, found = __context__[key]
     key, who, found = _with_ids(key, merged, who, found)
-    return copy.deepcopy(_with_link(key, merged, who, found))
+    return copy.deepcopy(_with_noted(key, merged, who, found))
 
 
 def _with_ids(key: str, merged: Any, who: dict[str, Any], found: Config) -> tuple[str, dict[str, Any], Config]:
@@ -106,22 +106,14 @@ def _with_ids(key: str, merged: Any, who: dict[str, Any], found: Config) -> tupl
     return key, who, __context__[key]
 
 
-def _with_link(key: str, merged: Any, who: dict[str, Any], found: Config) -> Config:
-    """
-    The configuration with the link that this node has, where the pillar leaves that open.
-
-    It is looked for at each call: the states write the files where it is found, and another member's link may be noted in between.
-    What the states write is what was found, so nothing changes under them.
-    """
-    drbd = found["storage"]["drbd"]
-    if found["storage"]["backend"] != "drbd" or drbd["link_from"] == drbd_link.PILLAR:
+def _with_noted(key: str, merged: Any, who: dict[str, Any], found: Config) -> Config:
+    """The configuration with what this node has noted for its storage, where the pillar leaves that open; looked for each time."""
+    noted = backends.used(found).noted(found)
+    if noted is None:
         return found
-    known = drbd_link.known(found)
-    if known == drbd_link.Known():
-        return found
-    key = f"{key}:{known}"
+    key = f"{key}:{noted}"
     if key not in __context__:
-        __context__[key] = resolution.resolve(merged, **who, known_link=known)
+        __context__[key] = resolution.resolve(merged, **who, noted=noted)
     resolved: Config = __context__[key]
     return resolved
 

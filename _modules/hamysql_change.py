@@ -23,11 +23,9 @@ from hamysql.mysql import pending as mysql_pending
 from hamysql.mysql.flavours import registry
 from hamysql.mysql.tls import certificate
 from hamysql.mysql.tls import files as tls_files
-from hamysql.storage import latch
+from hamysql.storage import backends, latch
 from hamysql.storage import pending as storage_pending
-from hamysql.storage.drbd import drbdadm
-from hamysql.storage.drbd import pending as drbd_pending
-from hamysql.system import disk, files, wait
+from hamysql.system import files, wait
 from hamysql.system.command import PATH, run
 from hamysql.system.files import Unreadable
 
@@ -40,7 +38,6 @@ if TYPE_CHECKING:
     from hamysql.mysql.flavours.face import Variable
     from hamysql.pending import Pending
     from hamysql.schema.values import Config
-    from hamysql.storage.latch import Latch
 
 __virtualname__ = "hamysql_change"
 
@@ -67,9 +64,9 @@ def pending() -> list[dict[str, Any]]:
     """
     The settings whose value in service is not the pillar's, of this node. Works before anything is installed.
 
-    Returns a list of ``{"kind": "live", "both", "restart" or "refused", "scope": "corosync", "drbd", "mysql" or "data", "path": of
-    the pillar, "old", "new", "advice"}``; secrets are not in it. What the running database was started with is recorded on the
-    way, as long as its option file still says so.
+    Returns a list of ``{"kind": "live", "both", "restart" or "refused", "scope": "corosync", "storage", "mysql" or "data",
+    "path": of the pillar, "old", "new", "advice"}``; secrets are not in it. What the running database was started with is
+    recorded on the way, as long as its option file still says so.
 
     CLI Example:
 
@@ -81,7 +78,9 @@ def pending() -> list[dict[str, Any]]:
 
 
 def _pending(site: Config) -> list[Pending]:
-    return pending_changes.distinct([*_data(site), *_corosync(site), *_sbd(site), *_drbd(site), *_mysql(site["mysql"])])
+    return pending_changes.distinct(
+        [*_data(site), *_corosync(site), *_sbd(site), *_storage(site), *_mysql(site["mysql"])]
+    )
 
 
 def refused(moving: str = "") -> list[str]:
@@ -129,9 +128,8 @@ def apply(both: bool = False) -> dict[str, dict[str, Any]]:
     scopes = {item.scope for item in live}
     if pending_changes.COROSYNC in scopes:
         _reload_corosync(site)
-    if pending_changes.DRBD in scopes:
-        running = drbd_pending.parse_show(run(["drbdsetup", "show", site["storage"]["drbd"]["resource"]]).stdout)
-        _adjust(_with_disk(site, running) if running else site)
+    if pending_changes.STORAGE in scopes:
+        backends.used(site).apply(site, run, __salt__)
     if pending_changes.MYSQL in scopes:
         if any(item.path in (f"{tls_files.PATH}:cert", f"{tls_files.PATH}:ca") for item in live):
             _read_tls(site["mysql"])
@@ -160,16 +158,8 @@ def read_units() -> None:
 def _data(site: Config) -> Iterator[Pending]:
     cib = files.text_if_any(CIB, files.LARGE)
     latches = latch.in_use()
-    replicated = site["storage"]["backend"] == "drbd"
-    uuid = _device_uuid(site["storage"]["drbd"]["disk"], latches) if replicated else ""
+    uuid = backends.used(site).device_uuid(site, run, latches)
     return storage_pending.pending(site, cib, latches, uuid, latch.moving_to())
-
-
-def _device_uuid(device: str, latches: Sequence[Latch]) -> str:
-    """Of the DRBD metadata on the disk that the pillar names; looked for only where a latch has another name for its disk."""
-    if all(known.disk == device for known in latches) or disk.size(run, device) is None:
-        return ""
-    return next((found.uuid for found in disk.signatures(run, device) if found.type == "drbd"), "")
 
 
 # --- corosync
@@ -224,34 +214,11 @@ def _sbd(site: Config) -> list[Pending]:
     return list(fencing_sbd.pending(site, running))
 
 
-# --- DRBD
+# --- the storage
 
 
-def _drbd(site: Config) -> list[Pending]:
-    resource = site["storage"]["drbd"]["resource"]
-    if site["storage"]["backend"] != "drbd" or not __salt__["hamysql_drbd.status"]():
-        return []
-    running = drbd_pending.parse_show(run(["drbdsetup", "show", resource]).stdout)
-    full = drbd_pending.parse_show(run(["drbdsetup", "show", "--show-defaults", resource]).stdout)
-    if running is None or full is None:
-        return []
-    site = _with_disk(site, running)
-    return list(drbd_pending.pending(site, running, full, drbd_pending.parse_commands(_adjust(site, "--dry-run"))))
-
-
-def _with_disk(site: Config, running: drbd_pending.Running) -> Config:
-    """The configuration with the disk's name that the kernel has, where that is the same disk."""
-    wanted = site["storage"]["drbd"]["disk"]
-    same = running.disk.startswith("/") and os.path.realpath(running.disk) == os.path.realpath(wanted)
-    return drbd_pending.with_disk(site, running.disk) if same else site
-
-
-def _adjust(site: Config, *words: str) -> str:
-    """``drbdadm adjust`` to what the pillar says, and not to what is in the file: it may not be written yet, and it may have
-    another name for the disk. drbdadm remembers a file for its handlers only where it makes a new device."""
-    drbd, text = site["storage"]["drbd"], drbd_pending.config_text(site, __salt__["hamysql_drbd.kernel"]())
-    argv = ["--config-file", "-", *words, "adjust", drbd["resource"]]
-    return drbdadm.call(run, drbd["shared_secret"], *argv, stdin=text).stdout
+def _storage(site: Config) -> list[Pending]:
+    return backends.used(site).pending(site, run, __salt__)
 
 
 # --- the database

@@ -4,7 +4,6 @@ Fencing, from one node: what its devices say, the proof that they work, and what
 
 from __future__ import annotations
 
-import dataclasses
 import time
 import xml.etree.ElementTree as ET
 from pathlib import Path
@@ -17,10 +16,8 @@ from hamysql.errors import CommandFailed, NotReady, Refused
 from hamysql.fencing import devices, proof
 from hamysql.fencing import sbd as fencing_sbd
 from hamysql.fencing import take_over as fencing_take_over
-from hamysql.storage import latch
-from hamysql.storage.drbd import drbdadm
-from hamysql.storage.drbd import status as drbd_status
-from hamysql.storage.drbd.plan import Stage
+from hamysql.storage import backends, latch
+from hamysql.storage.latch import Stage
 from hamysql.storage.move import switch as move_switch
 from hamysql.system import files, wait
 from hamysql.system.command import PATH, run
@@ -32,7 +29,6 @@ if TYPE_CHECKING:
     from injected import __salt__
 
     from hamysql.schema.values import Config
-    from hamysql.system.command import Result
 
 __virtualname__ = "hamysql_fencing"
 
@@ -48,10 +44,6 @@ def __virtual__() -> str:
 
 def _site() -> Config:
     return __salt__["hamysql.config"]()
-
-
-def _drbdadm(site: Config, *words: str, **how: Any) -> Result:
-    return drbdadm.call(run, site["storage"]["drbd"]["shared_secret"], *words, **how)
 
 
 def boot_id() -> str:
@@ -315,8 +307,7 @@ def evidence() -> fencing_take_over.Evidence:
     Returns ``{"node", "peer", "database": whether it runs here, "members": number of nodes that corosync sees, "votes": {"total",
     "needed"} or {} where it does not run, "power": see power, "initialised": whether this node has ever held the database,
     "backend": the pillar's kind of storage, "elsewhere": the kind that the data is on, where that is another one, or "",
-    "flags": what DRBD's metadata remembers, or {}}``. Reservations on a LUN say nothing of a node's
-    power.
+    "flags": what DRBD's metadata remembers, or {}}``. Reservations on a LUN say nothing of a node's power.
 
     CLI Example:
 
@@ -325,13 +316,11 @@ def evidence() -> fencing_take_over.Evidence:
         salt db1 hamysql_fencing.evidence
     """
     site = _site()
-    backend, resource = site["storage"]["backend"], site["storage"]["drbd"]["resource"]
+    storage = backends.used(site)
+    backend = storage.name
     corosync = __salt__["hamysql_cluster.corosync"]()
-    known, flags = latch.read(resource if backend == "drbd" else "mysql", backend), {}
+    known = latch.read(storage.latch_name(site), backend)
     elsewhere = [item.backend for item in latch.in_use() if item.backend != backend and item.stage == Stage.INITIALISED]
-    if backend == "drbd":
-        found = _drbdadm(site, "get-gi", resource, accept=range(256))
-        flags = dataclasses.asdict(drbd_status.parse_flags(found.stdout)) if found.returncode == 0 else {}
     return {
         "node": site["self"],
         "peer": site["peer"],
@@ -342,7 +331,7 @@ def evidence() -> fencing_take_over.Evidence:
         "initialised": known is not None and known.stage == Stage.INITIALISED,
         "backend": backend,
         "elsewhere": elsewhere[0] if elsewhere and not move_switch.switched(backend) else "",
-        "flags": flags,
+        "flags": storage.flags(site, run),
     }
 
 
@@ -381,7 +370,7 @@ def take_over(peer_is_off: str | None = None, timeout: float = 180) -> bool:
     """
     site = _site()
     seen = evidence()
-    reasons = fencing_take_over.alone(seen) + fencing_take_over.unseen(seen, peer_is_off)
+    reasons = backends.alone(seen) + fencing_take_over.unseen(seen, peer_is_off)
     if reasons:
         raise Refused("\n".join(reasons))
     __salt__["hamysql_cluster.start"]()
@@ -398,23 +387,12 @@ def take_over(peer_is_off: str | None = None, timeout: float = 180) -> bool:
         _wait_for_votes(
             lambda seen: not fencing_take_over.outvoted(**_votes(seen)), "the quorum device votes for this node"
         )
-    replicated = site["storage"]["backend"] == "drbd"
-    if replicated:
-        __salt__["hamysql_drbd.up"]()
+    storage = backends.used(site)
+    storage.start_alone(__salt__)
     if site["fencing"]["enabled"]:
         # Before there is quorum: with it, pacemaker would shoot the node that it has never seen, and wait for that.
         run(["stonith_admin", "--confirm", site["peer"]])
-    if site["fencing"]["enabled"] and replicated:
-        # A replica that has not seen its peer since it started is only Consistent, and DRBD's handler keeps it from being promoted:
-        # that the peer has nothing newer is what the operator has just said (crm-fence-peer.sh, "operator intervention").
-        # Not --force: that begins a new generation even where one has begun since the peer was lost, and forgets the one that
-        # the peer has (DRBD 8.4: "bm UUID was already set"). The two would take each other for unrelated data.
-        relax()
-        try:
-            _drbdadm(site, "primary", site["storage"]["drbd"]["resource"], timeout=300)
-            __salt__["hamysql_drbd.release"]()
-        finally:
-            restore()
+        storage.serve_alone(site, run, __salt__)
     run(["corosync-cmapctl", "-s", "quorum.cancel_wait_for_all", "u8", "1"])
     _wait_for_votes(lambda seen: seen["quorate"], "this node is quorate")
     return True
@@ -434,11 +412,7 @@ def relax() -> bool:
         salt db1 hamysql_fencing.relax
     """
     site = _site()
-    drbd = site["storage"]["drbd"]
-    if __salt__["hamysql_drbd.kernel"]() == "8.4":
-        run(["drbdsetup", "disk-options", str(drbd["minor"]), "--fencing=dont-care"])
-    else:
-        _drbdadm(site, "--", "--fencing=dont-care", "net-options", drbd["resource"])
+    backends.used(site).relax(site, run, __salt__)
     return True
 
 
@@ -453,10 +427,7 @@ def restore() -> bool:
         salt db1 hamysql_fencing.restore
     """
     site = _site()
-    if site["storage"]["backend"] != "drbd" or not __salt__["hamysql_drbd.status"]():
-        return False
-    _drbdadm(site, "adjust", site["storage"]["drbd"]["resource"])
-    return True
+    return backends.used(site).restore(site, run, __salt__)
 
 
 def unused() -> dict[str, list[str]]:
@@ -535,14 +506,12 @@ def wait_recovered(timeout: float = 300) -> bool:
     deadline = time.monotonic() + timeout
     site = _site()
     __salt__["hamysql_cluster.wait_online"](list(site["cluster"]["nodes"]), timeout=timeout)
-    if site["storage"]["backend"] != "drbd":
-        return True
+    storage = backends.used(site)
     wait.until(
-        __salt__["hamysql_drbd.status"],
-        lambda seen: bool(seen.get("up_to_date")),
+        lambda: storage.out_of_step(__salt__),
+        lambda reason: not reason,
         "both replicas are UpToDate",
         timeout=max(1, deadline - time.monotonic()),
         interval=1,
-        describe=lambda seen: f"{seen['connection']}, {seen['disk']}/{seen['peer_disk']}" if seen else "not configured",
     )
     return True

@@ -4,7 +4,6 @@ One node, all at once: what the orchestration and the runner ask every member be
 
 from __future__ import annotations
 
-import os
 import time
 from typing import TYPE_CHECKING
 
@@ -19,11 +18,10 @@ if TYPE_CHECKING:
     from injected import __grains__, __opts__, __pillar__, __salt__
 
     from hamysql.schema.values import Config
-    from hamysql.survey import Facts, Interface, Source
+    from hamysql.storage.kind import Kind
+    from hamysql.survey import Facts, Interface
 
 __virtualname__ = "hamysql_node"
-
-NFS_PORT = 2049  # of every NFS 4 server (RFC 7530, 3.1)
 
 
 def __virtual__() -> str:
@@ -106,11 +104,12 @@ def facts(running: bool = False) -> Facts:
         default.
 
     Returns ``{"nodename": what uname -n prints, "system": {"name", "release"}, "clock": [seconds since 1970, the same],
-    "interfaces": {name: {"mac", "addresses": [with prefix]}}, "drbd": {"version": of the loaded module or "", "loadable": bool},
-    "storage": {"reached": {"address:port": whether it answers}, "initiator": the node's iSCSI name, or ""},
-    "packages": {name: version that is installed, or would be}, "unreachable": [addresses of the peer that do not answer a
-    ping], "absent": [those of them that provably nobody has: no neighbour answers for them on their own network; not asked where
-    the cluster runs], "vip_owner": hardware address that answers for the virtual IP, or "", "tls": see hamysql_tls.judge}``.
+    "interfaces": {name: {"mac", "addresses": [with prefix]}}, "storage": {"reached": {"address:port" from which the data
+    comes: whether it answers}}, "packages": {name: version that is installed, or would be}, "unreachable": [addresses of the
+    peer that do not answer a ping], "absent": [those of them that provably nobody has: no neighbour answers for them on their
+    own network; not asked where the cluster runs], "vip_owner": hardware address that answers for the virtual IP, or "",
+    "tls": see hamysql_tls.judge}``. With DRBD ``storage`` also has "module": {"version": of the loaded one or "", "loadable":
+    bool}, with a LUN "initiator": the node's iSCSI name, or "".
 
     CLI Example:
 
@@ -119,10 +118,12 @@ def facts(running: bool = False) -> Facts:
         salt 'db*' hamysql_node.facts
     """
     from hamysql.preflight import machine
+    from hamysql.storage import backends
     from hamysql.system import reach
     from hamysql.system.command import run
 
     site = __salt__["hamysql.config"](misnamed=True)
+    storage = backends.used(site)
     own, peer = (site["cluster"]["nodes"][site[which]]["addresses"] for which in ("self", "peer"))
     found = machine.interfaces(run)
     name = __grains__["os"]
@@ -135,9 +136,8 @@ def facts(running: bool = False) -> Facts:
         },
         "clock": [time.time()] * 2,
         "interfaces": found,
-        "drbd": machine.drbd(os.uname().release),
-        "storage": _storage(site["storage"]),
-        "packages": _packages(site["package"], site["storage"]["backend"]),
+        "storage": {"reached": _reached(storage.servers(site)), **storage.facts(site)},
+        "packages": _packages(site["package"], storage),
         "unreachable": silent,
         "absent": [] if running else reach.absent(_neighbours(zip(own, peer), silent, found)),
         "vip_owner": "" if running else _vip_owner(site["vip"], found),
@@ -145,24 +145,17 @@ def facts(running: bool = False) -> Facts:
     }
 
 
-def _storage(storage: Config) -> Source:
-    """What the data comes from over a network, and whether it answers."""
-    from hamysql.storage.lun import iscsi
-    from hamysql.storage.lun.values import split_portal
+def _reached(servers: Sequence[tuple[str, int]]) -> dict[str, bool]:
+    """Whether each of them answers."""
     from hamysql.system import reach
 
-    servers, initiator = [], ""
-    if storage["backend"] == "nfs":
-        servers = [(storage["nfs"]["server"], NFS_PORT)]
-    elif storage["shared"]["iscsi"]:
-        servers = [split_portal(storage["shared"]["iscsi"]["portal"])]
-        initiator = storage["shared"]["iscsi"]["initiator"] or iscsi.initiator_name()
-    return {"reached": {f"{host}:{port}": reach.connects(host, port) for host, port in servers}, "initiator": initiator}
+    return {f"{host}:{port}": reach.connects(host, port) for host, port in servers}
 
 
-def _packages(package: Config, backend: str) -> dict[str, str]:
+def _packages(package: Config, storage: Kind) -> dict[str, str]:
     """The versions that the members have to agree on."""
-    names = [*package["cluster"], *(package["drbd"] if backend == "drbd" else []), *package["database"]]
+    of_storage = [name for key in storage.compared for name in package[key]]
+    names = [*package["cluster"], *of_storage, *package["database"]]
     listed = __salt__["pkg.list_pkgs"]()
     found = {name: listed.get(name, "") for name in names}
     missing = [name for name in names if not found[name]]

@@ -85,12 +85,12 @@ def restart(timeout: float = 900) -> bool:
 
 def wait_whole(nodes: Sequence[str], timeout: float = 900) -> bool:
     """
-    Wait until all nodes are online, both replicas of DRBD are up to date and nothing keeps the service on one node.
+    Wait until all nodes are online, both replicas of the data are up to date and nothing keeps the service on one node.
 
     nodes
         Names of nodes, a list.
     timeout
-        Seconds, 900 by default: DRBD synchronises what was written meanwhile.
+        Seconds, 900 by default: what was written meanwhile is synchronised.
 
     Returns True. Raises ``NotReady`` with what was seen last.
 
@@ -101,17 +101,17 @@ def wait_whole(nodes: Sequence[str], timeout: float = 900) -> bool:
         salt db1 hamysql_rolling.wait_whole '[db1, db2]'
     """
     started = time.monotonic()
-    replicated = __salt__["hamysql.config"]()["storage"]["backend"] == "drbd"
+    storage = backends.used(__salt__["hamysql.config"]())
     __salt__["hamysql_cluster.wait_online"](nodes=nodes, timeout=timeout)
 
     def look() -> list[str]:
-        reason = backends.replication(__salt__["hamysql_drbd.status"]()) if replicated else ""
+        reason = storage.out_of_step(__salt__)
         return [*([reason] if reason else []), *__salt__["hamysql_cib.interventions"]()]
 
     wait.until(
         look,
         lambda reasons: not reasons,
-        f"{'both replicas are UpToDate and ' if replicated else ''}nothing keeps the service on one node",
+        f"{'both replicas are UpToDate and ' if storage.replicates else ''}nothing keeps the service on one node",
         timeout=max(0, timeout - (time.monotonic() - started)),
         interval=2,
         describe="; ".join,

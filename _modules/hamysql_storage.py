@@ -7,13 +7,11 @@ before it acts; none of them can be brought to run on the cluster's data.
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from hamysql.storage import latch
+from hamysql.storage import backends, latch
 from hamysql.storage import lock as storage_lock
-from hamysql.storage.drbd import local, verbs
-from hamysql.system import disk
+from hamysql.storage.drbd import verbs
 from hamysql.system.command import run
 
 if TYPE_CHECKING:
@@ -41,9 +39,9 @@ def survey() -> dict[str, Any]:
     """
     What this node sees of its storage, whichever it is; reads only, and works before anything is installed.
 
-    Returns ``{"backend": "drbd", "disk": path, "size": bytes or None, "signatures": [{"type", "offset", "uuid"}],
-    "uses": [sentence], "partitions": [path], "names": [stable path], "generation": {...} or {}, "status": {...} or {},
-    "latch": {...} or {}}``, as :mod:`hamysql.storage.drbd.plan` wants it; with another backend what ``hamysql_shared.survey`` or
+    Returns ``{"backend": the pillar's kind of storage, "latch": {...} or {}}`` and what the plan of that kind wants: with DRBD
+    ``{"disk": path, "size": bytes or None, "signatures": [{"type", "offset", "uuid"}], "uses": [sentence], "partitions": [path],
+    "names": [stable path], "generation": {...} or {}, "status": {...} or {}}``, otherwise what ``hamysql_shared.survey`` or
     ``hamysql_nfs.survey`` does.
 
     CLI Example:
@@ -53,26 +51,10 @@ def survey() -> dict[str, Any]:
         salt 'db*' hamysql_storage.survey
     """
     site = _site(misnamed=True)
-    backend = site["storage"]["backend"]
-    if backend != "drbd":
-        return {"backend": backend, **__salt__[f"hamysql_{backend}.survey"]()}
-    device = local.disk(site)
-    size = disk.size(run, device)
-    there = size is not None
-    above = disk.occupants(run, device, site["storage"]["drbd"]["device"]) if there else disk.Occupants()
-    known = LATCHES.read(site["storage"]["drbd"]["resource"], "drbd")
-    return {
-        "backend": backend,
-        "disk": device,
-        "size": size,
-        "signatures": [asdict(signature) for signature in disk.signatures(run, device)] if there else [],
-        "uses": list(above.uses),
-        "partitions": list(above.partitions),
-        "names": list(disk.stable_names(device)) if there else [],
-        "generation": __salt__["hamysql_drbd.generation"](),
-        "status": __salt__["hamysql_drbd.status"](),
-        "latch": known.as_dict() if known else {},
-    }
+    kind = backends.used(site)
+    known = LATCHES.read(kind.latch_name(site), kind.name)
+    seen = kind.survey(site, run, __salt__)
+    return {"backend": kind.name, "latch": known.as_dict() if known else {}, **seen}
 
 
 @storage_lock.held("wipe")

@@ -72,7 +72,7 @@ def status(cluster: str | None = None) -> dict[str, dict[str, Any]]:
         node: {
             "cluster": seen["cluster"],
             "storage": backends.state(seen),
-            "drbd": seen["storage"].get("status", {}),
+            **backends.details(seen),
             "database": seen["database"],
             "pending": [str(item) for item in pending.from_dicts(seen["pending"])],
             "fencing": proofs.get(node, []),

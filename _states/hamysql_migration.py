@@ -33,8 +33,8 @@ __virtualname__ = "hamysql_migration"
 
 # What the new storage needs on a node. Nothing of it takes anything away that the old one needs.
 PREPARE = ("hamysql.repo", "hamysql.package", "hamysql.fencing", "hamysql.storage", "hamysql.storage.migrate")
-# The rules for DRBD's port go with it: they come before it, and leave after it, with the phase "nodes".
-FOR_DRBD = ("hamysql.firewall",)
+# The rules for its ports, where nodes reach each other's: they come before it, and leave after it, with the phase "nodes".
+FOR_LINKS = ("hamysql.firewall",)
 ENOUGH = 20  # seconds: when a pass of the copy takes no longer, the last one will not either
 PASSES = 4
 
@@ -152,7 +152,7 @@ def prepared(name: str, cluster: str | None = None) -> dict[str, Any]:
         if deployment.test and not rolling.active(deployment.survey()):
             return {}, "planned when the service runs again"
         backend, active = backends.backend(deployment.survey()), _active(deployment)
-        mods = ",".join([*PREPARE, *(FOR_DRBD if backend == "drbd" else ())])
+        mods = ",".join([*PREPARE, *(FOR_LINKS if backends.of(deployment.survey()).links else ())])
         changes = {}
         if not deployment.test:
             others = [node for node in deployment.members.minions if node != active]
@@ -180,7 +180,7 @@ def copied(name: str, cluster: str | None = None, timeout: float = 86400) -> dic
     The data is copied while the database serves, and again until a pass is short: then the outage is as well.
 
     timeout
-        Seconds for a new DRBD to be synchronised, a day by default.
+        Seconds for new replicas to be synchronised, a day by default.
     """
 
     def body(deployment: Deployment) -> tuple[dict[str, Any], str]:
@@ -196,7 +196,7 @@ def copied(name: str, cluster: str | None = None, timeout: float = 86400) -> dic
             deployment.say("step", "copied", said[-1])
             if done["seconds"] <= ENOUGH:
                 break
-        if backends.backend(deployment.survey()) == "drbd":
+        if backends.of(deployment.survey()).replicates:
             deployment.say("step", "copied", "waiting for both replicas of the new storage")
             deployment.members.ask("hamysql_migration.wait_synchronised", [active], timeout=timeout)
         return {"copy": said}, said[-1]
@@ -238,7 +238,7 @@ def switched(name: str, cluster: str | None = None, timeout: float = 900) -> dic
             deployment.say("step", "switched", "the latches are switched: from here on there is only forward")
             switched_now = deployment.members.ask("hamysql_migration.switch")
             done += [f"switched on {node}" for node, value in switched_now.items() if value]
-            if backends.backend(deployment.survey()) == "drbd":  # it was told to do without its peer (relax)
+            if backends.of(deployment.survey()).replicates:  # it was told to do without its peer (relax)
                 deployment.members.ask("hamysql_fencing.restore")
             changes = phases.apply_resources(deployment, _controllers(deployment)[0])
             if _start(deployment):

@@ -2,7 +2,7 @@
 The phases of the deployment, as states of an orchestration: they run on the master, and act on a cluster's members.
 
 ``salt-run state.orchestrate hamysql.orch`` applies all of them in order (``hamysql/orch/init.sls``). Each one surveys the
-members, does what :mod:`hamysql.storage.drbd.plan` and the nodes' own states find to be missing, and reports what really
+members, does what the storage's plan and the nodes' own states find to be missing, and reports what really
 changed. They share what the first one has found out about the members, so they only work inside one orchestration.
 
 Arguments of every function: ``name``, an id, and ``cluster``, the name of the cluster, which may be left out when the
@@ -18,7 +18,7 @@ from hamysql.errors import HamysqlError, NotReady, Refused, SaltError
 from hamysql.master import deployment as deployments
 from hamysql.master import highstate, operate, phases, rolling, shown
 from hamysql.storage import backends
-from hamysql.storage.drbd import plan as drbd_plan
+from hamysql.storage.latch import Stage
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -265,7 +265,7 @@ def _planned_resources(deployment: Deployment, controller: Sequence[str]) -> tup
 def _initialised(deployment: Deployment) -> bool:
     """Whether any member's replica belongs to an initialised cluster."""
     latches = [survey["storage"]["latch"] for survey in deployment.survey().values()]
-    return any(latch.get("stage") == drbd_plan.Stage.INITIALISED.name for latch in latches)
+    return any(latch.get("stage") == Stage.INITIALISED.name for latch in latches)
 
 
 def service_answering(name: str, cluster: str | None = None, timeout: float = 300) -> dict[str, Any]:

@@ -179,7 +179,9 @@ PARTS = (
         (Some("test_busy_server.py"),),
     ),
     Part("TLS of the clients: on, renewed, demanded, moved, refused", 16, (Some("test_clients_tls.py"),)),
-    Part("a LUN over iSCSI: deployed, paths lost, moved, power cut", 15, (Some("test_other_storage.py", param="iscsi"),)),
+    Part(
+        "a LUN over iSCSI: deployed, paths lost, moved, power cut", 15, (Some("test_other_storage.py", param="iscsi"),)
+    ),
     Part("NFS: deployed, paths lost, moved, power cut", 15, (Some("test_other_storage.py", param="nfs"),)),
 )
 

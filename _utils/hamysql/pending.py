@@ -13,8 +13,8 @@ Each setting belongs to one of four classes:
     It cannot be changed under a running cluster, or not at all while the data stays where it is. Nothing is touched.
 
 What is in service is read from the daemons, not from their files: :mod:`hamysql.corosync.pending`,
-:mod:`hamysql.storage.drbd.pending`, :mod:`hamysql.mysql.pending`, and :mod:`hamysql.storage.pending` for what the data itself
-dictates. :mod:`hamysql.fencing.sbd` says why it may trust a file.
+the kind of storage (:class:`hamysql.storage.kind.Kind`), :mod:`hamysql.mysql.pending`, and :mod:`hamysql.storage.pending` for what
+the data itself dictates. :mod:`hamysql.fencing.sbd` says why it may trust a file.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ from hamysql.survey import Surveys
 
 LIVE, BOTH, RESTART, REFUSED = "live", "both", "restart", "refused"
 
-# What has to be restarted: the cluster's daemons and DRBD of a node, or the database, which is moved to the other node.
-COROSYNC, DRBD, MYSQL, DATA = "corosync", "drbd", "mysql", "data"
-STACK = frozenset({COROSYNC, DRBD})
+# What has to be restarted: the daemons of a node's cluster and storage, or the database, which is moved to the other node.
+COROSYNC, STORAGE, MYSQL, DATA = "corosync", "storage", "mysql", "data"
+STACK = frozenset({COROSYNC, STORAGE})
 
 DEFAULT = "the default"
 

@@ -39,29 +39,18 @@ class Interface(TypedDict):
     addresses: list[str]
 
 
-class Drbd(TypedDict):
-    """DRBD's kernel module: the version of the loaded one, or "", and whether one could be loaded."""
-
-    version: str
-    loadable: bool
-
-
-class Source(TypedDict):
-    """What the data comes from over a network: whether each ``address:port`` answers, and the node's iSCSI name, or ""."""
-
-    reached: Mapping[str, bool]
-    initiator: str
-
-
 class Facts(TypedDict):
-    """What a machine is, ``hamysql_node.facts``."""
+    """What a machine is, ``hamysql_node.facts``.
+
+    ``storage`` is what the pillar's kind of storage has to know of it. All kinds have ``reached``: whether each ``address:port``
+    answers from which the data comes.
+    """
 
     nodename: str
     system: Mapping[str, str]
     clock: Sequence[float]
     interfaces: Mapping[str, Interface]
-    drbd: Drbd
-    storage: Source
+    storage: Mapping[str, Any]
     packages: Mapping[str, str]
     unreachable: Sequence[str]
     absent: Sequence[str]
@@ -75,7 +64,7 @@ class Survey(TypedDict):
     code: str
     pillar: str
     stale: bool
-    settings: Mapping[str, Any]  # the resolved configuration, without its secrets
+    settings: dict[str, Any]  # the resolved configuration, without its secrets
     storage: Mapping[str, Any]
     cluster: Cluster
     database: bool

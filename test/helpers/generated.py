@@ -26,7 +26,7 @@ from hypothesis import strategies as st
 
 from hamysql.cib import plan as cib_plan
 from hamysql.config import resolution, resources
-from hamysql.config.keys import SCHEMA
+from hamysql.config.keys import schema
 from hamysql.corosync import conf as corosync_conf
 from hamysql.errors import ConfigError
 from hamysql.mysql.flavours import registry
@@ -125,9 +125,9 @@ def sections(node: Node, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str
         yield path, node
 
 
-PLACES = sorted(sections(SCHEMA), key=lambda place: place[0])
+PLACES = sorted(sections(schema()), key=lambda place: place[0])
 BASES = {name: load_pillar(name) for name in PILLARS}
-NODE_NAMES = leaf(SCHEMA.keys["cluster"].keys["nodes"].key).map(str)
+NODE_NAMES = leaf(schema().keys["cluster"].keys["nodes"].key).map(str)
 
 
 def renamed(part: Any, names: dict[str, str]) -> Any:

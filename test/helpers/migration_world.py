@@ -23,7 +23,7 @@ from hamysql.cib import plan as cib_plan
 from hamysql.cib import stop as cib_stop
 from hamysql.master.members import Answer
 from hamysql.mysql import datadir
-from hamysql.storage import latch, pending
+from hamysql.storage import backends, latch, pending
 from hamysql.storage.latch import Latch, Stage
 from hamysql.storage.move import copying
 from hamysql.storage.move import switch as move_switch
@@ -156,7 +156,7 @@ class Move:
     @property
     def cib(self) -> str:
         """The kind of storage that the cluster's configuration is about."""
-        return pending.backend_of(pending.parameters(self.xml))
+        return backends.recognised(pending.parameters(self.xml))
 
     @property
     def stopped(self) -> set[str]:

@@ -35,8 +35,8 @@ def survey(name):
         "database": False,
         "facts": {
             "nodename": name, "system": {"name": "Debian", "release": "12"}, "clock": [0.0, 0.0], "interfaces": links,
-            "drbd": {"version": "", "loadable": True}, "packages": {}, "unreachable": [], "absent": [], "vip_owner": "",
-            "storage": {"reached": {}, "initiator": ""},
+            "packages": {}, "unreachable": [], "absent": [], "vip_owner": "",
+            "storage": {"reached": {}, "module": {"version": "", "loadable": True}},
         },
     }  # fmt: skip
 

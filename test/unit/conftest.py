@@ -44,4 +44,4 @@ def evidence():
     """A standby that came back alone; its peer is off."""
     flags = dict(drbd_status.parse_flags(STANDBY).__dict__)
     seen = {"node": "db2", "peer": "db1", "database": False, "members": 1, "initialised": True, "flags": flags}
-    return {**seen, "power": {"p_fence_db1": "off"}, "votes": {"total": 1, "needed": 1}}
+    return {**seen, "power": {"p_fence_db1": "off"}, "votes": {"total": 1, "needed": 1}, "backend": "drbd"}

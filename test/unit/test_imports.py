@@ -15,7 +15,7 @@ from support import ROOT
 # From the ground up. ``__init__`` is hamysql's own, which every import of a module runs first.
 FLOORS = (
     ("survey",),
-    ("errors", "fingerprint", "pending", "ports"),
+    ("errors", "finding", "fingerprint", "pending", "ports"),
     ("__init__", "system", "schema"),
     ("cib", "corosync", "mysql", "firewall"),
     ("fencing",),
@@ -23,13 +23,14 @@ FLOORS = (
     ("config", "preflight"),
     ("master",),
 )
-# The same inside storage/: what all kinds need, the kinds, which do not know each other, what knows them all, and what moves data
-# from one to another.
+# The same inside storage/: what all kinds need, what a kind is, the kinds, which do not know each other, what knows them all, and
+# what moves data from one to another.
 STORAGE = (
     ("latch", "lock", "options", "steps"),
-    ("verbs",),
+    ("kind", "verbs"),
     ("drbd", "lun", "nfs"),
-    ("__init__", "backends", "derived", "pending", "ports", "settings"),
+    ("backends",),
+    ("__init__", "pending", "settings"),
     ("move",),
 )
 # The lab's rooms; what is in no room is on top of them.

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 from storage_world import load
 
 from hamysql import pending as pending_changes
 from hamysql.errors import CommandFailed, Refused
-from hamysql.pending import BOTH, LIVE, MYSQL, REFUSED, RESTART, Pending
+from hamysql.pending import BOTH, LIVE, MYSQL, REFUSED, RESTART, STORAGE, Pending
 from hamysql.system.command import Result
 
 TOKEN = Pending(LIVE, "corosync", "hamysql:corosync:token", "3000", "5000")
 OPTION = Pending(RESTART, MYSQL, "hamysql:mysql:config:mysqld:x", "1", "2")
-SECRET = Pending(BOTH, "drbd", "hamysql:storage:drbd:shared_secret", "another secret", "the pillar's")
+SECRET = Pending(BOTH, STORAGE, "hamysql:storage:drbd:shared_secret", "another secret", "the pillar's")
 NAME = Pending(REFUSED, "data", "hamysql:cluster:name", "a", "b", "put it back")
 WAITING = "Pending:\n  - hamysql:mysql:config:mysqld:x: 1 -> 2, when the database starts again"
 
@@ -176,8 +178,9 @@ def test_the_node_that_serves_is_not_restarted(module, resources, database):
 def test_drbd_takes_over_what_one_node_may_and_what_both_have_to_at_different_calls(module):
     adjusted = []
     module.run = lambda argv, **_: Result(0, "")
-    module._adjust = lambda site: adjusted.append(site)
-    rate = Pending(LIVE, "drbd", "hamysql:storage:drbd:rate", "1M", "2M")
+    storage = SimpleNamespace(apply=lambda site, *_: adjusted.append(site))
+    module.backends = SimpleNamespace(used=lambda site: storage)
+    rate = Pending(LIVE, STORAGE, "hamysql:storage:drbd:rate", "1M", "2M")
     for pending, live, both in (([SECRET], [], [SECRET.path]), ([rate], [rate.path], []), ([], [], [])):
         module._pending = lambda site, pending=pending: pending
         for arguments, paths in (({}, live), ({"both": True}, both)):

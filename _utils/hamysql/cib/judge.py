@@ -17,7 +17,7 @@ from hamysql.errors import Refused
 
 # What makes two resources the same thing, by the name of the parameter.
 _IDENTITY = ("ip", "device", "directory", "drbd_resource", "datadir", "vgname")
-_UNITS = ("drbd", "corosync", "pacemaker", "sbd")
+_UNITS = ("corosync", "pacemaker", "sbd")
 _INFINITY = 1_000_000
 
 
@@ -29,7 +29,7 @@ def judge(live_xml: str, added: ET.Element, services: Collection[str]) -> None:
     added
         The <configuration> of what it adds.
     services
-        What database servers are called where systemd starts them.
+        What database servers and storage are called where systemd starts them.
     """
     have = model.index(model.configuration(model.parse(live_xml)))
     listed = cib_plan.listed(have, cib_plan.TAG)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from hamysql.config.packages import PACKAGE, REPOSITORY
+from hamysql.config import packages
+from hamysql.config.packages import REPOSITORY
 from hamysql.corosync.settings import COROSYNC
 from hamysql.fencing.settings import FENCING, QUORUM
 from hamysql.firewall.settings import FIREWALL
 from hamysql.mysql.settings import MYSQL
 from hamysql.schema import values as v
 from hamysql.schema.language import Items, Names, Section, Value
-from hamysql.storage.settings import STORAGE
+from hamysql.storage import backends
+from hamysql.storage import settings as storage_settings
 
 PROPERTIES = Names(v.OPTION_NAME, v.required(v.PROPERTY_VALUE), "a mapping of names to values")
 
@@ -60,41 +62,46 @@ VIP = Section(
 )
 
 
-PACEMAKER = Section(
-    {
-        "hand_over": v.BOOLEAN,
-        "python": v.PATH,
-        "properties": PROPERTIES,
-        "rsc_defaults": PROPERTIES,
-        "operations": Section(
-            {
-                "p_ip_mysql": _operations("start", "stop", "monitor"),
-                "p_network_mysql": _operations("start", "stop", "monitor"),
-                "p_drbd_mysql": _operations(
-                    "start", "stop", "promote", "demote", "notify", "monitor_promoted", "monitor_unpromoted"
-                ),
-                "p_lvm_mysql": _operations("start", "stop", "monitor"),
-                "p_fs_mysql": _operations("start", "stop", "monitor"),
-                "p_mysql": _operations("start", "stop", "monitor"),
-            }
-        ),
-        # Secret as a whole: a parameter of a resource may be a password.
-        "configure": Value("text in the language of `crm configure`", v.lines, secret=True),
-    }
-)
+def _pacemaker() -> Section:
+    return Section(
+        {
+            "hand_over": v.BOOLEAN,
+            "python": v.PATH,
+            "properties": PROPERTIES,
+            "rsc_defaults": PROPERTIES,
+            "operations": Section(
+                {
+                    "p_ip_mysql": _operations("start", "stop", "monitor"),
+                    "p_network_mysql": _operations("start", "stop", "monitor"),
+                    **{
+                        name: _operations(*of)
+                        for kind in backends.KINDS.values()
+                        for name, of in kind.operations.items()
+                    },
+                    "p_fs_mysql": _operations("start", "stop", "monitor"),
+                    "p_mysql": _operations("start", "stop", "monitor"),
+                }
+            ),
+            # Secret as a whole: a parameter of a resource may be a password.
+            "configure": Value("text in the language of `crm configure`", v.lines, secret=True),
+        }
+    )
 
-SCHEMA = Section(
-    {
-        "cluster": CLUSTER,
-        "vip": VIP,
-        "fencing": FENCING,
-        "quorum": QUORUM,
-        "corosync": COROSYNC,
-        "repo": Section({"repositories": Names(v.NAME, REPOSITORY, "a mapping of names to repositories")}),
-        "package": PACKAGE,
-        "firewall": FIREWALL,
-        "storage": STORAGE,
-        "mysql": MYSQL,
-        "pacemaker": PACEMAKER,
-    }
-)
+
+def schema() -> Section:
+    """All keys; those of each kind of storage that there is are among them."""
+    return Section(
+        {
+            "cluster": CLUSTER,
+            "vip": VIP,
+            "fencing": FENCING,
+            "quorum": QUORUM,
+            "corosync": COROSYNC,
+            "repo": Section({"repositories": Names(v.NAME, REPOSITORY, "a mapping of names to repositories")}),
+            "package": packages.section(),
+            "firewall": FIREWALL,
+            "storage": storage_settings.section(),
+            "mysql": MYSQL,
+            "pacemaker": _pacemaker(),
+        }
+    )

@@ -11,7 +11,8 @@ from hamysql.mysql.flavours import registry
 from hamysql.schema import values as v
 from hamysql.schema.language import Items, Names, Report, Section, Value, closest
 from hamysql.schema.values import Config, given
-from hamysql.storage import derived as storage_derived
+from hamysql.storage import backends
+from hamysql.storage import settings as storage_settings
 
 UNIT = Value(
     f"a systemd unit's full name, such as '{registry.services()[0]}.service'",
@@ -42,29 +43,27 @@ REPOSITORY = Section(
 
 PACKAGES = Items(v.PACKAGE, "a list of package names")
 
-PACKAGE = Section(
-    {
-        "cluster": PACKAGES,
-        "crm": PACKAGES,
-        "fencing": Section({"agents": PACKAGES, "ipmi": PACKAGES, "sbd": PACKAGES}),
-        "quorum": Section({"device": PACKAGES, "server": PACKAGES}),
-        "drbd": PACKAGES,
-        "iscsi": PACKAGES,
-        "lvm": PACKAGES,
-        "multipath": PACKAGES,
-        "reservations": PACKAGES,
-        "nfs": PACKAGES,
-        "copy": PACKAGES,
-        "filesystem": Section({"xfs": PACKAGES, "ext4": PACKAGES}),
-        "firewall": PACKAGES,
-        "database": PACKAGES,
-        "tls": PACKAGES,
-        "further": PACKAGES,
-        "versions": Names(v.PACKAGE, v.required(v.VERSION), "a mapping of package names to versions"),
-        "hold": v.BOOLEAN,
-        "masked_units": Items(UNIT, "a list of systemd units"),
-    }
-)
+
+def section() -> Section:
+    """The keys of ``package``."""
+    return Section(
+        {
+            "cluster": PACKAGES,
+            "crm": PACKAGES,
+            "fencing": Section({"agents": PACKAGES, "ipmi": PACKAGES, "sbd": PACKAGES}),
+            "quorum": Section({"device": PACKAGES, "server": PACKAGES}),
+            **{key: PACKAGES for kind in backends.KINDS.values() for key in kind.packages_of},
+            "copy": PACKAGES,
+            "filesystem": Section({"xfs": PACKAGES, "ext4": PACKAGES}),
+            "firewall": PACKAGES,
+            "database": PACKAGES,
+            "tls": PACKAGES,
+            "further": PACKAGES,
+            "versions": Names(v.PACKAGE, v.required(v.VERSION), "a mapping of package names to versions"),
+            "hold": v.BOOLEAN,
+            "masked_units": Items(UNIT, "a list of systemd units"),
+        }
+    )
 
 
 def derive_packages(config: Config) -> None:
@@ -74,7 +73,7 @@ def derive_packages(config: Config) -> None:
         *(package["quorum"]["device"] if config["quorum"]["device"] else []),
         *_fencing_packages(config["fencing"]["devices"], package["fencing"]),
         *package["crm"],
-        *storage_derived.packages(config),
+        *storage_settings.packages(config),
         *(package["firewall"] if config["firewall"]["backend"] != "none" else []),
         *package["database"],
         *(package["tls"] if config["mysql"]["tls"]["enabled"] else []),

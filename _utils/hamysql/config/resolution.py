@@ -7,7 +7,7 @@ from posixpath import dirname
 from typing import Any
 
 from hamysql.config import rules as config_rules
-from hamysql.config.keys import SCHEMA
+from hamysql.config.keys import schema
 from hamysql.config.packages import derive_packages, derive_repositories
 from hamysql.corosync import conf as corosync_conf
 from hamysql.corosync import node_ids
@@ -20,10 +20,8 @@ from hamysql.mysql.settings import derive_mysql
 from hamysql.mysql.settings import ports as mysql_ports
 from hamysql.schema.language import Report, check, kind
 from hamysql.schema.values import Config, given
-from hamysql.storage import derived as storage_derived
-from hamysql.storage.drbd import conf as drbd_conf
-from hamysql.storage.drbd import link as drbd_link
-from hamysql.storage.ports import ports as storage_ports
+from hamysql.storage import backends
+from hamysql.storage import settings as storage_settings
 
 
 def merge(base: Any, over: Any) -> Any:
@@ -65,7 +63,7 @@ def resolve(
     *,
     minion_id: str,
     nodename: str | None,
-    known_link: drbd_link.Known | None = None,
+    noted: Any = None,
     known_ids: Mapping[str, int] | None = None,
 ) -> Config:
     """Validate and derive.
@@ -74,8 +72,8 @@ def resolve(
         The result of ``layered``.
     minion_id, nodename
         The minion on which this runs, and what ``uname -n`` prints there; ``None`` to leave that to preflight.
-    known_link
-        What that node has of the link that replication uses; see :mod:`hamysql.storage.drbd.link`. Nothing by default.
+    noted
+        What that node has noted for its kind of storage, see :meth:`hamysql.storage.kind.Kind.noted`. Nothing by default.
     known_ids
         The ids that the nodes have in its corosync.conf; see :mod:`hamysql.corosync.node_ids`. None by default.
 
@@ -85,36 +83,28 @@ def resolve(
     if not isinstance(merged, Mapping):
         raise ConfigError([Problem("hamysql", kind(merged), "a mapping")])
     report = Report()
-    config = check(SCHEMA, merged, "hamysql", report)
+    config = check(schema(), merged, "hamysql", report)
     config_rules.check_all(config, report, minion_id, nodename)
     if report.problems:
         raise ConfigError(sorted(set(report.problems), key=lambda problem: problem.path))
-    return derive(config, minion_id, known_link or drbd_link.Known(), known_ids or {})
+    return derive(config, minion_id, noted, known_ids or {})
 
 
-def derive(config: Config, minion_id: str, known_link: drbd_link.Known, known_ids: Mapping[str, int]) -> Config:
+def derive(config: Config, minion_id: str, noted: Any, known_ids: Mapping[str, int]) -> Config:
     """Add to a valid configuration what follows from it."""
     ids, config["cluster"]["ids_from"] = node_ids.chosen(list(config["cluster"]["nodes"]), known_ids)
     config["cluster"]["nodes"] = {name: config["cluster"]["nodes"][name] for name in ids}
-    nodes, drbd = config["cluster"]["nodes"], config["storage"]["drbd"]
-    links = min(len(node["addresses"]) for node in nodes.values())
-    given_link = drbd["link"] if config["storage"]["backend"] == "drbd" else None  # of others nobody has checked it
-    drbd["link"], drbd["link_from"] = drbd_link.chosen(given_link, known_link.link, links)
-    drbd["link_problem"] = known_link.problem
+    nodes = config["cluster"]["nodes"]
     for name, node in nodes.items():
         node["minion_id"] = node["minion_id"] or name
         node["id"] = ids[name]
-        node["disk"] = node["disk"] or (drbd["disk"] if config["storage"]["backend"] == "drbd" else None)
-        node["replication"] = node["addresses"][drbd["link"]]
     config["self"] = next(name for name, node in nodes.items() if node["minion_id"] == minion_id)
     config["peer"] = next(name for name in nodes if name != config["self"])
     vip = config["vip"]
     vip["interfaces"] = {name: node["vip_interface"] or vip["interface"] for name, node in nodes.items()}
     vip["interface"] = vip["interfaces"][config["self"]]
     vip["watch"] = vip["watch"] is True
-    drbd["minor"] = int(drbd["device"].removeprefix("/dev/drbd"))
-    drbd["disk"] = nodes[config["self"]]["disk"]
-    storage_derived.derive(config)
+    storage_settings.derive(config, noted)
     device = config["quorum"]["device"]
     config["quorum"]["device"] = device if device["address"] else {}
     devices.derive(config)
@@ -128,10 +118,9 @@ def derive(config: Config, minion_id: str, known_link: drbd_link.Known, known_id
     settings.update(encrypted=settings["crypto_hash"] != "none", log_folder=dirname(settings["logfile"]))
     settings["sections"] = corosync_conf.build(config)
     settings["text"] = corosync_conf.export(settings["sections"])
-    drbd["global_sections"] = drbd_conf.build_global(drbd)
-    kernels = drbd_conf.KERNELS if config["storage"]["backend"] == "drbd" else ()
-    drbd["resource_sections"] = {kernel: drbd_conf.build_resource(config, kernel) for kernel in kernels}
-    derive_firewall(config, [*corosync_ports(config), *storage_ports(config), *mysql_ports(config)])
+    storage = backends.used(config)
+    storage.finish(config)
+    derive_firewall(config, [*corosync_ports(config), *storage.ports(config), *mysql_ports(config)])
     _derive_pacemaker(config["pacemaker"])
     return config
 

@@ -12,7 +12,8 @@ from hamysql.cib.model import SETTING_SETS, unreadable
 from hamysql.config import placement
 from hamysql.errors import Refused
 from hamysql.fencing import devices
-from hamysql.storage import derived as storage_derived
+from hamysql.schema.values import Config
+from hamysql.storage import backends
 
 # What schema and scheduler know of an operation; any other name is a parameter that only this operation gives its agent.
 _OP_ATTRIBUTES = frozenset({"interval", "timeout", "role", "on-fail", "start-delay", "enabled", "record-pending"})
@@ -20,20 +21,20 @@ _OP_ATTRIBUTES = frozenset({"interval", "timeout", "role", "on-fail", "start-del
 _FROZEN_TIMEOUT = 4  # seconds: what our own agent takes when it is not told
 
 
-def desired(config: Mapping[str, Any]) -> ET.Element:
+def desired(config: Config) -> ET.Element:
     """The <configuration> with exactly what hamysql owns in a cluster, from the resolved configuration.
 
     Role names are the present ones; :func:`hamysql.cib.plan.plan` translates them for a CIB with an older schema.
     """
     operations = config["pacemaker"]["operations"]
-    vip, mysql = config["vip"], config["mysql"]
+    vip, mysql, storage = config["vip"], config["mysql"], backends.used(config)
 
     def primitive(name: str, kind: str, params: Mapping[str, Any]) -> ET.Element:
         return _primitive(name, kind, params, operations[name])
 
     root = ET.Element("configuration")
     resources, constraints = ET.SubElement(root, "resources"), ET.SubElement(root, "constraints")
-    # The address does not wait for DRBD and the file system, only the server does, and it binds to the address.
+    # The address does not wait for the storage and the file system, only the server does, and it binds to the address.
     ip = {"ip": vip["address"], "cidr_netmask": vip["prefix"], "nic": cib_build.shared(vip["interfaces"])}
     resources.append(_with_nics(primitive("p_ip_mysql", vip["agent"], ip), vip["interfaces"]))
     near = {"rsc": "p_ip_mysql", "with-rsc": "g_mysql"}
@@ -41,30 +42,15 @@ def desired(config: Mapping[str, Any]) -> ET.Element:
     bound = {"first": "p_ip_mysql", "then": "p_mysql"}
     ET.SubElement(constraints, "rsc_order", id="o_ip_before_mysql", kind="Mandatory", **bound)  # type: ignore[arg-type]
     group = ET.SubElement(resources, "group", id="g_mysql")
-    for name, kind, params in storage_derived.below_the_filesystem(config):
+    for name, kind, params in storage.below_the_filesystem(config):
         group.append(primitive(name, kind, params))
-    group.append(
-        primitive("p_fs_mysql", config["storage"]["filesystem"]["agent"], storage_derived.mount_parameters(config))
-    )
+    group.append(primitive("p_fs_mysql", config["storage"]["filesystem"]["agent"], storage.mount_parameters(config)))
     group.append(primitive("p_mysql", mysql["agent"], _server(mysql)))
     if "priority-fencing-delay" in config["pacemaker"]["properties"]:
         worth = devices.WORTH[config["fencing"]["favoured"]]
         _pairs(group, "meta_attributes", "g_mysql-meta_attributes", {"priority": worth})
 
-    if config["storage"]["backend"] == "drbd":
-        clone = ET.SubElement(resources, "clone", id="ms_drbd_mysql")
-        # Without notifications: they are up to four more runs of the agent on the way of a failover or a move, one after the other,
-        # and do what is done without them: a score is also set by each start, promotion, demotion and monitor, and a replica
-        # that is out of date is marked by DRBD's fencing.
-        one_primary = {"promotable": "true", "notify": "false", "clone-max": 2, "clone-node-max": 1}
-        one_primary |= {"promoted-max": 1, "promoted-node-max": 1, "failure-timeout": 0}
-        _pairs(clone, "meta_attributes", "ms_drbd_mysql-meta_attributes", one_primary)
-        clone.append(primitive("p_drbd_mysql", config["storage"]["drbd"]["agent"], _replica(config["storage"]["drbd"])))
-        near = {"rsc": "g_mysql", "with-rsc": "ms_drbd_mysql", "with-rsc-role": "Promoted"}
-        ET.SubElement(constraints, "rsc_colocation", id="c_mysql_on_drbd", score="INFINITY", **near)  # type: ignore[arg-type]
-        after = {"first": "ms_drbd_mysql", "first-action": "promote", "then": "g_mysql", "then-action": "start"}
-        ET.SubElement(constraints, "rsc_order", id="o_drbd_before_mysql", kind="Mandatory", **after)  # type: ignore[arg-type]
-
+    storage.add_resources(config, resources, constraints, primitive)
     if vip["watch"]:
         clone = ET.SubElement(resources, "clone", id=placement.CLONE)
         watcher = primitive(placement.WATCHER, placement.AGENT, placement.watcher(config))
@@ -117,14 +103,6 @@ def _server(mysql: Mapping[str, Any]) -> dict[str, Any]:
             patience["frozen_timeout"] = mysql["frozen_timeout"]
         return shared | {"admin_binary": mysql["admin"]} | patience
     return shared | {"client_binary": mysql["client"]}
-
-
-def _replica(drbd: Mapping[str, Any]) -> dict[str, Any]:
-    """The parameters of DRBD's agent; our own also wants to know the device's number."""
-    params = {"drbd_resource": drbd["resource"], "ignore_missing_notifications": "true"}
-    if drbd["agent"] == "ocf:hamysql:drbd":
-        params["minor"] = drbd["device"].removeprefix("/dev/drbd")
-    return params
 
 
 def _pairs(parent: ET.Element, tag: str, name: str, values: Mapping[str, Any]) -> None:

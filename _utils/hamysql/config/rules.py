@@ -19,7 +19,7 @@ from hamysql.mysql.tls.settings import check_tls
 from hamysql.schema import values as v
 from hamysql.schema.language import Report
 from hamysql.schema.values import Config
-from hamysql.storage.settings import check_storage
+from hamysql.storage import settings as storage_settings
 
 
 def check_all(config: Config, report: Report, minion_id: str, nodename: str | None) -> None:
@@ -27,18 +27,18 @@ def check_all(config: Config, report: Report, minion_id: str, nodename: str | No
     check_nodes(config, report)
     check_self(config, report, minion_id, nodename)
     check_vip(config, report)
-    check_fencing(config, report)
+    check_fencing(config, report, storage_settings.for_fencing(config))
     check_quorum(config, report)
     check_corosync(config, report)
     check_repositories(config, report)
     check_packages(config, report)
     check_firewall(config, report)
-    check_storage(config, report)
+    storage_settings.check_storage(config, report)
     for key, found, expected in places.problems(config):
         report.add(f"hamysql:{key}", found, expected)
     check_given(config, report)
     check_ping_timeout(config, report)
-    check_server(config, report)
+    check_server(config, report, (config["corosync"]["port"], *storage_settings.taken(config)))
     check_tls(config, report)
     check_secrets(config, report)
     check_accounts(config, report)
@@ -47,11 +47,14 @@ def check_all(config: Config, report: Report, minion_id: str, nodename: str | No
 
 def check_monitors(config: Config, report: Report) -> None:
     """pacemaker knows an operation by its name and interval: two monitors with the same one are one of them."""
-    operations = config["pacemaker"]["operations"]["p_drbd_mysql"]
-    given = {name: operations[name]["interval"] for name in ("monitor_promoted", "monitor_unpromoted")}
-    if None not in given.values() and len({v.seconds(interval) for interval in given.values()}) == 1:
-        path = "hamysql:pacemaker:operations:p_drbd_mysql:monitor_unpromoted:interval"
-        report.add(path, given["monitor_unpromoted"], "another interval than that of monitor_promoted")
+    for resource, operations in config["pacemaker"]["operations"].items():
+        given = {name: operations[name]["interval"] for name in _OF_ROLES if name in operations}
+        if given and None not in given.values() and len({v.seconds(interval) for interval in given.values()}) == 1:
+            path = f"hamysql:pacemaker:operations:{resource}:monitor_unpromoted:interval"
+            report.add(path, given["monitor_unpromoted"], "another interval than that of monitor_promoted")
+
+
+_OF_ROLES = ("monitor_promoted", "monitor_unpromoted")
 
 
 def _all_addresses(config: Config) -> Iterator[tuple[str, str]]:

@@ -1,12 +1,11 @@
-"""Fence devices: from the pillar to what pacemaker, DRBD and the nodes' files need. Pure.
+"""Fence devices: from the pillar to what pacemaker and the nodes' files need. Pure.
 
-Sources: Pacemaker Explained, "Fencing"; crm-fence-peer.sh's own text (drbd-utils); drbd.conf(5), "fencing".
+Source: Pacemaker Explained, "Fencing".
 """
 
 from __future__ import annotations
 
 import hashlib
-import math
 import re
 import xml.etree.ElementTree as ET
 from collections.abc import Iterable, Mapping
@@ -14,7 +13,6 @@ from typing import Any
 
 from hamysql.cib import build as cib_build
 from hamysql.cib import model as cib_model
-from hamysql.corosync import conf as corosync_conf
 from hamysql.fencing import reservations
 from hamysql.schema.language import Secret
 from hamysql.schema.values import Config
@@ -52,8 +50,6 @@ HEAD_START = 2
 # What the group with the database is worth (pacemaker's ``priority``) where not a node by its name is favoured, but whichever has a
 # role: with ``priority-fencing-delay`` the node that has the most is shot later, and a negative worth makes that the other one.
 WORTH = {"active": 1, "standby": -1}
-# Seconds that the election of a controller may take after corosync has noticed the loss.
-ELECTION = 20
 
 
 def derive(config: Config) -> None:
@@ -289,38 +285,3 @@ def _power_on(fencing: Mapping[str, Any]) -> ET.Element:
     for tag, values in (("meta_attributes", time), ("instance_attributes", own)):
         cib_build.pairs(alert, tag, f"{POWER_ON_ID}-{tag}", values)
     return alert
-
-
-def drbd_sections(config: Config, kernel: str) -> dict[str, list[tuple[str, str]]]:
-    """What DRBD is told about fencing, by section of its configuration, for a kernel module of 8.4 or 9.
-
-    With ``resource-and-stonith`` a primary that has lost its peer holds all writes until the peer can write no more. The handler
-    waits for pacemaker to have fenced it, and goes on without that proof when its own time is over, so it gets more than
-    pacemaker needs: the time to notice the loss, to elect a controller, and to try all fence devices. It waits longer still for a
-    controller (``dc-timeout > timeout``, says the handler's own text): with none it fails, and the writes are held for good.
-    """
-    fencing = config["fencing"]
-    if not fencing["enabled"]:
-        return {}
-    patience = _notice(config["corosync"]) + ELECTION + fencing["stonith_timeout"]
-    handler = f"--timeout {patience} --dc-timeout {patience + ELECTION}"
-    if kernel.startswith("8."):
-        return {
-            "disk": [("fencing", "resource-and-stonith")],
-            "handlers": [
-                ("fence-peer", f'"/usr/lib/hamysql/fence-peer fence {handler}"'),
-                ("after-resync-target", '"/usr/lib/hamysql/fence-peer unfence"'),
-            ],
-        }
-    return {
-        "net": [("fencing", "resource-and-stonith")],
-        "handlers": [
-            ("fence-peer", f'"/usr/lib/drbd/crm-fence-peer.9.sh {handler}"'),
-            ("unfence-peer", '"/usr/lib/drbd/crm-unfence-peer.9.sh"'),
-        ],
-    }
-
-
-def _notice(settings: Config) -> int:
-    """Seconds until corosync takes a silent node for dead: its token, and the consensus about that (corosync.conf(5))."""
-    return math.ceil((int(settings["token"]) + corosync_conf.consensus(settings)) / 1000)

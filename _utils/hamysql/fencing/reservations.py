@@ -22,14 +22,14 @@ def device(config: Mapping[str, Any], timeout: int, delay: int, favoured: str) -
 
     It runs on both nodes, also on the one that it cuts off: a node that joins registers itself (unfencing, action ``on``).
     """
-    storage = config["storage"]
-    kind = storage["shared"]["reservations"] if storage["backend"] == "shared" else "none"
-    if kind not in ("scsi", "mpath"):
+    reserved = config["storage"]["reservations"]
+    if not reserved:
         return {}
+    kind = reserved["type"]
     nodes = config["cluster"]["nodes"]
     keys = {name: key(config["cluster"]["name"], node["id"]) for name, node in nodes.items()}
     options = {
-        "devices": storage["shared"]["device"],
+        "devices": reserved["device"],
         "pcmk_host_check": "static-list",
         "pcmk_host_list": ",".join(nodes),
     }

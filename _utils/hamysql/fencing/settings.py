@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from hamysql.cib import properties as cib_properties
 from hamysql.cib.properties import FALSE
@@ -90,14 +91,31 @@ WATCHDOG = (
 OWN_PROPERTIES = ("cluster-name", "cluster-infrastructure", "dc-version", "have-watchdog", "last-lrm-refresh")
 
 
-def check_fencing(config: Config, report: Report) -> None:
+@dataclass(frozen=True)
+class Data:
+    """What the storage has to do with fencing.
+
+    reserved
+        Reservations on the data's own disk cut off any node.
+    optional
+        An operator may decide to do without fencing; otherwise the storage's own rules say why not.
+    disks
+        Those that hold the data, or may.
+    """
+
+    reserved: bool = False
+    optional: bool = False
+    disks: tuple[str, ...] = ()
+
+
+def check_fencing(config: Config, report: Report, data: Data) -> None:
     fencing = config["fencing"]
     path = "hamysql:fencing"
     opted_out = fencing["i_accept_data_loss_without_fencing"] is True
     nodes = config["cluster"]["nodes"]
     devices = fencing["devices"]
     sbd = fencing["sbd"]["device"]
-    for_all = bool(sbd) or reserved(config)  # what cuts off any node
+    for_all = bool(sbd) or data.reserved  # what cuts off any node
     for node, given in devices.items():
         where = f"{path}:devices:{node}"
         if node not in nodes:
@@ -105,7 +123,7 @@ def check_fencing(config: Config, report: Report) -> None:
         for number, device in enumerate(given):
             _check_device(device, f"{where}:{number}", report)
         # sbd's disk and reservations come last
-        levels = levels_of([*given, *[{"level": None}] * (bool(sbd) + reserved(config))])
+        levels = levels_of([*given, *[{"level": None}] * (bool(sbd) + data.reserved)])
         if max(levels, default=0) > LAST_LEVEL and not report.bad_under(where):
             report.add(
                 where,
@@ -113,8 +131,8 @@ def check_fencing(config: Config, report: Report) -> None:
                 f"levels up to {LAST_LEVEL}, each device's after those before it",
             )
     _check_names(devices, bool(sbd), list(nodes), report)
-    _check_sbd(config, report)
-    if (devices or for_all) and opted_out and config["storage"]["backend"] == "drbd":  # others: storage.settings
+    _check_sbd(config, report, data.disks)
+    if (devices or for_all) and opted_out and data.optional:
         report.add(OPT_OUT, "true, and there are fence devices", "one of the two: with devices it is not needed")
     elif not opted_out and not report.bad_under(path) and not report.bad_under("hamysql:cluster"):
         if not devices and not for_all:
@@ -125,7 +143,7 @@ def check_fencing(config: Config, report: Report) -> None:
     favoured = fencing["favoured"]
     if favoured is not None and favoured not in (*WORTH, *nodes):
         report.add(f"{path}:favoured", repr(favoured), f"'standby', 'active' or one of the nodes: {', '.join(nodes)}")
-    _check_properties(config, report, opted_out)
+    _check_properties(config, report, opted_out, data.reserved)
 
 
 def _check_names(devices: Config, sbd: bool, nodes: list[str], report: Report) -> None:
@@ -140,21 +158,10 @@ def _check_names(devices: Config, sbd: bool, nodes: list[str], report: Report) -
             seen.setdefault(name, where)
 
 
-def reserved(config: Config) -> bool:
-    """Whether SCSI reservations on the shared LUN cut a node off."""
-    storage = config["storage"]
-    return storage["backend"] == "shared" and storage["shared"]["reservations"] in ("scsi", "mpath")
-
-
-def _check_sbd(config: Config, report: Report) -> None:
+def _check_sbd(config: Config, report: Report, disks: tuple[str, ...]) -> None:
     device, path = config["fencing"]["sbd"]["device"], "hamysql:fencing:sbd:device"
     if device is None:
         return
-    disks = [
-        config["storage"]["drbd"]["disk"],
-        config["storage"]["shared"]["device"],
-        *(node["disk"] for node in config["cluster"]["nodes"].values()),
-    ]
     if device.startswith("/dev/drbd") or device in disks:
         report.add(
             path, repr(device), "a disk of its own that both nodes share: what holds the data has no room for it"
@@ -290,8 +297,8 @@ def wrong_option(name: str, value: str) -> Iterator[str]:
             yield f"an option of pacemaker's that hamysql knows: {', '.join(PCMK)}, pcmk_*_retries, pcmk_action_limit"
 
 
-def _check_properties(config: Config, report: Report, opted_out: bool) -> None:
-    fenced = config["fencing"]["devices"] or config["fencing"]["sbd"]["device"] or reserved(config)
+def _check_properties(config: Config, report: Report, opted_out: bool, reserved: bool) -> None:
+    fenced = config["fencing"]["devices"] or config["fencing"]["sbd"]["device"] or reserved
     for given, value in config["pacemaker"]["properties"].items():
         name, where = cib_properties.canonical(given), f"{PROPERTIES}:{given}"
         if name in OWN_PROPERTIES:

@@ -1,6 +1,7 @@
 """Whether a node may serve alone, whose peer it has not seen since it started.
 
-Pure: evidence goes in, reasons against it come out.
+Pure: evidence goes in, reasons against it come out. What a node's own copy of the data says is for its kind of storage to judge,
+see ``alone`` and ``consider`` of :class:`hamysql.storage.kind.Kind`.
 """
 
 from __future__ import annotations
@@ -21,11 +22,13 @@ class Evidence(TypedDict):
     initialised: bool
     backend: str
     elsewhere: str
-    flags: Mapping[str, bool]  # what DRBD's metadata remembers, empty without DRBD
+    flags: Mapping[
+        str, bool
+    ]  # what this node's copy of the data remembers of the other one's, empty where there is only one
 
 
 def alone(evidence: Evidence) -> list[str]:
-    """Why a node must not serve alone, as sentences; none when only its operator can know better.
+    """Why a node must not serve alone whatever its storage is, as sentences.
 
     evidence
         What ``hamysql_fencing.evidence`` returns on the node.
@@ -44,22 +47,11 @@ def alone(evidence: Evidence) -> list[str]:
             )
     if not evidence["initialised"]:
         reasons.append("this node has never held the database")
-    flags = evidence["flags"]
     if elsewhere := evidence.get("elsewhere"):
         reasons.append(
             f"the data is on {elsewhere}, and the pillar says {evidence['backend']}, so hamysql cannot judge this node's copy. "
             "Put the old storage into the pillar again"
         )
-    if evidence.get("backend", "drbd") != "drbd":
-        return reasons  # there is only one copy of the data, and so no older one
-    if not flags:
-        reasons.append("this node has no DRBD metadata, so hamysql cannot judge its replica")
-    elif not flags["consistent"] or flags["full_sync"]:
-        reasons.append(
-            f"this node's replica is Inconsistent, it was being synchronised: start {peer}, which has the data"
-        )
-    elif not flags["up_to_date"]:
-        reasons.append(f"this node's replica is Outdated: {peer} has written since, start that node")
     return reasons
 
 
@@ -74,32 +66,21 @@ def outvoted(total: int, needed: int) -> str:
     )
 
 
-def consider(evidence: Evidence) -> str:
-    """What the operator has to be sure of before a node serves alone, with what speaks for it."""
-    name, peer, flags = evidence["node"], evidence["peer"], evidence["flags"]
-    powers = [f"{peer} is {power}, says {device}" for device, power in evidence["power"].items() if power != "unknown"]
-    if evidence.get("backend", "drbd") != "drbd":
-        return "\n".join(
-            [
-                f"{name} is about to serve alone, although it has not seen {peer} since it started. Be sure that {peer} is off, "
-                f"and stays off until {name} serves. {'; '.join(powers) or 'No fence device can say so.'}",
-                f"If {peer} still has the data mounted, the two of them destroy it.",
-            ]
-        )
-    if flags["peer_outdated"]:
-        newest = f"It has: its metadata says that {peer} was out of date when {name} last wrote."
-    elif flags["primary"] or flags["crashed_primary"]:
-        newest = (
-            f"{name} was serving when it went down. Had it been replaced by {peer} before that, it does not know it."
-        )
-    else:
-        newest = f"{name} was passive, and connected, when it went down. If {peer} went on alone, it does not know it."
+def powers(evidence: Evidence) -> str:
+    """What the fence devices say of the peer."""
+    peer = evidence["peer"]
+    told = [f"{peer} is {power}, says {device}" for device, power in evidence["power"].items() if power != "unknown"]
+    return "; ".join(told) or "No fence device can say so."
+
+
+def one_copy(evidence: Evidence) -> str:
+    """What the operator has to be sure of where both nodes have the data in turn."""
+    name, peer = evidence["node"], evidence["peer"]
     return "\n".join(
         [
-            f"{name} is about to serve alone, although it has not seen {peer} since it started. Be sure that",
-            f"  - {peer} is off, and stays off until {name} serves. {'; '.join(powers) or 'No fence device can say so.'}",
-            f"  - {name} has the newest data, or went down together with {peer}. {newest}",
-            f"If {peer} has newer data, what it wrote last will be lost when it is overwritten.",
+            f"{name} is about to serve alone, although it has not seen {peer} since it started. Be sure that {peer} is off, "
+            f"and stays off until {name} serves. {powers(evidence)}",
+            f"If {peer} still has the data mounted, the two of them destroy it.",
         ]
     )
 

@@ -1,9 +1,9 @@
 """The node's own iptables chain: its rules, reading a rule set back, and the one atomic change between the two.
 
 Everything hamysql does is in the chain ``HAMYSQL``, which is entered first from ``INPUT``. The chain only ever decides
-about the ports of corosync, DRBD and the database on the virtual address (on all of the node's addresses where the pillar has the
-database listen there); every other packet returns to the
-administrator's rules, so that ssh, Salt and ICMP cannot be cut off by it.
+about the ports of corosync, the storage and the database on the virtual address (on all of the node's addresses where the
+pillar has the database listen there); every other packet returns to the administrator's rules, so that ssh, Salt and ICMP
+cannot be cut off by it.
 """
 
 from __future__ import annotations

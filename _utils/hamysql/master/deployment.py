@@ -13,8 +13,8 @@ from hamysql.errors import HamysqlError
 from hamysql.master import highstate, shown
 from hamysql.master.members import NoAnswer, OldCode
 from hamysql.master.salt import Lock, Master
+from hamysql.schema.values import Config
 from hamysql.storage import backends
-from hamysql.storage.drbd import link as drbd_link
 from hamysql.survey import Survey
 
 
@@ -97,7 +97,7 @@ class Deployment(View):
         self._pending = {}
 
     @property
-    def first(self) -> Mapping[str, Any]:
+    def first(self) -> Config:
         """The settings of the first node: what is common to all."""
         return next(iter(self.survey().values()))["settings"]
 
@@ -197,24 +197,18 @@ def same_code(view: View) -> None:
 
 
 def same_link(deployment: Deployment, phase: str) -> dict[str, Any]:
-    """Have all members replicate over the same link, where the pillar does not name one; returns the changes.
-
-    A node that was installed again does not know the link of the cluster, and would take the default. Preflight tells who cannot
-    take the other one's.
-    """
-    agreed = drbd_link.agree(drbd_link.sides(deployment.survey()))
-    if agreed is None or agreed.stuck:
-        return {}
+    """Have members take over from the others what the pillar leaves open and all have to have the same; returns the changes."""
+    storage = backends.of(deployment.survey())
+    agreed = list(storage.agreed(deployment.survey()))
     changes: dict[str, Any] = {}
-    for node in agreed.takers:
-        old = deployment.survey()[node]["settings"]["storage"]["drbd"]["link"]
-        pair = {"hamysql:storage:drbd:link": {"old": f"link {old}", "new": f"link {agreed.link}, as on {agreed.owner}"}}
-        changes[node] = shown.pairs(pair) if deployment.test else pair
-    if deployment.test:
+    for item in agreed:
+        pair = {item.path: {"old": item.old, "new": item.new}}
+        changes[item.node] = shown.pairs(pair) if deployment.test else pair
+    if deployment.test or not agreed:
         return changes
-    for node in agreed.takers:
-        deployment.say("step", phase, f"{node} takes link {agreed.link} for replication, as {agreed.owner} has it")
-        deployment.members.ask("hamysql_drbd.keep_link", [node], link=agreed.link)
+    for item in agreed:
+        deployment.say("step", phase, item.said)
+        deployment.members.ask(storage.function(item.action), [item.node], **item.arguments)
     deployment.look_again()
     return changes
 

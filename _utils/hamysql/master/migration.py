@@ -12,9 +12,9 @@ from enum import Enum
 from typing import Any
 
 from hamysql.master import rolling
+from hamysql.storage import backends
 from hamysql.storage.latch import Latch, Stage
 from hamysql.storage.move.copying import PLACE
-from hamysql.storage.move.switch import reset
 from hamysql.storage.pending import BACKEND
 from hamysql.storage.steps import Step
 from hamysql.survey import Survey, Surveys
@@ -146,7 +146,7 @@ def _not_whole(name: str, survey: Survey, names: Sequence[str]) -> Iterator[str]
 
 def chosen(found: Mapping[str, Standing]) -> str | None:
     """The node on which an earlier run has begun to make the new storage; ``None`` where it may be either."""
-    first = Stage.SEEDING if next(iter(found.values())).backend == "drbd" else Stage.CLAIMED
+    first = backends.KINDS[next(iter(found.values())).backend].chosen
     stages = {name: one.prepared.stage for name, one in found.items() if one.prepared}
     begun = [name for name, stage in stages.items() if first <= stage < Stage.INITIALISED]
     sealed = [name for name, stage in stages.items() if stage == Stage.INITIALISED]
@@ -180,7 +180,7 @@ def prospective(surveys: Surveys, found: Mapping[str, Standing]) -> dict[str, Su
 
 
 def _prospective(survey: Survey, one: Standing, seed: bool) -> Survey:
-    known = reset(one.prepared, seed)
+    known = backends.KINDS[one.backend].reset(one.prepared, seed)
     seen = {**survey["storage"], "latch": known.as_dict() if known else {}}
     if "uses" in seen:
         seen["uses"] = [use for use in seen["uses"] if not use.endswith(f" is mounted on {PLACE}")]

@@ -10,6 +10,7 @@ from hamysql.errors import HamysqlError, Refused
 from hamysql.fencing import take_over as fencing_take_over
 from hamysql.master import operations
 from hamysql.master.members import Members, NoAnswer
+from hamysql.storage import backends
 from hamysql.system import wait
 
 Say = Callable[[str], None]
@@ -113,13 +114,13 @@ def take_over(
         raise HamysqlError(f"there is no node {node!r} in {members.cluster}, there are: {', '.join(members.minions)}")
     (peer,) = (name for name in members.minions if name != node)
     evidence: fencing_take_over.Evidence = members.ask("hamysql_fencing.evidence", [node])[node]
-    reasons = fencing_take_over.alone(evidence)
+    reasons = backends.alone(evidence)
     if _is_there(members, peer):
         reasons.append(f"{peer} answers: find out why its cluster does not start, and do not declare it off")
     reasons = reasons or fencing_take_over.unseen(evidence, peer_is_off)
     if reasons:
         raise Refused(f"{node} stays as it is:\n{_listed(reasons)}")
-    operations.confirmed(members.cluster, confirm, fencing_take_over.consider(evidence))
+    operations.confirmed(members.cluster, confirm, backends.KINDS[evidence["backend"]].consider(evidence))
     say(f"{node} serves alone from now on; {peer} is declared off")
     members.ask("hamysql_fencing.take_over", [node], peer_is_off=peer_is_off)
     members.ask("hamysql_mysql.wait_answering", [node], timeout=timeout)

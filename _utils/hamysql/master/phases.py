@@ -132,7 +132,7 @@ def perform(deployment: Deployment, phase: str, plan: Callable[[], Sequence[Step
             deployment.say("step", phase, str(step))
             if step.action == "seed" and deployment.first["fencing"]["enabled"]:
                 deployment.members.ask("hamysql_fencing.relax", step.nodes)
-            function = backends.function(step, backends.backend(deployment.survey()))
+            function = backends.of(deployment.survey()).function(step.action)
             returned = deployment.members.ask(function, step.nodes, **step.arguments)
             done += [f"{step.action} on {node}" for node, value in returned.items() if value is True]
             stale = True

@@ -14,13 +14,12 @@ from typing import Any
 
 from hamysql.errors import HamysqlError, Refused
 from hamysql.mysql.values import account
+from hamysql.storage import backends
 from hamysql.system.command import Run
 
 Path_ = tuple[str, ...]  # the keys that lead to a value below the pillar `hamysql`
 
 AUTHKEY: Path_ = ("corosync", "authkey")
-SHARED_SECRET: Path_ = ("storage", "drbd", "shared_secret")
-CHAP: Path_ = ("storage", "shared", "iscsi", "password")
 PASSWORDS: Path_ = ("mysql", "passwords")
 
 HEAD = """\
@@ -36,12 +35,10 @@ def missing(pillar: Mapping[str, Any]) -> list[Path_]:
     encrypted = corosync.get("transport", "knet") == "knet" and corosync.get("crypto_hash") != "none"
     if encrypted and not corosync.get("authkey"):
         found.append(AUTHKEY)
-    backend = _below(pillar, "storage").get("backend") or "drbd"
-    if backend == "drbd" and not _below(pillar, "storage", "drbd").get("shared_secret"):
-        found.append(SHARED_SECRET)
-    iscsi = _below(pillar, "storage", "shared", "iscsi")
-    if backend == "shared" and iscsi.get("username") and not iscsi.get("password"):
-        found.append(CHAP)
+    for kind in backends.KINDS.values():
+        if kind.name == (_below(pillar, "storage").get("backend") or backends.DEFAULT):
+            section = _below(pillar, "storage", kind.name)
+            found += [("storage", kind.name, *keys) for keys in kind.missing_secrets(section)]
     have = _below(pillar, *PASSWORDS)
     users = _below(pillar, "mysql").get("users")
     for user in users if isinstance(users, (list, tuple)) else ():
@@ -63,11 +60,14 @@ def _below(pillar: Any, *keys: str) -> Mapping[str, Any]:
 
 def make(paths: Iterable[Path_]) -> dict[Path_, str]:
     """A new secret for each path, from the system's random numbers."""
-    return {path: secrets.token_hex(_BYTES.get(path, 16)) for path in paths}
+    return {path: secrets.token_hex(_bytes(path)) for path in paths}
 
 
-# Of random numbers, written in twice as many characters. Many storage arrays take CHAP passwords of 12 to 16 characters only.
-_BYTES = {AUTHKEY: 128, SHARED_SECRET: 24, CHAP: 8}
+def _bytes(path: Path_) -> int:
+    """How many random bytes a secret is made of; it has twice as many characters."""
+    if path[0] == "storage":
+        return backends.KINDS[path[1]].secrets[path[2:]]
+    return 128 if path == AUTHKEY else 16
 
 
 def text(values: Mapping[Path_, str], encrypt: Callable[[str], str] | None = None) -> str:

@@ -7,7 +7,7 @@ place that both nodes have.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from hamysql.mysql.addresses import wrong_address, wrong_host
 from hamysql.mysql.flavours import registry
@@ -21,7 +21,12 @@ from hamysql.schema.values import Config
 CONFIG = "hamysql:mysql:config"
 
 
-def check_server(config: Config, report: Report) -> None:
+def check_server(config: Config, report: Report, taken: Collection[int | None]) -> None:
+    """The rules of the server's options.
+
+    taken
+        Ports that are others'.
+    """
     if config["mysql"]["user"] == "root":
         report.add(
             "hamysql:mysql:user", "'root'", "an account of the server's own: whoever breaks into it would be root"
@@ -38,11 +43,11 @@ def check_server(config: Config, report: Report) -> None:
             report.add(path, "an option that hamysql writes itself", f"not to be set here: {own[reading.name]}")
             continue
         found = repr(reading.value) if reading.value is not None else "an option without a value"
-        for expected in _wrong(reading, config):
+        for expected in _wrong(reading, config, taken):
             report.add(path, found, expected)
 
 
-def _wrong(reading: Reading, config: Config) -> Iterator[str]:
+def _wrong(reading: Reading, config: Config, taken: Collection[int | None]) -> Iterator[str]:
     name, value = reading.name, reading.value
     tables = registry.of(config["mysql"]).options
     if name in tables.guarded:
@@ -58,11 +63,7 @@ def _wrong(reading: Reading, config: Config) -> Iterator[str]:
     elif name in ("extra_port", "admin_port"):
         if not re.fullmatch(r"[0-9]{1,5}", value or "") or not int(value or 0) <= 65535:
             yield "a port, 1 to 65535"
-        elif int(value or 0) in (
-            config["mysql"]["port"],
-            config["corosync"]["port"],
-            config["storage"]["drbd"]["port"],
-        ):
+        elif int(value or 0) in (config["mysql"]["port"], *taken):
             yield "a port of its own"
     elif name == "ssl" and tls_settings.given(config):
         if (value if value is not None else "on").lower() not in ON:

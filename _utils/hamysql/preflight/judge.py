@@ -1,26 +1,23 @@
 """What is judged before anything is changed: whether the machines are what the pillar says, and fit to become a cluster.
 
-Pure: the surveys of all members go in, every finding comes out at once. What concerns the disks is in
-:mod:`hamysql.storage.drbd.plan`.
+Pure: the surveys of all members go in, every finding comes out at once. What concerns the data is for its kind of storage to say.
 
-A finding *refuses* where it would go into something that is about to be made. On a member that belongs to an initialised
-cluster it is a warning, most of the time: a degraded cluster has to be able to converge, and nothing that is found there is
-a reason not to repair the rest.
+On a member that belongs to an initialised cluster a finding refuses nothing, most of the time: a degraded cluster has to be able to
+converge, and nothing that is found there is a reason not to repair the rest.
 """
 
 from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import combinations
 from typing import Any
 
-from hamysql import pending
 from hamysql.corosync import node_ids
-from hamysql.storage.drbd import link as drbd_link
-from hamysql.survey import Drbd, Interface, Source, Survey, Surveys
+from hamysql.finding import Finding, Machine
+from hamysql.storage import backends
+from hamysql.survey import Survey, Surveys
 
 # Where the states are tested or at least rendered, see docs/platforms.md.
 SUPPORTED = {"Debian": ("12", "13"), "Ubuntu": ("24",), "Enterprise Linux": ("9",)}
@@ -28,80 +25,6 @@ SUPPORTED = {"Debian": ("12", "13"), "Ubuntu": ("24",), "Enterprise Linux": ("9"
 CLOCK = 10  # seconds by which two members' clocks may differ
 
 NODES = "hamysql:cluster:nodes"
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing that is not as it has to be: on which node, what was found, what is expected, and the pillar's key."""
-
-    node: str
-    found: str
-    expected: str
-    path: str = ""
-    refuses: bool = True
-
-    def __str__(self) -> str:
-        return f"{self.node}: found {self.found}, expected {self.expected}" + (f" ({self.path})" if self.path else "")
-
-
-@dataclass(frozen=True)
-class Machine:
-    """One member's own view of itself; the fields are those of ``hamysql_node.facts``.
-
-    clock
-        The member's time at the beginning and at the end of its survey, in seconds since 1970.
-    settled
-        It belongs to an initialised cluster.
-    running
-        Pacemaker runs on it.
-    """
-
-    name: str
-    nodename: str
-    system: Mapping[str, str]
-    clock: tuple[float, float]
-    interfaces: Mapping[str, Interface]
-    drbd: Drbd
-    packages: Mapping[str, str]
-    unreachable: tuple[str, ...]
-    absent: tuple[str, ...]
-    vip_owner: str
-    settled: bool
-    running: bool
-    storage: Source
-    settings: Mapping[str, Any] = field(repr=False)
-    tls: Mapping[str, Sequence[Mapping[str, str]]] = field(default_factory=dict)
-
-    @classmethod
-    def from_survey(cls, name: str, survey: Survey) -> Machine:
-        """A machine from the plain dictionary that came over the bus (``hamysql_node.survey``)."""
-        facts = survey["facts"]
-        return cls(
-            name=name,
-            nodename=facts["nodename"],
-            system=facts["system"],
-            interfaces=facts["interfaces"],
-            drbd=facts["drbd"],
-            packages=facts["packages"],
-            vip_owner=facts["vip_owner"],
-            clock=(facts["clock"][0], facts["clock"][1]),
-            unreachable=tuple(facts["unreachable"]),
-            absent=tuple(facts["absent"]),
-            settled=(survey["storage"]["latch"] or {}).get("stage") == "INITIALISED",
-            running=bool(survey["cluster"]["running"]),
-            storage=facts["storage"],
-            settings=survey["settings"],
-            tls=facts.get("tls", {}),
-        )
-
-    @property
-    def addresses(self) -> dict[str, str]:
-        """Every address of the machine without its prefix, and the interface that has it."""
-        return {
-            address.partition("/")[0]: name
-            for name, interface in self.interfaces.items()
-            for address in interface["addresses"]
-        }
 
 
 def judge(surveys: Surveys, window: tuple[float, float] | None = None) -> tuple[Finding, ...]:
@@ -120,8 +43,9 @@ def judge(surveys: Surveys, window: tuple[float, float] | None = None) -> tuple[
         return tuple(Finding(name, "other nodes in its pillar", expected, "hamysql:cluster") for name in others)
     machines = [Machine.from_survey(name, survey) for name, survey in surveys.items()]
     found = [finding for machine in machines for finding in _alone(machine)]
-    found += [*_links(machines), *_vip_owner(machines), *_versions(machines), *_initiators(machines)]
-    found += [*_one_link(machines[0]), *_agreement(surveys)]
+    found += [*_links(machines), *_vip_owner(machines), *_versions(machines), *_one_link(machines[0])]
+    found += [Finding(name, seen, expected, NODES) for name, seen, expected in node_ids.disagreement(surveys)]
+    found += backends.findings(machines, surveys)
     found += _clocks(machines, window) if window else []
     order = list(surveys)
     return tuple(sorted(found, key=lambda finding: order.index(finding.node)))
@@ -173,35 +97,6 @@ def _alone(machine: Machine) -> Iterator[Finding]:
         for problem in problems:
             yield Finding(name, problem["found"], problem["expected"], problem["path"], kind == "refused")
     yield from _vip_network(machine)
-    yield from _storage(machine)
-    if settings["storage"]["backend"] != "drbd":
-        return
-    yield from _replication(machine)
-    packages = settings["package"]["names"]
-    arrives = any(re.search(r"drbd.*(dkms|module)|kmod-drbd", package) for package in packages)
-    if not machine.drbd["loadable"] and not arrives:
-        seen = "no kernel module drbd for the running kernel"
-        expected = "the module drbd: install it, or name its package in hamysql:package:further"
-        yield Finding(name, seen, expected, "hamysql:storage:backend", not machine.settled)
-
-
-def _storage(machine: Machine) -> Iterator[Finding]:
-    """What the data comes from, over a network, answers."""
-    keys = {"shared": "hamysql:storage:shared:iscsi:portal", "nfs": "hamysql:storage:nfs:server"}
-    for where, answers in machine.storage["reached"].items():
-        if not answers:
-            path = keys[machine.settings["storage"]["backend"]]
-            yield Finding(machine.name, f"no answer from {where}", "one: it has the data", path, not machine.settled)
-
-
-def _initiators(machines: Sequence[Machine]) -> Iterator[Finding]:
-    """A target takes two nodes with one name for the same one, and ends the first one's session when the second logs in."""
-    for one, two in combinations(machines, 2):
-        name = two.storage["initiator"]
-        if name and name == one.storage["initiator"]:
-            expected = f"another one than {one.name} has (a copied machine? `iscsi-iname` makes one), or the pillar's"
-            path = "hamysql:storage:shared:iscsi:initiators"
-            yield Finding(two.name, f"the iSCSI initiator name {name}", expected, path)
 
 
 def _vip_network(machine: Machine) -> Iterator[Finding]:
@@ -229,60 +124,17 @@ def _vip_network(machine: Machine) -> Iterator[Finding]:
         yield Finding(name, seen, expected, "hamysql:vip:address", refuses=False)
 
 
-def _replication(machine: Machine) -> Iterator[Finding]:
-    """What replicates over the clients' cable though it could have another one, and a note of the link that is no good."""
-    settings, name = machine.settings, machine.name
-    drbd, own = settings["storage"]["drbd"], settings["cluster"]["nodes"][name]
-    path = "hamysql:storage:drbd:link"
-    if drbd["link_problem"]:
-        expected = f"the index of one of its links. This is ignored: link {drbd['link']} is used"
-        yield Finding(name, drbd["link_problem"], expected, path, refuses=False)
-    places = [machine.addresses.get(address) for address in own["addresses"]]
-    shared = settings["vip"]["interface"]
-    if len(places) < 2 or places[drbd["link"]] != shared:
-        return
-    others = [number for number, place in enumerate(places) if place not in (None, shared)]
-    how = f"; then {pending.STOPPED}" if machine.settled else ""
-    expected = (
-        f"a link of its own: set {path}: {others[-1]}{how}"
-        if others
-        else "a link of its own: an address on another interface"
-    )
-    seen = f"the replication (link {drbd['link']}, {own['replication']}) on {shared}, which has the VIP as well"
-    yield Finding(name, seen, expected, path, refuses=False)
-
-
 def _one_link(machine: Machine) -> Iterator[Finding]:
     """All nodes have as many links, so it is told once."""
     settings = machine.settings
     if len(settings["cluster"]["nodes"][machine.name]["addresses"]) > 1:
         return
-    users = "corosync, the replication" if settings["storage"]["backend"] == "drbd" else "corosync"
+    users = ", ".join(["corosync", *backends.used(settings).links])
     expected = (
         f"two, on cables of their own: {users} and the clients all depend on this one network. When it is lost, the nodes lose "
         "sight of each other, and fencing decides which of them goes on. Give each node a second address"
     )
     yield Finding(machine.name, "one link between the nodes", expected, f"{NODES}:NODE:addresses", refuses=False)
-
-
-def _agreement(surveys: Surveys) -> Iterator[Finding]:
-    """Members that would replicate over different links. The orchestration has them agree, where no DRBD is in the way.
-
-    And members that would give the nodes different ids.
-    """
-    for name, seen, expected in node_ids.disagreement(surveys):
-        yield Finding(name, seen, expected, NODES)
-    agreed = drbd_link.agree(drbd_link.sides(surveys))
-    if agreed is None:
-        return
-    path = "hamysql:storage:drbd:link"
-    for name in (*agreed.takers, *agreed.stuck):
-        seen = f"link {surveys[name]['settings']['storage']['drbd']['link']} for replication"
-        expected = f"link {agreed.link}, as on {agreed.owner}: "
-        if name in agreed.takers:
-            yield Finding(name, seen, f"{expected}hamysql.orch has this node take it", path, refuses=False)
-        else:
-            yield Finding(name, seen, f"{expected}name one in the pillar of both, and {pending.STOPPED}", path)
 
 
 def _links(machines: Sequence[Machine]) -> Iterator[Finding]:
@@ -325,7 +177,8 @@ def _versions(machines: Sequence[Machine]) -> Iterator[Finding]:
     """Members that would talk to each other in different versions; what is not installed counts by its candidate."""
     for one, two in combinations(machines, 2):
         both = {name: (one.packages[name], two.packages[name]) for name in one.packages if name in two.packages}
-        both["DRBD's kernel module"] = (one.drbd["version"], two.drbd["version"])
+        own, others = (backends.used(machine.settings).versions(machine) for machine in (one, two))
+        both |= {name: (own[name], others[name]) for name in own if name in others}
         series = set(one.settings["package"]["database"])
         for name, (first, second) in both.items():
             parts = 2 if name in series else 1  # of a database: 10.6 and 10.11 are as far apart as 10 and 11

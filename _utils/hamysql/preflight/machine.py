@@ -1,15 +1,13 @@
-"""What preflight wants to know of a machine, read before anything is installed: mostly from /proc and /sys."""
+"""What preflight wants to know of a machine, read before anything is installed."""
 
 from __future__ import annotations
 
 import ipaddress
 import json
 from collections.abc import Mapping
-from pathlib import Path
 
 from hamysql.errors import ParseError
-from hamysql.storage.drbd.status import kernel_version
-from hamysql.survey import Drbd, Interface
+from hamysql.survey import Interface
 from hamysql.system.command import Run
 
 
@@ -49,28 +47,3 @@ def interface_to(target: str, own: str, found: Mapping[str, Interface]) -> str:
             if str(address.ip) == own and ipaddress.ip_address(target) in address.network:
                 return name
     return ""
-
-
-def drbd(release: str, root: Path = Path("/")) -> Drbd:
-    """DRBD's kernel module: ``{"version": of the loaded one or "", "loadable": bool}``.
-
-    release
-        What ``uname -r`` prints: the kernel whose modules count.
-    root
-        Where /proc and /lib are, for tests.
-    """
-    try:
-        return {"version": kernel_version((root / "proc/drbd").read_text(encoding="ascii")), "loadable": True}
-    except (OSError, ParseError):
-        pass
-    folder = root / "lib/modules" / release
-    # The two indexes that modprobe(8) itself looks into; a module may be compressed: drbd.ko.xz
-    names = (folder / name for name in ("modules.dep", "modules.builtin"))
-    return {"version": "", "loadable": any("/drbd.ko" in _text(name) for name in names)}
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return ""

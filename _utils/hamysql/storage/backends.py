@@ -1,27 +1,47 @@
-"""The seam between the storage in use and whoever works with any of them: one place that knows all backends. Pure.
+"""All kinds of storage, and the one that is asked for: the only place that knows them by name.
 
-``drbd`` is planned in :mod:`hamysql.storage.drbd.plan`, ``shared`` in :mod:`hamysql.storage.lun.plan`, ``nfs`` in
-:mod:`hamysql.storage.nfs.plan`; what the pillar says of each becomes values in :mod:`hamysql.storage.derived`.
+What a kind is and does is in its object, see :class:`hamysql.storage.kind.Kind`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from hamysql.storage.drbd import plan as drbd_plan
-from hamysql.storage.lun import plan as lun_plan
-from hamysql.storage.nfs import plan as nfs_plan
+from hamysql.fencing import take_over as fencing_take_over
+from hamysql.fencing.take_over import Evidence
+from hamysql.finding import Finding, Machine
+from hamysql.schema.values import Config
+from hamysql.storage.drbd.kind import KIND as DRBD
+from hamysql.storage.kind import Kind
+from hamysql.storage.latch import FIRST
+from hamysql.storage.lun.kind import KIND as LUN
+from hamysql.storage.nfs.kind import KIND as NFS
 from hamysql.storage.steps import Step
 from hamysql.survey import Survey, Surveys
 
-_OF_DRBD = frozenset(("create_metadata", "up", "wait_connected", "skip_initial_sync", "seed", "release", "rejoin"))
-_MODULES = {"shared": "hamysql_shared", "nfs": "hamysql_nfs"}
+KINDS: dict[str, Kind] = {kind.name: kind for kind in (DRBD, LUN, NFS)}
+DEFAULT = FIRST  # of a pillar that names none, see hamysql/parameters/defaults.yaml
+
+
+def used(config: Config) -> Kind:
+    """The kind that a valid configuration names, or the settings of a survey."""
+    return KINDS[config["storage"]["backend"]]
+
+
+def of(surveys: Surveys) -> Kind:
+    """The kind that the pillar names, from all members' surveys."""
+    return used(next(iter(surveys.values()))["settings"])
 
 
 def backend(surveys: Surveys) -> str:
-    """The storage that the pillar names."""
-    return str(next(iter(surveys.values()))["settings"]["storage"]["backend"])
+    """Its name."""
+    return of(surveys).name
+
+
+def seen(survey: Survey) -> Kind:
+    """The kind that a node's survey is about."""
+    return KINDS[survey["storage"].get("backend", FIRST)]
 
 
 def steps(surveys: Surveys, run: str = "") -> tuple[Step, ...]:
@@ -32,77 +52,52 @@ def steps(surveys: Surveys, run: str = "") -> tuple[Step, ...]:
     run
         The orchestration's job.
     """
-    kind = backend(surveys)
-    if kind == "shared":
-        return lun_plan.steps(*lun_plan.from_surveys(surveys))
-    if kind == "nfs":
-        return nfs_plan.steps(*nfs_plan.from_surveys(surveys))
-    return drbd_plan.storage(*drbd_plan.from_surveys(surveys, run))
+    return of(surveys).steps(surveys, run)
 
 
 def warnings(surveys: Surveys, run: str = "") -> list[str]:
     """What an operator has to know of the storage, though nothing is refused."""
-    kind = backend(surveys)
-    if kind == "shared":
-        return lun_plan.warnings(*lun_plan.from_surveys(surveys))
-    return [] if kind == "nfs" else drbd_plan.warnings(*drbd_plan.from_surveys(surveys, run))
-
-
-def function(step: Step, kind: str) -> str:
-    """The execution module's function that performs a step."""
-    module = _MODULES.get(kind) or ("hamysql_drbd" if step.action in _OF_DRBD else "hamysql_storage")
-    return f"{module}.{step.action}"
+    return of(surveys).warnings(surveys, run)
 
 
 def state(survey: Survey) -> str:
     """One node's storage in words, for people."""
-    seen = survey["storage"]
-    kind = seen.get("backend", "drbd")
-    if kind == "shared":
-        place = f"LUN {seen['disk']}"
-        if seen["size"] is None:
-            return f"{place} is not there"
-        return f"{place} {'mounted' if seen['mounted'] else 'seen'}{'' if seen['session'] is not False else ', not logged in'}"
-    if kind == "nfs":
-        return f"{seen['disk']} {'mounted' if seen['mounted'] else 'not mounted'}{_unreachable(survey)}"
-    replica = seen["status"]
-    if not replica:
-        return "DRBD not configured"
-    done = f", synchronised to {replica['done']} %" if replica["done"] is not None else ""
-    return f"DRBD {replica['role']}, {replica['disk']}, {replica['connection']}{done}{_STALE.get(replica['disk'], '')}"
-
-
-# What a replica's state means for whoever would have this node take over.
-_STALE = {
-    "Outdated": ": out of date, the other node has gone on without it. It cannot take over before it is synchronised",
-    "Consistent": ": it may be out of date, and cannot take over before it has seen the other node's",
-    "Inconsistent": ": it cannot take over before it is synchronised",
-}
+    return seen(survey).state(survey)
 
 
 def trouble(survey: Survey) -> str:
     """Why this node could not serve, or the other one could not be lost, as one sentence; "" where all is well."""
-    seen = survey["storage"]
-    kind = seen.get("backend", "drbd")
-    if kind == "shared":
-        if seen["size"] is None:
-            return f"the LUN {seen['disk']} is not there"
-        if seen["error"]:
-            return f"the LUN {seen['disk']} cannot be read: {seen['error']}"
-        return "the node is not logged in to the iSCSI target" if seen["session"] is False else ""
-    if kind == "nfs":
-        return _unreachable(survey).strip(", ")
-    return replication(seen["status"])
+    return seen(survey).trouble(survey)
 
 
-def replication(replica: Mapping[str, Any] | None) -> str:
-    """Why DRBD's replica (``hamysql_drbd.status``) does not stand for both sides; "" where it does."""
-    if replica and replica["up_to_date"]:
-        return ""
-    found = f"{replica['disk']}/{replica['peer_disk']}, {replica['connection']}" if replica else "not configured"
-    return f"DRBD is {found}, not UpToDate/UpToDate"
+def details(survey: Survey) -> dict[str, Any]:
+    """What ``hamysql.status`` has of one node's storage in keys of their own."""
+    return {key: value for kind in KINDS.values() for key, value in kind.details(survey).items()}
 
 
-def _unreachable(survey: Survey) -> str:
-    away = [where for where, answers in survey["facts"]["storage"]["reached"].items() if not answers]
-    return f", {', '.join(away)} cannot be reached" if away else ""
+def findings(machines: Sequence[Machine], surveys: Surveys) -> Iterator[Finding]:
+    """What preflight has to say of the storage. While a pillar is being brought to them, members may have different kinds."""
+    for kind in dict.fromkeys(used(machine.settings) for machine in machines):
+        own = [machine for machine in machines if used(machine.settings) is kind]
+        for machine in own:
+            for where, answers in machine.storage["reached"].items():
+                if not answers:
+                    found = f"no answer from {where}"
+                    yield Finding(machine.name, found, "one: it has the data", kind.reached_by, not machine.settled)
+        yield from kind.findings(own, {machine.name: surveys[machine.name] for machine in own})
+
+
+def alone(evidence: Evidence) -> list[str]:
+    """Why a node must not serve alone, as sentences; none when only its operator can know better."""
+    return [*fencing_take_over.alone(evidence), *KINDS[evidence["backend"]].alone(evidence)]
+
+
+def services() -> tuple[str, ...]:
+    """What all kinds are called where systemd starts them."""
+    return tuple(name for kind in KINDS.values() for name in kind.services)
+
+
+def recognised(values: Mapping[tuple[str, str], str]) -> str:
+    """The kind that the cluster's configuration is about, by its resources' parameters; "" where it has none."""
+    ordered = sorted(KINDS.values(), key=lambda kind: kind.by_exclusion)
+    return next((kind.name for kind in ordered if kind.recognises(values)), "")

@@ -26,7 +26,9 @@ RESOURCE = "mysql"  # of a latch about other storage than DRBD
 LATCH = "/var/lib/hamysql/mysql.json"  # the same as sentences name it
 NEXT = "next"
 MARK = "backend"  # in that folder: the kind of storage that it is about
+# What a latch may be about; the first is all that older versions know, whose latches name none.
 KINDS = ("drbd", "shared", "nfs")
+FIRST = KINDS[0]
 
 _ABANDON = "remove it to give up the move that was begun: the data in use is not touched by that"
 
@@ -56,7 +58,7 @@ class Latch:
     stage: Stage
     device_uuid: str = ""
     run: str = ""
-    backend: str = "drbd"
+    backend: str = FIRST
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Latch:
@@ -66,7 +68,7 @@ class Latch:
     def as_dict(self) -> dict[str, str]:
         """The content of the latch's file."""
         fields = {**self.__dict__, "stage": self.stage.name}
-        if self.backend == "drbd":  # as it was before there were others: an older version reads it, too
+        if self.backend == FIRST:  # as it was before there were others: an older version reads it, too
             del fields["backend"]
         return fields
 
@@ -84,6 +86,28 @@ class Latches:
     def write(self, latch: Latch) -> None:
         """See :func:`write`."""
         write(latch, self.folder)
+
+
+@dataclass(frozen=True, kw_only=True)
+class NodeView:
+    """What a node sees of storage that both nodes have in turn, and what its latch says of it.
+
+    mounted, serving
+        Its file system is mounted on the datadir; pacemaker has it mounted there.
+    """
+
+    mounted: bool = False
+    serving: bool = False
+    latch: Latch | None = None
+
+    @property
+    def stage(self) -> int:
+        return self.latch.stage if self.latch else 0
+
+    @property
+    def uuid(self) -> str:
+        """The UUID that the latch has for what is on the storage."""
+        return self.latch.device_uuid if self.latch else ""
 
 
 def read(resource: str, backend: str, folder: Path = FOLDER) -> Latch | None:

@@ -26,6 +26,20 @@ class Step:
         return f"{self.action} on {', '.join(self.nodes)}: {self.why}"
 
 
+@dataclass(frozen=True)
+class Agreed:
+    """What ``node`` takes over from another member, by an action with arguments: the pillar's key that leaves it open, and both
+    values in words. ``said`` tells it as a sentence."""
+
+    node: str
+    path: str
+    old: str
+    new: str
+    said: str
+    action: str
+    arguments: Mapping[str, Any]
+
+
 def serving(name: str, survey: Survey) -> bool:
     """Whether pacemaker on this node says that it has the file system mounted there."""
     return any(

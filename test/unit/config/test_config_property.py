@@ -16,7 +16,7 @@ from salt.exceptions import CommandExecutionError
 
 from hamysql import fingerprint
 from hamysql.config import resolution
-from hamysql.config.keys import SCHEMA
+from hamysql.config.keys import schema
 from hamysql.errors import ConfigError
 from hamysql.master import secretfile
 from hamysql.master.members import clusters
@@ -26,7 +26,7 @@ from support import PARAMETERS, PILLARS, ROOT, load_pillar, parameters, secrets_
 LAYERS = parameters()
 WHOLE = [load_pillar(name) for name in PILLARS]
 KEYS = sorted(
-    {*SCHEMA.keys, "nodes", "drbd", "options", "net", "addresses", "db1", "users", "grants", "operations", "on"}
+    {*schema().keys, "nodes", "drbd", "options", "net", "addresses", "db1", "users", "grants", "operations", "on"}
 )
 WORDS = ["db1", "10.0.0.1", "::1", "10.0.0.0/8", "/dev/sdb", "/", "mysql", "knet", "udp", "\x00", "a'b", "*.*"]
 LEAVES = st.one_of(
@@ -69,7 +69,7 @@ def test_any_data_resolves_or_is_refused(pillar):
 
 
 @QUICK
-@given(st.dictionaries(st.sampled_from(sorted(SCHEMA.keys)), YAMLISH))
+@given(st.dictionaries(st.sampled_from(sorted(schema().keys)), YAMLISH))
 def test_any_data_below_known_keys_resolves_or_is_refused(pillar):
     outcome(pillar)
 
@@ -88,7 +88,7 @@ def minion() -> ModuleType:
 
 
 @QUICK
-@given(st.one_of(YAMLISH, st.dictionaries(st.sampled_from(sorted(SCHEMA.keys)), YAMLISH), st.sampled_from(WHOLE)))
+@given(st.one_of(YAMLISH, st.dictionaries(st.sampled_from(sorted(schema().keys)), YAMLISH), st.sampled_from(WHOLE)))
 def test_a_minion_has_settings_or_the_one_error_and_a_digest_of_it_all(minion, pillar):
     minion.__context__, minion.__pillar__ = {}, {"hamysql": pillar}
     assert fingerprint.pillar(pillar) == fingerprint.pillar(pillar)
@@ -158,7 +158,7 @@ def test_a_typing_error_in_a_key_is_told_with_the_key_that_was_meant(data):
     section, key = place
     cut = data.draw(st.integers(1, len(key) - 1))
     wrong = key[:cut] + key[cut + 1 :]
-    assume(len(key) > 3 and wrong not in SCHEMA.keys[section].keys)
+    assume(len(key) > 3 and wrong not in schema().keys[section].keys)
     pillar = copy.deepcopy(WHOLE[0])
     pillar[section][wrong] = pillar[section].pop(key)
     result = outcome(pillar)

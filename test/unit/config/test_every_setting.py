@@ -13,7 +13,7 @@ import pytest
 
 from hamysql import pending
 from hamysql.config import resolution, resources
-from hamysql.config.keys import SCHEMA
+from hamysql.config.keys import schema
 from hamysql.corosync import pending as corosync_pending
 from hamysql.fencing import sbd
 from hamysql.mysql import pending as mysql_pending
@@ -178,7 +178,7 @@ def cib(path):
 STARTED_WITH = mysql_pending.wanted(resolved()["mysql"])
 
 
-@pytest.mark.parametrize("path", list(leaves(SCHEMA)))
+@pytest.mark.parametrize("path", list(leaves(schema())))
 def test_every_key_has_a_class(path):
     known = [re.sub(r":db\d:", ":*:", case[0]) for case in CASES] + [key for keys in OTHERS.values() for key in keys]
     assert any(path == key or path.startswith(f"{key}:") for key in known), f"{path} has no class"

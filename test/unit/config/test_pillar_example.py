@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from hamysql.config import resolution
-from hamysql.config.keys import SCHEMA
+from hamysql.config.keys import schema
 from hamysql.schema.language import Items, Names, Section
 from support import ROOT, load, parameters
 
@@ -32,7 +32,7 @@ def test_it_resolves_on_both_nodes(resolve):
         assert found["self"] == name
 
 
-@pytest.mark.parametrize("key", sorted(set(keys(SCHEMA))))
+@pytest.mark.parametrize("key", sorted(set(keys(schema()))))
 def test_it_shows_every_option(key):
     assert re.search(rf"(^|[\s{{,#']){key}('?:|,|$)", TEXT, re.MULTILINE)
 

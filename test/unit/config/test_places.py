@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from hamysql.config import places, resolution
-from hamysql.config.keys import SCHEMA
+from hamysql.config.keys import schema
 from hamysql.errors import ConfigError
 from hamysql.schema.language import Names, Report, Section, Value, check
 from hamysql.schema.values import PATH
@@ -113,7 +113,7 @@ def test_the_socket_may_be_in_the_datadir_or_beside_the_pid_file(resolve, paths)
 
 
 def test_every_path_of_the_pillar_has_its_rule():
-    assert {*_paths(SCHEMA, ())} == {*places.RULES, "repo:repositories:*:file"}
+    assert {*_paths(schema(), ())} == {*places.RULES, "repo:repositories:*:file"}
 
 
 def _paths(node, above):
@@ -132,7 +132,7 @@ def test_the_formulas_own_places_are_allowed(name, family):
     # Some pillars are refused for want of DRBD's packages there; that is not the question.
     report = Report()
     merged = resolution.layered(parameters(family), load_pillar(name))
-    assert list(places.problems(check(SCHEMA, merged, "hamysql", report))) == []
+    assert list(places.problems(check(schema(), merged, "hamysql", report))) == []
 
 
 def test_a_refusal_says_what_is_allowed(resolve):

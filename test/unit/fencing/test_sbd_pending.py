@@ -102,6 +102,6 @@ def test_the_node_says_whether_it_runs(site, tmp_path, states, expected):
         return Result(3, states)
 
     module.run = run
-    module._data = module._corosync = module._drbd = module._mysql = lambda _: []
+    module._data = module._corosync = module._storage = module._mysql = lambda _: []
     module.__salt__ = {"hamysql.config": lambda **_: config}
     assert [item.old for item in from_dicts(module.pending())] == expected

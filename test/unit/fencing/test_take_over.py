@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from hamysql.fencing import take_over
+from hamysql.storage import backends
 from hamysql.storage.drbd import status as drbd_status
 
 # in the form of `drbdadm get-gi`: a primary that went on alone
@@ -13,16 +14,16 @@ PRIMARY = "AB7F8AB0F4D3F5F5:E1F8AB0F4D3F5F57:5D0A2F6A0C7B2D14:5D092F6A0C7B2D15:1
 
 def test_a_node_alone_with_good_data_has_only_its_operator_to_ask(evidence):
     for votes in ({"total": 1, "needed": 1}, {"total": 2, "needed": 2}, {}):  # two_node; a quorum device; not running
-        assert take_over.alone({**evidence, "votes": votes}) == []
+        assert backends.alone({**evidence, "votes": votes}) == []
     assert take_over.unseen(evidence, None) == []
-    text = take_over.consider(evidence)
+    text = backends.KINDS["drbd"].consider(evidence)
     assert "db1 is off, says p_fence_db1" in text
     assert "If db1 went on alone, it does not know it." in text
 
 
 def test_metadata_that_knows_the_peer_to_be_older_says_so(evidence):
     evidence["flags"] = dict(drbd_status.parse_flags(PRIMARY).__dict__)
-    assert "db1 was out of date when db2 last wrote" in take_over.consider(evidence)
+    assert "db1 was out of date when db2 last wrote" in backends.KINDS["drbd"].consider(evidence)
 
 
 ALONE = [
@@ -37,7 +38,7 @@ ALONE = [
 
 @pytest.mark.parametrize(("change", "reason"), ALONE)
 def test_what_forbids_to_serve_alone(evidence, change, reason):
-    assert reason in "\n".join(take_over.alone({**evidence, **change}))
+    assert reason in "\n".join(backends.alone({**evidence, **change}))
 
 
 @pytest.mark.parametrize(
@@ -46,7 +47,7 @@ def test_what_forbids_to_serve_alone(evidence, change, reason):
 )
 def test_a_replica_that_is_known_to_be_old_never_serves(evidence, flag, value, reason):
     evidence["flags"][flag] = value
-    (found,) = take_over.alone(evidence)
+    (found,) = backends.alone(evidence)
     assert reason in found
 
 

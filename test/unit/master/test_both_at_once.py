@@ -6,10 +6,10 @@ import pytest
 from orchestration import Site, working
 
 from hamysql.master.members import Answer
-from hamysql.pending import BOTH, DRBD, LIVE, Pending
+from hamysql.pending import BOTH, LIVE, STORAGE, Pending
 
-SECRET = Pending(BOTH, DRBD, "hamysql:storage:drbd:shared_secret", "another secret", "the pillar's")
-RATE = Pending(LIVE, DRBD, "hamysql:storage:drbd:rate", "1M", "2M")
+SECRET = Pending(BOTH, STORAGE, "hamysql:storage:drbd:shared_secret", "another secret", "the pillar's")
+RATE = Pending(LIVE, STORAGE, "hamysql:storage:drbd:rate", "1M", "2M")
 TAKEN = {SECRET.path: {"old": SECRET.old, "new": SECRET.new}}
 LINE = f"~ {SECRET.path}: another secret -> the pillar's"
 

@@ -101,7 +101,7 @@ def test_accounts_are_not_managed_while_it_is_not_known_which_server_is_the_clus
 def test_all_that_is_wrong_is_one_refusal_and_no_member_is_asked_more():
     site = Site(survey)
     site.surveys["db1"]["storage"] |= {"size": None}
-    site.surveys["db2"]["facts"]["drbd"]["loadable"] = False
+    site.surveys["db2"]["facts"]["storage"]["module"]["loadable"] = False
     ret = site.module.members_checked("members")
     assert ret["result"] is False
     assert "  - db2: found no kernel module drbd" in ret["comment"]

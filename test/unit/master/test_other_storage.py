@@ -116,20 +116,20 @@ def test_a_reservation_that_does_not_run_is_told(shared):
 
 def test_with_one_copy_of_the_data_only_the_peer_s_power_matters(evidence):
     seen = {**evidence, "backend": "shared", "flags": {}}
-    assert take_over.alone(seen) == []
-    told = take_over.consider(seen)
+    assert backends.alone(seen) == []
+    told = backends.KINDS["shared"].consider(seen)
     assert "db1 is off, says p_fence_db1" in told
     assert "still has the data mounted" in told
     assert "DRBD" not in told
-    assert take_over.alone({**seen, "power": {"p_fence_db1": "on"}})
+    assert backends.alone({**seen, "power": {"p_fence_db1": "on"}})
     assert take_over.unseen({**seen, "power": {}}, None)
 
 
 def test_what_the_data_is_on_has_to_be_what_the_pillar_says(evidence):
     """Else DRBD's own witness, that this replica is outdated, would not be asked."""
     seen = {**evidence, "backend": "shared", "elsewhere": "drbd", "flags": {}}
-    assert take_over.alone({**seen, "elsewhere": ""}) == []
-    (reason,) = take_over.alone(seen)
+    assert backends.alone({**seen, "elsewhere": ""}) == []
+    (reason,) = backends.alone(seen)
     assert reason.startswith("the data is on drbd, and the pillar says shared")
 
 

@@ -13,7 +13,8 @@ from hamysql.errors import ConfigError, HamysqlError, Refused
 from hamysql.master import secretfile
 from support import PILLARS, secrets_of
 
-BOTH = [secretfile.AUTHKEY, secretfile.SHARED_SECRET]
+BOTH = [secretfile.AUTHKEY, ("storage", "drbd", "shared_secret")]
+CHAP = ("storage", "shared", "iscsi", "password")
 
 
 def user(name="app", host="%", **more):
@@ -34,7 +35,7 @@ def user(name="app", host="%", **more):
         ({"mysql": {"users": 5, "passwords": []}}, BOTH),
         ({"storage": {"backend": "nfs"}}, BOTH[:1]),
         ({"storage": {"backend": "shared", "shared": {"iscsi": {"portal": "192.0.2.40"}}}}, BOTH[:1]),
-        ({"storage": {"backend": "shared", "shared": {"iscsi": {"username": "a"}}}}, [BOTH[0], secretfile.CHAP]),
+        ({"storage": {"backend": "shared", "shared": {"iscsi": {"username": "a"}}}}, [BOTH[0], CHAP]),
         ({"storage": {"backend": "shared", "shared": {"iscsi": {"username": "a", "password": "x"}}}}, BOTH[:1]),
         ({"storage": {"backend": "shared", "shared": ["x"]}}, BOTH[:1]),
     ],
@@ -54,7 +55,7 @@ def test_a_chap_password_is_one_that_every_array_takes(pillar, resolve):
     values = secretfile.make(secretfile.missing(given))
     assert [len(value) for value in values.values()] == [16]
     found = resolve(merge(given, yaml.safe_load(secretfile.text(values))["hamysql"]))
-    assert found["storage"]["shared"]["iscsi"]["password"] == values[secretfile.CHAP]
+    assert found["storage"]["shared"]["iscsi"]["password"] == values[CHAP]
 
 
 def test_the_file_makes_a_pillar_without_secrets_whole(pillar, resolve):

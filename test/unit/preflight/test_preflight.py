@@ -32,11 +32,10 @@ def survey(name):
                 "eth0": {"mac": MACS[name], "addresses": [ADDRESSES[name][0], "fe80::1/64"]},
                 "eth1": {"mac": MACS[name][:-2] + "ff", "addresses": [ADDRESSES[name][1]]},
             },
-            "drbd": {"version": "", "loadable": True},
             "packages": dict(OPERATING),
             "unreachable": [],
             "absent": [],
-            "storage": {"reached": {}, "initiator": ""},
+            "storage": {"reached": {}, "module": {"version": "", "loadable": True}},
             "vip_owner": "",
         },
     }
@@ -79,8 +78,8 @@ def on(site, backend, **facts):
     """The same machines with other storage, whose module DRBD is missing on purpose."""
     for seen in site.values():
         seen["settings"]["storage"]["backend"] = backend
-        seen["facts"]["drbd"] = {"version": "", "loadable": False}
-        seen["facts"]["storage"] = copy.deepcopy({"reached": {}, "initiator": "", **facts})
+        module = {"version": "", "loadable": False}
+        seen["facts"]["storage"] = copy.deepcopy({"reached": {}, "initiator": "", "module": module, **facts})
     return site
 
 
@@ -221,7 +220,7 @@ def test_only_drbd_has_a_link_to_choose(site):
 def test_one_link_for_all_is_told_once(site, backend, users):
     replicate(on(site, backend), db1=0, db2=0)
     for seen in site.values():
-        seen["facts"]["drbd"]["loadable"] = True
+        seen["facts"]["storage"]["module"]["loadable"] = True
         for node in seen["settings"]["cluster"]["nodes"].values():
             del node["addresses"][1:]
     (finding,) = preflight_judge.judge(site, WINDOW)
@@ -285,7 +284,7 @@ def test_the_vip_set_by_hand_is_found_and_left_by_a_dead_cluster_is_only_mention
 
 
 def test_no_module_for_drbd(site):
-    site["db1"]["facts"]["drbd"]["loadable"] = False
+    site["db1"]["facts"]["storage"]["module"]["loadable"] = False
     (found,) = texts(site)
     assert found.startswith(
         "db1: found no kernel module drbd for the running kernel, expected the module drbd: install it"
@@ -342,9 +341,9 @@ def test_versions_that_do_not_go_together(site, package, version, same):
 
 
 def test_two_kernels_with_different_drbds(site):
-    site["db1"]["facts"]["drbd"]["version"] = "8.4.11"
+    site["db1"]["facts"]["storage"]["module"]["version"] = "8.4.11"
     assert texts(site) == [], "the other one is not loaded yet"
-    site["db2"]["facts"]["drbd"]["version"] = "9.2.8"
+    site["db2"]["facts"]["storage"]["module"]["version"] = "9.2.8"
     (found,) = texts(site)
     assert "db2: found DRBD's kernel module 9.2.8" in found
 
@@ -391,7 +390,7 @@ def spoil(site):
     for name, seen in site.items():
         facts = seen["facts"]
         facts["system"] = {"name": "Debian", "release": "9"}
-        facts["drbd"] = {"version": {"db1": "8.4.11", "db2": "9.2.8"}[name], "loadable": False}
+        facts["storage"]["module"] = {"version": {"db1": "8.4.11", "db2": "9.2.8"}[name], "loadable": False}
         facts["interfaces"]["eth0"]["addresses"] = [ADDRESSES[name][0].replace("/24", "/32")]
         silent = [address.partition("/")[0] for other in ADDRESSES for address in ADDRESSES[other]]
         facts["unreachable"] = facts["absent"] = silent
@@ -452,7 +451,7 @@ def test_a_member_that_has_its_configuration_already_has_the_same_pillar(site):
 
 def test_members_with_other_pillars_are_not_compared_any_further(site):
     site["db2"]["settings"]["cluster"]["nodes"]["db1"]["addresses"] = ["10.77.1.99"]
-    site["db1"]["facts"]["drbd"]["loadable"] = False
+    site["db1"]["facts"]["storage"]["module"]["loadable"] = False
     assert texts(site) == [
         "db2: found other nodes in its pillar, expected what db1 has: the same pillar on all members (hamysql:cluster)"
     ]

@@ -1,13 +1,18 @@
-"""DRBD's configuration files as trees, for kernel modules of 8.4 and 9 (drbd.conf-8.4(5), drbd.conf-9.0(5))."""
+"""DRBD's configuration files as trees, for kernel modules of 8.4 and 9.
+
+Sources: drbd.conf-8.4(5) and drbd.conf-9.0(5); on fencing crm-fence-peer.sh's own text (drbd-utils).
+"""
 
 from __future__ import annotations
 
 import ipaddress
+import math
 from collections.abc import Iterable
 from typing import Any
 
-from hamysql.fencing import devices
+from hamysql.corosync import conf as corosync_conf
 from hamysql.schema.language import Secret
+from hamysql.schema.values import Config
 from hamysql.storage.drbd import values as words
 from hamysql.system.sections import Section, section
 
@@ -16,6 +21,9 @@ KERNELS = ("8.4", "9")  # of the module; they differ in what they call fencing
 
 # Options of the section "global" that have no value: they are there, or not.
 SWITCHES = ("disable-ip-verification", "udev-always-use-vnr")
+
+# Seconds that the election of a controller may take after corosync has noticed the loss.
+ELECTION = 20
 
 
 def build_global(drbd: dict[str, Any]) -> list[Section]:
@@ -31,7 +39,7 @@ def build_resource(config: dict[str, Any], kernel: str) -> list[Section]:
     extra = {name: _quoted(options) for name, options in drbd["options"].items()}
     # Commands: 8.4 wants strings there, and takes a bare keyword for none.
     extra["handlers"] = [(name, words.name(command)) for name, command in drbd["options"]["handlers"].items()]
-    for name, options in devices.drbd_sections(config, kernel).items():
+    for name, options in fencing_sections(config, kernel).items():
         extra[name] = [*options, *extra[name]]
     parts = [
         section(
@@ -52,6 +60,41 @@ def build_resource(config: dict[str, Any], kernel: str) -> list[Section]:
         *(_node(name, node, drbd) for name, node in config["cluster"]["nodes"].items()),
     ]
     return [section(f"resource {words.name(drbd['resource'])}", sections=parts)]
+
+
+def fencing_sections(config: Config, kernel: str) -> dict[str, list[tuple[str, str]]]:
+    """What DRBD is told about fencing, by section of its configuration, for a kernel module of 8.4 or 9.
+
+    With ``resource-and-stonith`` a primary that has lost its peer holds all writes until the peer can write no more. The handler
+    waits for pacemaker to have fenced it, and goes on without that proof when its own time is over, so it gets more than
+    pacemaker needs: the time to notice the loss, to elect a controller, and to try all fence devices. It waits longer still for a
+    controller (``dc-timeout > timeout``, says the handler's own text): with none it fails, and the writes are held for good.
+    """
+    fencing = config["fencing"]
+    if not fencing["enabled"]:
+        return {}
+    patience = _notice(config["corosync"]) + ELECTION + fencing["stonith_timeout"]
+    handler = f"--timeout {patience} --dc-timeout {patience + ELECTION}"
+    if kernel.startswith("8."):
+        return {
+            "disk": [("fencing", "resource-and-stonith")],
+            "handlers": [
+                ("fence-peer", f'"/usr/lib/hamysql/fence-peer fence {handler}"'),
+                ("after-resync-target", '"/usr/lib/hamysql/fence-peer unfence"'),
+            ],
+        }
+    return {
+        "net": [("fencing", "resource-and-stonith")],
+        "handlers": [
+            ("fence-peer", f'"/usr/lib/drbd/crm-fence-peer.9.sh {handler}"'),
+            ("unfence-peer", '"/usr/lib/drbd/crm-unfence-peer.9.sh"'),
+        ],
+    }
+
+
+def _notice(settings: Config) -> int:
+    """Seconds until corosync takes a silent node for dead: its token, and the consensus about that (corosync.conf(5))."""
+    return math.ceil((int(settings["token"]) + corosync_conf.consensus(settings)) / 1000)
 
 
 def _rate(rate: str | None) -> list[tuple[str, str]]:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hamysql.errors import ParseError
-from hamysql.pending import BOTH, DEFAULT, DRBD, KEEP, LIVE, REFUSED, RESTART, TOGETHER, Pending
+from hamysql.pending import BOTH, DEFAULT, KEEP, LIVE, REFUSED, RESTART, STORAGE, TOGETHER, Pending
 from hamysql.storage.drbd import conf as drbd_conf
 
 # The commands of drbdsetup that change options of a running resource, and the section of `drbdsetup show` with their values.
@@ -155,15 +155,15 @@ def _identity(config: Mapping[str, Any], running: Running) -> Iterator[Pending]:
     addresses = tuple(sorted(drbd_conf.endpoint(node["replication"], drbd["port"]) for node in nodes))
     if running.minor and running.minor != str(drbd["minor"]):
         yield Pending(
-            REFUSED, DRBD, "hamysql:storage:drbd:device", f"/dev/drbd{running.minor}", drbd["device"], TOGETHER
+            REFUSED, STORAGE, "hamysql:storage:drbd:device", f"/dev/drbd{running.minor}", drbd["device"], TOGETHER
         )
     if running.disk not in ("", "none", drbd["disk"]):
-        yield Pending(REFUSED, DRBD, "hamysql:storage:drbd:disk", running.disk, drbd["disk"], KEEP)
+        yield Pending(REFUSED, STORAGE, "hamysql:storage:drbd:disk", running.disk, drbd["disk"], KEEP)
     if running.addresses and not set(running.addresses) <= set(addresses):
         ports = {address.rpartition(":")[2] for address in running.addresses}
         where = "link" if ports == {str(drbd["port"])} else "port"
         old, new = " and ".join(running.addresses), " and ".join(addresses)
-        yield Pending(REFUSED, DRBD, f"hamysql:storage:drbd:{where}", old, new, TOGETHER)
+        yield Pending(REFUSED, STORAGE, f"hamysql:storage:drbd:{where}", old, new, TOGETHER)
 
 
 def _options(kind: str, section: str, running: Running, full: Running, command: Command) -> Iterator[Pending]:
@@ -174,9 +174,9 @@ def _options(kind: str, section: str, running: Running, full: Running, command: 
         old, new = every.get(name, now.get(name, DEFAULT)), command.options.get(name, DEFAULT)
         if name == "shared-secret":
             old, new = "another secret", "the pillar's"
-        yield Pending(kind, DRBD, f"hamysql:{where}", old, new)
+        yield Pending(kind, STORAGE, f"hamysql:{where}", old, new)
     if not found:
-        yield Pending(kind, DRBD, f"hamysql:storage:drbd:options:{section}", "other options", "the pillar's")
+        yield Pending(kind, STORAGE, f"hamysql:storage:drbd:options:{section}", "other options", "the pillar's")
 
 
 def _changed(section: str, running: Running, full: Running, command: Command) -> list[str]:

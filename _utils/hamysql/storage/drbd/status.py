@@ -13,7 +13,8 @@ import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any
+from pathlib import Path
+from typing import Any, TypedDict
 
 from hamysql.errors import ParseError
 
@@ -239,3 +240,43 @@ def parse_flags(text: str) -> Flags:
     if len(words) != 7 or not set(words) <= {"0", "1"}:
         raise ParseError(f"drbdadm get-gi printed {text.strip()!r}")
     return Flags(*(word == "1" for word in words))
+
+
+def out_of_step(status: Mapping[str, Any] | None) -> str:
+    """Why a replica (``hamysql_drbd.status``) does not stand for both sides, as a sentence; "" where it does."""
+    if status and status["up_to_date"]:
+        return ""
+    found = f"{status['disk']}/{status['peer_disk']}, {status['connection']}" if status else "not configured"
+    return f"DRBD is {found}, not UpToDate/UpToDate"
+
+
+class Module(TypedDict):
+    """DRBD's kernel module: the version of the loaded one, or "", and whether one could be loaded."""
+
+    version: str
+    loadable: bool
+
+
+def module(release: str, root: Path = Path("/")) -> Module:
+    """What this machine has of DRBD's kernel module.
+
+    release
+        What ``uname -r`` prints: the kernel whose modules count.
+    root
+        Where /proc and /lib are, for tests.
+    """
+    try:
+        return {"version": kernel_version((root / "proc/drbd").read_text(encoding="ascii")), "loadable": True}
+    except (OSError, ParseError):
+        pass
+    folder = root / "lib/modules" / release
+    # The two indexes that modprobe(8) itself looks into; a module may be compressed: drbd.ko.xz
+    names = (folder / name for name in ("modules.dep", "modules.builtin"))
+    return {"version": "", "loadable": any("/drbd.ko" in _text(name) for name in names)}
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""

@@ -14,12 +14,13 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 from hamysql.errors import Refused
-from hamysql.storage.latch import LATCH, Latch, Stage
+from hamysql.storage.latch import LATCH, Latch, NodeView, Stage
+from hamysql.storage.lun.values import NAME, PATH
 from hamysql.storage.steps import Step, serving
 from hamysql.survey import Survey, Surveys
 from hamysql.system.disk import Signature
 
-WIPE = "hamysql:storage:shared:wipe"
+WIPE = f"{PATH}:wipe"
 
 
 @dataclass(frozen=True)
@@ -38,15 +39,13 @@ class Wanted:
 
 
 @dataclass(frozen=True)
-class Lun:
+class Lun(NodeView):
     """One node's own view of the LUN; the fields are those of ``hamysql_shared.survey``.
 
     identity
         Its WWN and serial number, as far as the node knows them.
     claim
         The mark at its beginning: ``{"cluster", "uuid"}``, or empty.
-    mounted, serving
-        Its file system is mounted on the datadir; pacemaker has it mounted there.
     session
         The node is logged in to the target; ``None`` without iSCSI.
     """
@@ -60,10 +59,7 @@ class Lun:
     partitions: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
     claim: Mapping[str, str] = field(default_factory=dict)
-    mounted: bool = False
-    serving: bool = False
     session: bool | None = None
-    latch: Latch | None = None
     error: str = ""  # why it cannot be read
 
     @classmethod
@@ -87,15 +83,6 @@ class Lun:
         return f"{self.name}, {self.device}"
 
     @property
-    def stage(self) -> int:
-        return self.latch.stage if self.latch else 0
-
-    @property
-    def uuid(self) -> str:
-        """The UUID that the latch has for what is on the LUN."""
-        return self.latch.device_uuid if self.latch else ""
-
-    @property
     def contents(self) -> list[str]:
         """What is on the LUN, in words; empty for a blank one."""
         said = [str(signature) for signature in self.signatures]
@@ -108,11 +95,9 @@ class Lun:
 def from_surveys(surveys: Surveys) -> tuple[list[Lun], Wanted]:
     """The arguments of ``steps`` from what ``hamysql_node.survey`` returned on every member, in the pillar's order."""
     settings = next(iter(surveys.values()))["settings"]
-    shared, filesystem = settings["storage"]["shared"], settings["storage"]["filesystem"]
-    kind = "LVM2_member" if shared["lvm"] else filesystem["type"]
-    wanted = Wanted(
-        settings["cluster"]["name"], kind, shared["wipe"] or "", bool(shared["iscsi"]), filesystem["directory"]
-    )
+    lun, filesystem = settings["storage"][NAME], settings["storage"]["filesystem"]
+    kind = "LVM2_member" if lun["lvm"] else filesystem["type"]
+    wanted = Wanted(settings["cluster"]["name"], kind, lun["wipe"] or "", bool(lun["iscsi"]), filesystem["directory"])
     return [Lun.from_survey(name, survey) for name, survey in surveys.items()], wanted
 
 
@@ -164,7 +149,7 @@ def _alone(member: Lun, wanted: Wanted) -> list[str]:
     reasons = [f"{member.where}: the LUN is in use: {use}" for use in member.uses]
     reasons += [f"{member.where}: the LUN cannot be read: {member.error}"] if member.error else []
     latch = member.latch
-    if latch and (latch.cluster, latch.backend) != (wanted.cluster, "shared"):
+    if latch and (latch.cluster, latch.backend) != (wanted.cluster, NAME):
         old = f"cluster {latch.cluster}, storage:backend: {latch.backend}"
         reasons.append(
             f"{member.where}: this node holds the data of {old}, not of {wanted.cluster} on a shared LUN. Neither can be changed "

@@ -7,7 +7,7 @@ from hamysql.schema.language import Names, Report, Section
 from hamysql.schema.values import Config, seconds
 from hamysql.storage.lun import values as w
 
-SHARED = Section(
+LUN = Section(
     {
         "device": w.STABLE_DEVICE,
         "iscsi": Section(
@@ -26,32 +26,31 @@ SHARED = Section(
     }
 )
 
-_SHARED = "hamysql:storage:shared"
 NOTICE = 30  # seconds; a lost path is noticed after 10, and a monitor begins its wait at any moment of that
 
 
-def check_shared(config: Config, report: Report) -> None:
-    shared, nodes = config["storage"]["shared"], config["cluster"]["nodes"]
-    device = shared["device"]
-    if device is None and not report.bad_under(f"{_SHARED}:device"):
+def check_lun(config: Config, report: Report) -> None:
+    lun, nodes = config["storage"][w.NAME], config["cluster"]["nodes"]
+    device = lun["device"]
+    if device is None and not report.bad_under(f"{w.PATH}:device"):
         expected = "the LUN, under a name that both nodes have for it, such as '/dev/disk/by-id/wwn-0x600140512345678'"
-        report.add(f"{_SHARED}:device", "nothing", expected)
-    if shared["reservations"] == "mpath" and device is not None and not device.startswith("/dev/mapper/"):
-        report.add(f"{_SHARED}:device", repr(device), "the multipath device below /dev/mapper, for reservations: mpath")
-    if shared["lvm"]["size"] is not None and shared["lvm"]["volume_group"] is None:
-        report.add(f"{_SHARED}:lvm:volume_group", "nothing", "the volume group's name, beside its volume's size")
-    _check_iscsi(shared["iscsi"], nodes, report)
+        report.add(f"{w.PATH}:device", "nothing", expected)
+    if lun["reservations"] == "mpath" and device is not None and not device.startswith("/dev/mapper/"):
+        report.add(f"{w.PATH}:device", repr(device), "the multipath device below /dev/mapper, for reservations: mpath")
+    if lun["lvm"]["size"] is not None and lun["lvm"]["volume_group"] is None:
+        report.add(f"{w.PATH}:lvm:volume_group", "nothing", "the volume group's name, beside its volume's size")
+    _check_iscsi(lun["iscsi"], nodes, report)
     limit, monitor = (
-        shared["iscsi"]["replacement_timeout"],
+        lun["iscsi"]["replacement_timeout"],
         config["pacemaker"]["operations"]["p_fs_mysql"]["monitor"]["timeout"],
     )
-    if shared["iscsi"]["portal"] and None not in (limit, monitor) and limit + NOTICE > seconds(monitor):
+    if lun["iscsi"]["portal"] and None not in (limit, monitor) and limit + NOTICE > seconds(monitor):
         expected = f"at least {NOTICE} s less than the timeout of p_fs_mysql's monitor ({monitor}), which waits for it"
-        report.add(f"{_SHARED}:iscsi:replacement_timeout", f"{limit} s", expected)
+        report.add(f"{w.PATH}:iscsi:replacement_timeout", f"{limit} s", expected)
 
 
 def _check_iscsi(iscsi: Config, nodes: Config, report: Report) -> None:
-    path = f"{_SHARED}:iscsi"
+    path = f"{w.PATH}:iscsi"
     needs = {
         "portal": (("target",), "the address of the target's portal"),
         "target": (("portal", "username", "initiators"), "the target's name, as its portal reports it"),

@@ -16,6 +16,8 @@ _IQN = re.compile(
 _PORTAL = re.compile(r"\[([^][]+)\](?::([0-9]{1,5}))?|([^:]+)(?::([0-9]{1,5}))?")
 _LVM = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}")
 _SIZE = re.compile(r"[1-9][0-9]{0,8}[MGT]")
+NAME = "shared"  # the pillar's word for this kind of storage, and its section's; all else calls it a LUN
+PATH = f"hamysql:storage:{NAME}"
 PORT = "3260"  # IANA's for iSCSI
 
 

@@ -10,35 +10,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 from hamysql.errors import Refused
-from hamysql.storage import latch
+from hamysql.storage import backends, latch
 from hamysql.storage.latch import Latch, Stage
 
 BEFORE = "before"
 COPIED = "copied"  # in ``next``: what the last pass of the copy has seen, see :mod:`hamysql.storage.move.copying`
-
-# How far the new storage is when the copy begins: all but its data is there.
-READY = {"drbd": Stage.FILESYSTEM, "shared": Stage.FILESYSTEM, "nfs": Stage.CLAIMED}
-
-
-def reset(known: Latch | None, seed: bool) -> Latch | None:
-    """A latch in ``next`` as it has to be before the data is copied (again).
-
-    A copy that was finished is no copy any more once the database has run on the old storage again.
-
-    seed
-        Whether this is the node that copies.
-    """
-    if known is None or known.stage <= READY[known.backend]:
-        return known
-    if seed:
-        return replace(known, stage=READY[known.backend])
-    if known.backend == "drbd":
-        return replace(known, stage=Stage.METADATA)
-    return None
 
 
 def begin(backend: str, seed: bool, folder: Path = latch.FOLDER) -> bool:
@@ -63,7 +42,7 @@ def begin(backend: str, seed: bool, folder: Path = latch.FOLDER) -> bool:
         return True
     for path in sorted(place.glob("*.json")):
         known = latch.load(path)
-        after = reset(known, seed)
+        after = backends.KINDS[backend].reset(known, seed)
         if after is None:
             path.unlink()
             latch.synchronise(place)

@@ -31,11 +31,11 @@ from hamysql.schema.values import Config
 from hamysql.storage import backends, latch
 from hamysql.storage import pending as storage_pending
 from hamysql.storage.drbd import local
-from hamysql.storage.latch import RESOURCE, Latch, Latches, Stage
+from hamysql.storage.drbd import status as drbd_status
+from hamysql.storage.latch import Latch, Latches, Stage
 from hamysql.storage.lun import claim as lun_claim
 from hamysql.storage.move import copying, service
 from hamysql.storage.move import switch as move_switch
-from hamysql.storage.move.switch import READY
 from hamysql.storage.nfs import mark as nfs_mark
 from hamysql.storage.nfs.mark import NFS_FOLDER
 from hamysql.system import files, wait
@@ -50,8 +50,8 @@ OURS = tuple(f"{name} has {cib_stop.ROLE}=" for name in cib_stop.PARTS)
 
 def _read(site: Config, latches: Latches) -> Latch | None:
     """The latch of the pillar's kind of storage."""
-    backend = site["storage"]["backend"]
-    return latches.read(site["storage"]["drbd"]["resource"] if backend == "drbd" else RESOURCE, backend)
+    kind = backends.used(site)
+    return latches.read(kind.latch_name(site), kind.name)
 
 
 def _live(run: Run) -> str:
@@ -71,13 +71,13 @@ def survey(run: Run, site: Config, latches: Latches) -> dict[str, Any]:
     stopped = cib_stop.stopped_ones(live) if live else ()
     replica = next((item for item in there if item.backend == "drbd"), None)
     hands = cib_drift.interventions(live) if live else ()
-    replaced = backend != "drbd" and storage_pending.backend_of(values) == "drbd"
+    replaced = backend != "drbd" and backends.recognised(values) == "drbd"
     return {
         "backend": backend,
         "in_use": [item.as_dict() for item in there],
         "next": known.as_dict() if known and not move_switch.switched(backend, latches.folder) else {},
         "moving": moving,
-        "cib": storage_pending.backend_of(values),
+        "cib": backends.recognised(values),
         "datadir": values.get(("p_fs_mysql", "directory"), ""),
         "stopped": list(stopped),
         "hands": [hand for hand in hands if not (moving and hand.startswith(OURS))],
@@ -90,7 +90,7 @@ def _old_drbd(run: Run, known: Latch, values: Mapping[tuple[str, str], str]) -> 
     device = values.get(("p_fs_mysql", "device"), "/dev/drbd0")
     minor = int(device.removeprefix("/dev/drbd")) if device.removeprefix("/dev/drbd").isdigit() else 0
     found = local.status(run, known.resource, minor)
-    return backends.replication(found.as_dict() if found else None)
+    return drbd_status.out_of_step(found.as_dict() if found else None)
 
 
 def begin(run: Run, site: Config, latches: Latches, seed: bool) -> bool:
@@ -112,7 +112,7 @@ def _known(site: Config, latches: Latches) -> Latch:
     known = _read(site, latches)
     if latch.place(backend, latches.folder) != latches.folder / latch.NEXT:
         raise Refused(f"no move to {backend} is under way on this node")
-    if known is None or not READY[backend] <= known.stage < Stage.INITIALISED:
+    if known is None or not backends.KINDS[backend].ready <= known.stage < Stage.INITIALISED:
         raise Refused(f"{backend} is not ready for the data here: {known.stage.name if known else 'nothing was made'}")
     return known
 
@@ -206,7 +206,7 @@ def copy(run: Run, site: Config, latches: Latches) -> dict[str, float]:
     """Copy the data to the new storage while the database serves; again, and it copies what has changed since."""
     known = _known(site, latches)
     if known.stage >= Stage.DATADIR:
-        known = replace(known, stage=READY[known.backend])
+        known = replace(known, stage=backends.KINDS[known.backend].ready)
         latches.write(known)
     return _pass(run, site, latches, known, live=True)
 
@@ -239,7 +239,7 @@ def wait_synchronised(run: Run, site: Config, timeout: float) -> bool:
 
     def lacking() -> str:
         found = local.status_of(run, site)
-        return backends.replication(found.as_dict() if found else None)
+        return drbd_status.out_of_step(found.as_dict() if found else None)
 
     what = "both replicas of the new storage are UpToDate"
     wait.until(lacking, lambda reason: not reason, what, timeout=timeout, interval=5)
@@ -269,7 +269,7 @@ def abandon(run: Run, site: Config, latches: Latches) -> bool:
     if not moving:
         return False
     values = storage_pending.parameters(_live(run) or None)
-    if move_switch.switched(moving, latches.folder) or storage_pending.backend_of(values) == moving:
+    if move_switch.switched(moving, latches.folder) or backends.recognised(values) == moving:
         raise Refused(
             f"the data is on {moving} already, or is being handed over: go on with "
             "`salt-run state.orchestrate hamysql.orch.migrate_storage`, and the new storage in the pillar"

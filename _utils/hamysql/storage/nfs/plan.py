@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from hamysql.errors import Refused
-from hamysql.storage.latch import LATCH, Latch, Stage
+from hamysql.storage.latch import LATCH, Latch, NodeView, Stage
 from hamysql.storage.nfs.mark import NFS_FOLDER, NFS_MARK
 from hamysql.storage.steps import Step, serving
 from hamysql.survey import Survey, Surveys
@@ -49,15 +49,12 @@ class View:
 
 
 @dataclass(frozen=True)
-class Export:
+class Export(NodeView):
     """One node's own view; the fields are those of ``hamysql_nfs.survey``. ``view`` is ``None`` where it has not looked."""
 
     name: str
     source: str
     view: View | None = None
-    mounted: bool = False
-    serving: bool = False
-    latch: Latch | None = None
 
     @classmethod
     def from_survey(cls, name: str, survey: Survey) -> Export:
@@ -76,14 +73,6 @@ class Export:
     @property
     def where(self) -> str:
         return f"{self.name}, {self.source}"
-
-    @property
-    def stage(self) -> int:
-        return self.latch.stage if self.latch else 0
-
-    @property
-    def uuid(self) -> str:
-        return self.latch.device_uuid if self.latch else ""
 
     @property
     def mark(self) -> Mapping[str, str]:

@@ -160,7 +160,7 @@ def test_a_note_of_more_links_than_there_are_is_not_used(resolve, pillar):
     found = resolve(pillar("minimal"))
     assert found["storage"]["drbd"]["link"] == 0
     merged = resolution.layered(parameters(), pillar("minimal"))
-    again = resolution.resolve(merged, minion_id="db1", nodename="db1", known_link=Known(1, "x"))
+    again = resolution.resolve(merged, minion_id="db1", nodename="db1", noted=Known(1, "x"))
     assert again["storage"]["drbd"]["link"] == 0
     assert again["storage"]["drbd"]["link_problem"] == "x"
 

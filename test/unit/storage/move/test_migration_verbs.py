@@ -11,7 +11,8 @@ from storage_world import load
 
 from hamysql.errors import CommandFailed, NotReady, Refused
 from hamysql.mysql import datadir
-from hamysql.storage import backends, latch
+from hamysql.storage import latch
+from hamysql.storage.drbd import status as drbd_status
 from hamysql.storage.drbd.status import Status
 from hamysql.storage.latch import Latch, Latches, Stage
 from hamysql.storage.move import copying
@@ -256,7 +257,7 @@ def test_the_survey_of_a_node_in_the_middle(machine):
     assert (seen["backend"], seen["moving"], seen["cib"]) == ("shared", "shared", "drbd")
     assert (seen["in_use"], seen["next"]["stage"]) == ([OLD.as_dict()], "FILESYSTEM")
     assert (seen["datadir"], seen["stopped"], seen["hands"]) == (str(machine.data), [], [])
-    assert seen["replication"] == backends.replication({"up_to_date": True})
+    assert seen["replication"] == drbd_status.out_of_step({"up_to_date": True})
     assert machine.asked == [("galaxy", 3)], "the DRBD in use, and not what the pillar has by default"
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from hamysql.errors import Refused
-from hamysql.storage import latch
+from hamysql.storage import backends, latch
 from hamysql.storage.latch import Latch, Stage
 from hamysql.storage.move import switch as move_switch
 
@@ -153,7 +153,7 @@ def test_a_move_is_not_begun(tmp_path, main, moving, said):
     ],
 )
 def test_a_copy_that_is_begun_anew(known, seed, after):
-    found = move_switch.reset(known, seed)
+    found = backends.KINDS[(known or LUN).backend].reset(known, seed)
     assert (found and found.stage) == after
     assert found is None or replace(found, stage=known.stage) == known
 

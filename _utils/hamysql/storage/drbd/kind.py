@@ -1,0 +1,288 @@
+"""DRBD as a kind of storage: a disk of each node, replicated over a link between them."""
+
+from __future__ import annotations
+
+import os
+import xml.etree.ElementTree as ET
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, replace
+from typing import Any
+
+from hamysql.cib import build as cib_build
+from hamysql.fencing.take_over import Evidence
+from hamysql.finding import Finding, Machine
+from hamysql.pending import Pending
+from hamysql.ports import Access, family
+from hamysql.schema.language import Report
+from hamysql.schema.values import Config
+from hamysql.storage.drbd import adjust, conf, findings, link, local, plan, settings, status, take_over
+from hamysql.storage.kind import Kind, Parameters, Primitive, Salt
+from hamysql.storage.latch import Latch, Stage
+from hamysql.storage.steps import Agreed, Step
+from hamysql.survey import Survey, Surveys
+from hamysql.system import disk
+from hamysql.system.command import Run
+
+# What of its steps is done to the resource; the others make what lies on it.
+_RESOURCE = frozenset(
+    ("create_metadata", "up", "wait_connected", "skip_initial_sync", "seed", "release", "rejoin", "keep_link")
+)
+# What a replica's state means for whoever would have this node take over.
+_STALE = {
+    "Outdated": ": out of date, the other node has gone on without it. It cannot take over before it is synchronised",
+    "Consistent": ": it may be out of date, and cannot take over before it has seen the other node's",
+    "Inconsistent": ": it cannot take over before it is synchronised",
+}
+
+
+class Drbd(Kind):
+    name = "drbd"
+    section = settings.DRBD
+    packages_of = compared = services = ("drbd",)
+    operations = {
+        "p_drbd_mysql": ("start", "stop", "promote", "demote", "notify", "monitor_promoted", "monitor_unpromoted")
+    }
+    replicates = True
+    links = ("the replication",)
+    secrets = {("shared_secret",): 24}
+    chosen = Stage.SEEDING
+
+    def check(self, config: Config, report: Report) -> None:
+        settings.check_drbd(config, report)
+
+    def disks(self, config: Config) -> list[str | None]:
+        return [config["storage"]["drbd"]["disk"]]
+
+    def taken(self, config: Config) -> list[int | None]:
+        return [config["storage"]["drbd"]["port"]]
+
+    def missing_secrets(self, section: Mapping[str, Any]) -> list[tuple[str, ...]]:
+        return [] if section.get("shared_secret") else [("shared_secret",)]
+
+    def noted(self, config: Config) -> link.Known | None:
+        """The link that this node has.
+
+        It is looked for at each call: the states write the files where it is found, and another member's link may be noted in
+        between. What the states write is what was found, so nothing changes under them.
+        """
+        if config["storage"]["drbd"]["link_from"] == link.PILLAR:
+            return None
+        known = link.known(config)
+        return None if known == link.Known() else known
+
+    def unused(self, config: Config) -> None:
+        """Each node has an address for replication all the same; what the pillar says of the link nobody has checked."""
+        drbd = config["storage"]["drbd"]
+        drbd.update(link=None, disk=None, resource_sections={})
+        self._complete(config, link.Known())
+
+    def derive(self, config: Config, noted: link.Known | None) -> None:
+        storage, drbd = config["storage"], config["storage"]["drbd"]
+        self._complete(config, noted or link.Known())
+        drbd["disk"] = config["cluster"]["nodes"][config["self"]]["disk"]
+        storage["filesystem"]["device"] = drbd["device"]
+
+    def ports(self, config: Config) -> list[Access]:
+        """For the other node's end of the link."""
+        own, peer = (config["cluster"]["nodes"][config[which]]["replication"] for which in ("self", "peer"))
+        return [Access("tcp", (config["storage"]["drbd"]["port"],), (peer,), family(own))]
+
+    def _complete(self, config: Config, known: link.Known) -> None:
+        drbd, nodes = config["storage"]["drbd"], config["cluster"]["nodes"]
+        links = min(len(node["addresses"]) for node in nodes.values())
+        drbd["link"], drbd["link_from"] = link.chosen(drbd["link"], known.link, links)
+        drbd["link_problem"] = known.problem
+        for node in nodes.values():
+            node["disk"] = node["disk"] or drbd["disk"]
+            node["replication"] = node["addresses"][drbd["link"]]
+        drbd["minor"] = int(drbd["device"].removeprefix("/dev/drbd"))
+        drbd["global_sections"] = conf.build_global(drbd)
+
+    def finish(self, config: Config) -> None:
+        drbd = config["storage"]["drbd"]
+        drbd["resource_sections"] = {kernel: conf.build_resource(config, kernel) for kernel in conf.KERNELS}
+
+    # --- the cluster's configuration
+
+    def add_resources(
+        self, config: Config, resources: ET.Element, constraints: ET.Element, primitive: Primitive
+    ) -> None:
+        drbd = config["storage"]["drbd"]
+        clone = ET.SubElement(resources, "clone", id="ms_drbd_mysql")
+        # Without notifications: they are up to four more runs of the agent on the way of a failover or a move, one after the other,
+        # and do what is done without them: a score is also set by each start, promotion, demotion and monitor, and a replica
+        # that is out of date is marked by DRBD's fencing.
+        one_primary = {"promotable": "true", "notify": "false", "clone-max": 2, "clone-node-max": 1}
+        one_primary |= {"promoted-max": 1, "promoted-node-max": 1, "failure-timeout": 0}
+        cib_build.pairs(clone, "meta_attributes", "ms_drbd_mysql-meta_attributes", one_primary)
+        # Our own agent also wants to know the device's number.
+        params = {"drbd_resource": drbd["resource"], "ignore_missing_notifications": "true"}
+        if drbd["agent"] == "ocf:hamysql:drbd":
+            params["minor"] = drbd["device"].removeprefix("/dev/drbd")
+        clone.append(primitive("p_drbd_mysql", drbd["agent"], params))
+        near = {"rsc": "g_mysql", "with-rsc": "ms_drbd_mysql", "with-rsc-role": "Promoted"}
+        ET.SubElement(constraints, "rsc_colocation", id="c_mysql_on_drbd", score="INFINITY", **near)  # type: ignore[arg-type]
+        after = {"first": "ms_drbd_mysql", "first-action": "promote", "then": "g_mysql", "then-action": "start"}
+        ET.SubElement(constraints, "rsc_order", id="o_drbd_before_mysql", kind="Mandatory", **after)  # type: ignore[arg-type]
+
+    def recognises(self, values: Parameters) -> bool:
+        return ("p_drbd_mysql", "drbd_resource") in values
+
+    def identity(self, config: Config, values: Parameters) -> dict[tuple[str, str], tuple[str, str]]:
+        drbd, filesystem = config["storage"]["drbd"], config["storage"]["filesystem"]
+        return {
+            ("p_drbd_mysql", "drbd_resource"): ("storage:drbd:resource", drbd["resource"]),
+            ("p_fs_mysql", "device"): ("storage:drbd:device", filesystem["device"]),
+            ("p_fs_mysql", "fstype"): ("storage:filesystem:type", filesystem["type"]),
+            **super().identity(config, values),
+        }
+
+    # --- the latch
+
+    def latch_name(self, config: Config) -> str:
+        return str(config["storage"]["drbd"]["resource"])
+
+    def by_latches(self, config: Config, latches: Mapping[str, Latch], device_uuid: str) -> dict[str, tuple[str, str]]:
+        drbd, name = config["storage"]["drbd"], config["cluster"]["name"]
+        known = latches.get(drbd["resource"])
+        if known is None:
+            of_this_disk = [
+                other.resource
+                for other in latches.values()
+                if other.cluster == name and _is_about(other, drbd["disk"], device_uuid)
+            ]
+            return {"storage:drbd:resource": (of_this_disk[0], drbd["resource"])} if of_this_disk else {}
+        found = super().by_latches(config, latches, device_uuid)
+        if not _is_about(known, drbd["disk"], device_uuid):
+            found["storage:drbd:disk"] = (known.disk, drbd["disk"])
+        return found
+
+    def reset(self, known: Latch | None, seed: bool) -> Latch | None:
+        found = super().reset(known, seed)
+        # A replica is made on both nodes, whichever of them copies.
+        return replace(known, stage=Stage.METADATA) if known is not None and found is None else found
+
+    # --- a node
+
+    def survey(self, site: Config, run: Run, salt: Salt) -> dict[str, Any]:
+        """``{"disk": path, "size": bytes or None, "signatures": [{"type", "offset", "uuid"}], "uses": [sentence], "partitions":
+        [path], "names": [stable path], "generation": {...} or {}, "status": {...} or {}}``."""
+        drbd, device = site["storage"]["drbd"], local.disk(site)
+        size = disk.size(run, device)
+        there = size is not None
+        above = disk.occupants(run, device, drbd["device"]) if there else disk.Occupants()
+        return {
+            "disk": device,
+            "size": size,
+            "signatures": [asdict(signature) for signature in disk.signatures(run, device)] if there else [],
+            "uses": list(above.uses),
+            "partitions": list(above.partitions),
+            "names": list(disk.stable_names(device)) if there else [],
+            "generation": salt["hamysql_drbd.generation"](),
+            "status": salt["hamysql_drbd.status"](),
+        }
+
+    def facts(self, site: Config) -> Config:
+        return {"module": status.module(os.uname().release)}
+
+    def device_uuid(self, site: Config, run: Run, latches: Sequence[Latch]) -> str:
+        return adjust.device_uuid(run, site["storage"]["drbd"]["disk"], latches)
+
+    def pending(self, site: Config, run: Run, salt: Salt) -> list[Pending]:
+        if not salt["hamysql_drbd.status"]():
+            return []
+        return adjust.pending(run, site, salt["hamysql_drbd.kernel"]())
+
+    def apply(self, site: Config, run: Run, salt: Salt) -> None:
+        adjust.apply(run, site, salt["hamysql_drbd.kernel"]())
+
+    def out_of_step(self, salt: Salt) -> str:
+        return status.out_of_step(salt["hamysql_drbd.status"]())
+
+    def flags(self, site: Config, run: Run) -> dict[str, bool]:
+        return adjust.flags(run, site["storage"]["drbd"])
+
+    def relax(self, site: Config, run: Run, salt: Salt) -> None:
+        adjust.relax(run, site["storage"]["drbd"], salt["hamysql_drbd.kernel"]())
+
+    def restore(self, site: Config, run: Run, salt: Salt) -> bool:
+        if not salt["hamysql_drbd.status"]():
+            return False
+        adjust.restore(run, site["storage"]["drbd"])
+        return True
+
+    def start_alone(self, salt: Salt) -> None:
+        salt["hamysql_drbd.up"]()
+
+    def serve_alone(self, site: Config, run: Run, salt: Salt) -> None:
+        # A replica that has not seen its peer since it started is only Consistent, and DRBD's handler keeps it from being promoted:
+        # that the peer has nothing newer is what the operator has just said (crm-fence-peer.sh, "operator intervention").
+        self.relax(site, run, salt)
+        try:
+            adjust.promote(run, site["storage"]["drbd"])
+            salt["hamysql_drbd.release"]()
+        finally:
+            self.restore(site, run, salt)
+
+    # --- the master
+
+    def steps(self, surveys: Surveys, run: str) -> tuple[Step, ...]:
+        return plan.storage(*plan.from_surveys(surveys, run))
+
+    def warnings(self, surveys: Surveys, run: str) -> list[str]:
+        return plan.warnings(*plan.from_surveys(surveys, run))
+
+    def function(self, action: str) -> str:
+        return f"{'hamysql_drbd' if action in _RESOURCE else 'hamysql_storage'}.{action}"
+
+    def state(self, survey: Survey) -> str:
+        replica = survey["storage"]["status"]
+        if not replica:
+            return "DRBD not configured"
+        done = f", synchronised to {replica['done']} %" if replica["done"] is not None else ""
+        return (
+            f"DRBD {replica['role']}, {replica['disk']}, {replica['connection']}{done}{_STALE.get(replica['disk'], '')}"
+        )
+
+    def trouble(self, survey: Survey) -> str:
+        return status.out_of_step(survey["storage"]["status"])
+
+    def findings(self, machines: Sequence[Machine], surveys: Surveys) -> Iterator[Finding]:
+        return findings.judge(machines, surveys)
+
+    def versions(self, machine: Machine) -> dict[str, str]:
+        return {"DRBD's kernel module": machine.storage["module"]["version"]}
+
+    def agreed(self, surveys: Surveys) -> Iterable[Agreed]:
+        """A node that was installed again does not know the link of the cluster, and would take the default. Preflight tells who
+        cannot take the other one's."""
+        agreed = link.agree(link.sides(surveys))
+        if agreed is None or agreed.stuck:
+            return
+        for node in agreed.takers:
+            yield Agreed(
+                node,
+                findings.LINK,
+                f"link {surveys[node]['settings']['storage']['drbd']['link']}",
+                f"link {agreed.link}, as on {agreed.owner}",
+                f"{node} takes link {agreed.link} for replication, as {agreed.owner} has it",
+                "keep_link",
+                {"link": agreed.link},
+            )
+
+    def alone(self, evidence: Evidence) -> list[str]:
+        return take_over.alone(evidence)
+
+    def consider(self, evidence: Evidence) -> str:
+        return take_over.consider(evidence)
+
+    def details(self, survey: Survey) -> dict[str, Any]:
+        return {"drbd": survey["storage"].get("status", {})}
+
+
+def _is_about(known: Latch, disk: str, device_uuid: str) -> bool:
+    """The disk is the latch's, by its name or by what is on it."""
+    return known.disk == disk or (device_uuid != "" and device_uuid.lower() == known.device_uuid.lower())
+
+
+KIND = Drbd()

@@ -1,0 +1,289 @@
+"""What differs between kinds of storage: one object of this class for each, and what holds where a kind says nothing.
+
+The objects are in ``kind`` of each kind's package, and :data:`hamysql.storage.backends.KINDS` has them all. Methods are in the
+order in which they are asked: by the pillar, for the cluster's configuration, on a node, and on the master.
+
+Those for a node take the resolved configuration, ``run`` for commands, and ``salt``, the functions of execution modules.
+"""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Protocol
+
+from hamysql.fencing.take_over import Evidence, one_copy
+from hamysql.finding import Finding, Machine
+from hamysql.pending import Pending
+from hamysql.ports import Access
+from hamysql.schema.language import Report, Section
+from hamysql.schema.values import Config
+from hamysql.storage.latch import RESOURCE, Latch, Stage
+from hamysql.storage.steps import Agreed, Step
+from hamysql.survey import Survey, Surveys
+from hamysql.system.command import Run
+
+
+class Salt(Protocol):
+    """The functions of execution modules, by name."""
+
+    def __getitem__(self, name: str, /) -> Callable[..., Any]: ...
+
+
+Parameters = Mapping[tuple[str, str], str]  # of the cluster's resources: {(resource, name): value}
+Primitive = Callable[[str, str, Mapping[str, Any]], ET.Element]  # of an id, an agent and its parameters
+
+
+class Kind:
+    """A kind of storage.
+
+    name
+        The pillar's ``storage:backend``, and the key of its section below ``storage``.
+    section
+        The keys of that section.
+    module
+        The execution module that performs its steps.
+    packages_of
+        The keys below the pillar's ``package`` that it adds.
+    compared
+        Those of them whose versions the members have to agree on.
+    services
+        What it is called where systemd starts it: nothing but the cluster may do that.
+    operations
+        The resources that it adds to the cluster, and their operations.
+    local
+        The data is on a local file system, whose type and options the pillar may choose.
+    replicates
+        Each node has a copy of the data, and a node may only be lost while both are alike.
+    without_fencing
+        Why it must not be used without fencing; "" where an operator may decide that.
+    reached_by
+        The pillar's key of what the data comes from over a network.
+    links
+        What uses the links between the nodes, beside corosync.
+    secrets
+        Its secrets that hamysql can make: the keys below its section, and how many random bytes each has.
+    chosen
+        The stage from which on a node is the one that makes the first data.
+    ready
+        The stage at which it has all but its data: a move copies it then.
+    by_exclusion
+        A cluster's configuration that no other kind recognises is about this one.
+    """
+
+    name: str
+    section: Section
+    module: str
+    packages_of: tuple[str, ...] = ()
+    compared: tuple[str, ...] = ()
+    services: tuple[str, ...] = ()
+    operations: Mapping[str, tuple[str, ...]] = {}
+    local = True
+    replicates = False
+    without_fencing = ""
+    reached_by = ""
+    links: tuple[str, ...] = ()
+    secrets: Mapping[tuple[str, ...], int] = {}
+    chosen = Stage.CLAIMED
+    ready = Stage.FILESYSTEM
+    by_exclusion = False
+
+    # --- the pillar
+
+    def check(self, config: Config, report: Report) -> None:
+        """What must hold between the values of a pillar that names this kind."""
+
+    def disks(self, config: Config) -> list[str | None]:
+        """The disks that the pillar has for it, used or not: sbd must have none of them."""
+        return []
+
+    def taken(self, config: Config) -> list[int | None]:
+        """The ports that the pillar has for it, used or not: the database must have none of them."""
+        return []
+
+    def reservations(self, config: Config) -> Mapping[str, str]:
+        """What cuts a node off from the data itself: ``{"type": "scsi" or "mpath", "device"}``; empty without."""
+        return {}
+
+    def missing_secrets(self, section: Mapping[str, Any]) -> list[tuple[str, ...]]:
+        """Which of ``secrets`` a pillar needs and has not.
+
+        section
+            Its section of the pillar, which may be incomplete or wrong.
+        """
+        return []
+
+    def noted(self, config: Config) -> Any:
+        """What this node itself has noted of what the pillar leaves open, for :meth:`derive`; ``None`` for nothing."""
+        return None
+
+    def unused(self, config: Config) -> None:
+        """Leave nothing in its section that could be taken for used, where the pillar names another kind."""
+
+    def derive(self, config: Config, noted: Any) -> None:
+        """Complete ``storage``: its section and ``filesystem``.
+
+        To ``units`` come those that run before pacemaker and end after it.
+        """
+        raise NotImplementedError
+
+    def ports(self, config: Config) -> list[Access]:
+        """Who may reach which port of a node because of it."""
+        return []  # nobody connects to a node, but it to a server
+
+    def finish(self, config: Config) -> None:
+        """What follows when everything else is derived, such as its files."""
+
+    def packages(self, config: Config) -> list[str]:
+        """The packages of this kind, without those of a local file system."""
+        return [name for key in self.packages_of for name in config["package"][key]]
+
+    # --- the cluster's configuration
+
+    def below_the_filesystem(self, config: Config) -> list[tuple[str, str, dict[str, Any]]]:
+        """What the group ``g_mysql`` starts before it mounts: (id, agent, parameters) of each resource."""
+        return []
+
+    def mount_parameters(self, config: Config) -> dict[str, Any]:
+        """The parameters of ``p_fs_mysql``."""
+        filesystem = config["storage"]["filesystem"]
+        mount = {name: filesystem[name] for name in ("device", "directory")}
+        return mount | {"fstype": filesystem["type"], "options": filesystem["options"]}
+
+    def add_resources(
+        self, config: Config, resources: ET.Element, constraints: ET.Element, primitive: Primitive
+    ) -> None:
+        """Add what the group ``g_mysql`` depends on, and is no part of."""
+
+    def recognises(self, values: Parameters) -> bool:
+        """Whether the cluster's configuration is about this kind."""
+        raise NotImplementedError
+
+    def identity(self, config: Config, values: Parameters) -> dict[tuple[str, str], tuple[str, str]]:
+        """What identifies the data and cannot be changed in place: ``{(resource, name): (the pillar's key, its value)}``.
+
+        values
+            What the cluster's configuration has.
+        """
+        return {("p_fs_mysql", "directory"): ("mysql:datadir", config["mysql"]["datadir"])}
+
+    # --- the latch
+
+    def latch_name(self, config: Config) -> str:
+        """The resource of its latch."""
+        return RESOURCE
+
+    def by_latches(self, config: Config, latches: Mapping[str, Latch], device_uuid: str) -> dict[str, tuple[str, str]]:
+        """What the latches know of the data and the pillar says otherwise: ``{the pillar's key: (old, new)}``.
+
+        latches
+            Those of this kind, by resource.
+        device_uuid
+            See :meth:`device_uuid`.
+        """
+        known = latches.get(self.latch_name(config))
+        return {"cluster:name": (known.cluster, config["cluster"]["name"])} if known else {}
+
+    def reset(self, known: Latch | None, seed: bool) -> Latch | None:
+        """A latch as it has to be before a move copies the data (again); a copy is none any more once the old data was in use.
+
+        seed
+            Whether this is the node that copies.
+        """
+        if known is None or known.stage <= self.ready:
+            return known
+        return replace(known, stage=self.ready) if seed else None
+
+    # --- a node
+
+    def survey(self, site: Config, run: Run, salt: Salt) -> dict[str, Any]:
+        """What this node sees of its storage, beside its latch."""
+        found: dict[str, Any] = salt[f"{self.module}.survey"]()
+        return found
+
+    def servers(self, site: Config) -> list[tuple[str, int]]:
+        """What the data comes from over a network: addresses and ports."""
+        return []
+
+    def facts(self, site: Config) -> Config:
+        """What else of this machine it has to know."""
+        return {}
+
+    def device_uuid(self, site: Config, run: Run, latches: Sequence[Latch]) -> str:
+        """Of what is on the disk that the pillar names, where a latch has that under another name; "" where it is not asked."""
+        return ""
+
+    def pending(self, site: Config, run: Run, salt: Salt) -> list[Pending]:
+        """What the running storage has not taken over of the pillar."""
+        return []
+
+    def apply(self, site: Config, run: Run, salt: Salt) -> None:
+        """Have the running storage take that over."""
+
+    def out_of_step(self, salt: Salt) -> str:
+        """Why the copies on the nodes do not stand for each other, as a sentence; "" where they do, or there is only one."""
+        return ""
+
+    def flags(self, site: Config, run: Run) -> dict[str, bool]:
+        """What this node's copy remembers of the other one's."""
+        return {}
+
+    def relax(self, site: Config, run: Run, salt: Salt) -> None:
+        """Have this node's copy do without the other one, until ``restore``."""
+
+    def restore(self, site: Config, run: Run, salt: Salt) -> bool:
+        """Have it do again what its configuration says; returns whether there was anything to do."""
+        return False
+
+    def start_alone(self, salt: Salt) -> None:
+        """Start this node's copy, before it serves without its peer."""
+
+    def serve_alone(self, site: Config, run: Run, salt: Salt) -> None:
+        """Let this node's copy serve, though it has not seen the other one since it started."""
+
+    # --- the master
+
+    def steps(self, surveys: Surveys, run: str) -> tuple[Step, ...]:
+        """The steps that are left until the storage can be handed to pacemaker; raises ``Refused`` with all evidence."""
+        raise NotImplementedError
+
+    def warnings(self, surveys: Surveys, run: str) -> list[str]:
+        """What an operator has to know of the storage, though nothing is refused."""
+        return []
+
+    def function(self, action: str) -> str:
+        """The execution module's function that performs a step's action."""
+        return f"{self.module}.{action}"
+
+    def state(self, survey: Survey) -> str:
+        """One node's storage in words, for people."""
+        raise NotImplementedError
+
+    def trouble(self, survey: Survey) -> str:
+        """Why this node could not serve, or the other one could not be lost, as one sentence; "" where all is well."""
+        raise NotImplementedError
+
+    def findings(self, machines: Sequence[Machine], surveys: Surveys) -> Iterator[Finding]:
+        """What preflight has to say of members with this kind."""
+        yield from ()
+
+    def versions(self, machine: Machine) -> dict[str, str]:
+        """What else of a machine has to have the same major version on all members."""
+        return {}
+
+    def agreed(self, surveys: Surveys) -> Iterable[Agreed]:
+        """What some members take over from another one before they are configured."""
+        return ()
+
+    def alone(self, evidence: Evidence) -> list[str]:
+        """Why a node's copy must not serve alone, as sentences."""
+        return []  # there is only one copy of the data, and so no older one
+
+    def consider(self, evidence: Evidence) -> str:
+        """What the operator has to be sure of before a node serves alone, with what speaks for it."""
+        return one_copy(evidence)
+
+    def details(self, survey: Survey) -> dict[str, Any]:
+        """What ``hamysql.status`` has of it in keys of its own, of a node with another kind as well."""
+        return {}

@@ -1,0 +1,164 @@
+"""A LUN as a kind of storage: both nodes see it, and one at a time mounts it. The pillar calls it ``shared``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import combinations
+from typing import Any
+
+from hamysql.finding import Finding, Machine
+from hamysql.schema.language import Report
+from hamysql.schema.values import Config
+from hamysql.storage.kind import Kind, Parameters
+from hamysql.storage.latch import Latch
+from hamysql.storage.lun import iscsi, plan, settings
+from hamysql.storage.lun.values import NAME, PATH, split_portal
+from hamysql.storage.steps import Step
+from hamysql.survey import Survey, Surveys
+
+
+class Lun(Kind):
+    name = NAME
+    section = settings.LUN
+    module = "hamysql_shared"
+    packages_of = ("iscsi", "lvm", "multipath", "reservations")
+    operations = {"p_lvm_mysql": ("start", "stop", "monitor")}
+    without_fencing = (
+        "two nodes that mount a LUN at the same time destroy its file system. Only fencing keeps a node that does not answer "
+        "from having it mounted"
+    )
+    reached_by = f"{PATH}:iscsi:portal"
+    # Many storage arrays take CHAP passwords of 12 to 16 characters only.
+    secrets = {("iscsi", "password"): 8}
+    by_exclusion = True
+
+    def check(self, config: Config, report: Report) -> None:
+        settings.check_lun(config, report)
+
+    def disks(self, config: Config) -> list[str | None]:
+        return [config["storage"][NAME]["device"]]
+
+    def reservations(self, config: Config) -> Mapping[str, str]:
+        lun = config["storage"][NAME]
+        used = lun["reservations"] in ("scsi", "mpath")
+        return {"type": lun["reservations"], "device": lun["device"]} if used else {}
+
+    def missing_secrets(self, section: Mapping[str, Any]) -> list[tuple[str, ...]]:
+        given = section.get("iscsi")
+        lacks = isinstance(given, Mapping) and given.get("username") and not given.get("password")
+        return [("iscsi", "password")] if lacks else []
+
+    def unused(self, config: Config) -> None:
+        config["storage"][NAME].update(lvm={}, iscsi={})
+
+    def derive(self, config: Config, noted: Any) -> None:
+        storage = config["storage"]
+        lun, filesystem = storage[NAME], storage["filesystem"]
+        if not lun["lvm"]["volume_group"]:
+            lun["lvm"] = {}
+        if not lun["iscsi"]["portal"]:
+            lun["iscsi"] = {}
+        volume = lun["lvm"]
+        filesystem["device"] = f"/dev/{volume['volume_group']}/{volume['logical_volume']}" if volume else lun["device"]
+        if filesystem["type"] == "ext4":
+            # Multiple mount protection (ext4(5), "mmp"): a node that still has it mounted is seen by the next one.
+            filesystem["mkfs_options"] = ["-O", "mmp", *filesystem["mkfs_options"]]
+        if lun["iscsi"]:
+            lun["iscsi"]["initiator"] = lun["iscsi"]["initiators"].get(config["self"])
+            debian = config["package"]["iscsi"] == ["open-iscsi"]
+            storage["units"].append("open-iscsi.service" if debian else "iscsi.service")
+        if volume:
+            storage["units"].append("blk-availability.service")
+        if lun["reservations"] == "mpath":
+            storage["units"].append("multipathd.service")
+
+    def packages(self, config: Config) -> list[str]:
+        lun, package = config["storage"][NAME], config["package"]
+        wanted = {
+            "iscsi": bool(lun["iscsi"]),
+            "lvm": bool(lun["lvm"]),
+            "reservations": lun["reservations"] != "none",
+            "multipath": lun["reservations"] == "mpath",
+        }
+        return [name for key, needed in wanted.items() if needed for name in package[key]]
+
+    # --- the cluster's configuration
+
+    def below_the_filesystem(self, config: Config) -> list[tuple[str, str, dict[str, Any]]]:
+        volume = config["storage"][NAME]["lvm"]
+        if not volume:
+            return []
+        params = {"vgname": volume["volume_group"], "lvname": volume["logical_volume"], "vg_access_mode": "system_id"}
+        return [("p_lvm_mysql", "ocf:heartbeat:LVM-activate", params)]
+
+    def recognises(self, values: Parameters) -> bool:
+        return bool(values.get(("p_fs_mysql", "fstype")))
+
+    def identity(self, config: Config, values: Parameters) -> dict[tuple[str, str], tuple[str, str]]:
+        filesystem, volume = config["storage"]["filesystem"], config["storage"][NAME]["lvm"]
+        key, group = f"storage:{NAME}", ("p_lvm_mysql", "vgname")
+        # With a volume its path is mounted, which follows from both of its names.
+        device = {("p_fs_mysql", "device"): (f"{key}:device", filesystem["device"])}
+        return {
+            **(device if group not in values else {}),
+            group: (f"{key}:lvm:volume_group", volume.get("volume_group", "none")),
+            ("p_lvm_mysql", "lvname"): (f"{key}:lvm:logical_volume", volume.get("logical_volume", "none")),
+            ("p_fs_mysql", "fstype"): ("storage:filesystem:type", filesystem["type"]),
+            **super().identity(config, values),
+        }
+
+    # --- the latch
+
+    def by_latches(self, config: Config, latches: Mapping[str, Latch], device_uuid: str) -> dict[str, tuple[str, str]]:
+        """A LUN is told by its name alone: the array's own copies of it have the same UUIDs."""
+        found = super().by_latches(config, latches, device_uuid)
+        known = latches.get(self.latch_name(config))
+        if known:
+            found[f"storage:{NAME}:device"] = (known.disk, config["storage"][NAME]["device"])
+        return found
+
+    # --- a node
+
+    def servers(self, site: Config) -> list[tuple[str, int]]:
+        session = site["storage"][NAME]["iscsi"]
+        return [split_portal(session["portal"])] if session else []
+
+    def facts(self, site: Config) -> Config:
+        session = site["storage"][NAME]["iscsi"]
+        return {"initiator": (session["initiator"] or iscsi.initiator_name()) if session else ""}
+
+    # --- the master
+
+    def steps(self, surveys: Surveys, run: str) -> tuple[Step, ...]:
+        return plan.steps(*plan.from_surveys(surveys))
+
+    def warnings(self, surveys: Surveys, run: str) -> list[str]:
+        return plan.warnings(*plan.from_surveys(surveys))
+
+    def state(self, survey: Survey) -> str:
+        seen = survey["storage"]
+        place = f"LUN {seen['disk']}"
+        if seen["size"] is None:
+            return f"{place} is not there"
+        return f"{place} {'mounted' if seen['mounted'] else 'seen'}{'' if seen['session'] is not False else ', not logged in'}"
+
+    def trouble(self, survey: Survey) -> str:
+        seen = survey["storage"]
+        if seen["size"] is None:
+            return f"the LUN {seen['disk']} is not there"
+        if seen["error"]:
+            return f"the LUN {seen['disk']} cannot be read: {seen['error']}"
+        return "the node is not logged in to the iSCSI target" if seen["session"] is False else ""
+
+    def findings(self, machines: Sequence[Machine], surveys: Surveys) -> Iterator[Finding]:
+        """A target takes two nodes with one name for the same one, and ends the first one's session when the second logs in."""
+        for one, two in combinations(machines, 2):
+            name = two.storage["initiator"]
+            if name and name == one.storage["initiator"]:
+                expected = (
+                    f"another one than {one.name} has (a copied machine? `iscsi-iname` makes one), or the pillar's"
+                )
+                yield Finding(two.name, f"the iSCSI initiator name {name}", expected, f"{PATH}:iscsi:initiators")
+
+
+KIND = Lun()

@@ -1,0 +1,87 @@
+"""An NFS export as a kind of storage: both nodes reach it, and one at a time mounts it."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import Any
+
+from hamysql.schema.language import Report
+from hamysql.schema.values import Config
+from hamysql.storage.kind import Kind, Parameters
+from hamysql.storage.latch import Stage
+from hamysql.storage.nfs import plan, settings
+from hamysql.storage.nfs.mark import NFS_FOLDER
+from hamysql.storage.steps import Step
+from hamysql.survey import Survey, Surveys
+
+PORT = 2049  # of every NFS 4 server (RFC 7530, 3.1)
+
+
+class Nfs(Kind):
+    name = "nfs"
+    section = settings.NFS
+    module = "hamysql_nfs"
+    packages_of = ("nfs",)
+    local = False
+    without_fencing = (
+        "an NFS server's locks protect only InnoDB files and the Aria log. A node that does not answer keeps its locks as long "
+        "as it reaches the server. Then no failover ends"
+    )
+    reached_by = "hamysql:storage:nfs:server"
+    ready = Stage.CLAIMED
+
+    def check(self, config: Config, report: Report) -> None:
+        settings.check_nfs(config, report)
+
+    def derive(self, config: Config, noted: Any) -> None:
+        storage, nfs = config["storage"], config["storage"]["nfs"]
+        nfs["source"] = f"{_bracketed(nfs['server'])}:{nfs['export']}"
+        nfs["mount_options"] = f"vers={nfs['version']},{nfs['options']}"
+        storage["filesystem"].update(
+            device=f"{nfs['source'].rstrip('/')}/{NFS_FOLDER}",
+            type="nfs",
+            options=nfs["mount_options"],
+            agent="ocf:heartbeat:Filesystem",  # ours knows local ones only
+        )
+        storage["units"].append("network-online.target")
+
+    # --- the cluster's configuration
+
+    def mount_parameters(self, config: Config) -> dict[str, Any]:
+        # fuser asks each file's server, and hangs when that is away; this one only reads /proc.
+        return {**super().mount_parameters(config), "force_unmount": "safe"}
+
+    def recognises(self, values: Parameters) -> bool:
+        return values.get(("p_fs_mysql", "fstype"), "").startswith("nfs")
+
+    def identity(self, config: Config, values: Parameters) -> dict[tuple[str, str], tuple[str, str]]:
+        device = ("storage:nfs:export", config["storage"]["filesystem"]["device"])
+        return {("p_fs_mysql", "device"): device, **super().identity(config, values)}
+
+    # --- a node
+
+    def servers(self, site: Config) -> list[tuple[str, int]]:
+        return [(site["storage"]["nfs"]["server"], PORT)]
+
+    # --- the master
+
+    def steps(self, surveys: Surveys, run: str) -> tuple[Step, ...]:
+        return plan.steps(*plan.from_surveys(surveys))
+
+    def state(self, survey: Survey) -> str:
+        seen, trouble = survey["storage"], self.trouble(survey)
+        return f"{seen['disk']} {'mounted' if seen['mounted'] else 'not mounted'}{f', {trouble}' if trouble else ''}"
+
+    def trouble(self, survey: Survey) -> str:
+        away = [where for where, answers in survey["facts"]["storage"]["reached"].items() if not answers]
+        return f"{', '.join(away)} cannot be reached" if away else ""
+
+
+def _bracketed(server: str) -> str:
+    try:
+        return f"[{server}]" if ipaddress.ip_address(server).version == 6 else server
+    except ValueError:
+        return server
+
+
+KIND = Nfs()
