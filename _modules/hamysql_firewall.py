@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from salt.exceptions import SaltInvocationError
 
-from hamysql.firewall import iptables
+from hamysql.firewall import backends
+from hamysql.ports import FAMILIES
 from hamysql.system.command import run
 
 if TYPE_CHECKING:
@@ -16,23 +17,25 @@ if TYPE_CHECKING:
 
     from injected import __salt__
 
-__virtualname__ = "hamysql_firewall"
+    from hamysql.firewall.face import Firewall
 
-TOOLS = {"ipv4": "iptables", "ipv6": "ip6tables"}
+__virtualname__ = "hamysql_firewall"
 
 
 def __virtual__() -> str:
     return __virtualname__
 
 
-def read(family: str = "ipv4") -> dict[str, Any]:
+def read(family: str = "ipv4", backend: str = backends.AUTO) -> dict[str, Any]:
     """
     Return what the kernel holds of the chain: ``{"exists": bool, "rules": [text], "jumps": [position in INPUT]}``.
 
     family
         ``ipv4`` (default) or ``ipv6``.
+    backend
+        The kind of firewall, as ``firewall:backend`` in the pillar; ``auto`` by default.
 
-    Raises ``CommandFailed``, for example without ``iptables-save``.
+    Raises ``CommandFailed``, for example where the program is not installed.
 
     CLI Example:
 
@@ -40,8 +43,8 @@ def read(family: str = "ipv4") -> dict[str, Any]:
 
         salt db1 hamysql_firewall.read
     """
-    seen = _read(family)
-    return {"exists": seen.exists, "rules": list(seen.rules), "jumps": list(seen.jumps)}
+    seen: dict[str, Any] = _named(backend).read(run, _known(family)).plain()
+    return seen
 
 
 def apply(family: str = "ipv4") -> bool:
@@ -59,20 +62,23 @@ def apply(family: str = "ipv4") -> bool:
 
         salt db1 hamysql_firewall.apply
     """
-    rules = __salt__["hamysql.config"]()["firewall"]["rules"].get(_known(family))
-    seen = _read(family)
-    if rules is None or iptables.converged(seen, rules):
+    config = __salt__["hamysql.config"]()["firewall"]
+    firewall, rules = _named(config["backend"]), config["rules"].get(_known(family))
+    seen = firewall.read(run, family)
+    if rules is None or firewall.converged(seen, rules):
         return False
-    _restore(family, iptables.restore_text(rules, len(seen.jumps)))
+    firewall.load(run, family, rules, seen)
     return True
 
 
-def remove(family: str = "ipv4") -> bool:
+def remove(family: str = "ipv4", backend: str = backends.AUTO) -> bool:
     """
     Take the chain away.
 
     family
         ``ipv4`` (default) or ``ipv6``.
+    backend
+        The kind of firewall, as ``firewall:backend`` in the pillar; ``auto`` by default.
 
     Returns whether there was one. Raises ``CommandFailed``.
 
@@ -82,23 +88,23 @@ def remove(family: str = "ipv4") -> bool:
 
         salt db1 hamysql_firewall.remove
     """
-    seen = _read(family)
+    firewall = _named(backend)
+    seen = firewall.read(run, _known(family))
     if not seen.exists:
         return False
-    _restore(family, iptables.removal_text(seen))
+    firewall.remove(run, family, seen)
     return True
 
 
+def _named(backend: str) -> Firewall[Any]:
+    try:
+        return backends.named(backend)
+    except KeyError:
+        known = " or ".join((backends.AUTO, *backends.BACKENDS))
+        raise SaltInvocationError(f"backend is {backend!r}, expected {known}") from None
+
+
 def _known(family: str) -> str:
-    if family not in TOOLS:
+    if family not in FAMILIES:
         raise SaltInvocationError(f"family is {family!r}, expected ipv4 or ipv6")
     return family
-
-
-def _read(family: str) -> iptables.Observed:
-    # Without -t: naming a table that the kernel has not got yet makes it.
-    return iptables.parse(run([f"{TOOLS[_known(family)]}-save"]).stdout)
-
-
-def _restore(family: str, text: str) -> None:
-    run([f"{TOOLS[family]}-restore", "-w", "10", "--noflush"], stdin=text)

@@ -1,8 +1,8 @@
-# The node's own iptables chain, now and after a reboot (pillar hamysql:firewall). Nobody else's rules are saved.
+# The node's own rules in its firewall, now and after a reboot (pillar hamysql:firewall). Nobody else's rules are saved.
 {%- from "hamysql/map.jinja" import hamysql with context %}
 
 include:
   - hamysql.package
-{%- if hamysql.firewall.backend == "iptables" %}
-  - hamysql.firewall.iptables
+{%- if hamysql.firewall.backend != "none" %}
+  - hamysql.firewall.{{ hamysql.firewall.backend }}
 {%- endif %}

@@ -15,7 +15,7 @@ from support import ROOT
 # From the ground up. ``__init__`` is hamysql's own, which every import of a module runs first.
 FLOORS = (
     ("survey",),
-    ("errors", "fingerprint", "pending"),
+    ("errors", "fingerprint", "pending", "ports"),
     ("__init__", "system", "schema"),
     ("cib", "corosync", "mysql", "firewall"),
     ("fencing",),
@@ -27,7 +27,7 @@ FLOORS = (
 STORAGE = (
     ("latch", "lock", "options", "steps"),
     ("drbd", "lun", "move", "nfs"),
-    ("__init__", "backends", "derived", "pending", "settings"),
+    ("__init__", "backends", "derived", "pending", "ports", "settings"),
 )
 # The lab's rooms; what is in no room is on top of them.
 TOP = "the top of the lab"

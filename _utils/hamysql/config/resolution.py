@@ -11,16 +11,19 @@ from hamysql.config.keys import SCHEMA
 from hamysql.config.packages import derive_packages, derive_repositories
 from hamysql.corosync import conf as corosync_conf
 from hamysql.corosync import node_ids
+from hamysql.corosync.settings import ports as corosync_ports
 from hamysql.errors import ConfigError, Problem
 from hamysql.fencing import devices
 from hamysql.fencing.settings import OPT_OUT
 from hamysql.firewall.settings import derive_firewall
 from hamysql.mysql.settings import derive_mysql
+from hamysql.mysql.settings import ports as mysql_ports
 from hamysql.schema.language import Report, check, kind
 from hamysql.schema.values import Config, given
 from hamysql.storage import derived as storage_derived
 from hamysql.storage.drbd import conf as drbd_conf
 from hamysql.storage.drbd import link as drbd_link
+from hamysql.storage.ports import ports as storage_ports
 
 
 def merge(base: Any, over: Any) -> Any:
@@ -128,9 +131,7 @@ def derive(config: Config, minion_id: str, known_link: drbd_link.Known, known_id
     drbd["global_sections"] = drbd_conf.build_global(drbd)
     kernels = drbd_conf.KERNELS if config["storage"]["backend"] == "drbd" else ()
     drbd["resource_sections"] = {kernel: drbd_conf.build_resource(config, kernel) for kernel in kernels}
-    if config["firewall"]["backend"] == "auto":
-        config["firewall"]["backend"] = "iptables"
-    derive_firewall(config)
+    derive_firewall(config, [*corosync_ports(config), *storage_ports(config), *mysql_ports(config)])
     _derive_pacemaker(config["pacemaker"])
     return config
 

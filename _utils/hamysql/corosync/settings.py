@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from hamysql.corosync import values as c
+from hamysql.ports import Access
 from hamysql.schema import values as v
 from hamysql.schema.language import Report, Section, Value
 from hamysql.schema.values import MAKE_KEY, Config
@@ -138,3 +139,9 @@ def _check_pings(corosync: Config, report: Report) -> None:
         found = {"knet_ping_timeout": timeout, "knet_ping_interval": interval}[name]
         expected = f"knet_ping_interval ({interval} ms) to be shorter than knet_ping_timeout ({timeout} ms)"
         report.add(f"{path}:{name}", f"{found} ms", expected)
+
+
+def ports(config: Config) -> list[Access]:
+    """Who may reach corosync: the other node, from each of its addresses."""
+    port, peer = config["corosync"]["port"], config["cluster"]["nodes"][config["peer"]]
+    return [Access("udp", (port - 1, port), tuple(peer["addresses"]))]

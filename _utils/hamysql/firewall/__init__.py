@@ -1,1 +1,1 @@
-"""The firewall: its keys in the pillar, and the rules as iptables has them."""
+"""The firewall: its keys in the pillar, what each kind of firewall does (``face``), and which there are (``backends``)."""

@@ -10,72 +10,41 @@ from __future__ import annotations
 
 import ipaddress
 import shlex
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from hamysql.errors import ParseError
+from hamysql.firewall.face import Firewall
+from hamysql.ports import FAMILIES, Access
+from hamysql.system.command import Run
 
 CHAIN = "HAMYSQL"
 JUMP = f"-A INPUT -j {CHAIN}"
-FAMILIES = ("ipv4", "ipv6")
+TOOLS = {"ipv4": "iptables", "ipv6": "ip6tables"}
+# What is loaded at the boot, and by which program.
+BOOT = {
+    "ipv4": ("/usr/sbin/iptables", "/etc/hamysql/firewall.rules"),
+    "ipv6": ("/usr/sbin/ip6tables", "/etc/hamysql/firewall.rules6"),
+}
+_ALL = ("0.0.0.0/0", "::/0")
 
 
-def build(config: Mapping[str, Any]) -> dict[str, list[str]]:
-    """The rules of the chain for each address family in use, as ``iptables-save`` would print them.
-
-    A family that no address of the cluster belongs to has no rules at all.
-    """
-    own, peer = (config["cluster"]["nodes"][config[which]] for which in ("self", "peer"))
-    corosync, drbd = config["corosync"]["port"], config["storage"]["drbd"]["port"]
-    vip = config["vip"]["address"]
-    open_to = _everywhere(config)  # families in which the server listens at all addresses
-    used = {_family(address) for address in (*own["addresses"], vip)} | open_to
-    rules: dict[str, list[str]] = {}
-    for family in (name for name in FAMILIES if name in used):
-        totem = f"-p udp -m multiport --dports {corosync - 1},{corosync}"
-        chain = ["-i lo -j RETURN"]
-        chain += [
-            f"-s {_host(address)} {totem} -j ACCEPT" for address in peer["addresses"] if _family(address) == family
-        ]
-        chain.append(f"{totem} -j DROP")
-        if config["storage"]["backend"] == "drbd" and _family(own["replication"]) == family:
-            replication = f"-p tcp -m tcp --dport {drbd}"
-            chain += [f"-s {_host(peer['replication'])} {replication} -j ACCEPT", f"{replication} -j DROP"]
-        if _family(vip) == family or family in open_to:
-            to = "" if family in open_to else f"-d {_host(vip)} "
-            ports = config["mysql"]["ports"]
-            database = f"-p tcp -m tcp --dport {ports[0]}"
-            if len(ports) > 1:
-                database = f"-p tcp -m multiport --dports {','.join(map(str, ports))}"
-            members = [address for node in config["cluster"]["nodes"].values() for address in node["addresses"]]
-            clients = [_host(address) for address in members if _family(address) == family]
-            clients += [network for network in config["firewall"]["client_networks"] if _family_of(network) == family]
-            for client in dict.fromkeys(clients):
-                source = "" if client in ("0.0.0.0/0", "::/0") else f"-s {client} "
-                chain.append(f"{source}{to}{database} -j ACCEPT")
-            chain.append(f"{to}{database} -j DROP")
-        rules[family] = [f"-A {CHAIN} {rule}" for rule in chain]
-    return rules
+def build(accesses: Iterable[Access]) -> list[str]:
+    """The rules of one family's chain, as ``iptables-save`` would print them."""
+    chain = ["-i lo -j RETURN", *(rule for access in accesses for rule in _lines(access))]
+    return [f"-A {CHAIN} {rule}" for rule in chain]
 
 
-def _everywhere(config: Mapping[str, Any]) -> set[str]:
-    """The families in which the database listens at each address of a node: what is not the virtual IP has to be closed as well."""
-    listens = {"*": FAMILIES, "::": FAMILIES, "0.0.0.0": ("ipv4",)}
-    return {family for address in config["mysql"]["addresses"] for family in listens.get(address, ())}
-
-
-def _family_of(network: str) -> str:
-    return f"ipv{ipaddress.ip_network(network).version}"
-
-
-def _family(address: str) -> str:
-    return f"ipv{ipaddress.ip_address(address).version}"
-
-
-def _host(address: str) -> str:
-    """One host as ``iptables-save`` prints it."""
-    return str(ipaddress.ip_network(address))
+def _lines(access: Access) -> Iterator[str]:
+    """Each source is let in, and everybody else is kept out."""
+    to = f"-d {ipaddress.ip_network(access.to)} " if access.to else ""
+    several = f"-m multiport --dports {','.join(map(str, access.ports))}"
+    port = several if len(access.ports) > 1 else f"-m {access.protocol} --dport {access.ports[0]}"
+    what = f"{to}-p {access.protocol} {port}"
+    for source in access.sources:
+        yield f"{'' if source in _ALL else f'-s {source} '}{what} -j ACCEPT"
+    yield f"{what} -j DROP"
 
 
 @dataclass(frozen=True)
@@ -95,6 +64,9 @@ class Observed:
             else [f"INPUT enters it as rule {n + 1}" for n in self.jumps]
         )
         return [*first, *self.rules] if self.exists else []
+
+    def plain(self) -> dict[str, Any]:
+        return {"exists": self.exists, "rules": list(self.rules), "jumps": list(self.jumps)}
 
 
 def parse(saved: str) -> Observed:
@@ -157,3 +129,38 @@ def removal_text(observed: Observed) -> str:
     """Input for ``iptables-restore --noflush`` that takes the chain away."""
     away = [f"-D INPUT -j {CHAIN}"] * len(observed.jumps)
     return "\n".join(["*filter", f":{CHAIN} - [0:0]", *away, f"-X {CHAIN}", "COMMIT", ""])
+
+
+class Iptables(Firewall[Observed]):
+    """iptables and ip6tables, of whichever variant the system has."""
+
+    name = "iptables"
+    what = f"chain {CHAIN}"
+
+    def derive(self, wanted: Mapping[str, Sequence[Access]]) -> dict[str, Any]:
+        rules = {family: build(accesses) for family, accesses in wanted.items()}
+        files = {family: restore_text(rules[family]) if family in rules else "" for family in FAMILIES}
+        return {"rules": rules, "files": files, "boot": [list(BOOT[family]) for family in rules]}
+
+    def read(self, run: Run, family: str) -> Observed:
+        # Without -t: naming a table that the kernel has not got yet makes it.
+        return parse(run([f"{TOOLS[family]}-save"]).stdout)
+
+    def seen(self, plain: Mapping[str, Any]) -> Observed:
+        return Observed(plain["exists"], tuple(plain["rules"]), tuple(plain["jumps"]))
+
+    def loaded(self, rules: Sequence[str] | None) -> Observed:
+        return Observed(False, (), ()) if rules is None else Observed(True, tuple(rules), (0,))
+
+    def converged(self, seen: Observed, rules: Sequence[str]) -> bool:
+        return converged(seen, rules)
+
+    def load(self, run: Run, family: str, rules: Sequence[str], seen: Observed) -> None:
+        _restore(run, family, restore_text(rules, len(seen.jumps)))
+
+    def remove(self, run: Run, family: str, seen: Observed) -> None:
+        _restore(run, family, removal_text(seen))
+
+
+def _restore(run: Run, family: str, text: str) -> None:
+    run([f"{TOOLS[family]}-restore", "-w", "10", "--noflush"], stdin=text)

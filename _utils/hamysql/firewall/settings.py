@@ -3,31 +3,33 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Iterable
 
-from hamysql.firewall import iptables
+from hamysql import ports
+from hamysql.firewall import backends
+from hamysql.ports import Access
 from hamysql.schema import values as v
 from hamysql.schema.language import Items, Report, Section
 from hamysql.schema.values import Config
 
 FIREWALL = Section(
     {
-        "backend": v.one_of("auto", "iptables", "none"),
+        "backend": v.one_of(backends.AUTO, *backends.BACKENDS, backends.NONE),
         "client_networks": Items(v.NETWORK, "a list of networks"),
     }
 )
 
 
-def derive_firewall(config: Config) -> None:
-    rules = iptables.build(config)
-    config["firewall"]["rules"] = rules
-    config["firewall"]["files"] = {
-        family: iptables.restore_text(rules[family]) if family in rules else "" for family in iptables.FAMILIES
-    }
-    tools = {
-        "ipv4": ("/usr/sbin/iptables", "/etc/hamysql/firewall.rules"),
-        "ipv6": ("/usr/sbin/ip6tables", "/etc/hamysql/firewall.rules6"),
-    }
-    config["firewall"]["boot"] = [list(tools[family]) for family in rules]
+def derive_firewall(config: Config, accesses: Iterable[Access]) -> None:
+    """Complete ``firewall``: the backend, and the rules in its language.
+
+    accesses
+        What each subject says of its ports.
+    """
+    firewall, own = config["firewall"], config["cluster"]["nodes"][config["self"]]["addresses"]
+    firewall["backend"] = backends.chosen(firewall["backend"])
+    wanted = ports.by_family(accesses, [*own, config["vip"]["address"]])
+    firewall.update(backends.named(firewall["backend"]).derive(wanted))
 
 
 def check_firewall(config: Config, report: Report) -> None:

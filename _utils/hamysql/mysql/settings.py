@@ -12,6 +12,7 @@ from hamysql.mysql import options as mysql_options
 from hamysql.mysql import values as m
 from hamysql.mysql.tls import settings as tls_settings
 from hamysql.mysql.tls.settings import TLS
+from hamysql.ports import FAMILIES, Access, family
 from hamysql.schema import places
 from hamysql.schema import values as v
 from hamysql.schema.language import Items, Names, Report, Section, Value
@@ -117,6 +118,23 @@ def derive_mysql(config: Config) -> None:
         user["password"] = user["password"] or passwords.get(f"{user['name']}@{user['host'].lower()}")
         for grant in user["grants"]:
             grant["grant_option"] = grant["grant_option"] is True
+
+
+# Where a server listens at all addresses of a node, by family.
+_EVERYWHERE = {"*": FAMILIES, "::": FAMILIES, "0.0.0.0": ("ipv4",)}
+
+
+def ports(config: Config) -> list[Access]:
+    """Who may reach the database: the nodes and the clients' networks, at the virtual IP and wherever else the server listens."""
+    vip, mysql = config["vip"]["address"], config["mysql"]
+    everywhere = {name for address in mysql["addresses"] for name in _EVERYWHERE.get(address, ())}
+    members = [address for node in config["cluster"]["nodes"].values() for address in node["addresses"]]
+    sources = (*members, *config["firewall"]["client_networks"])
+    return [
+        Access("tcp", tuple(mysql["ports"]), sources, name, "" if name in everywhere else vip)
+        for name in FAMILIES
+        if name in {family(vip), *everywhere}
+    ]
 
 
 def option_lines(options: Mapping[str, Any]) -> Iterator[str]:
