@@ -18,8 +18,9 @@ from hamysql.corosync import conf as corosync_conf
 from hamysql.corosync import pending as corosync_pending
 from hamysql.errors import CommandFailed, Refused
 from hamysql.fencing import sbd as fencing_sbd
-from hamysql.mysql import accounts, flushing
+from hamysql.mysql import flushing
 from hamysql.mysql import pending as mysql_pending
+from hamysql.mysql.flavours import registry
 from hamysql.mysql.tls import certificate
 from hamysql.mysql.tls import files as tls_files
 from hamysql.storage import latch
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
     from injected import __opts__, __salt__
 
+    from hamysql.mysql.flavours.face import Variable
     from hamysql.pending import Pending
     from hamysql.schema.values import Config
     from hamysql.storage.latch import Latch
@@ -273,22 +275,23 @@ def _left_flushing(config: Config) -> dict[str, float]:
     """What a move that was killed has set in the server, and it was before; nothing where the server is as it was."""
     left = flushing.left()
     try:
-        return left if left and float(_sql(config, f"SELECT @@GLOBAL.{accounts.FLUSHING[0]};")) == 0 else {}
+        return left if left and float(_sql(config, f"SELECT @@GLOBAL.{flushing.FLUSHING[0]};")) == 0 else {}
     except CommandFailed:
         return {}
 
 
-def _variables(config: Config, names: Sequence[str]) -> dict[str, mysql_pending.Variable]:
+def _variables(config: Config, names: Sequence[str]) -> dict[str, Variable]:
     if not names:
         return {}
+    flavour = registry.of(config)
     try:
-        return mysql_pending.parse_variables(_sql(config, mysql_pending.query(names)))
+        return flavour.variables(_sql(config, flavour.variables_query(names)))
     except CommandFailed:  # it does not answer yet
         return {}
 
 
 def _sql(config: Config, statements: str) -> str:
-    return run(accounts.client(config), stdin=statements).stdout
+    return run(registry.of(config).client(config), stdin=statements).stdout
 
 
 def _process(config: Config) -> mysql_pending.Process | None:
@@ -329,7 +332,7 @@ def _running(config: Config, process: mysql_pending.Process) -> mysql_pending.Op
     fragment = Path(config["config_fragment"])
     if not _older(fragment, process):
         return None
-    options = mysql_pending.parse_file(files.text(fragment, links=True))
+    options = mysql_pending.parse_file(registry.of(config), files.text(fragment, links=True))
     _write_record(process, options)
     return options
 
@@ -398,6 +401,6 @@ def _read_tls(config: Config) -> None:
     wanted = tls_files.texts(config)
     if tls_files.there(TLS, None).texts != wanted:
         raise Refused(f"{TLS} does not hold the pillar's certificate and key: `state.apply hamysql` lays them down")
-    _sql(config, "FLUSH SSL;")  # MariaDB, since 10.4. Sessions that are open keep what they have.
+    _sql(config, registry.of(config).reload_tls)
     if process is not None:
         _write_record(process, {"set": [tls_files.digest(wanted)]}, TLS_RECORD)

@@ -20,6 +20,7 @@ from hamysql.cib import status as cib_status
 from hamysql.cib import stop as cib_stop
 from hamysql.config import resources
 from hamysql.errors import Refused
+from hamysql.mysql.flavours import registry
 from hamysql.system import wait
 from hamysql.system.command import run
 
@@ -200,7 +201,7 @@ def configure(text: str | None = None, test: bool = False) -> dict[str, Any]:
     """
     if text is None:
         text = __salt__["hamysql.config"]()["pacemaker"]["configure"]
-    wanted = cib_live.from_text(run, text)
+    wanted = cib_live.from_text(run, text, registry.services())
     if test:
         return _returned(cib_live.preview(run, wanted, tag=cib_plan.TEXT_TAG, after=_applied))
     return _returned(cib_live.apply(run, wanted, tag=cib_plan.TEXT_TAG))
@@ -225,7 +226,7 @@ def preview(at_rest: bool = False) -> dict[str, Any]:
     """
     begin = cib_stop.at_rest if at_rest else str
     own = _returned(cib_live.preview(run, _wanted, after=begin))
-    wanted = cib_live.from_text(run, __salt__["hamysql.config"]()["pacemaker"]["configure"])
+    wanted = cib_live.from_text(run, __salt__["hamysql.config"]()["pacemaker"]["configure"], registry.services())
     text = _returned(cib_live.preview(run, wanted, tag=cib_plan.TEXT_TAG, after=lambda live: _applied(begin(live))))
     return {
         "changes": own["changes"] + text["changes"],

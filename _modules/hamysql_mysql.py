@@ -12,7 +12,9 @@ import time
 from typing import TYPE_CHECKING
 
 from hamysql.errors import CommandFailed
-from hamysql.mysql import accounts, flushing
+from hamysql.mysql import accounts, flushing, grants
+from hamysql.mysql.flavours import registry
+from hamysql.mysql.sql import PROLOGUE
 from hamysql.system import sockets, wait
 from hamysql.system.command import run
 
@@ -37,7 +39,7 @@ def _config(misnamed: bool = False) -> Config:
 
 
 def _execute(config: Config, sql: str) -> str:
-    return run(accounts.client(config), stdin=sql).stdout
+    return run(registry.of(config).client(config), stdin=sql).stdout
 
 
 def active() -> bool:
@@ -77,14 +79,13 @@ def ping(timeout: float = 3) -> dict[str, Any]:
     address, port = site["vip"]["address"], site["mysql"]["port"]
     if sockets.is_local(address) and not sockets.listens(address, port):
         return {"answers": False, "seen": f"{address} is on this node, and nobody listens on its port {port} yet"}
-    argv = [site["mysql"]["client"], "--no-defaults", "--protocol=tcp", f"--host={address}", f"--port={port}"]
-    # Without TLS, because a client that expects it reports a server's refusal as a lost connection. Nothing is sent.
-    argv += ["--skip-ssl", f"--connect-timeout={int(timeout)}"]
+    flavour = registry.of(site["mysql"])
+    argv = flavour.knock(site["mysql"], address, int(timeout))
     try:
         run([*argv, "--user=hamysql-ping", "--execute=DO 1"], timeout=timeout + 10)
         return {"answers": True, "seen": f"{address}:{port} answers"}
     except CommandFailed as exc:
-        return {"answers": accounts.is_answer(exc.output), "seen": f"{address}:{port}: {exc.output.strip()}"}
+        return {"answers": flavour.is_answer(exc.output), "seen": f"{address}:{port}: {exc.output.strip()}"}
 
 
 def wait_answering(timeout: float = 300) -> dict[str, Any]:
@@ -131,21 +132,21 @@ def flush(timeout: float = 60) -> dict[str, Any]:
     """
     config = _config()
     try:
-        asked = ", ".join(f"@@GLOBAL.{name}" for name in accounts.FLUSHING)
-        _, before, *given = _execute(config, f"{accounts.DIRTY_PAGES} SELECT {asked};").split()
-        settings = dict(zip(accounts.FLUSHING, map(float, given)))
-        if settings[accounts.FLUSHING[0]] == 0:  # the pillar's own, or a killed job's
+        asked = ", ".join(f"@@GLOBAL.{name}" for name in flushing.FLUSHING)
+        _, before, *given = _execute(config, f"{flushing.DIRTY_PAGES} SELECT {asked};").split()
+        settings = dict(zip(flushing.FLUSHING, map(float, given)))
+        if settings[flushing.FLUSHING[0]] == 0:  # the pillar's own, or a killed job's
             settings |= flushing.left()
         flushing.begin(settings)
-        _execute(config, f"SET GLOBAL {accounts.FLUSHING[0]} = 0;")
+        _execute(config, f"SET GLOBAL {flushing.FLUSHING[0]} = 0;")
     except CommandFailed:
         flushing.end()
         return {"before": 0, "after": 0, "settings": {}}
     end, after = time.monotonic() + timeout, int(before)
     try:
-        while after > accounts.FEW_PAGES and time.monotonic() < end:
+        while after > flushing.FEW_PAGES and time.monotonic() < end:
             time.sleep(0.5)
-            after = int(_execute(config, accounts.DIRTY_PAGES).split()[1])
+            after = int(_execute(config, flushing.DIRTY_PAGES).split()[1])
     except BaseException:  # nobody learns what it was before
         unflush(settings)
         raise
@@ -165,7 +166,7 @@ def unflush(settings: Mapping[str, float]) -> None:
 
         salt db1 hamysql_mysql.unflush '{innodb_max_dirty_pages_pct: 90, innodb_max_dirty_pages_pct_lwm: 0.1}'
     """
-    known = {name: float(settings[name]) for name in accounts.FLUSHING if name in settings}
+    known = {name: float(settings[name]) for name in flushing.FLUSHING if name in settings}
     if known and active():
         _execute(_config(), "".join(f"SET GLOBAL {name} = {value};" for name, value in known.items()))
     if known:
@@ -173,10 +174,11 @@ def unflush(settings: Mapping[str, float]) -> None:
 
 
 def _pending(config: Config) -> tuple[accounts.Change, ...]:
-    observed = accounts.parse_observed(_execute(config, accounts.QUERY))
+    flavour = registry.of(config)
+    observed = flavour.observed(_execute(config, flavour.accounts_query))
     there = [key for key in map(accounts.key, config["users"]) if key in observed.accounts]
-    grants = accounts.parse_grants(_execute(config, accounts.query_grants(there))) if there else {}
-    return accounts.diff(dataclasses.replace(observed, grants=grants), config)
+    found = grants.parse(_execute(config, grants.query(there)), flavour.privileges) if there else {}
+    return accounts.diff(dataclasses.replace(observed, grants=found), config)
 
 
 def _readable(changes: Iterable[accounts.Change]) -> dict[str, dict[str, Any]]:
@@ -218,9 +220,9 @@ def apply() -> dict[str, dict[str, Any]]:
         if change.of in missing:
             continue
         try:
-            _execute(config, accounts.PROLOGUE + "\n".join(change.statements) + "\n")
+            _execute(config, PROLOGUE + "\n".join(change.statements) + "\n")
         except CommandFailed as exc:
-            if not accounts.is_answer(exc.output):  # nobody is there to ask for the others
+            if not registry.of(config).is_answer(exc.output):  # nobody is there to ask for the others
                 raise
             refused[change.name] = exc.output.strip()
             if change.old is None:

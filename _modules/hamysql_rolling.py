@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from hamysql.cib import live as cib_live
 from hamysql.errors import Refused
-from hamysql.mysql import pending as mysql_pending
+from hamysql.mysql.flavours import registry
 from hamysql.storage import backends
 from hamysql.system import wait
 from hamysql.system.command import run
@@ -43,7 +43,7 @@ def check_options() -> bool:
     config = __salt__["hamysql.config"]()["mysql"]
     argv = [config["binary"], f"--defaults-file={config['config']}", "--verbose", "--help"]
     result = run(argv, accept=range(256))
-    said = mysql_pending.not_taken(result.stderr)
+    said = registry.of(config).not_taken(result.stderr)
     if result.returncode:
         said = [line.partition("[ERROR] ")[2] for line in result.stderr.splitlines() if "[ERROR]" in line]
     if result.returncode or said:

@@ -40,7 +40,7 @@ hamysql-mysql-tls-absent:
 {%- endif %}
 
 # Debian makes it only when the distribution's own unit starts; the server does not start without it. It is directly below a folder of
-# the system (_utils/hamysql/schema/places.py), which is never made here: it would be given to the account, too.
+# the system (_utils/hamysql/config/places.py), which is never made here: it would be given to the account, too.
 hamysql-mysql-log-folder-managed:
   file.directory:
     - name: {{ hamysql.mysql.log_folder | json }}

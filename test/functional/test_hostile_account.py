@@ -157,7 +157,8 @@ def test_the_server_has_never_been_root_and_its_files_are_its_own(node):
 
 
 def test_the_first_database_is_made_by_the_account():
-    mysql = {"user": ACCOUNT, "group": grp.getgrgid(pwd.getpwnam(ACCOUNT).pw_gid).gr_name, "install_db": INSTALL}
+    group = grp.getgrgid(pwd.getpwnam(ACCOUNT).pw_gid).gr_name
+    mysql = {"flavor": "mariadb", "user": ACCOUNT, "group": group, "install_db": INSTALL}
     with tempfile.TemporaryDirectory() as name:
         os.chmod(name, 0o755)
         folder = Path(name) / "data"

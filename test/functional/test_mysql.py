@@ -20,8 +20,14 @@ from storage_world import load
 from hamysql import pending as pending_changes
 from hamysql.mysql import accounts as mysql_accounts
 from hamysql.mysql import flushing
+from hamysql.mysql import grants as mysql_grants
 from hamysql.mysql import pending as mysql_pending
+from hamysql.mysql import sql as mysql_sql
 from hamysql.mysql import values as mysql_values
+from hamysql.mysql.flavours import registry
+from hamysql.mysql.flavours.face import Observed
+from hamysql.mysql.grants import Grant
+from hamysql.mysql.sql import PROLOGUE
 from hamysql.system import command
 
 SERVER, INSTALL, CLIENT = (shutil.which(name) for name in ("mariadbd", "mariadb-install-db", "mariadb"))
@@ -31,6 +37,7 @@ pytestmark = [
         reason="mariadbd, mariadb-install-db or mariadb is missing (Debian: mariadb-server-core, mariadb-client)",
     )
 ]
+MARIADB = registry.FLAVOURS["mariadb"]
 PASSWORD = "canary pass'word\"\\ äöü;--"
 
 
@@ -39,7 +46,7 @@ class Server:
 
     def __init__(self, folder: Path) -> None:
         self.socket, self.log = folder / "sock", folder / "general.log"
-        self.config = {"client": CLIENT, "socket": str(self.socket), "databases": [], "users": []}
+        self.config = {"flavor": "mariadb", "client": CLIENT, "socket": str(self.socket), "databases": [], "users": []}
         self.module, self.state = load("_modules/hamysql_mysql.py", "m"), load("_states/hamysql_mysql.py", "s")
         self.module.__salt__ = {"hamysql.config": lambda **_: {"mysql": self.config}}
         self.state.__salt__ = {
@@ -49,7 +56,7 @@ class Server:
 
     def sql(self, *statements: str) -> list[str]:
         argv = [CLIENT, "--no-defaults", f"--socket={self.socket}", "--user=root", "--batch", "--skip-column-names"]
-        return command.run(argv, stdin=mysql_accounts.PROLOGUE + "\n".join(statements)).stdout.splitlines()
+        return command.run(argv, stdin=PROLOGUE + "\n".join(statements)).stdout.splitlines()
 
     def wanted(self, *users: dict, databases: tuple = ()) -> dict:
         """Give the pillar these users and databases; returns what is pending."""
@@ -63,9 +70,9 @@ class Server:
         assert self.module.pending() == {}
         return pending
 
-    def grants(self, user: str, host: str = "%") -> dict[str, mysql_accounts.Grant]:
-        shown = self.sql(mysql_accounts.query_grants([(user, host)]))
-        return mysql_accounts.parse_grants("\n".join(shown)).get((user, host), {})
+    def grants(self, user: str, host: str = "%") -> dict[str, Grant]:
+        shown = self.sql(mysql_grants.query([(user, host)]))
+        return mysql_grants.parse("\n".join(shown), MARIADB.privileges).get((user, host), {})
 
     def login(self, user: str, password: str, statement: str = "SELECT CURRENT_USER();") -> str:
         """What a client with this password sees; its password is in a file, as it should be."""
@@ -131,12 +138,12 @@ SYSTEM = {"mysql", "information_schema", "performance_schema", "sys"}
 @pytest.fixture
 def server(daemon):
     yield daemon
-    left = mysql_accounts.parse_observed("\n".join(daemon.sql(mysql_accounts.QUERY)))
+    left = MARIADB.observed("\n".join(daemon.sql(MARIADB.accounts_query)))
     accounts = [key for key in left.accounts if key not in {("root", "localhost"), ("mariadb.sys", "localhost")}]
     databases = set(left.databases) - SYSTEM
     daemon.sql(
-        *(f"DROP USER {mysql_accounts.account(key)};" for key in accounts),
-        *(f"DROP DATABASE {mysql_accounts.identifier(name)};" for name in databases),
+        *(f"DROP USER {mysql_sql.account(key)};" for key in accounts),
+        *(f"DROP DATABASE {mysql_sql.identifier(name)};" for name in databases),
     )
     daemon.config = {**daemon.config, "users": [], "databases": []}
 
@@ -235,7 +242,7 @@ def test_the_way_to_authenticate_is_changed_both_ways(server):
 def test_an_account_may_have_any_name(server, name):
     server.sql("CREATE DATABASE app;")
     server.converge(user(name, "10.0.0.%", [grant("app.*", "SELECT")]))
-    assert server.grants(name, "10.0.0.%") == {"`app`.*": mysql_accounts.Grant(frozenset({"SELECT"}))}
+    assert server.grants(name, "10.0.0.%") == {"`app`.*": Grant(frozenset({"SELECT"}))}
 
 
 def test_host_names_are_small_letters_on_the_server_and_no_difference(server):
@@ -292,7 +299,7 @@ def test_usage_means_no_privilege_at_all(server):
 
 def test_grants_on_the_same_level_add_up(server):
     server.converge(user(grants=[grant("*.*", "PROCESS"), grant("*.*", "RELOAD", option=True)]))
-    assert server.grants("app") == {"*.*": mysql_accounts.Grant(frozenset({"PROCESS", "RELOAD"}), True)}
+    assert server.grants("app") == {"*.*": Grant(frozenset({"PROCESS", "RELOAD"}), True)}
 
 
 @pytest.mark.parametrize("on", ["*.*", "app.*", "app.t"])
@@ -311,7 +318,7 @@ def test_privileges_become_what_the_pillar_says_now(server, on, before, after):
     server.sql("CREATE DATABASE app;", "CREATE TABLE app.t (id int, name int);")
     server.converge(user(grants=[{**before, "on": on}]))
     changed = server.converge(user(grants=[{**after, "on": on}]))
-    assert list(changed) == [f"grants of app@% on {mysql_accounts.level(on)}"]
+    assert list(changed) == [f"grants of app@% on {mysql_sql.level(on)}"]
 
 
 def test_privileges_on_other_levels_are_taken_away(server):
@@ -328,30 +335,34 @@ def test_privileges_on_other_levels_are_taken_away(server):
         "grants of app@% on `app`.`t`": {"old": "SELECT (`id`)", "new": "none"},
         "grants of app@% on `my db`.*": {"old": "ALL PRIVILEGES WITH GRANT OPTION", "new": "none"},
     }
-    assert server.grants("app") == {"`app`.*": mysql_accounts.Grant(frozenset({"SELECT"}))}
+    assert server.grants("app") == {"`app`.*": Grant(frozenset({"SELECT"}))}
 
 
 def test_one_column_is_taken_away_and_the_others_stay(server):
     server.sql("CREATE DATABASE app;", "CREATE TABLE app.t (id int, name int, `we ird, (x)` int);")
     server.sql("CREATE USER app;", "GRANT SELECT (id, name, `we ird, (x)`), UPDATE ON app.t TO app;")
     server.converge(user(grants=[grant("app.t", "SELECT (name)", "UPDATE")]))
-    assert server.grants("app") == {"`app`.`t`": mysql_accounts.Grant(frozenset({"SELECT (`name`)", "UPDATE"}))}
+    assert server.grants("app") == {"`app`.`t`": Grant(frozenset({"SELECT (`name`)", "UPDATE"}))}
 
 
 def test_from_everything_on_a_table_to_one_column(server):
     server.sql("CREATE DATABASE app;", "CREATE TABLE app.t (id int);")
     server.sql("CREATE USER app;", "GRANT ALL ON app.t TO app;")
     server.converge(user(grants=[grant("app.t", "SELECT (id)")]))
-    assert server.grants("app") == {"`app`.`t`": mysql_accounts.Grant(frozenset({"SELECT (`id`)"}))}
+    assert server.grants("app") == {"`app`.`t`": Grant(frozenset({"SELECT (`id`)"}))}
 
 
 def test_what_stays_is_never_missing_in_between(server):
-    observed = mysql_accounts.Observed(
+    observed = Observed(
         {},
         {("app", "%"): ("unix_socket", "")},
-        {("app", "%"): {"*.*": mysql_accounts.Grant(frozenset({"SELECT", "RELOAD"}))}},
+        {("app", "%"): {"*.*": Grant(frozenset({"SELECT", "RELOAD"}))}},
     )
-    wanted = {"databases": [], "users": [user(auth="unix_socket", grants=[grant("*.*", "SELECT", "PROCESS")])]}
+    wanted = {
+        "flavor": "mariadb",
+        "databases": [],
+        "users": [user(auth="unix_socket", grants=[grant("*.*", "SELECT", "PROCESS")])],
+    }
     (change,) = mysql_accounts.diff(observed, wanted)
     assert change.statements == ("GRANT PROCESS ON *.* TO 'app'@'%';", "REVOKE RELOAD ON *.* FROM 'app'@'%';")
 
@@ -491,7 +502,7 @@ def test_a_privilege_is_refused_exactly_where_the_server_would(server, privilege
         granted = True
     except command.CommandFailed:
         granted = False
-    assert (mysql_accounts.misplaced(privilege, on) is None) is granted
+    assert (MARIADB.privileges.misplaced(privilege, on) is None) is granted
 
 
 # --- secrets
@@ -533,7 +544,7 @@ def test_dirty_pages_are_written_before_a_move_and_the_setting_comes_back(server
     server.sql("SET SESSION max_recursive_iterations = 9999;", fill, "SET GLOBAL innodb_max_dirty_pages_pct_lwm = 50;")
     before = server.sql(FLUSHING)
     flushed = server.module.flush(timeout=60)
-    assert flushed["before"] > mysql_accounts.FEW_PAGES >= flushed["after"]
+    assert flushed["before"] > flushing.FEW_PAGES >= flushed["after"]
     assert [float(value) for value in before[0].split()] == list(flushed["settings"].values())
     # The server takes the second one down with the first.
     assert [float(value) for value in server.sql(FLUSHING)[0].split()] == [0, 0]
@@ -549,7 +560,7 @@ def test_a_flush_that_is_cut_off_sets_the_server_as_it_was(server, monkeypatch):
 
     before = server.sql(FLUSHING)
     monkeypatch.setattr(server.module, "time", SimpleNamespace(monotonic=time.monotonic, sleep=cut_off))
-    monkeypatch.setattr(mysql_accounts, "FEW_PAGES", -1)
+    monkeypatch.setattr(flushing, "FEW_PAGES", -1)
     with pytest.raises(SystemExit):
         server.module.flush(timeout=60)
     assert server.sql(FLUSHING) == before
@@ -627,7 +638,7 @@ def root(server):
     (before,) = server.sql("SELECT Priv FROM mysql.global_priv WHERE User = 'root' AND Host = 'localhost';")
     yield
     server.sql(
-        f"UPDATE mysql.global_priv SET Priv = {mysql_accounts.text(before)} WHERE User = 'root' AND Host = 'localhost'; FLUSH PRIVILEGES;"
+        f"UPDATE mysql.global_priv SET Priv = {mysql_sql.text(before)} WHERE User = 'root' AND Host = 'localhost'; FLUSH PRIVILEGES;"
     )
 
 
@@ -644,7 +655,7 @@ def test_root_with_a_password_still_comes_in_by_the_socket(server, root):
 
 def test_a_second_way_to_log_in_is_seen_and_taken_away(server):
     server.converge(user())
-    hashed = mysql_accounts.text(mysql_accounts.native_hash(PASSWORD))
+    hashed = mysql_sql.text(MARIADB.digest(PASSWORD))
     server.sql(f"ALTER USER app@'%' IDENTIFIED VIA mysql_native_password USING {hashed} OR unix_socket;")
     both = {"old": "mysql_native_password or unix_socket", "new": "mysql_native_password"}
     assert server.converge(user()) == {"user app@%": both}
@@ -670,7 +681,7 @@ def test_the_text_of_a_certificate_is_no_grant_option(server, text):
     server.sql(
         "CREATE USER app@'%';", f"GRANT SELECT ON *.* TO app@'%' REQUIRE ISSUER '{text}' WITH MAX_USER_CONNECTIONS 5;"
     )
-    assert server.grants("app")["*.*"] == mysql_accounts.Grant(frozenset({"SELECT"}))
+    assert server.grants("app")["*.*"] == Grant(frozenset({"SELECT"}))
 
 
 def test_a_server_that_keeps_names_in_small_letters_is_done_after_one_run(tmp_path):
@@ -689,8 +700,8 @@ def test_no_option_of_a_real_server_is_taken_for_the_beginning_of_another():
     names = [line.split()[0].replace("-", "_") for line in listed if re.match(r"[a-z][a-z0-9-]+ +\S", line)]
     assert len(names) > 500
     for name in names:
-        found = {reading.name for reading in mysql_options.readings(name, "1")}
-        assert name in mysql_options.KNOWN or not found & mysql_options.KNOWN, (name, found)
+        found = {reading.name for reading in mysql_options.readings(MARIADB, name, "1")}
+        assert name in mysql_options.known(MARIADB) or not found & mysql_options.known(MARIADB), (name, found)
 
 
 @pytest.mark.parametrize(
@@ -710,4 +721,4 @@ def test_a_real_server_reads_the_spellings_that_the_rules_undo(tmp_path, line, v
     said = command.run([SERVER, f"--defaults-file={tmp_path}/my.cnf", "--help", "--verbose"]).stdout
     assert re.search(rf"^{variable.replace('_', '-')} +{re.escape(value)}$", said, re.MULTILINE)
     name, _, given = line.partition("=")
-    assert variable in [reading.name for reading in mysql_options.readings(name, given or None)]
+    assert variable in [reading.name for reading in mysql_options.readings(MARIADB, name, given or None)]

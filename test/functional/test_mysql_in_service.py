@@ -12,8 +12,9 @@ import pytest
 from storage_world import load
 
 from hamysql.errors import CommandFailed, Refused
-from hamysql.mysql import accounts, flushing
+from hamysql.mysql import flushing
 from hamysql.mysql import settings as mysql_settings
+from hamysql.mysql.flavours import registry
 from hamysql.system import command
 
 SERVER, INSTALL, CLIENT = (shutil.which(name) for name in ("mariadbd", "mariadb-install-db", "mariadb"))
@@ -63,6 +64,7 @@ class Site:
             "config": f"{self.folder}/my.cnf",
             "config_fragment": f"{self.folder}/my.cnf",
             "binary": SERVER,
+            "flavor": "mariadb",
             "client": CLIENT,
             "pid_file": own["pid-file"],
             "socket": own["socket"],
@@ -107,7 +109,7 @@ class Site:
             self.process.wait(60)
 
     def sql(self, statement: str) -> str:
-        return command.run(accounts.client(self.config), stdin=statement).stdout.strip()
+        return command.run(registry.of(self.config).client(self.config), stdin=statement).stdout.strip()
 
     def variable(self, name: str) -> str:
         return self.sql(f"SELECT @@GLOBAL.{name};")
@@ -215,12 +217,12 @@ def test_without_a_server_nothing_is_pending(site):
 def test_a_server_that_a_killed_move_has_left_writing_its_pages_at_once_is_set_back_by_a_highstate(
     site, tmp_path, monkeypatch
 ):
-    name = accounts.FLUSHING[0]
+    name = flushing.FLUSHING[0]
     monkeypatch.setattr(flushing, "NOTE", tmp_path / "flushing.json")
     before = site.variable(name)
     verbs = load("_modules/hamysql_mysql.py", "hamysql_mysql_beside")
     verbs.__salt__ = {"hamysql.config": lambda **_: {"mysql": site.config}}
-    flushing.begin(dict.fromkeys(accounts.FLUSHING, 0.0) | {name: float(before)})
+    flushing.begin(dict.fromkeys(flushing.FLUSHING, 0.0) | {name: float(before)})
     site.sql(f"SET GLOBAL {name} = 0;")
     assert name not in site.pending()  # the move is under way
     os.close(flushing._held.pop())

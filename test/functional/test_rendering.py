@@ -13,8 +13,8 @@ import golden
 import pytest
 from salt_node import SYSTEMS, Node, Raised
 
+from hamysql.config import places
 from hamysql.corosync import conf as corosync_conf
-from hamysql.schema import places
 from hamysql.storage.drbd import link as drbd_link
 from hamysql.system.command import run
 from support import PILLARS, ROOT, load_pillar, secrets_of

@@ -21,8 +21,8 @@ from storage_world import load
 from hamysql import pending as pending_changes
 from hamysql.config import resolution
 from hamysql.errors import CommandFailed, ConfigError, Refused
-from hamysql.mysql import accounts
 from hamysql.mysql import settings as mysql_settings
+from hamysql.mysql.flavours import registry
 from hamysql.mysql.tls import files as tls_files
 from hamysql.system import command
 from support import load_pillar, parameters
@@ -154,7 +154,9 @@ class Site:
             self.process = None
 
     def sql(self, statement: str) -> str:
-        return command.run(accounts.client(self.config["mysql"]), stdin=statement).stdout.strip()
+        return command.run(
+            registry.of(self.config["mysql"]).client(self.config["mysql"]), stdin=statement
+        ).stdout.strip()
 
     def over_the_network(self, *words: str) -> str:
         """What a client over TCP gets; raises ``CommandFailed`` where it is turned away."""

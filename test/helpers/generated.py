@@ -29,7 +29,7 @@ from hamysql.config import resolution, resources
 from hamysql.config.keys import SCHEMA
 from hamysql.corosync import conf as corosync_conf
 from hamysql.errors import ConfigError
-from hamysql.mysql import pending as mysql_pending
+from hamysql.mysql.flavours import registry
 from hamysql.schema.language import Items, Names, Node, Section
 from hamysql.storage.drbd import conf as drbd_conf
 from hamysql.system.command import run
@@ -258,7 +258,7 @@ class Readers:
         if whole and self._is_new("mariadbd", text):
             answer = run(["mariadbd", f"--defaults-file={path}", "--verbose", "--help"])
             shown = answer.stdout
-            assert mysql_pending.not_taken(answer.stderr, switches=True) == []
+            assert registry.of(mysql).not_taken(answer.stderr, switches=True) == []
             for name in ("report-host", "init-connect"):
                 value = mysql["options"]["mysqld"].get(name)
                 if isinstance(value, str) and value:

@@ -44,7 +44,13 @@ class Shared(World):
             "self": node.name,
             "cluster": {"name": "galaxy-db", "nodes": {name: {} for name in self.nodes}},
             "storage": {"backend": self.kind, "shared": shared, "nfs": nfs, "filesystem": filesystem},
-            "mysql": {"user": "mysql", "group": "mysql", "install_db": "mariadb-install-db", "datadir": DIRECTORY},
+            "mysql": {
+                "flavor": "mariadb",
+                "user": "mysql",
+                "group": "mysql",
+                "install_db": "mariadb-install-db",
+                "datadir": DIRECTORY,
+            },
             "fencing": {"enabled": True},
         }
 

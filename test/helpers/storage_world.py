@@ -133,7 +133,13 @@ class World:
                     "directory": DIRECTORY,
                 },
             },
-            "mysql": {"user": "mysql", "group": "mysql", "install_db": "mariadb-install-db", "datadir": DIRECTORY},
+            "mysql": {
+                "flavor": "mariadb",
+                "user": "mysql",
+                "group": "mysql",
+                "install_db": "mariadb-install-db",
+                "datadir": DIRECTORY,
+            },
             "fencing": {"enabled": False},
         }
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from hamysql.schema import places
+from hamysql.config import places
 from hamysql.storage import options as storage_options
 
 try:
@@ -63,7 +63,7 @@ def built(path: Path) -> str | None:
     ``rsc-pattern`` in the CIB is whatever a site has written there; it is only tried on the names of our own resources.
     """
     found = {
-        "schema/places.py": {rule.allowed.pattern for rule in places.RULES.values()},
+        "config/places.py": {rule.allowed.pattern for rule in places.RULES.values()},
         "storage/options.py": {pattern for options in storage_options.MOUNT.values() for pattern in options.values()},
         "cib/judge.py": {STAND_IN},
     }.get("/".join(path.parts[-2:]), ())

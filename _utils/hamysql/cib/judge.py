@@ -17,22 +17,24 @@ from hamysql.errors import Refused
 
 # What makes two resources the same thing, by the name of the parameter.
 _IDENTITY = ("ip", "device", "directory", "drbd_resource", "datadir", "vgname")
-_UNITS = re.compile(r"(mysql|mysqld|mariadb|drbd|corosync|pacemaker|sbd)(@.*)?(\.service)?")
+_UNITS = ("drbd", "corosync", "pacemaker", "sbd")
 _INFINITY = 1_000_000
 
 
-def judge(live_xml: str, added: ET.Element) -> None:
+def judge(live_xml: str, added: ET.Element, services: Collection[str]) -> None:
     """Raise ``Refused`` with every reason against what a text adds.
 
     live_xml
         The CIB without it.
     added
         The <configuration> of what it adds.
+    services
+        What database servers are called where systemd starts them.
     """
     have = model.index(model.configuration(model.parse(live_xml)))
     listed = cib_plan.listed(have, cib_plan.TAG)
     ours = {name: item for name, item in have.items() if name in listed and item.section == "resources"}
-    problems = [*_settings(added), *_fencing(added), *_twins(added, ours), *_constraints(added, ours)]
+    problems = [*_settings(added), *_fencing(added), *_twins(added, ours, services), *_constraints(added, ours)]
     problems += model.unreadable(added)
     if problems:
         raise Refused(
@@ -61,9 +63,10 @@ def _fencing(added: ET.Element) -> Iterator[str]:
         yield "a fencing topology: expected the levels under hamysql:fencing:devices"
 
 
-def _twins(added: ET.Element, ours: Mapping[str, model.Item]) -> Iterator[str]:
+def _twins(added: ET.Element, ours: Mapping[str, model.Item], services: Collection[str]) -> Iterator[str]:
     """A second resource for what a resource of ours already is: address, device, folder, server."""
     known = {(name, value): owner for owner, item in ours.items() for name, value in _parameters(item.element)}
+    units = re.compile(rf"({'|'.join((*_UNITS, *services))})(@.*)?(\.service)?")
     for element in added.iterfind("resources//*"):
         kind, said = (element.get("type") or "").lower(), dict(_parameters(element))
         if element.tag not in ("primitive", "template"):
@@ -71,7 +74,7 @@ def _twins(added: ET.Element, ours: Mapping[str, model.Item]) -> Iterator[str]:
         for pair in said.items():
             if pair in known:
                 yield f"{element.get('id')} has the {pair[0]} of {known[pair]} ({pair[1]}): expected one resource for it"
-        if element.get("class") in ("systemd", "service", "lsb", "upstart") and _UNITS.fullmatch(kind):
+        if element.get("class") in ("systemd", "service", "lsb", "upstart") and units.fullmatch(kind):
             yield f"{element.get('id')} starts {kind}: expected that only hamysql's own resources do"
 
 

@@ -259,11 +259,12 @@ def _places(run: Run, names: Collection[str]) -> set[str]:
     return {f"{item.id} {item.role} on {item.node}" for item in found if item.id.partition(":")[0] in names}
 
 
-def from_text(run: Run, text: str) -> Wanted:
+def from_text(run: Run, text: str, services: Collection[str]) -> Wanted:
     """What a `crm configure` text makes, as a function of the live CIB; for :func:`apply` with ``TEXT_TAG``.
 
     crm itself loads the text into a scratch copy of the CIB from which everything is taken out that the text owned so
-    far; what is there afterwards and was not there before is what it wants.
+    far; what is there afterwards and was not there before is what it wants. ``services`` are what database servers are called where
+    systemd starts them: the text must not.
     """
 
     def wanted(live: str) -> ET.Element:
@@ -285,7 +286,7 @@ def from_text(run: Run, text: str) -> Wanted:
                 raise Refused(f"crm does not accept the text of hamysql:pacemaker:configure:\n{said}") from None
             after = Path(folder, "cib.xml").read_text(encoding="utf-8")
         added = cib_text.additions(before, after)
-        cib_judge.judge(before, added)
+        cib_judge.judge(before, added, services)
         return added
 
     return wanted

@@ -7,10 +7,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from hamysql.fencing import devices as fencing_devices
+from hamysql.mysql.flavours import registry
 from hamysql.schema import values as v
 from hamysql.schema.language import Items, Names, Report, Section, Value, closest
 from hamysql.schema.values import Config, given
 from hamysql.storage import derived as storage_derived
+
+UNIT = Value(
+    f"a systemd unit's full name, such as '{registry.services()[0]}.service'",
+    v.matching(re.compile(r"[A-Za-z0-9][A-Za-z0-9@_.-]{0,99}\.(service|socket|timer|target)")),
+)
 
 # The options of Salt's pkgrepo.managed that describe a repository, of apt, dnf and zypper together.
 REPOSITORY_TEXT = Value("a text on one line", v.text(1, 1024))
@@ -56,7 +62,7 @@ PACKAGE = Section(
         "further": PACKAGES,
         "versions": Names(v.PACKAGE, v.required(v.VERSION), "a mapping of package names to versions"),
         "hold": v.BOOLEAN,
-        "masked_units": Items(v.UNIT, "a list of systemd units"),
+        "masked_units": Items(UNIT, "a list of systemd units"),
     }
 )
 

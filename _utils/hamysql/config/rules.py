@@ -8,12 +8,13 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterator
 
+from hamysql.config import places
 from hamysql.config.packages import check_packages, check_repositories
 from hamysql.corosync.settings import check_corosync
 from hamysql.fencing.settings import check_fencing, check_quorum
 from hamysql.firewall.settings import check_firewall
-from hamysql.mysql.options import check_server
-from hamysql.mysql.settings import check_accounts, check_paths, check_ping_timeout, check_secrets
+from hamysql.mysql.judge import check_server
+from hamysql.mysql.settings import check_accounts, check_given, check_ping_timeout, check_secrets
 from hamysql.mysql.tls.settings import check_tls
 from hamysql.schema import values as v
 from hamysql.schema.language import Report
@@ -33,7 +34,9 @@ def check_all(config: Config, report: Report, minion_id: str, nodename: str | No
     check_packages(config, report)
     check_firewall(config, report)
     check_storage(config, report)
-    check_paths(config, report)
+    for key, found, expected in places.problems(config):
+        report.add(f"hamysql:{key}", found, expected)
+    check_given(config, report)
     check_ping_timeout(config, report)
     check_server(config, report)
     check_tls(config, report)

@@ -14,6 +14,7 @@ from typing import Any, TypedDict
 from hamysql.cib import plan as cib_plan
 from hamysql.config import resources
 from hamysql.mysql import accounts
+from hamysql.mysql.flavours.face import Observed
 
 INDENT = "    "
 DIFF = 60  # lines of a difference that are shown
@@ -139,7 +140,7 @@ def pairs(changes: Mapping[str, Mapping[str, Any]]) -> list[str]:
 
 def whole_accounts(config: Mapping[str, Any]) -> list[str]:
     """The entries of all databases, users and grants of the pillar, for a server that does not exist yet."""
-    nothing = accounts.Observed({}, {})
+    nothing = Observed({}, {})
     return pairs(
         {change.name: {"old": change.old, "new": change.new} for change in accounts.diff(nothing, config["mysql"])}
     )

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from hamysql.errors import CommandFailed, Refused
+from hamysql.mysql.flavours import registry
 from hamysql.system.command import Run, acting_as
 
 Values = Mapping[str, Any]
@@ -103,7 +104,7 @@ def install(run: Run, mysql: Values, directory: str) -> None:
     # A new file system belongs to root; mysqld runs as another user. What root does to it by name, it does while it is root's.
     run(["chmod", "0750", directory])
     run(["chown", "--no-dereference", f"{mysql['user']}:{mysql['group']}", directory])
-    argv = [mysql["install_db"], f"--user={mysql['user']}", f"--datadir={directory}", "--skip-test-db"]
+    argv = registry.of(mysql).install(mysql, directory)
     # By root, it would write by name into a folder that is the account's by then.
     with acting_as(mysql["user"]):
-        run([*argv, "--auth-root-authentication-method=socket"], timeout=600)
+        run(argv, timeout=600)

@@ -13,6 +13,10 @@ from pathlib import Path
 
 from hamysql.system import files
 
+# What flushing is set by, in the order to set them in: the server lowers the second one to the first.
+FLUSHING = ("innodb_max_dirty_pages_pct", "innodb_max_dirty_pages_pct_lwm")
+DIRTY_PAGES = "SHOW GLOBAL STATUS LIKE 'Innodb_buffer_pool_pages_dirty';"
+FEW_PAGES = 64  # of 16 KiB: less than what a shutdown writes of its own
 NOTE = Path("/run/hamysql/flushing.json")
 _held: list[int] = []
 

@@ -4,25 +4,26 @@ The server's variables do not say what it was started with: it rounds and derive
 the moment, and not every option is a variable. So it is the option file that is compared: a server that started after the
 file was last written runs with what is in it. That is recorded, for that very process, before a new file is written, and
 each variable that is set afterwards is recorded as well. The server is only asked whether a variable can be set while it
-runs (``information_schema.SYSTEM_VARIABLES``).
+runs (:meth:`hamysql.mysql.flavours.face.Flavour.variables`).
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from hamysql.errors import ParseError
+from hamysql.mysql.flavours import registry
+from hamysql.mysql.flavours.face import Flavour, Variable
+from hamysql.mysql.flushing import FLUSHING
 from hamysql.mysql.tls import files as tls_files
 from hamysql.mysql.tls import pem
 from hamysql.pending import LIVE, MYSQL, RESTART, Pending, show
 
 Options = dict[str, list[str]]  # each option of the server with its values in their order; "" for one without a value
 
-_SERVER = re.compile(r"(mysqld|server|mariadb|mariadbd)(-\d+\.\d+)?|galera")  # the groups that a server reads
 _PATHS = {
     "bind_address": "vip:address",
     "port": "mysql:port",
@@ -49,23 +50,14 @@ class Process:
     start: int
 
 
-@dataclass(frozen=True)
-class Variable:
-    """A global variable of the server (information_schema.SYSTEM_VARIABLES); ``settable`` while it runs."""
-
-    value: str
-    type: str
-    settable: bool
-
-
-def parse_file(text: str) -> Options:
+def parse_file(flavour: Flavour, text: str) -> Options:
     """The server's options in an option file that hamysql has written."""
     found: Options = {}
     group = ""
     for line in map(str.strip, text.splitlines()):
         if line.startswith("["):
             group = line.strip("[]")
-        elif line and line[0] not in "#;" and _SERVER.fullmatch(group):
+        elif line and line[0] not in "#;" and flavour.options.read.fullmatch(group):
             name, equals, value = (part.strip() for part in line.partition("="))
             found.setdefault(plain(name), []).append(_unquoted(value) if equals else "")
     return found
@@ -76,7 +68,7 @@ def wanted(config: Mapping[str, Any]) -> Options:
     lines = []
     for group, options in config["option_lines"].items():
         lines += [f"[{group}]", *options]
-    return parse_file("\n".join(lines))
+    return parse_file(registry.of(config), "\n".join(lines))
 
 
 def plain(name: str) -> str:
@@ -111,27 +103,6 @@ def changed(running: Options, want: Options) -> list[str]:
     return [name for name in sorted({*running, *want} - {"datadir"}) if running.get(name) != want.get(name)]
 
 
-def query(names: Iterable[str]) -> str:
-    """The statement whose output :func:`parse_variables` reads."""
-    quoted = ", ".join(f"'{name}'" for name in names if re.fullmatch(r"\w+", name)) or "''"
-    return (
-        "SELECT LOWER(VARIABLE_NAME), VARIABLE_TYPE, READ_ONLY, VARIABLE_SCOPE, IFNULL(GLOBAL_VALUE, '')"
-        f" FROM information_schema.SYSTEM_VARIABLES WHERE VARIABLE_NAME IN ({quoted});\n"
-    )
-
-
-def parse_variables(output: str) -> dict[str, Variable]:
-    """The output of :func:`query`, from the client with ``--batch --skip-column-names``."""
-    found = {}
-    for line in output.splitlines():
-        fields = line.split("\t")
-        if len(fields) != 5:
-            raise ParseError(f"the database answered with {len(fields)} columns for a variable")
-        name, kind, read_only, scope, value = fields
-        found[name] = Variable(value, kind.upper(), read_only == "NO" and scope != "SESSION ONLY")
-    return found
-
-
 def statements(running: Options, want: Options, variables: Mapping[str, Variable]) -> dict[str, str | None]:
     """The SQL for each option that differs, ``None`` where only a start makes the change."""
     names = changed(running, want)
@@ -161,23 +132,6 @@ def pending(
         yield Pending(kind, MYSQL, path(config, name, began=ours), show(old), show(new))
 
 
-_NOT_TAKEN = re.compile(r"Error while setting value|Unknown suffix")
-_OFF_INSTEAD = re.compile(r"was(n't| not) recognized")
-
-
-def not_taken(said: str, switches: bool = False) -> list[str]:
-    """What a server says in answer to `--verbose --help` of values that it does not take; it ends with 0 all the same.
-
-    switches
-        Whether switches that it takes for off are told as well. A start fails for a value of InnoDB's, and not for a switch.
-    """
-    lines = [line for line in said.splitlines() if _NOT_TAKEN.search(line) or (switches and _OFF_INSTEAD.search(line))]
-    return [re.sub(r"^.*?\[(?:ERROR|Warning)\] ", "", line) for line in lines]
-
-
-_FLUSHED_BY = "innodb_max_dirty_pages_pct"
-
-
 def left_flushing(running: Options, left: Mapping[str, float]) -> Iterator[Pending]:
     """That the server still writes its dirty pages at once, because a move was killed.
 
@@ -186,9 +140,9 @@ def left_flushing(running: Options, left: Mapping[str, float]) -> Iterator[Pendi
     left
         What was set before (:mod:`hamysql.mysql.flushing`); empty where nothing was left.
     """
-    if left and running.get(_FLUSHED_BY, [""])[-1:] not in (["0"], ["0.0"]):
-        was = f"{left.get(_FLUSHED_BY, 0):g}"
-        yield Pending(LIVE, MYSQL, f"hamysql:mysql:config:mysqld:{_FLUSHED_BY}", "0, which a killed move has left", was)
+    if left and running.get(FLUSHING[0], [""])[-1:] not in (["0"], ["0.0"]):
+        was = f"{left.get(FLUSHING[0], 0):g}"
+        yield Pending(LIVE, MYSQL, f"hamysql:mysql:config:mysqld:{FLUSHING[0]}", "0, which a killed move has left", was)
 
 
 _UNITS = {unit: 1024**power for power, unit in enumerate("KMGTPE", 1)}
@@ -216,10 +170,11 @@ def statement(name: str, values: list[str], variable: Variable | None) -> str | 
 
 def path(config: Mapping[str, Any], name: str, began: bool = False) -> str:
     """Where in the pillar an option comes from; ``began``: the server runs with the pillar's TLS."""
+    flavour = registry.of(config)
     own = {**_PATHS, **(_TLS if config["tls"]["enabled"] else {})}
     for group, options in config["options"].items():
         for option in options:
-            if plain(option) == name and _SERVER.fullmatch(group) and name not in own:
+            if plain(option) == name and flavour.options.read.fullmatch(group) and name not in own:
                 return f"hamysql:mysql:config:{group}:{option}"
     own |= _TLS if began else {}  # it may have left the pillar since
     return f"hamysql:{own[name]}" if name in own else f"hamysql:mysql:config:mysqld:{name}"

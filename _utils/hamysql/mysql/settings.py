@@ -10,10 +10,10 @@ from typing import Any
 from hamysql.mysql import accounts as mysql_accounts
 from hamysql.mysql import options as mysql_options
 from hamysql.mysql import values as m
+from hamysql.mysql.flavours import registry
 from hamysql.mysql.tls import settings as tls_settings
 from hamysql.mysql.tls.settings import TLS
 from hamysql.ports import FAMILIES, Access, family
-from hamysql.schema import places
 from hamysql.schema import values as v
 from hamysql.schema.language import Items, Names, Report, Section, Value
 from hamysql.schema.secretnames import is_databases_secret
@@ -42,14 +42,14 @@ USER = Section(
         "name": v.required(m.SQL_USER),
         "host": v.required(m.SQL_HOST),
         "password": PASSWORD,
-        "auth": v.one_of("unix_socket"),
+        "auth": v.one_of(mysql_accounts.BY_SOCKET),
         "grants": Items(GRANT, "a list of grants"),
     }
 )
 
 MYSQL = Section(
     {
-        "flavor": v.one_of("mariadb", note=" (MySQL from Oracle is not supported by this version)"),
+        "flavor": v.one_of(*registry.FLAVOURS, note=" (MySQL from Oracle is not supported by this version)"),
         "datadir": v.PATH,
         "socket": v.PATH,
         "pid_file": v.PATH,
@@ -82,8 +82,6 @@ MYSQL = Section(
 )
 
 PING_MARGIN = 10  # seconds; for what the agent does besides, on a busy node
-OWN_ACCOUNT = ("root", "localhost")
-SERVERS_ACCOUNTS = ("mariadb.sys", "mysql.sys", "mysql.session", "mysql.infoschema")
 SERVERS_DATABASES = ("mysql", "sys", "information_schema", "performance_schema")
 
 
@@ -152,10 +150,8 @@ def quoted_option(value: str) -> str:
     return f'"{escaped}"'
 
 
-def check_paths(config: Config, report: Report) -> None:
+def check_given(config: Config, report: Report) -> None:
     mysql = config["mysql"]
-    for key, found, expected in places.problems(config):
-        report.add(f"hamysql:{key}", found, expected)
     for key in (
         "binary",
         "client",
@@ -205,6 +201,7 @@ def _is_everything(grant: Config) -> bool:
 
 def check_accounts(config: Config, report: Report) -> None:
     mysql = config["mysql"]
+    flavour = registry.of(mysql)
     names: set[str] = set()
     for number, database in enumerate(mysql["databases"]):
         if database["name"] is not None and database["name"].lower() in names:
@@ -228,11 +225,11 @@ def check_accounts(config: Config, report: Report) -> None:
         if account in accounts:
             report.add(path, f"{account[0]}@{account[1]} again", "each account once")
         accounts.add(account)
-        if account[0] in SERVERS_ACCOUNTS:
+        if account[0] in flavour.accounts:
             report.add(
                 f"{path}:name", repr(account[0]), "an account of your own: the server's tables and views need that one"
             )
-        if account == OWN_ACCOUNT and user["grants"] and not any(map(_is_everything, user["grants"])):
+        if account == mysql_accounts.OWN and user["grants"] and not any(map(_is_everything, user["grants"])):
             found, expected = (
                 "root@localhost with less than everything",
                 "a grant of ALL on *.* with grant_option: true, or ",
@@ -244,13 +241,15 @@ def check_accounts(config: Config, report: Report) -> None:
         if len(ways) > 1:
             report.add(path, f"both {' and '.join(ways)}", "one of the two")
         if not ways and not report.bad_under(path) and not report.bad_under("hamysql:mysql:passwords"):
-            report.add(f"{path}:password", "nothing", f"a password ({MAKE_PASSWORD}), or `auth: unix_socket`")
+            report.add(
+                f"{path}:password", "nothing", f"a password ({MAKE_PASSWORD}), or `auth: {mysql_accounts.BY_SOCKET}`"
+            )
         for index, grant in enumerate(user["grants"]):
             where = f"{path}:grants:{index}"
             if not grant["privileges"] and not report.bad_under(f"{where}:privileges"):
                 report.add(f"{where}:privileges", "no privilege", "at least one, such as ALL")
             for place, privilege in enumerate(grant["privileges"] if grant["on"] is not None else ()):
-                expected_place = mysql_accounts.misplaced(privilege, grant["on"]) if privilege is not None else None
+                expected_place = flavour.privileges.misplaced(privilege, grant["on"]) if privilege is not None else None
                 if expected_place:
                     report.add(f"{where}:privileges:{place}", f"{privilege!r} on {grant['on']}", expected_place)
             if "ALL" in grant["privileges"] and len(grant["privileges"]) > 1:

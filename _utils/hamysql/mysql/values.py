@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from hamysql.mysql.flavours import registry
 from hamysql.schema.language import Hint, Value
 from hamysql.schema.values import matching, number, text
 
@@ -15,16 +16,8 @@ _SQL_WORD = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
 _SQL_TARGET = re.compile(r"(\*\.\*|[A-Za-z0-9_%][A-Za-z0-9_$%-]{0,63}\.(\*|[A-Za-z0-9_][A-Za-z0-9_$-]{0,63}))")
 
 
-# MariaDB: "GRANT", sections on global, database, table and column privileges; MySQL 8.0: "Static Privileges".
-# MySQL's dynamic privileges are all of the form WORD_WORD.
-PRIVILEGES = frozenset(
-    "ALL|ALTER|ALTER ROUTINE|BINLOG ADMIN|BINLOG MONITOR|BINLOG REPLAY|CONNECTION ADMIN|CREATE|CREATE ROLE|"
-    "CREATE ROUTINE|CREATE TABLESPACE|CREATE TEMPORARY TABLES|CREATE USER|CREATE VIEW|DELETE|DELETE HISTORY|DROP|"
-    "DROP ROLE|EVENT|EXECUTE|FEDERATED ADMIN|FILE|INDEX|INSERT|LOCK TABLES|PROCESS|PROXY|READ ONLY ADMIN|READ_ONLY ADMIN|"
-    "REFERENCES|RELOAD|REPLICATION CLIENT|REPLICATION MASTER ADMIN|REPLICATION REPLICA|REPLICATION REPLICA ADMIN|"
-    "REPLICATION SLAVE|REPLICATION SLAVE ADMIN|SELECT|SET USER|SHOW CREATE ROUTINE|SHOW DATABASES|SHOW VIEW|SHUTDOWN|"
-    "SLAVE MONITOR|REPLICA MONITOR|SUPER|TRIGGER|UPDATE|USAGE".split("|")
-)
+# Of all flavours. Dynamic privileges, as MySQL 8.0 has them, are all of the form WORD_WORD.
+PRIVILEGES = frozenset().union(*(flavour.privileges.known for flavour in registry.FLAVOURS.values()))
 
 
 def mysql_value(value: Any) -> str | list[str]:

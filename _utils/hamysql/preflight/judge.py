@@ -328,7 +328,7 @@ def _versions(machines: Sequence[Machine]) -> Iterator[Finding]:
         both["DRBD's kernel module"] = (one.drbd["version"], two.drbd["version"])
         series = set(one.settings["package"]["database"])
         for name, (first, second) in both.items():
-            parts = 2 if name in series else 1  # MariaDB 10.6 and 10.11 are as far apart as 10 and 11
+            parts = 2 if name in series else 1  # of a database: 10.6 and 10.11 are as far apart as 10 and 11
             if first and second and major(first, parts) != major(second, parts):
                 expected = f"the same major version as on {one.name}, which has {first}"
                 refuses = not (one.settled and two.settled)

@@ -1,1 +1,1 @@
-"""What a pillar may look like: the language of its keys, the leaves that all subjects share, names of secrets, places of files."""
+"""What a pillar may look like: the language of its keys, the leaves that all subjects share, names of secrets."""

@@ -27,7 +27,6 @@ _MOUNT_OPTIONS = re.compile(r"[A-Za-z0-9_=,.:-]{1,200}")
 _ACCOUNT = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,31}")
 _PACKAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9+._:-]{0,99}")
 _LABEL = re.compile(r"[A-Za-z0-9]|[A-Za-z0-9][A-Za-z0-9-]{0,61}[A-Za-z0-9]")  # RFC 1123, 2.1
-_UNIT = re.compile(r"[A-Za-z0-9][A-Za-z0-9@_.-]{0,99}\.(service|socket|timer|target)")
 
 
 def matching(pattern: re.Pattern[str]) -> Callable[[Any], str]:
@@ -220,7 +219,6 @@ ACCOUNT = Value("a system account's name", matching(_ACCOUNT))
 PACKAGE = Value("a package's name", matching(_PACKAGE))
 VERSION = Value("a package's version", matching(re.compile(r"[A-Za-z0-9][A-Za-z0-9.+:~^*_-]{0,99}")))
 HOST = Value("an address or a host's name", host)
-UNIT = Value("a systemd unit's full name, such as 'mariadb.service'", matching(_UNIT))
 PROPERTY_VALUE = Value("a number, a boolean, or a text of at most 512 bytes without control characters", property_value)
 
 

@@ -10,6 +10,7 @@ from hamysql.cib import judge as cib_judge
 from hamysql.cib import live as cib_live
 from hamysql.cib import plan as cib_plan
 from hamysql.errors import Refused
+from hamysql.mysql.flavours import registry
 
 
 @pytest.fixture
@@ -24,7 +25,7 @@ def judged(deployed):
     def judge(section, text):
         added = ET.fromstring(f"<configuration><{section}>{text}</{section}></configuration>")
         try:
-            cib_judge.judge(deployed, added)
+            cib_judge.judge(deployed, added, registry.services())
         except Refused as exc:
             return str(exc)
         return ""
@@ -162,7 +163,7 @@ def test_a_text_of_crm_is_judged_before_it_is_loaded(tools, desired):
     before = tools.read()
     text = "property symmetric-cluster=false\nlocation l_site g_mysql -inf: db2\n"
     with pytest.raises(Refused, match="symmetric-cluster=false") as caught:
-        cib_live.apply(tools.run, cib_live.from_text(tools.run, text), tag=cib_plan.TEXT_TAG)
+        cib_live.apply(tools.run, cib_live.from_text(tools.run, text, registry.services()), tag=cib_plan.TEXT_TAG)
     assert "l_site" in str(caught.value)
     assert tools.read() == before
 

@@ -26,7 +26,7 @@ def load(tools, desired):
     tools.commands.clear()
 
     def load(text):
-        return cib_live.apply(tools.run, cib_live.from_text(tools.run, text), tag=cib_plan.TEXT_TAG)
+        return cib_live.apply(tools.run, cib_live.from_text(tools.run, text, ("mysqld",)), tag=cib_plan.TEXT_TAG)
 
     return load
 

@@ -17,6 +17,7 @@ from hamysql.config.keys import SCHEMA
 from hamysql.corosync import pending as corosync_pending
 from hamysql.fencing import sbd
 from hamysql.mysql import pending as mysql_pending
+from hamysql.mysql.flavours.face import Variable
 from hamysql.pending import LIVE, REFUSED, RESTART
 from hamysql.schema import language
 from hamysql.storage import pending as storage_pending
@@ -28,7 +29,7 @@ UNIT = ROOT / "test" / "unit"
 RUNNING = corosync_pending.parse_map((UNIT / "corosync/fixtures/cmap-3.1.7.txt").read_text(encoding="ascii"))
 SHOWN = drbd_pending.parse_show((UNIT / "storage/drbd/fixtures/show-8.4.11.txt").read_text(encoding="ascii"))
 LATCH = Latch("galaxy-db", "mysql", "/dev/ubdb", Stage.INITIALISED, "F00D")
-SETTABLE = mysql_pending.Variable("50", "BIGINT UNSIGNED", settable=True)
+SETTABLE = Variable("50", "BIGINT UNSIGNED", settable=True)
 
 # A key, another value for it, and its class: as the code finds it, from what runs.
 CASES = [

@@ -2,7 +2,7 @@
 
 import pytest
 
-from hamysql.mysql import accounts
+from hamysql.mysql.flavours import registry
 
 
 @pytest.mark.parametrize(
@@ -17,4 +17,4 @@ from hamysql.mysql import accounts
     ],
 )
 def test_a_server_that_turns_us_away_is_there(message, answers):
-    assert accounts.is_answer(message) is answers
+    assert registry.FLAVOURS["mariadb"].is_answer(message) is answers

@@ -8,6 +8,7 @@ import pytest
 
 from hamysql.errors import ConfigError
 from hamysql.mysql import options as mysql_options
+from hamysql.mysql.flavours import registry
 
 CONFIG = "hamysql:mysql:config"
 
@@ -189,7 +190,7 @@ def test_a_further_port_is_closed_like_the_first(resolve, pillar):
 
 def test_a_whole_name_is_not_taken_for_the_beginning_of_another():
     for name in ("log_bin", "general_log", "port", "innodb", "slow_query_log"):
-        assert [found.name for found in mysql_options.readings(name, "1")] == [name]
+        assert [found.name for found in mysql_options.readings(registry.FLAVOURS["mariadb"], name, "1")] == [name]
 
 
 # --- accounts

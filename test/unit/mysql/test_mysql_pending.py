@@ -7,10 +7,13 @@ import pytest
 
 from hamysql.config import resolution
 from hamysql.mysql import pending as mysql_pending
-from hamysql.mysql.pending import Process, Variable
+from hamysql.mysql.flavours import registry
+from hamysql.mysql.flavours.face import Variable
+from hamysql.mysql.pending import Process
 from hamysql.mysql.tls import files as tls_files
 from support import ROOT, load, parameters
 
+MARIADB = registry.FLAVOURS["mariadb"]
 DYNAMIC = Variable("50", "INT UNSIGNED", settable=True)
 FIXED = Variable("1", "BIGINT UNSIGNED", settable=False)
 
@@ -29,14 +32,16 @@ def text_of(settings):
 
 def test_the_file_that_is_written_says_what_is_wanted():
     settings = mysql(init_connect='SET NAMES "utf8mb4" # \\', skip_name_resolve=None)
-    options = mysql_pending.parse_file(text_of(settings))
+    options = mysql_pending.parse_file(MARIADB, text_of(settings))
     assert options == mysql_pending.wanted(settings)
     assert options["init_connect"] == ['SET NAMES "utf8mb4" # \\']
     assert options["bind_address"] == ["10.77.1.100"]
 
 
 def test_only_groups_of_the_server_count():
-    found = mysql_pending.parse_file("[client]\nport=1\n[mariadb-10.11]\nmax-connections=5\n[mariadb-dump]\nquick\n")
+    found = mysql_pending.parse_file(
+        MARIADB, "[client]\nport=1\n[mariadb-10.11]\nmax-connections=5\n[mariadb-dump]\nquick\n"
+    )
     assert found == {"max_connections": ["5"]}
 
 

@@ -1,6 +1,6 @@
 """The certificate, the key and the authorities of the database clients' TLS: the files on a node, and what a server serves.
 
-MariaDB does not start with files that do not belong together. So they are one set, in a folder of its own that was judged before
+A server does not start with files that do not belong together. So they are one set, in a folder of its own that was judged before
 (:mod:`hamysql.mysql.tls.certificate`). A link (``current``) goes from the old set to the new one at one moment. A server that
 starts meanwhile reads one of the two.
 """

@@ -146,7 +146,7 @@ def transfer(
 
 
 def users(folder: Path, proc: Path = Path("/proc")) -> list[str]:
-    """The processes that have something open below a folder, or work there: "mariadbd (12345)"."""
+    """The processes that have something open below a folder, or work there: "mysqld (12345)"."""
     below = f"{folder}/"
     found = []
     for process in proc.iterdir():

@@ -9,7 +9,7 @@ from hamysql.system import files
 from hamysql.system.files import Unreadable
 
 # The folder of an export that the cluster mounts. The export's root keeps what is not the database's: our mark, snapshots that a
-# server shows there, lost+found. MariaDB takes every folder in its datadir for a database.
+# server shows there, lost+found. A database server takes every folder in its datadir for a database.
 NFS_FOLDER = "mysql"
 # Beside the data's folder: whose it is.
 NFS_MARK = ".hamysql.json"

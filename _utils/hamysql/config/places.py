@@ -16,13 +16,20 @@ from dataclasses import dataclass
 from posixpath import dirname
 from typing import Any
 
+from hamysql.mysql.flavours import registry
+
+_NAMES = [flavour.names for flavour in registry.FLAVOURS.values()]
+_FOLDERS = "|".join(folder for names in _NAMES for folder in names.folders)
+_SERVICES = "|".join(registry.services())
+_WORDS = list(dict.fromkeys(word for names in _NAMES for word in names.words))
+_BEGINNING = f"whose name begins with {' or '.join(_WORDS)}"
 # What belongs to other packages though its name begins with the database's.
 _OTHERS = "mysql-files|mysql-keyring|mysql-upgrade|mysql-cluster|mysql-router|mysql-shell"
-_LOGS = "alternatives|auth|boot|bootstrap|cron|daemon|debug|dnf.*|dpkg|kern|mail|maillog|mysqld?|mariadb|pacemaker|secure|user|yum"
+_LOGS = f"alternatives|auth|boot|bootstrap|cron|daemon|debug|dnf.*|dpkg|kern|mail|maillog|{_SERVICES}|pacemaker|secure|user|yum"
 _NAME = r"[A-Za-z0-9_][A-Za-z0-9_.:@%=,+-]*"
-_OWN = rf"(?!(?:{_OTHERS})(?:/|$))(?:mysqld?|mariadb|percona)(?:[0-9._-][A-Za-z0-9._-]*)?"
+_OWN = rf"(?!(?:{_OTHERS})(?:/|$))(?:{_FOLDERS})(?:[0-9._-][A-Za-z0-9._-]*)?"
 _SITE = rf"(?:/srv|/mnt)/(?!(?:salt|pillar|formulas|reactor|spm|www|ftp|tftp|git)(?:/|$)){_NAME}"
-_ROOT = r"/(?:data[0-9]*|db[0-9]*|databases?|mysql|mariadb|u[0-9][0-9]|vol[0-9]*)"
+_ROOT = rf"/(?:data[0-9]*|db[0-9]*|databases?|{'|'.join(_WORDS)}|u[0-9][0-9]|vol[0-9]*)"
 _SITES = "/srv, /mnt or /data"
 
 
@@ -45,33 +52,33 @@ _PROGRAM = _rule("a program below /usr or /opt, where only root can replace it",
 
 RULES: Mapping[str, Rule] = {
     "mysql:datadir": _rule(
-        "a folder of its own, on which the cluster mounts the data: /var/lib/mysql, another one below /var/lib whose name begins "
-        f"with mysql or mariadb, or one below {_SITES}",
+        "a folder of its own, on which the cluster mounts the data: /var/lib/mysql, another one below /var/lib "
+        f"{_BEGINNING}, or one below {_SITES}",
         rf"/var/lib/{_OWN}(?:/{_NAME})*",
         rf"{_SITE}(?:/{_NAME})*",
         rf"{_ROOT}(?:/{_NAME})*",
     ),
     "mysql:error_log": _rule(
         "a file in a folder of its own, which the database's account is given: /var/log/mysql/error.log, or one in another folder "
-        f"directly below /var/log whose name begins with mysql or mariadb, or in one directly below {_SITES}",
+        f"directly below /var/log {_BEGINNING}, or in one directly below {_SITES}",
         rf"/var/log/{_OWN}/{_NAME}",
         rf"{_SITE}/{_NAME}",
         rf"{_ROOT}/{_NAME}/{_NAME}",
     ),
     "mysql:socket": _rule(
         "a file in a folder of its own, which the database's account is given: /run/mysqld/mysqld.sock, or one in another folder "
-        "directly below /run or /var/lib whose name begins with mysql or mariadb, or in the datadir",
+        f"directly below /run or /var/lib {_BEGINNING}, or in the datadir",
         rf"(?:/var)?/run/{_OWN}/{_NAME}",
         rf"/var/lib/{_OWN}/{_NAME}",
     ),
     "mysql:pid_file": _rule(
         "a file in a folder of its own, which the database's account is given: /run/mysqld/mysqld.pid, or one in another folder "
-        "directly below /run whose name begins with mysql or mariadb",
+        f"directly below /run {_BEGINNING}",
         rf"(?:/var)?/run/{_OWN}/{_NAME}",
     ),
     "mysql:config_fragment": _rule(
-        "an option file of its own, which hamysql writes: NAME.cnf in a folder of option files, such as /etc/mysql/mariadb.conf.d",
-        rf"/etc/(?:mysql|my\.cnf\.d|mariadb)(?:/{_NAME})*/{_NAME}\.cnf",
+        f"an option file of its own, which hamysql writes: NAME.cnf in a folder of option files, such as {_NAMES[0].option_folder}",
+        rf"/etc/(?:{'|'.join(_WORDS)}|my\.cnf\.d)(?:/{_NAME})*/{_NAME}\.cnf",
         rf"/etc/my\.cnf\.d/{_NAME}\.cnf",
     ),
     "mysql:config_file": _rule(

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from hamysql.config import resolution
+from hamysql.config import places, resolution
 from hamysql.config.keys import SCHEMA
 from hamysql.errors import ConfigError
-from hamysql.schema import places
 from hamysql.schema.language import Names, Report, Section, Value, check
 from hamysql.schema.values import PATH
 from support import PILLARS, load_pillar, parameters

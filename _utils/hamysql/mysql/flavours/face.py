@@ -1,0 +1,153 @@
+"""What differs from one database flavour to another, as one object; :mod:`hamysql.mysql.flavours.registry` lists them. Pure."""
+
+from __future__ import annotations
+
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from hamysql.mysql.flavours.allowed import Allowed
+from hamysql.mysql.grants import Grant, Privileges
+from hamysql.mysql.sql import Account
+
+
+@dataclass(frozen=True)
+class Observed:
+    """What the server has: databases with (character set, collation), accounts with (plugin, hash), their grants.
+
+    ``ways`` are the plugins of accounts that have more than one; ``small`` says whether names of databases and tables are kept in
+    small letters (``lower_case_table_names``).
+    """
+
+    databases: Mapping[str, tuple[str, str]]
+    accounts: Mapping[Account, tuple[str, str]]
+    grants: Mapping[Account, Mapping[str, Grant]] = field(default_factory=dict)
+    ways: Mapping[Account, frozenset[str]] = field(default_factory=dict)
+    small: bool = False
+
+    def stored(self, name: str) -> str:
+        """The name of a database or table, or a pillar's ``db.table``, as this server keeps it."""
+        return name.lower() if self.small else name
+
+
+@dataclass(frozen=True)
+class Variable:
+    """A global variable of the server; ``settable`` while it runs."""
+
+    value: str
+    type: str
+    settable: bool
+
+
+@dataclass(frozen=True)
+class Names:
+    """What is called after a flavour: its services, the one of its package first, and its folders.
+
+    ``folders`` are patterns for what the names of such folders begin with; ``words`` say the same to people, and are such names
+    themselves. ``option_folder`` has its option files.
+    """
+
+    services: Sequence[str]
+    folders: Sequence[str]
+    words: Sequence[str]
+    option_folder: str
+
+
+@dataclass(frozen=True)
+class Options:
+    """How the server reads its options, and what each may say. Names have ``_``, and are in small letters.
+
+    ``read`` are the groups of an option file that it reads; any group that is not among ``clients`` is judged as if it did.
+    ``off`` and ``on`` are what an option's name may begin with, to switch it off, or without another meaning. ``whole`` are names
+    that others begin with, though they are whole. ``guarded`` and ``families`` say what an option, or all that begin so, may be.
+    The value of an option is a path below the datadir, but for those that may lie ``elsewhere``, the ``logs`` beside the error log,
+    and those that are ``no_paths``.
+    """
+
+    read: re.Pattern[str]
+    clients: frozenset[str]
+    off: Sequence[str]
+    on: Sequence[str]
+    whole: frozenset[str]
+    guarded: Mapping[str, Allowed]
+    families: Mapping[str, str]
+    elsewhere: Mapping[str, tuple[str, ...]]
+    logs: Sequence[str]
+    no_paths: frozenset[str]
+    lists_of_paths: Sequence[str]
+
+
+class Flavour(ABC):
+    """One kind of database server. ``name`` is its name in the pillar (``mysql:flavor``).
+
+    ``accounts`` are the server's own, which are nobody else's. ``socket_plugin`` lets a system account in by the socket, and
+    ``password_plugin`` whoever has the password.
+    """
+
+    name: str
+    names: Names
+    options: Options
+    privileges: Privileges
+    accounts: Sequence[str]
+    socket_plugin: str
+    password_plugin: str
+    reload_tls: (
+        str  # the SQL that has the server read its certificate again; sessions that are open keep what they have
+    )
+    accounts_query: str  # the SQL whose output `observed` reads
+
+    # --- programs
+
+    @abstractmethod
+    def install(self, mysql: Mapping[str, Any], directory: str) -> Sequence[str]:
+        """The command line that makes the first, empty database in a folder, for root to enter by the socket.
+
+        mysql
+            The resolved configuration's ``mysql``, here and below.
+        """
+
+    @abstractmethod
+    def client(self, mysql: Mapping[str, Any]) -> Sequence[str]:
+        """The command line of the server's own client, as root on the local socket; SQL goes to its standard input."""
+
+    @abstractmethod
+    def knock(self, mysql: Mapping[str, Any], address: str, timeout: int) -> Sequence[str]:
+        """The command line of the client that only asks whether a server is there, over TCP, without any account's name."""
+
+    @abstractmethod
+    def is_answer(self, output: str) -> bool:
+        """Whether a client's error message, ``ERROR 1045 (28000): Access denied``, is a server's answer."""
+
+    @abstractmethod
+    def not_taken(self, said: str, switches: bool = False) -> list[str]:
+        """What a server says in answer to `--verbose --help` of values that it does not take; it ends with 0 all the same.
+
+        switches
+            Whether switches that it takes for off are told as well. A start fails for a value of InnoDB's, and not for a switch.
+        """
+
+    # --- accounts
+
+    @abstractmethod
+    def observed(self, output: str) -> Observed:
+        """The output of ``accounts_query``, from the client with ``--batch --skip-column-names``; grants are asked for apart."""
+
+    @abstractmethod
+    def digest(self, password: str) -> str:
+        """The hash that the server keeps of a password; nothing else of it is in a statement."""
+
+    @abstractmethod
+    def identified(self, plugins: Collection[str], digest: str) -> str:
+        """How ``CREATE USER`` and ``ALTER USER`` say by which of the two plugins an account is let in, or by both."""
+
+    # --- variables
+
+    @abstractmethod
+    def variables_query(self, names: Iterable[str]) -> str:
+        """The statement whose output :meth:`variables` reads."""
+
+    @abstractmethod
+    def variables(self, output: str) -> dict[str, Variable]:
+        """What the server says of some of its variables."""

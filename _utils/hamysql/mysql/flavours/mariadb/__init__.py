@@ -1,0 +1,1 @@
+"""MariaDB: its programs, accounts and variables (``flavour``), its privileges, and its options."""

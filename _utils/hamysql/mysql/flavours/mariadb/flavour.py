@@ -1,0 +1,120 @@
+"""The database server MariaDB. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
+
+from hamysql.errors import ParseError
+from hamysql.mysql.flavours.face import Flavour, Names, Observed, Variable
+from hamysql.mysql.flavours.mariadb.options import OPTIONS
+from hamysql.mysql.flavours.mariadb.privileges import PRIVILEGES
+from hamysql.mysql.sql import Account, text, unescape
+
+_NOT_TAKEN = re.compile(r"Error while setting value|Unknown suffix")
+_OFF_INSTEAD = re.compile(r"was(n't| not) recognized")
+
+
+class MariaDB(Flavour):
+    """MariaDB, from 10.4 on."""
+
+    name = "mariadb"
+    names = Names(
+        services=("mariadb", "mysql", "mysqld"),
+        folders=("mysqld?", "mariadb", "percona"),
+        words=("mysql", "mariadb"),
+        option_folder="/etc/mysql/mariadb.conf.d",
+    )
+    options = OPTIONS
+    privileges = PRIVILEGES
+    accounts = ("mariadb.sys", "mysql.sys", "mysql.session", "mysql.infoschema")
+    socket_plugin, password_plugin = "unix_socket", "mysql_native_password"
+    reload_tls = "FLUSH SSL;"
+    accounts_query = (
+        "SELECT 'database', SCHEMA_NAME, DEFAULT_CHARACTER_SET_NAME, DEFAULT_COLLATION_NAME FROM information_schema.SCHEMATA;\n"
+        "SELECT 'account', User, Host, plugin, authentication_string FROM mysql.user;\n"
+        "SELECT 'ways', User, Host, JSON_EXTRACT(Priv, '$.auth_or') FROM mysql.global_priv"
+        " WHERE JSON_EXTRACT(Priv, '$.auth_or') IS NOT NULL;\n"
+        "SELECT 'variable', 'lower_case_table_names', @@GLOBAL.lower_case_table_names;\n"
+    )
+
+    def install(self, mysql: Mapping[str, Any], directory: str) -> Sequence[str]:
+        argv = [mysql["install_db"], f"--user={mysql['user']}", f"--datadir={directory}", "--skip-test-db"]
+        return [*argv, "--auth-root-authentication-method=socket"]
+
+    def client(self, mysql: Mapping[str, Any]) -> Sequence[str]:
+        argv = [mysql["client"], "--no-defaults", "--protocol=socket", f"--socket={mysql['socket']}", "--user=root"]
+        # Whoever has the socket is trusted with SQL, and not with the files of root, which a server may ask its client for.
+        return [*argv, "--local-infile=0", "--batch", "--skip-column-names"]
+
+    def knock(self, mysql: Mapping[str, Any], address: str, timeout: int) -> Sequence[str]:
+        argv = [mysql["client"], "--no-defaults", "--protocol=tcp", f"--host={address}", f"--port={mysql['port']}"]
+        # Without TLS, because a client that expects it reports a server's refusal as a lost connection. Nothing is sent.
+        return [*argv, "--skip-ssl", f"--connect-timeout={timeout}"]
+
+    def is_answer(self, output: str) -> bool:
+        # 2000 to 2999 and 5000 to 5999 are errors of the client itself: no connection, connection lost (errmsg.h).
+        match = re.search(r"^ERROR (\d+)", output, re.MULTILINE)
+        return match is not None and int(match[1]) // 1000 not in (2, 5)
+
+    def not_taken(self, said: str, switches: bool = False) -> list[str]:
+        lines = [
+            line for line in said.splitlines() if _NOT_TAKEN.search(line) or (switches and _OFF_INSTEAD.search(line))
+        ]
+        return [re.sub(r"^.*?\[(?:ERROR|Warning)\] ", "", line) for line in lines]
+
+    def observed(self, output: str) -> Observed:
+        databases: dict[str, tuple[str, str]] = {}
+        accounts: dict[Account, tuple[str, str]] = {}
+        ways: dict[Account, frozenset[str]] = {}
+        small = False
+        for line in output.splitlines():
+            kind, *fields = (unescape(cell) for cell in line.split("\t"))
+            if kind == "database" and len(fields) == 3:
+                databases[fields[0]] = (fields[1], fields[2])
+            elif kind == "account" and len(fields) == 4:
+                accounts[fields[0], fields[1]] = (fields[2], fields[3])
+            elif kind == "ways" and len(fields) == 3:
+                ways[fields[0], fields[1]] = _ways(fields[2], accounts.get((fields[0], fields[1]), ("", ""))[0])
+            elif kind == "variable" and len(fields) == 2:
+                small = fields[1] != "0"
+            else:
+                raise ParseError(f"the database answered with {len(fields)} columns for {kind!r}")
+        return Observed(databases, accounts, ways=ways, small=small)
+
+    def digest(self, password: str) -> str:
+        """The hash of ``mysql_native_password``: ``*`` and SHA1(SHA1(password)) in capitals."""
+        inner = hashlib.sha1(password.encode(), usedforsecurity=False).digest()
+        return "*" + hashlib.sha1(inner, usedforsecurity=False).hexdigest().upper()
+
+    def identified(self, plugins: Collection[str], digest: str) -> str:
+        ways = {self.socket_plugin: "", self.password_plugin: f" USING {text(digest)}"}
+        return "IDENTIFIED VIA " + " OR ".join(f"{plugin}{how}" for plugin, how in ways.items() if plugin in plugins)
+
+    def variables_query(self, names: Iterable[str]) -> str:
+        quoted = ", ".join(f"'{name}'" for name in names if re.fullmatch(r"\w+", name)) or "''"
+        return (
+            "SELECT LOWER(VARIABLE_NAME), VARIABLE_TYPE, READ_ONLY, VARIABLE_SCOPE, IFNULL(GLOBAL_VALUE, '')"
+            f" FROM information_schema.SYSTEM_VARIABLES WHERE VARIABLE_NAME IN ({quoted});\n"
+        )
+
+    def variables(self, output: str) -> dict[str, Variable]:
+        found = {}
+        for line in output.splitlines():
+            fields = line.split("\t")
+            if len(fields) != 5:
+                raise ParseError(f"the database answered with {len(fields)} columns for a variable")
+            name, kind, read_only, scope, value = fields
+            found[name] = Variable(value, kind.upper(), read_only == "NO" and scope != "SESSION ONLY")
+        return found
+
+
+def _ways(written: str, plugin: str) -> frozenset[str]:
+    """The plugins of an account from ``auth_or`` in ``mysql.global_priv``; ``{}`` there stands for the account's first one."""
+    try:
+        return frozenset(str(way.get("plugin", plugin)) for way in json.loads(written))
+    except (ValueError, AttributeError, TypeError) as exc:
+        raise ParseError(f"the database answered with {written[:100]!r} for the ways to log in of an account") from exc

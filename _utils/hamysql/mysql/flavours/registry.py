@@ -1,0 +1,21 @@
+"""The flavours that hamysql knows: the one place that names them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from hamysql.mysql.flavours.face import Flavour
+from hamysql.mysql.flavours.mariadb.flavour import MariaDB
+
+FLAVOURS: dict[str, Flavour] = {flavour.name: flavour for flavour in (MariaDB(),)}
+
+
+def of(mysql: Mapping[str, Any]) -> Flavour:
+    """The flavour of a configuration's ``mysql``; the first one where the pillar names none, which is told elsewhere."""
+    return FLAVOURS.get(mysql["flavor"]) or next(iter(FLAVOURS.values()))
+
+
+def services() -> tuple[str, ...]:
+    """What database servers are called where systemd starts them, of every flavour."""
+    return tuple(service for flavour in FLAVOURS.values() for service in flavour.names.services)

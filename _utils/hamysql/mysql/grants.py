@@ -1,0 +1,122 @@
+"""Privileges: where each may stand, what ``SHOW GRANTS`` prints, and the SQL from one set of them to another. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from hamysql.mysql.sql import PROLOGUE, QUOTED, Account, account, identifier, unescape, unquote
+
+
+@dataclass(frozen=True)
+class Grant:
+    """Privileges on one level (``*.*``, `` `db`.* `` or `` `db`.`table` ``, as ``SHOW GRANTS`` writes it)."""
+
+    privileges: frozenset[str]
+    grant_option: bool = False
+
+    def __str__(self) -> str:
+        return (", ".join(sorted(self.privileges)) or "USAGE") + (" WITH GRANT OPTION" if self.grant_option else "")
+
+
+EVERYTHING = "ALL PRIVILEGES"
+NONE = Grant(frozenset())
+
+
+@dataclass(frozen=True)
+class Privileges:
+    """The privileges that a flavour has; ``aliases`` are those that it accepts by one name and shows by another."""
+
+    known: frozenset[str]
+    of_tables: frozenset[str]
+    of_databases: frozenset[str]
+    aliases: Mapping[str, str] = field(default_factory=dict)
+
+    def misplaced(self, privilege: str, on: str) -> str | None:
+        """Why a server would not grant a checked privilege on a checked target, as what is expected; ``None`` where it would."""
+        word, _, columns = privilege.partition(" (")
+        if word == "PROXY":
+            return "a privilege on data: PROXY is granted on another account, which hamysql does not do"
+        whole_database = on.endswith(".*")
+        if columns:
+            expected = f"'on' to be one table, as 'database.table': {word} of columns is a privilege on a table"
+            return expected if whole_database else None
+        if on == "*.*":
+            return None
+        if word not in self.of_databases | self.of_tables:
+            return f"'on' to be '*.*': {word} is a privilege on the whole server"
+        if not whole_database and word not in self.of_tables:
+            return f"'on' to be 'database.*': {word} is a privilege on a whole database"
+        return None
+
+    def parse(self, written: str) -> frozenset[str]:
+        """``select (a, b), INSERT`` as a set with one entry for each column: ``SELECT (`a`)``, ``SELECT (`b`)``, ``INSERT``."""
+        found = set()
+        for match in _PRIVILEGE.finditer(written):
+            word = " ".join(match["word"].upper().split())
+            word = self.aliases.get(word, word)
+            if match["columns"] is None:
+                found.add(word)
+            else:
+                found.update(f"{word} ({identifier(unquote(column))})" for column in _COLUMN.findall(match["columns"]))
+        return frozenset(found - {"USAGE"})
+
+
+def query(keys: Iterable[Account]) -> str:
+    """The statements whose output :func:`parse` reads."""
+    return PROLOGUE + "".join(f"SHOW GRANTS FOR {account(key)};\n" for key in keys)
+
+
+_GRANT = re.compile(
+    rf"^GRANT (?P<privileges>.+?) ON (?P<level>\*\.\*|{QUOTED}\.(?:\*|{QUOTED}))"
+    rf" TO (?P<user>{QUOTED})@(?P<host>{QUOTED})(?P<rest>.*)$"
+)
+_PRIVILEGE = re.compile(
+    rf"(?P<word>[A-Za-z_]+(?: +[A-Za-z_]+)*)\s*(?:\((?P<columns>(?:{QUOTED}|[^()`'])*)\))?\s*(?:,|$)"
+)
+_COLUMN = re.compile(rf"{QUOTED}|[^\s,`']+")
+
+
+def parse(output: str, privileges: Privileges) -> dict[Account, dict[str, Grant]]:
+    """The output of ``SHOW GRANTS``: for each account its privileges on each level; ``USAGE`` (nothing) is left out."""
+    found: dict[Account, dict[str, Grant]] = {}
+    for line in map(unescape, output.splitlines()):
+        match = _GRANT.match(line)
+        if not match:
+            continue  # roles, default roles, routines and proxies: not privileges on a level
+        # REQUIRE and its texts stand before it, and limits such as MAX_USER_CONNECTIONS behind it.
+        rest = _TEXT.sub("''", match["rest"])
+        grant = Grant(privileges.parse(match["privileges"]), bool(re.search(r"\bWITH\b.*\bGRANT OPTION\b", rest)))
+        grants = found.setdefault((unquote(match["user"]), unquote(match["host"])), {})
+        if grant != NONE:
+            grants[match["level"]] = grant
+    return found
+
+
+# Text in quotes, as the server writes it: a backslash is doubled like a quote.
+_TEXT = re.compile(r"'(?:[^'\\]|''|\\.)*'|`(?:[^`]|``)*`")
+
+
+def regrant(on: str, to: str, old: Grant, new: Grant) -> Iterable[str]:
+    """From one set of privileges on a level to another; what stays is never missing in between, if SQL allows it."""
+    missing, extra = new.privileges - old.privileges, old.privileges - new.privileges
+    if EVERYTHING in extra:  # REVOKE takes all of them, and cannot leave some
+        yield f"REVOKE {EVERYTHING} ON {on} FROM {to}"
+        missing, extra = new.privileges, frozenset()
+    if missing:
+        yield f"GRANT {', '.join(sorted(missing))} ON {on} TO {to}"
+    if EVERYTHING in new.privileges:  # includes all but those on columns
+        extra = frozenset(privilege for privilege in extra if privilege.endswith(")"))
+    if extra:
+        yield f"REVOKE {', '.join(sorted(extra))} ON {on} FROM {to}"
+        # SELECT on a table takes SELECT on its columns along.
+        taken = {name for name in new.privileges if name.endswith(")") and name.partition(" (")[0] in extra}
+        if taken:
+            yield f"GRANT {', '.join(sorted(taken))} ON {on} TO {to}"
+    if old.grant_option != new.grant_option:
+        yield (
+            f"GRANT USAGE ON {on} TO {to} WITH GRANT OPTION"
+            if new.grant_option
+            else f"REVOKE GRANT OPTION ON {on} FROM {to}"
+        )
