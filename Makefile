@@ -6,7 +6,7 @@ LAB := $(BIN)/python -m lab
 SALT := 3006.26
 FAST = pytest --numprocesses auto --dist loadfile --no-loadscope-reorder test/functional test/unit
 DOCS = $(BIN)/mkdocs build --strict
-SHELL_FILES = $(shell grep -rlE --exclude='*.py' '^\#!/bin/(ba)?sh' lab .ci test hamysql 2>/dev/null)
+SHELL_FILES = $(shell grep -rlE --exclude='*.py' '^\#(!/bin/(ba)?sh| shellcheck shell=)' lab .ci test hamysql 2>/dev/null)
 
 .PHONY: demo test test-fast test-salt test-long test-long-parts tested lint docs down clean
 

@@ -5,6 +5,7 @@
 include:
   - hamysql.change.check
   - hamysql.package
+  - hamysql.pacemaker.agents
 {%- if hamysql.mysql.tls.enabled %}
 
 # Before the options that name them. A running server is told by hamysql.change.
@@ -61,3 +62,4 @@ hamysql-mysql-agent-managed:
     - makedirs: True
     - require:
       - hamysql_package: hamysql-package-installed
+      - file: hamysql-pacemaker-agents-common-managed

@@ -3,6 +3,7 @@
 
 include:
   - hamysql.package
+  - hamysql.pacemaker.agents
 
 hamysql-pacemaker-boot-enabled:
   service.enabled:
@@ -66,6 +67,7 @@ hamysql-pacemaker-address-agent-managed:
     - makedirs: True
     - require:
       - hamysql_package: hamysql-package-installed
+      - file: hamysql-pacemaker-agents-common-managed
 
 {%- if hamysql.vip.watch %}
 
@@ -80,6 +82,7 @@ hamysql-pacemaker-network-agent-managed:
     - makedirs: True
     - require:
       - hamysql_package: hamysql-package-installed
+      - file: hamysql-pacemaker-agents-common-managed
       - file: hamysql-pacemaker-network-watcher-managed
       - file: hamysql-pacemaker-network-questions-managed
 

@@ -3,6 +3,7 @@
 
 include:
   - hamysql.package
+  - hamysql.pacemaker.agents
   - hamysql.storage.{{ hamysql.storage.backend }}
 
 # What mounts the file system for pacemaker, unless the pillar names another agent (storage:filesystem:agent) or it is NFS.
@@ -16,3 +17,4 @@ hamysql-storage-filesystem-agent-managed:
     - makedirs: True
     - require:
       - hamysql_package: hamysql-package-installed
+      - file: hamysql-pacemaker-agents-common-managed

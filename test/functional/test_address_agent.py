@@ -32,12 +32,13 @@ class Node:
 
     def __init__(self, folder, one, two):
         self.folder, self.one, self.two = folder, one, two
+        self.root = ocf.lay_down(folder / "ocf")
 
     def call(self, action, address="192.0.2.100", **parameters):
         words = {"ip": address, "cidr_netmask": ADDRESSES.get(address, "24"), "nic": "eth0", **parameters}
         given = {f"OCF_RESKEY_{name}": value for name, value in words.items()}
         argv = ["ip", "netns", "exec", self.one, "sh", str(AGENT), *action.split()]
-        environment = {**os.environ, **given, "HA_RSCTMP": str(self.folder)}
+        environment = {**os.environ, **given, "HA_RSCTMP": str(self.folder), "OCF_ROOT": self.root}
         return subprocess.run(argv, env=environment, capture_output=True, text=True, timeout=60, check=False)
 
     def does(self, action, *address, **parameters):

@@ -8,6 +8,7 @@ import subprocess
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
+import ocf
 import pytest
 
 from support import ROOT
@@ -32,6 +33,7 @@ class Agent:
             role = wanted.capitalize()
             (folder / f"as-{wanted}").write_text(f'sed -i "s#ro:[A-Z][a-z]*/#ro:{role}/#" {folder}/drbd')
         self.program("bin/drbdsetup", f'echo "drbdsetup $*" >>{folder}/calls; . {folder}/as-$1')
+        ocf.lay_down(folder / "root")
         text = AGENT.read_text()
         self.program("handler", f'echo "handler $DRBD_RESOURCE $DRBD_MINOR $*" >>{folder}/tidied')
         for name, real, ours in (

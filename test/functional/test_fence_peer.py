@@ -12,6 +12,7 @@ import time
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
+import ocf
 import pytest
 
 from support import ROOT
@@ -55,6 +56,7 @@ class Handler:
             (line,) = [line for line in text.splitlines() if line.startswith(f"{name}=")]
             text = text.replace(line, f"{name}={path}")
         (folder / "handler").write_text(text)
+        self.root = ocf.lay_down(folder / "ocf")
         self.cib.write_text(CIB.read_text().replace('"db1"', f'"{SELF}"'))
         self.drbd(ALONE)
 
@@ -78,7 +80,7 @@ class Handler:
         self.change(edit)
 
     def environment(self, **further: str) -> dict[str, str]:
-        given = {"CIB_file": str(self.cib), "DRBD_RESOURCE": "mysql", "DRBD_MINOR": "0"}
+        given = {"CIB_file": str(self.cib), "DRBD_RESOURCE": "mysql", "DRBD_MINOR": "0", "OCF_ROOT": self.root}
         return {**os.environ, **given, **further}
 
     def call(self, *words: str, **environment: str) -> int:

@@ -22,15 +22,15 @@ class Resource:
     """The agent with its parameters, as pacemaker calls it. The file system is one in memory: the agent does not care."""
 
     def __init__(self, folder):
-        self.folder = folder
+        self.folder, self.root = folder, ocf.lay_down(folder.parent / "ocf")
         self.parameters = {"device": "hamysql-test", "directory": str(folder), "fstype": "tmpfs", "options": "size=1m"}
 
     def call(self, action, check_level="0", **parameters):
         words = {"CRM_meta_timeout": "4000", **self.parameters, **parameters}
         given = {f"OCF_RESKEY_{name}": value for name, value in words.items()}
-        return subprocess.run(
-            ["sh", str(AGENT), *action.split()], env={**os.environ, **given, "OCF_CHECK_LEVEL": check_level}, capture_output=True, text=True, timeout=60, check=False
-        )  # fmt: skip
+        env = {**os.environ, **given, "OCF_CHECK_LEVEL": check_level, "OCF_ROOT": self.root}
+        argv = ["sh", str(AGENT), *action.split()]
+        return subprocess.run(argv, env=env, capture_output=True, text=True, timeout=60, check=False)
 
     def does(self, action, **parameters):
         return self.call(action, **parameters).returncode
@@ -140,7 +140,7 @@ def test_a_mount_that_vanishes_costs_nobody_his_life(resource, tmp_path, moment)
     (programs / name).write_text(f"#!/bin/sh\nPATH={os.environ['PATH']}\n{script}\n")
     (programs / name).chmod(0o755)
     given = {f"OCF_RESKEY_{key}": value for key, value in {**resource.parameters, "CRM_meta_timeout": "2000"}.items()}
-    env = {**os.environ, **given, "PATH": f"{programs}:{os.environ['PATH']}"}
+    env = {**os.environ, **given, "PATH": f"{programs}:{os.environ['PATH']}", "OCF_ROOT": resource.root}
     argv = [*APART, "sh", "-c", INSIDE.format(agent=AGENT)]
     done = subprocess.run(argv, env=env, capture_output=True, text=True, timeout=60, check=False)
     assert "stop 0" in done.stdout, done.stderr

@@ -15,6 +15,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import ocf
 import pytest
 
 from hamysql.mysql import datadir
@@ -67,6 +68,7 @@ class Node:
         self.victim = home / "victim"
         self.victim.write_text("root's\n")
         self.victim.chmod(0o600)
+        self.root = ocf.lay_down(home / "ocf")
         self.folder = home / "roots"
         self.folder.mkdir(mode=0o700)
         self.pid_file, self.socket, self.log = home / "run" / "pid", home / "run" / "sock", home / "log" / "error.log"
@@ -84,7 +86,13 @@ class Node:
     def call(self, action: str, **parameters: str) -> subprocess.CompletedProcess[str]:
         paths = {"socket": str(self.socket), "pid": str(self.pid_file), "log": str(self.log)}
         given = {f"OCF_RESKEY_{name}": value for name, value in {**self.parameters, **paths, **parameters}.items()}
-        env = {**os.environ, **given, "HA_RSCTMP": f"{self.home}/tmp", "OCF_RESOURCE_INSTANCE": "p_mysql"}
+        env = {
+            **os.environ,
+            **given,
+            "HA_RSCTMP": f"{self.home}/tmp",
+            "OCF_RESOURCE_INSTANCE": "p_mysql",
+            "OCF_ROOT": self.root,
+        }
         return subprocess.run(
             ["sh", str(AGENT), action], env=env, capture_output=True, text=True, timeout=PATIENCE, check=False
         )

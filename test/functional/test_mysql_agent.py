@@ -49,7 +49,7 @@ class Resource:
     """The agent with its parameters, as pacemaker calls it."""
 
     def __init__(self, folder: Path, data: Path) -> None:
-        self.folder = folder
+        self.folder, self.root = folder, ocf.lay_down(folder / "ocf")
         (folder / "my.cnf").write_text("[mysqld]\nskip-networking\ninnodb_buffer_pool_size=16M\n")
         self.parameters = {
             "binary": SERVER,
@@ -67,7 +67,13 @@ class Resource:
     def call(self, action: str, patience: float = 90, **parameters: str) -> subprocess.CompletedProcess[str]:
         words = {"CRM_meta_timeout": "60000", **self.parameters, **parameters}
         given = {f"OCF_RESKEY_{name}": value for name, value in words.items()}
-        env = {**os.environ, **given, "HA_RSCTMP": f"{self.folder}/tmp", "OCF_RESOURCE_INSTANCE": "p_mysql"}
+        env = {
+            **os.environ,
+            **given,
+            "HA_RSCTMP": f"{self.folder}/tmp",
+            "OCF_RESOURCE_INSTANCE": "p_mysql",
+            "OCF_ROOT": self.root,
+        }
         return subprocess.run(
             ["sh", str(AGENT), *action.split()], env=env, capture_output=True, text=True, timeout=patience, check=False
         )

@@ -29,6 +29,7 @@ class Node:
     def __init__(self, folder, one, two):
         self.folder, self.one, self.two = folder, one, two
         self.root = folder / "ocf"
+        ocf.lay_down(self.root)
         (self.root / "resource.d/hamysql").mkdir(parents=True)
         address = self.root / "resource.d/hamysql/address"
         address.write_text((FILES / "address-agent.sh").read_text())

@@ -253,6 +253,29 @@ def test_a_second_run_changes_no_file_and_no_secret_is_among_the_changes(laid, p
         assert json.dumps(secret)[1:-1] not in json.dumps(files.first)
 
 
+@pytest.mark.parametrize("pillar", PILLARS)
+def test_what_the_agents_source_is_laid_down_before_them(laid, pillar):
+    files = laid(pillar)
+    root = files.path("/usr/lib/ocf")
+    agents = sorted((root / "resource.d" / "hamysql").iterdir())
+    assert {"address", "filesystem", "mysql"} <= {agent.name for agent in agents}
+    for agent in agents:
+        said = run(["sh", str(agent), "meta-data"], env={"OCF_ROOT": str(root)}).stdout
+        assert "</resource-agent>" in said, agent.name
+    programs = [
+        chunk for chunk in files.chunks if str(chunk.get("source", "")).endswith(".sh") and chunk["mode"] == "0755"
+    ]
+    sources = re.compile(r"\}(/lib/hamysql/[^\"]+)")
+    sourcing = [chunk for chunk in programs if sources.search(files.read(chunk["name"]))]
+    assert {chunk["name"].rpartition("/")[2] for chunk in sourcing} >= {agent.name for agent in agents}
+    (common,) = [chunk for chunk in files.chunks if chunk["__id__"] == "hamysql-pacemaker-agents-common-managed"]
+    assert (common["user"], common["group"], common["mode"]) == ("root", "root", "0644")
+    for chunk in sourcing:
+        assert {f"/usr/lib/ocf{name}" for name in sources.findall(files.read(chunk["name"]))} == {common["name"]}
+        assert {"file": common["__id__"]} in chunk["require"], chunk["name"]
+        assert common["order"] < chunk["order"], chunk["name"]
+
+
 def test_files_with_secrets_are_for_root_only(laid):
     files = laid("ipv6")
     assert files.mode("/etc/corosync/authkey") == 0o400

@@ -11,9 +11,22 @@ from pathlib import Path
 
 import pytest
 
+from support import ROOT
+
 TESTER = shutil.which("ocf-tester", path=f"{os.environ['PATH']}:/usr/sbin")
 
+# What the agents source: its place below OCF_ROOT, as hamysql.pacemaker.agents has it, and the file in the formula.
+COMMON = "lib/hamysql/agents-1.sh"
+SOURCE = ROOT / "hamysql" / "pacemaker" / "files" / "agents-1.sh"
+
 needs_tester = pytest.mark.skipif(TESTER is None, reason="ocf-tester is missing (Debian: resource-agents)")
+
+
+def lay_down(root: Path) -> str:
+    """Have what the agents source below a folder, which is OCF_ROOT then."""
+    (root / COMMON).parent.mkdir(parents=True, exist_ok=True)
+    shutil.copy(SOURCE, root / COMMON)
+    return str(root)
 
 
 def assert_passes(
@@ -27,7 +40,8 @@ def assert_passes(
         copy = Path(name) / agent.name
         shutil.copy(agent, copy)
         copy.chmod(0o755)
+        env = {**os.environ, "OCF_ROOT": lay_down(Path(name))}
         argv = [*within, str(TESTER), "-n", resource, *options, str(copy)]
-        done = subprocess.run(argv, capture_output=True, text=True, timeout=timeout, check=False)
+        done = subprocess.run(argv, env=env, capture_output=True, text=True, timeout=timeout, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "passed all tests" in done.stdout

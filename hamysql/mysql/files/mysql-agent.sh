@@ -8,8 +8,8 @@
 # The server's account can put anything into its own folders: links, pipes, foreign process ids. So root keeps its notes in a
 # folder of its own ($run), and whatever is made, written or removed in the account's folders, the account does (as_account).
 
-OCF_SUCCESS=0 OCF_ERR_GENERIC=1 OCF_ERR_ARGS=2 OCF_ERR_UNIMPLEMENTED=3 OCF_ERR_INSTALLED=5 OCF_ERR_CONFIGURED=6
-OCF_NOT_RUNNING=7
+# shellcheck source=hamysql/pacemaker/files/agents-1.sh
+. "${OCF_ROOT:-/usr/lib/ocf}/lib/hamysql/agents-1.sh"
 
 binary=${OCF_RESKEY_binary:-/usr/sbin/mariadbd}
 admin_binary=${OCF_RESKEY_admin_binary:-/usr/bin/mariadb-admin}
@@ -54,18 +54,18 @@ makes one.
 </longdesc>
 <shortdesc lang="en">MariaDB or MySQL server</shortdesc>
 <parameters>'
-	parameter binary string /usr/sbin/mariadbd "The server itself, not mysqld_safe, which would restart it behind pacemaker's back."
-	parameter admin_binary string /usr/bin/mariadb-admin "mariadb-admin or mysqladmin, which asks for an answer."
-	parameter config string /etc/mysql/my.cnf "The option file."
-	parameter datadir string /var/lib/mysql "The folder of the data."
-	parameter socket string /run/mysqld/mysqld.sock "The server's unix socket."
-	parameter pid string /run/mysqld/mysqld.pid "The file with the server's process id."
-	parameter log string /var/log/mysql/error.log "The server's error log."
-	parameter user string mysql "The account that the server runs as."
-	parameter group string mysql "The group of the folder of socket and process id, where start makes it."
-	parameter ping_timeout integer 20 "Seconds in which a server has to answer on its socket; longer is a hang."
-	parameter frozen_timeout integer 4 "Seconds without an answer after which a server that does nothing at all is a hang; 0: nobody looks at that."
-	parameter storage_timeout integer 0 "Seconds after which it is a hang though the storage stood still as well; 0: nobody looks at that."
+	parameter binary 0 "The server itself, not mysqld_safe, which would restart it behind pacemaker's back." string /usr/sbin/mariadbd
+	parameter admin_binary 0 "mariadb-admin or mysqladmin, which asks for an answer." string /usr/bin/mariadb-admin
+	parameter config 0 "The option file." string /etc/mysql/my.cnf
+	parameter datadir 0 "The folder of the data." string /var/lib/mysql
+	parameter socket 0 "The server's unix socket." string /run/mysqld/mysqld.sock
+	parameter pid 0 "The file with the server's process id." string /run/mysqld/mysqld.pid
+	parameter log 0 "The server's error log." string /var/log/mysql/error.log
+	parameter user 0 "The account that the server runs as." string mysql
+	parameter group 0 "The group of the folder of socket and process id, where start makes it." string mysql
+	parameter ping_timeout 0 "Seconds in which a server has to answer on its socket; longer is a hang." integer 20
+	parameter frozen_timeout 0 "Seconds without an answer after which a server that does nothing at all is a hang; 0: nobody looks at that." integer 4
+	parameter storage_timeout 0 "Seconds after which it is a hang though the storage stood still as well; 0: nobody looks at that." integer 0
 	echo '</parameters>
 <actions>
 <action name="start" timeout="300s"/>
@@ -75,24 +75,6 @@ makes one.
 <action name="meta-data" timeout="5s"/>
 </actions>
 </resource-agent>'
-}
-
-parameter() {
-	echo "<parameter name=\"$1\" unique=\"0\" required=\"0\">"
-	echo "<longdesc lang=\"en\">$4</longdesc><shortdesc lang=\"en\">$4</shortdesc>"
-	echo "<content type=\"$2\" default=\"$3\"/></parameter>"
-}
-
-# Leave with a reason that pacemaker shows beside the failure: fail CODE TEXT
-fail() {
-	echo "ocf-exit-reason:$2" >&2
-	exit "$1"
-}
-
-# Seconds since boot, as $now.
-clock() {
-	read -r now _ </proc/uptime
-	now=${now%%.*}
 }
 
 # Whether $run is there, and root's alone: this agent has made it so that nobody else can enter it.

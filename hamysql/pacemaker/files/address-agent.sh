@@ -4,8 +4,9 @@
 # What it does otherwise than ocf:heartbeat:IPaddr2: it knows this one case (no load balancing, no lvs, no labels), so a start or a
 # monitor is one program (ip) where that one's are dozens, in time and processors that the database's start needs at that moment.
 
-OCF_SUCCESS=0 OCF_ERR_GENERIC=1 OCF_ERR_ARGS=2 OCF_ERR_UNIMPLEMENTED=3 OCF_ERR_INSTALLED=5 OCF_ERR_CONFIGURED=6
-OCF_NOT_RUNNING=7
+# shellcheck source=hamysql/pacemaker/files/agents-1.sh
+. "${OCF_ROOT:-/usr/lib/ocf}/lib/hamysql/agents-1.sh"
+
 HELPERS=${HA_BIN:-/usr/libexec/heartbeat} # of the package resource-agents
 
 address=${OCF_RESKEY_ip:-}
@@ -32,9 +33,9 @@ advertisements, a second long.
 </longdesc>
 <shortdesc lang="en">Virtual IP address</shortdesc>
 <parameters>'
-	parameter ip "The address."
-	parameter cidr_netmask "The length of its network's prefix."
-	parameter nic "The interface."
+	parameter ip 1 "The address."
+	parameter cidr_netmask 1 "The length of its network's prefix."
+	parameter nic 1 "The interface."
 	echo '</parameters>
 <actions>
 <action name="start" timeout="20s"/>
@@ -44,17 +45,6 @@ advertisements, a second long.
 <action name="meta-data" timeout="5s"/>
 </actions>
 </resource-agent>'
-}
-
-parameter() {
-	echo "<parameter name=\"$1\" unique=\"0\" required=\"1\">"
-	echo "<longdesc lang=\"en\">$2</longdesc><shortdesc lang=\"en\">$2</shortdesc><content type=\"string\"/></parameter>"
-}
-
-# Leave with a reason that pacemaker shows beside the failure: fail CODE TEXT
-fail() {
-	echo "ocf-exit-reason:$2" >&2
-	exit "$1"
 }
 
 validate() {

@@ -3,7 +3,9 @@
 #
 # It only starts and stops /usr/lib/hamysql/watch-network, which sets two attributes of the node. Constraints of the service read them.
 
-OCF_SUCCESS=0 OCF_ERR_ARGS=2 OCF_ERR_UNIMPLEMENTED=3 OCF_ERR_INSTALLED=5 OCF_ERR_CONFIGURED=6 OCF_NOT_RUNNING=7
+# shellcheck source=hamysql/pacemaker/files/agents-1.sh
+. "${OCF_ROOT:-/usr/lib/ocf}/lib/hamysql/agents-1.sh"
+
 WATCH=/usr/lib/hamysql/watch-network
 POLL=0.1 # seconds
 
@@ -38,18 +40,6 @@ hamysql-reach while addresses do not answer that have to. It also puts the virtu
 <action name="meta-data" timeout="5s"/>
 </actions>
 </resource-agent>'
-}
-
-# NAME REQUIRED TEXT
-parameter() {
-	echo "<parameter name=\"$1\" unique=\"0\" required=\"$2\">"
-	echo "<longdesc lang=\"en\">$3</longdesc><shortdesc lang=\"en\">$3</shortdesc><content type=\"string\"/></parameter>"
-}
-
-# Leave with a reason that pacemaker shows beside the failure: fail CODE TEXT
-fail() {
-	echo "ocf-exit-reason:$2" >&2
-	exit "$1"
 }
 
 validate() {

@@ -5,6 +5,7 @@
 include:
   - hamysql.change.check
   - hamysql.package
+  - hamysql.pacemaker.agents
 
 hamysql-drbd-global-config-file-managed:
   file.managed:
@@ -31,6 +32,7 @@ hamysql-drbd-fence-peer-managed:
     - makedirs: True
     - require:
       - hamysql_package: hamysql-package-installed
+      - file: hamysql-pacemaker-agents-common-managed
 
 # What manages DRBD for pacemaker, unless the pillar names another agent (storage:drbd:agent).
 hamysql-drbd-agent-managed:
@@ -43,6 +45,7 @@ hamysql-drbd-agent-managed:
     - makedirs: True
     - require:
       - hamysql_package: hamysql-package-installed
+      - file: hamysql-pacemaker-agents-common-managed
 
 hamysql-drbd-resource-config-file-managed:
   file.managed:

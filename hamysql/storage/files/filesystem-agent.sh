@@ -5,8 +5,8 @@
 # that one's starts dozens, which is time in which nobody is served; and its monitor sees a file system that the kernel has
 # shut down or made read-only, as a lost path leaves it.
 
-OCF_SUCCESS=0 OCF_ERR_GENERIC=1 OCF_ERR_ARGS=2 OCF_ERR_UNIMPLEMENTED=3 OCF_ERR_INSTALLED=5 OCF_ERR_CONFIGURED=6
-OCF_NOT_RUNNING=7
+# shellcheck source=hamysql/pacemaker/files/agents-1.sh
+. "${OCF_ROOT:-/usr/lib/ocf}/lib/hamysql/agents-1.sh"
 
 device=${OCF_RESKEY_device:-}
 directory=${OCF_RESKEY_directory:-}
@@ -29,10 +29,10 @@ of the device past all caches: what is served from memory does not notice a lost
 </longdesc>
 <shortdesc lang="en">Mounted local file system</shortdesc>
 <parameters>'
-	parameter device "The block device."
-	parameter directory "The folder to mount it on; it has to be there."
-	parameter fstype "Its type."
-	parameter options "Options of mount(8); default: defaults."
+	parameter device 1 "The block device."
+	parameter directory 1 "The folder to mount it on; it has to be there."
+	parameter fstype 1 "Its type."
+	parameter options 0 "Options of mount(8); default: defaults."
 	echo '</parameters>
 <actions>
 <action name="start" timeout="60s"/>
@@ -43,25 +43,6 @@ of the device past all caches: what is served from memory does not notice a lost
 <action name="meta-data" timeout="5s"/>
 </actions>
 </resource-agent>'
-}
-
-parameter() {
-	required=1
-	[ "$1" != options ] || required=0
-	echo "<parameter name=\"$1\" unique=\"0\" required=\"$required\">"
-	echo "<longdesc lang=\"en\">$2</longdesc><shortdesc lang=\"en\">$2</shortdesc><content type=\"string\"/></parameter>"
-}
-
-# Leave with a reason that pacemaker shows beside the failure: fail CODE TEXT
-fail() {
-	echo "ocf-exit-reason:$2" >&2
-	exit "$1"
-}
-
-# Seconds since boot, as $now.
-clock() {
-	read -r now _ </proc/uptime
-	now=${now%%.*}
 }
 
 # Whether something is mounted on the folder; the topmost mount is $source, with $flags, and $stack says whether ours is among them.

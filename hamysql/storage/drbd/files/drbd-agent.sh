@@ -6,10 +6,12 @@
 # to notice that the primary is gone), where ocf:linbit:drbd starts dozens. Whatever else is the case or goes otherwise than expected,
 # and each stop, is left to that agent, with the same parameters: DRBD 9 as well, which has other states.
 
+# shellcheck source=hamysql/pacemaker/files/agents-1.sh
+. "${OCF_ROOT:-/usr/lib/ocf}/lib/hamysql/agents-1.sh"
+
 STOCK=${OCF_ROOT:-/usr/lib/ocf}/resource.d/linbit/drbd
 STATES=/proc/drbd
 HANDLER=/usr/lib/hamysql/fence-peer
-OCF_SUCCESS=0 OCF_ERR_UNIMPLEMENTED=3 OCF_ERR_CONFIGURED=6 OCF_NOT_RUNNING=7 OCF_RUNNING_PROMOTED=8
 
 PATIENCE=5 # tenths of a second: DRBD's own ping-timeout, which it does not mention
 HURRY=2    # tenths of a second: the same for a primary that is gone, says pacemaker
@@ -53,12 +55,6 @@ and quick; everything else is done by ocf:linbit:drbd, which has to be installed
 <action name="meta-data" timeout="5s"/>
 </actions>
 </resource-agent>'
-}
-
-# NAME REQUIRED TEXT
-parameter() {
-	echo "<parameter name=\"$1\" unique=\"0\" required=\"$2\">"
-	echo "<longdesc lang=\"en\">$3</longdesc><shortdesc lang=\"en\">$3</shortdesc><content type=\"string\"/></parameter>"
 }
 
 stock() {
@@ -219,8 +215,7 @@ esac
 case $minor in
 '' | *[!0-9]*)
 	[ "$1" != start ] || stock start
-	echo "ocf-exit-reason:the parameter minor is not a number" >&2
-	exit $OCF_ERR_CONFIGURED
+	fail $OCF_ERR_CONFIGURED "the parameter minor is not a number"
 	;;
 esac
 case $1 in

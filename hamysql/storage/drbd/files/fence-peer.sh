@@ -10,6 +10,9 @@
 # name and the form of crm-fence-peer.sh, DRBD's own handler, which needs dozens of programs, looks every 2 s, and cannot read what
 # pacemaker writes from 2.1.7 on. drbd.conf(5) and the kernel's conn_try_outdate_peer say what the exit codes mean.
 
+# shellcheck source=hamysql/pacemaker/files/agents-1.sh
+. "${OCF_ROOT:-/usr/lib/ocf}/lib/hamysql/agents-1.sh"
+
 STATES=/proc/drbd
 CLONE=ms_drbd_mysql
 BROKEN=1 OUTDATED=4 UNREACHABLE=5 FENCED=7
@@ -35,12 +38,6 @@ done
 read -r self </proc/sys/kernel/hostname
 # An XPath: pacemaker has fenced the other node.
 FENCED_PEER="status/node_state[@uname!='$self' and (@in_ccm='false' or @in_ccm='0') and (@crmd='offline' or @crmd='0') and @expected='down']"
-
-# Seconds since boot, as $now.
-clock() {
-	read -r now _ </proc/uptime
-	now=${now%%.*}
-}
 
 # Whether so many seconds since the beginning have not passed; then the next look is due: within SECONDS
 within() {
