@@ -32,11 +32,11 @@ _ALL = ("0.0.0.0/0", "::/0")
 
 def build(accesses: Iterable[Access]) -> list[str]:
     """The rules of one family's chain, as ``iptables-save`` would print them."""
-    chain = ["-i lo -j RETURN", *(rule for access in accesses for rule in _rules(access))]
+    chain = ["-i lo -j RETURN", *(rule for access in accesses for rule in _lines(access))]
     return [f"-A {CHAIN} {rule}" for rule in chain]
 
 
-def _rules(access: Access) -> Iterator[str]:
+def _lines(access: Access) -> Iterator[str]:
     """Each source is let in, and everybody else is kept out."""
     to = f"-d {ipaddress.ip_network(access.to)} " if access.to else ""
     several = f"-m multiport --dports {','.join(map(str, access.ports))}"

@@ -101,7 +101,7 @@ class Flavour(ABC):
     # --- programs
 
     @abstractmethod
-    def install(self, mysql: Mapping[str, Any], directory: str) -> list[str]:
+    def install(self, mysql: Mapping[str, Any], directory: str) -> Sequence[str]:
         """The command line that makes the first, empty database in a folder, for root to enter by the socket.
 
         mysql
@@ -109,11 +109,11 @@ class Flavour(ABC):
         """
 
     @abstractmethod
-    def client(self, mysql: Mapping[str, Any]) -> list[str]:
+    def client(self, mysql: Mapping[str, Any]) -> Sequence[str]:
         """The command line of the server's own client, as root on the local socket; SQL goes to its standard input."""
 
     @abstractmethod
-    def knock(self, mysql: Mapping[str, Any], address: str, timeout: int) -> list[str]:
+    def knock(self, mysql: Mapping[str, Any], address: str, timeout: int) -> Sequence[str]:
         """The command line of the client that only asks whether a server is there, over TCP, without any account's name."""
 
     @abstractmethod

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from hamysql.errors import ParseError
@@ -41,16 +41,16 @@ class MariaDB(Flavour):
         "SELECT 'variable', 'lower_case_table_names', @@GLOBAL.lower_case_table_names;\n"
     )
 
-    def install(self, mysql: Mapping[str, Any], directory: str) -> list[str]:
+    def install(self, mysql: Mapping[str, Any], directory: str) -> Sequence[str]:
         argv = [mysql["install_db"], f"--user={mysql['user']}", f"--datadir={directory}", "--skip-test-db"]
         return [*argv, "--auth-root-authentication-method=socket"]
 
-    def client(self, mysql: Mapping[str, Any]) -> list[str]:
+    def client(self, mysql: Mapping[str, Any]) -> Sequence[str]:
         argv = [mysql["client"], "--no-defaults", "--protocol=socket", f"--socket={mysql['socket']}", "--user=root"]
         # Whoever has the socket is trusted with SQL, and not with the files of root, which a server may ask its client for.
         return [*argv, "--local-infile=0", "--batch", "--skip-column-names"]
 
-    def knock(self, mysql: Mapping[str, Any], address: str, timeout: int) -> list[str]:
+    def knock(self, mysql: Mapping[str, Any], address: str, timeout: int) -> Sequence[str]:
         argv = [mysql["client"], "--no-defaults", "--protocol=tcp", f"--host={address}", f"--port={mysql['port']}"]
         # Without TLS, because a client that expects it reports a server's refusal as a lost connection. Nothing is sent.
         return [*argv, "--skip-ssl", f"--connect-timeout={timeout}"]
