@@ -185,6 +185,16 @@ class Move:
     def stop(self) -> None:
         self._take(cib_stop.all_stopped(self.xml))
 
+    def power_cycle(self, node: Node) -> None:
+        """The service goes to the other node, where it is not stopped."""
+        super().power_cycle(node)
+        self.boot.write_text(f"{self.programs}\n")
+        if is_mounted(self.copies[node.name]):
+            umount(self.copies[node.name])
+        if self.serving == node.name:
+            self.home = self.peer(node).name
+        self._obey()
+
     def _take(self, xml: str) -> None:
         """A new configuration, which pacemaker obeys at once."""
         before = self.serving

@@ -445,7 +445,7 @@ class World:
             except HamysqlError as exc:
                 answers[minion] = Answer(error=str(exc))
             except PowerCut:
-                node.boot()
+                self.power_cycle(node)
             except MinionKilled:
                 pass
             node.dead = None
@@ -463,6 +463,9 @@ class World:
             return {"settings": self.site(node), "storage": storage, "cluster": {"failures": failures}}
         module, verb = function.split(".")
         return getattr(node.modules[module], verb)(**kwargs, **({"timeout": 0} if verb == "wait_connected" else {}))
+
+    def power_cycle(self, node: Node) -> None:
+        node.boot()
 
     def perform(self, name: str, verb: str, **arguments: Any) -> Any:
         """One verb by hand on one node, as ``salt NODE hamysql_X.VERB`` would; returns or raises what it does."""

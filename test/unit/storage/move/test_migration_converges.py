@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 from migration_world import ToDrbd, ToLun, ToNas
-from storage_world import Interruption, MasterKilled, MinionKilled, _Deployment, load
+from storage_world import Interruption, MasterKilled, MinionKilled, PowerCut, _Deployment, load
 
 from hamysql.errors import Refused
 from hamysql.master import deployment
@@ -77,15 +77,17 @@ def test_killed_after_any_job_and_run_again(world, kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_minion_killed_after_any_program_of_a_move(world, kind):
-    """What it has mounted stays mounted, and what it has stopped stays stopped."""
+@pytest.mark.parametrize("error", [MinionKilled, PowerCut])
+def test_a_node_lost_after_any_program_of_a_move(world, kind, error):
+    """What the cluster has stopped stays stopped, and what a minion has mounted stays mounted; without power the service moves."""
     first = world(kind)
     moved(first)
     for number in range(1, first.programs + 1):
         made = world(kind)
-        interruption = made.disturb = Interruption(made, number, "after", MinionKilled)
+        interruption = made.disturb = Interruption(made, number, "after", error)
         made.migrate()
         assert interruption.happened, number
+        made.home = "db1"  # by hand, `hamysql_cib.move`
         moved(made)
     assert first.programs > 15
 
