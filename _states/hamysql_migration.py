@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from hamysql.errors import HamysqlError, NotReady, Refused
 from hamysql.master import deployment as deployments
-from hamysql.master import migration, phases, rolling
+from hamysql.master import health, migration, phases
 from hamysql.master.members import NoAnswer
 from hamysql.master.migration import State
 from hamysql.storage import backends
@@ -60,10 +60,6 @@ def _found(deployment: Deployment) -> dict[str, migration.Standing]:
 def _plan(deployment: Deployment) -> tuple[Step, ...]:
     """The new storage's steps, from what all members say now."""
     return backends.steps(migration.prospective(deployment.survey(), _found(deployment)), deployment.jid)
-
-
-def _controllers(deployment: Deployment) -> list[str]:
-    return [seen["cluster"]["dc"] for seen in deployment.survey().values() if seen["cluster"]["dc"]]
 
 
 def checked(name: str, cluster: str | None = None) -> dict[str, Any]:
@@ -118,12 +114,12 @@ def checked(name: str, cluster: str | None = None) -> dict[str, Any]:
 
 def _try_resources(deployment: Deployment) -> None:
     """Raise where pacemaker would not take the new configuration, or something of somebody else's stands against it: in time."""
-    deployment.members.ask("hamysql_cib.preview", _controllers(deployment)[:1], at_rest=True)
+    deployment.members.ask("hamysql_cib.preview", health.controllers(deployment.survey())[:1], at_rest=True)
 
 
 def _to_copy(deployment: Deployment) -> tuple[Step, ...]:
     """The steps that are left before the copy; raises ``Refused`` where another node than the one that serves was chosen."""
-    active = rolling.active(deployment.survey())
+    active = health.active(deployment.survey())
     if active is None:  # it is told by itself
         return ()
     steps = _plan(deployment)
@@ -149,7 +145,7 @@ def prepared(name: str, cluster: str | None = None) -> dict[str, Any]:
     def body(deployment: Deployment) -> tuple[dict[str, Any], str]:
         if not _open(deployment):
             return {}, NOTHING
-        if deployment.test and not rolling.active(deployment.survey()):
+        if deployment.test and not health.active(deployment.survey()):
             return {}, "planned when the service runs again"
         backend, active = backends.backend(deployment.survey()), _active(deployment)
         mods = ",".join([*PREPARE, *(FOR_DRBD if backend == "drbd" else ())])
@@ -205,7 +201,7 @@ def copied(name: str, cluster: str | None = None, timeout: float = 86400) -> dic
 
 
 def _active(deployment: Deployment) -> str:
-    active = rolling.active(deployment.survey())
+    active = health.active(deployment.survey())
     if active is None:
         raise NotReady("there is not exactly one node whose database answers: run this again when there is")
     return active
@@ -240,7 +236,7 @@ def switched(name: str, cluster: str | None = None, timeout: float = 900) -> dic
             done += [f"switched on {node}" for node, value in switched_now.items() if value]
             if backends.backend(deployment.survey()) == "drbd":  # it was told to do without its peer (relax)
                 deployment.members.ask("hamysql_fencing.restore")
-            changes = phases.apply_resources(deployment, _controllers(deployment)[0])
+            changes = phases.apply_resources(deployment, health.controllers(deployment.survey())[0])
             if _start(deployment):
                 done.append("the service started")
             deployment.members.ask("hamysql_mysql.wait_answering", timeout=timeout)
@@ -268,7 +264,7 @@ def _planned_switch(deployment: Deployment, state: State) -> tuple[dict[str, Any
     entries = ["~ the service stops for the last pass of the copy, and starts on the new storage"]
     if state is not State.OPEN:
         entries = ["~ the service starts on the new storage"]
-    controllers = _controllers(deployment)
+    controllers = health.controllers(deployment.survey())
     if not controllers:
         return {"switch": entries}, "the cluster does not run: its configuration is compared when it does"
     planned, _ = phases.planned_resources(deployment, controllers[:1], at_rest=True)

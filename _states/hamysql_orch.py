@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from hamysql.errors import HamysqlError, NotReady, Refused, SaltError
 from hamysql.master import deployment as deployments
-from hamysql.master import highstate, operate, phases, rolling, shown
+from hamysql.master import health, highstate, operate, phases, rolling, shown
 from hamysql.storage import backends
 from hamysql.storage.drbd import plan as drbd_plan
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from injected import __context__, __opts__
 
     from hamysql.master.deployment import Deployment
-    from hamysql.survey import Cluster, Survey
+    from hamysql.survey import Survey
 
 __virtualname__ = "hamysql_orch"
 
@@ -115,7 +115,7 @@ def cluster_online(name: str, cluster: str | None = None, timeout: float = 180) 
             entries = [f"+ corosync and pacemaker are started on {node}" for node in stopped]
             return {"cluster": entries}, f"would be started on {', '.join(stopped)}"
         changes |= _third_vote(deployment)
-        missing = {node: seen for node, status in statuses.items() if (seen := _lacks(status, names))}
+        missing = {node: seen for node, status in statuses.items() if (seen := health.lacks(status, names))}
         if not missing and not changes:
             return {}, f"{', '.join(names)} online, {statuses[names[0]]['dc']} is the controller"
         if deployment.test:
@@ -161,20 +161,13 @@ def _third_vote(deployment: Deployment) -> dict[str, Any]:
     return changes
 
 
-def _lacks(status: Cluster, names: Sequence[str]) -> str:
-    """What a member's cluster lacks to be complete, in words; "" where it is."""
-    states = {name: status["nodes"].get(name, {}) for name in names}
-    apart = [name for name, state in states.items() if not state.get("online") or state.get("pending")]
-    return ", ".join([*([] if status["dc"] else ["no controller"]), *(f"{name} not online" for name in apart)])
-
-
 def resources_managed(name: str, cluster: str | None = None) -> dict[str, Any]:
     """
     The cluster's configuration holds the pillar's resources, constraints and properties: one atomic change, from one node.
     """
 
     def body(deployment: Deployment) -> tuple[dict[str, Any], str]:
-        controllers = [survey["cluster"]["dc"] for survey in deployment.survey().values() if survey["cluster"]["dc"]]
+        controllers = health.controllers(deployment.survey())
         if deployment.test and not controllers:
             return _planned_anew(deployment)
         if deployment.nothing_left("resources"):
@@ -242,7 +235,9 @@ def _restart(deployment: Deployment, names: Sequence[str], step: rolling.Step, t
     if step.action == rolling.SWITCH_OVER:
         deployment.members.ask("hamysql_rolling.check_options", [step.node])
         # On the node that serves: its server is flushed first.
-        deployment.members.ask("hamysql_cib.move", _serving(deployment)[:1] or [step.node], node=step.node)
+        deployment.members.ask(
+            "hamysql_cib.move", health.serving(deployment.survey())[:1] or [step.node], node=step.node
+        )
     else:
         deployment.members.ask("hamysql_rolling.restart", [step.node])
     deployment.members.ask("hamysql_rolling.wait_whole", [step.node], nodes=names, timeout=timeout)
@@ -296,7 +291,7 @@ def accounts_managed(name: str, cluster: str | None = None) -> dict[str, Any]:
     """
 
     def body(deployment: Deployment) -> tuple[dict[str, Any], str]:
-        serving = _serving(deployment)
+        serving = health.serving(deployment.survey())
         if not serving:
             if deployment.test and _initialised(deployment):
                 return {}, "not known: no database runs, and its accounts are compared when it does"
@@ -317,10 +312,6 @@ def accounts_managed(name: str, cluster: str | None = None) -> dict[str, Any]:
         return changes, f"{deployments.counted(changes, 'changes')}, on {serving[0]}"
 
     return _phase(name, "accounts", cluster, body)
-
-
-def _serving(deployment: Deployment) -> list[str]:
-    return [node for node, survey in deployment.survey().items() if survey["database"]]
 
 
 def _roles(survey: Survey) -> str:
