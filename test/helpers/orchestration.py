@@ -9,6 +9,7 @@ import re
 from types import SimpleNamespace
 
 from hamysql.cib.status import Cluster, Node
+from hamysql.master import deployment as deployments
 from hamysql.master.members import Answer, Members
 from hamysql.storage.drbd.status import Status
 from support import ROOT
@@ -93,10 +94,10 @@ class Site:
         self.module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(self.module)
         self.module.__opts__, self.module.__context__ = {"test": True, "jid": "1"}, {}
-        self.module.deployments.Master = lambda opts: SimpleNamespace(
+        deployments.Master = lambda opts: SimpleNamespace(
             opts=opts, code="same", members=self.members, fire=lambda cluster, data: self.events.append(data)
         )
-        self.module.deployments.Lock = lambda opts, cluster, jid: SimpleNamespace(release=lambda: None)
+        deployments.Lock = lambda opts, cluster, jid: SimpleNamespace(release=lambda: None)
 
     def members(self, cluster):
         return Members("galaxy-db", {"db1": "db1", "db2": "db2"}, self.call, {"db1": "same", "db2": "same"})
