@@ -14,6 +14,7 @@ from shutil import which
 from typing import TYPE_CHECKING
 
 from hamysql import pending as pending_changes
+from hamysql.cib import kept as cib_kept
 from hamysql.corosync import conf as corosync_conf
 from hamysql.corosync import pending as corosync_pending
 from hamysql.errors import CommandFailed, Refused
@@ -44,7 +45,6 @@ __virtualname__ = "hamysql_change"
 
 COROSYNC_CONF = Path("/etc/corosync/corosync.conf")
 AUTHKEY = Path("/etc/corosync/authkey")
-CIB = Path("/var/lib/pacemaker/cib/cib.xml")
 PROC = Path("/proc")
 RECORD = Path("/run/hamysql/mysqld.json")
 TLS = Path(tls_files.FOLDER)
@@ -156,7 +156,7 @@ def read_units() -> None:
 
 
 def _data(site: Config) -> Iterator[Pending]:
-    cib = files.text_if_any(CIB, files.LARGE)
+    cib = cib_kept.kept()
     latches = latch.in_use()
     replicated = site["storage"]["backend"] == "drbd"
     uuid = _device_uuid(site["storage"]["drbd"]["disk"], latches) if replicated else ""

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hamysql.cib import drift as cib_drift
+from hamysql.cib import kept as cib_kept
 from hamysql.cib import live as cib_live
 from hamysql.cib import stop as cib_stop
 from hamysql.errors import CommandFailed, NotReady, Refused
@@ -30,7 +31,7 @@ from hamysql.storage.move import switch as move_switch
 from hamysql.storage.move.switch import READY
 from hamysql.storage.nfs import mark as nfs_mark
 from hamysql.storage.nfs.mark import NFS_FOLDER
-from hamysql.system import files, wait
+from hamysql.system import wait
 from hamysql.system.command import run
 
 if TYPE_CHECKING:
@@ -47,7 +48,6 @@ __func_alias__ = {"copy_": "copy"}
 
 PLACE = Path(copying.PLACE)
 BOOT = Path("/proc/sys/kernel/random/boot_id")
-CIB = Path("/var/lib/pacemaker/cib/cib.xml")
 # How a sentence on what the move itself has stopped begins.
 OURS = tuple(f"{name} has {cib_stop.ROLE}=" for name in cib_stop.PARTS)
 
@@ -67,9 +67,9 @@ def _resource(site: Config) -> str:
 def _live() -> str:
     """The cluster's configuration; "" where pacemaker does not run and never has."""
     try:
-        return cib_live.query(run)
-    except (NotReady, CommandFailed):
-        return files.text_if_any(CIB, files.LARGE) or ""
+        return cib_kept.known(run) or ""
+    except CommandFailed:  # pacemaker is just starting or ending
+        return cib_kept.kept() or ""
 
 
 def survey() -> dict[str, Any]:

@@ -27,7 +27,7 @@ UUIDS = {OLD: "e7c4c235a46d231d", "/dev/ubdc": "feedfeedfeedfeed"}
 
 
 @pytest.fixture
-def node(tmp_path):
+def node(tmp_path, monkeypatch):
     """hamysql_change on db1, whose replica was made and is in service as /dev/ubdb; ``ran`` are its programs, with their input."""
 
     def make(disk, up=True, **drbd):
@@ -72,7 +72,7 @@ def node(tmp_path):
             return moved + rate
 
         module.run, module.which, module.PROC = run, lambda *_, **__: None, tmp_path
-        module.CIB = tmp_path / "cib.xml"
+        monkeypatch.setattr("hamysql.cib.kept.FILE", tmp_path / "cib.xml")
         module.os = SimpleNamespace(path=SimpleNamespace(realpath=REAL.__getitem__))
         module.latch = SimpleNamespace(in_use=lambda: latch.in_use(tmp_path), moving_to=lambda: "")
         latch.write(Latch("galaxy-db", "mysql", OLD, Stage.INITIALISED, UUIDS[OLD].upper()), tmp_path)
