@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from hamysql import pending as pending_changes
 from hamysql.cib import kept as cib_kept
+from hamysql.cib import names as cib_names
 from hamysql.corosync import conf as corosync_conf
 from hamysql.corosync import pending as corosync_pending
 from hamysql.errors import CommandFailed, Refused
@@ -50,7 +51,7 @@ RECORD = Path("/run/hamysql/mysqld.json")
 TLS = Path(tls_files.FOLDER)
 TLS_RECORD = Path("/run/hamysql/mysqld-tls.json")  # which set of files a running server has read
 # Our agent's notes, which are root's: the server's process, and when it was born. The server's own pid file is the account's.
-NOTES = Path("/run/resource-agents/hamysql/p_mysql.pid")
+NOTES = Path(f"/run/resource-agents/hamysql/{cib_names.SERVER}.pid")
 
 
 def __virtual__() -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hamysql import pending
+from hamysql.cib import names as cib_names
 from hamysql.errors import CommandFailed, Refused
 from hamysql.storage import latch
 from hamysql.storage import lock as storage_lock
@@ -414,5 +415,5 @@ def rejoin() -> bool:
         _drbdadm(options, "attach", resource)
     managed: bool = __salt__["hamysql_cluster.status"]()["running"]
     if managed:
-        run(["crm_resource", "--cleanup", "--resource", "p_drbd_mysql", "--node", site["self"]], timeout=120)
+        run(["crm_resource", "--cleanup", "--resource", cib_names.REPLICA, "--node", site["self"]], timeout=120)
     return attach or managed

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from hamysql.cib import drift as cib_drift
 from hamysql.cib import kept as cib_kept
 from hamysql.cib import live as cib_live
+from hamysql.cib import names as cib_names
 from hamysql.cib import stop as cib_stop
 from hamysql.errors import CommandFailed, NotReady, Refused
 from hamysql.mysql import datadir
@@ -103,7 +104,7 @@ def survey() -> dict[str, Any]:
         "next": known.as_dict() if known and not move_switch.switched(backend) else {},
         "moving": moving,
         "cib": storage_pending.backend_of(values),
-        "datadir": values.get(("p_fs_mysql", "directory"), ""),
+        "datadir": values.get((cib_names.FILE_SYSTEM, "directory"), ""),
         "stopped": list(stopped),
         "hands": [hand for hand in hands if not (moving and hand.startswith(OURS))],
         "replication": backends.replication(_old_drbd(replica, values)) if replica is not None and replaced else "",
@@ -112,7 +113,7 @@ def survey() -> dict[str, Any]:
 
 def _old_drbd(known: Latch, values: dict[tuple[str, str], str]) -> dict[str, Any]:
     """What the kernel says of the DRBD in use, which the pillar does not name any more."""
-    device = values.get(("p_fs_mysql", "device"), "/dev/drbd0")
+    device = values.get((cib_names.FILE_SYSTEM, "device"), "/dev/drbd0")
     minor = int(device.removeprefix("/dev/drbd")) if device.removeprefix("/dev/drbd").isdigit() else 0
     return __salt__["hamysql_drbd.status"](resource=known.resource, minor=minor)
 
@@ -202,7 +203,7 @@ def _in_service(site: Config) -> tuple[Path, str]:
     The folder below the mount point may have a database as well: Debian's package makes one there. It would replace the data.
     """
     folder = site["mysql"]["datadir"]
-    wanted = storage_pending.parameters(_live() or None).get(("p_fs_mysql", "device"), "")
+    wanted = storage_pending.parameters(_live() or None).get((cib_names.FILE_SYSTEM, "device"), "")
     argv = ["findmnt", "--noheadings", "--output", "SOURCE,FSTYPE", "--mountpoint", folder]
     source, _, kind = run(argv, accept=(0, 1)).stdout.strip().rpartition(" ")
     source = source.strip()
@@ -333,8 +334,8 @@ def stop_server(timeout: float = 900) -> bool:
     settings = {}
     try:
         settings = __salt__["hamysql_mysql.flush"]()["settings"]
-        cib_live.edit(run, lambda live: cib_stop.stopped(live, cib_stop.SERVER))
-        _wait_stopped(("p_mysql",), timeout)
+        cib_live.edit(run, lambda live: cib_stop.stopped(live, cib_names.SERVER))
+        _wait_stopped((cib_names.SERVER,), timeout)
     except BaseException:
         __salt__["hamysql_mysql.unflush"](settings)
         raise
@@ -358,7 +359,7 @@ def stop_service(timeout: float = 900) -> bool:
         salt db1 hamysql_migration.stop_service
     """
     cib_live.edit(run, cib_stop.all_stopped)
-    _wait_stopped(("p_mysql", "p_fs_mysql", "p_lvm_mysql", "p_drbd_mysql"), timeout)
+    _wait_stopped((cib_names.SERVER, cib_names.FILE_SYSTEM, cib_names.VOLUME, cib_names.REPLICA), timeout)
     return True
 
 
@@ -456,7 +457,7 @@ def abandon() -> bool:
         for path in (latch.FOLDER / latch.NEXT).glob("*.json")
         if (known := latch.load(path)) is not None and known.stage == Stage.INITIALISED
     ]
-    if sealed and cib_stop.SERVICE in cib_stop.stopped_ones(_live()):
+    if sealed and cib_names.SERVICE in cib_stop.stopped_ones(_live()):
         raise Refused(
             "the other node may have been switched already: run hamysql.orch.migrate_storage with the new storage first"
         )

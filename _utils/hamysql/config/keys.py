@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hamysql.cib import names as cib_names
 from hamysql.config.packages import PACKAGE, REPOSITORY
 from hamysql.corosync.settings import COROSYNC
 from hamysql.fencing.settings import FENCING, QUORUM
@@ -68,14 +69,14 @@ PACEMAKER = Section(
         "rsc_defaults": PROPERTIES,
         "operations": Section(
             {
-                "p_ip_mysql": _operations("start", "stop", "monitor"),
-                "p_network_mysql": _operations("start", "stop", "monitor"),
-                "p_drbd_mysql": _operations(
+                cib_names.ADDRESS: _operations("start", "stop", "monitor"),
+                cib_names.WATCHER: _operations("start", "stop", "monitor"),
+                cib_names.REPLICA: _operations(
                     "start", "stop", "promote", "demote", "notify", "monitor_promoted", "monitor_unpromoted"
                 ),
-                "p_lvm_mysql": _operations("start", "stop", "monitor"),
-                "p_fs_mysql": _operations("start", "stop", "monitor"),
-                "p_mysql": _operations("start", "stop", "monitor"),
+                cib_names.VOLUME: _operations("start", "stop", "monitor"),
+                cib_names.FILE_SYSTEM: _operations("start", "stop", "monitor"),
+                cib_names.SERVER: _operations("start", "stop", "monitor"),
             }
         ),
         # Secret as a whole: a parameter of a resource may be a password.

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from hamysql.cib import build as cib_build
+from hamysql.cib import names as cib_names
 from hamysql.cib.model import SETTING_SETS, unreadable
 from hamysql.config import placement
 from hamysql.errors import Refused
@@ -35,39 +36,44 @@ def desired(config: Mapping[str, Any]) -> ET.Element:
     resources, constraints = ET.SubElement(root, "resources"), ET.SubElement(root, "constraints")
     # The address does not wait for DRBD and the file system, only the server does, and it binds to the address.
     ip = {"ip": vip["address"], "cidr_netmask": vip["prefix"], "nic": cib_build.shared(vip["interfaces"])}
-    resources.append(_with_nics(primitive("p_ip_mysql", vip["agent"], ip), vip["interfaces"]))
-    near = {"rsc": "p_ip_mysql", "with-rsc": "g_mysql"}
-    ET.SubElement(constraints, "rsc_colocation", id="c_ip_with_mysql", score="INFINITY", **near)  # type: ignore[arg-type]
-    bound = {"first": "p_ip_mysql", "then": "p_mysql"}
-    ET.SubElement(constraints, "rsc_order", id="o_ip_before_mysql", kind="Mandatory", **bound)  # type: ignore[arg-type]
-    group = ET.SubElement(resources, "group", id="g_mysql")
+    resources.append(_with_nics(primitive(cib_names.ADDRESS, vip["agent"], ip), vip["interfaces"]))
+    near = {"rsc": cib_names.ADDRESS, "with-rsc": cib_names.SERVICE}
+    ET.SubElement(constraints, "rsc_colocation", id=cib_names.ADDRESS_WITH_SERVICE, score="INFINITY", **near)  # type: ignore[arg-type]
+    bound = {"first": cib_names.ADDRESS, "then": cib_names.SERVER}
+    ET.SubElement(constraints, "rsc_order", id=cib_names.ADDRESS_BEFORE_SERVER, kind="Mandatory", **bound)  # type: ignore[arg-type]
+    group = ET.SubElement(resources, "group", id=cib_names.SERVICE)
     for name, kind, params in storage_derived.below_the_filesystem(config):
         group.append(primitive(name, kind, params))
     group.append(
-        primitive("p_fs_mysql", config["storage"]["filesystem"]["agent"], storage_derived.mount_parameters(config))
+        primitive(
+            cib_names.FILE_SYSTEM, config["storage"]["filesystem"]["agent"], storage_derived.mount_parameters(config)
+        )
     )
-    group.append(primitive("p_mysql", mysql["agent"], _server(mysql)))
+    group.append(primitive(cib_names.SERVER, mysql["agent"], _server(mysql)))
     if "priority-fencing-delay" in config["pacemaker"]["properties"]:
         worth = devices.WORTH[config["fencing"]["favoured"]]
-        _pairs(group, "meta_attributes", "g_mysql-meta_attributes", {"priority": worth})
+        _pairs(group, "meta_attributes", f"{cib_names.SERVICE}-meta_attributes", {"priority": worth})
 
     if config["storage"]["backend"] == "drbd":
-        clone = ET.SubElement(resources, "clone", id="ms_drbd_mysql")
+        clone = ET.SubElement(resources, "clone", id=cib_names.REPLICAS)
         # Without notifications: they are up to four more runs of the agent on the way of a failover or a move, one after the other,
         # and do what is done without them: a score is also set by each start, promotion, demotion and monitor, and a replica
         # that is out of date is marked by DRBD's fencing.
         one_primary = {"promotable": "true", "notify": "false", "clone-max": 2, "clone-node-max": 1}
         one_primary |= {"promoted-max": 1, "promoted-node-max": 1, "failure-timeout": 0}
-        _pairs(clone, "meta_attributes", "ms_drbd_mysql-meta_attributes", one_primary)
-        clone.append(primitive("p_drbd_mysql", config["storage"]["drbd"]["agent"], _replica(config["storage"]["drbd"])))
-        near = {"rsc": "g_mysql", "with-rsc": "ms_drbd_mysql", "with-rsc-role": "Promoted"}
-        ET.SubElement(constraints, "rsc_colocation", id="c_mysql_on_drbd", score="INFINITY", **near)  # type: ignore[arg-type]
-        after = {"first": "ms_drbd_mysql", "first-action": "promote", "then": "g_mysql", "then-action": "start"}
-        ET.SubElement(constraints, "rsc_order", id="o_drbd_before_mysql", kind="Mandatory", **after)  # type: ignore[arg-type]
+        _pairs(clone, "meta_attributes", f"{cib_names.REPLICAS}-meta_attributes", one_primary)
+        clone.append(
+            primitive(cib_names.REPLICA, config["storage"]["drbd"]["agent"], _replica(config["storage"]["drbd"]))
+        )
+        near = {"rsc": cib_names.SERVICE, "with-rsc": cib_names.REPLICAS, "with-rsc-role": "Promoted"}
+        ET.SubElement(constraints, "rsc_colocation", id=cib_names.SERVICE_WITH_REPLICA, score="INFINITY", **near)  # type: ignore[arg-type]
+        after = {"first": cib_names.REPLICAS, "first-action": "promote"}
+        after |= {"then": cib_names.SERVICE, "then-action": "start"}
+        ET.SubElement(constraints, "rsc_order", id=cib_names.REPLICA_BEFORE_SERVICE, kind="Mandatory", **after)  # type: ignore[arg-type]
 
     if vip["watch"]:
-        clone = ET.SubElement(resources, "clone", id=placement.CLONE)
-        watcher = primitive(placement.WATCHER, placement.AGENT, placement.watcher(config))
+        clone = ET.SubElement(resources, "clone", id=cib_names.WATCHERS)
+        watcher = primitive(cib_names.WATCHER, placement.AGENT, placement.watcher(config))
         clone.append(_with_nics(watcher, vip["interfaces"]))
     constraints.extend(placement.constraints(config))
 

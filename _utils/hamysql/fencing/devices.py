@@ -14,6 +14,7 @@ from typing import Any
 
 from hamysql.cib import build as cib_build
 from hamysql.cib import model as cib_model
+from hamysql.cib import names as cib_names
 from hamysql.corosync import conf as corosync_conf
 from hamysql.fencing import reservations
 from hamysql.schema.language import Secret
@@ -99,7 +100,7 @@ def derive(config: Config) -> None:
     # A node runs only the devices that cut off the other one, and is not told the secrets of its own.
     fencing["secret_files"] = [
         {
-            "id": f"{device['id'].removeprefix('p_fence_')}-{name}".replace("_", "-"),
+            "id": f"{device['id'].removeprefix(cib_names.FENCE)}-{name}".replace("_", "-"),
             "path": f"{SECRETS}/{device['id']}/{name}",
             "value": value,
             "sign": _sign(value),
@@ -161,7 +162,8 @@ def _device(node: str, number: int, device: Mapping[str, Any], fencing: Mapping[
 
 def names_of(node: str, number: int) -> list[str]:
     """The ids of a node's first so many devices."""
-    return [f"p_fence_{node}" if count == 1 else f"p_fence_{node}_{count}" for count in range(1, number + 1)]
+    first = f"{cib_names.FENCE}{node}"
+    return [first if count == 1 else f"{first}_{count}" for count in range(1, number + 1)]
 
 
 def levels_of(devices: Iterable[Mapping[str, Any]]) -> list[int]:
@@ -221,7 +223,7 @@ def unused_secrets(config: Mapping[str, Any], found: Iterable[str], cib: ET.Elem
     for device in cib.iter("primitive") if cib is not None else ():
         used |= {f"{SECRETS}/{device.get('id')}/{pair.get('name')}" for pair in device.iter("nvpair")}
     nodes = "|".join(map(re.escape, config["cluster"]["nodes"]))
-    ours = re.compile(rf"{SECRETS}/p_fence_(?:{nodes})(?:_\d+)?/[^/]+")
+    ours = re.compile(rf"{SECRETS}/{cib_names.FENCE}(?:{nodes})(?:_\d+)?/[^/]+")
     return sorted(path for path in found if ours.fullmatch(path) and path.removesuffix(".sign") not in used)
 
 

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from hamysql.cib import build as cib_build
+from hamysql.cib import names as cib_names
 from hamysql.schema.values import Config
 
 
@@ -45,7 +46,7 @@ def device(config: Mapping[str, Any], timeout: int, delay: int, favoured: str) -
     delays = {favoured: delay} if delay and favoured in nodes else {}
     if delays:
         options["pcmk_delay_base"] = f"{favoured}:{delay}s"
-    found = {"id": f"p_fence_{kind}", "agent": f"fence_{kind}", "options": options, "timeout": timeout}
+    found = {"id": f"{cib_names.FENCE}{kind}", "agent": f"fence_{kind}", "options": options, "timeout": timeout}
     return {**found, "delays": delays, "keys": keys}
 
 

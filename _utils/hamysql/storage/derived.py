@@ -6,6 +6,7 @@ import ipaddress
 from collections.abc import Mapping
 from typing import Any
 
+from hamysql.cib import names as cib_names
 from hamysql.schema.values import Config
 from hamysql.storage.nfs.mark import NFS_FOLDER
 
@@ -82,7 +83,7 @@ def below_the_filesystem(config: Mapping[str, Any]) -> list[tuple[str, str, dict
     if not volume:
         return []
     params = {"vgname": volume["volume_group"], "lvname": volume["logical_volume"], "vg_access_mode": "system_id"}
-    return [("p_lvm_mysql", "ocf:heartbeat:LVM-activate", params)]
+    return [(cib_names.VOLUME, "ocf:heartbeat:LVM-activate", params)]
 
 
 def mount_parameters(config: Mapping[str, Any]) -> dict[str, Any]:

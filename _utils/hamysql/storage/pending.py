@@ -9,26 +9,33 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from hamysql.cib import model as cib_model
+from hamysql.cib import names as cib_names
 from hamysql.pending import DATA, KEEP, MIDDLE, MOVE, REFUSED, Pending
 from hamysql.storage.latch import Latch, Stage
 
 BACKEND = "hamysql:storage:backend"
 
 # A parameter of the cluster's resources, and the pillar's key that it comes from, with each backend.
-_OF_ALL = {("p_fs_mysql", "fstype"): "storage:filesystem:type", ("p_fs_mysql", "directory"): "mysql:datadir"}
+_OF_ALL = {
+    (cib_names.FILE_SYSTEM, "fstype"): "storage:filesystem:type",
+    (cib_names.FILE_SYSTEM, "directory"): "mysql:datadir",
+}
 _PARAMETERS = {
     "drbd": {
-        ("p_drbd_mysql", "drbd_resource"): "storage:drbd:resource",
-        ("p_fs_mysql", "device"): "storage:drbd:device",
+        (cib_names.REPLICA, "drbd_resource"): "storage:drbd:resource",
+        (cib_names.FILE_SYSTEM, "device"): "storage:drbd:device",
         **_OF_ALL,
     },
     "shared": {
-        ("p_fs_mysql", "device"): "storage:shared:device",
-        ("p_lvm_mysql", "vgname"): "storage:shared:lvm:volume_group",
-        ("p_lvm_mysql", "lvname"): "storage:shared:lvm:logical_volume",
+        (cib_names.FILE_SYSTEM, "device"): "storage:shared:device",
+        (cib_names.VOLUME, "vgname"): "storage:shared:lvm:volume_group",
+        (cib_names.VOLUME, "lvname"): "storage:shared:lvm:logical_volume",
         **_OF_ALL,
     },
-    "nfs": {("p_fs_mysql", "device"): "storage:nfs:export", ("p_fs_mysql", "directory"): "mysql:datadir"},
+    "nfs": {
+        (cib_names.FILE_SYSTEM, "device"): "storage:nfs:export",
+        (cib_names.FILE_SYSTEM, "directory"): "mysql:datadir",
+    },
 }
 
 
@@ -73,8 +80,8 @@ def pending(
         "storage:filesystem:type": storage["filesystem"]["type"],
         "mysql:datadir": config["mysql"]["datadir"],
     }
-    if ("p_lvm_mysql", "vgname") in values:
-        values.pop(("p_fs_mysql", "device"), None)  # the volume's path, which follows from both of its names
+    if (cib_names.VOLUME, "vgname") in values:
+        values.pop((cib_names.FILE_SYSTEM, "device"), None)  # the volume's path, which follows from both of its names
     for parameter, where in _PARAMETERS[backend].items():
         if parameter in values:
             found[where] = (values[parameter], wanted[where])
@@ -127,7 +134,7 @@ def parameters(cib: str | None) -> dict[tuple[str, str], str]:
 
 def backend_of(values: Mapping[tuple[str, str], str]) -> str:
     """The storage that the cluster's configuration is about; "" where it has none."""
-    if ("p_drbd_mysql", "drbd_resource") in values:
+    if (cib_names.REPLICA, "drbd_resource") in values:
         return "drbd"
-    kind = values.get(("p_fs_mysql", "fstype"), "")
+    kind = values.get((cib_names.FILE_SYSTEM, "fstype"), "")
     return ("nfs" if kind.startswith("nfs") else "shared") if kind else ""
