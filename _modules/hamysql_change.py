@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from injected import __opts__, __salt__
 
     from hamysql.pending import Pending
+    from hamysql.resolved import Resolved
     from hamysql.schema.values import Config
     from hamysql.storage.latch import Latch
 
@@ -58,7 +59,7 @@ def __virtual__() -> str:
     return __virtualname__
 
 
-def _site(misnamed: bool = False) -> Config:
+def _site(misnamed: bool = False) -> Resolved:
     return __salt__["hamysql.config"](misnamed=misnamed)
 
 
@@ -79,7 +80,7 @@ def pending() -> list[dict[str, Any]]:
     return [item.as_dict() for item in _pending(_site(misnamed=True))]
 
 
-def _pending(site: Config) -> list[Pending]:
+def _pending(site: Resolved) -> list[Pending]:
     return pending_changes.distinct([*_data(site), *_corosync(site), *_sbd(site), *_drbd(site), *_mysql(site["mysql"])])
 
 
@@ -156,7 +157,7 @@ def read_units() -> None:
 # --- the data
 
 
-def _data(site: Config) -> Iterator[Pending]:
+def _data(site: Resolved) -> Iterator[Pending]:
     cib = cib_kept.kept()
     latches = latch.in_use()
     replicated = site["storage"]["backend"] == "drbd"
@@ -174,7 +175,7 @@ def _device_uuid(device: str, latches: Sequence[Latch]) -> str:
 # --- corosync
 
 
-def _corosync(site: Config) -> list[Pending]:
+def _corosync(site: Resolved) -> list[Pending]:
     if not which("corosync-cmapctl", path=PATH):
         return []
     result = run(["corosync-cmapctl"], accept=(0, 1))
@@ -186,7 +187,7 @@ def _corosync(site: Config) -> list[Pending]:
     return list(corosync_pending.pending(site, corosync_pending.parse_map(result.stdout), differs))
 
 
-def _reload_corosync(site: Config, timeout: float = 15) -> None:
+def _reload_corosync(site: Resolved, timeout: float = 15) -> None:
     there = corosync_pending.keys(corosync_conf.parse(files.text(COROSYNC_CONF, links=True)))
     if there != corosync_pending.keys(site["corosync"]["sections"]):
         raise Refused(f"{COROSYNC_CONF} is not what the pillar says: `state.apply hamysql` writes it")
@@ -212,7 +213,7 @@ def _reload_corosync(site: Config, timeout: float = 15) -> None:
 # --- sbd
 
 
-def _sbd(site: Config) -> list[Pending]:
+def _sbd(site: Resolved) -> list[Pending]:
     text = files.text_if_any(site["fencing"]["sbd_file"], links=True) or ""
     if not site["fencing"]["sbd"] and not text.startswith(fencing_sbd.MARK):
         return []
@@ -226,7 +227,7 @@ def _sbd(site: Config) -> list[Pending]:
 # --- DRBD
 
 
-def _drbd(site: Config) -> list[Pending]:
+def _drbd(site: Resolved) -> list[Pending]:
     resource = site["storage"]["drbd"]["resource"]
     if site["storage"]["backend"] != "drbd" or not __salt__["hamysql_drbd.status"]():
         return []
@@ -238,14 +239,14 @@ def _drbd(site: Config) -> list[Pending]:
     return list(drbd_pending.pending(site, running, full, drbd_pending.parse_commands(_adjust(site, "--dry-run"))))
 
 
-def _with_disk(site: Config, running: drbd_pending.Running) -> Config:
+def _with_disk(site: Resolved, running: drbd_pending.Running) -> Resolved:
     """The configuration with the disk's name that the kernel has, where that is the same disk."""
     wanted = site["storage"]["drbd"]["disk"]
     same = running.disk.startswith("/") and os.path.realpath(running.disk) == os.path.realpath(wanted)
     return drbd_pending.with_disk(site, running.disk) if same else site
 
 
-def _adjust(site: Config, *words: str) -> str:
+def _adjust(site: Resolved, *words: str) -> str:
     """``drbdadm adjust`` to what the pillar says, and not to what is in the file: it may not be written yet, and it may have
     another name for the disk. drbdadm remembers a file for its handlers only where it makes a new device."""
     drbd, text = site["storage"]["drbd"], drbd_pending.config_text(site, __salt__["hamysql_drbd.kernel"]())

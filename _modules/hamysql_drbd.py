@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from injected import __salt__
 
+    from hamysql.resolved import Resolved
     from hamysql.schema.values import Config
     from hamysql.storage.drbd.status import Generation, Status
     from hamysql.system.command import Result
@@ -43,7 +44,7 @@ def __virtual__() -> str:
     return __virtualname__
 
 
-def _site(misnamed: bool = False) -> tuple[Config, Config]:
+def _site(misnamed: bool = False) -> tuple[Resolved, Config]:
     site = __salt__["hamysql.config"](misnamed=misnamed)
     return site, site["storage"]["drbd"]
 
@@ -57,7 +58,7 @@ def _status(options: Config) -> Status | None:
     return drbd_status.parse_json(run(["drbdsetup", "status", "--json"]).stdout, options["resource"])
 
 
-def _generation(site: Config) -> Generation | None:
+def _generation(site: Resolved) -> Generation | None:
     """``None`` where there is no metadata. From the disk itself where DRBD is not installed or configured yet."""
     options = site["storage"]["drbd"]
     if Path(f"/etc/drbd.d/{options['resource']}.res").exists():
@@ -76,7 +77,7 @@ def _drbdadm(options: Config, *words: str, **how: Any) -> Result:
     return drbdadm.call(run, options["shared_secret"], *words, **how)
 
 
-def _disk(site: Config) -> str:
+def _disk(site: Resolved) -> str:
     return str(site["cluster"]["nodes"][site["self"]]["disk"])
 
 

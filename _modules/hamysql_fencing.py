@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from injected import __salt__
 
+    from hamysql.resolved import FenceDevice, Resolved
     from hamysql.schema.values import Config
     from hamysql.system.command import Result
 
@@ -45,11 +46,11 @@ def __virtual__() -> str:
     return __virtualname__
 
 
-def _site() -> Config:
+def _site() -> Resolved:
     return __salt__["hamysql.config"]()
 
 
-def _drbdadm(site: Config, *words: str, **how: Any) -> Result:
+def _drbdadm(site: Resolved, *words: str, **how: Any) -> Result:
     return drbdadm.call(run, site["storage"]["drbd"]["shared_secret"], *words, **how)
 
 
@@ -86,7 +87,7 @@ def power(node: str | None = None) -> dict[str, str]:
     return {device["id"]: _power(device) for device in site["fencing"]["devices"] if device["node"] == node}
 
 
-def _power(device: Config) -> str:
+def _power(device: FenceDevice | Config) -> str:
     """fence agents take their options on standard input, and end with 0 for on, 2 for off (FenceAgentAPI)."""
     options = {"action": "status", "port": device["node"], **device["options"], **device["secrets"]}
     if "plug" in options:

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
     from injected import __salt__
 
-    from hamysql.schema.values import Config
+    from hamysql.resolved import Resolved
     from hamysql.storage.latch import Latch
 
 __virtualname__ = "hamysql_migration"
@@ -57,11 +57,11 @@ def __virtual__() -> str:
     return __virtualname__
 
 
-def _site(misnamed: bool = False) -> Config:
+def _site(misnamed: bool = False) -> Resolved:
     return __salt__["hamysql.config"](misnamed=misnamed)
 
 
-def _resource(site: Config) -> str:
+def _resource(site: Resolved) -> str:
     return site["storage"]["drbd"]["resource"] if site["storage"]["backend"] == "drbd" else "mysql"
 
 
@@ -140,7 +140,7 @@ def begin(seed: bool = False) -> bool:
     return move_switch.begin(site["storage"]["backend"], seed)
 
 
-def _known(site: Config) -> Latch:
+def _known(site: Resolved) -> Latch:
     """The latch of the storage that is being prepared here, ready for its data; anything else is refused."""
     backend = site["storage"]["backend"]
     known = latch.read(_resource(site), backend)
@@ -152,7 +152,7 @@ def _known(site: Config) -> Latch:
 
 
 @contextmanager
-def _mounted(site: Config, known: Latch) -> Iterator[Path]:
+def _mounted(site: Resolved, known: Latch) -> Iterator[Path]:
     """The new storage's folder for the data, mounted inside the ``with`` block."""
     store, backend = site["storage"], site["storage"]["backend"]
     filesystem, volume = store["filesystem"], store["shared"]["lvm"]
@@ -187,7 +187,7 @@ def _mounted(site: Config, known: Latch) -> Iterator[Path]:
             lun_claim.activate(run, volume["volume_group"], False)
 
 
-def _unmount(site: Config) -> None:
+def _unmount(site: Resolved) -> None:
     """Take away what a run has left mounted whose minion was killed in the middle."""
     if not datadir.Folder(str(PLACE)).mounted():
         return
@@ -197,7 +197,7 @@ def _unmount(site: Config) -> None:
         lun_claim.activate(run, volume["volume_group"], False)
 
 
-def _in_service(site: Config) -> tuple[Path, str]:
+def _in_service(site: Resolved) -> tuple[Path, str]:
     """The datadir, which has to be where the cluster's configuration mounts the old storage, and its kind of file system.
 
     The folder below the mount point may have a database as well: Debian's package makes one there. It would replace the data.
@@ -215,7 +215,7 @@ def _in_service(site: Config) -> tuple[Path, str]:
     return Path(folder), kind
 
 
-def _pass(site: Config, known: Latch, live: bool) -> dict[str, float]:
+def _pass(site: Resolved, known: Latch, live: bool) -> dict[str, float]:
     """One pass of the copy; returns what it did."""
     began, path = time.monotonic(), latch.FOLDER / latch.NEXT / move_switch.COPIED
     boot = BOOT.read_text(encoding="ascii").strip()
@@ -283,7 +283,7 @@ def final() -> dict[str, float]:
     return done
 
 
-def _wait_unused(site: Config) -> None:
+def _wait_unused(site: Resolved) -> None:
     """A monitor may look at the mount for a moment; whoever stays there may write."""
     folder = Path(site["mysql"]["datadir"])
     what = f"nobody has anything in {folder} open"

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from injected import __salt__
 
+    from hamysql.resolved import Resolved
     from hamysql.schema.values import Config
 
 __virtualname__ = "hamysql_nfs"
@@ -49,7 +50,7 @@ def __virtual__() -> str:
     return __virtualname__
 
 
-def _site(misnamed: bool = False) -> tuple[Config, Config]:
+def _site(misnamed: bool = False) -> tuple[Resolved, Config]:
     site = __salt__["hamysql.config"](misnamed=misnamed)
     return site, site["storage"]["nfs"]
 

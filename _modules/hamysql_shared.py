@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from injected import __salt__
 
+    from hamysql.resolved import Resolved
     from hamysql.schema.values import Config
 
 __virtualname__ = "hamysql_shared"
@@ -39,17 +40,17 @@ def __virtual__() -> str:
     return __virtualname__
 
 
-def _site(misnamed: bool = False) -> tuple[Config, Config]:
+def _site(misnamed: bool = False) -> tuple[Resolved, Config]:
     site = __salt__["hamysql.config"](misnamed=misnamed)
     return site, site["storage"]["shared"]
 
 
-def _kind(site: Config) -> str:
+def _kind(site: Resolved) -> str:
     """The signature that hamysql makes on the LUN."""
     return "LVM2_member" if site["storage"]["shared"]["lvm"] else site["storage"]["filesystem"]["type"]
 
 
-def _above(site: Config, device: str) -> disk.Occupants:
+def _above(site: Resolved, device: str) -> disk.Occupants:
     """What uses the LUN, apart from its own volume and its file system's place."""
     filesystem = site["storage"]["filesystem"]
     volume = site["storage"]["shared"]["lvm"]
@@ -57,7 +58,7 @@ def _above(site: Config, device: str) -> disk.Occupants:
     return disk.occupants(run, device, own, filesystem["directory"])
 
 
-def _mounted(site: Config) -> bool:
+def _mounted(site: Resolved) -> bool:
     """Whether the datadir is where the LUN's file system is mounted."""
     filesystem = site["storage"]["filesystem"]
     if not Folder(filesystem["directory"]).mounted():
@@ -135,7 +136,7 @@ def login() -> bool:
     return bool(__salt__["hamysql_iscsi.apply"]())
 
 
-def _free(site: Config, device: str) -> None:
+def _free(site: Resolved, device: str) -> None:
     """Raises ``Refused`` while this node uses the LUN."""
     above = _above(site, device)
     if above.uses or above.partitions or _mounted(site):
@@ -213,7 +214,7 @@ def claim() -> bool:
     return True
 
 
-def _chosen(site: Config, device: str) -> Latch:
+def _chosen(site: Resolved, device: str) -> Latch:
     """The latch of this node, whose claim or work has to be on the LUN; anything else is refused."""
     known = latch.read(RESOURCE, "shared")
     if known is None or known.backend != "shared" or known.stage == Stage.INITIALISED:
@@ -276,7 +277,7 @@ def make_filesystem() -> bool:
     return True
 
 
-def _mkfs(site: Config, known: Latch) -> None:
+def _mkfs(site: Resolved, known: Latch) -> None:
     # On LVM's volume it has a UUID of its own: the latch has the physical volume's.
     make_fs(run, site["storage"]["filesystem"], "" if site["storage"]["shared"]["lvm"] else known.device_uuid)
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from injected import __salt__
 
-    from hamysql.schema.values import Config
+    from hamysql.resolved import Resolved
 
 __virtualname__ = "hamysql_storage"
 
@@ -34,11 +34,11 @@ def __virtual__() -> str:
     return __virtualname__
 
 
-def _site(misnamed: bool = False) -> Config:
+def _site(misnamed: bool = False) -> Resolved:
     return __salt__["hamysql.config"](misnamed=misnamed)
 
 
-def _disk(site: Config) -> str:
+def _disk(site: Resolved) -> str:
     return str(site["cluster"]["nodes"][site["self"]]["disk"])
 
 
@@ -177,7 +177,7 @@ def adopt(device_uuid: str) -> bool:
     return True
 
 
-def _chosen(site: Config) -> Latch:
+def _chosen(site: Resolved) -> Latch:
     """The latch of this node, which has to be the seed and primary; anything else is refused."""
     resource = site["storage"]["drbd"]["resource"]
     known = latch.read(resource, "drbd")

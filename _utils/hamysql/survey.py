@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, TypedDict
 
+from hamysql.resolved import Resolved
+
 
 class Resource(TypedDict):
     """One instance of a primitive, see :class:`hamysql.cib.status.Resource`."""
@@ -75,7 +77,7 @@ class Survey(TypedDict):
     code: str
     pillar: str
     stale: bool
-    settings: Mapping[str, Any]  # the resolved configuration, without its secrets
+    settings: Resolved  # without its secrets
     storage: Mapping[str, Any]
     cluster: Cluster
     database: bool

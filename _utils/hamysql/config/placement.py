@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 from hamysql.cib import build as cib_build
 from hamysql.cib import names as cib_names
+from hamysql.resolved import Options, Resolved
 
 LEAVING, CARRIER, REACH = "hamysql-leaving", "hamysql-carrier", "hamysql-reach"
 # More than a lost network (-20000): a node that stops is left even for one that clients may not reach.
@@ -20,7 +20,7 @@ AWAY = "-30000"
 AGENT = "ocf:hamysql:network"
 
 
-def watcher(config: Mapping[str, Any]) -> dict[str, Any]:
+def watcher(config: Resolved) -> Options:
     """The parameters of the network's watcher; ``nic`` only where it is the same on all nodes."""
     vip = config["vip"]
     return {"nic": cib_build.shared(vip["interfaces"]), "ip": vip["address"]} | {
@@ -29,7 +29,7 @@ def watcher(config: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def constraints(config: Mapping[str, Any]) -> Iterator[ET.Element]:
+def constraints(config: Resolved) -> Iterator[ET.Element]:
     """The constraints on where the service runs."""
     if config["pacemaker"]["hand_over"]:
         leaving = {"attribute": LEAVING, "operation": "eq", "value": "1"}

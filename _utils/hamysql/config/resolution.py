@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from posixpath import dirname
-from typing import Any
+from typing import Any, cast
 
 from hamysql.config import rules as config_rules
 from hamysql.config.keys import SCHEMA
@@ -16,6 +16,7 @@ from hamysql.fencing import devices
 from hamysql.fencing.settings import OPT_OUT
 from hamysql.firewall.settings import derive_firewall
 from hamysql.mysql.settings import derive_mysql
+from hamysql.resolved import Resolved
 from hamysql.schema.language import Report, check, kind
 from hamysql.schema.values import Config, given
 from hamysql.storage import derived as storage_derived
@@ -64,7 +65,7 @@ def resolve(
     nodename: str | None,
     known_link: drbd_link.Known | None = None,
     known_ids: Mapping[str, int] | None = None,
-) -> Config:
+) -> Resolved:
     """Validate and derive.
 
     merged
@@ -86,7 +87,7 @@ def resolve(
     config_rules.check_all(config, report, minion_id, nodename)
     if report.problems:
         raise ConfigError(sorted(set(report.problems), key=lambda problem: problem.path))
-    return derive(config, minion_id, known_link or drbd_link.Known(), known_ids or {})
+    return cast(Resolved, derive(config, minion_id, known_link or drbd_link.Known(), known_ids or {}))
 
 
 def derive(config: Config, minion_id: str, known_link: drbd_link.Known, known_ids: Mapping[str, int]) -> Config:

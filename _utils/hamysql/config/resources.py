@@ -13,6 +13,7 @@ from hamysql.cib.model import SETTING_SETS, unreadable
 from hamysql.config import placement
 from hamysql.errors import Refused
 from hamysql.fencing import devices
+from hamysql.resolved import Options, Resolved
 from hamysql.storage import derived as storage_derived
 
 # What schema and scheduler know of an operation; any other name is a parameter that only this operation gives its agent.
@@ -21,7 +22,7 @@ _OP_ATTRIBUTES = frozenset({"interval", "timeout", "role", "on-fail", "start-del
 _FROZEN_TIMEOUT = 4  # seconds: what our own agent takes when it is not told
 
 
-def desired(config: Mapping[str, Any]) -> ET.Element:
+def desired(config: Resolved) -> ET.Element:
     """The <configuration> with exactly what hamysql owns in a cluster, from the resolved configuration.
 
     Role names are the present ones; :func:`hamysql.cib.plan.plan` translates them for a CIB with an older schema.
@@ -111,7 +112,7 @@ def _with_nics(primitive: ET.Element, nics: Mapping[str, str]) -> ET.Element:
     return primitive
 
 
-def _server(mysql: Mapping[str, Any]) -> dict[str, Any]:
+def _server(mysql: Options) -> Options:
     """The parameters of the database server's agent; our own has those of ocf:heartbeat:mysql, as far as it needs them."""
     shared = {"binary": mysql["binary"], "config": mysql["config"], "datadir": mysql["datadir"]}
     shared |= {"socket": mysql["socket"], "pid": mysql["pid_file"], "log": mysql["error_log"]}
@@ -125,7 +126,7 @@ def _server(mysql: Mapping[str, Any]) -> dict[str, Any]:
     return shared | {"client_binary": mysql["client"]}
 
 
-def _replica(drbd: Mapping[str, Any]) -> dict[str, Any]:
+def _replica(drbd: Options) -> Options:
     """The parameters of DRBD's agent; our own also wants to know the device's number."""
     params = {"drbd_resource": drbd["resource"], "ignore_missing_notifications": "true"}
     if drbd["agent"] == "ocf:hamysql:drbd":

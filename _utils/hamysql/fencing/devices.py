@@ -17,6 +17,7 @@ from hamysql.cib import model as cib_model
 from hamysql.cib import names as cib_names
 from hamysql.corosync import conf as corosync_conf
 from hamysql.fencing import reservations
+from hamysql.resolved import Fencing, Resolved
 from hamysql.schema.language import Secret
 from hamysql.schema.values import Config
 
@@ -211,7 +212,7 @@ def _sign(value: str) -> Secret:
     return Secret(hashlib.md5(value.encode(), usedforsecurity=False).hexdigest())
 
 
-def unused_secrets(config: Mapping[str, Any], found: Iterable[str], cib: ET.Element | None) -> list[str]:
+def unused_secrets(config: Resolved, found: Iterable[str], cib: ET.Element | None) -> list[str]:
     """Which files hold a secret of a device that left the pillar.
 
     found
@@ -253,7 +254,7 @@ def to_stop(cib: ET.Element, names: Iterable[str]) -> list[tuple[str, bool]]:
     return found
 
 
-def elements(config: Mapping[str, Any]) -> dict[str, list[ET.Element]]:
+def elements(config: Resolved) -> dict[str, list[ET.Element]]:
     """What fencing adds to the CIB: ``{section: [elements]}``.
 
     Secrets are not in it: pacemaker reads them from a file of the node that runs the agent.
@@ -278,7 +279,7 @@ def elements(config: Mapping[str, Any]) -> dict[str, list[ET.Element]]:
     return {"resources": resources, "constraints": constraints, "fencing-topology": topology, "alerts": alerts}
 
 
-def _power_on(fencing: Mapping[str, Any]) -> ET.Element:
+def _power_on(fencing: Fencing) -> ET.Element:
     """The alert that switches nodes on again: of all that happens, it is told of fencings only."""
     limit = max(
         sum(device["timeout"] for device in fencing["devices"] if device["node"] == node)

@@ -12,6 +12,7 @@ from hamysql.errors import HamysqlError
 from hamysql.master import health, highstate, shown
 from hamysql.master.members import NoAnswer, OldCode
 from hamysql.master.salt import Lock, Master
+from hamysql.resolved import Resolved
 from hamysql.storage import backends
 from hamysql.storage.drbd import link as drbd_link
 from hamysql.survey import Survey
@@ -96,7 +97,7 @@ class Deployment(View):
         self._pending = {}
 
     @property
-    def first(self) -> Mapping[str, Any]:
+    def first(self) -> Resolved:
         """The settings of the first node: what is common to all."""
         return next(iter(self.survey().values()))["settings"]
 

@@ -19,6 +19,7 @@ from typing import Any
 
 from hamysql import pending
 from hamysql.corosync import node_ids
+from hamysql.resolved import Resolved
 from hamysql.storage.drbd import link as drbd_link
 from hamysql.survey import Drbd, Interface, Source, Survey, Surveys
 
@@ -69,7 +70,7 @@ class Machine:
     settled: bool
     running: bool
     storage: Source
-    settings: Mapping[str, Any] = field(repr=False)
+    settings: Resolved = field(repr=False)
     tls: Mapping[str, Sequence[Mapping[str, str]]] = field(default_factory=dict)
 
     @classmethod
@@ -129,10 +130,11 @@ def judge(surveys: Surveys, window: tuple[float, float] | None = None) -> tuple[
 
 def _cluster(survey: Survey) -> dict[str, Any]:
     """What a member's pillar says of the cluster. The link of the replication and the ids may be the node's own memory."""
-    cluster = {key: value for key, value in survey["settings"]["cluster"].items() if key != "ids_from"}
+    given = survey["settings"]["cluster"]
+    cluster = {key: value for key, value in given.items() if key != "ids_from"}
     nodes = {
         name: {key: value for key, value in node.items() if key not in ("replication", "id")}
-        for name, node in cluster["nodes"].items()
+        for name, node in given["nodes"].items()
     }
     return {**cluster, "nodes": nodes}
 
