@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from injected import __context__, __grains__, __opts__, __pillar__, __salt__
 
+    from hamysql.resolved import Resolved
     from hamysql.schema.values import Config
 
 log = logging.getLogger(__name__)
@@ -49,7 +50,7 @@ def __virtual__() -> str:
     return __virtualname__
 
 
-def config_(saltenv: str | None = None, misnamed: bool = False, **kwargs: Any) -> Config:
+def config_(saltenv: str | None = None, misnamed: bool = False, **kwargs: Any) -> Resolved:
     """
     Return the finished configuration, **with its secrets**: for templates, states and other modules in the same process.
 
@@ -95,7 +96,7 @@ def config_(saltenv: str | None = None, misnamed: bool = False, **kwargs: Any) -
     return copy.deepcopy(_with_noted(key, merged, who, found))
 
 
-def _with_ids(key: str, merged: Any, who: dict[str, Any], found: Config) -> tuple[str, dict[str, Any], Config]:
+def _with_ids(key: str, merged: Any, who: dict[str, Any], found: Resolved) -> tuple[str, dict[str, Any], Resolved]:
     """The configuration with the ids that the nodes have in this node's corosync.conf, whatever their order in the pillar is."""
     ids = node_ids.known(found["cluster"]["name"])
     if not any(name in ids for name in found["cluster"]["nodes"]):
@@ -106,7 +107,7 @@ def _with_ids(key: str, merged: Any, who: dict[str, Any], found: Config) -> tupl
     return key, who, __context__[key]
 
 
-def _with_noted(key: str, merged: Any, who: dict[str, Any], found: Config) -> Config:
+def _with_noted(key: str, merged: Any, who: dict[str, Any], found: Resolved) -> Resolved:
     """The configuration with what this node has noted for its storage, where the pillar leaves that open; looked for each time."""
     noted = backends.used(found).noted(found)
     if noted is None:
@@ -114,7 +115,7 @@ def _with_noted(key: str, merged: Any, who: dict[str, Any], found: Config) -> Co
     key = f"{key}:{noted}"
     if key not in __context__:
         __context__[key] = resolution.resolve(merged, **who, noted=noted)
-    resolved: Config = __context__[key]
+    resolved: Resolved = __context__[key]
     return resolved
 
 
@@ -138,7 +139,7 @@ def _parameters(saltenv: str) -> list[Config]:
     return layers
 
 
-def settings(saltenv: str | None = None, misnamed: bool = False) -> Config:
+def settings(saltenv: str | None = None, misnamed: bool = False) -> Resolved:
     """
     Return the finished configuration with every secret masked.
 
@@ -156,7 +157,7 @@ def settings(saltenv: str | None = None, misnamed: bool = False) -> Config:
         salt db1 hamysql.settings
     """
     found = config_(saltenv=saltenv, misnamed=misnamed)
-    masked: Config = language.redacted(found)
+    masked: Resolved = language.redacted(found)
     return masked
 
 

@@ -14,6 +14,8 @@ from shutil import which
 from typing import TYPE_CHECKING
 
 from hamysql import pending as pending_changes
+from hamysql.cib import kept as cib_kept
+from hamysql.cib import names as cib_names
 from hamysql.corosync import conf as corosync_conf
 from hamysql.corosync import pending as corosync_pending
 from hamysql.errors import CommandFailed, Refused
@@ -37,26 +39,26 @@ if TYPE_CHECKING:
 
     from hamysql.mysql.flavours.face import Variable
     from hamysql.pending import Pending
+    from hamysql.resolved import Resolved
     from hamysql.schema.values import Config
 
 __virtualname__ = "hamysql_change"
 
 COROSYNC_CONF = Path("/etc/corosync/corosync.conf")
 AUTHKEY = Path("/etc/corosync/authkey")
-CIB = Path("/var/lib/pacemaker/cib/cib.xml")
 PROC = Path("/proc")
 RECORD = Path("/run/hamysql/mysqld.json")
 TLS = Path(tls_files.FOLDER)
 TLS_RECORD = Path("/run/hamysql/mysqld-tls.json")  # which set of files a running server has read
 # Our agent's notes, which are root's: the server's process, and when it was born. The server's own pid file is the account's.
-NOTES = Path("/run/resource-agents/hamysql/p_mysql.pid")
+NOTES = Path(f"/run/resource-agents/hamysql/{cib_names.SERVER}.pid")
 
 
 def __virtual__() -> str:
     return __virtualname__
 
 
-def _site(misnamed: bool = False) -> Config:
+def _site(misnamed: bool = False) -> Resolved:
     return __salt__["hamysql.config"](misnamed=misnamed)
 
 
@@ -77,7 +79,7 @@ def pending() -> list[dict[str, Any]]:
     return [item.as_dict() for item in _pending(_site(misnamed=True))]
 
 
-def _pending(site: Config) -> list[Pending]:
+def _pending(site: Resolved) -> list[Pending]:
     return pending_changes.distinct(
         [*_data(site), *_corosync(site), *_sbd(site), *_storage(site), *_mysql(site["mysql"])]
     )
@@ -155,8 +157,8 @@ def read_units() -> None:
 # --- the data
 
 
-def _data(site: Config) -> Iterator[Pending]:
-    cib = files.text_if_any(CIB, files.LARGE)
+def _data(site: Resolved) -> Iterator[Pending]:
+    cib = cib_kept.kept()
     latches = latch.in_use()
     uuid = backends.used(site).device_uuid(site, run, latches)
     return storage_pending.pending(site, cib, latches, uuid, latch.moving_to())
@@ -165,7 +167,7 @@ def _data(site: Config) -> Iterator[Pending]:
 # --- corosync
 
 
-def _corosync(site: Config) -> list[Pending]:
+def _corosync(site: Resolved) -> list[Pending]:
     if not which("corosync-cmapctl", path=PATH):
         return []
     result = run(["corosync-cmapctl"], accept=(0, 1))
@@ -177,7 +179,7 @@ def _corosync(site: Config) -> list[Pending]:
     return list(corosync_pending.pending(site, corosync_pending.parse_map(result.stdout), differs))
 
 
-def _reload_corosync(site: Config, timeout: float = 15) -> None:
+def _reload_corosync(site: Resolved, timeout: float = 15) -> None:
     there = corosync_pending.keys(corosync_conf.parse(files.text(COROSYNC_CONF, links=True)))
     if there != corosync_pending.keys(site["corosync"]["sections"]):
         raise Refused(f"{COROSYNC_CONF} is not what the pillar says: `state.apply hamysql` writes it")
@@ -203,7 +205,7 @@ def _reload_corosync(site: Config, timeout: float = 15) -> None:
 # --- sbd
 
 
-def _sbd(site: Config) -> list[Pending]:
+def _sbd(site: Resolved) -> list[Pending]:
     text = files.text_if_any(site["fencing"]["sbd_file"], links=True) or ""
     if not site["fencing"]["sbd"] and not text.startswith(fencing_sbd.MARK):
         return []
@@ -217,7 +219,7 @@ def _sbd(site: Config) -> list[Pending]:
 # --- the storage
 
 
-def _storage(site: Config) -> list[Pending]:
+def _storage(site: Resolved) -> list[Pending]:
     return backends.used(site).pending(site, run, __salt__)
 
 

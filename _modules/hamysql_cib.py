@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from hamysql.cib import drift as cib_drift
 from hamysql.cib import live as cib_live
 from hamysql.cib import move as cib_move
+from hamysql.cib import names as cib_names
 from hamysql.cib import plan as cib_plan
 from hamysql.cib import status as cib_status
 from hamysql.cib import stop as cib_stop
@@ -110,7 +111,9 @@ def move(node: str, timeout: float = 900) -> bool:
 
     def place() -> str | None:
         found = __salt__["hamysql_cluster.status"]()["resources"]
-        return next((item["node"] for item in found if item["id"] == "p_mysql" and item["role"] == "Started"), None)
+        return next(
+            (item["node"] for item in found if item["id"] == cib_names.SERVER and item["role"] == "Started"), None
+        )
 
     if place() == node:
         return False

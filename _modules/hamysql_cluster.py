@@ -142,8 +142,7 @@ def wait_online(nodes: Sequence[str], timeout: float = 180) -> Cluster:
     """
 
     def online(seen: Cluster) -> bool:
-        states = [seen["nodes"].get(node, {}) for node in nodes]
-        return bool(seen["dc"]) and all(state.get("online") and not state.get("pending") for state in states)
+        return bool(seen["dc"]) and not cib_status.absent(seen, nodes)
 
     def describe(seen: Cluster) -> str:
         if not seen["running"]:

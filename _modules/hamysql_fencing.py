@@ -7,9 +7,9 @@ from __future__ import annotations
 import time
 import xml.etree.ElementTree as ET
 from pathlib import Path
-from shutil import which
 from typing import TYPE_CHECKING
 
+from hamysql.cib import kept as cib_kept
 from hamysql.cib import live as cib_live
 from hamysql.cib import model as cib_model
 from hamysql.errors import CommandFailed, NotReady, Refused
@@ -20,7 +20,7 @@ from hamysql.storage import backends, latch
 from hamysql.storage.latch import Stage
 from hamysql.storage.move import switch as move_switch
 from hamysql.system import files, wait
-from hamysql.system.command import PATH, run
+from hamysql.system.command import run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -28,13 +28,13 @@ if TYPE_CHECKING:
 
     from injected import __salt__
 
+    from hamysql.resolved import FenceDevice, Resolved
     from hamysql.schema.values import Config
 
 __virtualname__ = "hamysql_fencing"
 
 # A node's attribute in the cluster's configuration: it is on all nodes at once, outlives each of them, and goes with the cluster.
 RECORD = "hamysql-fenced-"
-CIB = Path("/var/lib/pacemaker/cib/cib.xml")
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -42,7 +42,7 @@ def __virtual__() -> str:
     return __virtualname__
 
 
-def _site() -> Config:
+def _site() -> Resolved:
     return __salt__["hamysql.config"]()
 
 
@@ -79,7 +79,7 @@ def power(node: str | None = None) -> dict[str, str]:
     return {device["id"]: _power(device) for device in site["fencing"]["devices"] if device["node"] == node}
 
 
-def _power(device: Config) -> str:
+def _power(device: FenceDevice | Config) -> str:
     """fence agents take their options on standard input, and end with 0 for on, 2 for off (FenceAgentAPI)."""
     options = {"action": "status", "port": device["node"], **device["options"], **device["secrets"]}
     if "plug" in options:
@@ -450,21 +450,12 @@ def unused() -> dict[str, list[str]]:
     if not sbd and not devices.unused_secrets(site, found, None):
         return {"files": [], "units": []}
     try:
-        cib = _cib()
+        kept = cib_kept.known(run)
     except CommandFailed:
         return {"files": [], "units": []}  # nobody can say now what is in use
+    cib = None if kept is None else cib_model.parse(kept)
     pills = cib is not None and any(device.get("type") == "fence_sbd" for device in cib.iter("primitive"))
     return {"files": devices.unused_secrets(site, found, cib), "units": ["sbd"] if sbd and not pills else []}
-
-
-def _cib() -> ET.Element | None:
-    """The cluster's configuration as this node has it; pacemaker keeps it in a file while it is stopped."""
-    if which("cibadmin", path=PATH):
-        result = run(["cibadmin", "--query", "--local"], accept=(0, 102, 105))  # the latter: pacemaker does not run
-        if result.returncode == 0:
-            return ET.fromstring(result.stdout)
-    text = files.text_if_any(CIB, files.LARGE)
-    return None if text is None else cib_model.parse(text)
 
 
 def forget() -> list[str]:

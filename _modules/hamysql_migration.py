@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from injected import __salt__
 
-    from hamysql.schema.values import Config
+    from hamysql.resolved import Resolved
     from hamysql.survey import Resource
 
 __virtualname__ = "hamysql_migration"
@@ -34,7 +34,7 @@ def __virtual__() -> str:
     return __virtualname__
 
 
-def _site(misnamed: bool = False) -> Config:
+def _site(misnamed: bool = False) -> Resolved:
     return __salt__["hamysql.config"](misnamed=misnamed)
 
 

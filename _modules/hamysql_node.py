@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from injected import __grains__, __opts__, __pillar__, __salt__
 
+    from hamysql.resolved import Vip
     from hamysql.schema.values import Config
     from hamysql.storage.kind import Kind
     from hamysql.survey import Facts, Interface
@@ -176,7 +177,7 @@ def _neighbours(
     return [(interface, target) for interface, target in places if interface]
 
 
-def _vip_owner(vip: Config, interfaces: Mapping[str, Interface]) -> str:
+def _vip_owner(vip: Vip, interfaces: Mapping[str, Interface]) -> str:
     """Who answers for the virtual IP; not asked where the interface is missing, or has the address itself."""
     from hamysql.system import reach
 

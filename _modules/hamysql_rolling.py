@@ -10,6 +10,7 @@ import time
 from typing import TYPE_CHECKING
 
 from hamysql.cib import live as cib_live
+from hamysql.cib import names as cib_names
 from hamysql.errors import Refused
 from hamysql.mysql.flavours import registry
 from hamysql.storage import backends
@@ -72,7 +73,7 @@ def restart(timeout: float = 900) -> bool:
     site = __salt__["hamysql.config"]()
     here = site["self"]
     resources = __salt__["hamysql_cluster.status"]()["resources"]
-    service = {"g_mysql", "p_ip_mysql"}
+    service = {cib_names.SERVICE, cib_names.ADDRESS}
     serving = [item["id"] for item in resources if item["node"] == here and service & {item["id"], item["parent"]}]
     if serving or __salt__["hamysql_mysql.active"]():
         raise Refused(f"{here} runs the service; move it first: `salt {here} hamysql_cib.move {site['peer']}`")

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
     from injected import __salt__
 
-    from hamysql.schema.values import Config
+    from hamysql.resolved import Resolved
+
 
 __virtualname__ = "hamysql_shared"
 
@@ -32,7 +33,7 @@ def __virtual__() -> str:
     return __virtualname__
 
 
-def _site(misnamed: bool = False) -> Config:
+def _site(misnamed: bool = False) -> Resolved:
     return __salt__["hamysql.config"](misnamed=misnamed)
 
 

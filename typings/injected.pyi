@@ -7,6 +7,7 @@ A function of Salt or of the formula returns ``Any``, but for those that are nam
 from collections.abc import Callable
 from typing import Any, Literal, Protocol, overload
 
+from hamysql.resolved import Resolved
 from hamysql.survey import Cluster
 
 class _Functions(Protocol):
@@ -14,12 +15,12 @@ class _Functions(Protocol):
     def __getitem__(
         self,
         name: Literal[
-            "hamysql.config",
-            "hamysql.settings",
             "hamysql_cluster.corosync",
             "hamysql_drbd.status",
         ],
     ) -> Callable[..., dict[str, Any]]: ...
+    @overload
+    def __getitem__(self, name: Literal["hamysql.config", "hamysql.settings"]) -> Callable[..., Resolved]: ...
     @overload
     def __getitem__(self, name: Literal["hamysql_cluster.status"]) -> Callable[..., Cluster]: ...
     @overload

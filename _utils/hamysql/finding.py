@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from hamysql.resolved import Resolved
 from hamysql.survey import Interface, Survey
 
 
@@ -56,7 +57,7 @@ class Machine:
     settled: bool
     running: bool
     storage: Mapping[str, Any]
-    settings: dict[str, Any] = field(repr=False)
+    settings: Resolved = field(repr=False)
     tls: Mapping[str, Sequence[Mapping[str, str]]] = field(default_factory=dict)
 
     @classmethod

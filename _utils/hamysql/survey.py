@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, TypedDict
 
+from hamysql.resolved import Resolved
+
 
 class Resource(TypedDict):
     """One instance of a primitive, see :class:`hamysql.cib.status.Resource`."""
@@ -64,7 +66,7 @@ class Survey(TypedDict):
     code: str
     pillar: str
     stale: bool
-    settings: dict[str, Any]  # the resolved configuration, without its secrets
+    settings: Resolved  # without its secrets
     storage: Mapping[str, Any]
     cluster: Cluster
     database: bool

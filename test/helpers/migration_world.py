@@ -119,7 +119,6 @@ class Move:
             "move",
             PLACE=self.copies[node.name],
             BOOT=self.boot,
-            CIB=self.boot.with_name("cib.xml"),
             local=self._local(node),
             datadir=SimpleNamespace(**{**vars(datadir), "Folder": Mountpoint}),
             copying=SimpleNamespace(**{**vars(copying), "users": users}),

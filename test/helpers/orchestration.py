@@ -8,14 +8,17 @@ import json
 import re
 from types import SimpleNamespace
 
+from hamysql.cib.status import Cluster, Node
+from hamysql.master import deployment as deployments
 from hamysql.master.members import Answer, Members
+from hamysql.storage.drbd.status import Status
 from support import ROOT
 
 LAB = json.loads((ROOT / "test/unit/config/fixtures/lab.json").read_text(encoding="utf-8"))
 PHASES = re.findall(r'\("hamysql-[a-z-]+", "(\w+)"\)', (ROOT / "hamysql" / "orch" / "init.sls").read_text())
 # Everything that a member may be asked while nothing may be changed.
 READING = {"hamysql_node.survey", "hamysql_node.pending", "state.apply", "hamysql_cib.preview"}
-NODE = {"online": True, "pending": False, "standby": False}
+NODE = {"online": True, **dict.fromkeys(("standby", "maintenance", "pending", "unclean", "shutdown"), False)}
 
 
 def survey(name):
@@ -55,13 +58,19 @@ def installed(name):
     return seen
 
 
+def running(**fields):
+    """The state of a cluster at work whose controller is db1, as ``crm_mon`` is read."""
+    nodes = {name: Node(name, str(number), **NODE) for number, name in enumerate(("db1", "db2"), start=1)}
+    empty = {"resources": (), "failures": (), "fencing": ()}
+    return Cluster(**{"dc": "db1", "quorum": True, "maintenance": False, "nodes": nodes, **empty, **fields})
+
+
 def working(name):
     """A member of a cluster at work; db1 is the controller, db2 is active."""
     seen = installed(name)
-    status = {"connection": "Connected", "disk": "UpToDate", "peer_disk": "UpToDate", "out_of_sync": 0, "done": None}
     roles = ("Primary", "Secondary") if name == "db2" else ("Secondary", "Primary")
-    seen["storage"]["status"] = {**status, "role": roles[0], "peer_role": roles[1]}
-    seen["cluster"] = {"running": True, "dc": "db1", "nodes": {"db1": NODE, "db2": NODE}, "failures": []}
+    seen["storage"]["status"] = Status("Connected", *roles, "UpToDate", "UpToDate").as_dict()
+    seen["cluster"] = running().as_dict()
     seen["database"] = name == "db2"
     return seen
 
@@ -85,10 +94,10 @@ class Site:
         self.module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(self.module)
         self.module.__opts__, self.module.__context__ = {"test": True, "jid": "1"}, {}
-        self.module.deployments.Master = lambda opts: SimpleNamespace(
+        deployments.Master = lambda opts: SimpleNamespace(
             opts=opts, code="same", members=self.members, fire=lambda cluster, data: self.events.append(data)
         )
-        self.module.deployments.Lock = lambda opts, cluster, jid: SimpleNamespace(release=lambda: None)
+        deployments.Lock = lambda opts, cluster, jid: SimpleNamespace(release=lambda: None)
 
     def members(self, cluster):
         return Members("galaxy-db", {"db1": "db1", "db2": "db2"}, self.call, {"db1": "same", "db2": "same"})

@@ -14,6 +14,7 @@ from support import ROOT
 
 # From the ground up. ``__init__`` is hamysql's own, which every import of a module runs first.
 FLOORS = (
+    ("resolved",),
     ("survey",),
     ("errors", "finding", "fingerprint", "pending", "ports"),
     ("__init__", "system", "schema"),

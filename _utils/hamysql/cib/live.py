@@ -29,10 +29,10 @@ from hamysql.system.command import Run
 
 # crm_exit_t of pacemaker's include/crm/common/results.h, the same in 2.1 and 3.0
 _CONFIG = 78  # the configuration has errors or warnings
-_NOT_RUNNING = (102, 105)  # no connection to the cluster: its socket refuses, or has never been there
+NOT_RUNNING = (102, 105)  # no connection to the cluster: its socket refuses, or has never been there
 _OLD = 103  # the update is older than what is there: somebody else was faster
 
-_NO_PROGRAM = 127
+NO_PROGRAM = 127
 _COLOUR = re.compile(r"\x1b\[[\d;]*m")  # crm writes them into pipes too
 
 ATTEMPTS = 5
@@ -56,8 +56,8 @@ class Overtaken(HamysqlError):
 
 def query(run: Run) -> str:
     """The live CIB as text. Raises ``NotReady`` where pacemaker is not running."""
-    result = run(["cibadmin", "--query"], accept=(0, *_NOT_RUNNING))
-    if result.returncode in _NOT_RUNNING:
+    result = run(["cibadmin", "--query"], accept=(0, *NOT_RUNNING))
+    if result.returncode in NOT_RUNNING:
         raise NotReady(
             "pacemaker is not running on this node, so there is no cluster configuration to read or change: start the cluster "
             "with `systemctl start corosync pacemaker` (or `salt NODE hamysql_cluster.start`) and look at `crm_mon -1`"
@@ -276,7 +276,7 @@ def from_text(run: Run, text: str, services: Collection[str]) -> Wanted:
             try:
                 run(argv, env={"CIB_file": f"{folder}/cib.xml", "HOME": folder}, timeout=120)
             except CommandFailed as exc:
-                if exc.returncode == _NO_PROGRAM:
+                if exc.returncode == NO_PROGRAM:
                     raise NotReady(
                         "crm is not installed on this node, and only crm can read the text of hamysql:pacemaker:configure: "
                         "install crmsh (hamysql:repo can name the repository that has it), or empty that pillar key"

@@ -13,10 +13,8 @@ from datetime import datetime, timezone
 
 from hamysql.cib import model
 from hamysql.cib import plan as cib_plan
+from hamysql.cib.names import MOVE, SERVICE
 from hamysql.errors import Refused
-
-ID = "hamysql-move"
-SERVICE = "g_mysql"
 
 
 def begun(live_xml: str, node: str, until: float) -> str:
@@ -31,28 +29,29 @@ def begun(live_xml: str, node: str, until: float) -> str:
             f"the cluster's configuration has no {SERVICE}: deploy it first, `salt-run state.orchestrate hamysql.orch`"
         )
     model.section(config, "constraints").append(constraint(node, until))
-    cib_plan.claim(config, ID)
+    cib_plan.claim(config, MOVE)
     return next_epoch(root)
 
 
 def ended(live_xml: str) -> str:
     """A CIB without that constraint; the given text itself where it has none."""
-    return next_epoch(_without(live_xml)) if ID in model.index(model.configuration(model.parse(live_xml))) else live_xml
+    there = MOVE in model.index(model.configuration(model.parse(live_xml)))
+    return next_epoch(_without(live_xml)) if there else live_xml
 
 
 def constraint(node: str, until: float) -> ET.Element:
     """What draws the service to ``node`` until a moment (seconds since the epoch)."""
-    location = ET.Element("rsc_location", id=ID, rsc=SERVICE)
-    rule = ET.SubElement(location, "rule", {"id": f"{ID}-rule", "score": "INFINITY", "boolean-op": "and"})
-    ET.SubElement(rule, "expression", id=f"{ID}-node", attribute="#uname", operation="eq", value=node)
+    location = ET.Element("rsc_location", id=MOVE, rsc=SERVICE)
+    rule = ET.SubElement(location, "rule", {"id": f"{MOVE}-rule", "score": "INFINITY", "boolean-op": "and"})
+    ET.SubElement(rule, "expression", id=f"{MOVE}-node", attribute="#uname", operation="eq", value=node)
     end = datetime.fromtimestamp(until, timezone.utc).strftime("%Y-%m-%d %H:%M:%SZ")
-    ET.SubElement(rule, "date_expression", id=f"{ID}-end", operation="lt", end=end)
+    ET.SubElement(rule, "date_expression", id=f"{MOVE}-end", operation="lt", end=end)
     return location
 
 
 def _without(live_xml: str) -> ET.Element:
     root = model.parse(live_xml)
-    model.drop(model.configuration(root), ID)
+    model.drop(model.configuration(root), MOVE)
     return root
 
 

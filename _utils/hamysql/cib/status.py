@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import xml.etree.ElementTree as ET
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import cast
 
 from hamysql.errors import ParseError
 from hamysql.survey import Cluster as SeenCluster
-from hamysql.survey import Surveys
 
 
 @dataclass(frozen=True)
@@ -133,9 +132,15 @@ def given_up(status: SeenCluster, only: str = "") -> list[str]:
     return list(found.values())
 
 
-def not_given(surveys: Surveys) -> list[str]:
-    """The same, of all nodes, as any member's pacemaker sees it (``hamysql_node.survey``)."""
-    return list(dict.fromkeys(line for survey in surveys.values() for line in given_up(survey["cluster"])))
+def is_member(status: SeenCluster) -> bool:
+    """Whether the cluster runs on a node and has a controller."""
+    return bool(status["running"] and status["dc"])
+
+
+def absent(status: SeenCluster, names: Iterable[str]) -> list[str]:
+    """Those of the nodes that are not online, or on which pacemaker is not ready yet."""
+    states = {name: status["nodes"].get(name, {}) for name in names}
+    return [name for name, state in states.items() if not state.get("online") or state.get("pending")]
 
 
 def _true(element: ET.Element, name: str) -> bool:

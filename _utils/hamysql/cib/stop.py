@@ -9,10 +9,11 @@ import xml.etree.ElementTree as ET
 
 from hamysql.cib import model
 from hamysql.cib.move import next_epoch
+from hamysql.cib.names import REPLICAS, SERVER, SERVICE
 from hamysql.errors import Refused
 
 # The server; with it the address and the file system; DRBD, where the data is on it.
-SERVER, SERVICE, REPLICA = PARTS = ("p_mysql", "g_mysql", "ms_drbd_mysql")
+PARTS = (SERVER, SERVICE, REPLICAS)
 ROLE = "target-role"
 
 
@@ -69,8 +70,8 @@ def all_stopped(live_xml: str) -> str:
     A clone that still runs must not leave the configuration: its copies on both nodes would be one resource that runs twice, which
     is an error to pacemaker.
     """
-    replicated = _find(model.parse(live_xml), REPLICA) is not None
-    return stopped(stopped(live_xml, SERVICE), REPLICA) if replicated else stopped(live_xml, SERVICE)
+    replicated = _find(model.parse(live_xml), REPLICAS) is not None
+    return stopped(stopped(live_xml, SERVICE), REPLICAS) if replicated else stopped(live_xml, SERVICE)
 
 
 def at_rest(live_xml: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hamysql.cib import names as cib_names
 from hamysql.config import packages
 from hamysql.config.packages import REPOSITORY
 from hamysql.corosync.settings import COROSYNC
@@ -71,15 +72,15 @@ def _pacemaker() -> Section:
             "rsc_defaults": PROPERTIES,
             "operations": Section(
                 {
-                    "p_ip_mysql": _operations("start", "stop", "monitor"),
-                    "p_network_mysql": _operations("start", "stop", "monitor"),
+                    cib_names.ADDRESS: _operations("start", "stop", "monitor"),
+                    cib_names.WATCHER: _operations("start", "stop", "monitor"),
                     **{
                         name: _operations(*of)
                         for kind in backends.KINDS.values()
                         for name, of in kind.operations.items()
                     },
-                    "p_fs_mysql": _operations("start", "stop", "monitor"),
-                    "p_mysql": _operations("start", "stop", "monitor"),
+                    cib_names.FILE_SYSTEM: _operations("start", "stop", "monitor"),
+                    cib_names.SERVER: _operations("start", "stop", "monitor"),
                 }
             ),
             # Secret as a whole: a parameter of a resource may be a password.

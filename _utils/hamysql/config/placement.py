@@ -9,19 +9,18 @@ from __future__ import annotations
 
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 from hamysql.cib import build as cib_build
+from hamysql.cib import names as cib_names
+from hamysql.resolved import Options, Resolved
 
-SERVICE = "g_mysql"
 LEAVING, CARRIER, REACH = "hamysql-leaving", "hamysql-carrier", "hamysql-reach"
 # More than a lost network (-20000): a node that stops is left even for one that clients may not reach.
 AWAY = "-30000"
-WATCHER, CLONE = "p_network_mysql", "cl_network_mysql"
 AGENT = "ocf:hamysql:network"
 
 
-def watcher(config: Mapping[str, Any]) -> dict[str, Any]:
+def watcher(config: Resolved) -> Options:
     """The parameters of the network's watcher; ``nic`` only where it is the same on all nodes."""
     vip = config["vip"]
     return {"nic": cib_build.shared(vip["interfaces"]), "ip": vip["address"]} | {
@@ -30,18 +29,19 @@ def watcher(config: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def constraints(config: Mapping[str, Any]) -> Iterator[ET.Element]:
+def constraints(config: Resolved) -> Iterator[ET.Element]:
     """The constraints on where the service runs."""
     if config["pacemaker"]["hand_over"]:
-        yield _rule("l_mysql_leaving", {"score": AWAY}, {"attribute": LEAVING, "operation": "eq", "value": "1"})
+        leaving = {"attribute": LEAVING, "operation": "eq", "value": "1"}
+        yield _rule(cib_names.NOT_WHERE_LEAVING, {"score": AWAY}, leaving)
     if config["vip"]["watch"]:
         # The attribute's value is the score: the watcher knows how bad it is.
-        for name, attribute in (("l_mysql_carrier", CARRIER), ("l_mysql_reach", REACH)):
+        for name, attribute in ((cib_names.NOT_WITHOUT_CARRIER, CARRIER), (cib_names.NOT_OUT_OF_REACH, REACH)):
             yield _rule(name, {"score-attribute": attribute}, {"attribute": attribute, "operation": "defined"})
 
 
 def _rule(name: str, score: Mapping[str, str], condition: Mapping[str, str]) -> ET.Element:
-    location = ET.Element("rsc_location", id=name, rsc=SERVICE)
+    location = ET.Element("rsc_location", id=name, rsc=cib_names.SERVICE)
     rule = ET.SubElement(location, "rule", {"id": f"{name}-rule", **score})
     ET.SubElement(rule, "expression", {"id": f"{name}-expression", **condition})
     return location

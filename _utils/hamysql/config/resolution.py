@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from posixpath import dirname
-from typing import Any
+from typing import Any, cast
 
 from hamysql.config import rules as config_rules
 from hamysql.config.keys import schema
@@ -18,6 +18,7 @@ from hamysql.fencing.settings import OPT_OUT
 from hamysql.firewall.settings import derive_firewall
 from hamysql.mysql.settings import derive_mysql
 from hamysql.mysql.settings import ports as mysql_ports
+from hamysql.resolved import Resolved
 from hamysql.schema.language import Report, check, kind
 from hamysql.schema.values import Config, given
 from hamysql.storage import backends
@@ -65,7 +66,7 @@ def resolve(
     nodename: str | None,
     noted: Any = None,
     known_ids: Mapping[str, int] | None = None,
-) -> Config:
+) -> Resolved:
     """Validate and derive.
 
     merged
@@ -87,7 +88,7 @@ def resolve(
     config_rules.check_all(config, report, minion_id, nodename)
     if report.problems:
         raise ConfigError(sorted(set(report.problems), key=lambda problem: problem.path))
-    return derive(config, minion_id, noted, known_ids or {})
+    return cast(Resolved, derive(config, minion_id, noted, known_ids or {}))
 
 
 def derive(config: Config, minion_id: str, noted: Any, known_ids: Mapping[str, int]) -> Config:

@@ -8,11 +8,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from hamysql.cib import build as cib_build
+from hamysql.cib import names as cib_names
 from hamysql.cib.model import SETTING_SETS, unreadable
 from hamysql.config import placement
 from hamysql.errors import Refused
 from hamysql.fencing import devices
-from hamysql.schema.values import Config
+from hamysql.resolved import Options, Resolved
 from hamysql.storage import backends
 
 # What schema and scheduler know of an operation; any other name is a parameter that only this operation gives its agent.
@@ -21,7 +22,7 @@ _OP_ATTRIBUTES = frozenset({"interval", "timeout", "role", "on-fail", "start-del
 _FROZEN_TIMEOUT = 4  # seconds: what our own agent takes when it is not told
 
 
-def desired(config: Config) -> ET.Element:
+def desired(config: Resolved) -> ET.Element:
     """The <configuration> with exactly what hamysql owns in a cluster, from the resolved configuration.
 
     Role names are the present ones; :func:`hamysql.cib.plan.plan` translates them for a CIB with an older schema.
@@ -36,24 +37,25 @@ def desired(config: Config) -> ET.Element:
     resources, constraints = ET.SubElement(root, "resources"), ET.SubElement(root, "constraints")
     # The address does not wait for the storage and the file system, only the server does, and it binds to the address.
     ip = {"ip": vip["address"], "cidr_netmask": vip["prefix"], "nic": cib_build.shared(vip["interfaces"])}
-    resources.append(_with_nics(primitive("p_ip_mysql", vip["agent"], ip), vip["interfaces"]))
-    near = {"rsc": "p_ip_mysql", "with-rsc": "g_mysql"}
-    ET.SubElement(constraints, "rsc_colocation", id="c_ip_with_mysql", score="INFINITY", **near)  # type: ignore[arg-type]
-    bound = {"first": "p_ip_mysql", "then": "p_mysql"}
-    ET.SubElement(constraints, "rsc_order", id="o_ip_before_mysql", kind="Mandatory", **bound)  # type: ignore[arg-type]
-    group = ET.SubElement(resources, "group", id="g_mysql")
+    resources.append(_with_nics(primitive(cib_names.ADDRESS, vip["agent"], ip), vip["interfaces"]))
+    near = {"rsc": cib_names.ADDRESS, "with-rsc": cib_names.SERVICE}
+    ET.SubElement(constraints, "rsc_colocation", id=cib_names.ADDRESS_WITH_SERVICE, score="INFINITY", **near)  # type: ignore[arg-type]
+    bound = {"first": cib_names.ADDRESS, "then": cib_names.SERVER}
+    ET.SubElement(constraints, "rsc_order", id=cib_names.ADDRESS_BEFORE_SERVER, kind="Mandatory", **bound)  # type: ignore[arg-type]
+    group = ET.SubElement(resources, "group", id=cib_names.SERVICE)
     for name, kind, params in storage.below_the_filesystem(config):
         group.append(primitive(name, kind, params))
-    group.append(primitive("p_fs_mysql", config["storage"]["filesystem"]["agent"], storage.mount_parameters(config)))
-    group.append(primitive("p_mysql", mysql["agent"], _server(mysql)))
+    mount = storage.mount_parameters(config)
+    group.append(primitive(cib_names.FILE_SYSTEM, config["storage"]["filesystem"]["agent"], mount))
+    group.append(primitive(cib_names.SERVER, mysql["agent"], _server(mysql)))
     if "priority-fencing-delay" in config["pacemaker"]["properties"]:
         worth = devices.WORTH[config["fencing"]["favoured"]]
-        _pairs(group, "meta_attributes", "g_mysql-meta_attributes", {"priority": worth})
+        _pairs(group, "meta_attributes", f"{cib_names.SERVICE}-meta_attributes", {"priority": worth})
 
     storage.add_resources(config, resources, constraints, primitive)
     if vip["watch"]:
-        clone = ET.SubElement(resources, "clone", id=placement.CLONE)
-        watcher = primitive(placement.WATCHER, placement.AGENT, placement.watcher(config))
+        clone = ET.SubElement(resources, "clone", id=cib_names.WATCHERS)
+        watcher = primitive(cib_names.WATCHER, placement.AGENT, placement.watcher(config))
         clone.append(_with_nics(watcher, vip["interfaces"]))
     constraints.extend(placement.constraints(config))
 
@@ -91,7 +93,7 @@ def _with_nics(primitive: ET.Element, nics: Mapping[str, str]) -> ET.Element:
     return primitive
 
 
-def _server(mysql: Mapping[str, Any]) -> dict[str, Any]:
+def _server(mysql: Options) -> Options:
     """The parameters of the database server's agent; our own has those of ocf:heartbeat:mysql, as far as it needs them."""
     shared = {"binary": mysql["binary"], "config": mysql["config"], "datadir": mysql["datadir"]}
     shared |= {"socket": mysql["socket"], "pid": mysql["pid_file"], "log": mysql["error_log"]}

@@ -8,18 +8,21 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterator
 
+from hamysql.cib import names as cib_names
 from hamysql.config import places
 from hamysql.config.packages import check_packages, check_repositories
 from hamysql.corosync.settings import check_corosync
 from hamysql.fencing.settings import check_fencing, check_quorum
 from hamysql.firewall.settings import check_firewall
 from hamysql.mysql.judge import check_server
-from hamysql.mysql.settings import check_accounts, check_given, check_ping_timeout, check_secrets
+from hamysql.mysql.settings import check_accounts, check_given, check_secrets
 from hamysql.mysql.tls.settings import check_tls
 from hamysql.schema import values as v
 from hamysql.schema.language import Report
 from hamysql.schema.values import Config
 from hamysql.storage import settings as storage_settings
+
+_PING_MARGIN = 10  # seconds; for what the agent does besides, on a busy node
 
 
 def check_all(config: Config, report: Report, minion_id: str, nodename: str | None) -> None:
@@ -43,6 +46,18 @@ def check_all(config: Config, report: Report, minion_id: str, nodename: str | No
     check_secrets(config, report)
     check_accounts(config, report)
     check_monitors(config, report)
+
+
+def check_ping_timeout(config: Config, report: Report) -> None:
+    """A monitor that pacemaker ends itself says nothing of a hang, and the stop after it waits for a server that cannot end."""
+    mysql, monitor = config["mysql"], config["pacemaker"]["operations"][cib_names.SERVER]["monitor"]["timeout"]
+    ping, storage = mysql["ping_timeout"], mysql["storage_timeout"]
+    if None not in (ping, storage, monitor) and ping + storage + _PING_MARGIN > v.seconds(monitor):
+        report.add(
+            "hamysql:mysql:ping_timeout",
+            f"{ping} s, and a storage_timeout of {storage} s",
+            f"together at least {_PING_MARGIN} s less than the timeout of {cib_names.SERVER}'s monitor ({monitor})",
+        )
 
 
 def check_monitors(config: Config, report: Report) -> None:

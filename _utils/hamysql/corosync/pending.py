@@ -12,10 +12,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
 
 from hamysql.errors import ParseError
 from hamysql.pending import COROSYNC, DEFAULT, LIVE, REFUSED, RESTART, TOGETHER, Pending
+from hamysql.resolved import Resolved
 from hamysql.system.sections import Section
 
 _LINE = re.compile(r"^(\S+) \(\w+\) = (.*)$")
@@ -73,7 +73,7 @@ def _keys(sections: Iterable[Section], prefix: str) -> Iterator[tuple[str, str]]
         yield from _keys(part["sections"], f"{name}.")
 
 
-def pending(config: Mapping[str, Any], running: Mapping[str, str], key_differs: bool) -> Iterator[Pending]:
+def pending(config: Resolved, running: Mapping[str, str], key_differs: bool) -> Iterator[Pending]:
     """What a running corosync has not taken over.
 
     config

@@ -13,7 +13,9 @@ from typing import Any
 
 from hamysql.cib import build as cib_build
 from hamysql.cib import model as cib_model
+from hamysql.cib import names as cib_names
 from hamysql.fencing import reservations
+from hamysql.resolved import Fencing, Resolved
 from hamysql.schema.language import Secret
 from hamysql.schema.values import Config
 
@@ -95,7 +97,7 @@ def derive(config: Config) -> None:
     # A node runs only the devices that cut off the other one, and is not told the secrets of its own.
     fencing["secret_files"] = [
         {
-            "id": f"{device['id'].removeprefix('p_fence_')}-{name}".replace("_", "-"),
+            "id": f"{device['id'].removeprefix(cib_names.FENCE)}-{name}".replace("_", "-"),
             "path": f"{SECRETS}/{device['id']}/{name}",
             "value": value,
             "sign": _sign(value),
@@ -157,7 +159,8 @@ def _device(node: str, number: int, device: Mapping[str, Any], fencing: Mapping[
 
 def names_of(node: str, number: int) -> list[str]:
     """The ids of a node's first so many devices."""
-    return [f"p_fence_{node}" if count == 1 else f"p_fence_{node}_{count}" for count in range(1, number + 1)]
+    first = f"{cib_names.FENCE}{node}"
+    return [first if count == 1 else f"{first}_{count}" for count in range(1, number + 1)]
 
 
 def levels_of(devices: Iterable[Mapping[str, Any]]) -> list[int]:
@@ -205,7 +208,7 @@ def _sign(value: str) -> Secret:
     return Secret(hashlib.md5(value.encode(), usedforsecurity=False).hexdigest())
 
 
-def unused_secrets(config: Mapping[str, Any], found: Iterable[str], cib: ET.Element | None) -> list[str]:
+def unused_secrets(config: Resolved, found: Iterable[str], cib: ET.Element | None) -> list[str]:
     """Which files hold a secret of a device that left the pillar.
 
     found
@@ -217,7 +220,7 @@ def unused_secrets(config: Mapping[str, Any], found: Iterable[str], cib: ET.Elem
     for device in cib.iter("primitive") if cib is not None else ():
         used |= {f"{SECRETS}/{device.get('id')}/{pair.get('name')}" for pair in device.iter("nvpair")}
     nodes = "|".join(map(re.escape, config["cluster"]["nodes"]))
-    ours = re.compile(rf"{SECRETS}/p_fence_(?:{nodes})(?:_\d+)?/[^/]+")
+    ours = re.compile(rf"{SECRETS}/{cib_names.FENCE}(?:{nodes})(?:_\d+)?/[^/]+")
     return sorted(path for path in found if ours.fullmatch(path) and path.removesuffix(".sign") not in used)
 
 
@@ -247,7 +250,7 @@ def to_stop(cib: ET.Element, names: Iterable[str]) -> list[tuple[str, bool]]:
     return found
 
 
-def elements(config: Mapping[str, Any]) -> dict[str, list[ET.Element]]:
+def elements(config: Resolved) -> dict[str, list[ET.Element]]:
     """What fencing adds to the CIB: ``{section: [elements]}``.
 
     Secrets are not in it: pacemaker reads them from a file of the node that runs the agent.
@@ -272,7 +275,7 @@ def elements(config: Mapping[str, Any]) -> dict[str, list[ET.Element]]:
     return {"resources": resources, "constraints": constraints, "fencing-topology": topology, "alerts": alerts}
 
 
-def _power_on(fencing: Mapping[str, Any]) -> ET.Element:
+def _power_on(fencing: Fencing) -> ET.Element:
     """The alert that switches nodes on again: of all that happens, it is told of fencings only."""
     limit = max(
         sum(device["timeout"] for device in fencing["devices"] if device["node"] == node)

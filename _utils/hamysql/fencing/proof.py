@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any, TypedDict
+from typing import TypedDict
+
+from hamysql.resolved import Fencing
 
 
 class Proven(TypedDict):
@@ -16,7 +18,7 @@ class Proven(TypedDict):
     proven: str | None
 
 
-def proofs(found: Sequence[Mapping[str, str]], fencing: Mapping[str, Any]) -> dict[str, list[Proven]]:
+def proofs(found: Sequence[Mapping[str, str]], fencing: Fencing) -> dict[str, list[Proven]]:
     """What is proven of each node's fence devices: ``{node: [{"level", "devices", "proven": time or None}]}``.
 
     found
@@ -35,7 +37,7 @@ def proofs(found: Sequence[Mapping[str, str]], fencing: Mapping[str, Any]) -> di
     return result
 
 
-def digest(fencing: Mapping[str, Any], names: Sequence[str]) -> str:
+def digest(fencing: Fencing, names: Sequence[str]) -> str:
     """A short hash of how devices are configured, without their secrets: it is stored where everybody can read it."""
     devices = [
         {**{key: device[key] for key in ("id", "node", "agent", "options")}, "secrets": sorted(device["secrets"])}

@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from hamysql.cib import build as cib_build
+from hamysql.cib import names as cib_names
+from hamysql.resolved import Options
 from hamysql.schema.values import Config
 
 
@@ -45,7 +47,7 @@ def device(config: Mapping[str, Any], timeout: int, delay: int, favoured: str) -
     delays = {favoured: delay} if delay and favoured in nodes else {}
     if delays:
         options["pcmk_delay_base"] = f"{favoured}:{delay}s"
-    found = {"id": f"p_fence_{kind}", "agent": f"fence_{kind}", "options": options, "timeout": timeout}
+    found = {"id": f"{cib_names.FENCE}{kind}", "agent": f"fence_{kind}", "options": options, "timeout": timeout}
     return {**found, "delays": delays, "keys": keys}
 
 
@@ -54,6 +56,6 @@ def key(cluster: str, number: int) -> str:
     return f"1{hashlib.md5(cluster.encode(), usedforsecurity=False).hexdigest()[:3]}{number:04d}"
 
 
-def element(found: Mapping[str, Any], monitor: int) -> ET.Element:
+def element(found: Options, monitor: int) -> ET.Element:
     """The device in the CIB. ``provides=unfencing`` has pacemaker register a node before anything starts on it."""
     return cib_build.fence_device(found, monitor, found["options"], {"provides": "unfencing"})

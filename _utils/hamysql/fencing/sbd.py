@@ -14,10 +14,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
 from hamysql.errors import Refused
 from hamysql.pending import COROSYNC, REFUSED, RESTART, TOGETHER, Pending
+from hamysql.resolved import Options, Resolved
 
 MARK = "# Managed by Salt: the options of sbd's unit"  # how the file begins where it is ours
 _OPTIONS = {"device": "SBD_DEVICE", "watchdog": "SBD_WATCHDOG_DEV", "watchdog_timeout": "SBD_WATCHDOG_TIMEOUT"}
@@ -29,7 +29,7 @@ def parse_times(text: str) -> dict[str, int]:
     return {name: int(value) for name, value in re.findall(r"^Timeout \((\w+)\)\s*:\s*(\d+)", text, re.MULTILINE)}
 
 
-def to_prepare(sbd: Mapping[str, Any], header: str | None, found: Sequence[str]) -> bool:
+def to_prepare(sbd: Options, header: str | None, found: Sequence[str]) -> bool:
     """Whether the disk still has to be prepared. Raises ``Refused`` where it must not be.
 
     header
@@ -60,7 +60,7 @@ def parse_file(text: str) -> dict[str, str]:
     return {name: found[option] for name, option in _OPTIONS.items() if option in found}
 
 
-def pending(config: Mapping[str, Any], running: Mapping[str, str] | None) -> Iterator[Pending]:
+def pending(config: Resolved, running: Mapping[str, str] | None) -> Iterator[Pending]:
     """What a node whose corosync runs has not taken over of the pillar's sbd.
 
     config

@@ -8,12 +8,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hamysql import pending as pending_changes
-from hamysql.cib import status as cib_status
 from hamysql.errors import HamysqlError
-from hamysql.master import highstate, shown
+from hamysql.master import health, highstate, shown
 from hamysql.master.members import NoAnswer, OldCode
 from hamysql.master.salt import Lock, Master
-from hamysql.schema.values import Config
+from hamysql.resolved import Resolved
 from hamysql.storage import backends
 from hamysql.survey import Survey
 
@@ -97,7 +96,7 @@ class Deployment(View):
         self._pending = {}
 
     @property
-    def first(self) -> Config:
+    def first(self) -> Resolved:
         """The settings of the first node: what is common to all."""
         return next(iter(self.survey().values()))["settings"]
 
@@ -175,7 +174,7 @@ def warnings(deployment: Deployment) -> list[str]:
     """What every run has to say of the pillar, of the replicas, and of what a node cannot take over."""
     surveys = deployment.survey()
     told = backends.warnings(surveys, deployment.jid)
-    return [*deployment.first["warnings"], *told, *cib_status.not_given(surveys)]
+    return [*deployment.first["warnings"], *told, *health.all_start(surveys)]
 
 
 def synchronise(view: View) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from hamysql.master import rolling
+from hamysql.master import health
 from hamysql.storage import backends
 from hamysql.storage.latch import Latch, Stage
 from hamysql.storage.move.copying import PLACE
@@ -109,6 +109,11 @@ def obstacles(surveys: Surveys, found: Mapping[str, Standing]) -> list[str]:
     return list(_obstacles(surveys, found))
 
 
+# What a cluster needs to have its service stopped and started again. Of its storage, each node's standing says that.
+_NODES = (health.is_member, health.has_quorum, health.is_managed, health.sees(health.STATES))
+_CLUSTER = (health.nothing_failed, health.one_serves)
+
+
 def _obstacles(surveys: Surveys, found: Mapping[str, Standing]) -> Iterator[str]:
     settings = next(iter(surveys.values()))["settings"]
     for name, one in found.items():
@@ -124,24 +129,9 @@ def _obstacles(surveys: Surveys, found: Mapping[str, Standing]) -> Iterator[str]
         if one.replication:
             yield f"{name}: {one.replication}"
     yield from dict.fromkeys(hand for one in found.values() for hand in one.hands)
-    for name, survey in surveys.items():
-        yield from _not_whole(name, survey, list(surveys))
-    if rolling.active(surveys) is None:
-        yield "there is not exactly one node whose database answers"
-    elif reason := elsewhere(surveys, found):
+    yield from health.lacking(surveys, _NODES, _CLUSTER)
+    if health.active(surveys) and (reason := elsewhere(surveys, found)):
         yield reason
-
-
-def _not_whole(name: str, survey: Survey, names: Sequence[str]) -> Iterator[str]:
-    cluster = survey["cluster"]
-    yield from rolling.apart(name, cluster, names, ("standby", "maintenance"))
-    if not rolling.is_member(cluster):
-        return
-    if cluster["maintenance"]:
-        yield f"{name}: the cluster is in maintenance mode"
-    if name == names[0]:
-        for failure in cluster["failures"]:
-            yield f"{failure['action']} has failed on {failure['node']}: see why, then `crm_resource --cleanup`"
 
 
 def chosen(found: Mapping[str, Standing]) -> str | None:
@@ -157,7 +147,7 @@ def chosen(found: Mapping[str, Standing]) -> str | None:
 
 def elsewhere(surveys: Surveys, found: Mapping[str, Standing]) -> str:
     """Why the node that serves cannot be the one that copies, as a sentence; "" where it can."""
-    active, begun = rolling.active(surveys), chosen(found)
+    active, begun = health.active(surveys), chosen(found)
     return "" if begun in (None, active) else moved(str(active), str(begun))
 
 
@@ -174,7 +164,7 @@ def prospective(surveys: Surveys, found: Mapping[str, Standing]) -> dict[str, Su
 
     The old storage's latch is none of it; what a killed copy has left mounted is taken away before anything is done.
     """
-    active = rolling.active(surveys)
+    active = health.active(surveys)
     order = sorted(surveys, key=lambda name: name != active)
     return {name: _prospective(surveys[name], found[name], name == active) for name in order}
 

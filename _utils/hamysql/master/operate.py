@@ -60,29 +60,6 @@ def fence_test(members: Members, confirm: str | None, only: str | None, timeout:
     return proofs
 
 
-def server(members: Members, minion: str) -> Members:
-    """The third machine of a quorum device, to be asked like a member."""
-    return Members(members.cluster, {"the quorum device's server": minion}, members.call)
-
-
-def certify(members: Members, third: Members) -> list[str]:
-    """Give each member a certificate that the quorum device's server has signed; returns those that had none.
-
-    Each one makes a key of its own, so that no key ever travels.
-    """
-    (authority,) = third.ask("hamysql_quorum.authority", patience=120).values()
-    known = members.ask("hamysql_quorum.certified", authority=authority)
-    new = [name for name, certified in known.items() if not certified]
-    if new:
-        requests = members.ask("hamysql_quorum.request", new, 120, authority=authority)
-        for name in new:
-            (signed,) = third.ask(
-                "hamysql_quorum.sign", patience=120, cluster=members.cluster, request=requests[name]
-            ).values()
-            members.ask("hamysql_quorum.install", [name], 120, certificate=signed)
-    return new
-
-
 def _healthy(members: Members) -> dict[str, Any]:
     surveys = members.survey()
     reasons = operations.unhealthy(surveys)
@@ -137,13 +114,3 @@ def _is_there(members: Members, node: str) -> bool:
 
 def _listed(reasons: list[str]) -> str:
     return "\n".join(f"  - {reason}" for reason in reasons)
-
-
-def prepare_sbd(members: Members) -> bool:
-    """Prepare the shared disk of sbd from one node, when all of them see it; returns whether it was prepared now."""
-    seen = members.ask("hamysql_sbd.check")
-    if len(set(seen.values())) > 1:
-        told = "; ".join(f"{name}: {identity or 'no serial number'}" for name, identity in seen.items())
-        raise Refused(f"hamysql:fencing:sbd:device is not the same disk on all nodes: {told}")
-    first = next(iter(members.minions))
-    return bool(members.ask("hamysql_sbd.prepare", [first], 120)[first])

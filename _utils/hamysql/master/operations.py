@@ -6,9 +6,8 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from hamysql.cib import status as cib_status
 from hamysql.errors import Refused
-from hamysql.storage import backends
+from hamysql.master import health
 from hamysql.survey import Surveys
 
 
@@ -19,46 +18,24 @@ def confirmed(cluster: str, given: str | None, what: str) -> None:
         raise Refused(f"{what}\nIf that is what you want, say confirm={cluster}{wrong}")
 
 
+# What a cluster needs to lose a node.
+_NODES = (
+    health.runs,
+    health.has_quorum,
+    health.is_managed,
+    health.sees_each(health.STATES),
+    health.storage_is_fit,
+)
+_CLUSTER = (health.all_start, health.one_serves_named, health.devices_run)
+
+
 def unhealthy(surveys: Surveys) -> list[str]:
     """Everything that is not as it should be in a cluster, as sentences; none when it could lose a node now.
 
     surveys
         What every member says (``hamysql_node.survey``).
     """
-    reasons = []
-    for name, survey in surveys.items():
-        cluster = survey["cluster"]
-        if not cluster["running"]:
-            reasons.append(f"{name}: pacemaker does not run")
-            continue
-        if not cluster["quorum"]:
-            reasons.append(f"{name}: the cluster has no quorum")
-        if cluster["maintenance"]:
-            reasons.append(f"{name}: the cluster is in maintenance mode")
-        for other in surveys:
-            state = cluster["nodes"].get(other, {})
-            if not state.get("online"):
-                reasons.append(f"{name} sees {other} offline")
-            flags = ("standby", "maintenance", "pending", "unclean", "shutdown")
-            reasons += [f"{name} sees {other} in state {flag}" for flag in flags if state.get(flag)]
-        if reason := backends.trouble(survey):
-            reasons.append(f"{name}: {reason}")
-    reasons += cib_status.not_given(surveys)
-    serving = [name for name, survey in surveys.items() if survey["database"]]
-    if len(serving) != 1:
-        reasons.append(f"the database answers on {' and '.join(serving) or 'no node'}")
-    return reasons + _devices_astray(surveys)
-
-
-def _devices_astray(surveys: Surveys) -> list[str]:
-    """Fence devices that are configured and do not run, as the first member sees it."""
-    survey = next(iter(surveys.values()))
-    running = {
-        item["id"] for item in survey["cluster"]["resources"] if item["role"] == "Started" and not item["failed"]
-    }
-    levels = survey["settings"]["fencing"]["levels"].values()
-    names = dict.fromkeys(name for node in levels for level in node for name in level["devices"])
-    return [f"fence device {name} does not run: look at `crm_mon -1rf`" for name in names if name not in running]
+    return health.lacking(surveys, _NODES, _CLUSTER)
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,7 @@
-"""What the phases of all orchestrations have in common: their frame, the storage's steps, the cluster's configuration."""
+"""What the phases of all orchestrations have in common: their frame, the storage's steps, the cluster's configuration.
+
+Each phase's own part is in :mod:`hamysql.master.orchestration`.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,8 @@ from hamysql.storage.steps import Step
 from hamysql.survey import Surveys
 
 Context = MutableMapping[str, Any]
-Body = Callable[[Deployment], tuple[dict[str, Any], str]]
+Outcome = tuple[dict[str, Any], str]  # a phase's changes, and its comment
+Body = Callable[[Deployment], Outcome]
 
 KEY = "hamysql_orch"  # in the context that the states of one orchestration share
 

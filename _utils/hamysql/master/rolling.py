@@ -7,13 +7,12 @@ is what a survey still finds pending.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from hamysql.cib import status as cib_status
+from hamysql.master import health
 from hamysql.pending import MYSQL, RESTART, STACK, from_dicts, of_kind
-from hamysql.storage import backends
-from hamysql.survey import Cluster, Survey, Surveys
+from hamysql.survey import Survey, Surveys
 
 RESTART_CLUSTER, SWITCH_OVER = "restart_cluster", "switch_over"
 
@@ -42,7 +41,7 @@ def steps(surveys: Surveys) -> tuple[Step, ...]:
 
 def _steps(surveys: Surveys) -> Iterator[Step]:
     waiting = {node: _waiting(survey) for node, survey in surveys.items()}
-    serving = active(surveys)
+    serving = health.active(surveys)
     standbys = [node for node in surveys if node != serving]
     for node in standbys:
         if paths := waiting[node].get(True):
@@ -67,10 +66,9 @@ def _why(paths: Sequence[str]) -> str:
     return f"it has to take over {', '.join(paths)}"
 
 
-def active(surveys: Surveys) -> str | None:
-    """The one node whose database answers; ``None`` where that is none, or more than one."""
-    serving = [node for node, survey in surveys.items() if survey["database"]]
-    return serving[0] if len(serving) == 1 else None
+# What a cluster needs to stand the restart of a node. A standby and a cluster in maintenance mode are interventions.
+_NODES = (health.is_member, health.has_quorum, health.sees(health.PASSING), health.storage_is_fit)
+_CLUSTER = (health.all_start, health.one_serves)
 
 
 def obstacles(surveys: Surveys, drift: Sequence[str] = ()) -> tuple[str, ...]:
@@ -79,47 +77,10 @@ def obstacles(surveys: Surveys, drift: Sequence[str] = ()) -> tuple[str, ...]:
     drift
         What somebody has put over the cluster's configuration for the moment (``hamysql_cib.drift``).
     """
-    return (*_obstacles(surveys), *drift)
+    return (*health.lacking(surveys, _NODES, _CLUSTER), *drift)
 
 
 def unfinished(left: Sequence[Step], reasons: Sequence[str]) -> str:
     """The error of a run that has to leave steps undone."""
     lines = ["this waits for a restart:", *(f"  - {step}" for step in left), "and nothing is restarted because:"]
     return "\n".join([*lines, *(f"  - {reason}" for reason in reasons), "Put that right, and run hamysql.orch again."])
-
-
-def _obstacles(surveys: Surveys) -> Iterator[str]:
-    for node, survey in surveys.items():
-        yield from apart(node, survey["cluster"], surveys)
-        if is_member(survey["cluster"]) and (reason := backends.trouble(survey)):
-            yield f"{node}: {reason}"
-    yield from cib_status.not_given(surveys)
-    if active(surveys) is None:
-        yield "there is not exactly one node whose database answers"
-
-
-def is_member(cluster: Cluster) -> bool:
-    """Whether the cluster runs on a node and has a controller, from what ``hamysql_cluster.status`` returned there."""
-    return bool(cluster["running"] and cluster["dc"])
-
-
-def apart(node: str, cluster: Cluster, names: Iterable[str], also: Sequence[str] = ()) -> Iterator[str]:
-    """Why a node's cluster is not whole, as sentences.
-
-    cluster
-        What ``hamysql_cluster.status`` returned on that node.
-    names
-        The members that it has to see online.
-    also
-        Further states of a member, besides those that pass by themselves, that it must not be in ("standby").
-    """
-    if not is_member(cluster):
-        yield f"{node}: the cluster does not run there, or has no controller"
-        return
-    if not cluster["quorum"]:
-        yield f"{node}: the cluster has no quorum"
-    for name in names:
-        state = cluster["nodes"].get(name, {})
-        flags = [flag for flag in (*also, "pending", "unclean", "shutdown") if state.get(flag)]
-        if not state.get("online") or flags:
-            yield f"{node} sees {name} {', '.join(flags) or 'offline'}"

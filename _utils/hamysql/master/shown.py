@@ -15,7 +15,7 @@ from hamysql.cib import plan as cib_plan
 from hamysql.config import resources
 from hamysql.mysql import accounts
 from hamysql.mysql.flavours.face import Observed
-from hamysql.schema.values import Config
+from hamysql.resolved import Resolved
 
 INDENT = "    "
 DIFF = 60  # lines of a difference that are shown
@@ -139,7 +139,7 @@ def pairs(changes: Mapping[str, Mapping[str, Any]]) -> list[str]:
     ]
 
 
-def whole_accounts(config: Mapping[str, Any]) -> list[str]:
+def whole_accounts(config: Resolved) -> list[str]:
     """The entries of all databases, users and grants of the pillar, for a server that does not exist yet."""
     nothing = Observed({}, {})
     return pairs(
@@ -154,7 +154,7 @@ def cib(changes: Iterable[Mapping[str, str]]) -> list[str]:
     return [_cib(change) for change in own or changes]
 
 
-def whole_cib(config: Config) -> list[str]:
+def whole_cib(config: Resolved) -> list[str]:
     """The entries of a whole new configuration, for a cluster that does not exist yet.
 
     config

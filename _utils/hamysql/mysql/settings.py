@@ -17,7 +17,7 @@ from hamysql.ports import FAMILIES, Access, family
 from hamysql.schema import values as v
 from hamysql.schema.language import Items, Names, Report, Section, Value
 from hamysql.schema.secretnames import is_databases_secret
-from hamysql.schema.values import MAKE_PASSWORD, Config, seconds
+from hamysql.schema.values import MAKE_PASSWORD, Config
 
 DATABASE = Section(
     {
@@ -81,7 +81,6 @@ MYSQL = Section(
     }
 )
 
-PING_MARGIN = 10  # seconds; for what the agent does besides, on a busy node
 SERVERS_DATABASES = ("mysql", "sys", "information_schema", "performance_schema")
 
 
@@ -171,18 +170,6 @@ def check_given(config: Config, report: Report) -> None:
                 "nothing",
                 "a value: this operating system and flavor are not among those that hamysql knows",
             )
-
-
-def check_ping_timeout(config: Config, report: Report) -> None:
-    """A monitor that pacemaker ends itself says nothing of a hang, and the stop after it waits for a server that cannot end."""
-    mysql, monitor = config["mysql"], config["pacemaker"]["operations"]["p_mysql"]["monitor"]["timeout"]
-    ping, storage = mysql["ping_timeout"], mysql["storage_timeout"]
-    if None not in (ping, storage, monitor) and ping + storage + PING_MARGIN > seconds(monitor):
-        report.add(
-            "hamysql:mysql:ping_timeout",
-            f"{ping} s, and a storage_timeout of {storage} s",
-            f"together at least {PING_MARGIN} s less than the timeout of p_mysql's monitor ({monitor})",
-        )
 
 
 def check_secrets(config: Config, report: Report) -> None:

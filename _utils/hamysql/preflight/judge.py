@@ -53,10 +53,11 @@ def judge(surveys: Surveys, window: tuple[float, float] | None = None) -> tuple[
 
 def _cluster(survey: Survey) -> dict[str, Any]:
     """What a member's pillar says of the cluster. The link of the replication and the ids may be the node's own memory."""
-    cluster = {key: value for key, value in survey["settings"]["cluster"].items() if key != "ids_from"}
+    given = survey["settings"]["cluster"]
+    cluster = {key: value for key, value in given.items() if key != "ids_from"}
     nodes = {
         name: {key: value for key, value in node.items() if key not in ("replication", "id")}
-        for name, node in cluster["nodes"].items()
+        for name, node in given["nodes"].items()
     }
     return {**cluster, "nodes": nodes}
 

@@ -11,6 +11,7 @@ from typing import Any
 from hamysql.fencing import take_over as fencing_take_over
 from hamysql.fencing.take_over import Evidence
 from hamysql.finding import Finding, Machine
+from hamysql.resolved import Resolved
 from hamysql.schema.values import Config
 from hamysql.storage.drbd.kind import KIND as DRBD
 from hamysql.storage.kind import Kind
@@ -24,7 +25,7 @@ KINDS: dict[str, Kind] = {kind.name: kind for kind in (DRBD, LUN, NFS)}
 DEFAULT = FIRST  # of a pillar that names none, see hamysql/parameters/defaults.yaml
 
 
-def used(config: Config) -> Kind:
+def used(config: Config | Resolved) -> Kind:
     """The kind that a valid configuration names, or the settings of a survey."""
     return KINDS[config["storage"]["backend"]]
 

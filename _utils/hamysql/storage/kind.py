@@ -13,10 +13,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
 
+from hamysql.cib import names as cib_names
 from hamysql.fencing.take_over import Evidence, one_copy
 from hamysql.finding import Finding, Machine
 from hamysql.pending import Pending
 from hamysql.ports import Access
+from hamysql.resolved import Resolved
 from hamysql.schema.language import Report, Section
 from hamysql.schema.values import Config
 from hamysql.storage.latch import RESOURCE, Latch, Stage
@@ -114,7 +116,7 @@ class Kind:
         """
         return []
 
-    def noted(self, config: Config) -> Any:
+    def noted(self, config: Resolved) -> Any:
         """What this node itself has noted of what the pillar leaves open, for :meth:`derive`; ``None`` for nothing."""
         return None
 
@@ -141,18 +143,18 @@ class Kind:
 
     # --- the cluster's configuration
 
-    def below_the_filesystem(self, config: Config) -> list[tuple[str, str, dict[str, Any]]]:
+    def below_the_filesystem(self, config: Resolved) -> list[tuple[str, str, dict[str, Any]]]:
         """What the group ``g_mysql`` starts before it mounts: (id, agent, parameters) of each resource."""
         return []
 
-    def mount_parameters(self, config: Config) -> dict[str, Any]:
+    def mount_parameters(self, config: Resolved) -> dict[str, Any]:
         """The parameters of ``p_fs_mysql``."""
         filesystem = config["storage"]["filesystem"]
         mount = {name: filesystem[name] for name in ("device", "directory")}
         return mount | {"fstype": filesystem["type"], "options": filesystem["options"]}
 
     def add_resources(
-        self, config: Config, resources: ET.Element, constraints: ET.Element, primitive: Primitive
+        self, config: Resolved, resources: ET.Element, constraints: ET.Element, primitive: Primitive
     ) -> None:
         """Add what the group ``g_mysql`` depends on, and is no part of."""
 
@@ -160,21 +162,23 @@ class Kind:
         """Whether the cluster's configuration is about this kind."""
         raise NotImplementedError
 
-    def identity(self, config: Config, values: Parameters) -> dict[tuple[str, str], tuple[str, str]]:
+    def identity(self, config: Resolved, values: Parameters) -> dict[tuple[str, str], tuple[str, str]]:
         """What identifies the data and cannot be changed in place: ``{(resource, name): (the pillar's key, its value)}``.
 
         values
             What the cluster's configuration has.
         """
-        return {("p_fs_mysql", "directory"): ("mysql:datadir", config["mysql"]["datadir"])}
+        return {(cib_names.FILE_SYSTEM, "directory"): ("mysql:datadir", config["mysql"]["datadir"])}
 
     # --- the latch
 
-    def latch_name(self, config: Config) -> str:
+    def latch_name(self, config: Resolved) -> str:
         """The resource of its latch."""
         return RESOURCE
 
-    def by_latches(self, config: Config, latches: Mapping[str, Latch], device_uuid: str) -> dict[str, tuple[str, str]]:
+    def by_latches(
+        self, config: Resolved, latches: Mapping[str, Latch], device_uuid: str
+    ) -> dict[str, tuple[str, str]]:
         """What the latches know of the data and the pillar says otherwise: ``{the pillar's key: (old, new)}``.
 
         latches
@@ -197,49 +201,49 @@ class Kind:
 
     # --- a node
 
-    def survey(self, site: Config, run: Run, salt: Salt) -> dict[str, Any]:
+    def survey(self, site: Resolved, run: Run, salt: Salt) -> dict[str, Any]:
         """What this node sees of its storage, beside its latch."""
         found: dict[str, Any] = salt[f"{self.module}.survey"]()
         return found
 
-    def servers(self, site: Config) -> list[tuple[str, int]]:
+    def servers(self, site: Resolved) -> list[tuple[str, int]]:
         """What the data comes from over a network: addresses and ports."""
         return []
 
-    def facts(self, site: Config) -> Config:
+    def facts(self, site: Resolved) -> Config:
         """What else of this machine it has to know."""
         return {}
 
-    def device_uuid(self, site: Config, run: Run, latches: Sequence[Latch]) -> str:
+    def device_uuid(self, site: Resolved, run: Run, latches: Sequence[Latch]) -> str:
         """Of what is on the disk that the pillar names, where a latch has that under another name; "" where it is not asked."""
         return ""
 
-    def pending(self, site: Config, run: Run, salt: Salt) -> list[Pending]:
+    def pending(self, site: Resolved, run: Run, salt: Salt) -> list[Pending]:
         """What the running storage has not taken over of the pillar."""
         return []
 
-    def apply(self, site: Config, run: Run, salt: Salt) -> None:
+    def apply(self, site: Resolved, run: Run, salt: Salt) -> None:
         """Have the running storage take that over."""
 
     def out_of_step(self, salt: Salt) -> str:
         """Why the copies on the nodes do not stand for each other, as a sentence; "" where they do, or there is only one."""
         return ""
 
-    def flags(self, site: Config, run: Run) -> dict[str, bool]:
+    def flags(self, site: Resolved, run: Run) -> dict[str, bool]:
         """What this node's copy remembers of the other one's."""
         return {}
 
-    def relax(self, site: Config, run: Run, salt: Salt) -> None:
+    def relax(self, site: Resolved, run: Run, salt: Salt) -> None:
         """Have this node's copy do without the other one, until ``restore``."""
 
-    def restore(self, site: Config, run: Run, salt: Salt) -> bool:
+    def restore(self, site: Resolved, run: Run, salt: Salt) -> bool:
         """Have it do again what its configuration says; returns whether there was anything to do."""
         return False
 
     def start_alone(self, salt: Salt) -> None:
         """Start this node's copy, before it serves without its peer."""
 
-    def serve_alone(self, site: Config, run: Run, salt: Salt) -> None:
+    def serve_alone(self, site: Resolved, run: Run, salt: Salt) -> None:
         """Let this node's copy serve, though it has not seen the other one since it started."""
 
     # --- the master

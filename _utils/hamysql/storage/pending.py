@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 
 from hamysql.cib import model as cib_model
 from hamysql.pending import DATA, KEEP, MIDDLE, MOVE, REFUSED, Pending
-from hamysql.schema.values import Config
+from hamysql.resolved import Resolved
 from hamysql.storage import backends
 from hamysql.storage.latch import Latch, Stage
 
@@ -17,7 +17,7 @@ BACKEND = "hamysql:storage:backend"
 
 
 def pending(
-    config: Config, cib: str | None, latches: Iterable[Latch], device_uuid: str = "", moving: str = ""
+    config: Resolved, cib: str | None, latches: Iterable[Latch], device_uuid: str = "", moving: str = ""
 ) -> Iterator[Pending]:
     """What the pillar wants otherwise than the data is.
 
@@ -46,9 +46,8 @@ def pending(
     if moving:
         yield Pending(REFUSED, DATA, BACKEND, f"{there}, with a move to {moving} under way,", backend, MIDDLE)
     known = {latch.resource: latch for latch in latches if latch.backend == backend}
-    found = kind.by_latches(
-        config, known, device_uuid
-    )  # the storage's plan refuses these as well, and names no key of the pillar
+    # The storage's plan refuses these as well, and names no key of the pillar.
+    found = kind.by_latches(config, known, device_uuid)
     for parameter, (where, wanted) in kind.identity(config, values).items():
         if parameter in values:
             found[where] = (values[parameter], wanted)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from hamysql.cib import names as cib_names
 from hamysql.survey import Survey
 
 
@@ -43,6 +44,6 @@ class Agreed:
 def serving(name: str, survey: Survey) -> bool:
     """Whether pacemaker on this node says that it has the file system mounted there."""
     return any(
-        (item["id"], item["role"], item["node"]) == ("p_fs_mysql", "Started", name)
+        (item["id"], item["role"], item["node"]) == (cib_names.FILE_SYSTEM, "Started", name)
         for item in survey["cluster"]["resources"]
     )

@@ -9,6 +9,7 @@ import pytest
 from hamysql.cib import live as cib_live
 from hamysql.cib import model as cib_model
 from hamysql.cib import move as cib_move
+from hamysql.cib.names import MOVE
 from hamysql.errors import CommandFailed, NotReady, Refused
 
 
@@ -22,7 +23,7 @@ def module(load_module, tools, site, monkeypatch):
         return {"resources": resources, "failures": module.failures}
 
     def flush():
-        module.flushed.append(cib_move.ID in tools.read())
+        module.flushed.append(MOVE in tools.read())
         module.during_flush()
         return {"settings": {"innodb_max_dirty_pages_pct": 90.0}}
 
@@ -45,7 +46,7 @@ def constraints(tools):
 
     def before(argv):
         if "--patch" in argv:
-            seen.append(cib_move.ID in tools.read())
+            seen.append(MOVE in tools.read())
 
     tools.before = before
     return seen
@@ -56,7 +57,7 @@ def test_the_service_is_moved_and_nothing_stays_behind(module, tools, constraint
     before = tools.read()
     assert module.move("db2", timeout=30) is True
     assert constraints == [False, True]  # put there, and taken away
-    assert cib_move.ID not in tools.read()
+    assert MOVE not in tools.read()
     assert module.flushed == [False, 90.0]  # before anything is moved, and ended wherever the server still runs
     assert module.diff()["changes"] == []
     assert _configuration(tools.read()) == _configuration(before)
@@ -92,7 +93,7 @@ def test_somebody_who_changes_the_configuration_meanwhile_keeps_his_change(modul
     module.places = ["db1", "db1", "db2"]
     assert module.move("db2", timeout=30) is True
     assert 'id="l_other"' in tools.read()
-    assert cib_move.ID not in tools.read()
+    assert MOVE not in tools.read()
 
 
 def test_a_cluster_without_the_service_is_told_to_be_deployed(module, tools):
@@ -107,10 +108,10 @@ def test_what_a_move_that_was_killed_has_left_is_no_obstacle_to_the_next(module,
     if left != "nothing":
         cib_live.edit(tools.run, lambda live: cib_move.begun(live, "db1", time.time() + 900))
     if left == "the constraint without its tag":
-        tools.edit(f'<obj_ref id="{cib_move.ID}"/>', "")
+        tools.edit(f'<obj_ref id="{MOVE}"/>', "")
     module.places = ["db1", "db1", "db2"]
     assert module.move("db2", timeout=30) is True
-    assert cib_move.ID not in tools.read()
+    assert MOVE not in tools.read()
 
 
 def test_where_it_is_already_nothing_is_done(module, tools):
@@ -123,13 +124,13 @@ def test_a_move_that_does_not_end_takes_its_constraint_away_and_says_what_was_se
     module.places = ["db1", None]
     with pytest.raises(NotReady, match="pacemaker runs the database on db2; seen last: it runs nowhere"):
         module.move("db2", timeout=0)
-    assert cib_move.ID not in tools.read()
+    assert MOVE not in tools.read()
     assert module.flushed == [False, 90.0]
 
 
 def test_the_server_does_not_go_on_flushing_when_the_constraint_cannot_be_taken_away(module, tools):
     def before(argv):
-        if "--patch" in argv and cib_move.ID in tools.read():
+        if "--patch" in argv and MOVE in tools.read():
             raise CommandFailed(argv, 1, "Connection refused")
 
     tools.before = before
@@ -151,13 +152,13 @@ def test_a_move_that_is_cut_off_while_the_server_flushes_leaves_nothing_behind(m
 
 def test_a_move_that_was_killed_is_cleared_away_by_the_next_run(module, tools):
     cib_live.edit(tools.run, lambda live: cib_move.begun(live, "db2", time.time() + 900))
-    assert f'<rsc_location id="{cib_move.ID}" rsc="g_mysql"' in tools.read()
+    assert f'<rsc_location id="{MOVE}" rsc="g_mysql"' in tools.read()
     assert {(change["kind"], change["id"]) for change in module.diff()["changes"]} == {
-        ("removed", cib_move.ID),
+        ("removed", MOVE),
         ("changed", "hamysql"),
     }
     module.apply()
-    assert cib_move.ID not in tools.read()
+    assert MOVE not in tools.read()
 
 
 def test_nothing_is_moved_while_somebody_has_a_hand_on_the_cluster(module, tools):

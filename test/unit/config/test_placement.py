@@ -7,6 +7,7 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
+from hamysql.cib import names as cib_names
 from hamysql.config import placement, resources
 from hamysql.errors import ConfigError
 
@@ -34,7 +35,7 @@ def test_a_site_may_do_without(resolve, pillar, given, left):
     config = resolve(asked)
     assert list(constraints(config)) == left
     ids = {element.get("id") for element in resources.desired(config).iter()}
-    assert (placement.CLONE in ids) is config["vip"]["watch"]
+    assert (cib_names.WATCHERS in ids) is config["vip"]["watch"]
 
 
 def test_the_watcher_is_told_the_interface_the_address_and_what_has_to_answer(resolve, pillar):

@@ -240,8 +240,7 @@ def left_behind(resolve, pillar, tmp_path, monkeypatch):
 
     def make(code=105, cib="", sbd=SBD):
         module = load("_modules/hamysql_fencing.py", "hamysql_fencing_left")
-        module.CIB, module.PATH = tmp_path / "cib.xml", str(tmp_path)
-        (tmp_path / "cibadmin").touch(mode=0o755)
+        monkeypatch.setattr("hamysql.cib.kept.FILE", tmp_path / "cib.xml")
         for name in ("p_fence_db1/password", "p_fence_db1_4/password", "p_fence_db1_4/password.sign"):
             (tmp_path / "secrets" / name).parent.mkdir(parents=True, exist_ok=True)
             (tmp_path / "secrets" / name).touch()

@@ -10,8 +10,8 @@ from storage_world import load
 from hamysql.corosync import conf as corosync_conf
 from hamysql.errors import ConfigError, NotReady
 from hamysql.fencing import devices
-from hamysql.master import operate
 from hamysql.master.members import Answer, Members
+from hamysql.master.orchestration import third_vote
 from hamysql.system.command import Result
 
 DEVICE = {"minion_id": "qd1", "address": "192.0.2.13"}
@@ -104,7 +104,7 @@ class Machines:
 
 def certify(machines):
     members = Members("galaxy-db", {"db1": "db1", "db2": "db2"}, machines)
-    return operate.certify(members, operate.server(members, "qd1"))
+    return third_vote.certify(members, third_vote.server(members, "qd1"))
 
 
 def test_each_node_has_a_key_of_its_own_signed_and_a_second_time_nothing_is_done():

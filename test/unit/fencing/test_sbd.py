@@ -6,8 +6,8 @@ import pytest
 
 from hamysql.errors import ConfigError, Refused
 from hamysql.fencing import sbd
-from hamysql.master import operate
 from hamysql.master.members import Answer, Members
+from hamysql.master.orchestration import start
 
 LUN = "/dev/disk/by-id/scsi-shared"
 
@@ -90,6 +90,6 @@ def members(identities):
 
 
 def test_nodes_that_see_different_disks_are_refused():
-    assert operate.prepare_sbd(members({"db1": "0x6001", "db2": "0x6001"})) is True
+    assert start.prepare_sbd(members({"db1": "0x6001", "db2": "0x6001"})) is True
     with pytest.raises(Refused, match="db2: no serial number"):
-        operate.prepare_sbd(members({"db1": "0x6001", "db2": ""}))
+        start.prepare_sbd(members({"db1": "0x6001", "db2": ""}))

@@ -8,6 +8,7 @@ import pytest
 from orchestration import PHASES, Site, survey, working
 
 from hamysql.errors import HamysqlError
+from hamysql.master import deployment as deployments
 from hamysql.master.deployment import Deployment
 from hamysql.master.salt import Lock
 
@@ -24,7 +25,7 @@ def site(tmp_path):
     """Orchestrations of a cluster at work, all in this process, with the real lock."""
     site = Site(working)
     site.module.__opts__["cachedir"] = str(tmp_path)
-    site.module.deployments.Lock = Lock
+    deployments.Lock = Lock
     return site
 
 

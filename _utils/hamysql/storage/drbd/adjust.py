@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hamysql.pending import Pending
-from hamysql.schema.values import Config
+from hamysql.resolved import Resolved
 from hamysql.storage.drbd import drbdadm, status
 from hamysql.storage.drbd import pending as drbd_pending
 from hamysql.storage.latch import Latch
@@ -19,7 +19,7 @@ from hamysql.system import disk
 from hamysql.system.command import Run
 
 
-def pending(run: Run, site: Config, kernel: str) -> list[Pending]:
+def pending(run: Run, site: Resolved, kernel: str) -> list[Pending]:
     """What the resource in the kernel has not taken over."""
     resource = site["storage"]["drbd"]["resource"]
     running = drbd_pending.parse_show(run(["drbdsetup", "show", resource]).stdout)
@@ -31,20 +31,20 @@ def pending(run: Run, site: Config, kernel: str) -> list[Pending]:
     return list(drbd_pending.pending(site, running, full, commands))
 
 
-def apply(run: Run, site: Config, kernel: str) -> None:
+def apply(run: Run, site: Resolved, kernel: str) -> None:
     """Have it take that over."""
     running = drbd_pending.parse_show(run(["drbdsetup", "show", site["storage"]["drbd"]["resource"]]).stdout)
     _adjust(run, _with_disk(site, running) if running else site, kernel)
 
 
-def _with_disk(site: Config, running: drbd_pending.Running) -> Config:
+def _with_disk(site: Resolved, running: drbd_pending.Running) -> Resolved:
     """The configuration with the disk's name that the kernel has, where that is the same disk."""
     wanted = site["storage"]["drbd"]["disk"]
     same = running.disk.startswith("/") and os.path.realpath(running.disk) == os.path.realpath(wanted)
     return drbd_pending.with_disk(site, running.disk) if same else site
 
 
-def _adjust(run: Run, site: Config, kernel: str, *words: str) -> str:
+def _adjust(run: Run, site: Resolved, kernel: str, *words: str) -> str:
     """``drbdadm adjust`` to what the pillar says, and not to what is in the file: it may not be written yet, and it may have
     another name for the disk. drbdadm remembers a file for its handlers only where it makes a new device."""
     drbd, text = site["storage"]["drbd"], drbd_pending.config_text(site, kernel)

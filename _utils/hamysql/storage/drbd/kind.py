@@ -9,10 +9,12 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from hamysql.cib import build as cib_build
+from hamysql.cib import names as cib_names
 from hamysql.fencing.take_over import Evidence
 from hamysql.finding import Finding, Machine
 from hamysql.pending import Pending
 from hamysql.ports import Access, family
+from hamysql.resolved import Resolved
 from hamysql.schema.language import Report
 from hamysql.schema.values import Config
 from hamysql.storage.drbd import adjust, conf, findings, link, local, plan, settings, status, take_over
@@ -40,7 +42,7 @@ class Drbd(Kind):
     section = settings.DRBD
     packages_of = compared = services = ("drbd",)
     operations = {
-        "p_drbd_mysql": ("start", "stop", "promote", "demote", "notify", "monitor_promoted", "monitor_unpromoted")
+        cib_names.REPLICA: ("start", "stop", "promote", "demote", "notify", "monitor_promoted", "monitor_unpromoted")
     }
     replicates = True
     links = ("the replication",)
@@ -59,7 +61,7 @@ class Drbd(Kind):
     def missing_secrets(self, section: Mapping[str, Any]) -> list[tuple[str, ...]]:
         return [] if section.get("shared_secret") else [("shared_secret",)]
 
-    def noted(self, config: Config) -> link.Known | None:
+    def noted(self, config: Resolved) -> link.Known | None:
         """The link that this node has.
 
         It is looked for at each call: the states write the files where it is found, and another member's link may be noted in
@@ -105,44 +107,47 @@ class Drbd(Kind):
     # --- the cluster's configuration
 
     def add_resources(
-        self, config: Config, resources: ET.Element, constraints: ET.Element, primitive: Primitive
+        self, config: Resolved, resources: ET.Element, constraints: ET.Element, primitive: Primitive
     ) -> None:
         drbd = config["storage"]["drbd"]
-        clone = ET.SubElement(resources, "clone", id="ms_drbd_mysql")
+        clone = ET.SubElement(resources, "clone", id=cib_names.REPLICAS)
         # Without notifications: they are up to four more runs of the agent on the way of a failover or a move, one after the other,
         # and do what is done without them: a score is also set by each start, promotion, demotion and monitor, and a replica
         # that is out of date is marked by DRBD's fencing.
         one_primary = {"promotable": "true", "notify": "false", "clone-max": 2, "clone-node-max": 1}
         one_primary |= {"promoted-max": 1, "promoted-node-max": 1, "failure-timeout": 0}
-        cib_build.pairs(clone, "meta_attributes", "ms_drbd_mysql-meta_attributes", one_primary)
+        cib_build.pairs(clone, "meta_attributes", f"{cib_names.REPLICAS}-meta_attributes", one_primary)
         # Our own agent also wants to know the device's number.
         params = {"drbd_resource": drbd["resource"], "ignore_missing_notifications": "true"}
         if drbd["agent"] == "ocf:hamysql:drbd":
             params["minor"] = drbd["device"].removeprefix("/dev/drbd")
-        clone.append(primitive("p_drbd_mysql", drbd["agent"], params))
-        near = {"rsc": "g_mysql", "with-rsc": "ms_drbd_mysql", "with-rsc-role": "Promoted"}
-        ET.SubElement(constraints, "rsc_colocation", id="c_mysql_on_drbd", score="INFINITY", **near)  # type: ignore[arg-type]
-        after = {"first": "ms_drbd_mysql", "first-action": "promote", "then": "g_mysql", "then-action": "start"}
-        ET.SubElement(constraints, "rsc_order", id="o_drbd_before_mysql", kind="Mandatory", **after)  # type: ignore[arg-type]
+        clone.append(primitive(cib_names.REPLICA, drbd["agent"], params))
+        near = {"rsc": cib_names.SERVICE, "with-rsc": cib_names.REPLICAS, "with-rsc-role": "Promoted"}
+        ET.SubElement(constraints, "rsc_colocation", id=cib_names.SERVICE_WITH_REPLICA, score="INFINITY", **near)  # type: ignore[arg-type]
+        after = {"first": cib_names.REPLICAS, "first-action": "promote"}
+        after |= {"then": cib_names.SERVICE, "then-action": "start"}
+        ET.SubElement(constraints, "rsc_order", id=cib_names.REPLICA_BEFORE_SERVICE, kind="Mandatory", **after)  # type: ignore[arg-type]
 
     def recognises(self, values: Parameters) -> bool:
-        return ("p_drbd_mysql", "drbd_resource") in values
+        return (cib_names.REPLICA, "drbd_resource") in values
 
-    def identity(self, config: Config, values: Parameters) -> dict[tuple[str, str], tuple[str, str]]:
+    def identity(self, config: Resolved, values: Parameters) -> dict[tuple[str, str], tuple[str, str]]:
         drbd, filesystem = config["storage"]["drbd"], config["storage"]["filesystem"]
         return {
-            ("p_drbd_mysql", "drbd_resource"): ("storage:drbd:resource", drbd["resource"]),
-            ("p_fs_mysql", "device"): ("storage:drbd:device", filesystem["device"]),
-            ("p_fs_mysql", "fstype"): ("storage:filesystem:type", filesystem["type"]),
+            (cib_names.REPLICA, "drbd_resource"): ("storage:drbd:resource", drbd["resource"]),
+            (cib_names.FILE_SYSTEM, "device"): ("storage:drbd:device", filesystem["device"]),
+            (cib_names.FILE_SYSTEM, "fstype"): ("storage:filesystem:type", filesystem["type"]),
             **super().identity(config, values),
         }
 
     # --- the latch
 
-    def latch_name(self, config: Config) -> str:
+    def latch_name(self, config: Resolved) -> str:
         return str(config["storage"]["drbd"]["resource"])
 
-    def by_latches(self, config: Config, latches: Mapping[str, Latch], device_uuid: str) -> dict[str, tuple[str, str]]:
+    def by_latches(
+        self, config: Resolved, latches: Mapping[str, Latch], device_uuid: str
+    ) -> dict[str, tuple[str, str]]:
         drbd, name = config["storage"]["drbd"], config["cluster"]["name"]
         known = latches.get(drbd["resource"])
         if known is None:
@@ -164,7 +169,7 @@ class Drbd(Kind):
 
     # --- a node
 
-    def survey(self, site: Config, run: Run, salt: Salt) -> dict[str, Any]:
+    def survey(self, site: Resolved, run: Run, salt: Salt) -> dict[str, Any]:
         """``{"disk": path, "size": bytes or None, "signatures": [{"type", "offset", "uuid"}], "uses": [sentence], "partitions":
         [path], "names": [stable path], "generation": {...} or {}, "status": {...} or {}}``."""
         drbd, device = site["storage"]["drbd"], local.disk(site)
@@ -182,30 +187,30 @@ class Drbd(Kind):
             "status": salt["hamysql_drbd.status"](),
         }
 
-    def facts(self, site: Config) -> Config:
+    def facts(self, site: Resolved) -> Config:
         return {"module": status.module(os.uname().release)}
 
-    def device_uuid(self, site: Config, run: Run, latches: Sequence[Latch]) -> str:
+    def device_uuid(self, site: Resolved, run: Run, latches: Sequence[Latch]) -> str:
         return adjust.device_uuid(run, site["storage"]["drbd"]["disk"], latches)
 
-    def pending(self, site: Config, run: Run, salt: Salt) -> list[Pending]:
+    def pending(self, site: Resolved, run: Run, salt: Salt) -> list[Pending]:
         if not salt["hamysql_drbd.status"]():
             return []
         return adjust.pending(run, site, salt["hamysql_drbd.kernel"]())
 
-    def apply(self, site: Config, run: Run, salt: Salt) -> None:
+    def apply(self, site: Resolved, run: Run, salt: Salt) -> None:
         adjust.apply(run, site, salt["hamysql_drbd.kernel"]())
 
     def out_of_step(self, salt: Salt) -> str:
         return status.out_of_step(salt["hamysql_drbd.status"]())
 
-    def flags(self, site: Config, run: Run) -> dict[str, bool]:
+    def flags(self, site: Resolved, run: Run) -> dict[str, bool]:
         return adjust.flags(run, site["storage"]["drbd"])
 
-    def relax(self, site: Config, run: Run, salt: Salt) -> None:
+    def relax(self, site: Resolved, run: Run, salt: Salt) -> None:
         adjust.relax(run, site["storage"]["drbd"], salt["hamysql_drbd.kernel"]())
 
-    def restore(self, site: Config, run: Run, salt: Salt) -> bool:
+    def restore(self, site: Resolved, run: Run, salt: Salt) -> bool:
         if not salt["hamysql_drbd.status"]():
             return False
         adjust.restore(run, site["storage"]["drbd"])
@@ -214,7 +219,7 @@ class Drbd(Kind):
     def start_alone(self, salt: Salt) -> None:
         salt["hamysql_drbd.up"]()
 
-    def serve_alone(self, site: Config, run: Run, salt: Salt) -> None:
+    def serve_alone(self, site: Resolved, run: Run, salt: Salt) -> None:
         # A replica that has not seen its peer since it started is only Consistent, and DRBD's handler keeps it from being promoted:
         # that the peer has nothing newer is what the operator has just said (crm-fence-peer.sh, "operator intervention").
         self.relax(site, run, salt)

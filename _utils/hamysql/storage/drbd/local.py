@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from hamysql.errors import CommandFailed
-from hamysql.schema.values import Config
+from hamysql.resolved import Resolved
 from hamysql.storage.drbd import drbdadm
 from hamysql.storage.drbd import status as drbd_status
 from hamysql.storage.drbd.link import RESOURCES
@@ -16,7 +16,7 @@ from hamysql.system.command import Run
 PROC = Path("/proc/drbd")
 
 
-def disk(site: Config) -> str:
+def disk(site: Resolved) -> str:
     """The disk of this node, as the pillar names it."""
     return str(site["cluster"]["nodes"][site["self"]]["disk"])
 
@@ -31,13 +31,13 @@ def status(run: Run, resource: str, minor: int) -> Status | None:
     return drbd_status.parse_json(run(["drbdsetup", "status", "--json"]).stdout, resource)
 
 
-def status_of(run: Run, site: Config) -> Status | None:
+def status_of(run: Run, site: Resolved) -> Status | None:
     """The same of the pillar's resource."""
     options = site["storage"]["drbd"]
     return status(run, options["resource"], options["minor"])
 
 
-def generation(run: Run, site: Config) -> Generation | None:
+def generation(run: Run, site: Resolved) -> Generation | None:
     """``None`` where there is no metadata. From the disk itself where DRBD is not installed or configured yet."""
     options = site["storage"]["drbd"]
     resource = options["resource"]

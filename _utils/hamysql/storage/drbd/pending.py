@@ -12,10 +12,11 @@ import re
 import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import cast
 
 from hamysql.errors import ParseError
 from hamysql.pending import BOTH, DEFAULT, KEEP, LIVE, REFUSED, RESTART, STORAGE, TOGETHER, Pending
+from hamysql.resolved import Resolved
 from hamysql.storage.drbd import conf as drbd_conf
 
 # The commands of drbdsetup that change options of a running resource, and the section of `drbdsetup show` with their values.
@@ -97,7 +98,7 @@ def parse_commands(text: str) -> tuple[Command, ...]:
     return tuple(found)
 
 
-def with_disk(config: Mapping[str, Any], disk: str) -> dict[str, Any]:
+def with_disk(config: Resolved, disk: str) -> Resolved:
     """The configuration with this node's disk under the name that the kernel has for it.
 
     A name is no more than how DRBD found its disk: another one for the same disk changes nothing in service, and is used when
@@ -108,10 +109,10 @@ def with_disk(config: Mapping[str, Any], disk: str) -> dict[str, Any]:
     drbd = {**storage["drbd"], "disk": disk}
     named = {**config, "cluster": {**cluster, "nodes": nodes}, "storage": {**storage, "drbd": drbd}}
     drbd["resource_sections"] = {kernel: drbd_conf.build_resource(named, kernel) for kernel in drbd_conf.KERNELS}
-    return named
+    return cast(Resolved, named)
 
 
-def config_text(config: Mapping[str, Any], kernel: str) -> str:
+def config_text(config: Resolved, kernel: str) -> str:
     """The configuration that the pillar wants, for `drbdadm --config-file -`. It holds the shared secret.
 
     kernel
@@ -121,9 +122,7 @@ def config_text(config: Mapping[str, Any], kernel: str) -> str:
     return drbd_conf.export([*drbd["global_sections"], *drbd["resource_sections"][kernel]])
 
 
-def pending(
-    config: Mapping[str, Any], running: Running, full: Running, commands: tuple[Command, ...]
-) -> Iterator[Pending]:
+def pending(config: Resolved, running: Running, full: Running, commands: tuple[Command, ...]) -> Iterator[Pending]:
     """What a running resource has not taken over.
 
     config
@@ -149,7 +148,7 @@ def pending(
             yield from _options(kind, section, running, full, command)
 
 
-def _identity(config: Mapping[str, Any], running: Running) -> Iterator[Pending]:
+def _identity(config: Resolved, running: Running) -> Iterator[Pending]:
     drbd = config["storage"]["drbd"]
     nodes = config["cluster"]["nodes"].values()
     addresses = tuple(sorted(drbd_conf.endpoint(node["replication"], drbd["port"]) for node in nodes))

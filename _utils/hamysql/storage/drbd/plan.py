@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from hamysql.cib import names as cib_names
 from hamysql.errors import Refused
 from hamysql.storage.drbd.evidence import WIPE, Verdict, Wanted, judge, split_brain, stale_overrides
 from hamysql.storage.drbd.replica import Member
@@ -24,7 +25,7 @@ from hamysql.survey import Surveys
 __all__ = ["Latch", "Member", "Stage", "Step", "Wanted", "from_surveys", "storage", "warnings"]
 
 # The resource whose failures say that pacemaker has given up on a replica.
-_REPLICA = "p_drbd_mysql_"
+_REPLICA = f"{cib_names.REPLICA}_"
 
 
 def from_surveys(surveys: Surveys, run: str = "") -> tuple[list[Member], Wanted]:

@@ -17,9 +17,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from hamysql import pending
+from hamysql.cib import names as cib_names
 from hamysql.errors import Refused
 from hamysql.mysql import datadir
-from hamysql.schema.values import Config
+from hamysql.resolved import Resolved
 from hamysql.storage.drbd import conf as drbd_conf
 from hamysql.storage.drbd import drbdadm, local
 from hamysql.storage.drbd import link as drbd_link
@@ -30,11 +31,11 @@ from hamysql.system import disk, wait
 from hamysql.system.command import Run
 
 
-def _drbdadm(run: Run, site: Config, *words: str, timeout: float = 60) -> None:
+def _drbdadm(run: Run, site: Resolved, *words: str, timeout: float = 60) -> None:
     drbdadm.call(run, site["storage"]["drbd"]["shared_secret"], *words, timeout=timeout)
 
 
-def keep_link(run: Run, site: Config, link: int) -> bool:
+def keep_link(run: Run, site: Resolved, link: int) -> bool:
     """Note the link that replication uses on the other node, where the pillar does not say; ``False`` where this node had it."""
     options, nodes = site["storage"]["drbd"], site["cluster"]["nodes"].values()
     links = min(len(node["addresses"]) for node in nodes)
@@ -59,7 +60,7 @@ def keep_link(run: Run, site: Config, link: int) -> bool:
 # --- the disk
 
 
-def wipe(run: Run, site: Config, latches: Latches, found: Sequence[str], held_elsewhere: bool = False) -> bool:
+def wipe(run: Run, site: Resolved, latches: Latches, found: Sequence[str], held_elsewhere: bool = False) -> bool:
     """Destroy what is on this node's disk, if the pillar gives up this very disk, and it holds exactly what was ``found``.
 
     held_elsewhere
@@ -99,7 +100,7 @@ def wipe(run: Run, site: Config, latches: Latches, found: Sequence[str], held_el
     return True
 
 
-def create_metadata(run: Run, site: Config, latches: Latches, run_id: str = "") -> bool:
+def create_metadata(run: Run, site: Resolved, latches: Latches, run_id: str = "") -> bool:
     """Write DRBD's metadata to this node's disk, if the disk is provably blank; ``False`` where hamysql's own was there.
 
     run_id
@@ -136,7 +137,7 @@ def create_metadata(run: Run, site: Config, latches: Latches, run_id: str = "") 
     return True
 
 
-def adopt(run: Run, site: Config, latches: Latches, device_uuid: str) -> bool:
+def adopt(run: Run, site: Resolved, latches: Latches, device_uuid: str) -> bool:
     """Record that the replica on this node's disk is the cluster's own, where the node has forgotten it.
 
     ``False`` where that was recorded before.
@@ -166,7 +167,7 @@ def adopt(run: Run, site: Config, latches: Latches, device_uuid: str) -> bool:
 # --- the replica in the kernel
 
 
-def up(run: Run, site: Config) -> bool:
+def up(run: Run, site: Resolved) -> bool:
     """Load the kernel module and configure the resource there; ``False`` where it was."""
     if local.status_of(run, site) is not None:
         return False
@@ -175,7 +176,7 @@ def up(run: Run, site: Config) -> bool:
     return True
 
 
-def wait_connected(run: Run, site: Config, timeout: float) -> Status | None:
+def wait_connected(run: Run, site: Resolved, timeout: float) -> Status | None:
     """Wait so many seconds until this node and its peer talk to each other; raises ``NotReady`` with what was seen last."""
     return wait.until(
         lambda: local.status_of(run, site),
@@ -186,7 +187,7 @@ def wait_connected(run: Run, site: Config, timeout: float) -> Status | None:
     )
 
 
-def skip_initial_sync(run: Run, site: Config, latches: Latches, run_id: str) -> bool:
+def skip_initial_sync(run: Run, site: Resolved, latches: Latches, run_id: str) -> bool:
     """Declare two new, empty replicas equal, whose metadata was made in this run; ``False`` where that was done before."""
     resource = site["storage"]["drbd"]["resource"]
     known = latches.read(resource, "drbd")
@@ -208,7 +209,7 @@ def skip_initial_sync(run: Run, site: Config, latches: Latches, run_id: str) -> 
     return True
 
 
-def seed(run: Run, site: Config, latches: Latches) -> bool:
+def seed(run: Run, site: Resolved, latches: Latches) -> bool:
     """Make this node the source of the first data, once in the life of a cluster; ``False`` where it is primary as that."""
     resource = site["storage"]["drbd"]["resource"]
     known = latches.read(resource, "drbd")
@@ -236,7 +237,7 @@ def seed(run: Run, site: Config, latches: Latches) -> bool:
     return True
 
 
-def release(run: Run, site: Config) -> bool:
+def release(run: Run, site: Resolved) -> bool:
     """Hand the device back to pacemaker; ``False`` where this node is not primary."""
     seen = local.status_of(run, site)
     if seen is None or seen.role != "Primary":
@@ -245,7 +246,7 @@ def release(run: Run, site: Config) -> bool:
     return True
 
 
-def rejoin(run: Run, site: Config, latches: Latches, managed: Callable[[], bool]) -> bool:
+def rejoin(run: Run, site: Resolved, latches: Latches, managed: Callable[[], bool]) -> bool:
     """Let DRBD and pacemaker try this node's replaced disk; whether there was anything to do.
 
     managed
@@ -262,14 +263,14 @@ def rejoin(run: Run, site: Config, latches: Latches, managed: Callable[[], bool]
         _drbdadm(run, site, "attach", resource)
     clean = managed()
     if clean:
-        run(["crm_resource", "--cleanup", "--resource", "p_drbd_mysql", "--node", site["self"]], timeout=120)
+        run(["crm_resource", "--cleanup", "--resource", cib_names.REPLICA, "--node", site["self"]], timeout=120)
     return attach or clean
 
 
 # --- the first data
 
 
-def _chosen(run: Run, site: Config, latches: Latches) -> Latch:
+def _chosen(run: Run, site: Resolved, latches: Latches) -> Latch:
     """The latch of this node, which has to be the seed and primary; anything else is refused."""
     resource = site["storage"]["drbd"]["resource"]
     known = latches.read(resource, "drbd")
@@ -281,7 +282,7 @@ def _chosen(run: Run, site: Config, latches: Latches) -> Latch:
     return known
 
 
-def make_filesystem(run: Run, site: Config, latches: Latches) -> bool:
+def make_filesystem(run: Run, site: Resolved, latches: Latches) -> bool:
     """Make the file system on the replicated device, on the seed; ``False`` where an earlier run has made it."""
     known = _chosen(run, site, latches)
     if known.stage >= Stage.FILESYSTEM:
@@ -292,7 +293,7 @@ def make_filesystem(run: Run, site: Config, latches: Latches) -> bool:
     return True
 
 
-def initialise_datadir(run: Run, site: Config, latches: Latches) -> bool:
+def initialise_datadir(run: Run, site: Resolved, latches: Latches) -> bool:
     """Make the empty database in the new file system, on the seed; ``False`` where an earlier run has made it."""
     known = _chosen(run, site, latches)
     if known.stage >= Stage.DATADIR:
@@ -306,7 +307,7 @@ def initialise_datadir(run: Run, site: Config, latches: Latches) -> bool:
     return True
 
 
-def seal(site: Config, latches: Latches) -> bool:
+def seal(site: Resolved, latches: Latches) -> bool:
     """Record that this node's replica belongs to an initialised cluster; ``False`` where that was recorded before."""
     resource = site["storage"]["drbd"]["resource"]
     known = latches.read(resource, "drbd")

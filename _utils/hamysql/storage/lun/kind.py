@@ -6,7 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 from typing import Any
 
+from hamysql.cib import names as cib_names
 from hamysql.finding import Finding, Machine
+from hamysql.resolved import Resolved
 from hamysql.schema.language import Report
 from hamysql.schema.values import Config
 from hamysql.storage.kind import Kind, Parameters
@@ -22,7 +24,7 @@ class Lun(Kind):
     section = settings.LUN
     module = "hamysql_shared"
     packages_of = ("iscsi", "lvm", "multipath", "reservations")
-    operations = {"p_lvm_mysql": ("start", "stop", "monitor")}
+    operations = {cib_names.VOLUME: ("start", "stop", "monitor")}
     without_fencing = (
         "two nodes that mount a LUN at the same time destroy its file system. Only fencing keeps a node that does not answer "
         "from having it mounted"
@@ -84,32 +86,34 @@ class Lun(Kind):
 
     # --- the cluster's configuration
 
-    def below_the_filesystem(self, config: Config) -> list[tuple[str, str, dict[str, Any]]]:
+    def below_the_filesystem(self, config: Resolved) -> list[tuple[str, str, dict[str, Any]]]:
         volume = config["storage"][NAME]["lvm"]
         if not volume:
             return []
         params = {"vgname": volume["volume_group"], "lvname": volume["logical_volume"], "vg_access_mode": "system_id"}
-        return [("p_lvm_mysql", "ocf:heartbeat:LVM-activate", params)]
+        return [(cib_names.VOLUME, "ocf:heartbeat:LVM-activate", params)]
 
     def recognises(self, values: Parameters) -> bool:
-        return bool(values.get(("p_fs_mysql", "fstype")))
+        return bool(values.get((cib_names.FILE_SYSTEM, "fstype")))
 
-    def identity(self, config: Config, values: Parameters) -> dict[tuple[str, str], tuple[str, str]]:
+    def identity(self, config: Resolved, values: Parameters) -> dict[tuple[str, str], tuple[str, str]]:
         filesystem, volume = config["storage"]["filesystem"], config["storage"][NAME]["lvm"]
-        key, group = f"storage:{NAME}", ("p_lvm_mysql", "vgname")
+        key, group = f"storage:{NAME}", (cib_names.VOLUME, "vgname")
         # With a volume its path is mounted, which follows from both of its names.
-        device = {("p_fs_mysql", "device"): (f"{key}:device", filesystem["device"])}
+        device = {(cib_names.FILE_SYSTEM, "device"): (f"{key}:device", filesystem["device"])}
         return {
             **(device if group not in values else {}),
             group: (f"{key}:lvm:volume_group", volume.get("volume_group", "none")),
-            ("p_lvm_mysql", "lvname"): (f"{key}:lvm:logical_volume", volume.get("logical_volume", "none")),
-            ("p_fs_mysql", "fstype"): ("storage:filesystem:type", filesystem["type"]),
+            (cib_names.VOLUME, "lvname"): (f"{key}:lvm:logical_volume", volume.get("logical_volume", "none")),
+            (cib_names.FILE_SYSTEM, "fstype"): ("storage:filesystem:type", filesystem["type"]),
             **super().identity(config, values),
         }
 
     # --- the latch
 
-    def by_latches(self, config: Config, latches: Mapping[str, Latch], device_uuid: str) -> dict[str, tuple[str, str]]:
+    def by_latches(
+        self, config: Resolved, latches: Mapping[str, Latch], device_uuid: str
+    ) -> dict[str, tuple[str, str]]:
         """A LUN is told by its name alone: the array's own copies of it have the same UUIDs."""
         found = super().by_latches(config, latches, device_uuid)
         known = latches.get(self.latch_name(config))
@@ -119,11 +123,11 @@ class Lun(Kind):
 
     # --- a node
 
-    def servers(self, site: Config) -> list[tuple[str, int]]:
+    def servers(self, site: Resolved) -> list[tuple[str, int]]:
         session = site["storage"][NAME]["iscsi"]
         return [split_portal(session["portal"])] if session else []
 
-    def facts(self, site: Config) -> Config:
+    def facts(self, site: Resolved) -> Config:
         session = site["storage"][NAME]["iscsi"]
         return {"initiator": (session["initiator"] or iscsi.initiator_name()) if session else ""}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hamysql.cib import names as cib_names
 from hamysql.schema import values as v
 from hamysql.schema.language import Names, Report, Section
 from hamysql.schema.values import Config, seconds
@@ -42,10 +43,10 @@ def check_lun(config: Config, report: Report) -> None:
     _check_iscsi(lun["iscsi"], nodes, report)
     limit, monitor = (
         lun["iscsi"]["replacement_timeout"],
-        config["pacemaker"]["operations"]["p_fs_mysql"]["monitor"]["timeout"],
+        config["pacemaker"]["operations"][cib_names.FILE_SYSTEM]["monitor"]["timeout"],
     )
     if lun["iscsi"]["portal"] and None not in (limit, monitor) and limit + NOTICE > seconds(monitor):
-        expected = f"at least {NOTICE} s less than the timeout of p_fs_mysql's monitor ({monitor}), which waits for it"
+        expected = f"at least {NOTICE} s less than the timeout of {cib_names.FILE_SYSTEM}'s monitor ({monitor}), which waits for it"
         report.add(f"{w.PATH}:iscsi:replacement_timeout", f"{limit} s", expected)
 
 

@@ -21,28 +21,30 @@ from typing import Any
 
 from hamysql.errors import CommandFailed, Refused
 from hamysql.mysql import datadir
+from hamysql.resolved import Resolved
 from hamysql.schema.values import Config
 from hamysql.storage import verbs as common
 from hamysql.storage.latch import RESOURCE, Latch, Latches, Stage
 from hamysql.storage.lun import claim as lun_claim
+from hamysql.storage.lun.values import NAME
 from hamysql.system import disk
 from hamysql.system.command import Run
 
 
-def _kind(site: Config) -> str:
+def _kind(site: Resolved) -> str:
     """The signature that hamysql makes on the LUN."""
-    return "LVM2_member" if site["storage"]["shared"]["lvm"] else str(site["storage"]["filesystem"]["type"])
+    return "LVM2_member" if site["storage"][NAME]["lvm"] else str(site["storage"]["filesystem"]["type"])
 
 
-def _above(run: Run, site: Config, device: str) -> disk.Occupants:
+def _above(run: Run, site: Resolved, device: str) -> disk.Occupants:
     """What uses the LUN, apart from its own volume and its file system's place."""
     filesystem = site["storage"]["filesystem"]
-    volume = site["storage"]["shared"]["lvm"]
+    volume = site["storage"][NAME]["lvm"]
     own = lun_claim.mapper_name(volume) if volume else ""
     return disk.occupants(run, device, own, filesystem["directory"])
 
 
-def _mounted(run: Run, site: Config) -> bool:
+def _mounted(run: Run, site: Resolved) -> bool:
     """Whether the datadir is where the LUN's file system is mounted."""
     filesystem = site["storage"]["filesystem"]
     if not datadir.Folder(filesystem["directory"]).mounted():
@@ -53,14 +55,14 @@ def _mounted(run: Run, site: Config) -> bool:
     return os.path.realpath(found.stdout.strip()) == os.path.realpath(str(filesystem["device"]))
 
 
-def survey(run: Run, site: Config, latches: Latches, session: Callable[[], bool]) -> dict[str, Any]:
+def survey(run: Run, site: Resolved, latches: Latches, session: Callable[[], bool]) -> dict[str, Any]:
     """What this node sees of the LUN, see ``hamysql_shared.survey``.
 
     session
         Whether the node is logged in to the iSCSI target; only asked where there is one.
     """
-    shared = site["storage"]["shared"]
-    device, known = shared["device"], latches.read(RESOURCE, "shared")
+    lun = site["storage"][NAME]
+    device, known = lun["device"], latches.read(RESOURCE, NAME)
     size = disk.size(run, device)
     found = {
         "disk": device,
@@ -72,7 +74,7 @@ def survey(run: Run, site: Config, latches: Latches, session: Callable[[], bool]
         "partitions": [],
         "names": [],
         "mounted": _mounted(run, site),
-        "session": session() if shared["iscsi"] else None,
+        "session": session() if lun["iscsi"] else None,
         "latch": known.as_dict() if known else {},
         "error": "",
     }
@@ -96,7 +98,7 @@ def survey(run: Run, site: Config, latches: Latches, session: Callable[[], bool]
     }
 
 
-def _free(run: Run, site: Config, device: str) -> None:
+def _free(run: Run, site: Resolved, device: str) -> None:
     """Raises ``Refused`` while this node uses the LUN."""
     above = _above(run, site, device)
     if above.uses or above.partitions or _mounted(run, site):
@@ -104,12 +106,12 @@ def _free(run: Run, site: Config, device: str) -> None:
         raise Refused(f"{device} is in use: {', '.join(used)}")
 
 
-def wipe(run: Run, site: Config, latches: Latches, found: Sequence[str]) -> bool:
+def wipe(run: Run, site: Resolved, latches: Latches, found: Sequence[str]) -> bool:
     """Destroy what is on the LUN, if the pillar gives up this very LUN, and it holds exactly what was ``found``."""
-    shared = site["storage"]["shared"]
-    device, known = shared["device"], latches.read(RESOURCE, "shared")
-    if shared["wipe"] not in (device, *disk.stable_names(device)):
-        raise Refused(f"hamysql:storage:shared:wipe names {shared['wipe'] or 'nothing'}, not {device}")
+    lun = site["storage"][NAME]
+    device, known = lun["device"], latches.read(RESOURCE, NAME)
+    if lun["wipe"] not in (device, *disk.stable_names(device)):
+        raise Refused(f"hamysql:storage:shared:wipe names {lun['wipe'] or 'nothing'}, not {device}")
     if known and known.stage == Stage.INITIALISED:
         raise Refused(f"{device} is the LUN of this node's data: it is not wiped")
     signatures, claimed = lun_claim.contents(run, device)
@@ -125,10 +127,10 @@ def wipe(run: Run, site: Config, latches: Latches, found: Sequence[str]) -> bool
     return True
 
 
-def claim(run: Run, site: Config, latches: Latches) -> bool:
+def claim(run: Run, site: Resolved, latches: Latches) -> bool:
     """Take a blank LUN for this cluster: a UUID goes into the latch, then onto the LUN. ``False`` where it was there."""
-    shared = site["storage"]["shared"]
-    device, known = shared["device"], latches.read(RESOURCE, "shared")
+    lun = site["storage"][NAME]
+    device, known = lun["device"], latches.read(RESOURCE, NAME)
     if known and known.stage != Stage.CLAIMED:
         raise Refused(f"this node's latch is about {known.disk} already ({known.stage.name})")
     signatures, claimed = lun_claim.contents(run, device)
@@ -139,18 +141,18 @@ def claim(run: Run, site: Config, latches: Latches) -> bool:
     _free(run, site, device)
     if known is None:
         uuid = str(_uuid.uuid4())
-        if shared["lvm"]:
+        if lun["lvm"]:
             uuid = lun_claim.pv_uuid(uuid)
-        known = Latch(site["cluster"]["name"], RESOURCE, device, Stage.CLAIMED, uuid, backend="shared")
+        known = Latch(site["cluster"]["name"], RESOURCE, device, Stage.CLAIMED, uuid, backend=NAME)
         latches.write(known)
     lun_claim.write_claim(device, known.cluster, known.device_uuid)
     return True
 
 
-def _chosen(run: Run, site: Config, latches: Latches) -> Latch:
+def _chosen(run: Run, site: Resolved, latches: Latches) -> Latch:
     """The latch of this node, whose claim or work has to be on the LUN; anything else is refused."""
-    device, known = site["storage"]["shared"]["device"], latches.read(RESOURCE, "shared")
-    if known is None or known.backend != "shared" or known.stage == Stage.INITIALISED:
+    device, known = site["storage"][NAME]["device"], latches.read(RESOURCE, NAME)
+    if known is None or known.backend != NAME or known.stage == Stage.INITIALISED:
         raise Refused(f"this node was not chosen to make the first data on {device}")
     signatures, claimed = lun_claim.contents(run, device)
     ours = [one for one in signatures if one.type == _kind(site) and one.uuid == known.device_uuid]
@@ -161,52 +163,52 @@ def _chosen(run: Run, site: Config, latches: Latches) -> Latch:
     return known
 
 
-def make_volume(run: Run, site: Config, latches: Latches) -> bool:
+def make_volume(run: Run, site: Resolved, latches: Latches) -> bool:
     """Make LVM's volume on the claimed LUN; ``False`` where an earlier run has made it."""
-    shared, known = site["storage"]["shared"], _chosen(run, site, latches)
+    lun, known = site["storage"][NAME], _chosen(run, site, latches)
     if known.stage >= Stage.METADATA:
         return False
-    _free(run, site, shared["device"])
-    lun_claim.know_device(run, shared["device"])
-    lun_claim.make_volume(run, shared["device"], shared["lvm"], known.device_uuid)
+    _free(run, site, lun["device"])
+    lun_claim.know_device(run, lun["device"])
+    lun_claim.make_volume(run, lun["device"], lun["lvm"], known.device_uuid)
     latches.write(replace(known, stage=Stage.METADATA))
     return True
 
 
-def make_filesystem(run: Run, site: Config, latches: Latches) -> bool:
+def make_filesystem(run: Run, site: Resolved, latches: Latches) -> bool:
     """Make the file system on the claimed LUN, or on its volume; ``False`` where an earlier run has made it."""
-    shared, known = site["storage"]["shared"], _chosen(run, site, latches)
+    lun, known = site["storage"][NAME], _chosen(run, site, latches)
     if known.stage >= Stage.FILESYSTEM:
         return False
-    if shared["lvm"] and known.stage < Stage.METADATA:
+    if lun["lvm"] and known.stage < Stage.METADATA:
         raise Refused("the volume has not been made yet")
-    _free(run, site, shared["device"])
-    _with_volume(run, shared, lambda: _mkfs(run, site, known))
+    _free(run, site, lun["device"])
+    _with_volume(run, lun, lambda: _mkfs(run, site, known))
     latches.write(replace(known, stage=Stage.FILESYSTEM))
     return True
 
 
-def _mkfs(run: Run, site: Config, known: Latch) -> None:
+def _mkfs(run: Run, site: Resolved, known: Latch) -> None:
     # On LVM's volume it has a UUID of its own: the latch has the physical volume's.
-    uuid = "" if site["storage"]["shared"]["lvm"] else known.device_uuid
+    uuid = "" if site["storage"][NAME]["lvm"] else known.device_uuid
     datadir.make_filesystem(run, site["storage"]["filesystem"], uuid)
 
 
-def _with_volume(run: Run, shared: Config, work: Callable[[], object]) -> None:
+def _with_volume(run: Run, lun: Config, work: Callable[[], object]) -> None:
     """Do something while the volume is active here."""
-    if not shared["lvm"]:
+    if not lun["lvm"]:
         work()
         return
-    lun_claim.activate(run, shared["lvm"]["volume_group"], True)
+    lun_claim.activate(run, lun["lvm"]["volume_group"], True)
     try:
         work()
     finally:
-        lun_claim.activate(run, shared["lvm"]["volume_group"], False)
+        lun_claim.activate(run, lun["lvm"]["volume_group"], False)
 
 
-def initialise_datadir(run: Run, site: Config, latches: Latches) -> bool:
+def initialise_datadir(run: Run, site: Resolved, latches: Latches) -> bool:
     """Make the empty database in the new file system; ``False`` where an earlier run has made it."""
-    shared, known = site["storage"]["shared"], _chosen(run, site, latches)
+    lun, known = site["storage"][NAME], _chosen(run, site, latches)
     if known.stage >= Stage.DATADIR:
         return False
     if known.stage < Stage.FILESYSTEM:
@@ -217,24 +219,24 @@ def initialise_datadir(run: Run, site: Config, latches: Latches) -> bool:
     def work() -> None:
         datadir.fill(run, filesystem, site["mysql"], folder, remake=lambda: _mkfs(run, site, known))
 
-    _with_volume(run, shared, work)
+    _with_volume(run, lun, work)
     latches.write(replace(known, stage=Stage.DATADIR))
     return True
 
 
-def adopt(run: Run, site: Config, latches: Latches, uuid: str) -> bool:
+def adopt(run: Run, site: Resolved, latches: Latches, uuid: str) -> bool:
     """Record that the data on the LUN, in what has this UUID, is the cluster's; ``False`` where it was before."""
-    if common.adopted(latches, "shared", uuid):
+    if common.adopted(latches, NAME, uuid):
         return False
-    shared = site["storage"]["shared"]
-    device = shared["device"]
+    lun = site["storage"][NAME]
+    device = lun["device"]
     run(["blockdev", "--flushbufs", device], accept=range(256))
     signatures, _ = lun_claim.contents(run, device)
     if (_kind(site), uuid) not in {(signature.type, signature.uuid) for signature in signatures}:
         raise Refused(
             f"{device} holds {', '.join(map(str, signatures)) or 'nothing'}, not {_kind(site)} with the UUID {uuid}"
         )
-    if shared["lvm"]:
+    if lun["lvm"]:
         lun_claim.know_device(run, device)
-    latches.write(Latch(site["cluster"]["name"], RESOURCE, device, Stage.INITIALISED, uuid, backend="shared"))
+    latches.write(Latch(site["cluster"]["name"], RESOURCE, device, Stage.INITIALISED, uuid, backend=NAME))
     return True

@@ -14,12 +14,13 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from hamysql.cib import live as cib_live
+from hamysql.cib import names as cib_names
 from hamysql.cib import stop as cib_stop
 from hamysql.survey import Resource
 from hamysql.system import wait
 from hamysql.system.command import Run
 
-ALL = ("p_mysql", "p_fs_mysql", "p_lvm_mysql", "p_drbd_mysql")
+ALL = (cib_names.SERVER, cib_names.FILE_SYSTEM, cib_names.VOLUME, cib_names.REPLICA)
 
 Resources = Callable[[], Sequence[Resource]]
 
@@ -39,8 +40,8 @@ def stop_server(
     settings: Mapping[str, Any] = {}
     try:
         settings = flush()["settings"]
-        cib_live.edit(run, lambda live: cib_stop.stopped(live, cib_stop.SERVER))
-        _wait_stopped(resources, (cib_stop.SERVER,), timeout)
+        cib_live.edit(run, lambda live: cib_stop.stopped(live, cib_names.SERVER))
+        _wait_stopped(resources, (cib_names.SERVER,), timeout)
     except BaseException:
         unflush(settings)
         raise

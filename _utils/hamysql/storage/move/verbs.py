@@ -23,11 +23,12 @@ from pathlib import Path
 from typing import Any
 
 from hamysql.cib import drift as cib_drift
-from hamysql.cib import live as cib_live
+from hamysql.cib import kept as cib_kept
+from hamysql.cib import names as cib_names
 from hamysql.cib import stop as cib_stop
 from hamysql.errors import CommandFailed, NotReady, Refused
 from hamysql.mysql import datadir
-from hamysql.schema.values import Config
+from hamysql.resolved import Resolved
 from hamysql.storage import backends, latch
 from hamysql.storage import pending as storage_pending
 from hamysql.storage.drbd import local
@@ -38,17 +39,16 @@ from hamysql.storage.move import copying, service
 from hamysql.storage.move import switch as move_switch
 from hamysql.storage.nfs import mark as nfs_mark
 from hamysql.storage.nfs.mark import NFS_FOLDER
-from hamysql.system import files, wait
+from hamysql.system import wait
 from hamysql.system.command import Run
 
 PLACE = Path(copying.PLACE)
 BOOT = Path("/proc/sys/kernel/random/boot_id")
-CIB = Path("/var/lib/pacemaker/cib/cib.xml")
 # How a sentence on what the move itself has stopped begins.
 OURS = tuple(f"{name} has {cib_stop.ROLE}=" for name in cib_stop.PARTS)
 
 
-def _read(site: Config, latches: Latches) -> Latch | None:
+def _read(site: Resolved, latches: Latches) -> Latch | None:
     """The latch of the pillar's kind of storage."""
     kind = backends.used(site)
     return latches.read(kind.latch_name(site), kind.name)
@@ -57,12 +57,12 @@ def _read(site: Config, latches: Latches) -> Latch | None:
 def _live(run: Run) -> str:
     """The cluster's configuration; "" where pacemaker does not run and never has."""
     try:
-        return cib_live.query(run)
-    except (NotReady, CommandFailed):
-        return files.text_if_any(CIB, files.LARGE) or ""
+        return cib_kept.known(run) or ""
+    except CommandFailed:  # pacemaker is just starting or ending
+        return cib_kept.kept() or ""
 
 
-def survey(run: Run, site: Config, latches: Latches) -> dict[str, Any]:
+def survey(run: Run, site: Resolved, latches: Latches) -> dict[str, Any]:
     """How far this node's part of a move is, see ``hamysql_migration.survey``."""
     backend, live, there = site["storage"]["backend"], _live(run), latch.in_use(latches.folder)
     values = storage_pending.parameters(live or None)
@@ -78,7 +78,7 @@ def survey(run: Run, site: Config, latches: Latches) -> dict[str, Any]:
         "next": known.as_dict() if known and not move_switch.switched(backend, latches.folder) else {},
         "moving": moving,
         "cib": backends.recognised(values),
-        "datadir": values.get(("p_fs_mysql", "directory"), ""),
+        "datadir": values.get((cib_names.FILE_SYSTEM, "directory"), ""),
         "stopped": list(stopped),
         "hands": [hand for hand in hands if not (moving and hand.startswith(OURS))],
         "replication": _old_drbd(run, replica, values) if replica is not None and replaced else "",
@@ -87,13 +87,13 @@ def survey(run: Run, site: Config, latches: Latches) -> dict[str, Any]:
 
 def _old_drbd(run: Run, known: Latch, values: Mapping[tuple[str, str], str]) -> str:
     """Why the DRBD in use, which the pillar does not name any more, does not stand for both sides."""
-    device = values.get(("p_fs_mysql", "device"), "/dev/drbd0")
+    device = values.get((cib_names.FILE_SYSTEM, "device"), "/dev/drbd0")
     minor = int(device.removeprefix("/dev/drbd")) if device.removeprefix("/dev/drbd").isdigit() else 0
     found = local.status(run, known.resource, minor)
     return drbd_status.out_of_step(found.as_dict() if found else None)
 
 
-def begin(run: Run, site: Config, latches: Latches, seed: bool) -> bool:
+def begin(run: Run, site: Resolved, latches: Latches, seed: bool) -> bool:
     """Begin the move to the pillar's kind of storage, or begin its copy anew; whether it was begun now.
 
     seed
@@ -106,7 +106,7 @@ def begin(run: Run, site: Config, latches: Latches, seed: bool) -> bool:
 # --- the copy
 
 
-def _known(site: Config, latches: Latches) -> Latch:
+def _known(site: Resolved, latches: Latches) -> Latch:
     """The latch of the storage that is being prepared here, ready for its data; anything else is refused."""
     backend = site["storage"]["backend"]
     known = _read(site, latches)
@@ -118,7 +118,7 @@ def _known(site: Config, latches: Latches) -> Latch:
 
 
 @contextmanager
-def _mounted(run: Run, site: Config, known: Latch) -> Iterator[Path]:
+def _mounted(run: Run, site: Resolved, known: Latch) -> Iterator[Path]:
     """The new storage's folder for the data, mounted inside the ``with`` block."""
     store, backend = site["storage"], site["storage"]["backend"]
     filesystem, volume = store["filesystem"], store["shared"]["lvm"]
@@ -155,7 +155,7 @@ def _mounted(run: Run, site: Config, known: Latch) -> Iterator[Path]:
             lun_claim.activate(run, volume["volume_group"], False)
 
 
-def _unmount(run: Run, site: Config) -> None:
+def _unmount(run: Run, site: Resolved) -> None:
     """Take away what a run has left mounted whose minion was killed in the middle."""
     if not datadir.Folder(str(PLACE)).mounted():
         return
@@ -165,13 +165,13 @@ def _unmount(run: Run, site: Config) -> None:
         lun_claim.activate(run, volume["volume_group"], False)
 
 
-def _in_service(run: Run, site: Config) -> tuple[Path, str]:
+def _in_service(run: Run, site: Resolved) -> tuple[Path, str]:
     """The datadir, which has to be where the cluster's configuration mounts the old storage, and its kind of file system.
 
     The folder below the mount point may have a database as well: Debian's package makes one there. It would replace the data.
     """
     folder = site["mysql"]["datadir"]
-    wanted = storage_pending.parameters(_live(run) or None).get(("p_fs_mysql", "device"), "")
+    wanted = storage_pending.parameters(_live(run) or None).get((cib_names.FILE_SYSTEM, "device"), "")
     argv = ["findmnt", "--noheadings", "--output", "SOURCE,FSTYPE", "--mountpoint", folder]
     source, _, kind = run(argv, accept=(0, 1)).stdout.strip().rpartition(" ")
     source = source.strip()
@@ -183,7 +183,7 @@ def _in_service(run: Run, site: Config) -> tuple[Path, str]:
     return Path(folder), kind
 
 
-def _pass(run: Run, site: Config, latches: Latches, known: Latch, live: bool) -> dict[str, float]:
+def _pass(run: Run, site: Resolved, latches: Latches, known: Latch, live: bool) -> dict[str, float]:
     """One pass of the copy; returns what it did."""
     began, path = time.monotonic(), latches.folder / latch.NEXT / move_switch.COPIED
     boot = BOOT.read_text(encoding="ascii").strip()
@@ -202,7 +202,7 @@ def _pass(run: Run, site: Config, latches: Latches, known: Latch, live: bool) ->
     return {"seconds": round(time.monotonic() - began, 1), "files": len(note.files), "read": len(again)}
 
 
-def copy(run: Run, site: Config, latches: Latches) -> dict[str, float]:
+def copy(run: Run, site: Resolved, latches: Latches) -> dict[str, float]:
     """Copy the data to the new storage while the database serves; again, and it copies what has changed since."""
     known = _known(site, latches)
     if known.stage >= Stage.DATADIR:
@@ -211,7 +211,7 @@ def copy(run: Run, site: Config, latches: Latches) -> dict[str, float]:
     return _pass(run, site, latches, known, live=True)
 
 
-def final(run: Run, site: Config, latches: Latches, active: Callable[[], bool]) -> dict[str, float]:
+def final(run: Run, site: Resolved, latches: Latches, active: Callable[[], bool]) -> dict[str, float]:
     """Copy what has changed since the last pass: the new storage holds all of the data then.
 
     active
@@ -227,14 +227,14 @@ def final(run: Run, site: Config, latches: Latches, active: Callable[[], bool]) 
     return done
 
 
-def _wait_unused(site: Config) -> None:
+def _wait_unused(site: Resolved) -> None:
     """A monitor may look at the mount for a moment; whoever stays there may write."""
     folder = Path(site["mysql"]["datadir"])
     what = f"nobody has anything in {folder} open"
     wait.until(lambda: copying.users(folder), lambda found: not found, what, timeout=20, interval=1, describe=", ".join)
 
 
-def wait_synchronised(run: Run, site: Config, timeout: float) -> bool:
+def wait_synchronised(run: Run, site: Resolved, timeout: float) -> bool:
     """Wait so many seconds until both replicas of the new DRBD are up to date."""
 
     def lacking() -> str:
@@ -249,13 +249,13 @@ def wait_synchronised(run: Run, site: Config, timeout: float) -> bool:
 # --- the latches
 
 
-def switch(site: Config, latches: Latches) -> bool:
+def switch(site: Resolved, latches: Latches) -> bool:
     """From now on this node's data is on the new storage; whether it was switched now."""
     moment = time.strftime("%Y%m%dT%H%M%S", time.gmtime())
     return move_switch.switch(site["storage"]["backend"], moment, latches.folder)
 
 
-def finish(site: Config, latches: Latches) -> bool:
+def finish(site: Resolved, latches: Latches) -> bool:
     """End a move that was switched: what was noted for it on this node goes."""
     backend = site["storage"]["backend"]
     if latch.moving_to(latches.folder) and not move_switch.switched(backend, latches.folder):
@@ -263,7 +263,7 @@ def finish(site: Config, latches: Latches) -> bool:
     return move_switch.forget(latches.folder)
 
 
-def abandon(run: Run, site: Config, latches: Latches) -> bool:
+def abandon(run: Run, site: Resolved, latches: Latches) -> bool:
     """Give up a move that was begun and not switched; whether there was one."""
     moving = latch.moving_to(latches.folder)
     if not moving:
@@ -279,7 +279,7 @@ def abandon(run: Run, site: Config, latches: Latches) -> bool:
         for path in (latches.folder / latch.NEXT).glob("*.json")
         if (known := latch.load(path)) is not None and known.stage == Stage.INITIALISED
     ]
-    if sealed and cib_stop.SERVICE in cib_stop.stopped_ones(_live(run)):
+    if sealed and cib_names.SERVICE in cib_stop.stopped_ones(_live(run)):
         raise Refused(
             "the other node may have been switched already: run hamysql.orch.migrate_storage with the new storage first"
         )

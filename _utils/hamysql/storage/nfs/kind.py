@@ -5,6 +5,8 @@ from __future__ import annotations
 import ipaddress
 from typing import Any
 
+from hamysql.cib import names as cib_names
+from hamysql.resolved import Resolved
 from hamysql.schema.language import Report
 from hamysql.schema.values import Config
 from hamysql.storage.kind import Kind, Parameters
@@ -47,20 +49,20 @@ class Nfs(Kind):
 
     # --- the cluster's configuration
 
-    def mount_parameters(self, config: Config) -> dict[str, Any]:
+    def mount_parameters(self, config: Resolved) -> dict[str, Any]:
         # fuser asks each file's server, and hangs when that is away; this one only reads /proc.
         return {**super().mount_parameters(config), "force_unmount": "safe"}
 
     def recognises(self, values: Parameters) -> bool:
-        return values.get(("p_fs_mysql", "fstype"), "").startswith("nfs")
+        return values.get((cib_names.FILE_SYSTEM, "fstype"), "").startswith("nfs")
 
-    def identity(self, config: Config, values: Parameters) -> dict[tuple[str, str], tuple[str, str]]:
+    def identity(self, config: Resolved, values: Parameters) -> dict[tuple[str, str], tuple[str, str]]:
         device = ("storage:nfs:export", config["storage"]["filesystem"]["device"])
-        return {("p_fs_mysql", "device"): device, **super().identity(config, values)}
+        return {(cib_names.FILE_SYSTEM, "device"): device, **super().identity(config, values)}
 
     # --- a node
 
-    def servers(self, site: Config) -> list[tuple[str, int]]:
+    def servers(self, site: Resolved) -> list[tuple[str, int]]:
         return [(site["storage"]["nfs"]["server"], PORT)]
 
     # --- the master

@@ -26,6 +26,7 @@ from typing import Any
 
 from hamysql.errors import CommandFailed, Refused
 from hamysql.mysql import datadir
+from hamysql.resolved import Resolved
 from hamysql.schema.values import Config
 from hamysql.storage import lock as storage_lock
 from hamysql.storage import verbs as common
@@ -91,7 +92,7 @@ def _mounted(directory: str) -> bool:
     return any(point == directory and kind.startswith("nfs") for _, point, kind, *_ in mounts)
 
 
-def survey(run: Run, site: Config, latches: Latches) -> dict[str, Any]:
+def survey(run: Run, site: Resolved, latches: Latches) -> dict[str, Any]:
     """What this node sees of the export, see ``hamysql_nfs.survey``. It takes the node's lock itself, to look."""
     nfs, known = site["storage"]["nfs"], latches.read(RESOURCE, "nfs")
     settled = known is not None and (known.backend, known.stage) == ("nfs", Stage.INITIALISED)
@@ -103,7 +104,7 @@ def survey(run: Run, site: Config, latches: Latches) -> dict[str, Any]:
     }
 
 
-def look(run: Run, site: Config) -> bool:
+def look(run: Run, site: Resolved) -> bool:
     """Look at the export; changes nothing. Raises ``Refused`` where the node cannot."""
     nfs = site["storage"]["nfs"]
     seen = _look(run, nfs)
@@ -112,7 +113,7 @@ def look(run: Run, site: Config) -> bool:
     return False
 
 
-def claim(run: Run, site: Config, latches: Latches) -> bool:
+def claim(run: Run, site: Resolved, latches: Latches) -> bool:
     """Mark an empty export as this cluster's; ``False`` where this node's mark was there."""
     nfs, known = site["storage"]["nfs"], latches.read(RESOURCE, "nfs")
     if known and known.stage != Stage.CLAIMED:
@@ -143,7 +144,7 @@ def _write_mark(root: Path, known: Latch) -> None:
         new.unlink()
 
 
-def initialise_datadir(run: Run, site: Config, latches: Latches) -> bool:
+def initialise_datadir(run: Run, site: Resolved, latches: Latches) -> bool:
     """Make the empty database in a folder of the marked export; ``False`` where an earlier run has made it."""
     nfs, known = site["storage"]["nfs"], latches.read(RESOURCE, "nfs")
     if known is None or known.backend != "nfs" or known.stage == Stage.INITIALISED:
@@ -179,7 +180,7 @@ def initialise_datadir(run: Run, site: Config, latches: Latches) -> bool:
     return True
 
 
-def adopt(run: Run, site: Config, latches: Latches, uuid: str) -> bool:
+def adopt(run: Run, site: Resolved, latches: Latches, uuid: str) -> bool:
     """Record that the data on the export, with the mark ``uuid``, is the cluster's; ``False`` where it was before."""
     if common.adopted(latches, "nfs", uuid):
         return False

@@ -73,7 +73,7 @@ def node(tmp_path, monkeypatch):
             return moved + rate
 
         module.run, module.which, module.PROC = run, lambda *_, **__: None, tmp_path
-        module.CIB = tmp_path / "cib.xml"
+        monkeypatch.setattr("hamysql.cib.kept.FILE", tmp_path / "cib.xml")
         monkeypatch.setattr(adjust, "os", SimpleNamespace(path=SimpleNamespace(realpath=REAL.__getitem__)))
         module.latch = SimpleNamespace(in_use=lambda: latch.in_use(tmp_path), moving_to=lambda: "")
         latch.write(Latch("galaxy-db", "mysql", OLD, Stage.INITIALISED, UUIDS[OLD].upper()), tmp_path)
