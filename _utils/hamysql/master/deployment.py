@@ -10,8 +10,9 @@ from typing import Any
 from hamysql import pending as pending_changes
 from hamysql.errors import HamysqlError
 from hamysql.master import health, highstate, shown
+from hamysql.master.highstate import Changes
 from hamysql.master.members import NoAnswer, OldCode
-from hamysql.master.salt import Lock, Master
+from hamysql.master.salt import Lock, Master, Opts
 from hamysql.resolved import Resolved
 from hamysql.storage import backends
 from hamysql.survey import Survey
@@ -20,7 +21,7 @@ from hamysql.survey import Survey
 class Failed(HamysqlError):
     """States failed on some node; ``changes`` are those that were made all the same."""
 
-    def __init__(self, message: str, changes: Mapping[str, Any]) -> None:
+    def __init__(self, message: str, changes: Changes) -> None:
         super().__init__(message)
         self.changes = dict(changes)
 
@@ -34,7 +35,7 @@ class View:
         The cluster's name; None where the master's minions form only one.
     """
 
-    def __init__(self, opts: Mapping[str, Any], cluster: str | None) -> None:
+    def __init__(self, opts: Opts, cluster: str | None) -> None:
         self.master = Master(opts)
         self.members = self.master.members(cluster)
         self.window = (0.0, 0.0)
@@ -66,7 +67,7 @@ class Deployment(View):
     ``unknown`` says why the deployment's phases cannot be planned, with ``test=True``; "" where they can.
     """
 
-    def __init__(self, opts: Mapping[str, Any], cluster: str | None, jid: str, kind: str = "") -> None:
+    def __init__(self, opts: Opts, cluster: str | None, jid: str, kind: str = "") -> None:
         super().__init__(opts, cluster)
         self.kind = kind
         self.unknown = ""
@@ -110,12 +111,12 @@ def say(master: Master, cluster: str, jid: str, state: str, phase: str, text: st
     master.fire(cluster, {"jid": jid, "pid": os.getpid(), "state": state, "phase": phase, "text": text, **data})
 
 
-def say_refused(opts: Mapping[str, Any], cluster: str, jid: str, phase: str, text: str, **data: Any) -> None:
+def say_refused(opts: Opts, cluster: str, jid: str, phase: str, text: str, **data: Any) -> None:
     """Fire the last event of an orchestration that was refused before it had a cluster."""
     say(Master(opts), cluster, jid, "failed", phase, text, **data)
 
 
-def apply(deployment: Deployment, sls: str, nodes: Sequence[str] = (), **options: Any) -> dict[str, Any]:
+def apply(deployment: Deployment, sls: str, nodes: Sequence[str] = (), **options: Any) -> Changes:
     """``state.apply sls`` on nodes (all by default); raises :class:`Failed` with every failed state.
 
     options
@@ -134,7 +135,7 @@ def apply(deployment: Deployment, sls: str, nodes: Sequence[str] = (), **options
     return changes
 
 
-def apply_together(deployment: Deployment, changes: dict[str, Any]) -> None:
+def apply_together(deployment: Deployment, changes: Changes) -> None:
     """Have all members take over at the same moment what they must not differ in; it is in their files already.
 
     Before anything is started: a node that starts takes it from its file.
@@ -195,11 +196,11 @@ def same_code(view: View) -> None:
             raise HamysqlError("the master has another version of hamysql: run `salt-run saltutil.sync_all` on it")
 
 
-def same_link(deployment: Deployment, phase: str) -> dict[str, Any]:
+def same_link(deployment: Deployment, phase: str) -> Changes:
     """Have members take over from the others what the pillar leaves open and all have to have the same; returns the changes."""
     storage = backends.of(deployment.survey())
     agreed = list(storage.agreed(deployment.survey()))
-    changes: dict[str, Any] = {}
+    changes: Changes = {}
     for item in agreed:
         pair = {item.path: {"old": item.old, "new": item.new}}
         changes[item.node] = shown.pairs(pair) if deployment.test else pair

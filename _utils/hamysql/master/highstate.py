@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypedDict
+
+Changes = dict[str, Any]  # by what was changed; in which form is each state's own matter
 
 # From this many entries on, a change is counted instead of listed: a package state that installed 280 packages.
 MANY = 12
+
+
+class State(TypedDict, total=False):
+    """What Salt returns of one state."""
+
+    __id__: str
+    name: str
+    changes: Changes
+    result: bool | None
+    comment: str | Sequence[str]
 
 
 @dataclass(frozen=True)
 class Outcome:
     """Changes by state id, with ``test=True`` what would change, and failures as sentences."""
 
-    changes: Mapping[str, Any]
+    changes: Changes
     failures: tuple[str, ...]
 
 
@@ -23,7 +35,7 @@ def summarise(returned: Any) -> Outcome:
     if not isinstance(returned, Mapping):
         errors = returned if isinstance(returned, (list, tuple)) else [returned]
         return Outcome({}, tuple(str(error).strip() for error in errors))
-    changes: dict[str, Any] = {}
+    changes: Changes = {}
     failures: list[str] = []
     for key, state in returned.items():
         if not isinstance(state, Mapping):

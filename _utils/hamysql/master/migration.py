@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any
+from typing import Any, TypedDict
 
 from hamysql.master import health
 from hamysql.storage import backends
@@ -28,6 +28,20 @@ class State(Enum):
     OPEN = "the data is on the old storage"
     SWITCHED = "the data is on the new storage, and the cluster does not serve it yet"
     DONE = "the data is on this kind of storage, and served from there"
+
+
+class Seen(TypedDict):
+    """What ``hamysql_migration.survey`` says of a node; latches are dictionaries."""
+
+    backend: str
+    in_use: Sequence[Mapping[str, Any]]
+    next: Mapping[str, Any]
+    moving: str
+    cib: str
+    datadir: str
+    stopped: Sequence[str]
+    hands: Sequence[str]
+    replication: str
 
 
 @dataclass(frozen=True)
@@ -52,7 +66,7 @@ class Standing:
     replication: str
 
     @classmethod
-    def from_survey(cls, seen: Mapping[str, Any]) -> Standing:
+    def from_survey(cls, seen: Seen) -> Standing:
         """From the plain dictionary that came over the bus."""
         there = [Latch.from_dict(latch) for latch in seen["in_use"]]
         backend = seen["backend"]
@@ -63,11 +77,14 @@ class Standing:
             prepared=Latch.from_dict(seen["next"]) if seen["next"] else None,
             stopped=tuple(seen["stopped"]),
             hands=tuple(seen["hands"]),
-            **{name: seen[name] for name in ("moving", "cib", "datadir", "replication")},
+            moving=seen["moving"],
+            cib=seen["cib"],
+            datadir=seen["datadir"],
+            replication=seen["replication"],
         )
 
 
-def standings(seen: Mapping[str, Mapping[str, Any]]) -> dict[str, Standing]:
+def standings(seen: Mapping[str, Seen]) -> dict[str, Standing]:
     """All members', from what ``hamysql_migration.survey`` returned."""
     return {name: Standing.from_survey(survey) for name, survey in seen.items()}
 

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from hamysql.errors import HamysqlError, Refused
 from hamysql.fencing import take_over as fencing_take_over
+from hamysql.fencing.proof import Proven
 from hamysql.master import operations
 from hamysql.master.members import Members, NoAnswer
 from hamysql.storage import backends
+from hamysql.survey import Survey
 from hamysql.system import wait
 
 Say = Callable[[str], None]
+Proofs = dict[str, list[Proven]]  # of each node, see :func:`hamysql.fencing.proof.proofs`
 
 
-def fence_test(members: Members, confirm: str | None, only: str | None, timeout: float, say: Say) -> Mapping[str, Any]:
+def fence_test(members: Members, confirm: str | None, only: str | None, timeout: float, say: Say) -> Proofs:
     """Fence each node with each level of its devices, and write down what was proven; see the runner.
 
     Raises ``Refused`` while the cluster is not healthy, and ``HamysqlError`` for a device that did not do what it said.
@@ -28,7 +31,7 @@ def fence_test(members: Members, confirm: str | None, only: str | None, timeout:
     shots = operations.shots(surveys, only)
     listed = "\n".join(f"  - {shot.node}, by {' and '.join(shot.devices)}" for shot in shots)
     operations.confirmed(members.cluster, confirm, f"These nodes are about to lose their power, one by one:\n{listed}")
-    proofs: Mapping[str, Any] = {}
+    proofs: Proofs = {}
     taken: dict[str, float] = {}
     for shot in shots:
         _healthy(members)
@@ -60,7 +63,7 @@ def fence_test(members: Members, confirm: str | None, only: str | None, timeout:
     return proofs
 
 
-def _healthy(members: Members) -> dict[str, Any]:
+def _healthy(members: Members) -> dict[str, Survey]:
     surveys = members.survey()
     reasons = operations.unhealthy(surveys)
     if reasons:
@@ -85,7 +88,7 @@ def _answer(members: Members, node: str, function: str, timeout: float) -> Any:
 
 def take_over(
     members: Members, node: str, confirm: str | None, peer_is_off: str | None, timeout: float, say: Say
-) -> Mapping[str, Any]:
+) -> dict[str, Survey]:
     """Have a node serve alone; see the runner. Raises ``Refused`` with everything that speaks against it."""
     if node not in members.minions:
         raise HamysqlError(f"there is no node {node!r} in {members.cluster}, there are: {', '.join(members.minions)}")

@@ -6,7 +6,7 @@ Each phase's own part is in :mod:`hamysql.master.orchestration`.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, MutableMapping, Sequence
 from typing import Any
 
 from hamysql import pending
@@ -14,20 +14,22 @@ from hamysql.errors import NotReady, Refused, SaltError
 from hamysql.master import deployment as deployments
 from hamysql.master import shown as master_shown
 from hamysql.master.deployment import Deployment
+from hamysql.master.highstate import Changes
+from hamysql.master.salt import Opts
 from hamysql.preflight import judge as preflight_judge
 from hamysql.storage import backends
 from hamysql.storage.steps import Step
 from hamysql.survey import Surveys
 
 Context = MutableMapping[str, Any]
-Outcome = tuple[dict[str, Any], str]  # a phase's changes, and its comment
+Outcome = tuple[Changes, str]  # a phase's changes, and its comment
 Body = Callable[[Deployment], Outcome]
 
 KEY = "hamysql_orch"  # in the context that the states of one orchestration share
 
 
 def run(
-    opts: Mapping[str, Any],
+    opts: Opts,
     context: Context,
     name: str,
     phase: str,
@@ -67,19 +69,19 @@ def run(
     return {**ret, "changes": changes, "comment": comment, "result": None if deployment.test and changes else True}
 
 
-def _deployment(opts: Mapping[str, Any], context: Context, cluster: str | None, kind: str) -> Deployment:
+def _deployment(opts: Opts, context: Context, cluster: str | None, kind: str) -> Deployment:
     if KEY not in context:
         context[KEY] = Deployment(opts, cluster, _jid(opts), kind)
     found: Deployment = context[KEY]
     return found
 
 
-def _jid(opts: Mapping[str, Any]) -> str:
+def _jid(opts: Opts) -> str:
     return str(opts.get("orchestration_jid") or opts.get("jid") or time.strftime("%Y%m%d%H%M%S"))
 
 
 def end(
-    opts: Mapping[str, Any],
+    opts: Opts,
     context: Context,
     cluster: str | None,
     phase: str,
@@ -148,7 +150,7 @@ def perform(deployment: Deployment, phase: str, plan: Callable[[], Sequence[Step
     return done
 
 
-def apply_resources(deployment: Deployment, node: str) -> dict[str, Any]:
+def apply_resources(deployment: Deployment, node: str) -> Changes:
     """Have the pillar's resources in the cluster's configuration, by one node, and returns the changes of all."""
     changes = deployments.apply(deployment, "hamysql.pacemaker.resources", [node])
     if changes:  # fence devices may be gone from it, and what the nodes had for them is not in use any more

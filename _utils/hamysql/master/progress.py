@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TypedDict
 
 # The phases in their order; hamysql/orch/init.sls has one state for each.
 PHASES = {
@@ -36,6 +36,21 @@ ORDERS = {
 LAST = ("finished", "failed")
 
 
+class Event(TypedDict, total=False):
+    """What an orchestration says on the event bus."""
+
+    cluster: str
+    jid: str
+    pid: int
+    state: str
+    phase: str
+    kind: str
+    text: str
+    seconds: float
+    lines: Sequence[str]
+    changes: int
+
+
 @dataclass
 class Followed:
     """The one orchestration that a follower shows: the first that it hears of.
@@ -51,7 +66,7 @@ class Followed:
     jid: str = ""
     pid: int = 0
 
-    def has(self, event: Mapping[str, Any]) -> bool:
+    def has(self, event: Event) -> bool:
         """Whether an event is about it."""
         if self.cluster and event.get("cluster", "") not in ("", self.cluster):
             return False
@@ -66,7 +81,7 @@ def is_alive(stat: str) -> bool:
     return stat.rpartition(")")[2].split()[:1] not in ([], ["Z"], ["X"])
 
 
-def line(event: Mapping[str, Any]) -> str:
+def line(event: Event) -> str:
     """One event as text for a terminal."""
     state, text = event.get("state", ""), str(event.get("text", ""))
     phase = str(event.get("phase", ""))

@@ -17,6 +17,8 @@ from hamysql.errors import HamysqlError
 from hamysql.master.members import Answer, Members, choose, clusters
 
 TAG = "hamysql/orch"
+Opts = Mapping[str, Any]  # Salt's options
+Pillar = Mapping[str, Any]  # what Salt compiles: nobody has checked it
 GATHER = (
     60  # seconds for a member that has answered before to say that it is still there: it may be starting a database
 )
@@ -30,7 +32,7 @@ class Master:
         orchestration's own options are altered by Salt (``file_client``, ``pillar``, ``test``).
     """
 
-    def __init__(self, opts: Mapping[str, Any]) -> None:
+    def __init__(self, opts: Opts) -> None:
         import salt.client
         import salt.config
 
@@ -65,7 +67,7 @@ class Master:
         self._known.update(answers)
         return answers
 
-    def pillars(self, minions: Iterable[str] | None = None) -> dict[str, Mapping[str, Any]]:
+    def pillars(self, minions: Iterable[str] | None = None) -> dict[str, Pillar]:
         """The ``hamysql`` pillar of every accepted minion that has one, compiled here and now, minions up or not.
 
         minions
@@ -74,7 +76,7 @@ class Master:
         import salt.pillar
         import salt.utils.minions
 
-        found: dict[str, Mapping[str, Any]] = {}
+        found: dict[str, Pillar] = {}
         accepted = self._accepted()
         for minion in accepted if minions is None else [name for name in minions if name in accepted]:
             _, grains, _ = salt.utils.minions.get_minion_data(minion, self.opts)
@@ -91,7 +93,7 @@ class Master:
 
         return list(salt.utils.minions.CkMinions(self.opts).check_minions("*")["minions"])
 
-    def _pillars_of(self, cluster: str) -> dict[str, Mapping[str, Any]]:
+    def _pillars_of(self, cluster: str) -> dict[str, Pillar]:
         """The pillars of one cluster's members; with hundreds of sites, compiling those of all takes minutes.
 
         The master's cache of minion data only says where to look. It may be old or empty: where the pillars that are compiled
@@ -138,7 +140,7 @@ class Lock:
     orchestration may run in a process that lives on, such as a reactor's.
     """
 
-    def __init__(self, opts: Mapping[str, Any], cluster: str, jid: str) -> None:
+    def __init__(self, opts: Opts, cluster: str, jid: str) -> None:
         folder = Path(opts["cachedir"]) / "hamysql"
         folder.mkdir(parents=True, exist_ok=True)
         self._handle = os.open(folder / f"{cluster}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)

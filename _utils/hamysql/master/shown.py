@@ -9,10 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
-from typing import Any, TypedDict
+from typing import Any
 
 from hamysql.cib import plan as cib_plan
 from hamysql.config import resources
+from hamysql.master.highstate import Changes, State
 from hamysql.mysql import accounts
 from hamysql.mysql.flavours.face import Observed
 from hamysql.resolved import Resolved
@@ -29,16 +30,6 @@ _HIDDEN = "<show_changes=False>"
 _WORD = re.compile(r'(?:[^\s"]|"(?:\\.|[^"\\])*")+')
 _CLAUSE = re.compile(r'(?:[^;"]|"(?:\\.|[^"\\])*"|;(?! ))+')
 _PART = re.compile(r" (?=(?:params|meta|op|utilization) )")
-
-
-class State(TypedDict, total=False):
-    """What Salt returns of one state."""
-
-    __id__: str
-    name: str
-    changes: Mapping[str, Any]
-    result: bool | None
-    comment: str | Sequence[str]
 
 
 def states(returned: Mapping[str, State]) -> list[str]:
@@ -131,7 +122,7 @@ _SHOWN = {
 }
 
 
-def pairs(changes: Mapping[str, Mapping[str, Any]]) -> list[str]:
+def pairs(changes: Mapping[str, Changes]) -> list[str]:
     """The entries of ``{name: {"old", "new"}}``."""
     return [
         f"~ {name}: {change['old']} -> {change['new']}" if change.get("old") else f"+ {name}: {change['new']}"
@@ -235,7 +226,7 @@ def _action(line: str) -> str:
     return " ".join(filter(None, (name, does, where)))
 
 
-def flat(changes: Mapping[str, Any]) -> list[str]:
+def flat(changes: Changes) -> list[str]:
     """The changes of one phase (``{where: entries}``) as the lines of a terminal."""
     lines: list[str] = []
     for where, entries in changes.items():
@@ -244,7 +235,7 @@ def flat(changes: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def phases(orchestration: Mapping[str, Any]) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
+def phases(orchestration: Mapping[str, Any]) -> Iterator[tuple[str, str, Changes]]:
     """(phase, comment, changes) of each state that an orchestration returned, up to the one that failed."""
     for state in sorted(orchestration.values(), key=lambda state: int(state["__run_num__"])):
         phase, comment = state["__id__"].removeprefix("hamysql-").partition("-")[0], str(state["comment"])
@@ -254,7 +245,7 @@ def phases(orchestration: Mapping[str, Any]) -> Iterator[tuple[str, str, Mapping
         yield phase, comment, state["changes"]
 
 
-def text(phases: Sequence[tuple[str, str, Mapping[str, Any]]]) -> str:
+def text(phases: Sequence[tuple[str, str, Changes]]) -> str:
     """A whole plan: (phase, comment, changes) for each phase, those without anything to do in one line."""
     lines = []
     for phase, comment, changes in phases:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from hamysql.errors import NotReady, Refused
 from hamysql.master import deployment as deployments
 from hamysql.master import health, migration, phases
 from hamysql.master.deployment import Deployment
+from hamysql.master.highstate import Changes
 from hamysql.master.members import NoAnswer
 from hamysql.master.migration import Standing, State
 from hamysql.master.phases import Outcome
@@ -95,7 +94,7 @@ def prepare(deployment: Deployment) -> Outcome:
     if deployment.test and not health.active(deployment.survey()):
         return {}, "planned when the service runs again"
     backend, active = backends.backend(deployment.survey()), the_active(deployment)
-    changes: dict[str, Any] = {}
+    changes: Changes = {}
     if not deployment.test:
         others = [node for node in deployment.members.minions if node != active]
         begun = deployment.members.ask("hamysql_migration.begin", [active], seed=True)

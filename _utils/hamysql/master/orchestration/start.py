@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from hamysql.errors import Refused
 from hamysql.master import health
 from hamysql.master.deployment import Deployment
+from hamysql.master.highstate import Changes
 from hamysql.master.members import Members
 from hamysql.master.orchestration import third_vote
 from hamysql.master.phases import Outcome
@@ -18,7 +18,7 @@ def online(deployment: Deployment, timeout: float) -> Outcome:
     names = list(deployment.members.minions)
     statuses = {node: survey["cluster"] for node, survey in deployment.survey().items()}
     stopped = [node for node, status in statuses.items() if not status["running"]]
-    changes: dict[str, Any] = {node: {"cluster": {"old": "stopped", "new": "running"}} for node in stopped}
+    changes: Changes = {node: {"cluster": {"old": "stopped", "new": "running"}} for node in stopped}
     if deployment.test and stopped:
         entries = [f"+ corosync and pacemaker are started on {node}" for node in stopped]
         return {"cluster": entries}, f"would be started on {', '.join(stopped)}"
@@ -39,9 +39,9 @@ def online(deployment: Deployment, timeout: float) -> Outcome:
     return changes, f"{', '.join(names)} online, {dc} is the controller"
 
 
-def _start(deployment: Deployment, stopped: Sequence[str]) -> dict[str, Any]:
+def _start(deployment: Deployment, stopped: Sequence[str]) -> Changes:
     """Start the cluster on nodes; returns what else was changed for that."""
-    changes = {}
+    changes: Changes = {}
     if deployment.first["fencing"]["sbd"] and prepare_sbd(deployment.members):
         changes["sbd"] = f"{deployment.first['fencing']['sbd']['device']} prepared"
     deployment.say("step", "cluster", f"starting corosync and pacemaker on {', '.join(stopped)}")

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from hamysql.errors import HamysqlError
 from hamysql.master import highstate
 from hamysql.master.deployment import Deployment
+from hamysql.master.highstate import Changes
 from hamysql.master.members import Members
 
 
-def provide(deployment: Deployment) -> dict[str, Any]:
+def provide(deployment: Deployment) -> Changes:
     """Have the quorum device's server run, and certificates for it on all members; returns the changes.
 
     Raises ``HamysqlError`` with every state of the third machine that failed.
@@ -29,7 +28,7 @@ def provide(deployment: Deployment) -> dict[str, Any]:
     outcome = highstate.summarise(returned)
     if outcome.failures:
         raise HamysqlError("\n".join(f"{device['minion_id']}: {failure}" for failure in outcome.failures))
-    changes = {device["minion_id"]: dict(outcome.changes)} if outcome.changes else {}
+    changes: Changes = {device["minion_id"]: dict(outcome.changes)} if outcome.changes else {}
     if not deployment.test:
         for node in certify(deployment.members, third):
             changes[f"{node}'s certificate"] = {"old": None, "new": f"signed by {device['minion_id']}"}
