@@ -96,6 +96,43 @@ def node(tmp_path):
             subprocess.run(["ip", "netns", "delete", name], check=True)
 
 
+STOPPING = """#!/bin/sh
+# ip(8), and the cluster stops the address as soon as it has been added.
+/usr/sbin/ip "$@"
+code=$?
+case "$*" in
+*"address add"*) PATH=/usr/sbin:/usr/bin:/sbin:/bin sh {agent} stop || exit ;;
+esac
+exit $code
+"""
+
+
+@pytest.mark.parametrize("address", list(ADDRESSES))
+def test_what_is_put_back_while_the_cluster_stops_it_goes_again(node, address, monkeypatch):
+    """Otherwise both nodes would have it: the other one gets it next."""
+    assert node.does("start", address) == SUCCESS
+    node.ip(node.one, "address", "delete", f"{address}/{ADDRESSES[address]}", "dev", "eth0")
+    programs = node.folder / "bin"
+    programs.mkdir()
+    (programs / "ip").write_text(STOPPING.format(agent=AGENT))
+    (programs / "ip").chmod(0o755)
+    with monkeypatch.context() as patched:
+        patched.setenv("PATH", f"{programs}:{os.environ['PATH']}")
+        assert node.does("restore", address) == SUCCESS
+    assert address not in node.addresses()
+    assert not list(node.folder.glob("*.here"))
+    assert node.does("monitor", address) == NOT_RUNNING
+
+
+@pytest.mark.parametrize("address", list(ADDRESSES))
+def test_what_is_put_back_stays_while_the_cluster_has_it(node, address):
+    assert node.does("start", address) == SUCCESS
+    node.ip(node.one, "address", "delete", f"{address}/{ADDRESSES[address]}", "dev", "eth0")
+    assert node.does("restore", address) == SUCCESS
+    assert address in node.addresses()
+    assert list(node.folder.glob("*.here"))
+
+
 @pytest.mark.parametrize("address", list(ADDRESSES))
 def test_it_comes_and_goes_and_each_is_done_once(node, address):
     before = set(node.addresses())

@@ -68,7 +68,8 @@ monitor() {
 	return $OCF_SUCCESS
 }
 
-start() {
+# Have the address on the interface, and tell the network.
+put() {
 	validate
 	# Nobody may bind to an IPv6 address while the kernel asks for a duplicate; pacemaker has seen to it that there is none.
 	case $family in
@@ -81,7 +82,19 @@ start() {
 	else
 		monitor || fail $OCF_ERR_GENERIC "$said"
 	fi
+}
+
+start() {
+	put
 	echo "$prefix $interface" >"$here_file"
+	return $OCF_SUCCESS
+}
+
+# For watch-network, where something else has deleted the address. Only start makes the file, and stop removes it first. So where the
+# cluster has stopped the address meanwhile, the file is gone, and what was put back goes as well.
+restore() {
+	put
+	[ -e "$here_file" ] || stop
 	return $OCF_SUCCESS
 }
 
@@ -127,6 +140,7 @@ case $1 in
 meta-data) meta_data ;;
 start) start ;;
 stop) stop ;;
+restore) restore ;;
 monitor) monitor ;;
 validate-all) validate ;;
 usage | help) echo "usage: $0 start|stop|monitor|validate-all|meta-data" ;;

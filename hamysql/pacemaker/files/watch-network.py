@@ -192,15 +192,9 @@ def tell(name: str, value: int, delay: str) -> bool:
 def restorer(address: str, folder: str) -> Callable[[], None]:
     """What puts the virtual IP back where its agent has set it: that says so in a file, with prefix and interface in it.
 
-    The agent removes the file before it deletes the address. So it is looked at again afterwards: where it has gone meanwhile, the
-    address goes as well.
+    The cluster may stop the address at the same moment. The agent's ``restore`` sees to that.
     """
     path = HERE.format(folder=folder, address=address)
-
-    def agent(action: str, prefix: str, interface: str) -> None:
-        given = {"OCF_RESKEY_ip": address, "OCF_RESKEY_cidr_netmask": prefix, "OCF_RESKEY_nic": interface}
-        root = os.environ.get("OCF_ROOT", "/usr/lib/ocf")
-        subprocess.run([f"{root}/resource.d/hamysql/address", action], env={**os.environ, **given}, check=False)
 
     def restore() -> None:
         try:
@@ -208,9 +202,9 @@ def restorer(address: str, folder: str) -> Callable[[], None]:
                 prefix, interface = file.read().split()
         except (OSError, ValueError):
             return
-        agent("start", prefix, interface)
-        if not os.path.exists(path):
-            agent("stop", prefix, interface)
+        given = {"OCF_RESKEY_ip": address, "OCF_RESKEY_cidr_netmask": prefix, "OCF_RESKEY_nic": interface}
+        root = os.environ.get("OCF_ROOT", "/usr/lib/ocf")
+        subprocess.run([f"{root}/resource.d/hamysql/address", "restore"], env={**os.environ, **given}, check=False)
 
     return restore
 
