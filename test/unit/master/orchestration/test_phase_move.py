@@ -20,19 +20,24 @@ SEEN = ("hamysql_node.survey", "hamysql_migration.survey")
 
 
 class Watched:
-    """A world whose questions are written down, and may be answered with an error."""
+    """A world whose questions are written down, and may be answered with an error or otherwise.
+
+    ``fails`` has the error of a function, or of a function on a node; ``instead`` what makes a function's answer.
+    """
 
     def __init__(self, world):
-        self.world, self.asked, self.fails = world, [], {}
+        self.world, self.asked, self.fails, self.instead = world, [], {}, {}
         self.deployment = self.another()
         real = world._execute
 
         def execute(node, function, kwargs):
             if function not in SEEN:
                 self.asked.append((function, node.name))
-            if function in self.fails:
-                raise self.fails[function]
-            return real(node, function, kwargs)
+            for key in (function, (function, node.name)):
+                if key in self.fails:
+                    raise self.fails[key]
+            found = real(node, function, kwargs)
+            return self.instead[function]() if function in self.instead else found
 
         world._execute = execute
 
@@ -60,7 +65,13 @@ def up_to_switch(seen):
     move.prepare(seen.deployment)
     move.copy(seen.deployment, 60)
     seen.asked.clear()
+    seen.instead["hamysql_migration.final"] = lambda: passed(1.0)
     return seen
+
+
+def passed(seconds):
+    """What a pass of the copy returns."""
+    return {"seconds": seconds, "files": 9, "read": 1}
 
 
 def test_the_new_configuration_is_tried_before_anything_is_begun(watched):
@@ -80,7 +91,7 @@ def test_a_configuration_that_pacemaker_refuses_is_found_out_in_time(watched):
 
 def test_what_forbids_the_move_is_told_at_once(watched):
     seen = watched()
-    seen.world.serving = None
+    seen.world.home = None
     with pytest.raises(
         Refused, match=r"the data stays where it is:\n  - there is not exactly one node whose database answers"
     ):
@@ -101,7 +112,7 @@ def test_the_node_that_serves_begins_first_then_the_new_storage_is_made(watched)
 
 def test_nothing_is_prepared_where_no_node_serves(watched):
     seen = watched()
-    seen.world.serving = None
+    seen.world.home = None
     with pytest.raises(
         NotReady, match="there is not exactly one node whose database answers: run this again when there is"
     ):
@@ -126,23 +137,21 @@ def test_the_firewall_opens_for_a_new_drbd_only(watched, kind, mods, monkeypatch
     assert options == {"pillar": {"hamysql_migration": seen.world.kind}}
 
 
-def test_a_short_pass_is_the_last_and_a_long_one_is_not(watched, monkeypatch):
+def test_a_short_pass_is_the_last_and_a_long_one_is_not(watched):
     seen = watched()
     move.prepare(seen.deployment)
     seconds = iter([900.0, 60.0, 20.0])
-    real = seen.world._copied
-    monkeypatch.setattr(seen.world, "_copied", lambda node: {**real(node), "seconds": next(seconds)})
+    seen.instead["hamysql_migration.copy"] = lambda: passed(next(seconds))
     changes, comment = move.copy(seen.deployment, 60)
     assert changes["copy"] == ["1 of 9 files in 900 s", "1 of 9 files in 60 s", "1 of 9 files in 20 s"]
     assert comment == changes["copy"][-1]
     assert list(seconds) == []
 
 
-def test_passes_that_get_no_shorter_end(watched, monkeypatch):
+def test_passes_that_get_no_shorter_end(watched):
     seen = watched()
     move.prepare(seen.deployment)
-    real = seen.world._copied
-    monkeypatch.setattr(seen.world, "_copied", lambda node: {**real(node), "seconds": 900.0})
+    seen.instead["hamysql_migration.copy"] = lambda: passed(900.0)
     assert len(move.copy(seen.deployment, 60)[0]["copy"]) == 4
 
 
@@ -177,9 +186,9 @@ def test_the_order_of_the_switch(watched, kind):
     ]  # fmt: skip
 
 
-def test_the_service_is_not_stopped_where_the_cluster_is_not_whole_any_more(watched, monkeypatch):
+def test_the_service_is_not_stopped_where_the_cluster_is_not_whole_any_more(watched):
     seen = up_to_switch(watched())
-    monkeypatch.setattr(seen.world, "serving", None)
+    seen.world.home = None
     with pytest.raises(
         Refused, match="the service is not stopped while this is so:\n  - there is not exactly one node"
     ):
@@ -230,19 +239,12 @@ def test_a_run_that_is_cut_off_has_the_service_started_as_well(watched):
 
 def half_switched(seen):
     """Only db1's latch is switched; the service is stopped."""
-    real = seen.world._switch_verb
-
-    def half(node, folder):
-        if node.name == "db2":
-            raise Refused("db2 has lost its power")
-        return real(node, folder)
-
-    seen.world._switch_verb = half
+    seen.fails["hamysql_migration.switch", "db2"] = Refused("db2 has lost its power")
     with pytest.raises(HamysqlError, match="run this again, it goes on where it was") as caught:
         switch.switch(seen.deployment, 900)
     assert caught.value.changes["migration"][0] == "the last pass: 1 of 9 files in 1 s"
     assert ("start", "db1") not in seen.verbs(), "from the first switch on there is only forward"
-    seen.world._switch_verb = real
+    seen.fails.clear()
     seen.asked.clear()
     return seen
 
@@ -270,7 +272,7 @@ def test_a_switched_move_is_not_begun_anew(watched):
 def test_a_server_on_the_old_storage_behind_the_switch_is_not_overrun(watched, phase):
     seen = half_switched(up_to_switch(watched()))
     seen.world.client = lambda: None
-    seen.world.serving, seen.world.stopped = "db1", set()
+    seen.world.start()
     with pytest.raises(Refused, match=r"serves the database from the old storage \(drbd\)"):
         phase(seen.another())
     assert seen.asked == []

@@ -42,7 +42,7 @@ def test_members_with_other_code_are_refused(cluster, deploy):
 def test_all_that_forbids_it_is_one_refusal(deploy):
     cluster = Cluster(survey)
     cluster.surveys["db1"]["storage"]["size"] = None
-    cluster.surveys["db2"]["facts"]["drbd"]["loadable"] = False
+    cluster.surveys["db2"]["facts"]["storage"]["module"]["loadable"] = False
     with pytest.raises(Refused) as caught:
         nodes.check(deploy(cluster))
     assert "db2: found no kernel module drbd" in str(caught.value)

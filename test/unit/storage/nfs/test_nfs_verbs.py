@@ -30,7 +30,7 @@ class Node:
         self.site = {
             "cluster": {"name": "galaxy-db"},
             "storage": {"nfs": {"source": SOURCE, "version": "4.1", "mount_options": "vers=4.1,hard"}},
-            "mysql": {"user": "root", "group": "root", "install_db": "mariadb-install-db"},
+            "mysql": {"flavor": "mariadb", "user": "root", "group": "root", "install_db": "mariadb-install-db"},
         }
 
     def run(self, argv, **_):

@@ -153,7 +153,7 @@ def test_a_node_says_what_it_sees(resolve, given, monkeypatch):
     storage.__salt__ = {"hamysql.config": lambda **_: config}
     storage.run = lambda argv, **_: Result(0, "")
     known = Latch("galaxy-db", "mysql", FILE, Stage.CLAIMED, backend="loop")
-    storage.latch = SimpleNamespace(read=lambda name, kind: known if (name, kind) == ("mysql", "loop") else None)
+    storage.LATCHES = SimpleNamespace(read=lambda name, kind: known if (name, kind) == ("mysql", "loop") else None)
     seen = storage.survey()
     assert (seen["backend"], seen["file"], seen["there"]) == ("loop", FILE, True)
     assert Latch.from_dict(seen["latch"]) == known
