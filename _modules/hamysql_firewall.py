@@ -1,5 +1,5 @@
 """
-The node's own packet filter chain: what the kernel holds of it, and its one atomic change.
+The node's own packet filter rules: what the kernel holds of them, and their one atomic change.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from salt.exceptions import SaltInvocationError
 
-from hamysql.firewall import backends
+from hamysql.firewall import backends, settings
 from hamysql.ports import FAMILIES
 from hamysql.system.command import run
 
@@ -28,7 +28,8 @@ def __virtual__() -> str:
 
 def read(family: str = "ipv4", backend: str = backends.AUTO) -> dict[str, Any]:
     """
-    Return what the kernel holds of the chain: ``{"exists": bool, "rules": [text], "jumps": [position in INPUT]}``.
+    Return what the kernel holds of hamysql's own rules. Of iptables: ``{"exists": bool, "rules": [text], "jumps": [position in
+    INPUT]}``; of nftables: ``{"exists": bool, "content": [text]}``.
 
     family
         ``ipv4`` (default) or ``ipv6``.
@@ -47,9 +48,26 @@ def read(family: str = "ipv4", backend: str = backends.AUTO) -> dict[str, Any]:
     return seen
 
 
+def obstacles() -> list[str]:
+    """
+    Return the rules of others that certainly drop what the cluster needs, in spite of hamysql's own: a sentence for each.
+
+    Only a firewall in which others have the last word has any: nftables. Raises ``ConfigError`` and ``CommandFailed``.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt db1 hamysql_firewall.obstacles
+    """
+    config = __salt__["hamysql.config"]()["firewall"]
+    found: list[str] = _named(config["backend"]).obstacles(run, settings.from_outside(config))
+    return found
+
+
 def apply(family: str = "ipv4") -> bool:
     """
-    Load the chain that the pillar asks for, in one transaction; all other chains and rules stay.
+    Load the rules that the pillar asks for, in one transaction; all others stay.
 
     family
         ``ipv4`` (default) or ``ipv6``.
@@ -73,14 +91,14 @@ def apply(family: str = "ipv4") -> bool:
 
 def remove(family: str = "ipv4", backend: str = backends.AUTO) -> bool:
     """
-    Take the chain away.
+    Take hamysql's own rules away.
 
     family
         ``ipv4`` (default) or ``ipv6``.
     backend
         The kind of firewall, as ``firewall:backend`` in the pillar; ``auto`` by default.
 
-    Returns whether there was one. Raises ``CommandFailed``.
+    Returns whether there were any. Raises ``CommandFailed``.
 
     CLI Example:
 

@@ -1,13 +1,14 @@
 """
-The node's own packet filter chain, as the pillar asks for it.
+The node's own packet filter rules, as the pillar asks for them.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hamysql.errors import CommandFailed, HamysqlError
+from hamysql.errors import CommandFailed, HamysqlError, Refused
 from hamysql.firewall import backends
+from hamysql.firewall.face import NO_PROGRAM
 from hamysql.ports import FAMILIES
 
 if TYPE_CHECKING:
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     from hamysql.firewall.face import Firewall, Seen
 
 __virtualname__ = "hamysql_firewall"
-
-_NO_PROGRAM = 127
 
 
 def __virtual__() -> str:
@@ -34,6 +33,8 @@ def managed(name: str) -> dict[str, Any]:
     name
         Only a label.
 
+    It refuses where rules of others drop what the cluster needs, and hamysql's own cannot help that.
+
     .. code-block:: yaml
 
         hamysql-firewall-chain-managed:
@@ -41,12 +42,16 @@ def managed(name: str) -> dict[str, Any]:
     """
     config = __salt__["hamysql.config"]()["firewall"]
     firewall = backends.named(config["backend"])
+    try:
+        _see_to_the_others(firewall)
+    except HamysqlError as exc:
+        return {"name": name, "result": False, "changes": {}, "comment": str(exc)}
     return _manage(name, firewall, config["rules"], __salt__["hamysql_firewall.apply"], "as the pillar asks")
 
 
 def absent(name: str, backend: str = backends.AUTO) -> dict[str, Any]:
     """
-    Have none of hamysql's own rules in the kernel.
+    Have none of hamysql's own rules in the kernel. Without the firewall's program there are none.
 
     name
         Only a label.
@@ -81,14 +86,14 @@ def _manage(
     }
     try:
         for family, rules in wanted.items():
-            before = _read(firewall, family)
+            before = _read(firewall, family, rules is not None)
             if _as_wanted(firewall, before, rules):
                 continue
             if __opts__["test"]:
                 ret["changes"][family] = {"old": before.lines, "new": firewall.loaded(rules).lines}
                 continue
             act(family)
-            after = _read(firewall, family)
+            after = _read(firewall, family, rules is not None)
             ret["changes"][family] = {"old": before.lines, "new": after.lines}
             if not _as_wanted(firewall, after, rules):
                 ret["result"] = False
@@ -101,21 +106,36 @@ def _manage(
     return ret
 
 
-def _read(firewall: Firewall[Any], family: str) -> Seen:
+def _see_to_the_others(firewall: Firewall[Any]) -> None:
     try:
-        seen: Seen = firewall.seen(__salt__["hamysql_firewall.read"](family, firewall.name))
+        found = __salt__["hamysql_firewall.obstacles"]()
     except CommandFailed as exc:
-        if exc.returncode == _NO_PROGRAM and __opts__["test"] and _is_installed_first():
-            nothing: Seen = firewall.loaded(None)
-            return nothing
+        if _is_to_come(firewall, exc):
+            return
         raise
+    if found:
+        raise Refused(
+            "rules of this system's own drop what the cluster needs, and nothing was changed. Accept it there, or choose another "
+            "hamysql:firewall:backend:\n" + "\n".join(f"  - {sentence}" for sentence in found)
+        )
+
+
+def _read(firewall: Firewall[Any], family: str, wanted: bool) -> Seen:
+    seen: Seen
+    try:
+        seen = firewall.seen(__salt__["hamysql_firewall.read"](family, firewall.name))
+    except CommandFailed as exc:
+        if not _is_to_come(firewall, exc) and (wanted or exc.returncode != NO_PROGRAM):
+            raise
+        seen = firewall.loaded(None)
     return seen
 
 
-def _is_installed_first() -> bool:
-    """Whether the packages, which come before the chain, bring the tool."""
+def _is_to_come(firewall: Firewall[Any], exc: CommandFailed) -> bool:
+    """Whether its program is only missing as test mode installs nothing: the packages come before the rules."""
     package = __salt__["hamysql.config"]()["package"]
-    return bool(package["firewall"]) and set(package["firewall"]) <= set(package["names"])
+    own = package["firewall"].get(firewall.name, ())
+    return exc.returncode == NO_PROGRAM and __opts__["test"] and bool(own) and set(own) <= set(package["names"])
 
 
 def _as_wanted(firewall: Firewall[Any], seen: Seen, rules: Sequence[str] | None) -> bool:

@@ -5,4 +5,21 @@ include:
   - hamysql.package
 {%- if hamysql.firewall.backend != "none" %}
   - hamysql.firewall.{{ hamysql.firewall.backend }}
+{%- for name, files in hamysql.firewall.files_of.items() if name != hamysql.firewall.backend %}
+
+# The pillar named another firewall before: its rules and files go, once the new rules are loaded.
+hamysql-firewall-{{ name }}-absent:
+  hamysql_firewall.absent:
+    - backend: {{ name }}
+    - onlyif: test -e {{ files | join(" -o -e ") }}
+    - require:
+      - hamysql_firewall: hamysql-firewall-chain-managed
+
+hamysql-firewall-{{ name }}-files-absent:
+  file.absent:
+    - names: {{ files | json }}
+    - require:
+      - hamysql_firewall: hamysql-firewall-{{ name }}-absent
+      - service: hamysql-firewall-boot-enabled
+{%- endfor %}
 {%- endif %}

@@ -3,6 +3,7 @@
 include:
   - hamysql.change.check
   - hamysql.package
+  - hamysql.firewall.boot
 
 hamysql-firewall-rules-file-managed:
   file.managed:
@@ -35,21 +36,6 @@ hamysql-firewall-rules6-file-managed:
     - require:
       - hamysql_change: hamysql-change-possible
       - file: hamysql-change-check-program-managed
-
-hamysql-firewall-unit-file-managed:
-  file.managed:
-    - name: /etc/systemd/system/hamysql-firewall.service
-    - source: salt://hamysql/firewall/files/hamysql-firewall.service.jinja
-    - template: jinja
-    - user: root
-    - group: root
-    - mode: '0644'
-
-hamysql-firewall-boot-enabled:
-  service.enabled:
-    - name: hamysql-firewall
-    - require:
-      - file: hamysql-firewall-unit-file-managed
 
 hamysql-firewall-chain-managed:
   hamysql_firewall.managed:

@@ -15,6 +15,8 @@ from salt_node import SYSTEMS, Node, Raised
 
 from hamysql.config import places
 from hamysql.corosync import conf as corosync_conf
+from hamysql.firewall import iptables, nftables
+from hamysql.firewall.nftables import LOAD
 from hamysql.storage.drbd import link as drbd_link
 from hamysql.system.command import run
 from support import PILLARS, ROOT, load_pillar, secrets_of
@@ -207,7 +209,7 @@ class Laid:
 
     def __init__(self, node, root: Path) -> None:
         self.node, self.root = node, root
-        self.chunks = [chunk for chunk in node.low() if chunk["state"] == "file"]
+        self.chunks = [chunk for chunk in node.low() if chunk["state"] == "file" and chunk["fun"] != "absent"]
 
     def apply(self) -> dict[str, dict]:
         """The changes of each file state."""
@@ -438,6 +440,7 @@ CHECKED = [
     ),
     ("/etc/hamysql/firewall.rules", ["iptables"], " -j DROP\n", " -j DROPP --x\n", "x"),
     ("/etc/hamysql/firewall.rules6", ["ip6tables"], "COMMIT\n", "COMIT\n", "COMIT"),
+    ("/etc/hamysql/firewall.nft", ["nftables"], "dport 7788 drop\n", "dport 7788 drop it\n", "syntax error"),
     (
         "/etc/multipath/conf.d/hamysql.conf",
         ["multipath"],
@@ -450,14 +453,14 @@ CHECKED = [
 
 @needs_root
 @pytest.mark.skipif(
-    not all(map(shutil.which, ("corosync", "drbdadm", "mariadbd", "iptables-restore", "multipath"))),
-    reason="corosync, drbd-utils, mariadb-server-core, iptables or multipath-tools is missing",
+    not all(map(shutil.which, ("corosync", "drbdadm", "mariadbd", "iptables-restore", "nft", "multipath"))),
+    reason="corosync, drbd-utils, mariadb-server-core, iptables, nftables or multipath-tools is missing",
 )
 @pytest.mark.parametrize(("name", "words", "right", "wrong", "said"), CHECKED, ids=[row[0] for row in CHECKED])
 def test_the_program_that_reads_a_file_is_asked_before_the_file_is_there(
     node, laid, name, words, right, wrong, said, tmp_path
 ):
-    pillar = "fc-lvm" if words == ["multipath"] else "ipv6"
+    pillar = {"multipath": "fc-lvm", "nftables": "nftables"}.get(words[0], "ipv6")
     (chunk,) = [chunk for chunk in node(pillar).low() if chunk.get("name") == name]
     assert chunk["check_cmd"].split()[:2] == ["/usr/lib/hamysql/check-config", words[0]]
     assert {"file": "hamysql-change-check-program-managed"} in chunk["require"]
@@ -615,6 +618,39 @@ def test_the_unit_loads_the_files_of_the_families_in_use(laid):
         assert f"ExecStart=/usr/sbin/{tool}-restore -w --noflush /etc/hamysql/{name}\n" in unit
         assert "COMMIT\n" in laid("ipv6").read(f"/etc/hamysql/{name}")
     assert "/ip6tables" not in laid("minimal").read("/etc/systemd/system/hamysql-firewall.service")
+    unit = laid("nftables").read("/etc/systemd/system/hamysql-firewall.service")
+    assert [line for line in unit.splitlines() if "Exec" in line] == [f"ExecStart={LOAD}"]
+    assert "man:nft(8)" in unit
+    # After its own `nft -f /etc/nftables.conf`, which begins with `flush ruleset`.
+    more = laid("nftables").read("/etc/systemd/system/nftables.service.d/hamysql.conf")
+    assert more.endswith(f"ExecStartPost=-{LOAD}\nExecReload=-{LOAD}\n")
+
+
+@pytest.mark.parametrize(("pillar", "old"), [("nftables", iptables.Iptables()), ("ipv6", nftables.Nftables())])
+def test_the_rules_and_files_of_another_firewall_go_once_the_new_rules_are_loaded(node, pillar, old):
+    chunks = {(chunk["state"], chunk.get("name"), chunk["__id__"]): chunk for chunk in node(pillar).low("hamysql.firewall")}
+    order = list(chunks)
+    (absent,) = [key for key, chunk in chunks.items() if chunk.get("backend") == old.name]
+    loaded = {"hamysql_firewall": "hamysql-firewall-chain-managed"}
+    assert chunks[absent]["require"] == [loaded]
+    assert chunks[absent]["onlyif"] == f"test -e {' -o -e '.join(old.files)}"
+    gone = [key for key, chunk in chunks.items() if chunk["fun"] == "absent" and chunk["state"] == "file"]
+    assert {key[1] for key in gone} == set(old.files)
+    for key in gone:
+        assert {"hamysql_firewall": absent[2]} in chunks[key]["require"]
+        assert order.index(key) > order.index(absent)
+    (unit,) = [key for key in chunks if str(key[1]).endswith("/hamysql-firewall.service")]
+    assert loaded in chunks[unit]["require"], "a refusal leaves what is loaded at the boot as it is"
+
+
+def test_cleaning_takes_away_the_files_of_every_firewall(node):
+    for pillar in ("nftables", "ipv6", "udpu"):
+        chunks = node(pillar).low("hamysql.firewall.clean")
+        gone = {chunk["name"] for chunk in chunks if (chunk["state"], chunk["fun"]) == ("file", "absent")}
+        kinds = (iptables.Iptables(), nftables.Nftables())
+        assert gone == {"/etc/systemd/system/hamysql-firewall.service", *(file for kind in kinds for file in kind.files)}
+        always = {chunk["backend"] for chunk in chunks if "backend" in chunk and "onlyif" not in chunk}
+        assert always == {"nftables": {"nftables"}, "ipv6": {"iptables"}, "udpu": set()}[pillar]
 
 
 def test_the_pillars_errors_reach_the_user_all_at_once_and_without_a_traceback(node, tmp_path):

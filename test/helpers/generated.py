@@ -45,6 +45,7 @@ PROGRAMS = (
     "stonith_admin",
     "dash",
     "iptables-legacy-restore",
+    "nft",
     "unshare",
     "openssl",
 )
@@ -283,8 +284,11 @@ class Readers:
         self.agents.environment(read)
 
     def firewall(self, found: dict[str, Any]) -> None:
+        tables = found["firewall"].get("text", "")
+        if tables and self._is_new("nft", tables):
+            run(["unshare", "--net", "nft", "--check", "--file", "-"], stdin=tables)
         for family, tool in (("ipv4", "iptables-legacy-restore"), ("ipv6", "ip6tables-legacy-restore")):
-            text = found["firewall"]["files"][family]
+            text = found["firewall"].get("files", {}).get(family)
             if text and self._is_new(tool, text):
                 run(["unshare", "--net", tool, "--test", "--noflush"], stdin=text)
 

@@ -26,6 +26,7 @@ FILES: dict[str, tuple[str, dict[str, str]]] = {
     "option file": ("mysql/files/hamysql.cnf.jinja", {}),
     "firewall.rules": ("firewall/files/firewall.rules.jinja", {"family": "ipv4"}),
     "firewall.rules6": ("firewall/files/firewall.rules.jinja", {"family": "ipv6"}),
+    "firewall.nft": ("firewall/files/firewall.nft.jinja", {}),
     "initiatorname.iscsi": ("storage/shared/files/initiatorname.iscsi.jinja", {}),
     "multipath.conf": ("storage/shared/files/multipath.conf.jinja", {}),
 }
@@ -39,7 +40,7 @@ def rendered(node: Node) -> str:
         try:
             text = node.call("slsutil.renderer", f"salt://hamysql/{template}", **given)
         except Raised:
-            continue  # a file that this kind of storage or fencing has not
+            continue  # a file that this kind of storage, fencing or firewall has not
         parts.append((name, text))
     wanted = resources.desired(node.call("hamysql.config"))
     tree = ElementTree.fromstring(cib_plan.plan(EMPTY_CIB, wanted).xml)

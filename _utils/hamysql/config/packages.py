@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from hamysql.fencing import devices as fencing_devices
+from hamysql.firewall import backends as firewalls
 from hamysql.mysql.flavours import registry
 from hamysql.schema import values as v
 from hamysql.schema.language import Items, Names, Report, Section, Value, closest
@@ -55,7 +56,7 @@ def section() -> Section:
             **{key: PACKAGES for kind in backends.KINDS.values() for key in kind.packages_of},
             "copy": PACKAGES,
             "filesystem": Section({"xfs": PACKAGES, "ext4": PACKAGES}),
-            "firewall": PACKAGES,
+            "firewall": Section(dict.fromkeys(firewalls.BACKENDS, PACKAGES)),
             "database": PACKAGES,
             "tls": PACKAGES,
             "further": PACKAGES,
@@ -74,7 +75,7 @@ def derive_packages(config: Config) -> None:
         *_fencing_packages(config["fencing"]["devices"], package["fencing"]),
         *package["crm"],
         *storage_settings.packages(config),
-        *(package["firewall"] if config["firewall"]["backend"] != "none" else []),
+        *package["firewall"].get(config["firewall"]["backend"], []),
         *package["database"],
         *(package["tls"] if config["mysql"]["tls"]["enabled"] else []),
         *package["further"],

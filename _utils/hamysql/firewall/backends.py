@@ -6,8 +6,9 @@ from typing import Any
 
 from hamysql.firewall.face import Firewall
 from hamysql.firewall.iptables import Iptables
+from hamysql.firewall.nftables import Nftables
 
-BACKENDS: dict[str, Firewall[Any]] = {firewall.name: firewall for firewall in (Iptables(),)}
+BACKENDS: dict[str, Firewall[Any]] = {firewall.name: firewall for firewall in (Iptables(), Nftables())}
 AUTO, NONE = "auto", "none"
 
 

@@ -27,16 +27,19 @@ class Seen(Protocol):
 
 S = TypeVar("S", bound=Seen)
 
+NO_PROGRAM = 127  # the exit code of a program that is not installed
+
 
 class Firewall(ABC, Generic[S]):
     """One kind of firewall: neutral rules in its own language, and the way into the kernel.
 
     ``name`` is its name in the pillar (``firewall:backend``), and its SLS file is hamysql/firewall/NAME.sls. ``what`` is what
-    hamysql has there, in words. Everything else in the kernel is somebody else's, and stays.
+    hamysql has there, in words. Everything else in the kernel is somebody else's, and stays. ``files`` are those of its SLS file.
     """
 
     name: str
     what: str
+    files: tuple[str, ...] = ()
 
     @abstractmethod
     def derive(self, wanted: Mapping[str, Sequence[Access]]) -> dict[str, Any]:
@@ -45,6 +48,10 @@ class Firewall(ABC, Generic[S]):
         wanted
             Who may reach which port, for each family in use.
         """
+
+    def obstacles(self, run: Run, wanted: Mapping[str, Sequence[Access]]) -> list[str]:
+        """Rules of others that drop what is wanted, in spite of all that this firewall may load; none by default."""
+        return []
 
     @abstractmethod
     def read(self, run: Run, family: str) -> S:

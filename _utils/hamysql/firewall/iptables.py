@@ -136,11 +136,13 @@ class Iptables(Firewall[Observed]):
 
     name = "iptables"
     what = f"chain {CHAIN}"
+    files = tuple(file for _, file in BOOT.values())
 
     def derive(self, wanted: Mapping[str, Sequence[Access]]) -> dict[str, Any]:
         rules = {family: build(accesses) for family, accesses in wanted.items()}
         files = {family: restore_text(rules[family]) if family in rules else "" for family in FAMILIES}
-        return {"rules": rules, "files": files, "boot": [list(BOOT[family]) for family in rules]}
+        boot = [line for family in rules for line in _boot(*BOOT[family])]
+        return {"rules": rules, "files": files, "boot": boot, "manual": "iptables-restore(8)"}
 
     def read(self, run: Run, family: str) -> Observed:
         # Without -t: naming a table that the kernel has not got yet makes it.
@@ -160,6 +162,10 @@ class Iptables(Firewall[Observed]):
 
     def remove(self, run: Run, family: str, seen: Observed) -> None:
         _restore(run, family, removal_text(seen))
+
+
+def _boot(tool: str, file: str) -> list[str]:
+    return [f"ExecStartPre=-{tool} -w -D INPUT -j {CHAIN}", f"ExecStart={tool}-restore -w --noflush {file}"]
 
 
 def _restore(run: Run, family: str, text: str) -> None:

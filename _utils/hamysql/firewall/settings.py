@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterable
+from dataclasses import asdict
+from typing import Any
 
 from hamysql import ports
 from hamysql.firewall import backends
@@ -30,6 +32,22 @@ def derive_firewall(config: Config, accesses: Iterable[Access]) -> None:
     firewall["backend"] = backends.chosen(firewall["backend"])
     wanted = ports.by_family(accesses, [*own, config["vip"]["address"]])
     firewall.update(backends.named(firewall["backend"]).derive(wanted))
+    firewall["files_of"] = {one.name: list(one.files) for one in backends.BACKENDS.values()}
+    here = {str(ipaddress.ip_network(address)) for address in own}
+    firewall["from_outside"] = {family: [_plain(access, here) for access in wanted[family]] for family in wanted}
+
+
+def _plain(access: Access, here: set[str]) -> dict[str, Any]:
+    """An access without the node's own addresses, whose packets come over the loopback interface."""
+    return {**asdict(access), "sources": [source for source in access.sources if source not in here]}
+
+
+def from_outside(firewall: Config) -> dict[str, list[Access]]:
+    """Who else than the node itself has to reach which port, from the resolved configuration's ``firewall``."""
+    return {
+        family: [Access(**{**one, "ports": tuple(one["ports"]), "sources": tuple(one["sources"])}) for one in plain]
+        for family, plain in firewall["from_outside"].items()
+    }
 
 
 def check_firewall(config: Config, report: Report) -> None:

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Managed by Salt: /usr/lib/hamysql/check-config asks a file's own program whether it can read a new one, before that replaces the good one.
 #
-#   check-config corosync|drbd|iptables|ip6tables|multipath FILE
+#   check-config corosync|drbd|iptables|ip6tables|multipath|nftables FILE
 #   check-config mysql SERVER CONFIG FILE          CONFIG: the file that the server itself begins with
 #
 # Exits with 0 where the program accepts the file, and where it is not installed yet; else with 1, and the program's own words.
@@ -98,6 +98,9 @@ mysql)
 	;;
 iptables | ip6tables)
 	! installed "$kind-restore" || ask "$kind-restore" --test --noflush "$1" || refuse "$kind-restore"
+	;;
+nftables)
+	! installed nft || ask nft --check --file "$1" || refuse nft
 	;;
 multipath)
 	! installed multipath || multipath_reads "$1" || refuse multipath

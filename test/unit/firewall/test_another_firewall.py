@@ -91,7 +91,7 @@ class Kernel:
         self.module, self.state = load("_modules"), load("_states")
         self.module.run = self.run
         self.module.__salt__ = self.state.__salt__ = {"hamysql.config": lambda: config}
-        for verb in ("read", "apply", "remove"):
+        for verb in ("read", "apply", "remove", "obstacles"):
             self.state.__salt__[f"hamysql_firewall.{verb}"] = getattr(self.module, verb)
 
     def run(self, argv: list[str], stdin: str | None = None) -> str:
@@ -108,7 +108,8 @@ class Kernel:
 
 @pytest.fixture
 def config(resolve, pillar):
-    return resolve({**pillar("minimal"), "firewall": {"backend": "toy", "client_networks": ["192.0.2.0/24"]}})
+    package, firewall = {"firewall": {"toy": ["toyd"]}}, {"backend": "toy", "client_networks": ["192.0.2.0/24"]}
+    return resolve({**pillar("minimal"), "package": package, "firewall": firewall})
 
 
 def test_who_may_reach_which_port_is_said_in_its_words(config):
