@@ -204,7 +204,7 @@ def pending() -> dict[str, dict[str, Any]]:
 
 def apply() -> dict[str, dict[str, Any]]:
     """
-    Create and alter what ``pending`` lists; run it on the active node only.
+    Create, alter and drop what ``pending`` lists; run it on the active node only.
 
     Each is done by itself: one that the server refuses keeps no other one from being done, only the further ones of an account or
     database that could not be created.
@@ -226,14 +226,19 @@ def apply() -> dict[str, dict[str, Any]]:
         if change.refused:
             refused[change.name] = change.refused
             continue
+        done = 0
         try:
-            _execute(config, PROLOGUE + "\n".join(change.statements) + "\n")
+            for statement in change.statements:
+                _execute(config, f"{PROLOGUE}{statement}\n")
+                done += 1
         except CommandFailed as exc:
             if not registry.of(config).is_answer(exc.output):  # nobody is there to ask for the others
                 raise
             refused[change.name] = exc.output.strip()
             if change.name == change.of:  # it could not be created
                 missing.add(change.of)
+            if done and change.undo:
+                _execute(config, f"{PROLOGUE}{change.undo}\n")
     if refused:
         raise NotApplied(refused)
     return _readable(changes)

@@ -347,6 +347,11 @@ def strict(tmp_path_factory):
     options = [f"--plugin-dir={found}", "--plugin-load-add=auth_ed25519", "--plugin-load-add=simple_password_check"]
     options += [f"--log-bin={folder}/binlog", "--general-log", "--slow-query-log", "--long-query-time=0"]
     options += [f"--slow-query-log-file={folder}/slow.log", "--performance-schema", "--log-bin-trust-function-creators"]
+    options += [
+        "--plugin-load-add=server_audit",
+        "--server-audit-logging=ON",
+        f"--server-audit-file-path={folder}/audit.log",
+    ]
     options += ["--performance-schema-consumer-events-statements-history-long=ON"]
     with running(folder, *options) as server:
         server.sql("UPDATE performance_schema.setup_instruments SET ENABLED = 'YES';")
@@ -365,7 +370,7 @@ STRONG = "Canary-1 pass'word\"\\ äöü;//--"
 def logged(server) -> str:
     """All that the server has written or kept."""
     folder = server.log.parent
-    files = [server.log, folder / "slow.log", folder / "error.log", *folder.glob("binlog.*")]
+    files = [server.log, folder / "slow.log", folder / "error.log", folder / "audit.log", *folder.glob("binlog.*")]
     text = "".join(file.read_bytes().decode(errors="replace") for file in files)
     return text + "\n".join(server.sql("SELECT SQL_TEXT FROM performance_schema.events_statements_history_long;"))
 
@@ -392,6 +397,7 @@ def test_a_policy_gets_the_password_in_clear_text_and_no_log_does(policy, plugin
         assert policy.login("app", f"{STRONG}2") == "app@%"
     written = logged(policy)
     assert "CREATE USER" in written
+    assert "SET PASSWORD" in (policy.log.parent / "audit.log").read_text()
     assert "Canary" not in f"{written}{seen}{changed}{again}{returned}"
     assert "Canary" not in repr(policy.module._pending(policy.config))
 

@@ -122,16 +122,18 @@ def _account(flavour: Flavour, observed: Observed, user: User) -> Iterable[Chang
     found = observed.accounts.get(who)
     ways = observed.ways.get(who)
 
+    in_clear = observed.policy and secret and not given
+
     def identified(verb: str, more: str = "") -> tuple[str, ...]:
-        if observed.policy and secret and not given:
-            return (flavour.in_clear(verb, account(who), wanted, user["password"], more),)
+        if in_clear:
+            return tuple(flavour.in_clear(verb, account(who), wanted, user["password"], more))
         return (f"{verb or 'ALTER USER'} {account(who)} {flavour.identified(wanted, secret)}{more};",)
 
     if ways is not None and ways != wanted:
         yield Change(name, _listed(ways), _listed(wanted), identified("ALTER USER"))
     elif found is None:
-        more = terms.clauses(user)
-        yield Change(name, None, f"present, {plugin}{more}", identified("CREATE USER", more), name)
+        more, undo = terms.clauses(user), f"DROP USER {account(who)};" if in_clear else ""
+        yield Change(name, None, f"present, {plugin}{more}", identified("CREATE USER", more), name, undo=undo)
     elif found[0] != plugin:
         yield Change(name, found[0], plugin, identified("ALTER USER"))
     elif secret and found[1] != secret:

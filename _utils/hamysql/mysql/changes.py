@@ -13,7 +13,7 @@ class Change:
     """One difference: what it is about, readable old and new values (``None``: absent), and the SQL that removes it.
 
     ``of`` is the database or account; where it could not be created, its further changes cannot be made either. ``refused`` says
-    why hamysql itself does not make it.
+    why hamysql itself does not make it. ``undo`` takes back what the first statements have done, where a later one is refused.
     """
 
     name: str
@@ -22,6 +22,7 @@ class Change:
     statements: tuple[str, ...] = field(repr=False)
     of: str = ""
     refused: str = ""
+    undo: str = ""
 
 
 class NotApplied(HamysqlError):

@@ -174,7 +174,7 @@ class Flavour(ABC):
         """How ``CREATE USER`` and ``ALTER USER`` say by which plugins an account is let in: one, or the socket's and another."""
 
     @abstractmethod
-    def in_clear(self, verb: str, to: str, plugins: Collection[str], password: str, more: str) -> str:
+    def in_clear(self, verb: str, to: str, plugins: Collection[str], password: str, more: str) -> Sequence[str]:
         """The same statements with a password in clear text, for a server with a policy, which keep it out of every log.
 
         verb
@@ -184,7 +184,7 @@ class Flavour(ABC):
         more
             What stands behind it in the statement.
 
-        What the policy refuses leaves no account behind, and keeps the password that was only to be changed.
+        Where the last one is refused, a new account has a password that nobody knows.
         """
 
     @abstractmethod

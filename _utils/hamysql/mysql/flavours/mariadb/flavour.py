@@ -139,20 +139,12 @@ class MariaDB(Flavour):
         ways = {self.socket_plugin: "", **dict.fromkeys(self.hashes, f" USING {using}")}
         return "IDENTIFIED VIA " + " OR ".join(f"{plugin}{how}" for plugin, how in ways.items() if plugin in plugins)
 
-    def in_clear(self, verb: str, to: str, plugins: Collection[str], password: str, more: str) -> str:
+    def in_clear(self, verb: str, to: str, plugins: Collection[str], password: str, more: str) -> Sequence[str]:
         # The binary log has the whole statement of CREATE USER and ALTER USER, and only the hash of SET PASSWORD. So the account is
-        # first given a password that nobody knows.
-        given = f"SET PASSWORD FOR {to} = PASSWORD({text(password)});"
-        if not verb:
-            return f"{_UNSEEN}{given}"
-        unknown = f"{verb} {to} {self._identified(plugins, f'PASSWORD({text(random_password())})')}{more};"
-        if verb != "CREATE USER":
-            return f"{_UNSEEN}{unknown}\n{given}"
-        return (
-            f"{_UNSEEN}DELIMITER //\n"
-            f"BEGIN NOT ATOMIC DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN DROP USER IF EXISTS {to}; RESIGNAL; END;"
-            f" {unknown} {given} END//\nDELIMITER ;"
-        )
+        # first given a password that nobody knows. Each is a statement of its own, because only then the audit log hides passwords.
+        given = f"{_UNSEEN}SET PASSWORD FOR {to} = PASSWORD({text(password)});"
+        unknown = f"PASSWORD({text(random_password())})"
+        return [*([f"{_UNSEEN}{verb} {to} {self._identified(plugins, unknown)}{more};"] if verb else []), given]
 
     def set_default_role(self, role: str, to: str) -> str:
         return f"SET DEFAULT ROLE {role} FOR {to};"
