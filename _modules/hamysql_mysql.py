@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 
 from hamysql.errors import CommandFailed
 from hamysql.mysql import accounts, flushing, grants
+from hamysql.mysql.changes import Change, NotApplied
 from hamysql.mysql.flavours import registry
-from hamysql.mysql.sql import PROLOGUE
+from hamysql.mysql.sql import PROLOGUE, without_statements
 from hamysql.system import sockets, wait
 from hamysql.system.command import run
 
@@ -39,7 +40,10 @@ def _config(misnamed: bool = False) -> Config:
 
 
 def _execute(config: Config, sql: str) -> str:
-    return run(registry.of(config).client(config), stdin=sql).stdout
+    try:
+        return run(registry.of(config).client(config), stdin=sql).stdout
+    except CommandFailed as exc:
+        raise CommandFailed(exc.argv, exc.returncode, without_statements(exc.output)) from None
 
 
 def active() -> bool:
@@ -173,15 +177,15 @@ def unflush(settings: Mapping[str, float]) -> None:
         flushing.end()
 
 
-def _pending(config: Config) -> tuple[accounts.Change, ...]:
+def _pending(config: Config) -> tuple[Change, ...]:
     flavour = registry.of(config)
     observed = flavour.observed(_execute(config, flavour.accounts_query))
-    there = [key for key in map(accounts.key, config["users"]) if key in observed.accounts]
+    there = [key for key in map(accounts.key, (*config.get("roles", ()), *config["users"])) if key in observed.accounts]
     found = grants.parse(_execute(config, grants.query(there)), flavour.privileges) if there else {}
     return accounts.diff(dataclasses.replace(observed, grants=found), config)
 
 
-def _readable(changes: Iterable[accounts.Change]) -> dict[str, dict[str, Any]]:
+def _readable(changes: Iterable[Change]) -> dict[str, dict[str, Any]]:
     return {change.name: {"old": change.old, "new": change.new} for change in changes}
 
 
@@ -200,7 +204,7 @@ def pending() -> dict[str, dict[str, Any]]:
 
 def apply() -> dict[str, dict[str, Any]]:
     """
-    Create and alter what ``pending`` lists; run it on the active node only.
+    Create, alter and drop what ``pending`` lists; run it on the active node only.
 
     Each is done by itself: one that the server refuses keeps no other one from being done, only the further ones of an account or
     database that could not be created.
@@ -219,14 +223,22 @@ def apply() -> dict[str, dict[str, Any]]:
     for change in changes:
         if change.of in missing:
             continue
+        if change.refused:
+            refused[change.name] = change.refused
+            continue
+        done = 0
         try:
-            _execute(config, PROLOGUE + "\n".join(change.statements) + "\n")
+            for statement in change.statements:
+                _execute(config, f"{PROLOGUE}{statement}\n")
+                done += 1
         except CommandFailed as exc:
             if not registry.of(config).is_answer(exc.output):  # nobody is there to ask for the others
                 raise
             refused[change.name] = exc.output.strip()
-            if change.old is None:
+            if change.name == change.of:  # it could not be created
                 missing.add(change.of)
+            if done and change.undo:
+                _execute(config, f"{PROLOGUE}{change.undo}\n")
     if refused:
-        raise accounts.NotApplied(refused)
+        raise NotApplied(refused)
     return _readable(changes)

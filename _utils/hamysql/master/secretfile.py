@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from hamysql.errors import HamysqlError, Refused
+from hamysql.mysql.accounts import BY_SOCKET
 from hamysql.mysql.values import account
 from hamysql.storage import backends
 from hamysql.system.command import Run
@@ -42,7 +43,7 @@ def missing(pillar: Mapping[str, Any]) -> list[Path_]:
     have = _below(pillar, *PASSWORDS)
     users = _below(pillar, "mysql").get("users")
     for user in users if isinstance(users, (list, tuple)) else ():
-        if isinstance(user, Mapping) and not user.get("password") and not user.get("auth"):
+        if isinstance(user, Mapping) and not _has_another_way(user):
             try:
                 name = account("@".join((user["name"], user["host"])))
             except (KeyError, TypeError, ValueError):
@@ -50,6 +51,11 @@ def missing(pillar: Mapping[str, Any]) -> list[Path_]:
             if name not in have and (*PASSWORDS, name) not in found:
                 found.append((*PASSWORDS, name))
     return found
+
+
+def _has_another_way(user: Mapping[str, Any]) -> bool:
+    """Whether a pillar's user needs no password apart."""
+    return any(map(user.get, ("password", "password_hash", "absent"))) or user.get("auth") == BY_SOCKET
 
 
 def _below(pillar: Any, *keys: str) -> Mapping[str, Any]:

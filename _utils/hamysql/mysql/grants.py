@@ -11,7 +11,7 @@ from hamysql.mysql.sql import PROLOGUE, QUOTED, Account, account, identifier, un
 
 @dataclass(frozen=True)
 class Grant:
-    """Privileges on one level (``*.*``, `` `db`.* `` or `` `db`.`table` ``, as ``SHOW GRANTS`` writes it)."""
+    """Privileges on one level, as ``SHOW GRANTS`` has it: ``*.*``, `` `db`.* ``, `` `db`.`table` ``, `` FUNCTION `db`.`name` ``."""
 
     privileges: frozenset[str]
     grant_option: bool = False
@@ -31,6 +31,7 @@ class Privileges:
     known: frozenset[str]
     of_tables: frozenset[str]
     of_databases: frozenset[str]
+    of_routines: frozenset[str]
     aliases: Mapping[str, str] = field(default_factory=dict)
 
     def misplaced(self, privilege: str, on: str) -> str | None:
@@ -38,6 +39,9 @@ class Privileges:
         word, _, columns = privilege.partition(" (")
         if word == "PROXY":
             return "a privilege on data: PROXY is granted on another account, which hamysql does not do"
+        if is_routine(on):
+            listed = " or ".join(sorted(self.of_routines))
+            return None if privilege in self.of_routines else f"{listed}, by its name: 'on' is a routine"
         whole_database = on.endswith(".*")
         if columns:
             expected = f"'on' to be one table, as 'database.table': {word} of columns is a privilege on a table"
@@ -63,14 +67,19 @@ class Privileges:
         return frozenset(found - {"USAGE"})
 
 
+def is_routine(on: str) -> bool:
+    """Whether this level, or a pillar's ``on``, is a function or procedure."""
+    return on.upper().startswith(("FUNCTION ", "PROCEDURE ", "PACKAGE "))
+
+
 def query(keys: Iterable[Account]) -> str:
     """The statements whose output :func:`parse` reads."""
     return PROLOGUE + "".join(f"SHOW GRANTS FOR {account(key)};\n" for key in keys)
 
 
 _GRANT = re.compile(
-    rf"^GRANT (?P<privileges>.+?) ON (?P<level>\*\.\*|{QUOTED}\.(?:\*|{QUOTED}))"
-    rf" TO (?P<user>{QUOTED})@(?P<host>{QUOTED})(?P<rest>.*)$"
+    rf"^GRANT (?P<privileges>.+?) ON (?P<kind>(?:FUNCTION|PROCEDURE|PACKAGE(?: BODY)?) )?"
+    rf"(?P<database>\*|{QUOTED})\.(?P<object>\*|{QUOTED}) TO (?P<user>{QUOTED})(?:@(?P<host>{QUOTED}))?(?P<rest>.*)$"
 )
 _PRIVILEGE = re.compile(
     rf"(?P<word>[A-Za-z_]+(?: +[A-Za-z_]+)*)\s*(?:\((?P<columns>(?:{QUOTED}|[^()`'])*)\))?\s*(?:,|$)"
@@ -84,13 +93,14 @@ def parse(output: str, privileges: Privileges) -> dict[Account, dict[str, Grant]
     for line in map(unescape, output.splitlines()):
         match = _GRANT.match(line)
         if not match:
-            continue  # roles, default roles, routines and proxies: not privileges on a level
+            continue  # roles, default roles and proxies: not privileges on a level
         # REQUIRE and its texts stand before it, and limits such as MAX_USER_CONNECTIONS behind it.
         rest = _TEXT.sub("''", match["rest"])
         grant = Grant(privileges.parse(match["privileges"]), bool(re.search(r"\bWITH\b.*\bGRANT OPTION\b", rest)))
-        grants = found.setdefault((unquote(match["user"]), unquote(match["host"])), {})
+        grants = found.setdefault((unquote(match["user"]), unquote(match["host"] or "")), {})
         if grant != NONE:
-            grants[match["level"]] = grant
+            kind = match["kind"] or ""  # a routine's name is the same in capitals
+            grants[f"{kind}{match['database']}.{match['object'].lower() if kind else match['object']}"] = grant
     return found
 
 

@@ -13,7 +13,14 @@ _SQL_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_$.-]{0,31}")
 _SQL_HOST = re.compile(r"[A-Za-z0-9_%:][A-Za-z0-9_.%:/-]{0,59}")
 _SQL_DATABASE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_$-]{0,63}")
 _SQL_WORD = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
-_SQL_TARGET = re.compile(r"(\*\.\*|[A-Za-z0-9_%][A-Za-z0-9_$%-]{0,63}\.(\*|[A-Za-z0-9_][A-Za-z0-9_$-]{0,63}))")
+_SQL_TARGET = re.compile(
+    r"\*\.\*"
+    r"|(?:[A-Za-z0-9_%]|\\[_%])(?:[A-Za-z0-9_$%-]|\\[_%]){0,63}\.(?:\*|[A-Za-z0-9_][A-Za-z0-9_$-]{0,63})"
+    r"|(?:FUNCTION|PROCEDURE) [A-Za-z0-9_][A-Za-z0-9_$-]{0,63}\.[A-Za-z0-9_][A-Za-z0-9_$-]{0,63}",
+)
+_SQL_ROLE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_$.-]{0,31}")
+# What a certificate says, and names of ciphers.
+_IN_CERTIFICATE = re.compile(r"[ -~]{1,300}")
 
 
 # Of all flavours. Dynamic privileges, as MySQL 8.0 has them, are all of the form WORD_WORD.
@@ -56,6 +63,13 @@ def privilege(value: Any) -> str:
     return f"{word} ({', '.join(columns)})"
 
 
+def decimals(value: Any) -> float:
+    """A number of seconds of at most a year, to the microsecond."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 31536000:
+        raise ValueError
+    return round(float(value), 6)
+
+
 def account(value: Any) -> str:
     """A database account as ``name@host``; host names are in small letters, as the server keeps them."""
     name, _, host = value.rpartition("@") if isinstance(value, str) else ("", "", "")
@@ -82,7 +96,23 @@ SQL_DATABASE = Value("a database name of 1 to 64 letters, digits, '_', '$' and '
 SQL_WORD = Value("a plain word, such as 'utf8mb4'", matching(_SQL_WORD))
 
 
-SQL_TARGET = Value("'*.*', 'database.*' or 'database.table' without quotes", matching(_SQL_TARGET))
+SQL_TARGET = Value(
+    "'*.*', 'database.*', 'database.table', 'FUNCTION database.name' or 'PROCEDURE database.name' without quotes",
+    matching(_SQL_TARGET),
+)
+
+
+SQL_ROLE = Value("a role's name of 1 to 32 letters, digits, '_', '$', '.' and '-', or NONE", matching(_SQL_ROLE))
+
+
+IN_CERTIFICATE = Value("a text of 1 to 300 ASCII characters, as the certificate has it", matching(_IN_CERTIFICATE))
+
+
+SECONDS = Value("seconds, 0 to 31536000, with decimals", decimals)
+
+
+# The words of `auth` for a password: the plugins of all flavours.
+PASSWORD_PLUGINS = tuple(dict.fromkeys(plugin for flavour in registry.FLAVOURS.values() for plugin in flavour.hashes))
 
 
 PRIVILEGE = Value("a privilege such as 'SELECT' or 'ALL'", privilege)

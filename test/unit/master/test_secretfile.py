@@ -29,6 +29,8 @@ def user(name="app", host="%", **more):
         ({"corosync": {"transport": "udpu"}, "storage": {"drbd": {"shared_secret": "x"}}}, []),
         ({"corosync": {"crypto_hash": "none"}}, BOTH[1:]),
         ({"mysql": {"users": [user(), user(password="x"), user("b", auth="unix_socket")]}}, [*BOTH, ("mysql", "passwords", "app@%")]),
+        ({"mysql": {"users": [user("b", password_hash="x"), user("c", absent=True)]}}, BOTH),
+        ({"mysql": {"users": [user(auth="ed25519")]}}, [*BOTH, ("mysql", "passwords", "app@%")]),
         ({"mysql": {"users": [user(host="DB.example.org")] * 2}}, [*BOTH, ("mysql", "passwords", "app@db.example.org")]),
         ({"mysql": {"users": [user()], "passwords": {"app@%": "x"}}}, BOTH),
         ({"mysql": {"users": ["app", user("a'b"), {}]}, "corosync": 5, "storage": {"drbd": ["x"]}}, BOTH),

@@ -46,7 +46,7 @@ class Toy(MariaDB):
     def install(self, mysql, directory):
         return ["toy-server", "--initialize", directory]
 
-    def digest(self, password):
+    def digest(self, password, plugin=""):
         return password[::-1]
 
     def identified(self, plugins, digest):

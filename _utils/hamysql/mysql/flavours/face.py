@@ -14,22 +14,52 @@ from hamysql.mysql.sql import Account
 
 
 @dataclass(frozen=True)
+class Terms:
+    """What an account's client has to show, how much it may ask for, and its default role; with the pillar's keys.
+
+    ``require`` has ``tls`` (``NONE``, ``SSL``, ``X509``), or what has to be in the certificate; a limit of 0 is none.
+    """
+
+    require: Mapping[str, str]
+    limits: Mapping[str, float]
+    default_role: str = ""
+
+
+NO_TERMS = Terms({}, {})
+
+
+@dataclass(frozen=True)
 class Observed:
     """What the server has: databases with (character set, collation), accounts with (plugin, hash), their grants.
 
-    ``ways`` are the plugins of accounts that have more than one; ``small`` says whether names of databases and tables are kept in
-    small letters (``lower_case_table_names``).
+    ``ways`` are the plugins of accounts that have more than one. ``contents`` has the number of tables, views, routines and events
+    in each database that is not empty. ``roles`` are all roles, and ``memberships`` those of an account or role, each with whether
+    it may pass the role on. ``policy`` says whether the server takes a password in clear text only, to judge it. ``small`` says
+    whether names of databases and tables are kept in small letters (``lower_case_table_names``).
     """
 
     databases: Mapping[str, tuple[str, str]]
     accounts: Mapping[Account, tuple[str, str]]
     grants: Mapping[Account, Mapping[str, Grant]] = field(default_factory=dict)
     ways: Mapping[Account, frozenset[str]] = field(default_factory=dict)
+    contents: Mapping[str, int] = field(default_factory=dict)
+    roles: frozenset[str] = frozenset()
+    memberships: Mapping[Account, Mapping[str, bool]] = field(default_factory=dict)
+    terms: Mapping[Account, Terms] = field(default_factory=dict)
+    policy: bool = False
     small: bool = False
 
     def stored(self, name: str) -> str:
         """The name of a database or table, or a pillar's ``db.table``, as this server keeps it."""
         return name.lower() if self.small else name
+
+
+@dataclass(frozen=True)
+class Hash:
+    """What the hash of a password looks like."""
+
+    pattern: re.Pattern[str]
+    expected: str
 
 
 @dataclass(frozen=True)
@@ -82,8 +112,8 @@ class Options:
 class Flavour(ABC):
     """One kind of database server. ``name`` is its name in the pillar (``mysql:flavor``).
 
-    ``accounts`` are the server's own, which are nobody else's. ``socket_plugin`` lets a system account in by the socket, and
-    ``password_plugin`` whoever has the password.
+    ``accounts`` are the server's own, which are nobody else's. ``socket_plugin`` lets a system account in by the socket. The
+    plugins of ``hashes`` let in whoever has the password, ``password_plugin`` where the pillar names none.
     """
 
     name: str
@@ -93,6 +123,7 @@ class Flavour(ABC):
     accounts: Sequence[str]
     socket_plugin: str
     password_plugin: str
+    hashes: Mapping[str, Hash]
     reload_tls: (
         str  # the SQL that has the server read its certificate again; sessions that are open keep what they have
     )
@@ -135,12 +166,34 @@ class Flavour(ABC):
         """The output of ``accounts_query``, from the client with ``--batch --skip-column-names``; grants are asked for apart."""
 
     @abstractmethod
-    def digest(self, password: str) -> str:
-        """The hash that the server keeps of a password; nothing else of it is in a statement."""
+    def digest(self, password: str, plugin: str = "") -> str:
+        """The hash that the server keeps of a password for one of ``hashes``, ``password_plugin`` by default."""
 
     @abstractmethod
     def identified(self, plugins: Collection[str], digest: str) -> str:
-        """How ``CREATE USER`` and ``ALTER USER`` say by which of the two plugins an account is let in, or by both."""
+        """How ``CREATE USER`` and ``ALTER USER`` say by which plugins an account is let in: one, or the socket's and another."""
+
+    @abstractmethod
+    def in_clear(self, verb: str, to: str, plugins: Collection[str], password: str, more: str) -> Sequence[str]:
+        """The same statements with a password in clear text, for a server with a policy, which keep it out of every log.
+
+        verb
+            ``CREATE USER`` or ``ALTER USER``; none where only the password changes.
+        to
+            The account, quoted.
+        more
+            What stands behind it in the statement.
+
+        Where the last one is refused, a new account has a password that nobody knows.
+        """
+
+    @abstractmethod
+    def set_default_role(self, role: str, to: str) -> str:
+        """The statement that gives an account its default role, both quoted."""
+
+    @abstractmethod
+    def drop_empty(self, database: str) -> str:
+        """The statements that drop a database, and fail where anything is in it: looked at by the server, at that moment."""
 
     # --- variables
 

@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from hamysql.errors import ParseError
-from hamysql.mysql.flavours.face import Flavour, Names, Observed, Variable
+from hamysql.mysql.flavours.face import Flavour, Names, Observed, Terms, Variable
 from hamysql.mysql.flavours.mariadb.options import OPTIONS
+from hamysql.mysql.flavours.mariadb.passwords import DIGESTS, HASHES, random_password
 from hamysql.mysql.flavours.mariadb.privileges import PRIVILEGES
-from hamysql.mysql.sql import Account, text, unescape
+from hamysql.mysql.sql import Account, identifier, text, unescape
 
 _NOT_TAKEN = re.compile(r"Error while setting value|Unknown suffix")
 _OFF_INSTEAD = re.compile(r"was(n't| not) recognized")
+# Neither the general log nor the slow log nor the performance schema keeps what this session sends.
+_UNSEEN = (
+    "SET NAMES utf8mb4; SET SESSION sql_log_off = 1; SET SESSION slow_query_log = 0;\n"
+    "UPDATE performance_schema.threads SET INSTRUMENTED = 'NO' WHERE PROCESSLIST_ID = CONNECTION_ID();\n"
+)
+
+# The database of each object that a drop takes along.
+_CONTENTS = (
+    "SELECT TABLE_SCHEMA AS db FROM information_schema.TABLES"
+    " UNION ALL SELECT ROUTINE_SCHEMA FROM information_schema.ROUTINES"
+    " UNION ALL SELECT EVENT_SCHEMA FROM information_schema.EVENTS"
+)
 
 
 class MariaDB(Flavour):
@@ -32,12 +44,20 @@ class MariaDB(Flavour):
     privileges = PRIVILEGES
     accounts = ("mariadb.sys", "mysql.sys", "mysql.session", "mysql.infoschema")
     socket_plugin, password_plugin = "unix_socket", "mysql_native_password"
+    hashes = HASHES
     reload_tls = "FLUSH SSL;"
     accounts_query = (
         "SELECT 'database', SCHEMA_NAME, DEFAULT_CHARACTER_SET_NAME, DEFAULT_COLLATION_NAME FROM information_schema.SCHEMATA;\n"
         "SELECT 'account', User, Host, plugin, authentication_string FROM mysql.user;\n"
         "SELECT 'ways', User, Host, JSON_EXTRACT(Priv, '$.auth_or') FROM mysql.global_priv"
         " WHERE JSON_EXTRACT(Priv, '$.auth_or') IS NOT NULL;\n"
+        "SELECT 'role', User FROM mysql.user WHERE is_role = 'Y';\n"
+        "SELECT 'member', User, Host, Role, Admin_option FROM mysql.roles_mapping;\n"
+        "SELECT 'terms', User, Host, ssl_type, ssl_cipher, x509_issuer, x509_subject, max_questions, max_updates, max_connections,"
+        " max_user_connections, max_statement_time, default_role FROM mysql.user;\n"
+        "SELECT 'policy', COUNT(*) FROM information_schema.PLUGINS WHERE PLUGIN_TYPE = 'PASSWORD VALIDATION'"
+        " AND PLUGIN_STATUS = 'ACTIVE' AND @@GLOBAL.strict_password_validation;\n"
+        f"SELECT 'content', db, COUNT(*) FROM ({_CONTENTS}) contents GROUP BY db;\n"
         "SELECT 'variable', 'lower_case_table_names', @@GLOBAL.lower_case_table_names;\n"
     )
 
@@ -70,7 +90,11 @@ class MariaDB(Flavour):
         databases: dict[str, tuple[str, str]] = {}
         accounts: dict[Account, tuple[str, str]] = {}
         ways: dict[Account, frozenset[str]] = {}
-        small = False
+        contents: dict[str, int] = {}
+        roles: set[str] = set()
+        memberships: dict[Account, dict[str, bool]] = {}
+        terms: dict[Account, Terms] = {}
+        policy = small = False
         for line in output.splitlines():
             kind, *fields = (unescape(cell) for cell in line.split("\t"))
             if kind == "database" and len(fields) == 3:
@@ -79,20 +103,60 @@ class MariaDB(Flavour):
                 accounts[fields[0], fields[1]] = (fields[2], fields[3])
             elif kind == "ways" and len(fields) == 3:
                 ways[fields[0], fields[1]] = _ways(fields[2], accounts.get((fields[0], fields[1]), ("", ""))[0])
+            elif kind == "content" and len(fields) == 2:
+                contents[fields[0]] = int(fields[1])
+            elif kind == "role" and len(fields) == 1:
+                roles.add(fields[0])
+            elif kind == "member" and len(fields) == 4:
+                memberships.setdefault((fields[0], fields[1]), {})[fields[2]] = fields[3] == "Y"
+            elif kind == "terms" and len(fields) == 12:
+                terms[fields[0], fields[1]] = _terms(fields[2:])
+            elif kind == "policy" and len(fields) == 1:
+                policy = fields[0] != "0"
             elif kind == "variable" and len(fields) == 2:
                 small = fields[1] != "0"
             else:
                 raise ParseError(f"the database answered with {len(fields)} columns for {kind!r}")
-        return Observed(databases, accounts, ways=ways, small=small)
+        return Observed(
+            databases,
+            accounts,
+            ways=ways,
+            contents=contents,
+            roles=frozenset(roles),
+            memberships=memberships,
+            terms=terms,
+            policy=policy,
+            small=small,
+        )
 
-    def digest(self, password: str) -> str:
-        """The hash of ``mysql_native_password``: ``*`` and SHA1(SHA1(password)) in capitals."""
-        inner = hashlib.sha1(password.encode(), usedforsecurity=False).digest()
-        return "*" + hashlib.sha1(inner, usedforsecurity=False).hexdigest().upper()
+    def digest(self, password: str, plugin: str = "") -> str:
+        return DIGESTS[plugin or self.password_plugin](password)
 
     def identified(self, plugins: Collection[str], digest: str) -> str:
-        ways = {self.socket_plugin: "", self.password_plugin: f" USING {text(digest)}"}
+        return self._identified(plugins, text(digest))
+
+    def _identified(self, plugins: Collection[str], using: str) -> str:
+        ways = {self.socket_plugin: "", **dict.fromkeys(self.hashes, f" USING {using}")}
         return "IDENTIFIED VIA " + " OR ".join(f"{plugin}{how}" for plugin, how in ways.items() if plugin in plugins)
+
+    def in_clear(self, verb: str, to: str, plugins: Collection[str], password: str, more: str) -> Sequence[str]:
+        # The binary log has the whole statement of CREATE USER and ALTER USER, and only the hash of SET PASSWORD. So the account is
+        # first given a password that nobody knows. Each is a statement of its own, because only then the audit log hides passwords.
+        given = f"{_UNSEEN}SET PASSWORD FOR {to} = PASSWORD({text(password)});"
+        unknown = f"PASSWORD({text(random_password())})"
+        return [*([f"{_UNSEEN}{verb} {to} {self._identified(plugins, unknown)}{more};"] if verb else []), given]
+
+    def set_default_role(self, role: str, to: str) -> str:
+        return f"SET DEFAULT ROLE {role} FOR {to};"
+
+    def drop_empty(self, database: str) -> str:
+        return (
+            "DELIMITER //\n"
+            f"BEGIN NOT ATOMIC IF EXISTS (SELECT 1 FROM ({_CONTENTS}) contents WHERE db = {text(database)})"
+            " THEN SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'it is not empty'; END IF;"
+            f" DROP DATABASE {identifier(database)}; END//\n"
+            "DELIMITER ;"
+        )
 
     def variables_query(self, names: Iterable[str]) -> str:
         quoted = ", ".join(f"'{name}'" for name in names if re.fullmatch(r"\w+", name)) or "''"
@@ -118,3 +182,22 @@ def _ways(written: str, plugin: str) -> frozenset[str]:
         return frozenset(str(way.get("plugin", plugin)) for way in json.loads(written))
     except (ValueError, AttributeError, TypeError) as exc:
         raise ParseError(f"the database answered with {written[:100]!r} for the ways to log in of an account") from exc
+
+
+_LIMITS = (
+    "max_queries_per_hour",
+    "max_updates_per_hour",
+    "max_connections_per_hour",
+    "max_user_connections",
+    "max_statement_time",
+)
+_REQUIRED = {"": "NONE", "ANY": "SSL", "X509": "X509"}
+
+
+def _terms(fields: Sequence[str]) -> Terms:
+    """The terms of an account from the columns ``ssl_type`` to ``default_role`` of ``mysql.user``."""
+    kind, cipher, issuer, subject, *numbers, role = fields
+    require = (
+        {"tls": _REQUIRED[kind]} if kind in _REQUIRED else {"cipher": cipher, "issuer": issuer, "subject": subject}
+    )
+    return Terms(require, dict(zip(_LIMITS, map(float, numbers))), role)
