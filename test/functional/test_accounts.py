@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 
 import pytest
 from database_server import MARIADB, MISSING, PASSWORD, cleaned, grant, plugins, running, user
@@ -445,9 +444,13 @@ def test_root_with_a_password_under_a_policy_still_comes_in_by_the_socket(policy
     policy.converge(user("root", "localhost", password=STRONG))
     assert policy.module.active() is True
     assert policy.login("root", STRONG) == "root@localhost"
-    (priv,) = policy.sql("SELECT Priv FROM mysql.global_priv WHERE User = 'root' AND Host = 'localhost';")
-    assert re.search(r'"auth_or":\[\{"plugin":"unix_socket"\},\{\}\]', priv)
     policy.sql("ALTER USER root@localhost IDENTIFIED VIA unix_socket;")
+    changed = policy.converge(user("root", "localhost", password=STRONG))
+    assert changed == {"user root@localhost": {"old": "unix_socket", "new": "mysql_native_password"}}
+    assert policy.module.active() is True
+    assert policy.login("root", STRONG) == "root@localhost"
+    policy.sql("ALTER USER root@localhost IDENTIFIED VIA unix_socket;")
+    assert "Canary" not in logged(policy)
 
 
 def test_the_hash_of_ed25519_is_the_servers_own(policy):

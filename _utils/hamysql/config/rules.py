@@ -14,8 +14,9 @@ from hamysql.config.packages import check_packages, check_repositories
 from hamysql.corosync.settings import check_corosync
 from hamysql.fencing.settings import check_fencing, check_quorum
 from hamysql.firewall.settings import check_firewall
+from hamysql.mysql.account_settings import check_accounts
 from hamysql.mysql.judge import check_server
-from hamysql.mysql.settings import check_accounts, check_given, check_secrets
+from hamysql.mysql.settings import check_given, check_secrets
 from hamysql.mysql.tls.settings import check_tls
 from hamysql.schema import values as v
 from hamysql.schema.language import Report

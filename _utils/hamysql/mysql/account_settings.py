@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from hamysql.mysql import accounts as mysql_accounts
@@ -9,7 +10,7 @@ from hamysql.mysql import terms
 from hamysql.mysql import values as m
 from hamysql.mysql.flavours import registry
 from hamysql.schema import values as v
-from hamysql.schema.language import Items, Names, Report, Section, Value
+from hamysql.schema.language import Items, Names, Node, Report, Section, Value
 from hamysql.schema.values import MAKE_PASSWORD, Config
 
 DATABASE = Section(
@@ -79,7 +80,7 @@ USER = Section(
     }
 )
 
-ACCOUNTS = {
+ACCOUNTS: Mapping[str, Node] = {
     "databases": Items(DATABASE, "a list of databases"),
     "roles": Items(ROLE, "a list of roles"),
     "users": Items(USER, "a list of users"),
