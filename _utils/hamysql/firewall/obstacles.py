@@ -1,8 +1,8 @@
 """Rules of others that certainly drop what the cluster needs, found in what ``nft --json list ruleset`` prints. Pure.
 
-A rule that cannot be understood may or may not match. So each chain has a set of possible outcomes for a packet, and it is an obstacle
-only where dropping the packet is the one that is left. Packets are those that begin a connection: who comes in as part of one that
-the node itself began needs luck.
+A rule that cannot be understood may or may not match. So each chain has a set of possible outcomes for a packet, and it is an
+obstacle only where dropping the packet is the one that is left. Packets are those that begin a connection: what is let in as a part
+of one that the node itself began depends on who began.
 """
 
 from __future__ import annotations
