@@ -50,7 +50,7 @@ def find(items: Iterable[Item], wanted: Mapping[str, Sequence[Access]], own: Ite
         Tables of hamysql's own, as family and name; they and the chains of their name are not looked at.
     """
     rules = _Rules(items, set(own))
-    found = []
+    reasons = []
     for family, accesses in wanted.items():
         for place in rules.bases(family):
             for access in accesses:
@@ -58,8 +58,10 @@ def find(items: Iterable[Item], wanted: Mapping[str, Sequence[Access]], own: Ite
                     packets = [Packet(family, access.protocol, port, source, access.to) for source in access.sources]
                     dropped = [packet.source for packet in packets if rules.drops(place, packet)]
                     if dropped:
-                        found.append(f"{' '.join(place)} drops {access.protocol} port {port} from {', '.join(dropped)}")
-    return found
+                        reasons.append(
+                            f"{' '.join(place)} drops {access.protocol} port {port} from {', '.join(dropped)}"
+                        )
+    return reasons
 
 
 class _Rules:
