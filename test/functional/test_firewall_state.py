@@ -30,6 +30,7 @@ ADMINISTRATORS = """\
 COMMIT
 """
 
+
 @pytest.fixture(params=["legacy", "nft"])
 def host(request):
     with packet_filters.host(request.param) as made:

@@ -628,7 +628,8 @@ def test_the_unit_loads_the_files_of_the_families_in_use(laid):
 
 @pytest.mark.parametrize(("pillar", "old"), [("nftables", iptables.Iptables()), ("ipv6", nftables.Nftables())])
 def test_the_rules_and_files_of_another_firewall_go_once_the_new_rules_are_loaded(node, pillar, old):
-    chunks = {(chunk["state"], chunk.get("name"), chunk["__id__"]): chunk for chunk in node(pillar).low("hamysql.firewall")}
+    low = node(pillar).low("hamysql.firewall")
+    chunks = {(chunk["state"], chunk.get("name"), chunk["__id__"]): chunk for chunk in low}
     order = list(chunks)
     (absent,) = [key for key, chunk in chunks.items() if chunk.get("backend") == old.name]
     loaded = {"hamysql_firewall": "hamysql-firewall-chain-managed"}
@@ -647,8 +648,11 @@ def test_cleaning_takes_away_the_files_of_every_firewall(node):
     for pillar in ("nftables", "ipv6", "udpu"):
         chunks = node(pillar).low("hamysql.firewall.clean")
         gone = {chunk["name"] for chunk in chunks if (chunk["state"], chunk["fun"]) == ("file", "absent")}
-        kinds = (iptables.Iptables(), nftables.Nftables())
-        assert gone == {"/etc/systemd/system/hamysql-firewall.service", *(file for kind in kinds for file in kind.files)}
+        assert gone == {
+            "/etc/systemd/system/hamysql-firewall.service",
+            *iptables.Iptables.files,
+            *nftables.Nftables.files,
+        }
         always = {chunk["backend"] for chunk in chunks if "backend" in chunk and "onlyif" not in chunk}
         assert always == {"nftables": {"nftables"}, "ipv6": {"iptables"}, "udpu": set()}[pillar]
 

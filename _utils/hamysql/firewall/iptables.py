@@ -141,7 +141,7 @@ class Iptables(Firewall[Observed]):
     def derive(self, wanted: Mapping[str, Sequence[Access]]) -> dict[str, Any]:
         rules = {family: build(accesses) for family, accesses in wanted.items()}
         files = {family: restore_text(rules[family]) if family in rules else "" for family in FAMILIES}
-        boot = [line for family in rules for line in _boot(*BOOT[family])]
+        boot = [line for family in rules for line in _unit_lines(*BOOT[family])]
         return {"rules": rules, "files": files, "boot": boot, "manual": "iptables-restore(8)"}
 
     def read(self, run: Run, family: str) -> Observed:
@@ -164,7 +164,7 @@ class Iptables(Firewall[Observed]):
         _restore(run, family, removal_text(seen))
 
 
-def _boot(tool: str, file: str) -> list[str]:
+def _unit_lines(tool: str, file: str) -> list[str]:
     return [f"ExecStartPre=-{tool} -w -D INPUT -j {CHAIN}", f"ExecStart={tool}-restore -w --noflush {file}"]
 
 

@@ -31,12 +31,13 @@ LOAD = f"/usr/sbin/nft -f {FILE}"
 WORDS = {"ipv4": "ip", "ipv6": "ip6"}
 # Chains of others filter at 0, firewalld's at 10.
 HEAD = "type filter hook input priority -10; policy accept;"
+LOOPBACK = 'iifname "lo" accept'
 _ALL = ("0.0.0.0/0", "::/0")
 
 
 def build(family: str, accesses: Iterable[Access]) -> list[str]:
     """The rules of one family's chain."""
-    return ['iifname "lo" accept', *(rule for access in accesses for rule in _lines(WORDS[family], access))]
+    return [LOOPBACK, *(rule for access in accesses for rule in _lines(WORDS[family], access))]
 
 
 def _lines(header: str, access: Access) -> Iterator[str]:

@@ -1,8 +1,8 @@
 """Rules of others that certainly drop what the cluster needs, found in what ``nft --json list ruleset`` prints. Pure.
 
-A rule that cannot be understood may or may not match. So each chain has a set of possible outcomes for a packet, and it is an obstacle
-only where dropping the packet is the one that is left. Packets are those that begin a connection: who comes in as part of one that
-the node itself began needs luck.
+A rule that cannot be understood may or may not match. So each chain has a set of possible outcomes for a packet, and it is an
+obstacle only where dropping the packet is the one that is left. Packets are those that begin a connection: what is let in as a part
+of one that the node itself began depends on who began.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def find(items: Iterable[Item], wanted: Mapping[str, Sequence[Access]], own: Ite
         Tables of hamysql's own, as family and name; they and the chains of their name are not looked at.
     """
     rules = _Rules(items, set(own))
-    found = []
+    reasons = []
     for family, accesses in wanted.items():
         for place in rules.bases(family):
             for access in accesses:
@@ -58,8 +58,10 @@ def find(items: Iterable[Item], wanted: Mapping[str, Sequence[Access]], own: Ite
                     packets = [Packet(family, access.protocol, port, source, access.to) for source in access.sources]
                     dropped = [packet.source for packet in packets if rules.drops(place, packet)]
                     if dropped:
-                        found.append(f"{' '.join(place)} drops {access.protocol} port {port} from {', '.join(dropped)}")
-    return found
+                        reasons.append(
+                            f"{' '.join(place)} drops {access.protocol} port {port} from {', '.join(dropped)}"
+                        )
+    return reasons
 
 
 class _Rules:

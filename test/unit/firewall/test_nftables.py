@@ -22,7 +22,7 @@ SAVED = """\
 {"rule": {"family": "ip", "table": "hamysql", "chain": "input", "handle": 6, "expr": [{"match": {"op": "==", "left": {"payload": {"protocol": "udp", "field": "dport"}}, "right": {"set": [5404, 5405]}}}, {"drop": null}]}},
 {"rule": {"family": "ip", "table": "hamysql", "chain": "input", "handle": 7, "expr": [{"match": {"op": "==", "left": {"payload": {"protocol": "ip", "field": "saddr"}}, "right": {"prefix": {"addr": "10.1.0.0", "len": 24}}}}, {"match": {"op": "==", "left": {"payload": {"protocol": "ip", "field": "daddr"}}, "right": "192.0.2.100"}}, {"match": {"op": "==", "left": {"payload": {"protocol": "tcp", "field": "dport"}}, "right": 3306}}, {"accept": null}]}},
 {"rule": {"family": "ip", "table": "hamysql", "chain": "input", "handle": 8, "expr": [{"match": {"op": "==", "left": {"payload": {"protocol": "ip", "field": "daddr"}}, "right": "192.0.2.100"}}, {"match": {"op": "==", "left": {"payload": {"protocol": "tcp", "field": "dport"}}, "right": 3306}}, {"drop": null}]}}]}
-"""  # noqa: E501
+"""
 RULES = [
     'iifname "lo" accept',
     "ip saddr 192.0.2.12 udp dport { 5404, 5405 } accept",
@@ -95,7 +95,8 @@ def test_both_firewalls_have_a_rule_for_each_access(resolve, pillar):
     for name in PILLARS:
         given = pillar(name)
         tables = resolve(on_nftables(given))["firewall"]["rules"]
-        chains = resolve({**given, "firewall": {**given.get("firewall", {}), "backend": "iptables"}})["firewall"]["rules"]
+        given["firewall"] = {**given.get("firewall", {}), "backend": "iptables"}
+        chains = resolve(given)["firewall"]["rules"]
         assert {family: len(rules) for family, rules in tables.items()} == {
             family: len(rules) for family, rules in chains.items()
         }
