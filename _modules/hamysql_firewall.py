@@ -28,8 +28,7 @@ def __virtual__() -> str:
 
 def read(family: str = "ipv4", backend: str = backends.AUTO) -> dict[str, Any]:
     """
-    Return what the kernel holds of hamysql's own rules. Of iptables: ``{"exists": bool, "rules": [text], "jumps": [position in
-    INPUT]}``; of nftables: ``{"exists": bool, "content": [text]}``.
+    Return what the kernel holds of hamysql's own rules: ``exists``, and the rules with their place in the firewall's own words.
 
     family
         ``ipv4`` (default) or ``ipv6``.
