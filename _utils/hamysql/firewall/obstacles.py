@@ -206,11 +206,11 @@ def _equal(left: Any, value: Any, packet: Packet) -> Sure:
         case "l4proto" | "protocol" | "nexthdr" if key != "protocol":
             return value in (packet.protocol, _NUMBERS[packet.protocol])
         case "protocol":
-            return value == _LAYERS[packet.family]
+            return bool(value == _LAYERS[packet.family])
         case "nfproto":
             return bool(value == packet.family)
         case "state" if "ct" in left:
-            return value == "new"
+            return bool(value == "new")
         case "iif" | "iifname" if value == "lo":
             return False
     return None
