@@ -75,7 +75,7 @@ def derive_packages(config: Config) -> None:
         *_fencing_packages(config["fencing"]["devices"], package["fencing"]),
         *package["crm"],
         *storage_settings.packages(config),
-        *package["firewall"].get(config["firewall"]["backend"], []),
+        *package["firewall"].get(firewalls.chosen(config["firewall"]["backend"]), []),
         *package["database"],
         *(package["tls"] if config["mysql"]["tls"]["enabled"] else []),
         *package["further"],

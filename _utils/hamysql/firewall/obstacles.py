@@ -1,4 +1,4 @@
-"""Rules of others that certainly drop what the cluster needs, found in what ``nft --json list ruleset`` prints. Pure.
+"""Rules of others that certainly drop what the cluster needs, found in what ``nft --json list table`` prints. Pure.
 
 A rule that cannot be understood may or may not match. So each chain has a set of possible outcomes for a packet, and it is an
 obstacle only where dropping the packet is the one that is left. Packets are those that begin a connection: what is let in as a part
@@ -43,7 +43,7 @@ def find(items: Iterable[Item], wanted: Mapping[str, Sequence[Access]], own: Ite
     """What is certainly dropped, a sentence for each chain and port.
 
     items
-        The objects of ``nft --json list ruleset``.
+        The objects of ``nft --json list table``.
     wanted
         Who has to reach which port, for each family.
     own
@@ -206,11 +206,11 @@ def _equal(left: Any, value: Any, packet: Packet) -> Sure:
         case "l4proto" | "protocol" | "nexthdr" if key != "protocol":
             return value in (packet.protocol, _NUMBERS[packet.protocol])
         case "protocol":
-            return value == _LAYERS[packet.family]
+            return bool(value == _LAYERS[packet.family])
         case "nfproto":
             return bool(value == packet.family)
         case "state" if "ct" in left:
-            return value == "new"
+            return bool(value == "new")
         case "iif" | "iifname" if value == "lo":
             return False
     return None
