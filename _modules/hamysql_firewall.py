@@ -4,6 +4,7 @@ The node's own packet filter rules: what the kernel holds of them, and their one
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from salt.exceptions import SaltInvocationError
@@ -62,6 +63,22 @@ def obstacles() -> list[str]:
     config = __salt__["hamysql.config"]()["firewall"]
     found: list[str] = _named(config["backend"]).obstacles(run, settings.from_outside(config))
     return found
+
+
+def left() -> dict[str, list[str]]:
+    """
+    Return which files of hamysql's are on this node, of each firewall that has any.
+
+    Of a firewall that the pillar no longer names, they say that its rules may be loaded, too.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt db1 hamysql_firewall.left
+    """
+    found = {one.name: [file for file in one.files if os.path.lexists(file)] for one in backends.BACKENDS.values()}
+    return {name: files for name, files in found.items() if files}
 
 
 def apply(family: str = "ipv4") -> bool:

@@ -2,6 +2,10 @@
 # pillar says `firewall: {backend: none}`.
 {%- from "hamysql/map.jinja" import hamysql with context %}
 
+hamysql-firewall-chain-absent:
+  hamysql_firewall.absent:
+    - backend: {{ hamysql.firewall.backend }}
+
 hamysql-firewall-boot-disabled:
   service.disabled:
     - name: hamysql-firewall
@@ -11,14 +15,11 @@ hamysql-firewall-unit-file-absent:
     - name: /etc/systemd/system/hamysql-firewall.service
     - require:
       - service: hamysql-firewall-boot-disabled
-{%- for name, files in hamysql.firewall.files_of.items() %}
+{%- for name, files in salt["hamysql_firewall.left"]().items() %}
 
 hamysql-firewall-{{ name }}-absent:
   hamysql_firewall.absent:
     - backend: {{ name }}
-{%- if name != hamysql.firewall.backend %}
-    - onlyif: test -e {{ files | join(" -o -e ") }}
-{%- endif %}
 
 hamysql-firewall-{{ name }}-files-absent:
   file.absent:

@@ -5,13 +5,12 @@ include:
   - hamysql.package
 {%- if hamysql.firewall.backend != "none" %}
   - hamysql.firewall.{{ hamysql.firewall.backend }}
-{%- for name, files in hamysql.firewall.files_of.items() if name != hamysql.firewall.backend %}
+{%- for name, files in salt["hamysql_firewall.left"]().items() if name != hamysql.firewall.backend %}
 
 # The pillar named another firewall before: its rules and files go, once the new rules are loaded.
 hamysql-firewall-{{ name }}-absent:
   hamysql_firewall.absent:
     - backend: {{ name }}
-    - onlyif: test -e {{ files | join(" -o -e ") }}
     - require:
       - hamysql_firewall: hamysql-firewall-chain-managed
 

@@ -626,35 +626,50 @@ def test_the_unit_loads_the_files_of_the_families_in_use(laid):
     assert more.endswith(f"ExecStartPost=-{LOAD}\nExecReload=-{LOAD}\n")
 
 
-@pytest.mark.parametrize(("pillar", "old"), [("nftables", iptables.Iptables()), ("ipv6", nftables.Nftables())])
-def test_the_rules_and_files_of_another_firewall_go_once_the_new_rules_are_loaded(node, pillar, old):
-    low = node(pillar).low("hamysql.firewall")
-    chunks = {(chunk["state"], chunk.get("name"), chunk["__id__"]): chunk for chunk in low}
-    order = list(chunks)
-    (absent,) = [key for key, chunk in chunks.items() if chunk.get("backend") == old.name]
+@pytest.fixture
+def both_firewalls(tmp_path, monkeypatch):
+    """A function that renders, on a node on which files of both firewalls are left."""
+    for kind in (iptables.Iptables, nftables.Nftables):
+        files = tuple(f"{tmp_path}/{kind.name}-{number}" for number in range(2))
+        for file in files:
+            Path(file).touch()
+        monkeypatch.setattr(kind, "files", (*files, f"{tmp_path}/not-there"))
+
+    def low(pillar: str, folder: str) -> list[dict]:
+        there = Node(tmp_path / f"root-{pillar}-{folder}", load_pillar(pillar), "debian12")
+        try:
+            return there.low(folder)
+        finally:
+            there.end()
+
+    return low
+
+
+@pytest.mark.parametrize(("pillar", "old"), [("nftables", "iptables"), ("ipv6", "nftables")])
+def test_the_rules_and_files_of_another_firewall_go_once_the_new_rules_are_loaded(
+    both_firewalls, tmp_path, pillar, old
+):
+    chunks = both_firewalls(pillar, "hamysql.firewall")
     loaded = {"hamysql_firewall": "hamysql-firewall-chain-managed"}
-    assert chunks[absent]["require"] == [loaded]
-    assert chunks[absent]["onlyif"] == f"test -e {' -o -e '.join(old.files)}"
-    gone = [key for key, chunk in chunks.items() if chunk["fun"] == "absent" and chunk["state"] == "file"]
-    assert {key[1] for key in gone} == set(old.files)
-    for key in gone:
-        assert {"hamysql_firewall": absent[2]} in chunks[key]["require"]
-        assert order.index(key) > order.index(absent)
-    (unit,) = [key for key in chunks if str(key[1]).endswith("/hamysql-firewall.service")]
-    assert loaded in chunks[unit]["require"], "a refusal leaves what is loaded at the boot as it is"
+    (rules,) = [chunk for chunk in chunks if (chunk["state"], chunk["fun"]) == ("hamysql_firewall", "absent")]
+    assert (rules["backend"], rules["require"]) == (old, [loaded])
+    files = [chunk for chunk in chunks if (chunk["state"], chunk["fun"]) == ("file", "absent")]
+    assert [file["name"] for file in files] == [f"{tmp_path}/{old}-0", f"{tmp_path}/{old}-1"]
+    for file in files:
+        assert {"hamysql_firewall": rules["__id__"]} in file["require"]
+        assert chunks.index(file) > chunks.index(rules)
+    (unit,) = [chunk for chunk in chunks if chunk["name"].endswith("/hamysql-firewall.service")]
+    assert loaded in unit["require"], "a refusal leaves what is loaded at the boot as it is"
 
 
-def test_cleaning_takes_away_the_files_of_every_firewall(node):
-    for pillar in ("nftables", "ipv6", "udpu"):
-        chunks = node(pillar).low("hamysql.firewall.clean")
-        gone = {chunk["name"] for chunk in chunks if (chunk["state"], chunk["fun"]) == ("file", "absent")}
-        assert gone == {
-            "/etc/systemd/system/hamysql-firewall.service",
-            *iptables.Iptables.files,
-            *nftables.Nftables.files,
-        }
-        always = {chunk["backend"] for chunk in chunks if "backend" in chunk and "onlyif" not in chunk}
-        assert always == {"nftables": {"nftables"}, "ipv6": {"iptables"}, "udpu": set()}[pillar]
+@pytest.mark.parametrize(("pillar", "used"), [("nftables", "nftables"), ("ipv6", "iptables"), ("udpu", "none")])
+def test_cleaning_takes_away_the_rules_and_files_of_every_firewall(both_firewalls, tmp_path, pillar, used):
+    chunks = both_firewalls(pillar, "hamysql.firewall.clean")
+    rules = [chunk["backend"] for chunk in chunks if chunk["state"] == "hamysql_firewall"]
+    assert sorted(rules) == sorted([used, "iptables", "nftables"])
+    files = {chunk["name"] for chunk in chunks if (chunk["state"], chunk["fun"]) == ("file", "absent")}
+    left = {f"{tmp_path}/{kind}-{number}" for kind in ("iptables", "nftables") for number in range(2)}
+    assert files == {"/etc/systemd/system/hamysql-firewall.service", *left}
 
 
 def test_the_pillars_errors_reach_the_user_all_at_once_and_without_a_traceback(node, tmp_path):

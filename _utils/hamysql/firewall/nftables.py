@@ -11,6 +11,7 @@ from __future__ import annotations
 import ipaddress
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -155,10 +156,12 @@ class Nftables(Firewall[Observed]):
 
     def read(self, run: Run, family: str) -> Observed:
         # The list first: nft says of a table that is missing the same as of one that it may not see.
-        there = [item["table"] for item in _objects(run([NFT, "--json", "list", "tables"]).stdout) if "table" in item]
-        if (WORDS[family], TABLE) not in [(table["family"], table["name"]) for table in there]:
+        if (WORDS[family], TABLE) not in _tables(run):
             return Observed(None)
-        return parse(run([NFT, "--json", "list", "table", WORDS[family], TABLE]).stdout)
+        try:
+            return parse(_printed(run, WORDS[family], TABLE))
+        except ParseError as exc:
+            return Observed((str(exc),))  # v1.0.6 prints half of a table that somebody has given flags
 
     def seen(self, plain: Mapping[str, Any]) -> Observed:
         return Observed(tuple(plain["content"]) if plain["exists"] else None)
@@ -176,10 +179,24 @@ class Nftables(Firewall[Observed]):
         run([NFT, "delete", "table", WORDS[family], TABLE])
 
     def obstacles(self, run: Run, wanted: Mapping[str, Sequence[Access]]) -> list[str]:
-        items = _objects(run([NFT, "--json", "--terse", "list", "ruleset"]).stdout)
+        items: list[dict[str, Any]] = []
+        for layer, name in _tables(run):
+            if layer in (*WORDS.values(), "inet"):
+                with suppress(ParseError, CommandFailed):  # each by itself, as nft cannot print every table
+                    items += _objects(_printed(run, layer, name))
         for family in wanted:
             items += translate.ruleset(_saved(run, family), family)
         return obstacles.find(items, wanted, {(WORDS[family], TABLE) for family in WORDS})
+
+
+def _tables(run: Run) -> list[tuple[str, str]]:
+    """Family and name of all tables. As text: v1.0.6 cannot print the flags of a table as JSON."""
+    lines = [line.split() for line in run([NFT, "list", "tables"]).stdout.splitlines()]
+    return [(words[1], words[2]) for words in lines if len(words) == 3]
+
+
+def _printed(run: Run, layer: str, name: str) -> str:
+    return run([NFT, "--json", "--terse", "list", "table", layer, name]).stdout
 
 
 def _saved(run: Run, family: str) -> str:

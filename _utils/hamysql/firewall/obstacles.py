@@ -1,4 +1,4 @@
-"""Rules of others that certainly drop what the cluster needs, found in what ``nft --json list ruleset`` prints. Pure.
+"""Rules of others that certainly drop what the cluster needs, found in what ``nft --json list table`` prints. Pure.
 
 A rule that cannot be understood may or may not match. So each chain has a set of possible outcomes for a packet, and it is an
 obstacle only where dropping the packet is the one that is left. Packets are those that begin a connection: what is let in as a part
@@ -43,7 +43,7 @@ def find(items: Iterable[Item], wanted: Mapping[str, Sequence[Access]], own: Ite
     """What is certainly dropped, a sentence for each chain and port.
 
     items
-        The objects of ``nft --json list ruleset``.
+        The objects of ``nft --json list table``.
     wanted
         Who has to reach which port, for each family.
     own

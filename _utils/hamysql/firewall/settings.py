@@ -32,7 +32,6 @@ def derive_firewall(config: Config, accesses: Iterable[Access]) -> None:
     firewall["backend"] = backends.chosen(firewall["backend"])
     wanted = ports.by_family(accesses, [*own, config["vip"]["address"]])
     firewall.update(backends.named(firewall["backend"]).derive(wanted))
-    firewall["files_of"] = {one.name: list(one.files) for one in backends.BACKENDS.values()}
     here = {str(ipaddress.ip_network(address)) for address in own}
     firewall["from_outside"] = {family: [_plain(access, here) for access in wanted[family]] for family in wanted}
 

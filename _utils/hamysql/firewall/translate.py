@@ -1,4 +1,4 @@
-"""What ``iptables-save`` prints, in the words of ``nft --json list ruleset``, so that one reader judges both. Pure.
+"""What ``iptables-save`` prints, in the words of ``nft --json list table``, so that one reader judges both. Pure.
 
 iptables-legacy is not seen by nft at all, and of iptables-nft nft does not show what a match such as `conntrack` compares with.
 """
