@@ -52,7 +52,7 @@ def obstacles() -> list[str]:
     """
     Return the rules of others that certainly drop what the cluster needs, in spite of hamysql's own: a sentence for each.
 
-    Only a firewall in which others have the last word has any: nftables. Raises ``ConfigError`` and ``CommandFailed``.
+    Only a firewall in which others have the last word has any. Raises ``ConfigError`` and ``CommandFailed``.
 
     CLI Example:
 
