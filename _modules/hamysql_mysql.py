@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from injected import __salt__
 
-    from hamysql.schema.values import Config
+    from hamysql.resolved.software import Mysql
 
 __virtualname__ = "hamysql_mysql"
 
@@ -33,12 +33,11 @@ def __virtual__() -> str:
     return __virtualname__
 
 
-def _config(misnamed: bool = False) -> Config:
-    config: Config = __salt__["hamysql.config"](misnamed=misnamed)["mysql"]
-    return config
+def _config(misnamed: bool = False) -> Mysql:
+    return __salt__["hamysql.config"](misnamed=misnamed)["mysql"]
 
 
-def _execute(config: Config, sql: str) -> str:
+def _execute(config: Mysql, sql: str) -> str:
     return run(registry.of(config).client(config), stdin=sql).stdout
 
 
@@ -113,7 +112,7 @@ def wait_answering(timeout: float = 300) -> dict[str, Any]:
     )
 
 
-def flush(timeout: float = 60) -> dict[str, Any]:
+def flush(timeout: float = 60) -> flushing.Flushed:
     """
     Have InnoDB write its dirty pages now, while the server serves, so that its next shutdown has little left to write.
 
@@ -173,7 +172,7 @@ def unflush(settings: Mapping[str, float]) -> None:
         flushing.end()
 
 
-def _pending(config: Config) -> tuple[accounts.Change, ...]:
+def _pending(config: Mysql) -> tuple[accounts.Change, ...]:
     flavour = registry.of(config)
     observed = flavour.observed(_execute(config, flavour.accounts_query))
     there = [key for key in map(accounts.key, config["users"]) if key in observed.accounts]

@@ -79,8 +79,9 @@ class Case:
     until: str = ""
 
 
-# A node that shuts down leaves when its services have stopped: with the 2013 procedure's settings that took 140 s. One that comes back
-# joins the cluster some 30 s after its boot. A monitor notices that a cable or an address is gone, and the next one may be far off.
+# A node that shuts down leaves when its services have stopped: with the 2013 procedure's settings that took 140 s. One that comes
+# back joins the cluster some 30 s after its boot. A monitor notices that a cable or an address is gone, and the next one may be
+# far off.
 CASES = {
     "power_cut": Case("active node's power cut"),
     "switchover": Case("planned switchover"),
@@ -520,9 +521,7 @@ def arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
     given.output = given.output or RESULTS / f"{name}.json"
     given.settings = given.settings or (list(SETTINGS) if given.storage == STORAGES[0] else ["hamysql"])
     if given.storage != STORAGES[0] and "article" in given.settings:
-        parser.error(
-            "the 2013 procedure (settings `article`) has no fencing, and hamysql deploys only drbd without it"
-        )
+        parser.error("the 2013 procedure (settings `article`) has no fencing, and hamysql deploys only drbd without it")
     return given
 
 
