@@ -7,8 +7,6 @@ stops or restarts anything; ``hamysql_rolling`` does.
 
 from __future__ import annotations
 
-import os
-import time
 from pathlib import Path
 from shutil import which
 from typing import TYPE_CHECKING
@@ -20,7 +18,7 @@ from hamysql.corosync import conf as corosync_conf
 from hamysql.corosync import pending as corosync_pending
 from hamysql.errors import CommandFailed, Refused
 from hamysql.fencing import sbd as fencing_sbd
-from hamysql.mysql import flushing
+from hamysql.mysql import flushing, process
 from hamysql.mysql import pending as mysql_pending
 from hamysql.mysql.flavours import registry
 from hamysql.mysql.tls import certificate
@@ -29,7 +27,6 @@ from hamysql.storage import backends, latch
 from hamysql.storage import pending as storage_pending
 from hamysql.system import files, wait
 from hamysql.system.command import PATH, run
-from hamysql.system.files import Unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -40,18 +37,17 @@ if TYPE_CHECKING:
     from hamysql.mysql.flavours.face import Variable
     from hamysql.pending import Pending
     from hamysql.resolved import Resolved
-    from hamysql.schema.values import Config
+    from hamysql.resolved.software import Mysql
 
 __virtualname__ = "hamysql_change"
 
 COROSYNC_CONF = Path("/etc/corosync/corosync.conf")
 AUTHKEY = Path("/etc/corosync/authkey")
-PROC = Path("/proc")
 RECORD = Path("/run/hamysql/mysqld.json")
-TLS = Path(tls_files.FOLDER)
-TLS_RECORD = Path("/run/hamysql/mysqld-tls.json")  # which set of files a running server has read
 # Our agent's notes, which are root's: the server's process, and when it was born. The server's own pid file is the account's.
 NOTES = Path(f"/run/resource-agents/hamysql/{cib_names.SERVER}.pid")
+TLS = Path(tls_files.FOLDER)
+TLS_RECORD = Path("/run/hamysql/mysqld-tls.json")  # which set of files a running server has read
 
 
 def __virtual__() -> str:
@@ -226,21 +222,21 @@ def _storage(site: Resolved) -> list[Pending]:
 # --- the database
 
 
-def _mysql(config: Config) -> list[Pending]:
-    process = _process(config)
-    if process is None:
+def _mysql(config: Mysql) -> list[Pending]:
+    known = process.found(config, NOTES)
+    if known is None:
         return []
-    running = _running(config, process)
+    running = process.options(config, known, RECORD)
     if running is None:
         return [mysql_pending.UNKNOWN]
     want = mysql_pending.wanted(config)
     found = list(mysql_pending.pending(config, running, want, _variables(config, mysql_pending.changed(running, want))))
-    if unread := _unread_tls(config, process, running):
+    if unread := _unread_tls(config, known, running):
         found.append(unread)
     return [*found, *mysql_pending.left_flushing(running, _left_flushing(config))]
 
 
-def _left_flushing(config: Config) -> dict[str, float]:
+def _left_flushing(config: Mysql) -> dict[str, float]:
     """What a move that was killed has set in the server, and it was before; nothing where the server is as it was."""
     left = flushing.left()
     try:
@@ -249,7 +245,7 @@ def _left_flushing(config: Config) -> dict[str, float]:
         return {}
 
 
-def _variables(config: Config, names: Sequence[str]) -> dict[str, Variable]:
+def _variables(config: Mysql, names: Sequence[str]) -> dict[str, Variable]:
     if not names:
         return {}
     flavour = registry.of(config)
@@ -259,71 +255,14 @@ def _variables(config: Config, names: Sequence[str]) -> dict[str, Variable]:
         return {}
 
 
-def _sql(config: Config, statements: str) -> str:
+def _sql(config: Mysql, statements: str) -> str:
     return run(registry.of(config).client(config), stdin=statements).stdout
 
 
-def _process(config: Config) -> mysql_pending.Process | None:
-    """The server that our agent has noted, or that wrote the pid file; ``None`` where it does not run."""
-    return _noted() or _claimed(config)
-
-
-def _noted() -> mysql_pending.Process | None:
-    try:
-        pid, born = map(int, files.text(NOTES, 64).split())
-        return mysql_pending.Process(pid, born) if _stat(pid)[1] == born else None
-    except (OSError, ValueError, IndexError, Unreadable):
-        return None
-
-
-def _stat(pid: int) -> tuple[str, int]:
-    """A process' name, and when it was born."""
-    name, _, fields = (PROC / str(pid) / "stat").read_text(encoding="utf-8", errors="replace").rpartition(")")
-    return name.partition("(")[2], int(fields.split()[19])  # proc(5): field 22, the first after the name is 3
-
-
-def _claimed(config: Config) -> mysql_pending.Process | None:
-    try:
-        pid = int(files.text(config["pid_file"], 64))
-        program, born = _stat(pid)
-    except (OSError, ValueError, IndexError, Unreadable):
-        return None
-    if program != os.path.basename(config["binary"])[:15]:  # the kernel keeps 15 characters of it
-        return None
-    return mysql_pending.Process(pid, born)
-
-
-def _running(config: Config, process: mysql_pending.Process) -> mysql_pending.Options | None:
-    """The options that the server runs with; ``None`` where nobody knows."""
-    known = mysql_pending.recorded(files.text_if_any(RECORD) or "", process)
-    if known is not None:
-        return known
-    fragment = Path(config["config_fragment"])
-    if not _older(fragment, process):
-        return None
-    options = mysql_pending.parse_file(registry.of(config), files.text(fragment, links=True))
-    _write_record(process, options)
-    return options
-
-
-def _older(path: Path, process: mysql_pending.Process) -> bool:
-    """Whether a file or link is there, and was before a process."""
-    uptime = time.clock_gettime(time.CLOCK_BOOTTIME) - process.start / os.sysconf("SC_CLK_TCK")
-    return path.exists() and max(path.stat().st_ctime, path.lstat().st_ctime) < time.time() - uptime
-
-
-def _write_record(process: mysql_pending.Process, options: mysql_pending.Options, place: Path | None = None) -> None:
-    place = place or RECORD
-    place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    new = place.with_suffix(".new")
-    new.write_text(mysql_pending.record(process, options), encoding="utf-8")
-    new.replace(place)
-
-
-def _set_variables(config: Config) -> None:
-    process = _process(config)
-    running = _running(config, process) if process else None
-    if process is None or running is None:
+def _set_variables(config: Mysql) -> None:
+    known = process.found(config, NOTES)
+    running = process.options(config, known, RECORD) if known else None
+    if known is None or running is None:
         return
     want = mysql_pending.wanted(config)
     variables = _variables(config, mysql_pending.changed(running, want))
@@ -335,41 +274,34 @@ def _set_variables(config: Config) -> None:
             running[name] = want[name]
         else:
             del running[name]
-        _write_record(process, running)
+        process.note(known, running, RECORD)
 
 
 # --- the database's TLS
 
 
-def _unread_tls(config: Config, process: mysql_pending.Process, running: mysql_pending.Options) -> Pending | None:
+def _unread_tls(config: Mysql, known: mysql_pending.Process, running: mysql_pending.Options) -> Pending | None:
     """What the server does not present of the pillar's files, though it was started with them."""
     if not config["tls"]["enabled"] or "ssl_cert" not in running:
         return None
     shown = tls_files.presented(run, config["socket"])
-    return mysql_pending.presents(config, running, shown, _loaded_tls(process), _certificate)
+    return mysql_pending.presents(config, running, shown, _loaded_tls(known), lambda text: certificate.named(run, text))
 
 
-def _loaded_tls(process: mysql_pending.Process) -> str | None:
+def _loaded_tls(known: mysql_pending.Process) -> str | None:
     """The digest of the set that the server has read: at its start, or because it was told to."""
-    noted = mysql_pending.recorded(files.text_if_any(TLS_RECORD) or "", process)
+    noted = mysql_pending.recorded(files.text_if_any(TLS_RECORD) or "", known)
     if noted is not None:
         return "".join(noted.get("set", ()))
-    return tls_files.digest(tls_files.there(TLS, None).texts) if _older(TLS / tls_files.CURRENT, process) else None
+    return tls_files.digest(tls_files.there(TLS, None).texts) if process.older(TLS / tls_files.CURRENT, known) else None
 
 
-def _certificate(text: str) -> str:
-    try:
-        return str(certificate.read(run, text))
-    except (CommandFailed, KeyError, ValueError):
-        return "a certificate that openssl cannot read"
-
-
-def _read_tls(config: Config) -> None:
+def _read_tls(config: Mysql) -> None:
     """Have the server read certificate, key and authorities again, and see that it presents them."""
-    process = _process(config)
+    known = process.found(config, NOTES)
     wanted = tls_files.texts(config)
     if tls_files.there(TLS, None).texts != wanted:
         raise Refused(f"{TLS} does not hold the pillar's certificate and key: `state.apply hamysql` lays them down")
     _sql(config, registry.of(config).reload_tls)
-    if process is not None:
-        _write_record(process, {"set": [tls_files.digest(wanted)]}, TLS_RECORD)
+    if known is not None:
+        process.note(known, {"set": [tls_files.digest(wanted)]}, TLS_RECORD)

@@ -15,11 +15,11 @@ from hamysql.storage.drbd import local, verbs
 from hamysql.system.command import run
 
 if TYPE_CHECKING:
-    from typing import Any
-
     from injected import __salt__
 
     from hamysql.resolved import Resolved
+    from hamysql.storage.drbd.replica import Identifiers
+    from hamysql.storage.drbd.status import StatusSeen
 
 
 __virtualname__ = "hamysql_drbd"
@@ -39,7 +39,7 @@ def _managed() -> bool:
     return __salt__["hamysql_cluster.status"]()["running"]
 
 
-def status(resource: str | None = None, minor: int | None = None) -> dict[str, Any]:
+def status(resource: str | None = None, minor: int | None = None) -> StatusSeen:
     """
     The resource as this node's kernel sees it.
 
@@ -56,9 +56,9 @@ def status(resource: str | None = None, minor: int | None = None) -> dict[str, A
         salt db1 hamysql_drbd.status
     """
     options = _site(misnamed=True)["storage"]["drbd"]
-    if resource is not None:
-        options = {**options, "resource": resource, "minor": minor}
-    found = local.status(run, options["resource"], options["minor"])
+    if resource is None or minor is None:
+        resource, minor = options["resource"], options["minor"]
+    found = local.status(run, resource, minor)
     return found.as_dict() if found else {}
 
 
@@ -76,7 +76,7 @@ def kernel() -> str:
     return local.kernel(run)
 
 
-def generation() -> dict[str, Any]:
+def generation() -> Identifiers:
     """
     The generation identifiers of this node's data, as hexadecimal text: ``{"current", "bitmap", "history": [...],
     "consistent", "just_created"}``; ``{}`` without metadata. Source of their meaning: DRBD user's guide, "Generation
@@ -158,7 +158,7 @@ def up() -> bool:
     return verbs.up(run, _site())
 
 
-def wait_connected(timeout: float = 60) -> dict[str, Any]:
+def wait_connected(timeout: float = 60) -> StatusSeen:
     """
     Wait until this node and its peer talk to each other.
 

@@ -2,6 +2,8 @@
 Fencing, from one node: what its devices say, the proof that they work, and what is done when the other node does not come back.
 """
 
+# Long because half of it is documentation: of every function for `salt NODE sys.doc`.
+
 from __future__ import annotations
 
 import time
@@ -10,10 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hamysql.cib import kept as cib_kept
-from hamysql.cib import live as cib_live
 from hamysql.cib import model as cib_model
-from hamysql.errors import CommandFailed, NotReady, Refused
-from hamysql.fencing import devices, proof
+from hamysql.errors import CommandFailed, Refused
+from hamysql.fencing import devices, proof, proving
+from hamysql.fencing import power as fencing_power
 from hamysql.fencing import sbd as fencing_sbd
 from hamysql.fencing import take_over as fencing_take_over
 from hamysql.storage import backends, latch
@@ -23,13 +25,12 @@ from hamysql.system import files, wait
 from hamysql.system.command import run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
     from typing import Any
 
     from injected import __salt__
 
-    from hamysql.resolved import FenceDevice, Resolved
-    from hamysql.schema.values import Config
+    from hamysql.resolved import Resolved
 
 __virtualname__ = "hamysql_fencing"
 
@@ -75,21 +76,7 @@ def power(node: str | None = None) -> dict[str, str]:
         salt db1 hamysql_fencing.power
     """
     site = _site()
-    node = node or site["peer"]
-    return {device["id"]: _power(device) for device in site["fencing"]["devices"] if device["node"] == node}
-
-
-def _power(device: FenceDevice | Config) -> str:
-    """fence agents take their options on standard input, and end with 0 for on, 2 for off (FenceAgentAPI)."""
-    options = {"action": "status", "port": device["node"], **device["options"], **device["secrets"]}
-    if "plug" in options:
-        del options["port"]
-    text = "".join(f"{name}={value!s}\n" for name, value in options.items() if not name.startswith("pcmk_"))
-    try:
-        result = run([device["agent"]], stdin=text, timeout=device["timeout"], accept=(0, 2))
-    except CommandFailed:
-        return "unknown"
-    return "off" if result.returncode == 2 else "on"
+    return fencing_power.of(run, site["fencing"], node or site["peer"])
 
 
 def registered(node: str) -> bool:
@@ -105,18 +92,7 @@ def registered(node: str) -> bool:
 
         salt db1 hamysql_fencing.registered db2
     """
-    device = _site()["fencing"]["reservations"]
-    if not device:
-        raise Refused("hamysql:storage:shared:reservations: nothing is reserved in this cluster")
-    options = dict(device["options"])
-    if device["agent"] == "fence_mpath":
-        options["key"] = device["keys"][node]
-    return (
-        _power(
-            {"node": node, "agent": device["agent"], "options": options, "secrets": {}, "timeout": device["timeout"]}
-        )
-        == "on"
-    )
+    return fencing_power.registered(run, _site()["fencing"], node)
 
 
 def read_key() -> bool:
@@ -178,36 +154,7 @@ def prove(node: str, level: int) -> float:
     site = _site()
     if node == site["self"]:
         raise Refused("a node cannot fence itself")
-    fencing = site["fencing"]
-    others = [name for other in fencing["levels"][node] if other["level"] != int(level) for name in other["devices"]]
-    used = next(other["devices"] for other in fencing["levels"][node] if other["level"] == int(level))
-    head_start = sum(device["delay"] for device in fencing["devices"] if device["id"] in used)
-    stops = devices.to_stop(ET.fromstring(cib_live.query(run)), others)
-    others = [name for name, _ in stops]
-    failure = None
-    seconds = 0.0
-    try:
-        for name, started in stops:
-            if started:
-                run([*_meta(name), "--delete-parameter", "target-role"])
-            # The id says whose decision that is: a run that is killed here leaves it, and the next one takes it away.
-            run([*_meta(name), "--set-parameter", "target-role", "--parameter-value", "Stopped", *_mark(name)])
-        if others:
-            cib_live.settle(run)
-        timeout = fencing["stonith_timeout"]
-        began = time.monotonic()
-        run(["stonith_admin", "--reboot", node, "--timeout", str(timeout)], timeout=2 * timeout)
-        seconds = time.monotonic() - began - head_start
-    except CommandFailed as exc:
-        failure = exc
-    finally:
-        left = _back_into_use(others)
-    if left:
-        outcome = str(failure) if failure else f"{node} was fenced"
-        raise NotReady("\n".join([f"{outcome}; and fence devices are left out of use:", *left]))
-    if failure:
-        raise failure
-    return round(max(0.0, seconds), 1)
+    return proving.prove(run, site["fencing"], node, int(level))
 
 
 def mend() -> list[str]:
@@ -222,36 +169,7 @@ def mend() -> list[str]:
 
         salt db1 hamysql_fencing.mend
     """
-    left = devices.left_stopped(ET.fromstring(cib_live.query(run)))
-    problems = _back_into_use(left)
-    if problems:
-        raise NotReady("\n".join(["fence devices are left out of use:", *problems]))
-    return left
-
-
-def _meta(name: str) -> list[str]:
-    return ["crm_resource", "--resource", name, "--meta"]
-
-
-def _mark(name: str) -> list[str]:
-    return ["--nvpair", f"{devices.PROVING}{name}"]
-
-
-def _back_into_use(names: Sequence[str]) -> list[str]:
-    """All devices, whatever becomes of one of them; returns sentences about those that are left out of use."""
-    left = []
-    for name in names:
-        delete = [*_meta(name), "--delete-parameter", "target-role", *_mark(name)]
-        try:
-            run(delete)
-        except CommandFailed as exc:
-            left.append(f"  - {name}, until `{' '.join(delete)}` succeeds; it said: {exc}")
-    try:
-        if names:
-            cib_live.settle(run)
-    except CommandFailed:
-        pass  # they are on their way; whether they have arrived is looked at before the next fencing
-    return left
+    return proving.mend(run)
 
 
 def record(node: str, level: int) -> dict[str, list[proof.Proven]]:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from injected import __salt__
 
-    from hamysql.schema.values import Config
+    from hamysql.resolved.storage import Iscsi, Lun
 
 __virtualname__ = "hamysql_iscsi"
 
@@ -30,9 +30,8 @@ def __virtual__() -> str:
     return __virtualname__
 
 
-def _site() -> Config:
-    shared: Config = __salt__["hamysql.config"](misnamed=True)["storage"]["shared"]
-    return shared
+def _site() -> Lun:
+    return __salt__["hamysql.config"](misnamed=True)["storage"]["shared"]
 
 
 def session() -> dict[str, Any]:
@@ -109,7 +108,7 @@ def apply() -> dict[str, dict[str, Any]]:
     if "session" in changes:
         run([*which, "--login"], timeout=180)
         wait.until(
-            lambda: Path(site["device"]).exists(),
+            lambda: Path(str(site["device"])).exists(),
             bool,
             f"the LUN {site['device']} is there",
             timeout=WAIT,
@@ -126,7 +125,7 @@ def _disks(target: str) -> str:
     return ", ".join(found) or "no disk of this target"
 
 
-def _set_timeout(options: Config) -> None:
+def _set_timeout(options: Iscsi) -> None:
     """The kernel takes this one over in a session that is there."""
     for place in iscsi.SESSIONS.glob("session*"):
         if (place / "targetname").read_text(encoding="ascii").strip() == options["target"]:

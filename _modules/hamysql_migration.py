@@ -17,7 +17,6 @@ from hamysql.system.command import run
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from typing import Any
 
     from injected import __salt__
 
@@ -42,7 +41,7 @@ def _resources() -> Sequence[Resource]:
     return __salt__["hamysql_cluster.status"]()["resources"]
 
 
-def survey() -> dict[str, Any]:
+def survey() -> verbs.Seen:
     """
     How far this node's part of a move to the pillar's kind of storage is. Reads only.
 

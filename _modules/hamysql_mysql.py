@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from injected import __salt__
 
-    from hamysql.schema.values import Config
+    from hamysql.resolved.software import Mysql
 
 __virtualname__ = "hamysql_mysql"
 
@@ -34,12 +34,11 @@ def __virtual__() -> str:
     return __virtualname__
 
 
-def _config(misnamed: bool = False) -> Config:
-    config: Config = __salt__["hamysql.config"](misnamed=misnamed)["mysql"]
-    return config
+def _config(misnamed: bool = False) -> Mysql:
+    return __salt__["hamysql.config"](misnamed=misnamed)["mysql"]
 
 
-def _execute(config: Config, sql: str) -> str:
+def _execute(config: Mysql, sql: str) -> str:
     try:
         return run(registry.of(config).client(config), stdin=sql).stdout
     except CommandFailed as exc:
@@ -117,7 +116,7 @@ def wait_answering(timeout: float = 300) -> dict[str, Any]:
     )
 
 
-def flush(timeout: float = 60) -> dict[str, Any]:
+def flush(timeout: float = 60) -> flushing.Flushed:
     """
     Have InnoDB write its dirty pages now, while the server serves, so that its next shutdown has little left to write.
 
@@ -177,10 +176,10 @@ def unflush(settings: Mapping[str, float]) -> None:
         flushing.end()
 
 
-def _pending(config: Config) -> tuple[Change, ...]:
+def _pending(config: Mysql) -> tuple[Change, ...]:
     flavour = registry.of(config)
     observed = flavour.observed(_execute(config, flavour.accounts_query))
-    there = [key for key in map(accounts.key, (*config.get("roles", ()), *config["users"])) if key in observed.accounts]
+    there = [key for key in map(accounts.key, (*config["roles"], *config["users"])) if key in observed.accounts]
     found = grants.parse(_execute(config, grants.query(there)), flavour.privileges) if there else {}
     return accounts.diff(dataclasses.replace(observed, grants=found), config)
 

@@ -16,11 +16,10 @@ from hamysql.storage.nfs import verbs
 from hamysql.system.command import run
 
 if TYPE_CHECKING:
-    from typing import Any
-
     from injected import __salt__
 
     from hamysql.resolved import Resolved
+    from hamysql.storage.nfs.plan import Seen
 
 
 __virtualname__ = "hamysql_nfs"
@@ -36,7 +35,7 @@ def _site(misnamed: bool = False) -> Resolved:
     return __salt__["hamysql.config"](misnamed=misnamed)
 
 
-def survey() -> dict[str, Any]:
+def survey() -> Seen:
     """
     What this node sees of the export. Changes nothing there, and works before anything is installed.
 

@@ -17,8 +17,7 @@ if TYPE_CHECKING:
 
     from injected import __grains__, __opts__, __pillar__, __salt__
 
-    from hamysql.resolved import Vip
-    from hamysql.schema.values import Config
+    from hamysql.resolved.cluster import Vip
     from hamysql.storage.kind import Kind
     from hamysql.survey import Facts, Interface
 
@@ -153,7 +152,7 @@ def _reached(servers: Sequence[tuple[str, int]]) -> dict[str, bool]:
     return {f"{host}:{port}": reach.connects(host, port) for host, port in servers}
 
 
-def _packages(package: Config, storage: Kind) -> dict[str, str]:
+def _packages(package: Mapping[str, Any], storage: Kind) -> dict[str, str]:
     """The versions that the members have to agree on."""
     of_storage = [name for key in storage.compared for name in package[key]]
     names = [*package["cluster"], *of_storage, *package["database"]]

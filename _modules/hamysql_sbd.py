@@ -36,9 +36,12 @@ def check() -> str:
         salt 'db*' hamysql_sbd.check
     """
     options = __salt__["hamysql.config"]()["fencing"]["sbd"]
-    for name, kind in (("device", stat.S_ISBLK), ("watchdog", stat.S_ISCHR)):
+    for name, path, kind in (
+        ("device", options["device"], stat.S_ISBLK),
+        ("watchdog", options["watchdog"], stat.S_ISCHR),
+    ):
         try:
-            good = kind(os.stat(options[name]).st_mode)
+            good = kind(os.stat(path).st_mode)
         except OSError:
             good = False
         if not good:
@@ -47,7 +50,7 @@ def check() -> str:
                 if name == "device"
                 else "watchdog (a machine without one: load the module softdog at boot)"
             )
-            raise Refused(f"hamysql:fencing:sbd:{name}: there is no {what} {options[name]} here")
+            raise Refused(f"hamysql:fencing:sbd:{name}: there is no {what} {path} here")
     found = run(["lsblk", "--noheadings", "--nodeps", "--output", "WWN,SERIAL", options["device"]])
     return " ".join(found.stdout.split())
 

@@ -17,11 +17,11 @@ from hamysql.system.command import run
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from typing import Any
 
     from injected import __salt__
 
     from hamysql.resolved import Resolved
+    from hamysql.storage.lun.local import Seen
 
 
 __virtualname__ = "hamysql_shared"
@@ -41,7 +41,7 @@ def _logged_in() -> bool:
     return bool(__salt__["hamysql_iscsi.session"]()["logged_in"])
 
 
-def survey() -> dict[str, Any]:
+def survey() -> Seen:
     """
     What this node sees of the LUN; reads only, and works before anything is installed.
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from injected import __salt__
 
-    from hamysql.schema.values import Config
+    from hamysql.resolved.software import Mysql
 
 __virtualname__ = "hamysql_tls"
 
@@ -35,12 +35,11 @@ def __virtual__() -> str:
     return __virtualname__
 
 
-def _config(misnamed: bool = False) -> Config:
-    config: Config = __salt__["hamysql.config"](misnamed=misnamed)["mysql"]
-    return config
+def _config(misnamed: bool = False) -> Mysql:
+    return __salt__["hamysql.config"](misnamed=misnamed)["mysql"]
 
 
-def _gid(config: Config) -> int | None:
+def _gid(config: Mysql) -> int | None:
     try:
         return grp.getgrnam(config["group"]).gr_gid
     except KeyError:
@@ -80,7 +79,7 @@ def judge() -> dict[str, list[dict[str, Any]]]:
     return {name: list(found) for name, found in asdict(verdict).items()}
 
 
-def _verdict(config: Config, seen: tls_files.There) -> certificate.Verdict:
+def _verdict(config: Mysql, seen: tls_files.There) -> certificate.Verdict:
     wanted = tls_files.texts(config)
     return certificate.judge(run, wanted, seen.texts != wanted, time.time())
 

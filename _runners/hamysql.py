@@ -5,6 +5,8 @@ Every function takes ``cluster``, the cluster's name, which may be left out when
 refused is told in sentences, without a traceback, and ``salt-run`` exits with 1.
 """
 
+# Long because half of it is documentation: of every function for `salt-run sys.doc`.
+
 from __future__ import annotations
 
 import os

@@ -25,7 +25,7 @@ SERVER = {
 
 
 def settings(pillar: dict[str, Any]) -> dict[str, Any]:
-    """The pillar of the lab, changed to the article's settings."""
+    """The pillar of the lab, changed to the settings of the 2013 procedure."""
     config = pillar["hamysql"]
     config["fencing"] = {"i_accept_data_loss_without_fencing": True}
     config["corosync"] |= {

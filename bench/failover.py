@@ -79,8 +79,9 @@ class Case:
     until: str = ""
 
 
-# A node that shuts down leaves when its services have stopped: with the article's settings that took 140 s. One that comes back
-# joins the cluster some 30 s after its boot. A monitor notices that a cable or an address is gone, and the next one may be far off.
+# A node that shuts down leaves when its services have stopped: with the 2013 procedure's settings that took 140 s. One that comes
+# back joins the cluster some 30 s after its boot. A monitor notices that a cable or an address is gone, and the next one may be
+# far off.
 CASES = {
     "power_cut": Case("active node's power cut"),
     "switchover": Case("planned switchover"),
@@ -339,7 +340,7 @@ def cold(journals: Iterable[str], began: float, outcome: api.Outcome) -> dict[st
 
 
 def summary(runs: dict[str, dict[str, list[dict[str, Any]]]]) -> dict[str, Any]:
-    """Median, minimum and maximum of each case, and hamysql's median against the article's."""
+    """Median, minimum and maximum of each case, and hamysql's median against the 2013 procedure's."""
     figures = {
         settings: {case: _figures(found) for case, found in cases.items() if found} for settings, cases in runs.items()
     }
@@ -421,7 +422,7 @@ def median_run(found: list[dict[str, Any]]) -> dict[str, Any]:
 
 def show(result: dict[str, Any], progress: api.Progress) -> None:
     """The table: seconds without an acknowledged write."""
-    table = Table("", "article: median", "min", "max", "hamysql: median", "min", "max", "ratio", "lost")
+    table = Table("", "2013: median", "min", "max", "hamysql: median", "min", "max", "ratio", "lost")
     old, new = (result["figures"].get(name, {}) for name in SETTINGS)
     for case in dict.fromkeys([*old, *new]):
         row = [case]
@@ -520,9 +521,7 @@ def arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
     given.output = given.output or RESULTS / f"{name}.json"
     given.settings = given.settings or (list(SETTINGS) if given.storage == STORAGES[0] else ["hamysql"])
     if given.storage != STORAGES[0] and "article" in given.settings:
-        parser.error(
-            "the 2013 procedure's settings (article) have no fencing, and hamysql deploys only drbd without it"
-        )
+        parser.error("the 2013 procedure (settings `article`) has no fencing, and hamysql deploys only drbd without it")
     return given
 
 

@@ -8,21 +8,21 @@ from collections.abc import Callable
 from typing import Any, Literal, Protocol, overload
 
 from hamysql.resolved import Resolved
+from hamysql.storage.drbd.status import StatusSeen
 from hamysql.survey import Cluster
 
 class _Functions(Protocol):
     @overload
     def __getitem__(
         self,
-        name: Literal[
-            "hamysql_cluster.corosync",
-            "hamysql_drbd.status",
-        ],
+        name: Literal["hamysql_cluster.corosync",],
     ) -> Callable[..., dict[str, Any]]: ...
     @overload
     def __getitem__(self, name: Literal["hamysql.config", "hamysql.settings"]) -> Callable[..., Resolved]: ...
     @overload
     def __getitem__(self, name: Literal["hamysql_cluster.status"]) -> Callable[..., Cluster]: ...
+    @overload
+    def __getitem__(self, name: Literal["hamysql_drbd.status"]) -> Callable[..., StatusSeen]: ...
     @overload
     def __getitem__(self, name: Literal["hamysql_drbd.kernel"]) -> Callable[..., str]: ...
     @overload

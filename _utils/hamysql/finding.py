@@ -56,7 +56,7 @@ class Machine:
     vip_owner: str
     settled: bool
     running: bool
-    storage: Mapping[str, Any]
+    storage: Any
     settings: Resolved = field(repr=False)
     tls: Mapping[str, Sequence[Mapping[str, str]]] = field(default_factory=dict)
 

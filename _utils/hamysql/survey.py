@@ -52,7 +52,7 @@ class Facts(TypedDict):
     system: Mapping[str, str]
     clock: Sequence[float]
     interfaces: Mapping[str, Interface]
-    storage: Mapping[str, Any]
+    storage: Any  # of a form that the kind of storage declares
     packages: Mapping[str, str]
     unreachable: Sequence[str]
     absent: Sequence[str]
@@ -67,7 +67,7 @@ class Survey(TypedDict):
     pillar: str
     stale: bool
     settings: Resolved  # without its secrets
-    storage: Mapping[str, Any]
+    storage: Any  # of a form that the kind of storage declares
     cluster: Cluster
     database: bool
     pending: Sequence[Mapping[str, str]]

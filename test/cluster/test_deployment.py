@@ -87,7 +87,7 @@ def test_deployment_from_bare_nodes_ends_with_a_database_that_takes_writes(deplo
     assert outcome.lost == outcome.errors == 0
 
 
-def test_the_cluster_is_the_article_s(deployed):
+def test_the_cluster_is_that_of_the_2013_procedure(deployed):
     shown = api.ssh(deployed.lab, "db1", "crm configure show")
     assert "group g_mysql p_fs_mysql p_mysql" in shown
     assert "colocation c_ip_with_mysql inf: p_ip_mysql g_mysql" in shown

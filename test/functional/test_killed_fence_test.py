@@ -13,7 +13,7 @@ from storage_world import load
 
 from hamysql.cib import plan as cib_plan
 from hamysql.config import resolution, resources
-from hamysql.fencing import devices
+from hamysql.fencing import devices, proving
 from hamysql.system import command
 from hamysql.system.command import Result
 from support import load_pillar, parameters
@@ -73,7 +73,7 @@ def cluster(tmp_path):
 def kill(cluster, monkeypatch):
     """A test of db1's first level that is killed while db1 is being fenced: nobody is there any more to put it right."""
     with monkeypatch.context() as patched:
-        patched.setattr(cluster.module, "_back_into_use", lambda names: [])
+        patched.setattr(proving, "back_into_use", lambda run, names: [])
         with pytest.raises(SystemExit):
             cluster.module.prove("db1", 1)
 
@@ -124,7 +124,7 @@ def test_what_an_operator_has_decided_meanwhile_stays(cluster, monkeypatch):
     assert cluster.roles() == {"p_fence_db1_2": ["Stopped"]}
 
 
-def test_killed_between_two_devices_the_first_is_found(cluster):
+def test_killed_between_two_devices_the_first_is_found(cluster, monkeypatch):
     (first, *_), run = OTHERS, cluster.run
 
     def die(argv, **options):
@@ -132,7 +132,8 @@ def test_killed_between_two_devices_the_first_is_found(cluster):
             raise SystemExit
         return run(argv, **options)
 
-    cluster.module.run, cluster.module._back_into_use = die, lambda names: []
+    cluster.module.run = die
+    monkeypatch.setattr(proving, "back_into_use", lambda run, names: [])
     with pytest.raises(SystemExit):
         cluster.module.prove("db1", 1)
     assert devices.left_stopped(ET.fromstring(cluster.path.read_text())) == [first]

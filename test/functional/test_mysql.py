@@ -151,7 +151,7 @@ def test_grants_of_every_level(server):
     assert server.login("app", PASSWORD, "SELECT id FROM app.t; CREATE TABLE app.mine (id int); SHOW PROCESSLIST;")
 
 
-def test_the_articles_root_from_anywhere(server):
+def test_the_2013_procedures_root_from_anywhere(server):
     server.converge(user("root", "%", [grant("*.*", "ALL", option=True)]))
     assert server.login("root", PASSWORD, "CREATE USER made; GRANT ALL ON *.* TO made WITH GRANT OPTION;") == ""
 

@@ -1,4 +1,4 @@
-# The article's cluster as closely as it can be had: multicast, its cipher-less corosync, its rate and digest, its
+# The 2013 procedure's cluster as closely as it can be had: multicast, its cipher-less corosync, its rate and digest, its
 # properties (behind the opt-out), `grant all ... to 'root'@'%'`.
 hamysql:
   cluster:

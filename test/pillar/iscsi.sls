@@ -1,4 +1,4 @@
-# The article's other variant: an iSCSI LUN that both nodes log in to, cut off by SCSI reservations beside a management board.
+# The 2013 procedure's other variant: an iSCSI LUN that both nodes log in to, cut off by SCSI reservations beside a management board.
 hamysql:
   cluster:
     name: san

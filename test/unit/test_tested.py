@@ -58,7 +58,7 @@ def test_two_runs_add_to_one_file(tmp_path):
     [
         (A, "One"),
         (B, "A node's end (nfs)"),
-        ("test/cluster/test_deployment.py::test_the_cluster_is_the_article_s", "The cluster is the article's"),
+        ("test/cluster/test_failover.py::test_the_cluster_is_the_peer_s", "The cluster is the peer's"),
     ],
 )
 def test_a_name_is_a_sentence(nodeid, words):

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import xml.etree.ElementTree as ET
 from collections.abc import Mapping
-from typing import Any
+
+from hamysql.resolved.cluster import FenceDevice, Reservations
+
+Parameters = Mapping[str, object]  # of an agent, or of the cluster: each value is written as a text
 
 
-def pairs(parent: ET.Element, tag: str, name: str, values: Mapping[str, Any]) -> None:
+def pairs(parent: ET.Element, tag: str, name: str, values: Parameters) -> None:
     """Add a set of name/value pairs with the ids that crm would give: ``name`` for the set, ``NAME-KEY`` for each pair."""
     found = ET.SubElement(parent, tag, id=name)
     for key, value in values.items():
@@ -38,7 +41,7 @@ def on_nodes(resource: str, name: str, values: Mapping[str, str]) -> list[ET.Ele
 
 
 def fence_device(
-    device: Mapping[str, Any], monitor: int, options: Mapping[str, Any], meta: Mapping[str, Any] | None = None
+    device: FenceDevice | Reservations, monitor: int, options: Parameters, meta: Parameters | None = None
 ) -> ET.Element:
     """A fence device as a resource.
 

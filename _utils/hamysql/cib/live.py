@@ -1,7 +1,7 @@
 """A cluster's CIB, read and changed through pacemaker's own tools.
 
 Every function takes ``run`` (see :mod:`hamysql.system.command`). With ``CIB_file`` in the environment all of these tools work
-on a file instead of a cluster.
+on a file instead of a cluster. All that runs one of them is in this one file.
 """
 
 from __future__ import annotations

@@ -5,6 +5,8 @@ What hamysql itself wants is in :mod:`hamysql.config.resources`.
 
 Ownership is written in the CIB itself: a tag lists the ids that hamysql made. What no tag of ours lists is never
 changed or deleted, and what a tag lists but is wanted no more is removed.
+
+The file is long because the comparison, what forbids it and the new CIB go by the same items: none is read without the others.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 
 from hamysql.cib import build as cib_build
 from hamysql.cib import names as cib_names
-from hamysql.resolved import Options, Resolved
+from hamysql.resolved import Resolved
 
 LEAVING, CARRIER, REACH = "hamysql-leaving", "hamysql-carrier", "hamysql-reach"
 # More than a lost network (-20000): a node that stops is left even for one that clients may not reach.
@@ -20,7 +20,7 @@ AWAY = "-30000"
 AGENT = "ocf:hamysql:network"
 
 
-def watcher(config: Resolved) -> Options:
+def watcher(config: Resolved) -> cib_build.Parameters:
     """The parameters of the network's watcher; ``nic`` only where it is the same on all nodes."""
     vip = config["vip"]
     return {"nic": cib_build.shared(vip["interfaces"]), "ip": vip["address"]} | {

@@ -17,6 +17,7 @@ from posixpath import dirname
 from typing import Any
 
 from hamysql.mysql.flavours import registry
+from hamysql.schema.values import Config
 
 _NAMES = [flavour.names for flavour in registry.FLAVOURS.values()]
 _FOLDERS = "|".join(folder for names in _NAMES for folder in names.folders)
@@ -106,11 +107,11 @@ REPOSITORY = _rule(
 )
 
 
-def problems(config: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+def problems(config: Config) -> Iterator[tuple[str, str, str]]:
     """What is wrong with the paths of a configuration: (key, what was found, what was expected); ``None`` is nothing to judge."""
     good: dict[str, str] = {}
     for key, rule in RULES.items():
-        path = config
+        path: Any = config
         for part in key.split(":"):
             path = path[part]
         if path is None:

@@ -37,7 +37,7 @@ def merge(base: Any, over: Any) -> Any:
     return result
 
 
-def layered(parameters: Sequence[Mapping[str, Any]], pillar: Any) -> Any:
+def layered(parameters: Sequence[Mapping[str, object]], pillar: Any) -> Any:
     """Merge the formula's own parameters, general to particular, with the pillar.
 
     A layer may have the keys ``backends`` and ``flavors``: what is under the storage's backend and the database's flavor in use
@@ -88,10 +88,10 @@ def resolve(
     config_rules.check_all(config, report, minion_id, nodename)
     if report.problems:
         raise ConfigError(sorted(set(report.problems), key=lambda problem: problem.path))
-    return cast(Resolved, derive(config, minion_id, noted, known_ids or {}))
+    return derive(config, minion_id, noted, known_ids or {})
 
 
-def derive(config: Config, minion_id: str, noted: Any, known_ids: Mapping[str, int]) -> Config:
+def derive(config: Config, minion_id: str, noted: Any, known_ids: Mapping[str, int]) -> Resolved:
     """Add to a valid configuration what follows from it."""
     ids, config["cluster"]["ids_from"] = node_ids.chosen(list(config["cluster"]["nodes"]), known_ids)
     config["cluster"]["nodes"] = {name: config["cluster"]["nodes"][name] for name in ids}
@@ -117,13 +117,14 @@ def derive(config: Config, minion_id: str, noted: Any, known_ids: Mapping[str, i
     if settings["transport"] != "knet":
         settings.update(crypto_cipher="none", crypto_hash="none")
     settings.update(encrypted=settings["crypto_hash"] != "none", log_folder=dirname(settings["logfile"]))
-    settings["sections"] = corosync_conf.build(config)
+    finished = cast(Resolved, config)  # but for the texts and rules that are made of it here
+    settings["sections"] = corosync_conf.build(finished)
     settings["text"] = corosync_conf.export(settings["sections"])
     storage = backends.used(config)
-    storage.finish(config)
+    storage.finish(finished)
     derive_firewall(config, [*corosync_ports(config), *storage.ports(config), *mysql_ports(config)])
     _derive_pacemaker(config["pacemaker"])
-    return config
+    return finished
 
 
 def _derive_warnings(config: Config) -> None:

@@ -5,15 +5,16 @@ from __future__ import annotations
 import xml.etree.ElementTree as ET
 from collections import Counter
 from collections.abc import Mapping
-from typing import Any
 
 from hamysql.cib import build as cib_build
 from hamysql.cib import names as cib_names
+from hamysql.cib.build import Parameters
 from hamysql.cib.model import SETTING_SETS, unreadable
 from hamysql.config import placement
 from hamysql.errors import Refused
 from hamysql.fencing import devices
-from hamysql.resolved import Options, Resolved
+from hamysql.resolved import Resolved
+from hamysql.resolved.software import Mysql
 from hamysql.storage import backends
 
 # What schema and scheduler know of an operation; any other name is a parameter that only this operation gives its agent.
@@ -30,7 +31,7 @@ def desired(config: Resolved) -> ET.Element:
     operations = config["pacemaker"]["operations"]
     vip, mysql, storage = config["vip"], config["mysql"], backends.used(config)
 
-    def primitive(name: str, kind: str, params: Mapping[str, Any]) -> ET.Element:
+    def primitive(name: str, kind: str, params: Parameters) -> ET.Element:
         return _primitive(name, kind, params, operations[name])
 
     root = ET.Element("configuration")
@@ -64,9 +65,10 @@ def desired(config: Resolved) -> ET.Element:
             parent = root.find(name)
             (ET.SubElement(root, name) if parent is None else parent).extend(found)
 
-    for section, values in (("crm_config", "properties"), ("rsc_defaults", "rsc_defaults")):
+    pacemaker = config["pacemaker"]
+    for section, values in (("crm_config", pacemaker["properties"]), ("rsc_defaults", pacemaker["rsc_defaults"])):
         tag, name = SETTING_SETS[section]
-        _pairs(ET.SubElement(root, section), tag, name, config["pacemaker"][values])
+        _pairs(ET.SubElement(root, section), tag, name, values)
     _refuse_twins(root)
     if problems := list(unreadable(root)):
         raise Refused("\n".join(problems))
@@ -93,7 +95,7 @@ def _with_nics(primitive: ET.Element, nics: Mapping[str, str]) -> ET.Element:
     return primitive
 
 
-def _server(mysql: Options) -> Options:
+def _server(mysql: Mysql) -> Parameters:
     """The parameters of the database server's agent; our own has those of ocf:heartbeat:mysql, as far as it needs them."""
     shared = {"binary": mysql["binary"], "config": mysql["config"], "datadir": mysql["datadir"]}
     shared |= {"socket": mysql["socket"], "pid": mysql["pid_file"], "log": mysql["error_log"]}
@@ -107,14 +109,16 @@ def _server(mysql: Options) -> Options:
     return shared | {"client_binary": mysql["client"]}
 
 
-def _pairs(parent: ET.Element, tag: str, name: str, values: Mapping[str, Any]) -> None:
+def _pairs(parent: ET.Element, tag: str, name: str, values: Parameters) -> None:
     """Add a set of those name/value pairs that have a value; none where there is nothing to set."""
     given = {key: value for key, value in values.items() if value not in (None, "")}
     if given:
         cib_build.pairs(parent, tag, name, given)
 
 
-def _primitive(name: str, kind: str, params: Mapping[str, Any], operations: Mapping[str, Any]) -> ET.Element:
+def _primitive(
+    name: str, kind: str, params: Parameters, operations: Mapping[str, Mapping[str, str | int]]
+) -> ET.Element:
     """A primitive; `monitor_promoted` and `monitor_unpromoted` are the monitors of one role."""
     cls, provider, agent = kind.split(":")
     element = ET.Element("primitive", {"id": name, "class": cls, "provider": provider, "type": agent})

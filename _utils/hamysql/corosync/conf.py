@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 from hamysql.errors import ParseError
-from hamysql.system.sections import Section, section
+from hamysql.resolved import Resolved
+from hamysql.resolved.cluster import Corosync, QuorumDevice
+from hamysql.resolved.sections import Section
+from hamysql.system.sections import section
 
 # Milliseconds, four times the default of `join`, which corosync wants to be the shorter one.
 _LEAST_CONSENSUS = 200
@@ -14,7 +16,7 @@ _LEAST_CONSENSUS = 200
 _PING_INTERVAL, _LEAST_PING_TIMEOUT = 150, 1000
 
 
-def build(config: dict[str, Any]) -> list[Section]:
+def build(config: Resolved) -> list[Section]:
     """The sections of corosync.conf for a validated configuration."""
     settings, nodes = config["corosync"], config["cluster"]["nodes"]
     extra, knet = settings["options"], settings["transport"] == "knet"
@@ -58,7 +60,7 @@ def build(config: dict[str, Any]) -> list[Section]:
     return sections
 
 
-def consensus(settings: dict[str, Any]) -> int:
+def consensus(settings: Corosync) -> int:
     """Milliseconds for which a node whose token is late may answer before it is out: the pillar's, or a fifth of the token.
 
     corosync's own is 1.2 tokens, made for any number of nodes; of two, one that is shorter than the token is safe
@@ -71,7 +73,7 @@ def consensus(settings: dict[str, Any]) -> int:
     return max(_LEAST_CONSENSUS, int(settings["token"]) // 5, 2 * int(join) if join.isdecimal() else 0)
 
 
-def _quorum(device: dict[str, Any], extra: dict[str, str]) -> Section:
+def _quorum(device: QuorumDevice, extra: dict[str, str]) -> Section:
     if not device:
         # two_node implies wait_for_all (votequorum(5)): the survivor of two stays quorate, and a node that was never
         # joined by its peer since its start does not begin to serve by itself.
@@ -85,7 +87,7 @@ def _quorum(device: dict[str, Any], extra: dict[str, str]) -> Section:
     return section("quorum", [("provider", "corosync_votequorum"), *extra.items()], parts)
 
 
-def _interfaces(settings: dict[str, Any], links: int) -> list[Section]:
+def _interfaces(settings: Corosync, links: int) -> list[Section]:
     """One interface for each link, all on the same port: knet's own default would be another port for each link.
 
     Which of a node's addresses to bind is in the node list; corosync 3 ignores ``bindnetaddr`` beside it.
@@ -107,7 +109,7 @@ def _interfaces(settings: dict[str, Any], links: int) -> list[Section]:
     ]
 
 
-def _pings(settings: dict[str, Any]) -> dict[str, str]:
+def _pings(settings: Corosync) -> dict[str, str]:
     """When a link is taken for down, on which knet sends nothing; nothing where corosync's own times are kept.
 
     Those are half a token, in which there are a few pings: at 5 % loss links go down several times a minute, and at times both.

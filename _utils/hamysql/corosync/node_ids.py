@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from hamysql.corosync import conf as corosync_conf
 from hamysql.errors import ParseError
+from hamysql.resolved.sections import Section
 from hamysql.survey import Surveys
 
 FILE = Path("/etc/corosync/corosync.conf")
@@ -28,7 +28,7 @@ def known(cluster: str, file: Path | None = None) -> dict[str, int]:
     return parse(sections, cluster)
 
 
-def parse(sections: Sequence[Mapping[str, Any]], cluster: str) -> dict[str, int]:
+def parse(sections: Sequence[Section], cluster: str) -> dict[str, int]:
     """The same from the file's sections. The distribution's example is of another cluster."""
     names = [dict(part["options"]).get("cluster_name") for part in sections if part["name"] == "totem"]
     if cluster not in names:

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from hamysql.errors import ParseError
 from hamysql.pending import COROSYNC, DEFAULT, LIVE, REFUSED, RESTART, TOGETHER, Pending
 from hamysql.resolved import Resolved
-from hamysql.system.sections import Section
+from hamysql.resolved.sections import Section
 
 _LINE = re.compile(r"^(\S+) \(\w+\) = (.*)$")
 _SECTIONS = ("totem.", "nodelist.", "quorum.", "logging.", "system.")

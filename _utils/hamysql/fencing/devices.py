@@ -8,14 +8,14 @@ from __future__ import annotations
 import hashlib
 import re
 import xml.etree.ElementTree as ET
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
 from hamysql.cib import build as cib_build
 from hamysql.cib import model as cib_model
 from hamysql.cib import names as cib_names
 from hamysql.fencing import reservations
-from hamysql.resolved import Fencing, Resolved
+from hamysql.resolved import Resolved
+from hamysql.resolved.cluster import FenceDevice, Fencing, Level
 from hamysql.schema.language import Secret
 from hamysql.schema.values import Config
 
@@ -70,7 +70,7 @@ def derive(config: Config) -> None:
     devices = [
         _device(node, number, {**device, "level": level}, fencing)
         for node, given in fencing["devices"].items()
-        for number, (device, level) in enumerate(zip(given, levels_of(given)), 1)
+        for number, (device, level) in enumerate(zip(given, levels_of(device["level"] for device in given)), 1)
     ]
     fencing["i_accept_data_loss_without_fencing"] = fencing["i_accept_data_loss_without_fencing"] is True
     reserved = reservations.device(config, fencing["timeout"], fencing["delay"], fencing["favoured"])
@@ -128,7 +128,7 @@ def _derive_sbd(config: Config) -> None:
         fencing["devices"].setdefault(node, []).append({**device, "secrets": {}})
 
 
-def _off_is_enough(devices: Iterable[Config]) -> list[str]:
+def _off_is_enough(devices: Iterable[FenceDevice]) -> list[str]:
     """Have devices switch off where pacemaker wants a reboot, and return the nodes that are to be switched on afterwards.
 
     Not where the pillar says itself what a reboot is. Not to be called where a node may have been cut off by sbd's disk or by
@@ -142,7 +142,7 @@ def _off_is_enough(devices: Iterable[Config]) -> list[str]:
     return list(dict.fromkeys(nodes))
 
 
-def _device(node: str, number: int, device: Mapping[str, Any], fencing: Mapping[str, Any]) -> Config:
+def _device(node: str, number: int, device: Config, fencing: Config) -> FenceDevice:
     timeout = device["timeout"] or fencing["timeout"]
     options = dict(device["options"])
     if device["agent"] in IPMI_AGENTS:
@@ -153,8 +153,16 @@ def _device(node: str, number: int, device: Mapping[str, Any], fencing: Mapping[
     if delay:
         options["pcmk_delay_base"] = f"{delay}s"
     name = names_of(node, number)[-1]
-    found = {"id": name, "node": node, "level": device["level"], "agent": device["agent"]}
-    return {**found, "options": options, "secrets": dict(device["secrets"]), "timeout": timeout, "delay": delay}
+    return {
+        "id": name,
+        "node": node,
+        "level": device["level"],
+        "agent": device["agent"],
+        "options": options,
+        "secrets": dict(device["secrets"]),
+        "timeout": timeout,
+        "delay": delay,
+    }
 
 
 def names_of(node: str, number: int) -> list[str]:
@@ -163,15 +171,15 @@ def names_of(node: str, number: int) -> list[str]:
     return [first if count == 1 else f"{first}_{count}" for count in range(1, number + 1)]
 
 
-def levels_of(devices: Iterable[Mapping[str, Any]]) -> list[int]:
+def levels_of(given: Iterable[int | None]) -> list[int]:
     """The level of each of a node's devices: the given one; without one, the next after all that are listed before it."""
     found: list[int] = []
-    for device in devices:
-        found.append(device["level"] or max(found, default=0) + 1)
+    for level in given:
+        found.append(level or max(found, default=0) + 1)
     return found
 
 
-def _levels(devices: list[Config]) -> dict[str, list[Config]]:
+def _levels(devices: list[FenceDevice]) -> dict[str, list[Level]]:
     """The order in which each node's devices are tried; those of one level only help together."""
     levels: dict[str, dict[int, list[str]]] = {}
     for device in devices:

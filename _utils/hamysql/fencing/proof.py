@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import TypedDict
 
-from hamysql.resolved import Fencing
+from hamysql.resolved.cluster import Fencing
 
 
 class Proven(TypedDict):

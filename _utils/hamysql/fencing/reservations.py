@@ -9,16 +9,14 @@ from __future__ import annotations
 
 import hashlib
 import xml.etree.ElementTree as ET
-from collections.abc import Mapping
-from typing import Any
 
 from hamysql.cib import build as cib_build
 from hamysql.cib import names as cib_names
-from hamysql.resolved import Options
+from hamysql.resolved.cluster import Reservations
 from hamysql.schema.values import Config
 
 
-def device(config: Mapping[str, Any], timeout: int, delay: int, favoured: str) -> Config:
+def device(config: Config, timeout: int, delay: int, favoured: str) -> Reservations:
     """The one fence device that cuts off either node: ``{"id", "agent", "options", "timeout", "delays": {node:
     seconds}, "keys"}``; ``{}`` without one.
 
@@ -47,8 +45,14 @@ def device(config: Mapping[str, Any], timeout: int, delay: int, favoured: str) -
     delays = {favoured: delay} if delay and favoured in nodes else {}
     if delays:
         options["pcmk_delay_base"] = f"{favoured}:{delay}s"
-    found = {"id": f"{cib_names.FENCE}{kind}", "agent": f"fence_{kind}", "options": options, "timeout": timeout}
-    return {**found, "delays": delays, "keys": keys}
+    return {
+        "id": f"{cib_names.FENCE}{kind}",
+        "agent": f"fence_{kind}",
+        "options": options,
+        "timeout": timeout,
+        "delays": delays,
+        "keys": keys,
+    }
 
 
 def key(cluster: str, number: int) -> str:
@@ -56,6 +60,6 @@ def key(cluster: str, number: int) -> str:
     return f"1{hashlib.md5(cluster.encode(), usedforsecurity=False).hexdigest()[:3]}{number:04d}"
 
 
-def element(found: Options, monitor: int) -> ET.Element:
+def element(found: Reservations, monitor: int) -> ET.Element:
     """The device in the CIB. ``provides=unfencing`` has pacemaker register a node before anything starts on it."""
     return cib_build.fence_device(found, monitor, found["options"], {"provides": "unfencing"})

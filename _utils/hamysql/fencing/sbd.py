@@ -17,7 +17,8 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from hamysql.errors import Refused
 from hamysql.pending import COROSYNC, REFUSED, RESTART, TOGETHER, Pending
-from hamysql.resolved import Options, Resolved
+from hamysql.resolved import Resolved
+from hamysql.resolved.cluster import Sbd
 
 MARK = "# Managed by Salt: the options of sbd's unit"  # how the file begins where it is ours
 _OPTIONS = {"device": "SBD_DEVICE", "watchdog": "SBD_WATCHDOG_DEV", "watchdog_timeout": "SBD_WATCHDOG_TIMEOUT"}
@@ -29,7 +30,7 @@ def parse_times(text: str) -> dict[str, int]:
     return {name: int(value) for name, value in re.findall(r"^Timeout \((\w+)\)\s*:\s*(\d+)", text, re.MULTILINE)}
 
 
-def to_prepare(sbd: Options, header: str | None, found: Sequence[str]) -> bool:
+def to_prepare(sbd: Sbd, header: str | None, found: Sequence[str]) -> bool:
     """Whether the disk still has to be prepared. Raises ``Refused`` where it must not be.
 
     header
@@ -76,8 +77,9 @@ def pending(config: Resolved, running: Mapping[str, str] | None) -> Iterator[Pen
     if running is None:
         yield Pending(REFUSED, COROSYNC, f"{path}:device", "no sbd", wanted["device"], TOGETHER)
         return
-    for name in _OPTIONS:
-        old, new = running.get(name, "nothing"), str(wanted[name])
+    asked = {"device": wanted["device"], "watchdog": wanted["watchdog"]}
+    for name, new in (asked | {"watchdog_timeout": str(wanted["watchdog_timeout"])}).items():
+        old = running.get(name, "nothing")
         if old != new:
             restart = name == "watchdog"  # the node's own matter
             kind, advice = (RESTART, "") if restart else (REFUSED, TOGETHER)

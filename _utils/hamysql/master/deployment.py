@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence, Sized
+from typing import Any, Literal, TypedDict
 
 from hamysql import pending as pending_changes
 from hamysql.errors import HamysqlError
@@ -24,6 +24,15 @@ class Failed(HamysqlError):
     def __init__(self, message: str, changes: Changes) -> None:
         super().__init__(message)
         self.changes = dict(changes)
+
+
+class Left(TypedDict):
+    """What a member finds left to do, ``hamysql_node.pending``; ``None`` where it is another one's to tell."""
+
+    service: str
+    resources: list[str] | None
+    drift: list[str]
+    accounts: list[str] | None
 
 
 class View:
@@ -76,15 +85,15 @@ class Deployment(View):
         self.test = bool(opts["test"])
         self.started = time.monotonic()
         self.changed = 0
-        self._pending: dict[str, Any] = {}
+        self._pending: dict[str, Left] = {}
 
-    def pending(self) -> dict[str, Any]:
+    def pending(self) -> dict[str, Left]:
         """What every member finds left to do in the running cluster (``hamysql_node.pending``): one job for three phases."""
         if not self._pending:
             self._pending = self.members.ask("hamysql_node.pending")
         return self._pending
 
-    def nothing_left(self, what: str) -> bool:
+    def nothing_left(self, what: Literal["service", "resources", "accounts"]) -> bool:
         """Whether somebody can tell what is left of ``what``, and nobody finds anything; asked only where all was in place."""
         if self.changed:
             return False
@@ -230,7 +239,7 @@ def is_current(view: View) -> bool:
     )
 
 
-def counted(changes: Mapping[str, Sequence[Any] | Mapping[str, Any]], what: str) -> str:
+def counted(changes: Mapping[str, Sized], what: str) -> str:
     """How many there are of ``what``, a plural: "no changes", "1 change", "7 changes"."""
     count = sum(len(change) for change in changes.values())
     return f"{count or 'no'} {what.removesuffix('s') if count == 1 else what}"

@@ -16,6 +16,7 @@ class State(TypedDict, total=False):
     """What Salt returns of one state."""
 
     __id__: str
+    __run_num__: int
     name: str
     changes: Changes
     result: bool | None
@@ -56,7 +57,7 @@ def _causes(failures: list[str]) -> list[str]:
     return causes or failures
 
 
-def _comment(state: Mapping[str, Any]) -> str:
+def _comment(state: Mapping[str, object]) -> str:
     comment = state.get("comment") or ""
     return "; ".join(map(str, comment)) if isinstance(comment, list) else str(comment).strip()
 

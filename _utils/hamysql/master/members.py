@@ -14,6 +14,8 @@ from hamysql.errors import HamysqlError
 from hamysql.schema.language import show
 from hamysql.survey import Survey, Surveys
 
+Pillar = Mapping[str, Any]  # what Salt compiles: nobody has checked it
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -27,7 +29,7 @@ class Call(Protocol):
     """Run an execution module's function on minions; a minion that did not answer is missing from the result."""
 
     def __call__(
-        self, minions: Sequence[str], function: str, kwargs: Mapping[str, Any], timeout: float
+        self, minions: Sequence[str], function: str, kwargs: Mapping[str, object], timeout: float
     ) -> Mapping[str, Answer]: ...
 
 
@@ -107,7 +109,7 @@ class Members:
         return f"restart its minion with `salt {self.minions[node]} service.restart salt-minion no_block=True`"
 
 
-def clusters(pillars: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, str]]:
+def clusters(pillars: Mapping[str, Pillar]) -> dict[str, dict[str, str]]:
     """Which clusters a master has: ``{cluster: {node: minion id}}`` from its minions' ``hamysql`` pillars, unvalidated.
 
     A node without ``minion_id`` is its own minion id. Raises nothing: what is wrong in a pillar is said by its own minion.

@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, TypedDict
 
 from hamysql.master import health
 from hamysql.storage import backends
 from hamysql.storage.latch import Latch, Stage
 from hamysql.storage.move.copying import PLACE
+from hamysql.storage.move.verbs import Seen
 from hamysql.storage.pending import BACKEND
 from hamysql.storage.steps import Step
 from hamysql.survey import Survey, Surveys
@@ -28,20 +28,6 @@ class State(Enum):
     OPEN = "the data is on the old storage"
     SWITCHED = "the data is on the new storage, and the cluster does not serve it yet"
     DONE = "the data is on this kind of storage, and served from there"
-
-
-class Seen(TypedDict):
-    """What ``hamysql_migration.survey`` says of a node; latches are dictionaries."""
-
-    backend: str
-    in_use: Sequence[Mapping[str, Any]]
-    next: Mapping[str, Any]
-    moving: str
-    cib: str
-    datadir: str
-    stopped: Sequence[str]
-    hands: Sequence[str]
-    replication: str
 
 
 @dataclass(frozen=True)

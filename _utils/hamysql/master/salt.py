@@ -14,11 +14,10 @@ from typing import Any
 
 from hamysql import fingerprint
 from hamysql.errors import HamysqlError
-from hamysql.master.members import Answer, Members, choose, clusters
+from hamysql.master.members import Answer, Members, Pillar, choose, clusters
 
 TAG = "hamysql/orch"
 Opts = Mapping[str, Any]  # Salt's options
-Pillar = Mapping[str, Any]  # what Salt compiles: nobody has checked it
 GATHER = (
     60  # seconds for a member that has answered before to say that it is still there: it may be starting a database
 )
@@ -41,7 +40,7 @@ class Master:
         self._known: set[str] = set()  # minions that have answered
 
     def call(
-        self, minions: Sequence[str], function: str, kwargs: Mapping[str, Any], timeout: float
+        self, minions: Sequence[str], function: str, kwargs: Mapping[str, object], timeout: float
     ) -> dict[str, Answer]:
         """Run an execution function on minions; see :class:`hamysql.master.members.Call`.
 
@@ -125,7 +124,7 @@ class Master:
         """The digest of the formula's code that this master has synchronised."""
         return fingerprint.code(self.opts["extension_modules"])
 
-    def fire(self, cluster: str, data: Mapping[str, Any]) -> None:
+    def fire(self, cluster: str, data: Mapping[str, object]) -> None:
         """Say something on the event bus under ``hamysql/orch/CLUSTER``."""
         import salt.utils.event
 

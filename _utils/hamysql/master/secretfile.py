@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from hamysql.errors import HamysqlError, Refused
+from hamysql.master.members import Pillar
 from hamysql.mysql.accounts import BY_SOCKET
 from hamysql.mysql.values import account
 from hamysql.storage import backends
@@ -29,7 +30,7 @@ HEAD = """\
 """
 
 
-def missing(pillar: Mapping[str, Any]) -> list[Path_]:
+def missing(pillar: Pillar) -> list[Path_]:
     """The secrets that a pillar ``hamysql`` needs and has not, in the order of the file; the pillar may be incomplete or wrong."""
     found: list[Path_] = []
     corosync = _below(pillar, "corosync")
@@ -53,12 +54,12 @@ def missing(pillar: Mapping[str, Any]) -> list[Path_]:
     return found
 
 
-def _has_another_way(user: Mapping[str, Any]) -> bool:
+def _has_another_way(user: Pillar) -> bool:
     """Whether a pillar's user needs no password apart."""
     return any(map(user.get, ("password", "password_hash", "absent"))) or user.get("auth") == BY_SOCKET
 
 
-def _below(pillar: Any, *keys: str) -> Mapping[str, Any]:
+def _below(pillar: Any, *keys: str) -> Pillar:
     for key in keys:
         pillar = pillar.get(key) if isinstance(pillar, Mapping) else None
     return pillar if isinstance(pillar, Mapping) else {}

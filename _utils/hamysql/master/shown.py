@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
-from typing import Any
 
 from hamysql.cib import plan as cib_plan
 from hamysql.config import resources
@@ -235,7 +234,7 @@ def flat(changes: Changes) -> list[str]:
     return lines
 
 
-def phases(orchestration: Mapping[str, Any]) -> Iterator[tuple[str, str, Changes]]:
+def phases(orchestration: Mapping[str, State]) -> Iterator[tuple[str, str, Changes]]:
     """(phase, comment, changes) of each state that an orchestration returned, up to the one that failed."""
     for state in sorted(orchestration.values(), key=lambda state: int(state["__run_num__"])):
         phase, comment = state["__id__"].removeprefix("hamysql-").partition("-")[0], str(state["comment"])

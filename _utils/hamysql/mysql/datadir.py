@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from hamysql.errors import CommandFailed, Refused
 from hamysql.mysql.flavours import registry
+from hamysql.resolved.software import Mysql
+from hamysql.resolved.storage import Filesystem
 from hamysql.system.command import Run, acting_as
-
-Values = Mapping[str, Any]
 
 PROOF = "mysql"  # the folder of the system tables: a datadir without it holds no database
 
@@ -32,7 +31,7 @@ class Folder:
         return set(os.listdir(self.path))
 
 
-def make_filesystem(run: Run, filesystem: Values, uuid: str = "") -> None:
+def make_filesystem(run: Run, filesystem: Filesystem, uuid: str = "") -> None:
     """``mkfs``, forced: an earlier attempt may have been cut off in the middle.
 
     uuid
@@ -44,7 +43,7 @@ def make_filesystem(run: Run, filesystem: Values, uuid: str = "") -> None:
     run([f"mkfs.{kind}", force, *named, *filesystem["mkfs_options"], filesystem["device"]], timeout=3600)
 
 
-def fill(run: Run, filesystem: Values, mysql: Values, folder: Folder, remake: Callable[[], None]) -> None:
+def fill(run: Run, filesystem: Filesystem, mysql: Mysql, folder: Folder, remake: Callable[[], None]) -> None:
     """Mount the new file system, make the empty database in it, and unmount it again.
 
     remake
@@ -93,13 +92,13 @@ def _same(source: str, device: str) -> bool:
     return source == device or os.path.realpath(source) == os.path.realpath(device)
 
 
-def mount(run: Run, filesystem: Values) -> None:
+def mount(run: Run, filesystem: Filesystem) -> None:
     """Mount the file system as the cluster would."""
     where = [filesystem["device"], filesystem["directory"]]
     run(["mount", "-t", filesystem["type"], "-o", filesystem["options"], *where])
 
 
-def install(run: Run, mysql: Values, directory: str) -> None:
+def install(run: Run, mysql: Mysql, directory: str) -> None:
     """Make the empty database in an empty folder."""
     # A new file system belongs to root; mysqld runs as another user. What root does to it by name, it does while it is root's.
     run(["chmod", "0750", directory])

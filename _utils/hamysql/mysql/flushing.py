@@ -10,6 +10,7 @@ import fcntl
 import json
 import os
 from pathlib import Path
+from typing import TypedDict
 
 from hamysql.system import files
 
@@ -19,6 +20,14 @@ DIRTY_PAGES = "SHOW GLOBAL STATUS LIKE 'Innodb_buffer_pool_pages_dirty';"
 FEW_PAGES = 64  # of 16 KiB: less than what a shutdown writes of its own
 NOTE = Path("/run/hamysql/flushing.json")
 _held: list[int] = []
+
+
+class Flushed(TypedDict):
+    """What ``hamysql_mysql.flush`` has done: dirty pages before and after, and what the variables were set to."""
+
+    before: int
+    after: int
+    settings: dict[str, float]
 
 
 def begin(settings: dict[str, float], note: Path | None = None) -> None:

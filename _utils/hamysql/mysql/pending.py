@@ -13,7 +13,6 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from hamysql.mysql.flavours import registry
 from hamysql.mysql.flavours.face import Flavour, Variable
@@ -21,6 +20,7 @@ from hamysql.mysql.flushing import FLUSHING
 from hamysql.mysql.tls import files as tls_files
 from hamysql.mysql.tls import pem
 from hamysql.pending import LIVE, MYSQL, RESTART, Pending, show
+from hamysql.resolved.software import Mysql
 
 Options = dict[str, list[str]]  # each option of the server with its values in their order; "" for one without a value
 
@@ -63,7 +63,7 @@ def parse_file(flavour: Flavour, text: str) -> Options:
     return found
 
 
-def wanted(config: Mapping[str, Any]) -> Options:
+def wanted(config: Mysql) -> Options:
     """The same of the resolved configuration's ``mysql``."""
     lines = []
     for group, options in config["option_lines"].items():
@@ -113,9 +113,7 @@ def statements(running: Options, want: Options, variables: Mapping[str, Variable
     return found
 
 
-def pending(
-    config: Mapping[str, Any], running: Options, want: Options, variables: Mapping[str, Variable]
-) -> Iterator[Pending]:
+def pending(config: Mysql, running: Options, want: Options, variables: Mapping[str, Variable]) -> Iterator[Pending]:
     """What a running server has not taken over.
 
     config
@@ -168,7 +166,7 @@ def statement(name: str, values: list[str], variable: Variable | None) -> str | 
     return f"SET GLOBAL {name} = '{quoted}';"
 
 
-def path(config: Mapping[str, Any], name: str, began: bool = False) -> str:
+def path(config: Mysql, name: str, began: bool = False) -> str:
     """Where in the pillar an option comes from; ``began``: the server runs with the pillar's TLS."""
     flavour = registry.of(config)
     own = {**_PATHS, **(_TLS if config["tls"]["enabled"] else {})}
@@ -181,7 +179,7 @@ def path(config: Mapping[str, Any], name: str, began: bool = False) -> str:
 
 
 def presents(
-    config: Mapping[str, Any], running: Options, shown: str | None, loaded: str | None, named: Callable[[str], str]
+    config: Mysql, running: Options, shown: str | None, loaded: str | None, named: Callable[[str], str]
 ) -> Pending | None:
     """What a running server has not read of the pillar's certificate, key and authorities; ``None`` where it has, or cannot have.
 
@@ -196,15 +194,15 @@ def presents(
     named
         A certificate in words.
     """
-    said, want = config["tls"], wanted(config)
-    if not said["enabled"] or any(running.get(name) != want.get(name) for name in _TLS if name != tls_files.SECURE):
+    cert, want = config["tls"]["cert"], wanted(config)
+    if cert is None or any(running.get(name) != want.get(name) for name in _TLS if name != tls_files.SECURE):
         return None
     path = f"{tls_files.PATH}:cert"
     if shown == "":
-        return Pending(RESTART, MYSQL, path, "no TLS, though the server's options name its files", named(said["cert"]))
-    own = pem.export(pem.parse(said["cert"])[:1])
+        return Pending(RESTART, MYSQL, path, "no TLS, though the server's options name its files", named(cert))
+    own = pem.export(pem.parse(cert)[:1])
     if shown is not None and shown != own:
-        return Pending(LIVE, MYSQL, path, named(shown), named(said["cert"]))
+        return Pending(LIVE, MYSQL, path, named(shown), named(cert))
     if loaded != tls_files.digest(tls_files.texts(config)):
         return Pending(
             LIVE, MYSQL, f"{tls_files.PATH}:ca", "not read again yet", "the pillar's, and the certificate's chain"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from posixpath import dirname
-from typing import Any
 
 from hamysql.mysql import options as mysql_options
 from hamysql.mysql import values as m
@@ -93,7 +92,7 @@ def ports(config: Config) -> list[Access]:
     ]
 
 
-def option_lines(options: Mapping[str, Any]) -> Iterator[str]:
+def option_lines(options: Mapping[str, str | list[str] | None]) -> Iterator[str]:
     """The lines of one group of an option file; a list is an option that is given several times."""
     for name, value in options.items():
         for one in value if isinstance(value, list) else [value]:

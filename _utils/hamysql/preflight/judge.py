@@ -12,7 +12,6 @@ import ipaddress
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import combinations
-from typing import Any
 
 from hamysql.corosync import node_ids
 from hamysql.finding import Finding, Machine
@@ -51,10 +50,10 @@ def judge(surveys: Surveys, window: tuple[float, float] | None = None) -> tuple[
     return tuple(sorted(found, key=lambda finding: order.index(finding.node)))
 
 
-def _cluster(survey: Survey) -> dict[str, Any]:
+def _cluster(survey: Survey) -> dict[str, object]:
     """What a member's pillar says of the cluster. The link of the replication and the ids may be the node's own memory."""
     given = survey["settings"]["cluster"]
-    cluster = {key: value for key, value in given.items() if key != "ids_from"}
+    cluster: dict[str, object] = {key: value for key, value in given.items() if key != "ids_from"}
     nodes = {
         name: {key: value for key, value in node.items() if key not in ("replication", "id")}
         for name, node in given["nodes"].items()

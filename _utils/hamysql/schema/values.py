@@ -6,11 +6,12 @@ import ipaddress
 import math
 import re
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from hamysql.schema.language import Hint, Value
 
 Config = dict[str, Any]  # a configuration, or a part of it
+T = TypeVar("T")
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 # How a sentence about a missing secret ends.
@@ -241,6 +242,6 @@ def family(address: str) -> int:
     return ipaddress.ip_address(address).version
 
 
-def given(options: Mapping[str, Any]) -> dict[str, Any]:
+def given(options: Mapping[str, T | None]) -> dict[str, T]:
     """The options that have a value."""
     return {name: value for name, value in options.items() if value is not None}

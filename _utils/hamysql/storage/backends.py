@@ -6,7 +6,6 @@ What a kind is and does is in its object, see :class:`hamysql.storage.kind.Kind`
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
 from hamysql.fencing import take_over as fencing_take_over
 from hamysql.fencing.take_over import Evidence
@@ -71,7 +70,7 @@ def trouble(survey: Survey) -> str:
     return seen(survey).trouble(survey)
 
 
-def details(survey: Survey) -> dict[str, Any]:
+def details(survey: Survey) -> dict[str, object]:
     """What ``hamysql.status`` has of one node's storage in keys of their own."""
     return {key: value for kind in KINDS.values() for key, value in kind.details(survey).items()}
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
 
+from hamysql.cib import build as cib_build
 from hamysql.cib import names as cib_names
 from hamysql.fencing.take_over import Evidence, one_copy
 from hamysql.finding import Finding, Machine
@@ -34,7 +35,7 @@ class Salt(Protocol):
 
 
 Parameters = Mapping[tuple[str, str], str]  # of the cluster's resources: {(resource, name): value}
-Primitive = Callable[[str, str, Mapping[str, Any]], ET.Element]  # of an id, an agent and its parameters
+Primitive = Callable[[str, str, cib_build.Parameters], ET.Element]  # of an id, an agent and its parameters
 
 
 class Kind:
@@ -108,7 +109,7 @@ class Kind:
         """What cuts a node off from the data itself: ``{"type": "scsi" or "mpath", "device"}``; empty without."""
         return {}
 
-    def missing_secrets(self, section: Mapping[str, Any]) -> list[tuple[str, ...]]:
+    def missing_secrets(self, section: Mapping[str, object]) -> list[tuple[str, ...]]:
         """Which of ``secrets`` a pillar needs and has not.
 
         section
@@ -134,7 +135,7 @@ class Kind:
         """Who may reach which port of a node because of it."""
         return []  # nobody connects to a node, but it to a server
 
-    def finish(self, config: Config) -> None:
+    def finish(self, config: Resolved) -> None:
         """What follows when everything else is derived, such as its files."""
 
     def packages(self, config: Config) -> list[str]:
@@ -143,14 +144,14 @@ class Kind:
 
     # --- the cluster's configuration
 
-    def below_the_filesystem(self, config: Resolved) -> list[tuple[str, str, dict[str, Any]]]:
+    def below_the_filesystem(self, config: Resolved) -> list[tuple[str, str, cib_build.Parameters]]:
         """What the group ``g_mysql`` starts before it mounts: (id, agent, parameters) of each resource."""
         return []
 
-    def mount_parameters(self, config: Resolved) -> dict[str, Any]:
+    def mount_parameters(self, config: Resolved) -> dict[str, str]:
         """The parameters of ``p_fs_mysql``."""
         filesystem = config["storage"]["filesystem"]
-        mount = {name: filesystem[name] for name in ("device", "directory")}
+        mount = {"device": filesystem["device"], "directory": filesystem["directory"]}
         return mount | {"fstype": filesystem["type"], "options": filesystem["options"]}
 
     def add_resources(
@@ -201,16 +202,16 @@ class Kind:
 
     # --- a node
 
-    def survey(self, site: Resolved, run: Run, salt: Salt) -> dict[str, Any]:
+    def survey(self, site: Resolved, run: Run, salt: Salt) -> Mapping[str, object]:
         """What this node sees of its storage, beside its latch."""
-        found: dict[str, Any] = salt[f"{self.module}.survey"]()
+        found: Mapping[str, object] = salt[f"{self.module}.survey"]()
         return found
 
     def servers(self, site: Resolved) -> list[tuple[str, int]]:
         """What the data comes from over a network: addresses and ports."""
         return []
 
-    def facts(self, site: Resolved) -> Config:
+    def facts(self, site: Resolved) -> Mapping[str, object]:
         """What else of this machine it has to know."""
         return {}
 
@@ -288,6 +289,6 @@ class Kind:
         """What the operator has to be sure of before a node serves alone, with what speaks for it."""
         return one_copy(evidence)
 
-    def details(self, survey: Survey) -> dict[str, Any]:
+    def details(self, survey: Survey) -> Mapping[str, object]:
         """What ``hamysql.status`` has of it in keys of its own, of a node with another kind as well."""
         return {}

@@ -15,7 +15,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
-from typing import Any
 
 from hamysql.errors import ParseError
 from hamysql.system import files
@@ -61,9 +60,10 @@ class Latch:
     backend: str = FIRST
 
     @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> Latch:
+    def from_dict(cls, data: Mapping[str, str]) -> Latch:
         """The latch from its file's content; the stage is kept by name."""
-        return cls(**{**data, "stage": Stage[data["stage"]]})
+        stage = Stage[data["stage"]]
+        return cls(stage=stage, **{key: value for key, value in data.items() if key != "stage"})
 
     def as_dict(self) -> dict[str, str]:
         """The content of the latch's file."""

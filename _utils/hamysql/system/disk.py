@@ -6,10 +6,18 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from hamysql.errors import ParseError, Refused
 from hamysql.system.command import Run
+
+
+class SignatureSeen(TypedDict):
+    """A :class:`Signature` as it comes over Salt's bus."""
+
+    type: str
+    offset: int
+    uuid: str
 
 
 @dataclass(frozen=True)
@@ -19,6 +27,9 @@ class Signature:
     type: str
     offset: int
     uuid: str = ""
+
+    def as_dict(self) -> SignatureSeen:
+        return {"type": self.type, "offset": self.offset, "uuid": self.uuid}
 
     def __str__(self) -> str:
         return f"{self.type} at byte {self.offset}" + (f" (UUID {self.uuid})" if self.uuid else "")

@@ -1,15 +1,15 @@
 """Nested configuration (corosync.conf, DRBD's files) as plain data: compared as it is, and written by one function or template.
 
-A section is ``{"name": str, "options": [[name, value], ...], "sections": [...]}``.
+See :class:`hamysql.resolved.sections.Section`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
-Section = dict[str, Any]
-Option = tuple[str, Any]
+from hamysql.resolved.sections import Section
+
+Option = tuple[str, str | int | None]
 
 
 def section(name: str, options: Iterable[Option] = (), sections: Iterable[Section] = ()) -> Section:

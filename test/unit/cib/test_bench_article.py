@@ -1,4 +1,4 @@
-"""The failover bench's cluster with the article's group."""
+"""The failover bench's cluster with the group of the 2013 procedure."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hamysql.cib import plan as cib_plan
 
 
 def test_the_article_s_cluster_starts_one_after_the_other(tools, desired):
-    """hamysql's own CIB, regrouped: the group of the article, and pacemaker's tools accept it."""
+    """hamysql's own CIB, regrouped as the 2013 procedure has it, and pacemaker's tools accept it."""
     ours = cib_plan.plan(tools.read(), desired).xml
     changed = ET.fromstring(article.regrouped(ours))
     group = changed.find(".//group[@id='g_mysql']")

@@ -1,4 +1,4 @@
-"""The article's resources as CIB elements, judged by their text and by pacemaker's and crm's own tools."""
+"""The 2013 procedure's resources as CIB elements, judged by their text and by pacemaker's and crm's own tools."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The article's SAN variant, and NFS, as CIB elements, judged by pacemaker's and crm's own tools."""
+"""The 2013 procedure's SAN variant, and NFS, as CIB elements, judged by pacemaker's and crm's own tools."""
 
 from __future__ import annotations
 

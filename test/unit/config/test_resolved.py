@@ -17,6 +17,8 @@ def wrong(value, kind, path):
     """Where a value is not of a type, as lines."""
     if typing.is_typeddict(kind):
         return _wrong_keys(value, kind, path)
+    if kind is typing.Any:
+        return []
     origin, parts = typing.get_origin(kind), typing.get_args(kind)
     if origin is types.UnionType:
         return [] if any(not wrong(value, part, path) for part in parts) else [f"{path}: {value!r}"]
@@ -24,7 +26,7 @@ def wrong(value, kind, path):
         return [f"{path}: {value!r}"]
     if origin is list:
         return [line for number, one in enumerate(value) for line in wrong(one, parts[0], f"{path}:{number}")]
-    if origin is dict and parts[1] is not typing.Any:
+    if origin is dict:
         return [line for key, one in value.items() for line in wrong(one, parts[1], f"{path}:{key}")]
     return []
 

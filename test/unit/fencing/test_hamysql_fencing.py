@@ -8,6 +8,7 @@ import pytest
 from storage_world import load
 
 from hamysql.errors import CommandFailed, NotReady, Refused
+from hamysql.fencing import proving
 from hamysql.system import wait
 from hamysql.system.command import Result
 
@@ -63,10 +64,10 @@ def test_the_devices_of_other_levels_are_out_of_use_meanwhile(fencing):
 
 
 @pytest.mark.parametrize(("favoured", "seconds"), [("db2", 9.0), ("db1", 2.0)])
-def test_what_a_device_took_is_without_the_head_start(fencing, favoured, seconds):
+def test_what_a_device_took_is_without_the_head_start(fencing, monkeypatch, favoured, seconds):
     module = fencing(favoured=favoured)
     clock = iter((100.0, 109.0))
-    module.time = SimpleNamespace(monotonic=lambda: next(clock))
+    monkeypatch.setattr(proving, "time", SimpleNamespace(monotonic=lambda: next(clock)))
     assert module.prove("db1", 1) == seconds
 
 
@@ -106,7 +107,7 @@ def test_a_device_that_stays_out_of_use_is_named_with_the_result_and_the_next_is
     assert BACK[1] in module.run.log
 
 
-def killed(fencing):
+def killed(fencing, monkeypatch):
     """The command lines of a test that is killed while a node is being fenced."""
     module = fencing()
 
@@ -117,9 +118,10 @@ def killed(fencing):
         return Result(0, EMPTY if argv[0] == "cibadmin" else "")
 
     module.run, module.log = run, []
-    module._back_into_use = lambda names: []  # nobody is there any more to do it
-    with pytest.raises(SystemExit):
-        module.prove("db1", 1)
+    with monkeypatch.context() as patched:
+        patched.setattr(proving, "back_into_use", lambda run, names: [])  # nobody is there any more to do it
+        with pytest.raises(SystemExit):
+            module.prove("db1", 1)
     return [argv for argv in module.log if "--set-parameter" in argv]
 
 
@@ -128,8 +130,8 @@ def device(name, pair=""):
     return f'<primitive id="{name}" class="stonith" type="fence_apc">{meta if pair else ""}</primitive>'
 
 
-def test_what_a_killed_test_has_left_is_told_from_an_operators_decision_and_undone(fencing):
-    marks = {argv[2]: argv[argv.index("--nvpair") + 1] for argv in killed(fencing)}
+def test_what_a_killed_test_has_left_is_told_from_an_operators_decision_and_undone(fencing, monkeypatch):
+    marks = {argv[2]: argv[argv.index("--nvpair") + 1] for argv in killed(fencing, monkeypatch)}
     assert list(marks) == ["p_fence_db1_2", "p_fence_db1_3"]
     pair = '<nvpair id="{}" name="target-role" value="Stopped"/>'
     text = device("p_fence_db2", pair.format("p_fence_db2-meta_attributes-target-role"))

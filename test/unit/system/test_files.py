@@ -10,6 +10,7 @@ import pytest
 from storage_world import load
 
 from hamysql.errors import HamysqlError, ParseError
+from hamysql.mysql import process
 from hamysql.storage import latch
 from hamysql.storage.nfs import mark as nfs_mark
 from hamysql.system import files
@@ -129,25 +130,25 @@ def test_a_key_that_corosync_has_made_itself_differs(changes, monkeypatch, key):
 @pytest.mark.parametrize("trap", TRAPS)
 def test_a_trap_as_pid_file_is_no_server(changes, tmp_path, trap):
     trap(tmp_path / "pid")
-    assert changes._process({"pid_file": str(tmp_path / "pid"), "binary": "/usr/sbin/mariadbd"}) is None
+    assert process.found({"pid_file": str(tmp_path / "pid"), "binary": "/usr/sbin/mariadbd"}, changes.NOTES) is None
 
 
 @pytest.mark.parametrize("content", ["", "../self", "-1", "1 2", "9" * 63, "\x00", "\N{SUPERSCRIPT TWO}"])
 def test_what_is_no_process_is_no_server(changes, tmp_path, content):
     for place in (tmp_path / "pid", changes.NOTES):
         place.write_text(content)
-        assert changes._process({"pid_file": str(tmp_path / "pid"), "binary": "/usr/sbin/mariadbd"}) is None
+        assert process.found({"pid_file": str(tmp_path / "pid"), "binary": "/usr/sbin/mariadbd"}, changes.NOTES) is None
 
 
 def test_the_agents_notes_come_first_and_are_about_that_very_process(changes, tmp_path):
     config = {"pid_file": str(tmp_path / "pid"), "binary": "/usr/sbin/mariadbd"}
-    born = changes._stat(os.getpid())[1]
+    born = process.stat(os.getpid())[1]
     (tmp_path / "pid").write_text(f"{os.getpid()}\n")  # another program
-    assert changes._process(config) is None
+    assert process.found(config, changes.NOTES) is None
     changes.NOTES.write_text(f"{os.getpid()} {born}\n")
-    assert changes._process(config) == changes.mysql_pending.Process(os.getpid(), born)
+    assert process.found(config, changes.NOTES) == process.Process(os.getpid(), born)
     changes.NOTES.write_text(f"{os.getpid()} {born + 1}\n")
-    assert changes._process(config) is None
+    assert process.found(config, changes.NOTES) is None
 
 
 def test_what_reads_a_node_goes_through_the_one_reader():
@@ -158,12 +159,14 @@ def test_what_reads_a_node_goes_through_the_one_reader():
         "storage/move/verbs.py": {"BOOT.read_text("},
         "storage/nfs/verbs.py": {"MOUNTS.read_text("},
         "storage/drbd/local.py": {"PROC.read_text("},
-        "hamysql_change.py": {'(PROC / str(pid) / "stat").read_text('},
+        "mysql/process.py": {'(PROC / str(pid) / "stat").read_text('},
         "hamysql_iscsi.py": {'(place / "targetname").read_text(', "open(handle,"},
     }
     folders = (ROOT / "_modules", ROOT / "_utils" / "hamysql")
     there = {str(path.relative_to(folder)): path for folder in folders for path in folder.rglob("*.py")}
-    names = [name for name in there if name.startswith("hamysql") or name.endswith(("/verbs.py", "/local.py"))]
+    names = [
+        name for name in there if name.startswith("hamysql") or name.endswith(("/verbs.py", "/local.py", "/process.py"))
+    ]
     assert {*allowed, "storage/lun/verbs.py", "storage/drbd/verbs.py"} <= {*names}
     for name in names:
         for line in there[name].read_text().splitlines():

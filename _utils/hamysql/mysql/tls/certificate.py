@@ -62,6 +62,14 @@ def read(run: Run, certificate: str) -> Certificate:
     )
 
 
+def named(run: Run, certificate: str) -> str:
+    """The same in words, whatever it is."""
+    try:
+        return str(read(run, certificate))
+    except (CommandFailed, KeyError, ValueError):
+        return "a certificate that openssl cannot read"
+
+
 def judge(run: Run, wanted: Texts, new: bool, now: float) -> Verdict:
     """Whether a server could start with a set, and clients believe it. The key is given to openssl on its standard input.
 

@@ -15,10 +15,10 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from hamysql.errors import CommandFailed
 from hamysql.mysql.tls import pem
+from hamysql.resolved.software import Mysql
 from hamysql.system import files
 from hamysql.system.command import Run
 
@@ -39,9 +39,10 @@ def options(names: Sequence[str], required: bool) -> dict[str, str]:
     return {**found, **({SECURE: "ON"} if required else {})}
 
 
-def texts(config: Mapping[str, Any]) -> dict[str, str | None]:
+def texts(config: Mysql) -> dict[str, str | None]:
     """The files that the resolved configuration's ``mysql`` wants."""
-    return {name: config["tls"][name] for name in FILES}
+    tls = config["tls"]
+    return {"cert": tls["cert"], "key": tls["key"], "ca": tls["ca"]}
 
 
 def digest(wanted: Texts) -> str:

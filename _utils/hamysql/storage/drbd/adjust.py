@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from hamysql.pending import Pending
 from hamysql.resolved import Resolved
-from hamysql.storage.drbd import drbdadm, status
+from hamysql.resolved.storage import Drbd
+from hamysql.storage.drbd import drbdadm, local, status
 from hamysql.storage.drbd import pending as drbd_pending
 from hamysql.storage.latch import Latch
 from hamysql.system import disk
@@ -39,7 +39,7 @@ def apply(run: Run, site: Resolved, kernel: str) -> None:
 
 def _with_disk(site: Resolved, running: drbd_pending.Running) -> Resolved:
     """The configuration with the disk's name that the kernel has, where that is the same disk."""
-    wanted = site["storage"]["drbd"]["disk"]
+    wanted = local.disk(site)
     same = running.disk.startswith("/") and os.path.realpath(running.disk) == os.path.realpath(wanted)
     return drbd_pending.with_disk(site, running.disk) if same else site
 
@@ -59,13 +59,13 @@ def device_uuid(run: Run, device: str, latches: Sequence[Latch]) -> str:
     return next((found.uuid for found in disk.signatures(run, device) if found.type == "drbd"), "")
 
 
-def flags(run: Run, drbd: Mapping[str, Any]) -> dict[str, bool]:
+def flags(run: Run, drbd: Drbd) -> dict[str, bool]:
     """What the metadata remembers; empty where there is none."""
     found = drbdadm.call(run, drbd["shared_secret"], "get-gi", drbd["resource"], accept=range(256))
     return dataclasses.asdict(status.parse_flags(found.stdout)) if found.returncode == 0 else {}
 
 
-def relax(run: Run, drbd: Mapping[str, Any], kernel: str) -> None:
+def relax(run: Run, drbd: Drbd, kernel: str) -> None:
     """Have the kernel module do without the peer, and ask nobody."""
     if kernel == "8.4":
         run(["drbdsetup", "disk-options", str(drbd["minor"]), "--fencing=dont-care"])
@@ -73,12 +73,12 @@ def relax(run: Run, drbd: Mapping[str, Any], kernel: str) -> None:
         drbdadm.call(run, drbd["shared_secret"], "--", "--fencing=dont-care", "net-options", drbd["resource"])
 
 
-def restore(run: Run, drbd: Mapping[str, Any]) -> None:
+def restore(run: Run, drbd: Drbd) -> None:
     """Have the kernel module do what its configuration file says."""
     drbdadm.call(run, drbd["shared_secret"], "adjust", drbd["resource"])
 
 
-def promote(run: Run, drbd: Mapping[str, Any]) -> None:
+def promote(run: Run, drbd: Drbd) -> None:
     """Promote the replica, though it has not seen its peer since it started.
 
     Not --force: that begins a new generation even where one has begun since the peer was lost, and forgets the one that

@@ -8,13 +8,15 @@ from __future__ import annotations
 import ipaddress
 import math
 from collections.abc import Iterable
-from typing import Any
 
 from hamysql.corosync import conf as corosync_conf
+from hamysql.resolved import Resolved
+from hamysql.resolved.cluster import Corosync, Node
+from hamysql.resolved.sections import Section
+from hamysql.resolved.storage import Drbd
 from hamysql.schema.language import Secret
-from hamysql.schema.values import Config
 from hamysql.storage.drbd import values as words
-from hamysql.system.sections import Section, section
+from hamysql.system.sections import section
 
 KERNELS = ("8.4", "9")  # of the module; they differ in what they call fencing
 
@@ -26,14 +28,14 @@ SWITCHES = ("disable-ip-verification", "udev-always-use-vnr")
 ELECTION = 20
 
 
-def build_global(drbd: dict[str, Any]) -> list[Section]:
+def build_global(drbd: Drbd) -> list[Section]:
     """The sections of global_common.conf."""
     given = {name: value for name, value in drbd["options"]["global"].items() if name not in SWITCHES}
     switches = [(name, "") for name in SWITCHES if drbd["options"]["global"].get(name) == "yes"]
     return [section("global", [("usage-count", drbd["usage_count"]), *_quoted(given), *switches])]
 
 
-def build_resource(config: dict[str, Any], kernel: str) -> list[Section]:
+def build_resource(config: Resolved, kernel: str) -> list[Section]:
     """The sections of the resource's file for a kernel module, one of ``KERNELS``."""
     drbd = config["storage"]["drbd"]
     extra = {name: _quoted(options) for name, options in drbd["options"].items()}
@@ -52,7 +54,7 @@ def build_resource(config: dict[str, Any], kernel: str) -> list[Section]:
             [
                 ("protocol", drbd["protocol"]),
                 ("cram-hmac-alg", drbd["cram_hmac_alg"]),
-                ("shared-secret", Secret(words.quoted(drbd["shared_secret"]))),
+                ("shared-secret", Secret(words.quoted(drbd["shared_secret"] or ""))),
                 *extra["net"],
             ],
         ),
@@ -62,7 +64,7 @@ def build_resource(config: dict[str, Any], kernel: str) -> list[Section]:
     return [section(f"resource {words.name(drbd['resource'])}", sections=parts)]
 
 
-def fencing_sections(config: Config, kernel: str) -> dict[str, list[tuple[str, str]]]:
+def fencing_sections(config: Resolved, kernel: str) -> dict[str, list[tuple[str, str]]]:
     """What DRBD is told about fencing, by section of its configuration, for a kernel module of 8.4 or 9.
 
     With ``resource-and-stonith`` a primary that has lost its peer holds all writes until the peer can write no more. The handler
@@ -92,7 +94,7 @@ def fencing_sections(config: Config, kernel: str) -> dict[str, list[tuple[str, s
     }
 
 
-def _notice(settings: Config) -> int:
+def _notice(settings: Corosync) -> int:
     """Seconds until corosync takes a silent node for dead: its token, and the consensus about that (corosync.conf(5))."""
     return math.ceil((int(settings["token"]) + corosync_conf.consensus(settings)) / 1000)
 
@@ -106,12 +108,12 @@ def _rate(rate: str | None) -> list[tuple[str, str]]:
     return [] if rate == "auto" or rate is None else [("c-plan-ahead", "0"), ("resync-rate", rate)]
 
 
-def _node(name: str, node: dict[str, Any], drbd: dict[str, Any]) -> Section:
+def _node(name: str, node: Node, drbd: Drbd) -> Section:
     return section(
         f"on {words.name(name)}",
         [
             ("device", f"{drbd['device']} minor {drbd['minor']}"),
-            ("disk", words.name(node["disk"])),
+            ("disk", words.name(str(node["disk"]))),
             ("meta-disk", "internal"),
             ("address", endpoint(node["replication"], drbd["port"])),
         ],

@@ -15,7 +15,7 @@ _OPTION = re.compile(r"(--shared-secret=).*?(?= --|' (?:terminated|did not termi
 
 def call(
     run: Run,
-    secret: str,
+    secret: str | None,
     *words: str,
     stdin: str | None = None,
     timeout: float = 60,
@@ -24,14 +24,14 @@ def call(
     """Run ``drbdadm`` with ``words``; see :func:`hamysql.system.command.run` for the others, and for what is returned.
 
     secret
-        The pillar's shared secret. It is masked in the error, not in the result.
+        The pillar's shared secret, if there is one. It is masked in the error, not in the result.
 
     Raises ``CommandFailed``.
     """
     try:
         return run(["drbdadm", *words], stdin=stdin, timeout=timeout, accept=accept)
     except CommandFailed as exc:
-        output = _OPTION.sub(rf"\1{MASK}", exc.output.replace(secret, MASK))
+        output = _OPTION.sub(rf"\1{MASK}", exc.output.replace(secret, MASK) if secret else exc.output)
         failed = CommandFailed(exc.argv, exc.returncode, output)
     # Outside of the handler: the error with the secret is not to be the context of the one without.
     raise failed

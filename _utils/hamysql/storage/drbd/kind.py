@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 import xml.etree.ElementTree as ET
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, replace
-from typing import Any
+from dataclasses import replace
 
 from hamysql.cib import build as cib_build
 from hamysql.cib import names as cib_names
@@ -18,6 +17,7 @@ from hamysql.resolved import Resolved
 from hamysql.schema.language import Report
 from hamysql.schema.values import Config
 from hamysql.storage.drbd import adjust, conf, findings, link, local, plan, settings, status, take_over
+from hamysql.storage.drbd.replica import Seen
 from hamysql.storage.kind import Kind, Parameters, Primitive, Salt
 from hamysql.storage.latch import Latch, Stage
 from hamysql.storage.steps import Agreed, Step
@@ -58,7 +58,7 @@ class Drbd(Kind):
     def taken(self, config: Config) -> list[int | None]:
         return [config["storage"]["drbd"]["port"]]
 
-    def missing_secrets(self, section: Mapping[str, Any]) -> list[tuple[str, ...]]:
+    def missing_secrets(self, section: Mapping[str, object]) -> list[tuple[str, ...]]:
         return [] if section.get("shared_secret") else [("shared_secret",)]
 
     def noted(self, config: Resolved) -> link.Known | None:
@@ -100,7 +100,7 @@ class Drbd(Kind):
         drbd["minor"] = int(drbd["device"].removeprefix("/dev/drbd"))
         drbd["global_sections"] = conf.build_global(drbd)
 
-    def finish(self, config: Config) -> None:
+    def finish(self, config: Resolved) -> None:
         drbd = config["storage"]["drbd"]
         drbd["resource_sections"] = {kernel: conf.build_resource(config, kernel) for kernel in conf.KERNELS}
 
@@ -149,17 +149,18 @@ class Drbd(Kind):
         self, config: Resolved, latches: Mapping[str, Latch], device_uuid: str
     ) -> dict[str, tuple[str, str]]:
         drbd, name = config["storage"]["drbd"], config["cluster"]["name"]
+        disk = str(drbd["disk"])
         known = latches.get(drbd["resource"])
         if known is None:
             of_this_disk = [
                 other.resource
                 for other in latches.values()
-                if other.cluster == name and _is_about(other, drbd["disk"], device_uuid)
+                if other.cluster == name and _is_about(other, disk, device_uuid)
             ]
             return {"storage:drbd:resource": (of_this_disk[0], drbd["resource"])} if of_this_disk else {}
         found = super().by_latches(config, latches, device_uuid)
-        if not _is_about(known, drbd["disk"], device_uuid):
-            found["storage:drbd:disk"] = (known.disk, drbd["disk"])
+        if not _is_about(known, disk, device_uuid):
+            found["storage:drbd:disk"] = (known.disk, disk)
         return found
 
     def reset(self, known: Latch | None, seed: bool) -> Latch | None:
@@ -169,9 +170,7 @@ class Drbd(Kind):
 
     # --- a node
 
-    def survey(self, site: Resolved, run: Run, salt: Salt) -> dict[str, Any]:
-        """``{"disk": path, "size": bytes or None, "signatures": [{"type", "offset", "uuid"}], "uses": [sentence], "partitions":
-        [path], "names": [stable path], "generation": {...} or {}, "status": {...} or {}}``."""
+    def survey(self, site: Resolved, run: Run, salt: Salt) -> Seen:
         drbd, device = site["storage"]["drbd"], local.disk(site)
         size = disk.size(run, device)
         there = size is not None
@@ -179,7 +178,7 @@ class Drbd(Kind):
         return {
             "disk": device,
             "size": size,
-            "signatures": [asdict(signature) for signature in disk.signatures(run, device)] if there else [],
+            "signatures": [signature.as_dict() for signature in disk.signatures(run, device)] if there else [],
             "uses": list(above.uses),
             "partitions": list(above.partitions),
             "names": list(disk.stable_names(device)) if there else [],
@@ -187,11 +186,11 @@ class Drbd(Kind):
             "status": salt["hamysql_drbd.status"](),
         }
 
-    def facts(self, site: Resolved) -> Config:
+    def facts(self, site: Resolved) -> Mapping[str, object]:
         return {"module": status.module(os.uname().release)}
 
     def device_uuid(self, site: Resolved, run: Run, latches: Sequence[Latch]) -> str:
-        return adjust.device_uuid(run, site["storage"]["drbd"]["disk"], latches)
+        return adjust.device_uuid(run, local.disk(site), latches)
 
     def pending(self, site: Resolved, run: Run, salt: Salt) -> list[Pending]:
         if not salt["hamysql_drbd.status"]():
@@ -281,7 +280,7 @@ class Drbd(Kind):
     def consider(self, evidence: Evidence) -> str:
         return take_over.consider(evidence)
 
-    def details(self, survey: Survey) -> dict[str, Any]:
+    def details(self, survey: Survey) -> Mapping[str, object]:
         return {"drbd": survey["storage"].get("status", {})}
 
 

@@ -19,8 +19,8 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from hamysql.resolved import Resolved
 from hamysql.storage import latch
 from hamysql.survey import Surveys
 
@@ -53,14 +53,13 @@ def chosen(pillar: int | None, known: int | None, links: int) -> tuple[int, str]
     return links - 1, LAST
 
 
-def known(config: Mapping[str, Any], remembered: Path = REMEMBERED, resources: Path = RESOURCES) -> Known:
+def known(config: Resolved, remembered: Path = REMEMBERED, resources: Path = RESOURCES) -> Known:
     """What this node has of a link.
 
     config
         The resolved configuration.
     """
-    nodes: Mapping[str, Any] = config["cluster"]["nodes"]
-    addresses = {name: node["addresses"] for name, node in nodes.items()}
+    addresses = {name: node["addresses"] for name, node in config["cluster"]["nodes"].items()}
     links = min(map(len, addresses.values()))
     noted, problem = _read(remembered)
     link: int | None = None

@@ -12,12 +12,14 @@ import re
 import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import cast
 
 from hamysql.errors import ParseError
 from hamysql.pending import BOTH, DEFAULT, KEEP, LIVE, REFUSED, RESTART, STORAGE, TOGETHER, Pending
 from hamysql.resolved import Resolved
+from hamysql.resolved.cluster import Node
+from hamysql.resolved.storage import Drbd
 from hamysql.storage.drbd import conf as drbd_conf
+from hamysql.storage.drbd import local
 
 # The commands of drbdsetup that change options of a running resource, and the section of `drbdsetup show` with their values.
 VERBS = {"disk-options": "disk", "net-options": "net", "resource-options": "options", "peer-device-options": "disk"}
@@ -105,11 +107,15 @@ def with_disk(config: Resolved, disk: str) -> Resolved:
     DRBD starts the next time. To drbdadm it is another disk, and an adjustment would detach the one and attach the other.
     """
     here, cluster, storage = config["self"], config["cluster"], config["storage"]
-    nodes = {**cluster["nodes"], here: {**cluster["nodes"][here], "disk": disk}}
-    drbd = {**storage["drbd"], "disk": disk}
-    named = {**config, "cluster": {**cluster, "nodes": nodes}, "storage": {**storage, "drbd": drbd}}
+    node: Node = {**cluster["nodes"][here], "disk": disk}
+    drbd: Drbd = {**storage["drbd"], "disk": disk}
+    named: Resolved = {
+        **config,
+        "cluster": {**cluster, "nodes": {**cluster["nodes"], here: node}},
+        "storage": {**storage, "drbd": drbd},
+    }
     drbd["resource_sections"] = {kernel: drbd_conf.build_resource(named, kernel) for kernel in drbd_conf.KERNELS}
-    return cast(Resolved, named)
+    return named
 
 
 def config_text(config: Resolved, kernel: str) -> str:
@@ -156,8 +162,9 @@ def _identity(config: Resolved, running: Running) -> Iterator[Pending]:
         yield Pending(
             REFUSED, STORAGE, "hamysql:storage:drbd:device", f"/dev/drbd{running.minor}", drbd["device"], TOGETHER
         )
-    if running.disk not in ("", "none", drbd["disk"]):
-        yield Pending(REFUSED, STORAGE, "hamysql:storage:drbd:disk", running.disk, drbd["disk"], KEEP)
+    disk = local.disk(config)
+    if running.disk not in ("", "none", disk):
+        yield Pending(REFUSED, STORAGE, "hamysql:storage:drbd:disk", running.disk, disk, KEEP)
     if running.addresses and not set(running.addresses) <= set(addresses):
         ports = {address.rpartition(":")[2] for address in running.addresses}
         where = "link" if ports == {str(drbd["port"])} else "port"

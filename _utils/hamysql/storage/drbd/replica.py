@@ -4,11 +4,38 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TypedDict
 
-from hamysql.storage.drbd.status import Generation, Status
+from hamysql.storage.drbd.status import Generation, Status, StatusSeen
 from hamysql.storage.latch import Latch, Stage
-from hamysql.system.disk import Signature
+from hamysql.system.disk import Signature, SignatureSeen
+
+
+class Identifiers(TypedDict, total=False):
+    """A generation's identifiers (``hamysql_drbd.generation``), in hexadecimal."""
+
+    current: str
+    bitmap: str
+    history: list[str]
+    consistent: bool
+    just_created: bool
+
+
+class Seen(TypedDict):
+    """What a node says of its replica; ``generation`` and ``status`` are empty where there is none."""
+
+    disk: str
+    size: int | None
+    signatures: list[SignatureSeen]
+    uses: list[str]
+    partitions: list[str]
+    names: list[str]
+    generation: Identifiers
+    status: StatusSeen
+
+
+class _WithLatch(Seen):
+    latch: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -31,7 +58,7 @@ class Member:
     failures: tuple[str, ...] = ()
 
     @classmethod
-    def from_survey(cls, name: str, survey: Mapping[str, Any], failures: Sequence[str] = ()) -> Member:
+    def from_survey(cls, name: str, survey: _WithLatch, failures: Sequence[str] = ()) -> Member:
         """A member from the plain dictionary that came over the bus."""
         generation, status, latch = survey["generation"], survey["status"], survey["latch"]
         return cls(
@@ -43,7 +70,7 @@ class Member:
             partitions=tuple(survey["partitions"]),
             names=tuple(survey["names"]),
             generation=_generation(generation) if generation else None,
-            status=Status(**{key: status[key] for key in Status.__dataclass_fields__}) if status else None,
+            status=_status(status) if status else None,
             latch=Latch.from_dict(latch) if latch else None,
             failures=tuple(failures),
         )
@@ -111,6 +138,18 @@ class Member:
         return bool(self.failures) or (self.status is not None and self.status.disk == "Diskless")
 
 
-def _generation(survey: Mapping[str, Any]) -> Generation:
+def _generation(survey: Identifiers) -> Generation:
     current, bitmap, *history = (int(text, 16) for text in (survey["current"], survey["bitmap"], *survey["history"]))
     return Generation(current, bitmap, tuple(history), survey["consistent"])
+
+
+def _status(seen: StatusSeen) -> Status:
+    return Status(
+        connection=seen["connection"],
+        role=seen["role"],
+        peer_role=seen["peer_role"],
+        disk=seen["disk"],
+        peer_disk=seen["peer_disk"],
+        out_of_sync=seen["out_of_sync"],
+        done=seen["done"],
+    )

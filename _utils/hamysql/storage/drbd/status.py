@@ -24,6 +24,20 @@ JUST_CREATED = 0x4
 _IDENTITY = ~1 & 0xFFFFFFFFFFFFFFFF
 
 
+class StatusSeen(TypedDict, total=False):
+    """A :class:`Status` as it comes over Salt's bus; empty where the resource is not configured."""
+
+    connection: str
+    role: str
+    peer_role: str
+    disk: str
+    peer_disk: str
+    out_of_sync: int
+    done: float | None
+    connected: bool
+    up_to_date: bool
+
+
 @dataclass(frozen=True)
 class Status:
     """One DRBD device as one node sees it.
@@ -51,9 +65,19 @@ class Status:
         """Both sides hold the newest data."""
         return self.connected and self.disk == self.peer_disk == "UpToDate"
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> StatusSeen:
         """The same as a plain dictionary, for a return over Salt's bus."""
-        return {**self.__dict__, "connected": self.connected, "up_to_date": self.up_to_date}
+        return {
+            "connection": self.connection,
+            "role": self.role,
+            "peer_role": self.peer_role,
+            "disk": self.disk,
+            "peer_disk": self.peer_disk,
+            "out_of_sync": self.out_of_sync,
+            "done": self.done,
+            "connected": self.connected,
+            "up_to_date": self.up_to_date,
+        }
 
 
 _DISCONNECTED = frozenset(
@@ -242,7 +266,7 @@ def parse_flags(text: str) -> Flags:
     return Flags(*(word == "1" for word in words))
 
 
-def out_of_step(status: Mapping[str, Any] | None) -> str:
+def out_of_step(status: StatusSeen | None) -> str:
     """Why a replica (``hamysql_drbd.status``) does not stand for both sides, as a sentence; "" where it does."""
     if status and status["up_to_date"]:
         return ""

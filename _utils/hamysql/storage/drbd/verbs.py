@@ -1,7 +1,8 @@
 """The verbs that make a replica of DRBD on one node, and the first data on it.
 
 ``_modules/hamysql_drbd.py`` and ``_modules/hamysql_storage.py`` say what each one is for; they hold the node's lock meanwhile. Each
-looks at the latch and at the node itself before it acts. The arguments of all of them:
+looks at the latch and at the node itself before it acts. They are in one long file, in the order of a replica's life: the guards of
+one are the results of those before it. The arguments of all of them:
 
 run
     Starts a program, see :func:`hamysql.system.command.run`.

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from shutil import which
-from typing import Any
 
 from hamysql.errors import Refused
+from hamysql.resolved.storage import Lvm
 from hamysql.system import disk
 from hamysql.system.command import PATH, Run
 from hamysql.system.disk import Signature
@@ -80,13 +80,13 @@ def pv_uuid(uuid: str) -> str:
     return "-".join(groups)
 
 
-def mapper_name(volume: Mapping[str, Any]) -> str:
+def mapper_name(volume: Lvm) -> str:
     """How the device mapper, and so lsblk, calls a volume: ``/dev/mapper/my--group-mysql``."""
-    parts = (volume[name].replace("-", "--") for name in ("volume_group", "logical_volume"))
+    parts = (name.replace("-", "--") for name in (volume["volume_group"], volume["logical_volume"]))
     return f"/dev/mapper/{'-'.join(parts)}"
 
 
-def make_volume(run: Run, device: str, volume: Mapping[str, Any], uuid: str) -> None:
+def make_volume(run: Run, device: str, volume: Lvm, uuid: str) -> None:
     """Physical volume, volume group and logical volume, as far as an earlier run has not made them; left inactive.
 
     uuid

@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
+from hamysql.resolved.storage import Iscsi
 from hamysql.schema.language import Secret
 from hamysql.storage.lun.values import split_portal
 
@@ -21,7 +21,7 @@ SESSIONS = Path("/sys/class/iscsi_session")
 SECRET = frozenset({"node.session.auth.password"})
 
 
-def wanted(iscsi: Mapping[str, Any]) -> dict[str, str]:
+def wanted(iscsi: Iscsi) -> dict[str, str]:
     """The values of the record that the pillar decides."""
     found = {
         "node.startup": "automatic",
@@ -75,7 +75,7 @@ def merged(text: str, want: Mapping[str, str]) -> str:
     return "\n".join([*lines, ""])
 
 
-def record_file(iscsi: Mapping[str, Any], folders: tuple[Path, ...] = FOLDERS) -> Path | None:
+def record_file(iscsi: Iscsi, folders: tuple[Path, ...] = FOLDERS) -> Path | None:
     """The file of the node's record; ``None`` where there is none yet.
 
     Its folder has the portal's address and port, and the number of its portal group where that is known; in it there is one file

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 from typing import Any
 
+from hamysql.cib import build as cib_build
 from hamysql.cib import names as cib_names
 from hamysql.finding import Finding, Machine
 from hamysql.resolved import Resolved
@@ -13,7 +14,7 @@ from hamysql.schema.language import Report
 from hamysql.schema.values import Config
 from hamysql.storage.kind import Kind, Parameters
 from hamysql.storage.latch import Latch
-from hamysql.storage.lun import iscsi, plan, settings
+from hamysql.storage.lun import iscsi, local, plan, settings
 from hamysql.storage.lun.values import NAME, PATH, split_portal
 from hamysql.storage.steps import Step
 from hamysql.survey import Survey, Surveys
@@ -45,7 +46,7 @@ class Lun(Kind):
         used = lun["reservations"] in ("scsi", "mpath")
         return {"type": lun["reservations"], "device": lun["device"]} if used else {}
 
-    def missing_secrets(self, section: Mapping[str, Any]) -> list[tuple[str, ...]]:
+    def missing_secrets(self, section: Mapping[str, object]) -> list[tuple[str, ...]]:
         given = section.get("iscsi")
         lacks = isinstance(given, Mapping) and given.get("username") and not given.get("password")
         return [("iscsi", "password")] if lacks else []
@@ -86,7 +87,7 @@ class Lun(Kind):
 
     # --- the cluster's configuration
 
-    def below_the_filesystem(self, config: Resolved) -> list[tuple[str, str, dict[str, Any]]]:
+    def below_the_filesystem(self, config: Resolved) -> list[tuple[str, str, cib_build.Parameters]]:
         volume = config["storage"][NAME]["lvm"]
         if not volume:
             return []
@@ -118,7 +119,7 @@ class Lun(Kind):
         found = super().by_latches(config, latches, device_uuid)
         known = latches.get(self.latch_name(config))
         if known:
-            found[f"storage:{NAME}:device"] = (known.disk, config["storage"][NAME]["device"])
+            found[f"storage:{NAME}:device"] = (known.disk, local.disk(config))
         return found
 
     # --- a node
@@ -127,7 +128,7 @@ class Lun(Kind):
         session = site["storage"][NAME]["iscsi"]
         return [split_portal(session["portal"])] if session else []
 
-    def facts(self, site: Resolved) -> Config:
+    def facts(self, site: Resolved) -> Mapping[str, object]:
         session = site["storage"][NAME]["iscsi"]
         return {"initiator": (session["initiator"] or iscsi.initiator_name()) if session else ""}
 

@@ -15,6 +15,7 @@ from itertools import pairwise
 
 from hamysql.errors import Refused
 from hamysql.storage.latch import LATCH, Latch, NodeView, Stage
+from hamysql.storage.lun.local import Seen
 from hamysql.storage.lun.values import NAME, PATH
 from hamysql.storage.steps import Step, serving
 from hamysql.survey import Survey, Surveys
@@ -65,11 +66,16 @@ class Lun(NodeView):
     @classmethod
     def from_survey(cls, name: str, survey: Survey) -> Lun:
         """The view from the plain dictionary that came over the bus (``hamysql_node.survey``)."""
-        seen = survey["storage"]
+        seen: Seen = survey["storage"]
         return cls(
             name=name,
             device=seen["disk"],
-            **{key: seen[key] for key in ("size", "identity", "claim", "mounted", "session", "error")},
+            size=seen["size"],
+            identity=seen["identity"],
+            claim=seen["claim"],
+            mounted=seen["mounted"],
+            session=seen["session"],
+            error=seen["error"],
             uses=tuple(seen["uses"]),
             partitions=tuple(seen["partitions"]),
             names=tuple(seen["names"]),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, Final
 
 from hamysql.schema.language import Value
 from hamysql.schema.values import address, device, fullmatch, integer
@@ -16,7 +16,7 @@ _IQN = re.compile(
 _PORTAL = re.compile(r"\[([^][]+)\](?::([0-9]{1,5}))?|([^:]+)(?::([0-9]{1,5}))?")
 _LVM = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}")
 _SIZE = re.compile(r"[1-9][0-9]{0,8}[MGT]")
-NAME = "shared"  # the pillar's word for this kind of storage, and its section's; all else calls it a LUN
+NAME: Final = "shared"  # the pillar's word for this kind of storage, and its section's; all else calls it a LUN
 PATH = f"hamysql:storage:{NAME}"
 PORT = "3260"  # IANA's for iSCSI
 

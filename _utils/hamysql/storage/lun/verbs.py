@@ -16,16 +16,17 @@ from __future__ import annotations
 import os
 import uuid as _uuid
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, replace
-from typing import Any
+from dataclasses import replace
 
 from hamysql.errors import CommandFailed, Refused
 from hamysql.mysql import datadir
 from hamysql.resolved import Resolved
-from hamysql.schema.values import Config
+from hamysql.resolved.storage import Lun
 from hamysql.storage import verbs as common
 from hamysql.storage.latch import RESOURCE, Latch, Latches, Stage
 from hamysql.storage.lun import claim as lun_claim
+from hamysql.storage.lun import local
+from hamysql.storage.lun.local import Seen
 from hamysql.storage.lun.values import NAME
 from hamysql.system import disk
 from hamysql.system.command import Run
@@ -55,16 +56,16 @@ def _mounted(run: Run, site: Resolved) -> bool:
     return os.path.realpath(found.stdout.strip()) == os.path.realpath(str(filesystem["device"]))
 
 
-def survey(run: Run, site: Resolved, latches: Latches, session: Callable[[], bool]) -> dict[str, Any]:
+def survey(run: Run, site: Resolved, latches: Latches, session: Callable[[], bool]) -> Seen:
     """What this node sees of the LUN, see ``hamysql_shared.survey``.
 
     session
         Whether the node is logged in to the iSCSI target; only asked where there is one.
     """
     lun = site["storage"][NAME]
-    device, known = lun["device"], latches.read(RESOURCE, NAME)
+    device, known = local.disk(site), latches.read(RESOURCE, NAME)
     size = disk.size(run, device)
-    found = {
+    found: Seen = {
         "disk": device,
         "size": size,
         "identity": "",
@@ -86,11 +87,12 @@ def survey(run: Run, site: Resolved, latches: Latches, session: Callable[[], boo
             run(["blockdev", "--flushbufs", device], accept=range(256))
         signatures, claimed = lun_claim.contents(run, device)
     except (OSError, CommandFailed) as exc:  # its path is lost
-        return found | {"error": str(exc)}
+        return {**found, "error": str(exc)}
     above, names = _above(run, site, device), disk.stable_names(device)
-    return found | {
+    return {
+        **found,
         "identity": lun_claim.identity(run, device, names),
-        "signatures": [asdict(signature) for signature in signatures],
+        "signatures": [signature.as_dict() for signature in signatures],
         "claim": claimed,
         "uses": list(above.uses),
         "partitions": list(above.partitions),
@@ -109,7 +111,7 @@ def _free(run: Run, site: Resolved, device: str) -> None:
 def wipe(run: Run, site: Resolved, latches: Latches, found: Sequence[str]) -> bool:
     """Destroy what is on the LUN, if the pillar gives up this very LUN, and it holds exactly what was ``found``."""
     lun = site["storage"][NAME]
-    device, known = lun["device"], latches.read(RESOURCE, NAME)
+    device, known = local.disk(site), latches.read(RESOURCE, NAME)
     if lun["wipe"] not in (device, *disk.stable_names(device)):
         raise Refused(f"hamysql:storage:shared:wipe names {lun['wipe'] or 'nothing'}, not {device}")
     if known and known.stage == Stage.INITIALISED:
@@ -130,7 +132,7 @@ def wipe(run: Run, site: Resolved, latches: Latches, found: Sequence[str]) -> bo
 def claim(run: Run, site: Resolved, latches: Latches) -> bool:
     """Take a blank LUN for this cluster: a UUID goes into the latch, then onto the LUN. ``False`` where it was there."""
     lun = site["storage"][NAME]
-    device, known = lun["device"], latches.read(RESOURCE, NAME)
+    device, known = local.disk(site), latches.read(RESOURCE, NAME)
     if known and known.stage != Stage.CLAIMED:
         raise Refused(f"this node's latch is about {known.disk} already ({known.stage.name})")
     signatures, claimed = lun_claim.contents(run, device)
@@ -151,7 +153,7 @@ def claim(run: Run, site: Resolved, latches: Latches) -> bool:
 
 def _chosen(run: Run, site: Resolved, latches: Latches) -> Latch:
     """The latch of this node, whose claim or work has to be on the LUN; anything else is refused."""
-    device, known = site["storage"][NAME]["device"], latches.read(RESOURCE, NAME)
+    device, known = local.disk(site), latches.read(RESOURCE, NAME)
     if known is None or known.backend != NAME or known.stage == Stage.INITIALISED:
         raise Refused(f"this node was not chosen to make the first data on {device}")
     signatures, claimed = lun_claim.contents(run, device)
@@ -168,9 +170,10 @@ def make_volume(run: Run, site: Resolved, latches: Latches) -> bool:
     lun, known = site["storage"][NAME], _chosen(run, site, latches)
     if known.stage >= Stage.METADATA:
         return False
-    _free(run, site, lun["device"])
-    lun_claim.know_device(run, lun["device"])
-    lun_claim.make_volume(run, lun["device"], lun["lvm"], known.device_uuid)
+    device = local.disk(site)
+    _free(run, site, device)
+    lun_claim.know_device(run, device)
+    lun_claim.make_volume(run, device, lun["lvm"], known.device_uuid)
     latches.write(replace(known, stage=Stage.METADATA))
     return True
 
@@ -182,7 +185,7 @@ def make_filesystem(run: Run, site: Resolved, latches: Latches) -> bool:
         return False
     if lun["lvm"] and known.stage < Stage.METADATA:
         raise Refused("the volume has not been made yet")
-    _free(run, site, lun["device"])
+    _free(run, site, local.disk(site))
     _with_volume(run, lun, lambda: _mkfs(run, site, known))
     latches.write(replace(known, stage=Stage.FILESYSTEM))
     return True
@@ -194,7 +197,7 @@ def _mkfs(run: Run, site: Resolved, known: Latch) -> None:
     datadir.make_filesystem(run, site["storage"]["filesystem"], uuid)
 
 
-def _with_volume(run: Run, lun: Config, work: Callable[[], object]) -> None:
+def _with_volume(run: Run, lun: Lun, work: Callable[[], object]) -> None:
     """Do something while the volume is active here."""
     if not lun["lvm"]:
         work()
@@ -229,7 +232,7 @@ def adopt(run: Run, site: Resolved, latches: Latches, uuid: str) -> bool:
     if common.adopted(latches, NAME, uuid):
         return False
     lun = site["storage"][NAME]
-    device = lun["device"]
+    device = local.disk(site)
     run(["blockdev", "--flushbufs", device], accept=range(256))
     signatures, _ = lun_claim.contents(run, device)
     if (_kind(site), uuid) not in {(signature.type, signature.uuid) for signature in signatures}:

@@ -11,11 +11,11 @@ timeout
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 from hamysql.cib import live as cib_live
 from hamysql.cib import names as cib_names
 from hamysql.cib import stop as cib_stop
+from hamysql.mysql.flushing import Flushed
 from hamysql.survey import Resource
 from hamysql.system import wait
 from hamysql.system.command import Run
@@ -28,8 +28,8 @@ Resources = Callable[[], Sequence[Resource]]
 def stop_server(
     run: Run,
     resources: Resources,
-    flush: Callable[[], Mapping[str, Any]],
-    unflush: Callable[[Mapping[str, Any]], object],
+    flush: Callable[[], Flushed],
+    unflush: Callable[[Mapping[str, float]], object],
     timeout: float,
 ) -> bool:
     """Stop the database server, after it has written its dirty pages.
@@ -37,7 +37,7 @@ def stop_server(
     flush, unflush
         Have the server write its dirty pages, and take the ``settings`` back that this returns.
     """
-    settings: Mapping[str, Any] = {}
+    settings: Mapping[str, float] = {}
     try:
         settings = flush()["settings"]
         cib_live.edit(run, lambda live: cib_stop.stopped(live, cib_names.SERVER))

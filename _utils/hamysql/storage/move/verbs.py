@@ -16,11 +16,11 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 from hamysql.cib import drift as cib_drift
 from hamysql.cib import kept as cib_kept
@@ -35,6 +35,7 @@ from hamysql.storage.drbd import local
 from hamysql.storage.drbd import status as drbd_status
 from hamysql.storage.latch import Latch, Latches, Stage
 from hamysql.storage.lun import claim as lun_claim
+from hamysql.storage.lun import local as lun_local
 from hamysql.storage.move import copying, service
 from hamysql.storage.move import switch as move_switch
 from hamysql.storage.nfs import mark as nfs_mark
@@ -46,6 +47,20 @@ PLACE = Path(copying.PLACE)
 BOOT = Path("/proc/sys/kernel/random/boot_id")
 # How a sentence on what the move itself has stopped begins.
 OURS = tuple(f"{name} has {cib_stop.ROLE}=" for name in cib_stop.PARTS)
+
+
+class Seen(TypedDict):
+    """What ``hamysql_migration.survey`` says of a node; latches are as in their files."""
+
+    backend: str
+    in_use: Sequence[Mapping[str, str]]
+    next: Mapping[str, str]
+    moving: str
+    cib: str
+    datadir: str
+    stopped: Sequence[str]
+    hands: Sequence[str]
+    replication: str
 
 
 def _read(site: Resolved, latches: Latches) -> Latch | None:
@@ -62,7 +77,7 @@ def _live(run: Run) -> str:
         return cib_kept.kept() or ""
 
 
-def survey(run: Run, site: Resolved, latches: Latches) -> dict[str, Any]:
+def survey(run: Run, site: Resolved, latches: Latches) -> Seen:
     """How far this node's part of a move is, see ``hamysql_migration.survey``."""
     backend, live, there = site["storage"]["backend"], _live(run), latch.in_use(latches.folder)
     values = storage_pending.parameters(live or None)
@@ -126,11 +141,9 @@ def _mounted(run: Run, site: Resolved, known: Latch) -> Iterator[Path]:
     if backend == "nfs":
         source, below = store["nfs"]["source"], PLACE / NFS_FOLDER
     elif backend == "shared":
-        signatures, _ = lun_claim.contents(run, store["shared"]["device"])
+        signatures, _ = lun_claim.contents(run, lun_local.disk(site))
         if known.device_uuid not in {signature.uuid for signature in signatures}:
-            raise Refused(
-                f"{store['shared']['device']} does not hold what this node has made there ({known.device_uuid})"
-            )
+            raise Refused(f"{lun_local.disk(site)} does not hold what this node has made there ({known.device_uuid})")
     else:
         seen = local.status_of(run, site)
         if seen is None or seen.role != "Primary":

@@ -49,7 +49,7 @@ class Nfs(Kind):
 
     # --- the cluster's configuration
 
-    def mount_parameters(self, config: Resolved) -> dict[str, Any]:
+    def mount_parameters(self, config: Resolved) -> dict[str, str]:
         # fuser asks each file's server, and hangs when that is away; this one only reads /proc.
         return {**super().mount_parameters(config), "force_unmount": "safe"}
 
@@ -63,7 +63,7 @@ class Nfs(Kind):
     # --- a node
 
     def servers(self, site: Resolved) -> list[tuple[str, int]]:
-        return [(site["storage"]["nfs"]["server"], PORT)]
+        return [(str(site["storage"]["nfs"]["server"]), PORT)]
 
     # --- the master
 

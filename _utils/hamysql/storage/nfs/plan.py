@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypedDict
 
 from hamysql.errors import Refused
 from hamysql.storage.latch import LATCH, Latch, NodeView, Stage
@@ -32,6 +33,24 @@ class Wanted:
     cluster: str
     source: str
     directory: str = "/var/lib/mysql"
+
+
+class ViewSeen(TypedDict):
+    """A :class:`View` as it comes over Salt's bus; the mark is empty where there is none."""
+
+    entries: list[str]
+    mark: dict[str, str]
+    filled: bool
+    error: str
+
+
+class Seen(TypedDict):
+    """What ``hamysql_nfs.survey`` says of a node; the latch is as in its file."""
+
+    disk: str
+    view: ViewSeen | None
+    mounted: bool
+    latch: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -59,7 +78,7 @@ class Export(NodeView):
     @classmethod
     def from_survey(cls, name: str, survey: Survey) -> Export:
         """The view from the plain dictionary that came over the bus (``hamysql_node.survey``)."""
-        seen = survey["storage"]
+        seen: Seen = survey["storage"]
         view = seen["view"]
         return cls(
             name=name,

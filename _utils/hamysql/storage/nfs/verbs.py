@@ -22,18 +22,17 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from shutil import which
-from typing import Any
 
 from hamysql.errors import CommandFailed, Refused
 from hamysql.mysql import datadir
 from hamysql.resolved import Resolved
-from hamysql.schema.values import Config
+from hamysql.resolved.storage import Nfs
 from hamysql.storage import lock as storage_lock
 from hamysql.storage import verbs as common
 from hamysql.storage.latch import RESOURCE, Latch, Latches, Stage
 from hamysql.storage.nfs.mark import NFS_FOLDER, NFS_MARK
 from hamysql.storage.nfs.mark import read as read_mark
-from hamysql.storage.nfs.plan import foreign
+from hamysql.storage.nfs.plan import Seen, ViewSeen, foreign
 from hamysql.system import files
 from hamysql.system.command import PATH, Run
 
@@ -45,7 +44,7 @@ LOOK = "ro,soft,timeo=50,retrans=2"
 
 
 @contextmanager
-def _export(run: Run, nfs: Config, options: str) -> Iterator[Path]:
+def _export(run: Run, nfs: Nfs, options: str) -> Iterator[Path]:
     """The export's root, mounted inside the ``with`` block."""
     PLACE.mkdir(mode=0o755, parents=True, exist_ok=True)
     if datadir.Folder(str(PLACE)).mounted():  # left behind by a run whose minion was killed in the middle
@@ -57,7 +56,7 @@ def _export(run: Run, nfs: Config, options: str) -> Iterator[Path]:
         run(["umount", str(PLACE)], timeout=180)
 
 
-def _view(root: Path) -> dict[str, Any]:
+def _view(root: Path) -> ViewSeen:
     folder = root / NFS_FOLDER
     return {
         "entries": sorted(os.listdir(root)),
@@ -67,7 +66,7 @@ def _view(root: Path) -> dict[str, Any]:
     }
 
 
-def _look(run: Run, nfs: Config) -> dict[str, Any] | None:
+def _look(run: Run, nfs: Nfs) -> ViewSeen | None:
     """What is on the export; ``None`` where this node has no tools to mount it yet."""
     if not which("mount.nfs", path=PATH):
         return None
@@ -78,7 +77,7 @@ def _look(run: Run, nfs: Config) -> dict[str, Any] | None:
         return {"entries": [], "mark": {}, "filled": False, "error": str(exc)}
 
 
-def _look_alone(run: Run, nfs: Config) -> dict[str, Any] | None:
+def _look_alone(run: Run, nfs: Nfs) -> ViewSeen | None:
     try:
         with storage_lock.held("looking at the export"):
             return _look(run, nfs)
@@ -92,7 +91,7 @@ def _mounted(directory: str) -> bool:
     return any(point == directory and kind.startswith("nfs") for _, point, kind, *_ in mounts)
 
 
-def survey(run: Run, site: Resolved, latches: Latches) -> dict[str, Any]:
+def survey(run: Run, site: Resolved, latches: Latches) -> Seen:
     """What this node sees of the export, see ``hamysql_nfs.survey``. It takes the node's lock itself, to look."""
     nfs, known = site["storage"]["nfs"], latches.read(RESOURCE, "nfs")
     settled = known is not None and (known.backend, known.stage) == ("nfs", Stage.INITIALISED)

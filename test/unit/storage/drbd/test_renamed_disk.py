@@ -11,6 +11,7 @@ from orchestration import Site, working
 from storage_world import load
 
 from hamysql.config import resolution
+from hamysql.mysql import process
 from hamysql.storage import latch
 from hamysql.storage.drbd import adjust
 from hamysql.storage.latch import Latch, Stage
@@ -72,7 +73,8 @@ def node(tmp_path, monkeypatch):
             )
             return moved + rate
 
-        module.run, module.which, module.PROC = run, lambda *_, **__: None, tmp_path
+        module.run, module.which = run, lambda *_, **__: None
+        monkeypatch.setattr(process, "PROC", tmp_path)
         monkeypatch.setattr("hamysql.cib.kept.FILE", tmp_path / "cib.xml")
         monkeypatch.setattr(adjust, "os", SimpleNamespace(path=SimpleNamespace(realpath=REAL.__getitem__)))
         module.latch = SimpleNamespace(in_use=lambda: latch.in_use(tmp_path), moving_to=lambda: "")

@@ -1,14 +1,10 @@
-"""A cluster's configuration with finished values: the form of what ``config.resolution`` makes of a pillar. Types alone.
-
-The master sees the same of each node, with the secrets masked. ``Options`` is what has no type yet, or is free: options that a
-pillar passes on to a program.
-"""
+"""The nodes, their virtual IP, and what keeps them together: fencing, the quorum, corosync and pacemaker."""
 
 from __future__ import annotations
 
-from typing import Any, TypedDict
+from typing import TypedDict
 
-Options = dict[str, Any]
+from hamysql.resolved.sections import Section
 
 
 class Node(TypedDict):
@@ -49,7 +45,7 @@ class FenceDevice(TypedDict):
     node: str
     level: int
     agent: str
-    options: Options
+    options: dict[str, str]
     secrets: dict[str, str]
     timeout: int
     delay: int
@@ -71,6 +67,27 @@ class SecretFile(TypedDict):
     sign: str
 
 
+class Sbd(TypedDict, total=False):
+    """A disk for poison pills; empty where there is none. Times are in seconds."""
+
+    device: str
+    watchdog: str
+    watchdog_timeout: int
+    msgwait: int
+    config_file: str
+
+
+class Reservations(TypedDict, total=False):
+    """The fence device that cuts off either node by reservations; empty without. ``delays`` and ``keys`` are those of nodes."""
+
+    id: str
+    agent: str
+    options: dict[str, str]
+    timeout: int
+    delays: dict[str, int]
+    keys: dict[str, str]
+
+
 class _Fencing(TypedDict):
     i_accept_data_loss_without_fencing: bool
     delay: int
@@ -78,10 +95,10 @@ class _Fencing(TypedDict):
     timeout: int
     monitor_interval: int
     devices: list[FenceDevice]
-    sbd: Options
+    sbd: Sbd
     sbd_file: str
     enabled: bool
-    reservations: Options
+    reservations: Reservations
     ipmitool: bool
     power_on: list[str]
     levels: dict[str, list[Level]]
@@ -97,26 +114,47 @@ class Fencing(_Fencing, total=False):
     stonith_timeout: int
 
 
+class QuorumDevice(TypedDict, total=False):
+    """The third machine that has a vote; empty where there is none."""
+
+    minion_id: str
+    address: str
+    port: int
+    algorithm: str
+    timeout: int
+
+
 class Quorum(TypedDict):
-    """``device`` is empty where there is none."""
+    """What decides beside the nodes."""
 
-    device: Options
+    device: QuorumDevice
 
 
-class Resolved(TypedDict):
-    """The whole configuration, as ``self`` has it, one of the nodes."""
+class Corosync(TypedDict):
+    """``options`` has those of each section of its file; ``sections`` and ``text`` are the finished file."""
 
-    cluster: Cluster
-    vip: Vip
-    fencing: Fencing
-    quorum: Quorum
-    corosync: Options
-    repo: Options
-    package: Options
-    firewall: Options
-    storage: Options
-    mysql: Options
-    pacemaker: Options
-    self: str
-    peer: str
-    warnings: list[str]
+    transport: str
+    port: int
+    token: int
+    crypto_cipher: str
+    crypto_hash: str
+    authkey: str | None
+    mcastaddr: str | None
+    ttl: int
+    logfile: str
+    options: dict[str, dict[str, str]]
+    encrypted: bool
+    log_folder: str
+    sections: list[Section]
+    text: str
+
+
+class Pacemaker(TypedDict):
+    """``operations`` has those of each resource, by name, and their attributes."""
+
+    hand_over: bool
+    python: str
+    properties: dict[str, str]
+    rsc_defaults: dict[str, str]
+    operations: dict[str, dict[str, dict[str, str | int]]]
+    configure: str

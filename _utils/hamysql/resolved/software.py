@@ -1,0 +1,109 @@
+"""Packages, where they are from, and the database server."""
+
+from __future__ import annotations
+
+from typing import Any, TypedDict
+
+from hamysql.resolved.options import Options
+
+
+class Repository(TypedDict):
+    """``options`` are those of Salt's ``pkgrepo.managed``; ``packages`` are borrowed from it."""
+
+    options: Options
+    packages: list[str | dict[str, str]]
+    disable_after_install: bool
+
+
+class Repo(TypedDict):
+    """The repositories by name."""
+
+    repositories: dict[str, Repository]
+
+
+class FencingPackages(TypedDict):
+    """Packages of fence agents in general, of what IPMI needs, and of sbd."""
+
+    agents: list[str]
+    ipmi: list[str]
+    sbd: list[str]
+
+
+class QuorumPackages(TypedDict):
+    """Packages of the nodes, and of the third machine."""
+
+    device: list[str]
+    server: list[str | dict[str, str]]
+
+
+class Package(TypedDict):
+    """Packages by what they are for. ``names`` are those of this site, ``pkgs`` the same with their versions."""
+
+    cluster: list[str]
+    crm: list[str]
+    fencing: FencingPackages
+    quorum: QuorumPackages
+    drbd: list[str]
+    iscsi: list[str]
+    lvm: list[str]
+    multipath: list[str]
+    reservations: list[str]
+    nfs: list[str]
+    copy: list[str]
+    filesystem: dict[str, list[str]]
+    firewall: dict[str, list[str]]  # of each backend
+    database: list[str]
+    tls: list[str]
+    further: list[str]
+    versions: dict[str, str]
+    hold: bool
+    masked_units: list[str]
+    names: list[str]
+    pkgs: list[str | dict[str, str]]
+
+
+class Tls(TypedDict):
+    """The texts of the files as they are laid down; ``enabled`` where there is a certificate."""
+
+    cert: str | None
+    key: str | None
+    ca: str | None
+    required: bool
+    enabled: bool
+
+
+class Mysql(TypedDict):
+    """The database server.
+
+    ``config`` is its option file; ``options`` has those of each group in that file, and ``option_lines`` the same as lines.
+    ``addresses`` is where it listens instead of the virtual IP.
+    """
+
+    flavor: str
+    datadir: str
+    socket: str
+    pid_file: str
+    port: int
+    user: str
+    group: str
+    log_group: str
+    binary: str
+    client: str
+    admin: str
+    agent: str
+    ping_timeout: int
+    frozen_timeout: int
+    storage_timeout: int
+    install_db: str
+    config: str
+    config_fragment: str
+    error_log: str
+    log_folder: str
+    tls: Tls
+    databases: list[Any]  # :class:`hamysql.mysql.accounts.Database`
+    roles: list[Any]  # :class:`hamysql.mysql.accounts.Role`
+    users: list[Any]  # :class:`hamysql.mysql.accounts.User`
+    addresses: list[str]
+    ports: list[int]
+    options: dict[str, dict[str, str | list[str] | None]]
+    option_lines: dict[str, list[str]]
