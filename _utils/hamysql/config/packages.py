@@ -15,11 +15,6 @@ from hamysql.schema.values import Config, given
 from hamysql.storage import backends
 from hamysql.storage import settings as storage_settings
 
-UNIT = Value(
-    f"a systemd unit's full name, such as '{registry.services()[0]}.service'",
-    v.matching(re.compile(r"[A-Za-z0-9][A-Za-z0-9@_.-]{0,99}\.(service|socket|timer|target)")),
-)
-
 # The options of Salt's pkgrepo.managed that describe a repository, of apt, dnf and zypper together.
 REPOSITORY_TEXT = Value("a text on one line", v.text(1, 1024))
 
@@ -62,7 +57,7 @@ def section() -> Section:
             "further": PACKAGES,
             "versions": Names(v.PACKAGE, v.required(v.VERSION), "a mapping of package names to versions"),
             "hold": v.BOOLEAN,
-            "masked_units": Items(UNIT, "a list of systemd units"),
+            "masked_units": Items(v.unit(f"{registry.services()[0]}.service"), "a list of systemd units"),
         }
     )
 

@@ -43,6 +43,7 @@ class Iscsi(TypedDict, total=False):
     password: str | None
     initiators: dict[str, str]
     replacement_timeout: int
+    unit: str
     initiator: str | None
 
 

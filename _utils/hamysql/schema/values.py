@@ -237,6 +237,12 @@ def required(value: Value, how: str = "") -> Value:
     return Value(value.expected, value.parse, value.secret, how)
 
 
+def unit(example: str) -> Value:
+    """A systemd unit's full name; ``example`` is one that people know."""
+    name = re.compile(r"[A-Za-z0-9][A-Za-z0-9@_.-]{0,99}\.(service|socket|timer|target)")
+    return Value(f"a systemd unit's full name, such as '{example}'", matching(name))
+
+
 def family(address: str) -> int:
     """4 or 6."""
     return ipaddress.ip_address(address).version

@@ -23,7 +23,7 @@ hamysql-storage-iscsi-initiator-name-managed:
 
 hamysql-storage-iscsi-boot-enabled:
   service.enabled:
-    - name: {{ hamysql.storage.units[0].partition(".")[0] | json }}
+    - name: {{ hamysql.storage.shared.iscsi.unit.partition(".")[0] | json }}
     - require:
       - hamysql_package: hamysql-package-installed
 

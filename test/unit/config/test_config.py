@@ -109,6 +109,13 @@ def test_a_lun_without_any_fencing_is_refused_with_the_reason(resolve, pillar):
     assert "destroy its file system" in found[OPT_OUT][1]
 
 
+def test_the_unit_that_logs_in_is_the_systems_whatever_packages_a_site_adds(resolve, pillar):
+    given = changed(pillar("iscsi"), "package", {"iscsi": ["open-iscsi", "open-isns-utils"]})
+    assert resolve(given)["storage"]["units"][0] == "open-iscsi.service"
+    given = changed(pillar("iscsi"), "storage:shared:iscsi:unit", "iscsi.service")
+    assert resolve(given)["storage"]["units"][0] == "iscsi.service"
+
+
 def test_other_storage_needs_nothing_of_drbd(resolve, pillar):
     for name in ("iscsi", "fc-lvm", "nfs"):
         found = resolve(pillar(name))

@@ -93,6 +93,7 @@ OTHERS = {
         *("storage:shared:iscsi:portal", "storage:shared:iscsi:target", "storage:shared:iscsi:initiators"),
         *("storage:shared:iscsi:username", "storage:shared:iscsi:password", "storage:shared:iscsi:replacement_timeout"),
     ),
+    "what logs in at boot, in a highstate": ("storage:shared:iscsi:unit",),
     "the mount, by pacemaker": ("storage:nfs:version", "storage:nfs:options"),
     "the cluster's configuration, by pacemaker": (
         *(

@@ -68,8 +68,7 @@ class Lun(Kind):
             filesystem["mkfs_options"] = ["-O", "mmp", *filesystem["mkfs_options"]]
         if lun["iscsi"]:
             lun["iscsi"]["initiator"] = lun["iscsi"]["initiators"].get(config["self"])
-            debian = config["package"]["iscsi"] == ["open-iscsi"]
-            storage["units"].append("open-iscsi.service" if debian else "iscsi.service")
+            storage["units"].append(lun["iscsi"]["unit"])
         if volume:
             storage["units"].append("blk-availability.service")
         if lun["reservations"] == "mpath":

@@ -18,6 +18,7 @@ LUN = Section(
                 "username": w.CHAP_NAME,
                 "password": w.CHAP_PASSWORD,
                 "initiators": Names(v.NAME, v.required(w.IQN), "a mapping of nodes to their iSCSI initiator names"),
+                "unit": v.unit("open-iscsi.service"),
                 "replacement_timeout": v.count(1, 86400, "seconds"),
             }
         ),
