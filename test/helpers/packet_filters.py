@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import os
 import subprocess
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from storage_world import load
+
 from hamysql.config import resolution
 from hamysql.system import command
-from support import ROOT, load_pillar, parameters
+from support import load_pillar, parameters
 
 NODE, PEER, VIP, STRANGER, CLIENT = "192.0.2.11", "192.0.2.12", "192.0.2.100", "192.0.2.66", "192.0.2.200"
 NODE6, PEER6, VIP6 = "2001:db8::11", "2001:db8::12", "2001:db8::100"
@@ -58,16 +59,8 @@ DOORS = {
     "salt": ("tcp", 4506),
     "other": ("tcp", 8080),
 }
+FOLDERS = ("_modules", "_states")
 Knock = Callable[[str, str, str, int], str]
-
-
-def _load(folder: str) -> Any:
-    """A module or state by its path: both folders have files of the same name."""
-    path = ROOT / folder / "hamysql_firewall.py"
-    spec = importlib.util.spec_from_file_location(f"tested{folder}_hamysql_firewall", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 class Host:
@@ -75,7 +68,9 @@ class Host:
 
     def __init__(self, name: str, variant: str, firewall: dict[str, Any] | None = None) -> None:
         self.name, self.variant, self.firewall = name, variant, firewall or {}
-        self.module, self.state = _load("_modules"), _load("_states")
+        self.module, self.state = (
+            load(f"{folder}/hamysql_firewall.py", f"{folder}.hamysql_firewall") for folder in FOLDERS
+        )
         self.module.run = self.run
         self.module.__salt__ = {"hamysql.config": lambda: self.config}
         self.state.__opts__ = {"test": False}

@@ -1,4 +1,4 @@
-"""What the pillar may say of databases, accounts and grants (``databases`` and ``users`` of ``hamysql:mysql``). Pure."""
+"""What the pillar may say of databases, roles, accounts and grants (below ``hamysql:mysql``). Pure."""
 
 from __future__ import annotations
 

@@ -100,7 +100,7 @@ class Mysql(TypedDict):
     error_log: str
     log_folder: str
     tls: Tls
-    databases: list[Any]  # :class:`hamysql.mysql.accounts.Database`
+    databases: list[Any]  # :class:`hamysql.mysql.databases.Database`
     roles: list[Any]  # :class:`hamysql.mysql.accounts.Role`
     users: list[Any]  # :class:`hamysql.mysql.accounts.User`
     addresses: list[str]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from storage_world import load
 
 from hamysql.errors import CommandFailed
 from hamysql.firewall import backends, settings
@@ -74,21 +74,13 @@ def _registered(monkeypatch):
     monkeypatch.setitem(settings.FIREWALL.keys, "backend", v.one_of("auto", *backends.BACKENDS, "none"))
 
 
-def load(folder: str) -> Any:
-    path = ROOT / folder / "hamysql_firewall.py"
-    spec = importlib.util.spec_from_file_location(f"toy{folder}_hamysql_firewall", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 class Kernel:
     """What the toy's program has loaded in each family, with the module and the state that use it."""
 
     def __init__(self, config: dict[str, Any]) -> None:
         self.loaded: dict[str, str] = {}
         self.installed = True
-        self.module, self.state = load("_modules"), load("_states")
+        self.module, self.state = (load(f"{folder}/hamysql_firewall.py", "toy") for folder in ("_modules", "_states"))
         self.module.run = self.run
         self.module.__salt__ = self.state.__salt__ = {"hamysql.config": lambda: config}
         for verb in ("read", "apply", "remove", "obstacles"):

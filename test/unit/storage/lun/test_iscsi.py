@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from storage_world import load
 
 from hamysql.errors import CommandFailed, NotReady
 from hamysql.storage.lun import iscsi
 from hamysql.system import wait
 from hamysql.system.command import Result
-from support import ROOT
 
 RECORD = (Path(__file__).parent / "fixtures" / "node-open-iscsi-2.1.8.txt").read_text(encoding="ascii")
 TARGET, SECRET = "iqn.2026-01.org.example:t", "canary-chap-password"
@@ -95,13 +94,6 @@ def test_the_initiator_name(tmp_path):
     assert iscsi.initiator_name(file) == ""
     file.write_text("## DO NOT EDIT\nInitiatorName=iqn.1993-08.org.debian:01:f00d\n")
     assert iscsi.initiator_name(file) == "iqn.1993-08.org.debian:01:f00d"
-
-
-def load(path, name):
-    spec = importlib.util.spec_from_file_location(name, ROOT / path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture
