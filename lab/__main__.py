@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import asdict
 
 from lab import api, show
 from lab.basics import host
 from lab.basics.context import Lab
 from lab.basics.errors import LabError
 from lab.basics.progress import Progress
-from lab.basics.topology import STORAGES
+from lab.basics.setup import Setup
 from lab.cli import parser
 from lab.machines import node
 from lab.software import salt
@@ -57,7 +58,7 @@ def _run(words: list[str]) -> int:
             deploy = demo or not options.no_deploy
             name = None if demo else options.snapshot
             fresh, qdevice = demo or options.fresh, not demo and options.qdevice
-            storage = options.storage or (STORAGES[0] if demo else None)
+            setup = {name: getattr(options, name) or (value if demo else None) for name, value in asdict(Setup()).items()}
             api.up(
                 lab,
                 progress,
@@ -65,7 +66,7 @@ def _run(words: list[str]) -> int:
                 fresh=fresh,
                 snapshot_name=name,
                 qdevice=qdevice,
-                storage=storage,
+                **setup,
             )
             if deploy:
                 with progress.stage("deploy"):

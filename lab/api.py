@@ -57,7 +57,13 @@ __all__ = [
 
 snapshots = snapshot.names
 status = status_module.collect
-pillar_for = pillar.compose
+
+
+def pillar_for(
+    lab: Lab, storage: str | None = None, release: str | None = None, flavor: str | None = None
+) -> dict[str, Any]:
+    """The lab's own pillar, for other storage, another release or another database where they are named."""
+    return pillar.compose(lab.setup.changed(storage, release, flavor))
 
 
 def power(lab: Lab, name: str, action: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from lab.basics.setup import FLAVORS, RELEASES
 from lab.basics.topology import EVERYTHING, STORAGES
 
 EPILOG = """\
@@ -39,6 +40,8 @@ def parser() -> argparse.ArgumentParser:
             choices=STORAGES,
             help="where the data is: own disks, a SAN (san1), or a file server (nas1) (default: as before)",
         )
+        verb.add_argument("--release", choices=RELEASES, help="of Debian, on the nodes (default: as before)")
+        verb.add_argument("--flavor", choices=FLAVORS, help="the database (default: as before)")
     verbs.add_parser("down", help="end everything; the nodes' disks stay")
     status = verbs.add_parser("status", help="what runs where")
     status.add_argument("--json", action="store_true", help="for programs")

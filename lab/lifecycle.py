@@ -15,6 +15,7 @@ from lab.basics.errors import Broken, LabError
 from lab.basics.host import wait_for
 from lab.basics.lock import locked
 from lab.basics.progress import Progress
+from lab.basics.setup import Setup
 from lab.basics.topology import EVERYTHING, STORAGES, Node
 from lab.devices import bmc
 from lab.devices import storage as storage_module
@@ -32,6 +33,8 @@ def up(
     *,
     pillar: Path | None = None,
     storage: str | None = None,
+    release: str | None = None,
+    flavor: str | None = None,
     fresh: bool = False,
     snapshot_name: str | None = None,
     qdevice: bool = False,
@@ -42,6 +45,8 @@ def up(
         The pillar that the master serves from now on; the one it served before by default, at first the lab's own for the storage.
     storage
         "drbd", "iscsi" or "nfs"; the snapshot's, or what it was before by default, at first "drbd".
+    release, flavor
+        Debian's codename and the database on the nodes, by default likewise, at first "bookworm" and "mariadb".
     fresh
         Cut the nodes' power and throw their disks away first.
     snapshot_name
@@ -50,17 +55,18 @@ def up(
         With the machine for a quorum device; a pillar that names one has it started as well.
     """
     if snapshot_name:
-        snapshot.need(lab, snapshot_name, image.key(), storage)
-        storage = snapshot.storage_of(lab, snapshot_name)
+        kept = snapshot.setup_of(lab, snapshot_name)
+        snapshot.need(lab, snapshot_name, image.key(kept.system), kept.changed(storage, release, flavor))
+        storage, release, flavor = kept.storage, kept.release, kept.flavor
     host.check(progress.say, lab.dir)
     with locked(lab.dir / "lock", progress.say):
         new_disks = fresh or snapshot_name is not None
-        kind = storage or lab.storage
-        if kind != lab.storage != STORAGES[0] and _running(lab) and not new_disks:
-            raise LabError(f"this lab runs with --storage {lab.storage}: take it down first, or add --fresh")
+        setup = lab.setup.changed(storage, release, flavor)
+        if _running(lab) and not new_disks:
+            _refuse_other_machines(lab.setup, setup)
         # Before anything is thrown away: the files may be missing.
         salt.configure(lab)
-        pillar_module.serve(lab, pillar, kind)
+        pillar_module.serve(lab, pillar, setup)
         if qdevice or settings.read(lab).quorum_device:
             lab.qdevice.touch()
         elif not _running(lab):
@@ -69,10 +75,10 @@ def up(
             for item in EVERYTHING.nodes:
                 node.power_off(lab, item)
                 node.forget_disks(lab, item)
-        lab.storage_file.write_text(kind)
+        lab.setup_file.write_text(setup.text())
         if not _running(lab):
             need_image(lab, progress)
-            _link(lab.run_dir / "image", image.Image(lab.cache / f"image-{image.key()}").dir)
+            _link(lab.run_dir / "image", image.of(lab, setup.system).dir)
         if snapshot_name:
             with progress.stage("snapshot"):
                 snapshot.restore(lab, snapshot_name, image_key(lab))
@@ -80,13 +86,24 @@ def up(
             _boot(lab, progress)
 
 
+def _refuse_other_machines(now: Setup, wanted: Setup) -> None:
+    """What runs cannot become another release, nor change its storage once it has a server for that."""
+    wrong = [
+        *([f"--storage {now.storage}"] if wanted.storage != now.storage != STORAGES[0] else []),
+        *([f"--release {now.release}"] if wanted.release != now.release else []),
+    ]
+    if wrong:
+        raise LabError(f"this lab runs with {' '.join(wrong)}: take it down first, or add --fresh")
+
+
 def need_image(lab: Lab, progress: Progress) -> None:
-    """Build the image that the present sources stand for, unless it is there."""
-    if image.cached(lab):
+    """Build the image that the setup and the present sources stand for, unless it is there."""
+    release = lab.setup.system
+    if image.of(lab, release).disk.exists():
         return
     with locked(lab.cache / "lock", progress.say), progress.stage("image", image.STEPS):
-        if not image.cached(lab):  # another lab may have built it meanwhile
-            image.build(lab, progress.step)
+        if not image.of(lab, release).disk.exists():  # another lab may have built it meanwhile
+            image.build(lab, release, progress.step)
 
 
 def image_key(lab: Lab) -> str:
@@ -94,7 +111,7 @@ def image_key(lab: Lab) -> str:
     link = lab.run_dir / "image"
     if _running(lab) and link.exists():
         return image.Image(link.resolve()).key
-    return image.key()
+    return image.key(lab.setup.system)
 
 
 def _running(lab: Lab, nodes: Iterable[Node] | None = None) -> list[Node]:

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lab.basics.errors import LabError
-from lab.basics.topology import STORAGES, Node, Topology, topology
+from lab.basics.setup import Setup, read
+from lab.basics.topology import Node, Topology, topology
 
 PROJECT = Path(__file__).resolve().parents[2]
 
@@ -33,15 +34,17 @@ class Lab:
     @property
     def storage(self) -> str:
         """The kind of storage that ``up`` was asked for last: "drbd" (at first), "iscsi" or "nfs"."""
-        try:
-            return self.storage_file.read_text()
-        except OSError:
-            return STORAGES[0]
+        return self.setup.storage
 
     @property
-    def storage_file(self) -> Path:
-        """Has the kind of storage in it."""
-        return self.dir / "storage"
+    def setup(self) -> Setup:
+        """What ``up`` was asked for last."""
+        return read(self.setup_file)
+
+    @property
+    def setup_file(self) -> Path:
+        """Has the setup in it."""
+        return self.dir / "setup.json"
 
     @property
     def qdevice(self) -> Path:

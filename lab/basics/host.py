@@ -18,13 +18,13 @@ PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 # program -> Debian package that brings it
 PROGRAMS = {
-    "linux.uml": "user-mode-linux",
     "mmdebstrap": "mmdebstrap",
     "ip": "iproute2",
     "mkfs.ext4": "e2fsprogs",
     "ssh": "openssh-client",
     "ssh-keygen": "openssh-client",
     "apt-ftparchive": "apt-utils",
+    "unshare": "util-linux",
 }
 # Where the nodes' kernel needs lab/machines/registers.c.
 COMPILER = {"gcc": "build-essential"}

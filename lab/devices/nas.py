@@ -27,7 +27,8 @@ echo '/dev/ubdb {EXPORT} ext4 defaults 0 0' >/etc/fstab
 mountpoint -q {EXPORT} || mount {EXPORT}
 # NFS 4 needs none of these.
 systemctl -q mask rpcbind.service rpcbind.socket rpc-statd.service rpc-statd-notify.service
-echo 'deb [trusted=yes] file:/srv/repo/main bookworm main' >/etc/apt/sources.list.d/lab.list
+. /etc/os-release
+echo "deb [trusted=yes] file:/srv/repo/main $VERSION_CODENAME main" >/etc/apt/sources.list.d/lab.list
 export DEBIAN_FRONTEND=noninteractive
 apt-get update -q
 apt-get install -q -y --no-install-recommends nfs-kernel-server

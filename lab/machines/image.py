@@ -1,7 +1,8 @@
 """The nodes' base image: bare Debian with ssh and a salt-minion, made once and shared by all nodes.
 
-The cache's key is a hash of everything that the image is made from: the package lists, Salt's version, the files under
-``guest/``, the kernel's version and this code. A change of any of them makes another image.
+The cache's key is a hash of everything that the image is made from: the release, the package lists, Salt's version, the files
+under ``guest/`` and this code. A change of any of them makes another image. The nodes' kernel is a package of their release, which
+the image keeps beside the disk.
 """
 
 from __future__ import annotations
@@ -17,15 +18,14 @@ from importlib import metadata
 from pathlib import Path
 
 from lab.basics.context import PROJECT, Lab
-from lab.basics.errors import HostError, LabError
-from lab.basics.host import run, which
+from lab.basics.errors import LabError
+from lab.basics.host import run
+from lab.basics.setup import Release
 from lab.machines import repo
 
 GUEST = Path(__file__).parent / "guest"
-MODULES = Path("/usr/lib/uml/modules")
 SIZE = "4G"  # sparse
-PYTHON = "3.11"  # of Debian 12
-KEEP = 2  # images in the cache
+KEEP = 3  # images in the cache
 STEPS = 5  # of build()
 
 # Salt's pkg and pkgrepo modules need python3-apt; kmod loads drbd; iptables is here for its alternatives (see _configure).
@@ -46,9 +46,23 @@ ENABLED_UNITS = ("ssh.service", "lab-init.service", "lab-cables.service", "salt-
 # systemd starts every generator at each daemon-reload, which package scripts ask for a dozen times; the nodes have nothing
 # for these to find, and in a node a process costs 20 ms.
 MASKED_GENERATORS = (
-    *("cryptsetup", "debug", "gpt-auto", "hibernate-resume", "integritysetup", "rc-local", "run", "system-update"),
+    *(
+        "cryptsetup",
+        "debug",
+        "gpt-auto",
+        "hibernate-resume",
+        "integritysetup",
+        "rc-local",
+        "run",
+        "ssh",
+        "system-update",
+    ),
     "veritysetup",
 )
+
+# The kernel is a program of the nodes' release, and may need a newer C library than the host's.
+LIBRARIES = Path("/usr/lib/x86_64-linux-gnu")
+C_LIBRARY = ("libc.so.6", "ld-linux-x86-64.so.2")
 
 Step = Callable[[str], None]
 
@@ -70,24 +84,21 @@ class Image:
         return self.dir / "repo"
 
     @property
+    def kernel(self) -> Path:
+        """The folder with the kernel's program ``linux.uml`` and the C library of its release."""
+        return self.dir / "kernel"
+
+    @property
     def key(self) -> str:
         """The hash of what it was made from."""
         return self.dir.name.removeprefix("image-")
 
 
-def kernel_modules() -> Path:
-    """The modules of the kernel that ``linux.uml`` is."""
-    found = sorted(MODULES.glob("*"))
-    if not found:
-        raise HostError(f"{MODULES} is empty: reinstall the package user-mode-linux")
-    return found[-1]
-
-
-def key() -> str:
+def key(release: Release) -> str:
     """The hash of everything that an image is made from."""
     digest = hashlib.sha256()
-    digest.update(repr((PACKAGES, repo.PACKAGES, MASKED_UNITS, MASKED_GENERATORS, SIZE, PYTHON)).encode())
-    digest.update(f"{metadata.version('salt')} {kernel_modules().name}".encode())
+    digest.update(repr((PACKAGES, repo.PACKAGES, repo.SID, MASKED_UNITS, MASKED_GENERATORS, SIZE, release)).encode())
+    digest.update(metadata.version("salt").encode())
     override = PROJECT / "requirements-override.txt"
     for path in sorted([Path(__file__), Path(repo.__file__), override, *GUEST.rglob("*")]):
         if path.is_file() and "__pycache__" not in path.parts:
@@ -96,15 +107,14 @@ def key() -> str:
     return digest.hexdigest()[:16]
 
 
-def cached(lab: Lab) -> Image | None:
-    """The image for the present key, if it is there."""
-    image = Image(lab.cache / f"image-{key()}")
-    return image if image.disk.exists() else None
+def of(lab: Lab, release: Release) -> Image:
+    """The image for the present key, whether it is there or not."""
+    return Image(lab.cache / f"image-{key(release)}")
 
 
-def build(lab: Lab, step: Step) -> Image:
+def build(lab: Lab, release: Release, step: Step) -> Image:
     """Make the image and the repositories, and put both into the cache in one move. ``step`` is told what is being done."""
-    image = Image(lab.cache / f"image-{key()}")
+    image = of(lab, release)
     work = lab.cache / f"building-{os.getpid()}"
     log = lab.logs / "image.log"
     log.parent.mkdir(parents=True, exist_ok=True)
@@ -114,11 +124,12 @@ def build(lab: Lab, step: Step) -> Image:
     work.mkdir(parents=True)
     try:
         step("bare Debian (mmdebstrap)")
-        _bootstrap(tree, log)
+        _bootstrap(tree, release, log)
         step("local apt repositories")
-        repo.fill(tree, work / "repo", log)
+        repo.fill(tree, work / "repo", log, release)
+        _take_kernel(tree, work / "kernel", log)
         step(f"Salt {metadata.version('salt')}")
-        _install_salt(tree, log)
+        _install_salt(tree, release, log)
         step("kernel modules and configuration")
         _configure(tree, log)
         step("file system")
@@ -135,19 +146,19 @@ def build(lab: Lab, step: Step) -> Image:
     return image
 
 
-def _bootstrap(tree: Path, log: Path) -> None:
+def _bootstrap(tree: Path, release: Release, log: Path) -> None:
     options = [
         f"--dpkgopt={line}" for line in (GUEST / "etc/dpkg/dpkg.cfg.d/lab").read_text().splitlines() if line[0] != "#"
     ]
     include = ",".join(PACKAGES)
     run(
-        ["mmdebstrap", "--mode=root", "--variant=minbase", f"--include={include}", *options, repo.SUITE, tree],
+        ["mmdebstrap", "--mode=root", "--variant=minbase", f"--include={include}", *options, release.codename, tree],
         log=log,
         timeout=1800,
     )
 
 
-def _install_salt(tree: Path, log: Path) -> None:
+def _install_salt(tree: Path, release: Release, log: Path) -> None:
     """Put Salt into a virtual environment of the node's Python, with the host's tools and no compiler.
 
     uv picks wheels for the node's Python, whatever Python the host has. The environment sees the distribution's packages, because
@@ -157,8 +168,8 @@ def _install_salt(tree: Path, log: Path) -> None:
     if not uv.exists():
         raise LabError(f"{uv} is missing: make the virtual environment again (make clean, make .venv/.installed)")
     venv = tree / "opt/salt"
-    packages = venv / f"lib/python{PYTHON}/site-packages"
-    platform = ["--python-version", PYTHON, "--python-platform", "x86_64-manylinux_2_28"]
+    packages = venv / f"lib/python{release.python}/site-packages"
+    platform = ["--python-version", release.python, "--python-platform", "x86_64-manylinux_2_28"]
     override: list[str | Path] = ["--override", PROJECT / "requirements-override.txt"]
     command: list[str | Path] = [
         uv,
@@ -175,7 +186,9 @@ def _install_salt(tree: Path, log: Path) -> None:
     shutil.rmtree(packages / "bin", ignore_errors=True)  # scripts for the host's Python
     (venv / "bin").mkdir()
     (venv / "bin/python3").symlink_to("/usr/bin/python3")
-    (venv / "pyvenv.cfg").write_text(f"home = /usr/bin\ninclude-system-site-packages = true\nversion = {PYTHON}\n")
+    (venv / "pyvenv.cfg").write_text(
+        f"home = /usr/bin\ninclude-system-site-packages = true\nversion = {release.python}\n"
+    )
     for name in ("salt-minion", "salt-call"):
         function = name.replace("-", "_")
         script = venv / "bin" / name
@@ -190,10 +203,24 @@ def _install_salt(tree: Path, log: Path) -> None:
     )
 
 
-def _configure(tree: Path, log: Path) -> None:
-    modules = kernel_modules()
+def _take_kernel(tree: Path, kernel: Path, log: Path) -> None:
+    """Give the tree the kernel's modules, and put its program and the C library that this was linked with into ``kernel``."""
+    kernel.mkdir()
+    run(["chroot", tree, "sh", "-c", "cd /tmp && apt-get download user-mode-linux"], log=log, timeout=600)
+    (package,) = (tree / "tmp").glob("user-mode-linux_*.deb")
+    run(["dpkg-deb", "--extract", package, kernel / "package"], log=log)
+    package.unlink()
+    (modules,) = (kernel / "package/usr/lib/uml/modules").iterdir()
     shutil.copytree(modules, tree / "lib/modules" / modules.name, dirs_exist_ok=True)
     run(["chroot", tree, "depmod", "-a", modules.name], log=log)
+    shutil.copy(kernel / "package/usr/bin/linux.uml", kernel)
+    shutil.rmtree(kernel / "package")
+    (kernel / "lib").mkdir()
+    for name in C_LIBRARY:
+        shutil.copy(tree / LIBRARIES.relative_to("/") / name, kernel / "lib")
+
+
+def _configure(tree: Path, log: Path) -> None:
     # The nodes' kernel has nf_tables without the ip and inet families, so iptables-nft fails in it.
     for tool in ("iptables", "ip6tables"):
         run(["chroot", tree, "update-alternatives", "--set", tool, f"/usr/sbin/{tool}-legacy"], log=log)
@@ -252,11 +279,3 @@ def _forget_old(lab: Lab, image: Image) -> None:
     others = [path for path in lab.cache.glob("image-*") if path != image.dir and path.resolve() not in in_use]
     for path in sorted(others, key=lambda item: item.stat().st_mtime)[: -(KEEP - 1)]:
         _delete_tree(path)
-
-
-def which_kernel() -> str:
-    """The kernel program."""
-    program = which("linux.uml")
-    if not program:
-        raise HostError("linux.uml is missing: install the package user-mode-linux")
-    return program

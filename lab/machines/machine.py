@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lab.basics.context import PROJECT, Lab
-from lab.machines import clock
+from lab.machines import clock, image
 
 # What a kernel says last before it would start anew, and then.
 RESTARTING, NOT_FOUND = b"reboot: Restarting system", b"Failed to exec kernel"
@@ -53,9 +53,15 @@ def start(lab: Lab, name: str, command: Sequence[str], console: Path, cables: Pa
         os.close(serial)
 
 
-def unknown(*command: str | Path) -> list[str]:
-    """A kernel's command line under a name by which it does not find itself."""
-    return ["bash", "-c", f'exec -a {UNKNOWN} "$0" "$@"', *map(str, command)]
+def kernel(folder: Path) -> list[str]:
+    """The beginning of a kernel's command line: it runs with its own release's C library, under a name by which it does not find
+    itself.
+
+    folder
+        Has ``linux.uml`` and, in ``lib``, what takes the place of the host's libraries for this process alone.
+    """
+    script = f'mount --bind {folder}/lib {image.LIBRARIES} && exec -a {UNKNOWN} "$0" "$@"'
+    return ["unshare", "--mount", "bash", "-c", script, f"{folder}/linux.uml"]
 
 
 def restarts(console: Path) -> bool:

@@ -18,7 +18,7 @@ from lab.basics.context import Lab
 from lab.basics.errors import LabError
 from lab.basics.host import run, wait_for
 from lab.basics.topology import Disk, Node
-from lab.machines import image, machine, registers
+from lab.machines import machine, registers
 from lab.wires import cables, network
 
 SHARE = re.compile(r"\d{1,3}(\.\d+)?%")
@@ -84,7 +84,7 @@ def power_on(lab: Lab, node: Node) -> None:
     command = lab.in_namespace(
         *("taskset", "--cpu-list", str(_processor(lab, node))),
         *registers.before_the_kernel(lab.cache),
-        *machine.unknown(image.which_kernel()),
+        *machine.kernel(lab.run_dir / "image/kernel"),
         f"umid={lab.umid(node)}",
         f"uml_dir={lab.run_dir}/uml",
         f"mem={node.memory_mib}M",

@@ -10,11 +10,13 @@ import hashlib
 import re
 import shutil
 from collections.abc import Callable, Iterable
+from dataclasses import asdict
 from pathlib import Path
 
 from lab.basics.context import Lab
 from lab.basics.errors import LabError
 from lab.basics.host import run
+from lab.basics.setup import Setup, read
 from lab.machines import node
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -54,26 +56,27 @@ def save(lab: Lab, name: str) -> None:
     for item in lab.topology.nodes:
         (work / item.name).mkdir(parents=True)
         _copy(lab.node_dir(item), work / item.name)
-    (work / "storage").write_text(lab.storage)
+    (work / "setup.json").write_text(lab.setup.text())
     (work / "image").write_text(keys.pop())
     shutil.rmtree(target, ignore_errors=True)
     work.rename(target)
 
 
-def need(lab: Lab, name: str, image_key: str, storage: str | None = None) -> None:
-    """Raise ``LabError`` unless there is such a snapshot of this image, with this kind of storage if one is named."""
+def need(lab: Lab, name: str, image_key: str, setup: Setup | None = None) -> None:
+    """Raise ``LabError`` unless there is such a snapshot of this image, with this setup if one is given."""
     if not exists(lab, name):
         raise LabError(f"there is no snapshot {name!r}, there are: {', '.join(names(lab)) or 'none'}")
     if not exists(lab, name, image_key):
         raise LabError(f"snapshot {name!r} was made on an image that has changed since: save it again")
-    if storage not in (None, storage_of(lab, name)):
-        raise LabError(f"snapshot {name!r} was made with --storage {storage_of(lab, name)}, not {storage}")
+    kept = setup_of(lab, name)
+    for key, value in asdict(setup or kept).items():
+        if (had := getattr(kept, key)) != value:
+            raise LabError(f"snapshot {name!r} was made with --{key} {had}, not {value}")
 
 
-def storage_of(lab: Lab, name: str) -> str:
-    """The kind of storage that a snapshot was made with."""
-    path = folder(lab, name) / "storage"
-    return path.read_text() if path.exists() else "drbd"
+def setup_of(lab: Lab, name: str) -> Setup:
+    """The setup that a snapshot was made with."""
+    return read(folder(lab, name) / "setup.json")
 
 
 def restore(lab: Lab, name: str, image_key: str) -> None:

@@ -1,4 +1,4 @@
-"""The pillars that the lab brings: ``pillar.sls``, and for each other kind of storage a file with what is different."""
+"""The pillars that the lab brings: ``pillar.sls``, and for other storage and databases a file each with what is different."""
 
 from __future__ import annotations
 
@@ -9,33 +9,46 @@ import yaml
 
 from lab.basics.context import Lab
 from lab.basics.errors import LabError
+from lab.basics.setup import Setup
 
 PILLAR = Path(__file__).parent / "pillar.sls"
 MADE = "# made by lab/"  # by this module, which an older lab has elsewhere
 
 
-def compose(storage: str) -> dict[str, Any]:
-    """The whole pillar for a kind of storage: ``{"hamysql": ...}``.
+def compose(setup: Setup) -> dict[str, Any]:
+    """The whole pillar for a setup: ``{"hamysql": ...}``.
 
-    Each section of ``pillar-STORAGE.sls`` takes the place of the one in ``pillar.sls``.
+    Each section of a file with differences takes the place of the one in ``pillar.sls``, but for the repositories, which are
+    added. The repositories are those of the setup's release.
     """
     whole: dict[str, Any] = yaml.safe_load(PILLAR.read_text())
-    if storage != "drbd":
-        whole["hamysql"].update(yaml.safe_load(_difference(storage).read_text())["hamysql"])
+    sections = whole["hamysql"]
+    for path in _differences(setup):
+        different = yaml.safe_load(path.read_text())["hamysql"]
+        sections["repo"]["repositories"] |= different.pop("repo", {}).get("repositories", {})
+        sections.update(different)
+    for repository in sections["repo"]["repositories"].values():
+        repository["name"] = repository["name"].replace(Setup().release, setup.release)
     return whole
 
 
-def _difference(storage: str) -> Path:
-    return PILLAR.with_name(f"pillar-{storage}.sls")
+def _differences(setup: Setup) -> list[Path]:
+    """The files with what a setup has different; it has none for what is the first of its kind."""
+    first = Setup()
+    names = [
+        *([setup.storage] if setup.storage != first.storage else []),
+        *([setup.flavor] if setup.flavor != first.flavor else []),
+    ]
+    return [PILLAR.with_name(f"pillar-{name}.sls") for name in names]
 
 
-def serve(lab: Lab, given: Path | None, storage: str) -> None:
+def serve(lab: Lab, given: Path | None, setup: Setup) -> None:
     """Have the master serve a pillar.
 
     given
-        The file; by default the one served before, unless that was one of the lab's own, or for another kind of storage.
-    storage
-        What the lab is about to have; ``lab.storage`` is still what it had.
+        The file; by default the one served before, unless that was one of the lab's own, or for another setup.
+    setup
+        What the lab is about to have; ``lab.setup`` is still what it had.
     """
     served = lab.salt / "pillar/lab.sls"
     if given is not None:
@@ -43,15 +56,14 @@ def serve(lab: Lab, given: Path | None, storage: str) -> None:
             raise LabError(f"there is no pillar file {given.resolve()}")
         _replace(served)
         served.symlink_to(given.resolve())
-    elif storage != lab.storage or not served.exists() or served.read_text().startswith(MADE):
+    elif setup != lab.setup or not served.exists() or served.read_text().startswith(MADE):
         _replace(served)
-        if storage == "drbd":
+        if setup == Setup():
             served.symlink_to(PILLAR)
         else:
-            text = yaml.safe_dump(compose(storage), sort_keys=False)
-            served.write_text(
-                f"{MADE}software/pillar.py at each `up` from pillar.sls and {_difference(storage).name}\n{text}"
-            )
+            text = yaml.safe_dump(compose(setup), sort_keys=False)
+            sources = ", ".join(path.name for path in [PILLAR, *_differences(setup)])
+            served.write_text(f"{MADE}software/pillar.py at each `up` from {sources}\n{text}")
 
 
 def _replace(path: Path) -> None:

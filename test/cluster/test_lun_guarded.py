@@ -28,7 +28,8 @@ GUARDS = {
 # What an administrator has done before the pillar names a multipath device.
 TWO_PATHS = """set -e
 list=/etc/apt/sources.list.d/lab.list
-echo 'deb [trusted=yes] file:/srv/repo/main bookworm main' >$list
+. /etc/os-release
+echo "deb [trusted=yes] file:/srv/repo/main $VERSION_CODENAME main" >$list
 apt-get update -q
 DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends open-iscsi multipath-tools
 rm $list
@@ -68,7 +69,7 @@ def guard(request):
 
 @pytest.fixture(scope="module")
 def guarded(guard, lab, progress, figures):
-    pillar = api.pillar_for("iscsi")
+    pillar = api.pillar_for(lab, "iscsi")
     pillar["hamysql"]["storage"]["shared"] |= GUARDS[guard]
     path = lab.dir / "guarded.sls"
     path.parent.mkdir(parents=True, exist_ok=True)

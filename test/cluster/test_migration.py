@@ -48,7 +48,7 @@ def serve(lab, storage):
     """Have the master serve the pillar with this kind of storage."""
     served = lab.salt / "pillar" / "lab.sls"
     served.unlink()
-    served.write_text(yaml.safe_dump(api.pillar_for(storage), sort_keys=False))
+    served.write_text(yaml.safe_dump(api.pillar_for(lab, storage), sort_keys=False))
 
 
 def gap_said(result):

@@ -21,6 +21,7 @@ from lab.basics import host
 from lab.basics.context import Lab
 from lab.basics.errors import HostError, LabError
 from lab.basics.progress import Progress
+from lab.basics.setup import RELEASES
 from lab.devices import bmc
 from lab.machines import image, node, repo, snapshot
 from lab.software import client, deploy, pillar, probe, salt, settings, status
@@ -75,15 +76,15 @@ def test_the_image_is_another_one_when_a_file_of_the_nodes_changes(
     monkeypatch.setattr(image, "GUEST", project / "lab/machines/guest")
     monkeypatch.setattr(image, "__file__", str(project / "lab/machines/image.py"))
     monkeypatch.setattr(repo, "__file__", str(project / "lab/machines/repo.py"))
-    monkeypatch.setattr(image, "kernel_modules", lambda: Path("6.1.0"))
-    before = image.key()
-    assert image.key() == before
+    before = image.key(RELEASES["bookworm"])
+    assert image.key(RELEASES["bookworm"]) == before
     script = project / "lab/machines/guest/usr/local/sbin/lab-init"
     script.write_text(script.read_text() + "# changed\n")
-    changed = image.key()
+    changed = image.key(RELEASES["bookworm"])
     assert changed != before
     script.chmod(0o644)
-    assert image.key() not in (before, changed)
+    assert image.key(RELEASES["bookworm"]) not in (before, changed)
+    assert image.key(RELEASES["trixie"]) != image.key(RELEASES["bookworm"])
 
 
 def test_everything_that_is_wrong_with_a_machine_is_said_at_once(

@@ -12,6 +12,7 @@ import yaml
 from lab import api, lifecycle
 from lab.basics.context import Lab
 from lab.basics.errors import LabError
+from lab.basics.setup import Setup
 from lab.basics.topology import EVERYTHING, STORAGES
 from lab.cli import parser
 from lab.devices import nas, san, storage
@@ -29,7 +30,7 @@ def lab(tmp_path: Path) -> Lab:
 
 
 def with_storage(lab: Lab, kind: str) -> Lab:
-    lab.storage_file.write_text(kind)
+    lab.setup_file.write_text(Setup(kind).text())
     return lab
 
 
@@ -66,11 +67,11 @@ def test_the_file_server_gets_no_minions_key(lab: Lab) -> None:
 
 @pytest.mark.parametrize("kind", STORAGES)
 def test_each_kind_has_a_whole_pillar_that_differs_in_its_storage_only(lab: Lab, kind: str) -> None:
-    whole, plain = pillar.compose(kind)["hamysql"], yaml.safe_load(pillar.PILLAR.read_text())["hamysql"]
+    whole, plain = pillar.compose(Setup(kind))["hamysql"], yaml.safe_load(pillar.PILLAR.read_text())["hamysql"]
     assert {key: value for key, value in whole.items() if key != "storage"} == {
         key: value for key, value in plain.items() if key != "storage"
     }
-    pillar.serve(lab, None, kind)
+    pillar.serve(lab, None, Setup(kind))
     assert yaml.safe_load((lab.salt / "pillar/lab.sls").read_text()) == {"hamysql": whole}
     assert settings.read(lab).backend == {"drbd": "drbd", "iscsi": "shared", "nfs": "nfs"}[kind]
 
@@ -78,7 +79,7 @@ def test_each_kind_has_a_whole_pillar_that_differs_in_its_storage_only(lab: Lab,
 def test_the_pillars_name_what_the_lab_has(lab: Lab) -> None:
     topology = with_storage(lab, "iscsi").topology
     assert topology.storage
-    shared = pillar.compose("iscsi")["hamysql"]["storage"]["shared"]
+    shared = pillar.compose(Setup("iscsi"))["hamysql"]["storage"]["shared"]
     assert shared["device"] == san.DEVICE
     assert shared["iscsi"] == {
         "portal": f"{topology.address(topology.storage, 1)}:{san.PORT}",
@@ -89,7 +90,7 @@ def test_the_pillars_name_what_the_lab_has(lab: Lab) -> None:
     assert 12 <= len(san.PASSWORD) <= 16
     topology = with_storage(lab, "nfs").topology
     assert topology.storage
-    nfs = pillar.compose("nfs")["hamysql"]["storage"]["nfs"]
+    nfs = pillar.compose(Setup("nfs"))["hamysql"]["storage"]["nfs"]
     assert nfs == {"server": topology.address(topology.storage, 1), "export": nas.EXPORT}
 
 
@@ -97,31 +98,31 @@ def test_a_given_pillar_stays_until_there_is_another_kind_of_storage(lab: Lab, t
     served, own = lab.salt / "pillar/lab.sls", tmp_path / "own.sls"
     own.write_text("hamysql: {}\n")
     with_storage(lab, "iscsi")
-    pillar.serve(lab, own, "iscsi")
-    pillar.serve(lab, None, "iscsi")
+    pillar.serve(lab, own, Setup("iscsi"))
+    pillar.serve(lab, None, Setup("iscsi"))
     assert served.resolve() == own
-    pillar.serve(lab, None, "nfs")
+    pillar.serve(lab, None, Setup("nfs"))
     assert "backend: nfs" in served.read_text()
     assert own.read_text() == "hamysql: {}\n"
     with pytest.raises(LabError, match="there is no pillar file"):
-        pillar.serve(lab, tmp_path / "missing.sls", "nfs")
+        pillar.serve(lab, tmp_path / "missing.sls", Setup("nfs"))
     assert "backend: nfs" in served.read_text()
 
 
 def test_the_labs_own_pillar_is_made_anew_and_a_changed_one_is_left(lab: Lab) -> None:
     served = lab.salt / "pillar/lab.sls"
     with_storage(lab, "nfs")
-    pillar.serve(lab, None, "nfs")
+    pillar.serve(lab, None, Setup("nfs"))
     made = served.read_text()
     for older in (
         f"{made}# of an older lab\n",
         "# made by lab/pillar.py at each `up` from pillar.sls and pillar-nfs.sls\n",
     ):
         served.write_text(older)
-        pillar.serve(lab, None, "nfs")
+        pillar.serve(lab, None, Setup("nfs"))
         assert served.read_text() == made
     served.write_text("hamysql: {}\n")
-    pillar.serve(lab, None, "nfs")
+    pillar.serve(lab, None, Setup("nfs"))
     assert served.read_text() == "hamysql: {}\n"
 
 
@@ -133,26 +134,42 @@ def test_a_snapshot_has_the_storages_disk_and_is_of_one_kind(lab: Lab, kind: str
     path.write_text("changed")
     snapshot.restore(lab, "kept", IMAGE)
     assert path.read_text() == f"{kind} {disk[:4]}"
-    assert snapshot.storage_of(lab, "kept") == kind
+    assert snapshot.setup_of(lab, "kept") == Setup(kind)
     snapshot.need(lab, "kept", IMAGE)
-    snapshot.need(lab, "kept", IMAGE, kind)
+    snapshot.need(lab, "kept", IMAGE, Setup(kind))
     with pytest.raises(LabError, match=f"made with --storage {kind}, not drbd"):
-        snapshot.need(lab, "kept", IMAGE, "drbd")
+        snapshot.need(lab, "kept", IMAGE, Setup("drbd"))
+    with pytest.raises(LabError, match="made with --release bookworm, not trixie"):
+        snapshot.need(lab, "kept", IMAGE, Setup(kind, "trixie"))
 
 
-def test_a_snapshot_from_before_there_were_kinds_is_of_drbd(lab: Lab) -> None:
+def test_a_lab_or_a_snapshot_without_a_setup_has_the_first_of_everything(lab: Lab) -> None:
     with_disks(lab)
     snapshot.save(lab, "old")
-    (snapshot.folder(lab, "old") / "storage").unlink()
-    assert snapshot.storage_of(lab, "old") == "drbd"
+    (snapshot.folder(lab, "old") / "setup.json").unlink()
+    assert snapshot.setup_of(lab, "old") == lab.setup == Setup("drbd", "bookworm", "mariadb")
+
+
+def test_a_flavor_that_a_release_lacks_names_the_one_that_has_it() -> None:
+    with pytest.raises(LabError, match="--flavor mysql is not there on bookworm: add --release trixie"):
+        Setup().changed(flavor="mysql")
+    assert Setup().changed(release="trixie", flavor="mysql").changed("nfs") == Setup("nfs", "trixie", "mysql")
+
+
+def test_the_repositories_are_those_of_the_release(lab: Lab) -> None:
+    sections = pillar.compose(Setup(release="trixie", flavor="mysql"))["hamysql"]
+    names = {key: item["name"] for key, item in sections["repo"]["repositories"].items()}
+    assert names == {key: f"deb [trusted=yes] file:/srv/repo/{key} trixie main" for key in ("main", "crmsh", "mysql")}
+    assert sections["mysql"]["flavor"] == "mysql"
+    assert pillar.compose(Setup(release="trixie"))["hamysql"]["mysql"]["flavor"] == "mariadb"
 
 
 def test_a_running_lab_does_not_lose_its_storage(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     with_storage(lab, "nfs")
     monkeypatch.setattr(lifecycle.host, "check", lambda *_: None)
     monkeypatch.setattr(node, "power_status", lambda *_: "on")
-    with pytest.raises(LabError, match="take it down first, or add --fresh"):
-        lifecycle.up(lab, api.Progress(), storage="iscsi")
+    with pytest.raises(LabError, match="with --storage nfs --release bookworm: take it down first, or add --fresh"):
+        lifecycle.up(lab, api.Progress(), storage="iscsi", release="trixie")
     assert lab.storage == "nfs"
     assert not (lab.salt / "pillar").exists()
 

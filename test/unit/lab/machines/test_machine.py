@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -10,7 +11,7 @@ import threading
 import pytest
 
 from lab.basics.context import Lab
-from lab.machines import machine
+from lab.machines import image, machine
 from lab.wires.cables import say
 
 # Like a kernel: it says what it was told on its serial line, and ends as it is told in a file.
@@ -75,13 +76,18 @@ def test_only_a_kernel_whose_last_word_is_that_has_rebooted(tmp_path, said, rest
     assert machine.restarts(console) is restarts
 
 
-def test_a_kernel_is_started_under_a_name_that_is_not_there():
-    said = subprocess.run(
-        machine.unknown("/bin/sh", "-c", "cat /proc/$$/cmdline"), capture_output=True, check=True
-    ).stdout
-    name, *words = said.decode().split("\0")
+def test_a_kernel_is_started_under_a_name_that_is_not_there_and_with_its_releases_c_library(tmp_path):
+    (tmp_path / "lib").mkdir()
+    for name in image.C_LIBRARY:
+        shutil.copy(image.LIBRARIES / name, tmp_path / "lib")
+    shutil.copy("/bin/sh", tmp_path / "linux.uml")
+    looked = "cat /proc/$$/cmdline; printf '\\n%s' /usr/lib/x86_64-linux-gnu/*"
+    command = [*machine.kernel(tmp_path), "-c", looked]
+    said = subprocess.run(command, capture_output=True, check=True, text=True).stdout.splitlines()
+    name, *words = said[0].split("\0")
     assert not os.path.exists(name)
-    assert words[:2] == ["-c", "cat /proc/$$/cmdline"]
+    assert words[:2] == ["-c", looked]
+    assert {os.path.basename(path) for path in said[1:]} == set(image.C_LIBRARY)
 
 
 def test_a_node_that_is_off_hears_nothing(tmp_path):
