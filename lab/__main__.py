@@ -58,7 +58,9 @@ def _run(words: list[str]) -> int:
             deploy = demo or not options.no_deploy
             name = None if demo else options.snapshot
             fresh, qdevice = demo or options.fresh, not demo and options.qdevice
-            setup = {name: getattr(options, name) or (value if demo else None) for name, value in asdict(Setup()).items()}
+            setup = {
+                name: getattr(options, name) or (value if demo else None) for name, value in asdict(Setup()).items()
+            }
             api.up(
                 lab,
                 progress,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from lab.basics.context import Lab
@@ -28,6 +28,7 @@ __all__ = [
     "Outcome",
     "Progress",
     "Running",
+    "bmc_listen",
     "bmc_power",
     "delete",
     "deploy",
@@ -115,6 +116,12 @@ def bmc_power(lab: Lab, name: str, action: str) -> None:
         bmc.fail(lab, lab.node(name))
     else:
         bmc.start(lab)
+
+
+def bmc_listen(lab: Lab, addresses: Mapping[str, str]) -> None:
+    """Have nodes' BMCs answer on a further address each, by node."""
+    for name, address in addresses.items():
+        bmc.listen(lab, lab.node(name), address)
 
 
 def ssh(lab: Lab, name: str, command: str, *, check: bool = True, timeout: float = 60, stdin: str | None = None) -> str:

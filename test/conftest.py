@@ -47,7 +47,8 @@ class Reports:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """A test of the cluster is recorded at its end: what comes after it may hang."""
         reason = str(report.longrepr[2]) if report.skipped and isinstance(report.longrepr, tuple) else ""
-        self.recorder.report(report.nodeid, report.outcome, report.duration, reason.removeprefix("Skipped: "))
+        row = dict(report.user_properties).get("row")
+        self.recorder.report(report.nodeid, report.outcome, report.duration, reason.removeprefix("Skipped: "), row)
         if report.when == "teardown" and (found := self.recorder.ended(report.nodeid)):
             records.add(self.path, found)
 

@@ -183,6 +183,18 @@ PARTS = (
         "a LUN over iSCSI: deployed, paths lost, moved, power cut", 15, (Some("test_other_storage.py", param="iscsi"),)
     ),
     Part("NFS: deployed, paths lost, moved, power cut", 15, (Some("test_other_storage.py", param="nfs"),)),
+    *(
+        Part(f"combinations: {', '.join(names)}", 18, tuple(Some("test_combinations.py", param=name) for name in names))
+        for names in (
+            ("bookworm", "one-link"),
+            ("trixie", "mysql"),
+            ("three-links", "udpu"),
+            ("multicast", "ipv6"),
+            ("another-subnet", "host-route"),
+            ("vlan", "pcs"),
+            ("trixie-iscsi", "mysql-nfs"),
+        )
+    ),
 )
 
 

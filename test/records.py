@@ -103,10 +103,14 @@ class Recorder:
         self.tests: dict[str, dict[str, Any]] = {}  # those at work, or not written yet
         self.files: dict[str, dict[str, Any]] = {}
 
-    def report(self, nodeid: str, outcome: str, seconds: float, reason: str = "") -> None:
-        """What one of a test's three phases came to."""
+    def report(
+        self, nodeid: str, outcome: str, seconds: float, reason: str = "", row: Mapping[str, Any] | None = None
+    ) -> None:
+        """What one of a test's three phases came to; the row of a table that a test is worth, where it is."""
         test = self.tests.setdefault(nodeid, {"state": "passed", "seconds": 0.0, "reason": ""})
         test["seconds"] += seconds
+        if row:
+            test["row"] = row
         if outcome == "failed" or (outcome == "skipped" and test["state"] == "passed"):
             test |= {"state": outcome, "reason": reason}
 
@@ -132,6 +136,8 @@ class Recorder:
             facts["seconds"] = round(found["seconds"], 1)
             if "tests" in found:
                 facts["tests"] = found["tests"]
+            if "row" in found:
+                facts["row"] = found["row"]
         if found["state"] == "skipped":
             facts["reason"] = found["reason"]
         return {str(found["state"]): facts}

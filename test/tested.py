@@ -22,6 +22,13 @@ deployment for the first one that needs it.
 CI tests a fresh clone and cannot record anything here: what it has seen may be newer.
 
 """
+COMBINATIONS = """\
+## Combinations
+
+Each row is one run of `test_combinations.py` from bare nodes in the lab. A gap is the longest time without an acknowledged write.
+Starting a process is ten times as slow in the lab as on a server, so the seconds compare with each other only.
+
+"""
 
 
 def scenario(nodeid: str) -> str:
@@ -58,6 +65,30 @@ def scenarios(known: Mapping[str, records.Entry], tests: Sequence[str]) -> str:
     return "\n".join(out)
 
 
+COLUMNS = {
+    "system": "system",
+    "database": "database",
+    "storage": "storage",
+    "special": "network and tools",
+    "salt": "Salt",
+    "deployed": "deployed in, s",
+    "again": "again with 0 changes in, s",
+    "moved": "moved, gap in s",
+    "cut": "power cut, gap in s",
+    "rebooted": "reboot, gap in s",
+    "acknowledged": "acknowledged",
+    "lost": "lost",
+}
+
+
+def combinations(known: Mapping[str, records.Entry], tests: Iterable[str]) -> str:
+    """A row for each combination of platform, database, storage and network that has passed, with what it took."""
+    passes = [entry["passed"] for nodeid in tests if "row" in (entry := known.get(nodeid, {})).get("passed", {})]
+    rows = [[*(str(facts["row"][key]) for key in COLUMNS), facts["commit"], facts["time"][:10]] for facts in passes]
+    head = [*COLUMNS.values(), "commit", "day"]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in [head, ["---"] * len(head), *rows]) + "\n"
+
+
 def folders(known: Mapping[str, records.Entry], files: Iterable[str]) -> str:
     """All other tests: a row for each folder, and each file that failed."""
     rows = ["| folder | files that passed | tests | oldest pass | newest pass |", "|---|---|---|---|---|"]
@@ -85,7 +116,7 @@ def page(known: Mapping[str, records.Entry], tests: Sequence[str], files: Sequen
     count = f"{states.count('passed')} passed when they ran last, {states.count('failed')} failed"
     more = f"{states.count('skipped')} were skipped, {states.count('')} were never recorded"
     lab = f"## In the lab\n\nOf {len(tests)} scenarios {count}, {more}.\n\n"
-    return f"{HEAD}{lab}{scenarios(known, tests)}\n## Without a lab\n\n{folders(known, files)}"
+    return f"{HEAD}{COMBINATIONS}{combinations(known, tests)}\n{lab}{scenarios(known, tests)}\n## Without a lab\n\n{folders(known, files)}"
 
 
 def update(root: Path, tests: Sequence[str], files: Sequence[str]) -> str:

@@ -31,9 +31,9 @@ MODULE = "lab.devices.bmc"
 class NodeBmc(Bmc):  # type: ignore[misc]
     """One node's management board; each method is what an IPMI chassis command does."""
 
-    def __init__(self, lab: Lab, item: Node) -> None:
+    def __init__(self, lab: Lab, item: Node, address: str) -> None:
         self.lab, self.node = lab, item
-        super().__init__({USER: PASSWORD}, port=PORT, address=f"::ffff:{lab.topology.bmc_address(item)}")
+        super().__init__({USER: PASSWORD}, port=PORT, address=address)
 
     def get_power_state(self) -> str:
         """A frozen machine has its power on."""
@@ -60,17 +60,24 @@ def start(lab: Lab) -> None:
         if item.name not in running:
             _start(lab, item)
     for item in lab.topology.nodes:
-        _wait(lab, item)
+        _wait(lab, item, lab.topology.bmc_address(item))
 
 
-def _wait(lab: Lab, item: Node) -> None:
+def listen(lab: Lab, item: Node, address: str) -> None:
+    """Have a node's BMC answer on a further address, of IPv6, of the first network."""
+    network.ip(lab, "address", "replace", f"{address}/64", "dev", lab.topology.networks[0].name, "nodad")
+    _start(lab, item, address)
+    _wait(lab, item, address)
+
+
+def _wait(lab: Lab, item: Node, address: str) -> None:
     what = f"the BMC of {item.name} to listen (its log: {log(lab, item)})"
-    wait_for(lambda: listening(lab, item), what, timeout=30)
+    wait_for(lambda: listening(lab, address), what, timeout=30)
 
 
-def _start(lab: Lab, item: Node) -> None:
+def _start(lab: Lab, item: Node, *address: str) -> None:
     with open(log(lab, item), "ab") as out:
-        command = lab.in_namespace(sys.executable, "-m", MODULE, item.name)
+        command = lab.in_namespace(sys.executable, "-m", MODULE, item.name, *address)
         environment = {**os.environ, "HAMYSQL_LAB_DIR": str(lab.dir)}
         subprocess.Popen(
             command,
@@ -88,18 +95,18 @@ def log(lab: Lab, item: Node) -> str:
     return str(lab.logs / f"bmc-{item.name}.log")
 
 
-def listening(lab: Lab, item: Node) -> bool:
-    """Does a node's BMC listen?"""
+def listening(lab: Lab, address: str) -> bool:
+    """Does a BMC listen on this address?"""
     out = run(lab.in_namespace("ss", "-Hlun", f"( sport = :{PORT} )"), check=False).stdout
-    return f"{lab.topology.bmc_address(item)}]:{PORT} " in out
+    return f"{address}]:{PORT} " in out
 
 
 def processes(lab: Lab) -> dict[str, int]:
-    """The BMCs that run: ``{node: pid}``."""
+    """The BMCs that run: ``{node: pid}``; those of further addresses are not among them."""
     found = {}
     for pid, words in network.commands(lab).items():
-        if MODULE in words:
-            found[words[words.index(MODULE) + 1]] = pid
+        if MODULE in words[:-1] and words[-2] == MODULE:
+            found[words[-1]] = pid
     return found
 
 
@@ -115,7 +122,8 @@ def fail(lab: Lab, item: Node) -> None:
 def main(words: Any) -> None:
     """Be one node's BMC until somebody ends this process."""
     lab = Lab()
-    NodeBmc(lab, lab.node(words[0])).listen()
+    item = lab.node(words[0])
+    NodeBmc(lab, item, *(words[1:] or [f"::ffff:{lab.topology.bmc_address(item)}"])).listen()
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -34,12 +35,8 @@ def compose(setup: Setup) -> dict[str, Any]:
 
 def _differences(setup: Setup) -> list[Path]:
     """The files with what a setup has different; it has none for what is the first of its kind."""
-    first = Setup()
-    names = [
-        *([setup.storage] if setup.storage != first.storage else []),
-        *([setup.flavor] if setup.flavor != first.flavor else []),
-    ]
-    return [PILLAR.with_name(f"pillar-{name}.sls") for name in names]
+    first, chosen = asdict(Setup()), asdict(setup)
+    return [PILLAR.with_name(f"pillar-{chosen[key]}.sls") for key in first if chosen[key] != first[key]]
 
 
 def serve(lab: Lab, given: Path | None, setup: Setup) -> None:
