@@ -32,7 +32,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +42,7 @@ from rich.table import Table
 from bench import article, timeline
 from lab import api
 from lab.basics.context import PROJECT
+from lab.basics.setup import FLAVORS, RELEASES, Setup
 from lab.basics.topology import STORAGES
 
 RESULTS = PROJECT / "bench" / "results"
@@ -298,15 +299,27 @@ class Bench:
         return api.ssh(self.lab, name, command, timeout=60)
 
 
-def deploy(lab: api.Lab, settings: str, storage: str, progress: api.Progress) -> Bench:
-    """Bare nodes, then the orchestration with these settings, and with the data on this kind of storage."""
-    pillar = SETTINGS[settings](api.pillar_for(storage))
+def deploy(
+    lab: api.Lab,
+    settings: str,
+    storage: str,
+    progress: api.Progress,
+    release: str | None = None,
+    flavor: str | None = None,
+) -> Bench:
+    """Bare nodes, then the orchestration with these settings, and with the data on this kind of storage.
+
+    release, flavor
+        Of Debian and of the database; the lab's first ones by default.
+    """
+    wanted = Setup().changed(storage, release, flavor)
+    pillar = SETTINGS[settings](api.pillar_for(lab, *astuple(wanted)))
     if storage == "drbd":  # the synchronisation is what a run waits for before it begins, not what it measures
         pillar["hamysql"]["storage"]["drbd"]["rate"] = "100M"
     path = lab.dir / f"{settings}.sls"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(yaml.safe_dump(pillar, sort_keys=False))
-    api.up(lab, progress, pillar=path, fresh=True, storage=storage)
+    api.up(lab, progress, pillar=path, fresh=True, **asdict(wanted))
     api.deploy(lab, progress)
     if settings == "article":
         changed = article.regrouped(api.ssh(lab, "db1", "cibadmin --query"))
@@ -475,7 +488,7 @@ def main() -> int:
     runs = kept(given.output)
     try:
         for settings in given.settings:
-            bench = deploy(lab, settings, given.storage, progress)
+            bench = deploy(lab, settings, given.storage, progress, given.release, given.flavor)
             for case in given.only or CASES:
                 runs.setdefault(settings, {})[case] = []
                 for number in range(given.runs):
@@ -504,6 +517,8 @@ def arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--draw", action="store_true", help="only draw the picture, from the results that are kept")
     parser.add_argument("--storage", choices=STORAGES, default=STORAGES[0], help="where the data is (default: drbd)")
+    parser.add_argument("--release", choices=RELEASES, help="of Debian, with --output (default: bookworm)")
+    parser.add_argument("--flavor", choices=FLAVORS, help="the database, with --output (default: mariadb)")
     parser.add_argument(
         "--settings",
         choices=list(SETTINGS),
@@ -516,6 +531,8 @@ def arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
         help="where results are kept, with the drawing beside them (default: bench/results, the drawing in docs)",
     )
     given = parser.parse_args(words)
+    if (given.release or given.flavor) and not given.output:
+        parser.error("--release and --flavor want --output: docs/figures.md has the figures of the first platform")
     name = "failover" if given.storage == STORAGES[0] else f"failover-{given.storage}"
     given.drawing = given.output.with_suffix(".svg") if given.output else DRAWINGS / f"{name}.svg"
     given.output = given.output or RESULTS / f"{name}.json"
