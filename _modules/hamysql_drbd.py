@@ -18,8 +18,7 @@ if TYPE_CHECKING:
     from injected import __salt__
 
     from hamysql.resolved import Resolved
-    from hamysql.storage.drbd.replica import Identifiers
-    from hamysql.storage.drbd.status import StatusSeen
+    from hamysql.storage.drbd.status import Identifiers, StatusSeen
 
 
 __virtualname__ = "hamysql_drbd"
@@ -89,15 +88,7 @@ def generation() -> Identifiers:
         salt db1 hamysql_drbd.generation
     """
     found = local.generation(run, _site(misnamed=True))
-    if found is None:
-        return {}
-    return {
-        "current": f"{found.current:016X}",
-        "bitmap": f"{found.bitmap:016X}",
-        "history": [f"{uuid:016X}" for uuid in found.history],
-        "consistent": found.consistent,
-        "just_created": found.just_created,
-    }
+    return found.as_dict() if found else {}
 
 
 @storage_lock.held("keep_link")

@@ -48,7 +48,7 @@ def survey() -> verbs.Seen:
     Returns ``{"backend": the pillar's, "in_use": [latches], "next": latch or {}, "moving": the kind to which a move was begun,
     or "", "cib": the kind that the cluster's configuration is about, or "", "datadir": where it mounts the data, or "",
     "stopped": [parts of the service that are stopped by it], "hands": [sentences, see hamysql_cib.interventions],
-    "replication": why the DRBD in use
+    "replication": why the storage in use
     does not stand for both sides, or ""}``.
 
     CLI Example:

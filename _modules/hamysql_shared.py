@@ -37,10 +37,6 @@ def _site(misnamed: bool = False) -> Resolved:
     return __salt__["hamysql.config"](misnamed=misnamed)
 
 
-def _logged_in() -> bool:
-    return bool(__salt__["hamysql_iscsi.session"]()["logged_in"])
-
-
 def survey() -> Seen:
     """
     What this node sees of the LUN; reads only, and works before anything is installed.
@@ -56,7 +52,7 @@ def survey() -> Seen:
 
         salt 'db*' hamysql_shared.survey
     """
-    return verbs.survey(run, _site(misnamed=True), LATCHES, _logged_in)
+    return verbs.survey(run, _site(misnamed=True), LATCHES)
 
 
 def login() -> bool:

@@ -53,7 +53,7 @@ def survey() -> dict[str, Any]:
     site = _site(misnamed=True)
     kind = backends.used(site)
     known = LATCHES.read(kind.latch_name(site), kind.name)
-    seen = kind.survey(site, run, __salt__)
+    seen = kind.survey(site, run, LATCHES)
     return {"backend": kind.name, "latch": known.as_dict() if known else {}, **seen}
 
 

@@ -6,15 +6,17 @@ The LUN is a file and the export a folder, both real. What may never happen is a
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 from typing import Any
 
-from storage_world import Folder, Node, World, verbs_of
+from storage_world import Folder, Node, World
 
 from hamysql.mysql import datadir
 from hamysql.storage.lun import claim as lun_claim
+from hamysql.storage.lun.claim import write_claim
+from hamysql.storage.nfs import verbs as nfs_verbs
 from hamysql.storage.nfs.mark import NFS_FOLDER
 from hamysql.system import disk
 from hamysql.system.command import Result
@@ -55,10 +57,7 @@ class Shared(World):
         }
 
     def _load(self, node: Node) -> None:
-        self._module(node, f"hamysql_{self.kind}").verbs = self._verbs(node)
-
-    def _verbs(self, node: Node) -> ModuleType:
-        raise NotImplementedError
+        self._module(node, f"hamysql_{self.kind}")
 
     def _execute(self, node: Node, function: str, kwargs: Any) -> Any:
         module, verb = function.split(".")
@@ -110,21 +109,17 @@ class Lun(Shared):
         site["storage"]["shared"]["device"] = site["storage"]["filesystem"]["device"] = str(self.lun)
         return site
 
-    def _verbs(self, node: Node) -> ModuleType:
-        claim = lambda *given: self._claim(node, *given)  # noqa: E731
-        return verbs_of(
-            node,
-            "lun",
-            lun_claim=SimpleNamespace(**{**vars(lun_claim), "write_claim": claim}),
-            disk=SimpleNamespace(**{**vars(disk), "stable_names": lambda _: (DEVICE,)}),
-            datadir=SimpleNamespace(**{**vars(datadir), "Folder": lambda _: _Mountpoint(self, node)}),
-        )
+    def _machine(self, node: Node) -> Iterator[tuple[Any, str, Any]]:
+        yield from super()._machine(node)
+        yield lun_claim, "write_claim", lambda *given: self._claim(node, *given)
+        yield disk, "stable_names", lambda _: (DEVICE,)
+        yield datadir, "Folder", lambda _: _Mountpoint(self, node)
 
     def _claim(self, node: Node, device: str, cluster: str, uuid: str) -> None:
         self._moment(node, "before")
         assert not any(one.mounted for one in self.nodes.values())
         assert self.head() == bytes(lun_claim.BLOCK), "a claim was written over something"
-        lun_claim.write_claim(device, cluster, uuid)
+        write_claim(device, cluster, uuid)
         self._moment(node, "after")
 
     def head(self) -> bytes:
@@ -215,16 +210,18 @@ class Nas(Shared):
         self.down = False
         super().__init__(folder)
 
-    def _verbs(self, node: Node) -> ModuleType:
-        folder = lambda _: SimpleNamespace(mounted=lambda: self.at.get(node.name, False))  # noqa: E731
-        return verbs_of(
-            node,
-            "nfs",
-            PLACE=self.export,
-            which=lambda *_, **__: "/sbin/mount.nfs",
-            MOUNTS=SimpleNamespace(read_text=lambda **_: f"nas {DIRECTORY} nfs4 rw 0 0\n" if node.mounted else ""),
-            datadir=SimpleNamespace(**{**vars(datadir), "Folder": folder}),
-        )
+    def _machine(self, node: Node) -> Iterator[tuple[Any, str, Any]]:
+        yield from super()._machine(node)
+        yield nfs_verbs, "PLACE", self.export
+        yield nfs_verbs, "which", lambda *_, **__: "/sbin/mount.nfs"
+        yield nfs_verbs, "MOUNTS", self._files / f"{node.name}-mounts"
+        yield datadir, "Folder", lambda _: SimpleNamespace(mounted=lambda: self.at.get(node.name, False))
+
+    def _refresh(self) -> None:
+        super()._refresh()
+        for node in self.nodes.values():
+            mounts = f"nas {DIRECTORY} nfs4 rw 0 0\n" if node.mounted else ""
+            (self._files / f"{node.name}-mounts").write_text(mounts)
 
     @property
     def database(self) -> str:

@@ -114,7 +114,7 @@ def with_disk(config: Resolved, disk: str) -> Resolved:
         "cluster": {**cluster, "nodes": {**cluster["nodes"], here: node}},
         "storage": {**storage, "drbd": drbd},
     }
-    drbd["resource_sections"] = {kernel: drbd_conf.build_resource(named, kernel) for kernel in drbd_conf.KERNELS}
+    drbd["resource_texts"] = {kernel: drbd_conf.resource_text(named, kernel) for kernel in drbd_conf.KERNELS}
     return named
 
 
@@ -125,7 +125,7 @@ def config_text(config: Resolved, kernel: str) -> str:
         For which kernel module: one of ``drbd_conf.KERNELS``.
     """
     drbd = config["storage"]["drbd"]
-    return drbd_conf.export([*drbd["global_sections"], *drbd["resource_sections"][kernel]])
+    return drbd["global_text"] + drbd["resource_texts"][kernel]
 
 
 def pending(config: Resolved, running: Running, full: Running, commands: tuple[Command, ...]) -> Iterator[Pending]:

@@ -6,19 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypedDict
 
-from hamysql.storage.drbd.status import Generation, Status, StatusSeen
+from hamysql.storage.drbd.status import Generation, Identifiers, Status, StatusSeen
 from hamysql.storage.latch import Latch, Stage
 from hamysql.system.disk import Signature, SignatureSeen
-
-
-class Identifiers(TypedDict, total=False):
-    """A generation's identifiers (``hamysql_drbd.generation``), in hexadecimal."""
-
-    current: str
-    bitmap: str
-    history: list[str]
-    consistent: bool
-    just_created: bool
 
 
 class Seen(TypedDict):

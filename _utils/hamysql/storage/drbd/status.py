@@ -13,7 +13,6 @@ import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
-from pathlib import Path
 from typing import Any, TypedDict
 
 from hamysql.errors import ParseError
@@ -86,6 +85,16 @@ _DISCONNECTED = frozenset(
 )
 
 
+class Identifiers(TypedDict, total=False):
+    """A generation's identifiers (``hamysql_drbd.generation``), in hexadecimal."""
+
+    current: str
+    bitmap: str
+    history: list[str]
+    consistent: bool
+    just_created: bool
+
+
 class Kinship(Enum):
     """What the generation identifiers of two sides say about their data."""
 
@@ -137,6 +146,16 @@ class Generation:
     @property
     def _ancestors(self) -> set[int]:
         return {uuid & _IDENTITY for uuid in (self.bitmap, *self.history)} - {0, JUST_CREATED}
+
+    def as_dict(self) -> Identifiers:
+        """The same as a plain dictionary, for a return over Salt's bus."""
+        return {
+            "current": f"{self.current:016X}",
+            "bitmap": f"{self.bitmap:016X}",
+            "history": [f"{uuid:016X}" for uuid in self.history],
+            "consistent": self.consistent,
+            "just_created": self.just_created,
+        }
 
     def __str__(self) -> str:
         return f"{self.current:016X}:{self.bitmap:016X}:" + ":".join(f"{uuid:016X}" for uuid in self.history)
@@ -272,35 +291,3 @@ def out_of_step(status: StatusSeen | None) -> str:
         return ""
     found = f"{status['disk']}/{status['peer_disk']}, {status['connection']}" if status else "not configured"
     return f"DRBD is {found}, not UpToDate/UpToDate"
-
-
-class Module(TypedDict):
-    """DRBD's kernel module: the version of the loaded one, or "", and whether one could be loaded."""
-
-    version: str
-    loadable: bool
-
-
-def module(release: str, root: Path = Path("/")) -> Module:
-    """What this machine has of DRBD's kernel module.
-
-    release
-        What ``uname -r`` prints: the kernel whose modules count.
-    root
-        Where /proc and /lib are, for tests.
-    """
-    try:
-        return {"version": kernel_version((root / "proc/drbd").read_text(encoding="ascii")), "loadable": True}
-    except (OSError, ParseError):
-        pass
-    folder = root / "lib/modules" / release
-    # The two indexes that modprobe(8) itself looks into; a module may be compressed: drbd.ko.xz
-    names = (folder / name for name in ("modules.dep", "modules.builtin"))
-    return {"version": "", "loadable": any("/drbd.ko" in _text(name) for name in names)}
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return ""
