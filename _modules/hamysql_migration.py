@@ -1,7 +1,7 @@
 """
 Moving the data to another kind of storage: the verbs of ``hamysql.orch.migrate_storage``, on one node.
 
-The new storage is made by the verbs of its own kind (``hamysql_drbd``, ``hamysql_shared``, ``hamysql_nfs``), whose latch is in
+The new storage is made by the verbs of its own kind (``hamysql_drbd``, ``hamysql_lun``, ``hamysql_nfs``), whose latch is in
 ``/var/lib/hamysql/next`` meanwhile. These here copy the data, stop and start the service, and switch the latches. The old
 storage is only read.
 """

@@ -26,7 +26,7 @@ from hypothesis import strategies as st
 
 from hamysql.cib import plan as cib_plan
 from hamysql.config import resolution, resources
-from hamysql.config.keys import schema
+from hamysql.config.rules import schema
 from hamysql.corosync import conf as corosync_conf
 from hamysql.errors import ConfigError
 from hamysql.mysql.flavours import registry

@@ -1,4 +1,4 @@
-"""A cluster that serves from one kind of storage and is moved to another; see ``storage_world`` and ``shared_world``.
+"""A cluster that serves from one kind of storage and is moved to another; see ``storage_world`` and ``lun_nfs_world``.
 
 All verbs, plans, latches (in folders of their own for each node) and the orchestration's phases are the real ones. Programs are
 answered from a model: pacemaker obeys a CIB at once, a mount is a link to a folder with the data, and rsync copies files. What may
@@ -16,7 +16,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from shared_world import Lun, Nas
+from lun_nfs_world import Lun, Nas
 from storage_world import DEVICE, DIRECTORY, MasterKilled, Node, World, _Deployment, load
 
 from hamysql.cib import plan as cib_plan

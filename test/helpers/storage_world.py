@@ -114,6 +114,7 @@ class World:
         self._uuids = itertools.count(0x1000)
         self._kept = TemporaryDirectory(prefix="hamysql-world-")
         self._files = Path(self._kept.name)  # of the nodes' machines
+        self._there: dict[str, str | None] = {}  # what is in them
         self.runs = itertools.count(20260131120000000000)
         for node in self.nodes.values():
             self._load(node)
@@ -192,10 +193,17 @@ class World:
     def _refresh(self) -> None:
         """The files of DRBD, as the kernel and the states would have them now."""
         for node in self.nodes.values():
-            (self._files / f"{node.name}-proc-drbd").write_text(self._proc(node), encoding="ascii")
-            resource = self._files / f"{node.name}-drbd.d" / "mysql.res"
-            resource.parent.mkdir(exist_ok=True)
-            resource.touch() if node.configured else resource.unlink(missing_ok=True)
+            self._put(f"{node.name}-proc-drbd", self._proc(node))
+            self._put(f"{node.name}-drbd.d/mysql.res", "" if node.configured else None)
+
+    def _put(self, name: str, text: str | None) -> None:
+        """Have a file with this text, or none."""
+        if self._there.get(name) == text:
+            return
+        self._there[name] = text
+        path = self._files / name
+        path.parent.mkdir(exist_ok=True)
+        path.unlink() if text is None else path.write_text(text, encoding="ascii")
 
     def _latches(self, node: Node) -> Any:
         return SimpleNamespace(read=lambda *_: node.latch, write=lambda latch: self._write_latch(node, latch))

@@ -99,9 +99,13 @@ class DataReservations(TypedDict, total=False):
 
 
 class Storage(TypedDict):
-    """``backend`` names the kind that is used, and each kind has a section. ``units`` run before pacemaker and end after it."""
+    """``backend`` names the kind that is used, ``states`` the folder of its states, and each kind has a section.
+
+    ``units`` run before pacemaker and end after it.
+    """
 
     backend: str
+    states: str
     drbd: Drbd
     shared: Lun
     nfs: Nfs

@@ -42,6 +42,8 @@ class Kind:
         The keys of that section.
     module
         The execution module that performs its steps.
+    states
+        The folder of its states, below ``hamysql/storage``.
     packages_of
         The keys below the pillar's ``package`` that it adds.
     compared
@@ -73,6 +75,7 @@ class Kind:
     name: str
     section: Section
     module: str
+    states: str
     packages_of: tuple[str, ...] = ()
     compared: tuple[str, ...] = ()
     services: tuple[str, ...] = ()

@@ -21,6 +21,7 @@ from hamysql.storage import lock as storage_lock
 from hamysql.storage.drbd import adjust, conf, findings, link, local, plan, settings, status, take_over, verbs
 from hamysql.storage.drbd.replica import Seen
 from hamysql.storage.kind import Kind, Parameters, Primitive
+from hamysql.storage.latch import DRBD as NAME
 from hamysql.storage.latch import Latch, Latches, Stage
 from hamysql.storage.steps import Agreed, Step
 from hamysql.survey import Survey, Surveys
@@ -40,7 +41,7 @@ _STALE = {
 
 
 class Drbd(Kind):
-    name = "drbd"
+    name = states = NAME
     section = settings.DRBD
     packages_of = compared = services = ("drbd",)
     operations = {

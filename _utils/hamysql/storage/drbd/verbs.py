@@ -27,6 +27,7 @@ from hamysql.storage.drbd import drbdadm, local
 from hamysql.storage.drbd import link as drbd_link
 from hamysql.storage.drbd import pending as drbd_pending
 from hamysql.storage.drbd.status import Status
+from hamysql.storage.latch import DRBD as NAME
 from hamysql.storage.latch import Latch, Latches, Stage
 from hamysql.system import disk, wait
 from hamysql.system.command import Run
@@ -108,7 +109,7 @@ def create_metadata(run: Run, site: Resolved, latches: Latches, run_id: str = ""
         The orchestration's job, for the latch: what another run has made is not new.
     """
     resource, device = site["storage"]["drbd"]["resource"], local.disk(site)
-    known = latches.read(resource, "drbd")
+    known = latches.read(resource, NAME)
     found = disk.signatures(run, device)
     metadata = next((signature for signature in found if signature.type == "drbd"), None)
     uuid = metadata.uuid if metadata else ""
@@ -144,7 +145,7 @@ def adopt(run: Run, site: Resolved, latches: Latches, device_uuid: str) -> bool:
     ``False`` where that was recorded before.
     """
     resource, device = site["storage"]["drbd"]["resource"], local.disk(site)
-    known = latches.read(resource, "drbd")
+    known = latches.read(resource, NAME)
     wanted = str(device_uuid).lower()
     mine = known if known is not None and known.device_uuid.lower() == wanted else None
     if mine and mine.disk == device and mine.stage == Stage.INITIALISED:
@@ -191,7 +192,7 @@ def wait_connected(run: Run, site: Resolved, timeout: float) -> Status | None:
 def skip_initial_sync(run: Run, site: Resolved, latches: Latches, run_id: str) -> bool:
     """Declare two new, empty replicas equal, whose metadata was made in this run; ``False`` where that was done before."""
     resource = site["storage"]["drbd"]["resource"]
-    known = latches.read(resource, "drbd")
+    known = latches.read(resource, NAME)
     seen = local.status_of(run, site)
     if known and known.stage == Stage.SEEDING and known.run == str(run_id) and seen and seen.up_to_date:
         return False
@@ -213,7 +214,7 @@ def skip_initial_sync(run: Run, site: Resolved, latches: Latches, run_id: str) -
 def seed(run: Run, site: Resolved, latches: Latches) -> bool:
     """Make this node the source of the first data, once in the life of a cluster; ``False`` where it is primary as that."""
     resource = site["storage"]["drbd"]["resource"]
-    known = latches.read(resource, "drbd")
+    known = latches.read(resource, NAME)
     seen = local.status_of(run, site)
     if known is None or known.stage in (Stage.CLAIMED, Stage.INITIALISED):
         raise Refused(
@@ -254,7 +255,7 @@ def rejoin(run: Run, site: Resolved, latches: Latches, managed: Callable[[], boo
         Whether pacemaker runs here.
     """
     resource = site["storage"]["drbd"]["resource"]
-    known = latches.read(resource, "drbd")
+    known = latches.read(resource, NAME)
     new = local.generation(run, site)
     if known is None or known.stage != Stage.INITIALISED or new is None or not new.just_created:
         raise Refused(f"this node has no new replica of {resource} that could join")
@@ -274,7 +275,7 @@ def rejoin(run: Run, site: Resolved, latches: Latches, managed: Callable[[], boo
 def _chosen(run: Run, site: Resolved, latches: Latches) -> Latch:
     """The latch of this node, which has to be the seed and primary; anything else is refused."""
     resource = site["storage"]["drbd"]["resource"]
-    known = latches.read(resource, "drbd")
+    known = latches.read(resource, NAME)
     if known is None or not Stage.SEEDING <= known.stage < Stage.INITIALISED:
         raise Refused(f"this node was not chosen to make the first data of {resource}")
     seen = local.status_of(run, site)
@@ -311,7 +312,7 @@ def initialise_datadir(run: Run, site: Resolved, latches: Latches) -> bool:
 def seal(site: Resolved, latches: Latches) -> bool:
     """Record that this node's replica belongs to an initialised cluster; ``False`` where that was recorded before."""
     resource = site["storage"]["drbd"]["resource"]
-    known = latches.read(resource, "drbd")
+    known = latches.read(resource, NAME)
     if known is None or known.stage == Stage.CLAIMED:
         raise Refused(f"this node has no replica of {resource} yet")
     if known.stage == Stage.INITIALISED:

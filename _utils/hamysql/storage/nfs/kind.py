@@ -12,6 +12,7 @@ from hamysql.resolved import Resolved
 from hamysql.schema.language import Report
 from hamysql.schema.values import Config
 from hamysql.storage.kind import Kind, Parameters
+from hamysql.storage.latch import NFS as NAME
 from hamysql.storage.latch import Latch, Latches, Stage
 from hamysql.storage.nfs import plan, settings, verbs
 from hamysql.storage.nfs.mark import NFS_FOLDER
@@ -24,7 +25,7 @@ PORT = 2049  # of every NFS 4 server (RFC 7530, 3.1)
 
 
 class Nfs(Kind):
-    name = "nfs"
+    name = states = NAME
     section = settings.NFS
     module = "hamysql_nfs"
     packages_of = ("nfs",)

@@ -12,7 +12,7 @@ from hamysql.storage.steps import Agreed, Step
 
 
 class Loop(Kind):
-    name = "loop"
+    name = states = "loop"
     section = Section({"file": v.PATH, "size": v.count(1, 100), "port": v.PORT, "key": v.PATH})
     module = "hamysql_loop"
     packages_of = compared = ("loop",)

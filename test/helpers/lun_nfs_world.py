@@ -27,7 +27,7 @@ DIRECTORY = "/var/lib/mysql"
 XFS = b"XFSB"  # what stands for a file system in the LUN's first block, with its UUID behind it
 
 
-class Shared(World):
+class InTurn(World):
     """What both kinds have in common."""
 
     kind = ""
@@ -91,7 +91,7 @@ class Shared(World):
         return Result(0, "")
 
 
-class Lun(Shared):
+class Lun(InTurn):
     """db1 and db2 with one LUN."""
 
     kind = "shared"
@@ -198,7 +198,7 @@ class _Mountpoint(Folder):
         return {"": set(), "half": {"ibdata1"}, "complete": {"ibdata1", "mysql"}}[self.world.database]
 
 
-class Nas(Shared):
+class Nas(InTurn):
     """db1 and db2 with one export; it is a folder that a mount makes accessible."""
 
     kind = "nfs"
@@ -220,8 +220,7 @@ class Nas(Shared):
     def _refresh(self) -> None:
         super()._refresh()
         for node in self.nodes.values():
-            mounts = f"nas {DIRECTORY} nfs4 rw 0 0\n" if node.mounted else ""
-            (self._files / f"{node.name}-mounts").write_text(mounts)
+            self._put(f"{node.name}-mounts", f"nas {DIRECTORY} nfs4 rw 0 0\n" if node.mounted else "")
 
     @property
     def database(self) -> str:

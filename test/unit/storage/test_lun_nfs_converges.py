@@ -1,10 +1,10 @@
 """The storage phase on a LUN and on an export, cut off anywhere and run again: it converges or refuses, and never makes data over
-data. Plan, verbs and the orchestration's loop are the real ones; see ``shared_world``."""
+data. Plan, verbs and the orchestration's loop are the real ones; see ``lun_nfs_world``."""
 
 from __future__ import annotations
 
 import pytest
-from shared_world import DEVICE, Lun, Nas, Shared
+from lun_nfs_world import DEVICE, InTurn, Lun, Nas
 from storage_world import MasterKilled, MinionKilled, PowerCut
 from test_storage_converges import interrupted
 
@@ -22,13 +22,13 @@ def world(tmp_path_factory):
     return lambda kind: kind(tmp_path_factory.mktemp("world"))
 
 
-def deployed(world: Shared) -> Shared:
+def deployed(world: InTurn) -> InTurn:
     returned = world.deploy()
     assert returned["result"] is True, returned["comment"]
     return world
 
 
-def assert_done(world: Shared) -> None:
+def assert_done(world: InTurn) -> None:
     """Deployed completely, and a further run has nothing to do."""
     assert [node.latch.stage for node in world.nodes.values()] == [Stage.INITIALISED] * 2
     assert len({node.latch.device_uuid for node in world.nodes.values()}) == 1
