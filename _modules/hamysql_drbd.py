@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from hamysql.storage import latch
 from hamysql.storage import lock as storage_lock
-from hamysql.storage.drbd import local, verbs
+from hamysql.storage.drbd import replica, verbs
 from hamysql.system.command import run
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def status(resource: str | None = None, minor: int | None = None) -> StatusSeen:
     options = _site(misnamed=True)["storage"]["drbd"]
     if resource is None or minor is None:
         resource, minor = options["resource"], options["minor"]
-    found = local.status(run, resource, minor)
+    found = replica.status(run, resource, minor)
     return found.as_dict() if found else {}
 
 
@@ -72,7 +72,7 @@ def kernel() -> str:
 
         salt db1 hamysql_drbd.kernel
     """
-    return local.kernel(run)
+    return replica.kernel(run)
 
 
 def generation() -> Identifiers:
@@ -87,7 +87,7 @@ def generation() -> Identifiers:
 
         salt db1 hamysql_drbd.generation
     """
-    found = local.generation(run, _site(misnamed=True))
+    found = replica.generation(run, _site(misnamed=True))
     return found.as_dict() if found else {}
 
 

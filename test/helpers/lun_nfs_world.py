@@ -14,6 +14,7 @@ from typing import Any
 from storage_world import Folder, Node, World
 
 from hamysql.mysql import datadir
+from hamysql.storage import backends
 from hamysql.storage.lun import claim as lun_claim
 from hamysql.storage.lun.claim import write_claim
 from hamysql.storage.nfs import verbs as nfs_verbs
@@ -57,12 +58,12 @@ class InTurn(World):
         }
 
     def _load(self, node: Node) -> None:
-        self._module(node, f"hamysql_{self.kind}")
+        self._module(node, backends.KINDS[self.kind].module)
 
     def _execute(self, node: Node, function: str, kwargs: Any) -> Any:
         module, verb = function.split(".")
         if function == "hamysql_node.survey":
-            storage = {"backend": self.kind, **node.modules[f"hamysql_{self.kind}"].survey()}
+            storage = {"backend": self.kind, **node.modules[backends.KINDS[self.kind].module].survey()}
             serving = [{"id": "p_fs_mysql", "role": "Started", "node": node.name}] if node.primary else []
             return {"settings": self.site(node), "storage": storage, "cluster": {"failures": [], "resources": serving}}
         return getattr(node.modules[module], verb)(**kwargs)

@@ -22,7 +22,7 @@ from unittest import mock
 from hamysql.errors import CommandFailed, HamysqlError
 from hamysql.master.members import Answer, Members
 from hamysql.mysql import datadir
-from hamysql.storage.drbd import local as drbd_local
+from hamysql.storage.drbd import replica as drbd_replica
 from hamysql.storage.drbd import status as drbd_status
 from hamysql.storage.drbd.status import JUST_CREATED, Generation
 from hamysql.storage.latch import Latch
@@ -185,8 +185,8 @@ class World:
 
     def _machine(self, node: Node) -> Iterator[tuple[Any, str, Any]]:
         """What the product finds on a node otherwise than here: the module, the name in it, and the value."""
-        yield drbd_local, "PROC", self._files / f"{node.name}-proc-drbd"
-        yield drbd_local, "RESOURCES", self._files / f"{node.name}-drbd.d"
+        yield drbd_replica, "PROC", self._files / f"{node.name}-proc-drbd"
+        yield drbd_replica, "RESOURCES", self._files / f"{node.name}-drbd.d"
         yield drbd_status, "read_generation", lambda device, size: self._generation_on(node)
         yield datadir, "Folder", lambda path: Folder(self, node)
 

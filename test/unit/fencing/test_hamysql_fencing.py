@@ -9,7 +9,7 @@ from storage_world import load
 
 from hamysql.errors import CommandFailed, NotReady, Refused
 from hamysql.fencing import proving
-from hamysql.storage.drbd import local as drbd_local
+from hamysql.storage.drbd import replica as drbd_replica
 from hamysql.system import wait
 from hamysql.system.command import Result
 
@@ -186,7 +186,7 @@ def alone(resolve, pillar, evidence, monkeypatch, tmp_path):
         until = wait.until
         monkeypatch.setattr(wait, "until", lambda *args, **kwargs: until(*args, **{**kwargs, "timeout": 0}))
         (tmp_path / "proc").write_text("version: 8.4.11 (api:1/proto:86-101)\n")
-        monkeypatch.setattr(drbd_local, "PROC", tmp_path / "proc")
+        monkeypatch.setattr(drbd_replica, "PROC", tmp_path / "proc")
         module.__salt__ = {
             "hamysql.config": lambda: site,
             "hamysql_cluster.start": did("start"),

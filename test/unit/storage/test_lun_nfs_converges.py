@@ -8,6 +8,7 @@ from lun_nfs_world import DEVICE, InTurn, Lun, Nas
 from storage_world import MasterKilled, MinionKilled, PowerCut
 from test_storage_converges import interrupted
 
+from hamysql.storage import backends
 from hamysql.storage.latch import Stage
 from hamysql.storage.lun import claim as lun_claim
 from hamysql.storage.nfs.mark import NFS_FOLDER
@@ -101,7 +102,7 @@ def test_both_nodes_installed_again_are_told_how_to_say_whose_it_is(world, kind)
         node.latch, node.mounted, node.primary = None, False, False
     returned = made.deploy()
     assert returned["result"] is False
-    assert f"`salt-call hamysql_{made.kind}.adopt {uuid}`" in returned["comment"]
+    assert f"`salt-call {backends.KINDS[made.kind].module}.adopt {uuid}`" in returned["comment"]
     assert made.rows == 1
     for name in made.nodes:
         assert made.perform(name, "adopt", uuid=uuid) is True

@@ -18,7 +18,7 @@ from hamysql.resolved import Resolved
 from hamysql.schema.language import Report
 from hamysql.schema.values import Config
 from hamysql.storage import lock as storage_lock
-from hamysql.storage.drbd import adjust, conf, findings, link, local, plan, settings, status, take_over, verbs
+from hamysql.storage.drbd import adjust, conf, findings, link, plan, replica, settings, status, take_over, verbs
 from hamysql.storage.drbd.replica import Seen
 from hamysql.storage.kind import Kind, Parameters, Primitive
 from hamysql.storage.latch import DRBD as NAME
@@ -174,11 +174,11 @@ class Drbd(Kind):
     # --- a node
 
     def survey(self, site: Resolved, run: Run, latches: Latches) -> Seen:
-        drbd, device = site["storage"]["drbd"], local.disk(site)
+        drbd, device = site["storage"]["drbd"], replica.disk(site)
         size = disk.size(run, device)
         there = size is not None
         above = disk.occupants(run, device, drbd["device"]) if there else disk.Occupants()
-        generation = local.generation(run, site)
+        generation = replica.generation(run, site)
         return {
             "disk": device,
             "size": size,
@@ -187,32 +187,32 @@ class Drbd(Kind):
             "partitions": list(above.partitions),
             "names": list(disk.stable_names(device)) if there else [],
             "generation": generation.as_dict() if generation else {},
-            "status": local.seen(run, site),
+            "status": replica.seen(run, site),
         }
 
     def facts(self, site: Resolved) -> Mapping[str, object]:
-        return {"module": local.module(os.uname().release)}
+        return {"module": replica.module(os.uname().release)}
 
     def device_uuid(self, site: Resolved, run: Run, latches: Sequence[Latch]) -> str:
-        return adjust.device_uuid(run, local.disk(site), latches)
+        return adjust.device_uuid(run, replica.disk(site), latches)
 
     def pending(self, site: Resolved, run: Run) -> list[Pending]:
-        return adjust.pending(run, site, local.kernel(run)) if local.status_of(run, site) else []
+        return adjust.pending(run, site, replica.kernel(run)) if replica.status_of(run, site) else []
 
     def apply(self, site: Resolved, run: Run) -> None:
-        adjust.apply(run, site, local.kernel(run))
+        adjust.apply(run, site, replica.kernel(run))
 
     def out_of_step(self, site: Resolved, run: Run) -> str:
-        return status.out_of_step(local.seen(run, site))
+        return status.out_of_step(replica.seen(run, site))
 
     def flags(self, site: Resolved, run: Run) -> dict[str, bool]:
         return adjust.flags(run, site["storage"]["drbd"])
 
     def relax(self, site: Resolved, run: Run) -> None:
-        adjust.relax(run, site["storage"]["drbd"], local.kernel(run))
+        adjust.relax(run, site["storage"]["drbd"], replica.kernel(run))
 
     def restore(self, site: Resolved, run: Run) -> bool:
-        if local.status_of(run, site) is None:
+        if replica.status_of(run, site) is None:
             return False
         adjust.restore(run, site["storage"]["drbd"])
         return True
@@ -236,11 +236,11 @@ class Drbd(Kind):
 
     def left_out_of_step(self, run: Run, known: Latch, values: Parameters) -> str:
         minor = values.get((cib_names.FILE_SYSTEM, "device"), "").removeprefix("/dev/drbd")
-        found = local.status(run, known.resource, int(minor) if minor.isdigit() else 0)
+        found = replica.status(run, known.resource, int(minor) if minor.isdigit() else 0)
         return status.out_of_step(found.as_dict() if found else None)
 
     def check_made(self, site: Resolved, run: Run, known: Latch) -> None:
-        seen = local.status_of(run, site)
+        seen = replica.status_of(run, site)
         if seen is None or seen.role != "Primary":
             raise Refused(f"{known.resource} is not Primary here")
 
@@ -256,13 +256,11 @@ class Drbd(Kind):
         return f"{'hamysql_drbd' if action in _RESOURCE else 'hamysql_storage'}.{action}"
 
     def state(self, survey: Survey) -> str:
-        replica = survey["storage"]["status"]
-        if not replica:
+        seen = survey["storage"]["status"]
+        if not seen:
             return "DRBD not configured"
-        done = f", synchronised to {replica['done']} %" if replica["done"] is not None else ""
-        return (
-            f"DRBD {replica['role']}, {replica['disk']}, {replica['connection']}{done}{_STALE.get(replica['disk'], '')}"
-        )
+        done = f", synchronised to {seen['done']} %" if seen["done"] is not None else ""
+        return f"DRBD {seen['role']}, {seen['disk']}, {seen['connection']}{done}{_STALE.get(seen['disk'], '')}"
 
     def trouble(self, survey: Survey) -> str:
         return status.out_of_step(survey["storage"]["status"])

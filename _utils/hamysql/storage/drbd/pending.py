@@ -19,7 +19,7 @@ from hamysql.resolved import Resolved
 from hamysql.resolved.cluster import Node
 from hamysql.resolved.storage import Drbd
 from hamysql.storage.drbd import conf as drbd_conf
-from hamysql.storage.drbd import local
+from hamysql.storage.drbd import replica
 
 # The commands of drbdsetup that change options of a running resource, and the section of `drbdsetup show` with their values.
 VERBS = {"disk-options": "disk", "net-options": "net", "resource-options": "options", "peer-device-options": "disk"}
@@ -162,7 +162,7 @@ def _identity(config: Resolved, running: Running) -> Iterator[Pending]:
         yield Pending(
             REFUSED, STORAGE, "hamysql:storage:drbd:device", f"/dev/drbd{running.minor}", drbd["device"], TOGETHER
         )
-    disk = local.disk(config)
+    disk = replica.disk(config)
     if running.disk not in ("", "none", disk):
         yield Pending(REFUSED, STORAGE, "hamysql:storage:drbd:disk", running.disk, disk, KEEP)
     if running.addresses and not set(running.addresses) <= set(addresses):

@@ -9,7 +9,7 @@ import pytest
 from storage_world import SECRET, Disk, Metadata, World, load
 
 from hamysql.errors import CommandFailed
-from hamysql.storage.drbd import drbdadm, local
+from hamysql.storage.drbd import drbdadm, replica
 from hamysql.storage.latch import Latch, Stage
 from hamysql.system import command
 from hamysql.system.command import Result
@@ -125,8 +125,8 @@ def test_rejoining_does_not_tell_it():
 
 @pytest.mark.parametrize("verb", ["relax", "restore"])
 def test_a_verb_of_fencing_does_not_tell_it(verb, tmp_path, monkeypatch):
-    monkeypatch.setattr(local, "PROC", tmp_path / "proc")
-    local.PROC.write_text("version: 9.2.8 (api:2/proto:86-121)\n")
+    monkeypatch.setattr(replica, "PROC", tmp_path / "proc")
+    replica.PROC.write_text("version: 9.2.8 (api:2/proto:86-121)\n")
     module = load("_modules/hamysql_fencing.py", "fencing_that_fails")
     module.run = spoilt(lambda argv, **how: Result(0, '[{"name": "mysql", "role": "Secondary"}]'))
     drbd = {"resource": "mysql", "minor": 0, "shared_secret": SECRET}

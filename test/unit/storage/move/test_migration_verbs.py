@@ -12,7 +12,7 @@ from storage_world import load
 from hamysql.errors import CommandFailed, NotReady, Refused
 from hamysql.mysql import datadir
 from hamysql.storage import latch
-from hamysql.storage.drbd import local as drbd_local
+from hamysql.storage.drbd import replica as drbd_replica
 from hamysql.storage.latch import Latch, Latches, Stage
 from hamysql.storage.move import copying
 from hamysql.storage.move import switch as move_switch
@@ -46,7 +46,7 @@ RESOURCES = [
 @pytest.fixture(autouse=True)
 def _proc(tmp_path, monkeypatch):
     """The kernel's DRBD is the machine's."""
-    monkeypatch.setattr(drbd_local, "PROC", tmp_path / "proc")
+    monkeypatch.setattr(drbd_replica, "PROC", tmp_path / "proc")
 
 
 class Machine:
