@@ -10,10 +10,9 @@ import json
 import os
 import re
 import struct
-from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, TypedDict
+from typing import TypedDict
 
 from hamysql.errors import ParseError
 
@@ -207,7 +206,7 @@ def parse_json(text: str, resource: str) -> Status | None:
         resources = json.loads(text or "[]")
     except json.JSONDecodeError as exc:
         raise ParseError(f"drbdsetup status --json printed no JSON: {exc}") from exc
-    found: Mapping[str, Any] | None = next((entry for entry in resources if entry.get("name") == resource), None)
+    found = next((entry for entry in resources if entry.get("name") == resource), None)
     if found is None:
         return None
     volume = (found.get("devices") or [{}])[0]
