@@ -207,6 +207,9 @@ class Nas(InTurn):
     def __init__(self, folder: Path) -> None:
         self.export = folder / "export"
         self.export.mkdir()
+        self.programs_there = folder / "sbin"
+        self.programs_there.mkdir()
+        (self.programs_there / "mount.nfs").touch(mode=0o755)
         self.at: dict[str, bool] = {}  # the export's root is mounted on these
         self.down = False
         super().__init__(folder)
@@ -214,7 +217,7 @@ class Nas(InTurn):
     def _machine(self, node: Node) -> Iterator[tuple[Any, str, Any]]:
         yield from super()._machine(node)
         yield nfs_verbs, "PLACE", self.export
-        yield nfs_verbs, "which", lambda *_, **__: "/sbin/mount.nfs"
+        yield nfs_verbs, "PATH", str(self.programs_there)
         yield nfs_verbs, "MOUNTS", self._files / f"{node.name}-mounts"
         yield datadir, "Folder", lambda _: SimpleNamespace(mounted=lambda: self.at.get(node.name, False))
 

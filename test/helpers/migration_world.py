@@ -28,7 +28,6 @@ from hamysql.storage.latch import Latch, Stage
 from hamysql.storage.move import copying
 from hamysql.storage.move import switch as move_switch
 from hamysql.storage.move import verbs as move_verbs
-from hamysql.storage.move.copying import users
 from hamysql.storage.nfs.mark import NFS_FOLDER
 from hamysql.system import wait
 from hamysql.system.command import Result
@@ -126,7 +125,7 @@ class Move:
         yield from super()._machine(node)
         yield move_verbs, "PLACE", self.copies[node.name]
         yield move_verbs, "BOOT", self.boot
-        yield copying, "users", partial(users, proc=self.processes)
+        yield copying, "PROC", self.processes
         if self.verb:
             yield datadir, "Folder", Mountpoint
             yield move_verbs, "wait", SimpleNamespace(until=partial(wait.until, sleep=lambda _: self._pass_time()))

@@ -9,7 +9,6 @@ from typing import Any
 from hamysql.cib import names as cib_names
 from hamysql.survey import Survey
 
-
 Arguments = Mapping[str, Any]  # of a function of an execution module, by name
 
 
