@@ -21,8 +21,8 @@ from hamysql.fencing import sbd as fencing_sbd
 from hamysql.mysql import flushing, process
 from hamysql.mysql import pending as mysql_pending
 from hamysql.mysql.flavours import registry
-from hamysql.mysql.tls import certificate
 from hamysql.mysql.tls import files as tls_files
+from hamysql.mysql.tls import in_service
 from hamysql.storage import backends, latch
 from hamysql.storage import pending as storage_pending
 from hamysql.system import files, wait
@@ -127,7 +127,7 @@ def apply(both: bool = False) -> dict[str, dict[str, Any]]:
     if pending_changes.COROSYNC in scopes:
         _reload_corosync(site)
     if pending_changes.STORAGE in scopes:
-        backends.used(site).apply(site, run, __salt__)
+        backends.used(site).apply(site, run)
     if pending_changes.MYSQL in scopes:
         if any(item.path in (f"{tls_files.PATH}:cert", f"{tls_files.PATH}:ca") for item in live):
             _read_tls(site["mysql"])
@@ -216,7 +216,7 @@ def _sbd(site: Resolved) -> list[Pending]:
 
 
 def _storage(site: Resolved) -> list[Pending]:
-    return backends.used(site).pending(site, run, __salt__)
+    return backends.used(site).pending(site, run)
 
 
 # --- the database
@@ -231,7 +231,7 @@ def _mysql(config: Mysql) -> list[Pending]:
         return [mysql_pending.UNKNOWN]
     want = mysql_pending.wanted(config)
     found = list(mysql_pending.pending(config, running, want, _variables(config, mysql_pending.changed(running, want))))
-    if unread := _unread_tls(config, known, running):
+    if unread := in_service.unread(run, config, known, running, TLS, TLS_RECORD):
         found.append(unread)
     return [*found, *mysql_pending.left_flushing(running, _left_flushing(config))]
 
@@ -280,28 +280,11 @@ def _set_variables(config: Mysql) -> None:
 # --- the database's TLS
 
 
-def _unread_tls(config: Mysql, known: mysql_pending.Process, running: mysql_pending.Options) -> Pending | None:
-    """What the server does not present of the pillar's files, though it was started with them."""
-    if not config["tls"]["enabled"] or "ssl_cert" not in running:
-        return None
-    shown = tls_files.presented(run, config["socket"])
-    return mysql_pending.presents(config, running, shown, _loaded_tls(known), lambda text: certificate.named(run, text))
-
-
-def _loaded_tls(known: mysql_pending.Process) -> str | None:
-    """The digest of the set that the server has read: at its start, or because it was told to."""
-    noted = mysql_pending.recorded(files.text_if_any(TLS_RECORD) or "", known)
-    if noted is not None:
-        return "".join(noted.get("set", ()))
-    return tls_files.digest(tls_files.there(TLS, None).texts) if process.older(TLS / tls_files.CURRENT, known) else None
-
-
 def _read_tls(config: Mysql) -> None:
     """Have the server read certificate, key and authorities again, and see that it presents them."""
-    known = process.found(config, NOTES)
     wanted = tls_files.texts(config)
     if tls_files.there(TLS, None).texts != wanted:
         raise Refused(f"{TLS} does not hold the pillar's certificate and key: `state.apply hamysql` lays them down")
     _sql(config, registry.of(config).reload_tls)
-    if known is not None:
+    if known := process.found(config, NOTES):
         process.note(known, {"set": [tls_files.digest(wanted)]}, TLS_RECORD)

@@ -4,7 +4,6 @@ Corosync and pacemaker on one node: what they say, and the verbs that start and 
 
 from __future__ import annotations
 
-import dataclasses
 from shutil import which
 from typing import TYPE_CHECKING
 
@@ -16,7 +15,6 @@ from hamysql.system.command import PATH, run
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from typing import Any
 
     from hamysql.survey import Cluster
 
@@ -154,7 +152,7 @@ def wait_online(nodes: Sequence[str], timeout: float = 180) -> Cluster:
     return wait.until(status, online, what, timeout=timeout, interval=4, describe=describe)
 
 
-def corosync() -> dict[str, Any]:
+def corosync() -> membership.Seen:
     """
     The membership as corosync on this node sees it.
 
@@ -169,22 +167,11 @@ def corosync() -> dict[str, Any]:
         salt '*' hamysql_cluster.corosync
     """
     if _states()[0] != "active":
-        empty: dict[str, Any] = {
-            "running": False,
-            "quorate": False,
-            "node_id": None,
-            "members": [],
-            "expected_votes": 0,
-        }
-        return {**empty, "total_votes": 0, "needed_votes": 0, "flags": [], "links": []}
+        return membership.seen(None)
     # corosync-quorumtool ends with 2 where the node is not quorate, as corosync-quorumtool(8) says
     quorum = membership.parse_quorum(run(["corosync-quorumtool", "-s", "-i"], accept=(0, 2)).stdout)
     links = membership.parse_links(run(["corosync-cmapctl", "-m", "stats"]).stdout)
-    found = {
-        name: list(value) if isinstance(value, tuple) else value for name, value in dataclasses.asdict(quorum).items()
-    }
-    others = [dataclasses.asdict(link) for link in links if link.node_id != quorum.node_id]
-    return {"running": True, **found, "links": others}
+    return membership.seen(quorum, links)
 
 
 def _states() -> list[str]:

@@ -11,15 +11,14 @@ from typing import TYPE_CHECKING
 
 from hamysql.storage import latch
 from hamysql.storage import lock as storage_lock
-from hamysql.storage.drbd import local, verbs
+from hamysql.storage.drbd import replica, verbs
 from hamysql.system.command import run
 
 if TYPE_CHECKING:
     from injected import __salt__
 
     from hamysql.resolved import Resolved
-    from hamysql.storage.drbd.replica import Identifiers
-    from hamysql.storage.drbd.status import StatusSeen
+    from hamysql.storage.drbd.status import Identifiers, StatusSeen
 
 
 __virtualname__ = "hamysql_drbd"
@@ -58,7 +57,7 @@ def status(resource: str | None = None, minor: int | None = None) -> StatusSeen:
     options = _site(misnamed=True)["storage"]["drbd"]
     if resource is None or minor is None:
         resource, minor = options["resource"], options["minor"]
-    found = local.status(run, resource, minor)
+    found = replica.status(run, resource, minor)
     return found.as_dict() if found else {}
 
 
@@ -73,7 +72,7 @@ def kernel() -> str:
 
         salt db1 hamysql_drbd.kernel
     """
-    return local.kernel(run)
+    return replica.kernel(run)
 
 
 def generation() -> Identifiers:
@@ -88,16 +87,8 @@ def generation() -> Identifiers:
 
         salt db1 hamysql_drbd.generation
     """
-    found = local.generation(run, _site(misnamed=True))
-    if found is None:
-        return {}
-    return {
-        "current": f"{found.current:016X}",
-        "bitmap": f"{found.bitmap:016X}",
-        "history": [f"{uuid:016X}" for uuid in found.history],
-        "consistent": found.consistent,
-        "just_created": found.just_created,
-    }
+    found = replica.generation(run, _site(misnamed=True))
+    return found.as_dict() if found else {}
 
 
 @storage_lock.held("keep_link")

@@ -2,40 +2,31 @@
 Fencing, from one node: what its devices say, the proof that they work, and what is done when the other node does not come back.
 """
 
-# Long because half of it is documentation: of every function for `salt NODE sys.doc`.
+# Long because most of it is documentation: of every function for `salt NODE sys.doc`.
 
 from __future__ import annotations
 
 import time
-import xml.etree.ElementTree as ET
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hamysql.cib import kept as cib_kept
-from hamysql.cib import model as cib_model
-from hamysql.errors import CommandFailed, Refused
-from hamysql.fencing import devices, proof, proving
+from hamysql.errors import Refused
 from hamysql.fencing import power as fencing_power
-from hamysql.fencing import sbd as fencing_sbd
+from hamysql.fencing import proof, proving
 from hamysql.fencing import take_over as fencing_take_over
-from hamysql.storage import backends, latch
-from hamysql.storage.latch import Stage
-from hamysql.storage.move import switch as move_switch
-from hamysql.system import files, wait
+from hamysql.fencing import unused as fencing_unused
+from hamysql.storage import alone, backends
+from hamysql.system import wait
 from hamysql.system.command import run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from typing import Any
-
     from injected import __salt__
 
+    from hamysql.fencing.unused import Unused
     from hamysql.resolved import Resolved
 
 __virtualname__ = "hamysql_fencing"
 
-# A node's attribute in the cluster's configuration: it is on all nodes at once, outlives each of them, and goes with the cluster.
-RECORD = "hamysql-fenced-"
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -184,10 +175,7 @@ def record(node: str, level: int) -> dict[str, list[proof.Proven]]:
 
         salt db1 hamysql_fencing.record db2 1
     """
-    fencing = _site()["fencing"]
-    names = next(found["devices"] for found in fencing["levels"][node] if found["level"] == int(level))
-    value = f"{time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())} {proof.digest(fencing, names)}"
-    run(["crm_attribute", "--type", "nodes", "--node", node, "--name", f"{RECORD}{level}", "--update", value])
+    proof.record(run, _site()["fencing"], node, int(level))
     return proofs()
 
 
@@ -204,18 +192,7 @@ def proofs() -> dict[str, list[proof.Proven]]:
         salt db1 hamysql_fencing.proofs
     """
     fencing = _site()["fencing"]
-    if not fencing["enabled"]:
-        return {}
-    found = []
-    # 102, 105: pacemaker does not run; 6: nothing of that name
-    result = run(["cibadmin", "--query", "--scope", "nodes"], accept=(0, 6, 102, 105))
-    for node in ET.fromstring(result.stdout).iter("node") if result.returncode == 0 else ():
-        for pair in node.iter("nvpair"):
-            if pair.get("name", "").startswith(RECORD):
-                when, _, digest = pair.get("value", "").partition(" ")
-                level = pair.get("name", "").removeprefix(RECORD)
-                found.append({"node": node.get("uname", ""), "level": level, "when": when, "digest": digest})
-    return proof.proofs(found, fencing)
+    return proof.recorded(run, fencing) if fencing["enabled"] else {}
 
 
 def evidence() -> fencing_take_over.Evidence:
@@ -234,38 +211,7 @@ def evidence() -> fencing_take_over.Evidence:
         salt db1 hamysql_fencing.evidence
     """
     site = _site()
-    storage = backends.used(site)
-    backend = storage.name
-    corosync = __salt__["hamysql_cluster.corosync"]()
-    known = latch.read(storage.latch_name(site), backend)
-    elsewhere = [item.backend for item in latch.in_use() if item.backend != backend and item.stage == Stage.INITIALISED]
-    return {
-        "node": site["self"],
-        "peer": site["peer"],
-        "database": __salt__["hamysql_mysql.active"](),
-        "members": len(corosync["members"]),
-        "votes": _votes(corosync) if corosync["running"] else {},
-        "power": power(site["peer"]),
-        "initialised": known is not None and known.stage == Stage.INITIALISED,
-        "backend": backend,
-        "elsewhere": elsewhere[0] if elsewhere and not move_switch.switched(backend) else "",
-        "flags": storage.flags(site, run),
-    }
-
-
-def _votes(corosync: dict[str, Any]) -> dict[str, int]:
-    return {"total": corosync["total_votes"], "needed": corosync["needed_votes"]}
-
-
-def _wait_for_votes(met: Callable[[dict[str, Any]], bool], what: str) -> None:
-    wait.until(
-        __salt__["hamysql_cluster.corosync"],
-        met,
-        what,
-        timeout=30,
-        interval=1,
-        describe=lambda seen: fencing_take_over.outvoted(**_votes(seen)) or "it has the votes, and is not quorate",
-    )
+    return alone.evidence(run, site, __salt__["hamysql_cluster.corosync"](), __salt__["hamysql_mysql.active"]())
 
 
 def take_over(peer_is_off: str | None = None, timeout: float = 180) -> bool:
@@ -292,27 +238,8 @@ def take_over(peer_is_off: str | None = None, timeout: float = 180) -> bool:
     if reasons:
         raise Refused("\n".join(reasons))
     __salt__["hamysql_cluster.start"]()
-    wait.until(
-        __salt__["hamysql_cluster.status"],
-        lambda status: bool(status["dc"]),
-        "this node is the controller",
-        timeout=timeout,
-        interval=2,
-        describe=lambda status: "no controller" if status["running"] else "pacemaker does not run",
-    )
-    if site["quorum"]["device"]:
-        __salt__["hamysql_quorum.start"]()
-        _wait_for_votes(
-            lambda seen: not fencing_take_over.outvoted(**_votes(seen)), "the quorum device votes for this node"
-        )
-    storage = backends.used(site)
-    storage.start_alone(__salt__)
-    if site["fencing"]["enabled"]:
-        # Before there is quorum: with it, pacemaker would shoot the node that it has never seen, and wait for that.
-        run(["stonith_admin", "--confirm", site["peer"]])
-        storage.serve_alone(site, run, __salt__)
-    run(["corosync-cmapctl", "-s", "quorum.cancel_wait_for_all", "u8", "1"])
-    _wait_for_votes(lambda seen: seen["quorate"], "this node is quorate")
+    alone.wait_controller(__salt__["hamysql_cluster.status"], timeout)
+    alone.serve(run, site, __salt__["hamysql_cluster.corosync"], lambda: __salt__["hamysql_quorum.start"]())
     return True
 
 
@@ -330,7 +257,7 @@ def relax() -> bool:
         salt db1 hamysql_fencing.relax
     """
     site = _site()
-    backends.used(site).relax(site, run, __salt__)
+    backends.used(site).relax(site, run)
     return True
 
 
@@ -345,10 +272,10 @@ def restore() -> bool:
         salt db1 hamysql_fencing.restore
     """
     site = _site()
-    return backends.used(site).restore(site, run, __salt__)
+    return backends.used(site).restore(site, run)
 
 
-def unused() -> dict[str, list[str]]:
+def unused() -> Unused:
     """
     What fence devices that left the pillar have left on this node: ``{"files": with their secrets, "units": started at boot}``.
 
@@ -361,19 +288,7 @@ def unused() -> dict[str, list[str]]:
 
         salt 'db*' hamysql_fencing.unused
     """
-    site = _site()
-    found = [str(path) for path in Path(devices.SECRETS).glob("*/*")]
-    file = site["fencing"]["sbd_file"]
-    sbd = not site["fencing"]["sbd"] and (files.text_if_any(file, links=True) or "").startswith(fencing_sbd.MARK)
-    if not sbd and not devices.unused_secrets(site, found, None):
-        return {"files": [], "units": []}
-    try:
-        kept = cib_kept.known(run)
-    except CommandFailed:
-        return {"files": [], "units": []}  # nobody can say now what is in use
-    cib = None if kept is None else cib_model.parse(kept)
-    pills = cib is not None and any(device.get("type") == "fence_sbd" for device in cib.iter("primitive"))
-    return {"files": devices.unused_secrets(site, found, cib), "units": ["sbd"] if sbd and not pills else []}
+    return fencing_unused.unused(run, _site())
 
 
 def forget() -> list[str]:
@@ -417,7 +332,7 @@ def wait_recovered(timeout: float = 300) -> bool:
     __salt__["hamysql_cluster.wait_online"](list(site["cluster"]["nodes"]), timeout=timeout)
     storage = backends.used(site)
     wait.until(
-        lambda: storage.out_of_step(__salt__),
+        lambda: storage.out_of_step(site, run),
         lambda reason: not reason,
         "both replicas are UpToDate",
         timeout=max(1, deadline - time.monotonic()),

@@ -1,7 +1,7 @@
 """
 Moving the data to another kind of storage: the verbs of ``hamysql.orch.migrate_storage``, on one node.
 
-The new storage is made by the verbs of its own kind (``hamysql_drbd``, ``hamysql_shared``, ``hamysql_nfs``), whose latch is in
+The new storage is made by the verbs of its own kind (``hamysql_drbd``, ``hamysql_lun``, ``hamysql_nfs``), whose latch is in
 ``/var/lib/hamysql/next`` meanwhile. These here copy the data, stop and start the service, and switch the latches. The old
 storage is only read.
 """
@@ -48,7 +48,7 @@ def survey() -> verbs.Seen:
     Returns ``{"backend": the pillar's, "in_use": [latches], "next": latch or {}, "moving": the kind to which a move was begun,
     or "", "cib": the kind that the cluster's configuration is about, or "", "datadir": where it mounts the data, or "",
     "stopped": [parts of the service that are stopped by it], "hands": [sentences, see hamysql_cib.interventions],
-    "replication": why the DRBD in use
+    "replication": why the storage in use
     does not stand for both sides, or ""}``.
 
     CLI Example:

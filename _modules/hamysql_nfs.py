@@ -119,7 +119,7 @@ def seal() -> bool:
 
         salt db1 hamysql_nfs.seal
     """
-    return common.seal(LATCHES, "nfs")
+    return common.seal(LATCHES, latch.NFS)
 
 
 @storage_lock.held("adopt")

@@ -52,10 +52,14 @@ def survey() -> dict[str, Any]:
     }
     if seen["stale"]:
         return seen  # the other modules of the formula may not even load
+    from hamysql.storage import backends
+    from hamysql.storage.latch import Latches
+    from hamysql.system.command import run
+
     cluster = __salt__["hamysql_cluster.status"]()
     seen |= {
         "settings": __salt__["hamysql.settings"](misnamed=True),
-        "storage": __salt__["hamysql_storage.survey"](),
+        "storage": backends.survey(run, __salt__["hamysql.config"](misnamed=True), Latches()),
         "cluster": cluster,
         "database": __salt__["hamysql_mysql.active"](),
         "pending": __salt__["hamysql_change.pending"](),

@@ -102,11 +102,12 @@ def wait_whole(nodes: Sequence[str], timeout: float = 900) -> bool:
         salt db1 hamysql_rolling.wait_whole '[db1, db2]'
     """
     started = time.monotonic()
-    storage = backends.used(__salt__["hamysql.config"]())
+    site = __salt__["hamysql.config"]()
+    storage = backends.used(site)
     __salt__["hamysql_cluster.wait_online"](nodes=nodes, timeout=timeout)
 
     def look() -> list[str]:
-        reason = storage.out_of_step(__salt__)
+        reason = storage.out_of_step(site, run)
         return [*([reason] if reason else []), *__salt__["hamysql_cib.interventions"]()]
 
     wait.until(

@@ -16,7 +16,6 @@ from hamysql.system.command import run
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from typing import Any
 
     from injected import __salt__
 
@@ -35,13 +34,13 @@ def _site(misnamed: bool = False) -> Resolved:
     return __salt__["hamysql.config"](misnamed=misnamed)
 
 
-def survey() -> dict[str, Any]:
+def survey() -> dict[str, object]:
     """
     What this node sees of its storage, whichever it is; reads only, and works before anything is installed.
 
     Returns ``{"backend": the pillar's kind of storage, "latch": {...} or {}}`` and what the plan of that kind wants: with DRBD
     ``{"disk": path, "size": bytes or None, "signatures": [{"type", "offset", "uuid"}], "uses": [sentence], "partitions": [path],
-    "names": [stable path], "generation": {...} or {}, "status": {...} or {}}``, otherwise what ``hamysql_shared.survey`` or
+    "names": [stable path], "generation": {...} or {}, "status": {...} or {}}``, otherwise what ``hamysql_lun.survey`` or
     ``hamysql_nfs.survey`` does.
 
     CLI Example:
@@ -50,11 +49,7 @@ def survey() -> dict[str, Any]:
 
         salt 'db*' hamysql_storage.survey
     """
-    site = _site(misnamed=True)
-    kind = backends.used(site)
-    known = LATCHES.read(kind.latch_name(site), kind.name)
-    seen = kind.survey(site, run, __salt__)
-    return {"backend": kind.name, "latch": known.as_dict() if known else {}, **seen}
+    return backends.survey(run, _site(misnamed=True), LATCHES)
 
 
 @storage_lock.held("wipe")

@@ -18,7 +18,7 @@ import yaml
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "_utils"))
 
-from hamysql.config import keys  # noqa: E402
+from hamysql.config import rules  # noqa: E402
 from hamysql.schema.language import Items, Names, Section, Value  # noqa: E402
 
 REFERENCE = ROOT / "docs" / "reference"
@@ -79,7 +79,7 @@ def rows(node: Any, path: str, defaults: Any) -> Iterator[str]:
 def pillar() -> Iterator[tuple[str, str]]:
     """The pages of the pillar's keys."""
     known = yaml.safe_load((ROOT / "hamysql" / "parameters" / "defaults.yaml").read_text())
-    lines = [f"| [`{name}`](pillar/{name}.md) | {SECTIONS[name]} |" for name in keys.schema().keys]
+    lines = [f"| [`{name}`](pillar/{name}.md) | {SECTIONS[name]} |" for name in rules.schema().keys]
     intro = [
         "Every key of the pillar, with what belongs there. `pillar.example` explains each of them, with a value.",
         "`salt NODE hamysql.settings` shows what becomes of a pillar, with secrets masked.",
@@ -89,7 +89,7 @@ def pillar() -> Iterator[tuple[str, str]]:
     ]
     head = ["# The keys of the pillar", "", MADE, "", *intro, "", "| section | what it is about |", "|---|---|"]
     yield "pillar.md", "\n".join([*head, *lines, ""])
-    for name, node in keys.schema().keys.items():
+    for name, node in rules.schema().keys.items():
         table = ["| key | what belongs there | default |", "|---|---|---|", *rows(node, name, known.get(name))]
         title = f"# Pillar: `{name}`"
         text = f"{SECTIONS[name].capitalize()}. All keys are below `hamysql`."

@@ -7,24 +7,17 @@ A function of Salt or of the formula returns ``Any``, but for those that are nam
 from collections.abc import Callable
 from typing import Any, Literal, Protocol, overload
 
+from hamysql.corosync.membership import Seen as Membership
 from hamysql.resolved import Resolved
-from hamysql.storage.drbd.status import StatusSeen
 from hamysql.survey import Cluster
 
 class _Functions(Protocol):
     @overload
-    def __getitem__(
-        self,
-        name: Literal["hamysql_cluster.corosync",],
-    ) -> Callable[..., dict[str, Any]]: ...
+    def __getitem__(self, name: Literal["hamysql_cluster.corosync"]) -> Callable[..., Membership]: ...
     @overload
     def __getitem__(self, name: Literal["hamysql.config", "hamysql.settings"]) -> Callable[..., Resolved]: ...
     @overload
     def __getitem__(self, name: Literal["hamysql_cluster.status"]) -> Callable[..., Cluster]: ...
-    @overload
-    def __getitem__(self, name: Literal["hamysql_drbd.status"]) -> Callable[..., StatusSeen]: ...
-    @overload
-    def __getitem__(self, name: Literal["hamysql_drbd.kernel"]) -> Callable[..., str]: ...
     @overload
     def __getitem__(self, name: Literal["hamysql_mysql.active"]) -> Callable[..., bool]: ...
     @overload

@@ -1,10 +1,10 @@
-# The data's storage; one folder for each backend (pillar hamysql:storage:backend).
+# The data's storage; one folder for each kind (pillar hamysql:storage:backend).
 {%- from "hamysql/map.jinja" import hamysql with context %}
 
 include:
   - hamysql.package
   - hamysql.pacemaker.agents
-  - hamysql.storage.{{ hamysql.storage.backend }}
+  - hamysql.storage.{{ hamysql.storage.states }}
 
 # What mounts the file system for pacemaker, unless the pillar names another agent (storage:filesystem:agent) or it is NFS.
 hamysql-storage-filesystem-agent-managed:

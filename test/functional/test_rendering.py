@@ -571,7 +571,7 @@ def on_node(pillar: str) -> list[str]:
 @pytest.mark.skipif(not shutil.which("drbdadm"), reason="drbd-utils is not installed on this machine")
 def test_drbd_itself_reads_its_files_with_the_syntax_of_8_4_and_9(node, laid, pillar, program, kernel, tmp_path):
     template = "salt://hamysql/storage/drbd/files/drbd.conf.jinja"
-    given = {"default_renderer": "jinja", "part": "resource_sections", "kernel": kernel, "saltenv": "base"}
+    given = {"default_renderer": "jinja", "part": "resource", "kernel": kernel, "saltenv": "base"}
     resource = node(pillar).call("slsutil.renderer", template, **given)
     text = laid(pillar).read("/etc/drbd.d/global_common.conf") + resource
     file = tmp_path / "drbd.conf"

@@ -26,12 +26,11 @@ from hypothesis import strategies as st
 
 from hamysql.cib import plan as cib_plan
 from hamysql.config import resolution, resources
-from hamysql.config.keys import schema
+from hamysql.config.rules import schema
 from hamysql.corosync import conf as corosync_conf
 from hamysql.errors import ConfigError
 from hamysql.mysql.flavours import registry
 from hamysql.schema.language import Items, Names, Node, Section
-from hamysql.storage.drbd import conf as drbd_conf
 from hamysql.system.command import run
 from support import PILLARS, load_pillar, parameters
 
@@ -225,8 +224,8 @@ class Readers:
         drbd = found["storage"]["drbd"]
         if not self._is_new("drbd", drbd, found["cluster"]["nodes"]):
             return
-        for kernel, parts in drbd["resource_sections"].items():
-            path = self._write("drbd.conf", drbd_conf.export([*drbd["global_sections"], *parts]))
+        for kernel, text in drbd["resource_texts"].items():
+            path = self._write("drbd.conf", drbd["global_text"] + text)
             program = "drbdadm" if kernel == "9" else DRBDADM_84
             if not Path(shutil.which(program) or "").exists():
                 continue

@@ -20,15 +20,15 @@ DRBD = "storage/drbd/files/drbd.conf.jinja"
 # What each file is called below, its template, and what its state hands to it.
 FILES: dict[str, tuple[str, dict[str, str]]] = {
     "corosync.conf": ("corosync/files/corosync.conf.jinja", {}),
-    "global_common.conf": (DRBD, {"part": "global_sections"}),
-    "resource of DRBD 8.4": (DRBD, {"part": "resource_sections", "kernel": "8.4"}),
-    "resource of DRBD 9": (DRBD, {"part": "resource_sections", "kernel": "9"}),
+    "global_common.conf": (DRBD, {"part": "global"}),
+    "resource of DRBD 8.4": (DRBD, {"part": "resource", "kernel": "8.4"}),
+    "resource of DRBD 9": (DRBD, {"part": "resource", "kernel": "9"}),
     "option file": ("mysql/files/hamysql.cnf.jinja", {}),
     "firewall.rules": ("firewall/files/firewall.rules.jinja", {"family": "ipv4"}),
     "firewall.rules6": ("firewall/files/firewall.rules.jinja", {"family": "ipv6"}),
     "firewall.nft": ("firewall/files/firewall.nft.jinja", {}),
-    "initiatorname.iscsi": ("storage/shared/files/initiatorname.iscsi.jinja", {}),
-    "multipath.conf": ("storage/shared/files/multipath.conf.jinja", {}),
+    "initiatorname.iscsi": ("storage/lun/files/initiatorname.iscsi.jinja", {}),
+    "multipath.conf": ("storage/lun/files/multipath.conf.jinja", {}),
 }
 
 

@@ -1,4 +1,4 @@
-"""A cluster that serves from one kind of storage and is moved to another; see ``storage_world`` and ``shared_world``.
+"""A cluster that serves from one kind of storage and is moved to another; see ``storage_world`` and ``lun_nfs_world``.
 
 All verbs, plans, latches (in folders of their own for each node) and the orchestration's phases are the real ones. Programs are
 answered from a model: pacemaker obeys a CIB at once, a mount is a link to a folder with the data, and rsync copies files. What may
@@ -16,8 +16,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from shared_world import Lun, Nas
-from storage_world import DEVICE, DIRECTORY, MasterKilled, Node, World, _Deployment, load, verbs_of
+from lun_nfs_world import Lun, Nas
+from storage_world import DEVICE, DIRECTORY, MasterKilled, Node, World, _Deployment, load
 
 from hamysql.cib import plan as cib_plan
 from hamysql.cib import stop as cib_stop
@@ -27,6 +27,7 @@ from hamysql.storage import backends, latch, pending
 from hamysql.storage.latch import Latch, Stage
 from hamysql.storage.move import copying
 from hamysql.storage.move import switch as move_switch
+from hamysql.storage.move import verbs as move_verbs
 from hamysql.storage.nfs.mark import NFS_FOLDER
 from hamysql.system import wait
 from hamysql.system.command import Result
@@ -113,23 +114,25 @@ class Move:
     def _load(self, node: Node) -> None:
         super()._load(node)
         module = self._module(node, "hamysql_migration")
-        users = partial(copying.users, proc=self.processes)
-        module.verbs = verbs_of(
-            node,
-            "move",
-            PLACE=self.copies[node.name],
-            BOOT=self.boot,
-            local=self._local(node),
-            datadir=SimpleNamespace(**{**vars(datadir), "Folder": Mountpoint}),
-            copying=SimpleNamespace(**{**vars(copying), "users": users}),
-            wait=SimpleNamespace(until=partial(wait.until, sleep=lambda _: self.synchronise())),
-        )
         module.__salt__ |= {
             "hamysql_mysql.active": lambda: self.serving == node.name,
             "hamysql_mysql.flush": lambda: {"settings": {}},
             "hamysql_mysql.unflush": lambda settings: None,
             "hamysql_cluster.status": lambda: {"resources": self.resources()},
         }
+
+    def _machine(self, node: Node) -> Iterator[tuple[Any, str, Any]]:
+        yield from super()._machine(node)
+        yield move_verbs, "PLACE", self.copies[node.name]
+        yield move_verbs, "BOOT", self.boot
+        yield copying, "PROC", self.processes
+        if self.verb:
+            yield datadir, "Folder", Mountpoint
+            yield move_verbs, "wait", SimpleNamespace(until=partial(wait.until, sleep=lambda _: self._pass_time()))
+
+    def _pass_time(self) -> None:
+        self.synchronise()
+        self._refresh()
 
     def _latches(self, node: Node) -> Any:
         folder = self.folders[node.name]
@@ -312,10 +315,10 @@ class Move:
         return Result(1, "", "no space left") if failed else Result(0, "")
 
     def _findmnt(self, node: Node, argv: list[str]) -> Result:
-        if argv[-1] != str(self.datadir) or "SOURCE,FSTYPE" not in argv:
+        if argv[-1] != str(self.datadir):
             return super()._findmnt(node, argv)
         there = self.mounted and self.home == node.name
-        return Result(0, f"{' '.join(MOUNTED[self.cib])}\n") if there else Result(1, "")
+        return Result(0, f"{MOUNTED[self.cib][0]}\n") if there else Result(1, "")
 
     def _mkfs(self, node: Node, argv: list[str]) -> Result:
         assert self.cib == self.other, "a file system was made over the data in use"
@@ -410,13 +413,8 @@ def _quick(path: Path) -> tuple[int, int]:
 class ToLun(Move, Lun):
     kind, other = "shared", "drbd"
 
-    def _local(self, node: Node) -> Any:
+    def _proc(self, node: Node) -> str:
         """Of the DRBD in use."""
-        local = load("_utils/hamysql/storage/drbd/local.py", f"{node.name}_local")
-        local.PROC = SimpleNamespace(exists=lambda: True, read_text=lambda encoding: self._old_proc(node))
-        return local
-
-    def _old_proc(self, node: Node) -> str:
         if self.cib != "drbd" or "ms_drbd_mysql" in self.stopped:
             return DOWN
         roles = ("Primary", "Secondary")

@@ -11,14 +11,19 @@ import functools
 import itertools
 import json
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import CodeType, ModuleType, SimpleNamespace
 from typing import Any
+from unittest import mock
 
 from hamysql.errors import CommandFailed, HamysqlError
 from hamysql.master.members import Answer, Members
 from hamysql.mysql import datadir
-from hamysql.storage.drbd import status as real_drbd
+from hamysql.storage.drbd import replica as drbd_replica
+from hamysql.storage.drbd import status as drbd_status
 from hamysql.storage.drbd.status import JUST_CREATED, Generation
 from hamysql.storage.latch import Latch
 from hamysql.system.command import Result
@@ -107,6 +112,9 @@ class World:
         self.disk_row: dict[str, Any] = {}  # what lsblk says otherwise of a disk
         self.initial_sync = "auto"
         self._uuids = itertools.count(0x1000)
+        self._kept = TemporaryDirectory(prefix="hamysql-world-")
+        self._files = Path(self._kept.name)  # of the nodes' machines
+        self._there: dict[str, str | None] = {}  # what is in them
         self.runs = itertools.count(20260131120000000000)
         for node in self.nodes.values():
             self._load(node)
@@ -149,38 +157,56 @@ class World:
 
     def _load(self, node: Node) -> None:
         for name in ("hamysql_drbd", "hamysql_storage"):
-            module = self._module(node, name)
-            module.local = self._local(node)
-            module.verbs = verbs_of(node, "drbd", local=module.local, datadir=self._datadir(node))
-        drbd = node.modules["hamysql_drbd"]
-        for module in node.modules.values():
-            module.__salt__ |= {
-                "hamysql_drbd.status": drbd.status,
-                "hamysql_drbd.generation": drbd.generation,
-                "hamysql_cluster.status": lambda: {"running": node.failed},
-            }
+            self._module(node, name).__salt__ |= {"hamysql_cluster.status": lambda: {"running": node.failed}}
 
     def _module(self, node: Node, name: str) -> ModuleType:
         """An execution module on a node: what it hands to its verbs is the world's."""
         module = node.modules[name] = load(f"_modules/{name}.py", f"{node.name}_{name}")
         module.run, module.LATCHES = self._runner(node), self._latches(node)
         module.__salt__ = {"hamysql.config": lambda **_: self.site(node)}
+        for function, found in [*vars(module).items()]:
+            inner = getattr(found, "__wrapped__", found)
+            if not function.startswith("_") and getattr(inner, "__globals__", None) is vars(module):
+                setattr(module, function, self._on(node, found))
         return module
+
+    def _on(self, node: Node, function: Callable[..., Any]) -> Callable[..., Any]:
+        """A function that finds the node's own machine wherever the product looks without a program."""
+
+        @functools.wraps(function)
+        def on_node(*given: Any, **named: Any) -> Any:
+            with ExitStack() as machine:
+                for module, name, value in self._machine(node):
+                    machine.enter_context(mock.patch.object(module, name, value))
+                self._refresh()
+                return function(*given, **named)
+
+        return on_node
+
+    def _machine(self, node: Node) -> Iterator[tuple[Any, str, Any]]:
+        """What the product finds on a node otherwise than here: the module, the name in it, and the value."""
+        yield drbd_replica, "PROC", self._files / f"{node.name}-proc-drbd"
+        yield drbd_replica, "RESOURCES", self._files / f"{node.name}-drbd.d"
+        yield drbd_status, "read_generation", lambda device, size: self._generation_on(node)
+        yield datadir, "Folder", lambda path: Folder(self, node)
+
+    def _refresh(self) -> None:
+        """The files of DRBD, as the kernel and the states would have them now."""
+        for node in self.nodes.values():
+            self._put(f"{node.name}-proc-drbd", self._proc(node))
+            self._put(f"{node.name}-drbd.d/mysql.res", "" if node.configured else None)
+
+    def _put(self, name: str, text: str | None) -> None:
+        """Have a file with this text, or none."""
+        if self._there.get(name) == text:
+            return
+        self._there[name] = text
+        path = self._files / name
+        path.parent.mkdir(exist_ok=True)
+        path.unlink() if text is None else path.write_text(text, encoding="ascii")
 
     def _latches(self, node: Node) -> Any:
         return SimpleNamespace(read=lambda *_: node.latch, write=lambda latch: self._write_latch(node, latch))
-
-    def _local(self, node: Node) -> ModuleType:
-        local = load("_utils/hamysql/storage/drbd/local.py", f"{node.name}_local")
-        local.PROC = SimpleNamespace(exists=lambda: True, read_text=lambda encoding: self._proc(node))
-        local.RESOURCES = Configured(node)
-        local.drbd_status = SimpleNamespace(
-            **{**vars(real_drbd), "read_generation": lambda device, size: self._generation_on(node)}
-        )
-        return local
-
-    def _datadir(self, node: Node) -> Any:
-        return SimpleNamespace(**{**vars(datadir), "Folder": lambda path: Folder(self, node)})
 
     def _write_latch(self, node: Node, latch: Latch) -> None:
         self._moment(node, "before")
@@ -276,6 +302,7 @@ class World:
             verb = "new-current-uuid" if "new-current-uuid" in argv else argv[1]
             program = verb if argv[0] == "drbdadm" else argv[0].partition(".")[0]
             result = getattr(self, "_" + program.replace("-", "_"))(node, list(argv[1:]))
+            self._refresh()
             if not reading:
                 self._moment(node, "after")
             if result.returncode not in accept:
@@ -501,16 +528,6 @@ class World:
         return True
 
 
-class Configured:
-    """Stands for the folder of DRBD's resources, with that of this cluster or without."""
-
-    def __init__(self, node: Node) -> None:
-        self.node = node
-
-    def __truediv__(self, name: str) -> Any:
-        return SimpleNamespace(exists=lambda: self.node.configured)
-
-
 class Folder:
     """Stands for :class:`hamysql.mysql.datadir.Folder`."""
 
@@ -566,13 +583,6 @@ class Interruption:
         if not self.happened and (self.world.programs, moment) == (self.at, self.moment):
             self.happened = True
             raise self.error(node.name)
-
-
-def verbs_of(node: Node, kind: str, **instead: Any) -> ModuleType:
-    """A node's copy of the verbs of a kind of storage, with the node's own view of the machine."""
-    verbs = load(f"_utils/hamysql/storage/{kind}/verbs.py", f"{node.name}_{kind}_verbs")
-    vars(verbs).update(instead)
-    return verbs
 
 
 def load(path: str, name: str) -> ModuleType:

@@ -31,7 +31,7 @@ STORAGE = (
     ("kind", "verbs"),
     ("drbd", "lun", "nfs"),
     ("backends",),
-    ("__init__", "pending", "settings"),
+    ("__init__", "alone", "pending", "settings"),
     ("move",),
 )
 # The lab's rooms; what is in no room is on top of them.

@@ -14,13 +14,13 @@ SEAM = f"{PACKAGE}storage/"
 FOLDERS = {"drbd", "lun", "nfs"}
 # What a kind is called: in the pillar, by its folder, and what it comes over.
 NAMES = {*backends.KINDS, *FOLDERS, "iscsi"}
-MODULES = re.compile(r"hamysql_(drbd|shared|nfs|iscsi)\b")
+MODULES = re.compile(r"hamysql_(drbd|lun|nfs|iscsi)\b")
 # The execution modules and states of one kind, which are its own.
 OF_ONE_KIND = {
     "_modules/hamysql_drbd.py",
     "_modules/hamysql_iscsi.py",
     "_modules/hamysql_nfs.py",
-    "_modules/hamysql_shared.py",
+    "_modules/hamysql_lun.py",
     "_modules/hamysql_storage.py",
     "_states/hamysql_iscsi.py",
 }

@@ -22,7 +22,7 @@ from hamysql.cib import model
 from hamysql.cib import plan as cib_plan
 from hamysql.cib import status as cib_status
 from hamysql.cib import text as cib_text
-from hamysql.errors import CommandFailed, HamysqlError, NotReady, ParseError, Refused
+from hamysql.errors import CommandFailed, HamysqlError, NotReady, Refused
 from hamysql.schema import secretnames
 from hamysql.system import wait
 from hamysql.system.command import Run
@@ -95,28 +95,7 @@ def verify(run: Run, xml: str) -> None:
 def simulate(run: Run, xml: str) -> tuple[str, ...]:
     """What pacemaker would do about a CIB with the cluster as it is, one line an action: `start p_mysql on db1`."""
     result = run(["crm_simulate", "--simulate", "--xml-pipe", "--output-as=xml"], stdin=xml)
-    root = model.parse(result.stdout)
-    if root.tag != "pacemaker-result":
-        raise ParseError(f"expected a <pacemaker-result> from crm_simulate, found <{root.tag}>")
-    return tuple(_action(element) for element in root.findall("actions/*"))
-
-
-def _action(element: ET.Element) -> str:
-    """One line of what crm_simulate plans (crm_simulate-2.*.rng: rsc_action and node_action)."""
-    said = element.attrib
-    target = said.get("resource") or said.get("node", "")
-    words = [said.get("action") or said.get("task", element.tag), target]
-    source, dest = said.get("source") or said.get("node"), said.get("dest")
-    if "resource" in said and source:
-        words += ["from", source, "to", dest] if dest and dest != source else ["on", source]
-    role, next_role = said.get("role"), said.get("next-role")
-    if role and next_role and role != next_role:
-        words.append(f"({role} -> {next_role})")
-    if said.get("blocked") == "true":
-        words.append("(blocked)")
-    if said.get("reason"):
-        words.append(f"because of {said['reason']}")
-    return " ".join(words)
+    return cib_status.parse_actions(result.stdout)
 
 
 def patch(run: Run, live: str, new: str) -> None:

@@ -1,4 +1,4 @@
-"""What pacemaker knows about its cluster: the XML output of `crm_mon`, read into values."""
+"""What pacemaker knows about its cluster and would do in it: the XML output of `crm_mon` and `crm_simulate`, read into values."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import cast
 
+from hamysql.cib import model
 from hamysql.errors import ParseError
 from hamysql.survey import Cluster as SeenCluster
 
@@ -190,3 +191,29 @@ def _fencing(event: ET.Element) -> Fencing:
         completed=event.get("completed", ""),
         reason=event.get("exit-reason", ""),
     )
+
+
+def parse_actions(text: str) -> tuple[str, ...]:
+    """What ``crm_simulate --simulate --output-as=xml`` says that pacemaker would do, one line an action."""
+    root = model.parse(text)
+    if root.tag != "pacemaker-result":
+        raise ParseError(f"expected a <pacemaker-result> from crm_simulate, found <{root.tag}>")
+    return tuple(_action(element) for element in root.findall("actions/*"))
+
+
+def _action(element: ET.Element) -> str:
+    """One line of what crm_simulate plans (crm_simulate-2.*.rng: rsc_action and node_action)."""
+    said = element.attrib
+    target = said.get("resource") or said.get("node", "")
+    words = [said.get("action") or said.get("task", element.tag), target]
+    source, dest = said.get("source") or said.get("node"), said.get("dest")
+    if "resource" in said and source:
+        words += ["from", source, "to", dest] if dest and dest != source else ["on", source]
+    role, next_role = said.get("role"), said.get("next-role")
+    if role and next_role and role != next_role:
+        words.append(f"({role} -> {next_role})")
+    if said.get("blocked") == "true":
+        words.append("(blocked)")
+    if said.get("reason"):
+        words.append(f"because of {said['reason']}")
+    return " ".join(words)

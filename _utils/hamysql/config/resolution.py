@@ -1,4 +1,4 @@
-"""From what the pillar says to finished values: merge, validate, derive. Pure; see :mod:`hamysql.config.keys` for every key."""
+"""From what the pillar says to finished values: merge, validate, derive. Pure; see :mod:`hamysql.config.rules` for every key."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from posixpath import dirname
 from typing import Any, cast
 
 from hamysql.config import rules as config_rules
-from hamysql.config.keys import schema
 from hamysql.config.packages import derive_packages, derive_repositories
 from hamysql.corosync import conf as corosync_conf
 from hamysql.corosync import node_ids
@@ -84,7 +83,7 @@ def resolve(
     if not isinstance(merged, Mapping):
         raise ConfigError([Problem("hamysql", kind(merged), "a mapping")])
     report = Report()
-    config = check(schema(), merged, "hamysql", report)
+    config = check(config_rules.schema(), merged, "hamysql", report)
     config_rules.check_all(config, report, minion_id, nodename)
     if report.problems:
         raise ConfigError(sorted(set(report.problems), key=lambda problem: problem.path))

@@ -6,7 +6,9 @@ Neither has a machine-readable output; both print one `name separator value` a l
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypedDict
 
 from hamysql.errors import ParseError
 
@@ -33,6 +35,47 @@ class Link:
     node_id: int
     link: int
     connected: bool
+
+
+class LinkSeen(TypedDict):
+    """A :class:`Link` as it comes over Salt's bus."""
+
+    node_id: int
+    link: int
+    connected: bool
+
+
+class Seen(TypedDict):
+    """Quorum and links to other nodes as they come over Salt's bus; all but ``running`` is empty where corosync does not run."""
+
+    running: bool
+    quorate: bool
+    node_id: int | None
+    members: list[int]
+    expected_votes: int
+    total_votes: int
+    needed_votes: int
+    flags: list[str]
+    links: list[LinkSeen]
+
+
+def seen(quorum: Quorum | None, links: Sequence[Link] = ()) -> Seen:
+    """What goes over the bus; ``None`` where corosync does not run."""
+    return {
+        "running": quorum is not None,
+        "quorate": quorum is not None and quorum.quorate,
+        "node_id": quorum.node_id if quorum else None,
+        "members": list(quorum.members) if quorum else [],
+        "expected_votes": quorum.expected_votes if quorum else 0,
+        "total_votes": quorum.total_votes if quorum else 0,
+        "needed_votes": quorum.needed_votes if quorum else 0,
+        "flags": list(quorum.flags) if quorum else [],
+        "links": [
+            {"node_id": link.node_id, "link": link.link, "connected": link.connected}
+            for link in links
+            if quorum and link.node_id != quorum.node_id
+        ],
+    }
 
 
 def parse_quorum(text: str) -> Quorum:

@@ -1,4 +1,4 @@
-"""What the phases of all orchestrations have in common: their frame, the storage's steps, the cluster's configuration.
+"""What the phases of all orchestrations have in common: their frame, what forbids them, the cluster's configuration.
 
 Each phase's own part is in :mod:`hamysql.master.orchestration`.
 """
@@ -10,14 +10,13 @@ from collections.abc import Callable, MutableMapping, Sequence
 from typing import Any
 
 from hamysql import pending
-from hamysql.errors import NotReady, Refused, SaltError
+from hamysql.errors import Refused, SaltError
 from hamysql.master import deployment as deployments
 from hamysql.master import shown as master_shown
 from hamysql.master.deployment import Deployment
 from hamysql.master.highstate import Changes
 from hamysql.master.salt import Opts
 from hamysql.preflight import judge as preflight_judge
-from hamysql.storage import backends
 from hamysql.storage.steps import Step
 from hamysql.survey import Surveys
 
@@ -122,32 +121,6 @@ def check(
     if refusal := preflight_judge.refusal(findings, evidence):
         raise Refused(refusal)
     return "".join(f"\nWARNING: {finding}" for finding in findings)
-
-
-# Two disks to wipe, the rest, and one to see that nothing is left; or a LUN's login, wiping, claim, volume, file system, and that.
-_ROUNDS = 8
-
-
-def perform(deployment: Deployment, phase: str, plan: Callable[[], Sequence[Step]]) -> list[str]:
-    """Perform a storage plan's steps, survey all members again, and plan again until nothing is left; returns what was done."""
-    steps, done, stale = plan(), [], True  # the survey is that of an earlier phase
-    for _ in range(_ROUNDS):
-        for step in steps:
-            if step.fresh and stale:
-                break  # it is decided again, from what the members see now
-            deployment.say("step", phase, str(step))
-            if step.action == "seed" and deployment.first["fencing"]["enabled"]:
-                deployment.members.ask("hamysql_fencing.relax", step.nodes)
-            function = backends.of(deployment.survey()).function(step.action)
-            returned = deployment.members.ask(function, step.nodes, **step.arguments)
-            done += [f"{step.action} on {node}" for node, value in returned.items() if value is True]
-            stale = True
-        if steps:
-            deployment.look_again()
-            steps, stale = plan(), False
-    if steps:
-        raise NotReady(f"the storage does not get ready, this is planned again and again: {steps[0]}")
-    return done
 
 
 def apply_resources(deployment: Deployment, node: str) -> Changes:

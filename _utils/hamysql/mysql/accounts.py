@@ -11,8 +11,8 @@ logs.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, TypedDict
+from collections.abc import Iterable, Sequence
+from typing import TypedDict
 
 from hamysql.mysql import databases, grants, terms
 from hamysql.mysql.changes import Change
@@ -20,6 +20,7 @@ from hamysql.mysql.flavours import registry
 from hamysql.mysql.flavours.face import NO_TERMS, Flavour, Observed
 from hamysql.mysql.grants import EVERYTHING, NONE, Grant
 from hamysql.mysql.sql import Account, account, level
+from hamysql.resolved.software import Mysql
 
 # The account that hamysql itself uses, on the local socket, and the pillar's word for that way in (``auth``).
 OWN: Account = ("root", "localhost")
@@ -46,7 +47,7 @@ class Role(TypedDict, total=False):
     absent: bool | None
 
 
-class User(Role, total=False):
+class User(Role, terms.Admission, total=False):
     """One of the pillar's users: with a password or its hash, or with ``auth`` for the socket."""
 
     host: str
@@ -54,11 +55,9 @@ class User(Role, total=False):
     password: str
     password_hash: str | None
     default_role: str | None
-    require: Mapping[str, str | None]
-    limits: Mapping[str, float | None]
 
 
-def diff(observed: Observed, config: Mapping[str, Any]) -> tuple[Change, ...]:
+def diff(observed: Observed, config: Mysql) -> tuple[Change, ...]:
     """What has to be done so that the server has what the pillar names.
 
     config

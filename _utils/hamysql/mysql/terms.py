@@ -6,13 +6,20 @@ What the pillar does not set of these stays as the server has it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TypedDict
 
 from hamysql.mysql.changes import Change
 from hamysql.mysql.flavours.face import Terms
 from hamysql.mysql.sql import Account, account, text
 
 OF_CERTIFICATE = ("cipher", "issuer", "subject")
+
+
+class Admission(TypedDict, total=False):
+    """The terms of one of the pillar's users; what is ``None`` the pillar does not set."""
+
+    require: Mapping[str, str | None]
+    limits: Mapping[str, float | None]
 
 
 def required(require: Mapping[str, str | None]) -> str:
@@ -26,14 +33,14 @@ def limited(limits: Mapping[str, float]) -> str:
     return " ".join(f"{name.upper()} {f'{value:.6f}'.rstrip('0').rstrip('.')}" for name, value in limits.items())
 
 
-def clauses(user: Mapping[str, Any]) -> str:
+def clauses(user: Admission) -> str:
     """What a new account's ``CREATE USER`` says of both, so that it is never there without them."""
     require, limits = user.get("require") or {}, _limits(user)
     parts = [required(require) if any(require.values()) else "", f"WITH {limited(limits)}" if limits else ""]
     return "".join(f" {part}" for part in parts if part)
 
 
-def diff(found: Terms, who: Account, user: Mapping[str, Any]) -> Iterable[Change]:
+def diff(found: Terms, who: Account, user: Admission) -> Iterable[Change]:
     """What has to be done so that an account that is there has what the pillar sets of both."""
     require, name = user.get("require") or {}, f"{who[0]}@{who[1]}"
     if any(require.values()) and required(require) != required(found.require):
@@ -48,5 +55,5 @@ def diff(found: Terms, who: Account, user: Mapping[str, Any]) -> Iterable[Change
         yield Change(f"limits of {name}", old, new, (f"ALTER USER {account(who)} WITH {new};",))
 
 
-def _limits(user: Mapping[str, Any]) -> dict[str, float]:
+def _limits(user: Admission) -> dict[str, float]:
     return {name: value for name, value in (user.get("limits") or {}).items() if value is not None}

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TypedDict
 
-from hamysql.resolved.sections import Section
-
 
 class Drbd(TypedDict):
-    """``disk`` is this node's, ``link`` the index of the nodes' addresses, and ``link_from`` says where that is from."""
+    """``disk`` is this node's, ``link`` the index of the nodes' addresses, and ``link_from`` says where that is from.
+
+    ``global_text`` and ``resource_texts`` are the finished files, the resource's for each kernel module that there is.
+    """
 
     resource: str
     device: str
@@ -30,8 +31,8 @@ class Drbd(TypedDict):
     link_from: str
     link_problem: str
     minor: int
-    global_sections: list[Section]
-    resource_sections: dict[str, list[Section]]
+    global_text: str
+    resource_texts: dict[str, str]
 
 
 class Iscsi(TypedDict, total=False):
@@ -98,9 +99,13 @@ class DataReservations(TypedDict, total=False):
 
 
 class Storage(TypedDict):
-    """``backend`` names the kind that is used, and each kind has a section. ``units`` run before pacemaker and end after it."""
+    """``backend`` names the kind that is used, ``states`` the folder of its states, and each kind has a section.
+
+    ``units`` run before pacemaker and end after it.
+    """
 
     backend: str
+    states: str
     drbd: Drbd
     shared: Lun
     nfs: Nfs

@@ -166,7 +166,7 @@ def _check_value(node: Value, value: Any, path: str, report: Report) -> Any:
     return Secret(parsed) if node.secret else parsed
 
 
-def _check_section(node: Section, value: Any, path: str, report: Report) -> dict[str, Any]:
+def _check_section(node: Section, value: Any, path: str, report: Report) -> dict[str, object]:
     if value is None:
         value = {}
     if not isinstance(value, Mapping):
@@ -180,13 +180,13 @@ def _check_section(node: Section, value: Any, path: str, report: Report) -> dict
     return {key: check(child, value.get(key), f"{path}:{key}", report) for key, child in node.keys.items()}
 
 
-def _check_names(node: Names, value: Any, path: str, report: Report) -> dict[str, Any]:
+def _check_names(node: Names, value: Any, path: str, report: Report) -> dict[str, object]:
     if value is None:
         return {}
     if not isinstance(value, Mapping):
         report.add(path, kind(value), node.expected)
         return {}
-    result: dict[str, Any] = {}
+    result: dict[str, object] = {}
     for key, item in value.items():
         below = f"{path}:{_key_text(key)}"
         try:

@@ -14,11 +14,12 @@ from hamysql.resolved import Resolved
 from hamysql.schema.values import Config
 from hamysql.storage.drbd.kind import KIND as DRBD
 from hamysql.storage.kind import Kind
-from hamysql.storage.latch import FIRST
+from hamysql.storage.latch import FIRST, Latches
 from hamysql.storage.lun.kind import KIND as LUN
 from hamysql.storage.nfs.kind import KIND as NFS
 from hamysql.storage.steps import Step
 from hamysql.survey import Survey, Surveys
+from hamysql.system.command import Run
 
 KINDS: dict[str, Kind] = {kind.name: kind for kind in (DRBD, LUN, NFS)}
 DEFAULT = FIRST  # of a pillar that names none, see hamysql/parameters/defaults.yaml
@@ -37,6 +38,13 @@ def of(surveys: Surveys) -> Kind:
 def backend(surveys: Surveys) -> str:
     """Its name."""
     return of(surveys).name
+
+
+def survey(run: Run, site: Resolved, latches: Latches) -> dict[str, object]:
+    """What a node sees of its storage, whichever it is, see ``hamysql_storage.survey``."""
+    kind = used(site)
+    known = latches.read(kind.latch_name(site), kind.name)
+    return {"backend": kind.name, "latch": known.as_dict() if known else {}, **kind.survey(site, run, latches)}
 
 
 def seen(survey: Survey) -> Kind:

@@ -3,7 +3,8 @@
 The objects are in ``kind`` of each kind's package, and :data:`hamysql.storage.backends.KINDS` has them all. Methods are in the
 order in which they are asked: by the pillar, for the cluster's configuration, on a node, and on the master.
 
-Those for a node take the resolved configuration, ``run`` for commands, and ``salt``, the functions of execution modules.
+Those for a node take the resolved configuration, and ``run`` for commands. The file is long because it is one interface, most of
+it in sentences.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ from __future__ import annotations
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Protocol
+from pathlib import Path
+from typing import Any
 
 from hamysql.cib import build as cib_build
 from hamysql.cib import names as cib_names
@@ -22,17 +24,10 @@ from hamysql.ports import Access
 from hamysql.resolved import Resolved
 from hamysql.schema.language import Report, Section
 from hamysql.schema.values import Config
-from hamysql.storage.latch import RESOURCE, Latch, Stage
+from hamysql.storage.latch import RESOURCE, Latch, Latches, Stage
 from hamysql.storage.steps import Agreed, Step
 from hamysql.survey import Survey, Surveys
 from hamysql.system.command import Run
-
-
-class Salt(Protocol):
-    """The functions of execution modules, by name."""
-
-    def __getitem__(self, name: str, /) -> Callable[..., Any]: ...
-
 
 Parameters = Mapping[tuple[str, str], str]  # of the cluster's resources: {(resource, name): value}
 Primitive = Callable[[str, str, cib_build.Parameters], ET.Element]  # of an id, an agent and its parameters
@@ -47,6 +42,8 @@ class Kind:
         The keys of that section.
     module
         The execution module that performs its steps.
+    states
+        The folder of its states, below ``hamysql/storage``.
     packages_of
         The keys below the pillar's ``package`` that it adds.
     compared
@@ -78,6 +75,7 @@ class Kind:
     name: str
     section: Section
     module: str
+    states: str
     packages_of: tuple[str, ...] = ()
     compared: tuple[str, ...] = ()
     services: tuple[str, ...] = ()
@@ -202,10 +200,9 @@ class Kind:
 
     # --- a node
 
-    def survey(self, site: Resolved, run: Run, salt: Salt) -> Mapping[str, object]:
+    def survey(self, site: Resolved, run: Run, latches: Latches) -> Mapping[str, object]:
         """What this node sees of its storage, beside its latch."""
-        found: Mapping[str, object] = salt[f"{self.module}.survey"]()
-        return found
+        raise NotImplementedError
 
     def servers(self, site: Resolved) -> list[tuple[str, int]]:
         """What the data comes from over a network: addresses and ports."""
@@ -219,14 +216,14 @@ class Kind:
         """Of what is on the disk that the pillar names, where a latch has that under another name; "" where it is not asked."""
         return ""
 
-    def pending(self, site: Resolved, run: Run, salt: Salt) -> list[Pending]:
+    def pending(self, site: Resolved, run: Run) -> list[Pending]:
         """What the running storage has not taken over of the pillar."""
         return []
 
-    def apply(self, site: Resolved, run: Run, salt: Salt) -> None:
+    def apply(self, site: Resolved, run: Run) -> None:
         """Have the running storage take that over."""
 
-    def out_of_step(self, salt: Salt) -> str:
+    def out_of_step(self, site: Resolved, run: Run) -> str:
         """Why the copies on the nodes do not stand for each other, as a sentence; "" where they do, or there is only one."""
         return ""
 
@@ -234,18 +231,44 @@ class Kind:
         """What this node's copy remembers of the other one's."""
         return {}
 
-    def relax(self, site: Resolved, run: Run, salt: Salt) -> None:
+    def relax(self, site: Resolved, run: Run) -> None:
         """Have this node's copy do without the other one, until ``restore``."""
 
-    def restore(self, site: Resolved, run: Run, salt: Salt) -> bool:
+    def restore(self, site: Resolved, run: Run) -> bool:
         """Have it do again what its configuration says; returns whether there was anything to do."""
         return False
 
-    def start_alone(self, salt: Salt) -> None:
+    def start_alone(self, site: Resolved, run: Run) -> None:
         """Start this node's copy, before it serves without its peer."""
 
-    def serve_alone(self, site: Resolved, run: Run, salt: Salt) -> None:
+    def serve_alone(self, site: Resolved, run: Run) -> None:
         """Let this node's copy serve, though it has not seen the other one since it started."""
+
+    # --- a node, while the data is moved
+
+    def left_out_of_step(self, run: Run, known: Latch, values: Parameters) -> str:
+        """The same as :meth:`out_of_step`, of the kind in use where the pillar names another one.
+
+        known
+            The latch of the data in use.
+        values
+            What the cluster's configuration has.
+        """
+        return ""
+
+    def check_made(self, site: Resolved, run: Run, known: Latch) -> None:
+        """Raise ``Refused`` unless what this node has made for the data is there, and may be mounted here."""
+
+    def source(self, site: Resolved) -> str:
+        """What is mounted for the copy."""
+        return site["storage"]["filesystem"]["device"]
+
+    def activate(self, site: Resolved, run: Run, active: bool) -> None:
+        """Have that there before a mount, or end it after one."""
+
+    def data_folder(self, site: Resolved, place: Path, known: Latch) -> Path:
+        """The folder for the data below the place where it is mounted; raises ``Refused`` where that is not this node's."""
+        return place
 
     # --- the master
 

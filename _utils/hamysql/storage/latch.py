@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
+from typing import Final
 
 from hamysql.errors import ParseError
 from hamysql.system import files
@@ -25,9 +26,13 @@ RESOURCE = "mysql"  # of a latch about other storage than DRBD
 LATCH = "/var/lib/hamysql/mysql.json"  # the same as sentences name it
 NEXT = "next"
 MARK = "backend"  # in that folder: the kind of storage that it is about
-# What a latch may be about; the first is all that older versions know, whose latches name none.
-KINDS = ("drbd", "shared", "nfs")
-FIRST = KINDS[0]
+# The kinds of storage that a latch may be about, in the pillar's words; each kind has its name from here. The first one is all that
+# older versions know, whose latches name none.
+DRBD: Final = "drbd"
+LUN: Final = "shared"  # all but the pillar calls it a LUN, because an export is shared as well
+NFS: Final = "nfs"
+KINDS = (DRBD, LUN, NFS)
+FIRST = DRBD
 
 _ABANDON = "remove it to give up the move that was begun: the data in use is not touched by that"
 

@@ -92,7 +92,7 @@ def derive(config: Config, noted: Any = None) -> None:
     """
     storage, used = config["storage"], backends.used(config)
     storage["filesystem"]["directory"] = config["mysql"]["datadir"]
-    storage.update(units=[], reservations=dict(used.reservations(config)))
+    storage.update(states=used.states, units=[], reservations=dict(used.reservations(config)))
     for kind in backends.KINDS.values():
         if kind is not used:
             kind.unused(config)

@@ -9,6 +9,8 @@ from typing import Any
 from hamysql.cib import names as cib_names
 from hamysql.survey import Survey
 
+Arguments = Mapping[str, Any]  # of a function of an execution module, by name
+
 
 @dataclass(frozen=True)
 class Step:
@@ -20,7 +22,7 @@ class Step:
     action: str
     nodes: tuple[str, ...]
     why: str
-    arguments: Mapping[str, Any] = field(default_factory=dict)
+    arguments: Arguments = field(default_factory=dict)
     fresh: bool = False
 
     def __str__(self) -> str:
@@ -38,7 +40,7 @@ class Agreed:
     new: str
     said: str
     action: str
-    arguments: Mapping[str, Any]
+    arguments: Arguments
 
 
 def serving(name: str, survey: Survey) -> bool:

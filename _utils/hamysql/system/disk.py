@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import TypedDict
 
 from hamysql.errors import ParseError, Refused
 from hamysql.system.command import Run
@@ -101,6 +101,16 @@ class Occupants:
     partitions: tuple[str, ...] = ()
 
 
+class _Row(TypedDict, total=False):
+    """A device of lsblk's; older versions know one mount point."""
+
+    name: str
+    type: str
+    mountpoint: str | None
+    mountpoints: list[str | None]
+    children: list[_Row]
+
+
 def parse_occupants(text: str, own: str, directory: str = "") -> Occupants:
     """Who uses a disk, from ``lsblk --json --paths --output NAME,TYPE,MOUNTPOINTS DEVICE``.
 
@@ -118,7 +128,7 @@ def parse_occupants(text: str, own: str, directory: str = "") -> Occupants:
     uses: list[str] = []
     partitions: list[str] = []
 
-    def look(row: dict[str, Any], parent: str) -> None:
+    def look(row: _Row, parent: str) -> None:
         name = str(row["name"])
         if name == own:
             return

@@ -12,7 +12,7 @@ hamysql-drbd-global-config-file-managed:
     - name: /etc/drbd.d/global_common.conf
     - source: salt://hamysql/storage/drbd/files/drbd.conf.jinja
     - template: jinja
-    - context: {part: global_sections}
+    - context: {part: global}
     - user: root
     - group: root
     - mode: '0644'
@@ -52,7 +52,7 @@ hamysql-drbd-resource-config-file-managed:
     - name: /etc/drbd.d/{{ hamysql.storage.drbd.resource }}.res
     - source: salt://hamysql/storage/drbd/files/drbd.conf.jinja
     - template: jinja
-    - context: {part: resource_sections, kernel: ''}  # the one that the node has
+    - context: {part: resource, kernel: ''}  # the one that the node has
     - user: root
     - group: root
     - mode: '0600'

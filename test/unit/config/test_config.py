@@ -119,7 +119,7 @@ def test_the_unit_that_logs_in_is_the_systems_whatever_packages_a_site_adds(reso
 def test_other_storage_needs_nothing_of_drbd(resolve, pillar):
     for name in ("iscsi", "fc-lvm", "nfs"):
         found = resolve(pillar(name))
-        assert found["storage"]["drbd"]["resource_sections"] == {}
+        assert found["storage"]["drbd"]["resource_texts"] == {}
         assert not [package for package in found["package"]["names"] if "drbd" in package]
 
 

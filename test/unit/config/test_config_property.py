@@ -16,7 +16,7 @@ from salt.exceptions import CommandExecutionError
 
 from hamysql import fingerprint
 from hamysql.config import resolution
-from hamysql.config.keys import schema
+from hamysql.config.rules import schema
 from hamysql.errors import ConfigError
 from hamysql.master import secretfile
 from hamysql.master.members import clusters

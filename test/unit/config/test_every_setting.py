@@ -13,7 +13,7 @@ import pytest
 
 from hamysql import pending
 from hamysql.config import resolution, resources
-from hamysql.config.keys import schema
+from hamysql.config.rules import schema
 from hamysql.corosync import pending as corosync_pending
 from hamysql.fencing import sbd
 from hamysql.mysql import pending as mysql_pending

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from hamysql.config import resolution
-from hamysql.config.keys import schema
+from hamysql.config.rules import schema
 from hamysql.schema.language import Items, Names, Section
 from support import ROOT, load, parameters
 

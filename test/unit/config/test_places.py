@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from hamysql.config import places, resolution
-from hamysql.config.keys import schema
+from hamysql.config.rules import schema
 from hamysql.errors import ConfigError
 from hamysql.schema.language import Names, Report, Section, Value, check
 from hamysql.schema.values import PATH

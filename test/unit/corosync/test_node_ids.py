@@ -40,7 +40,7 @@ def test_nodes_that_are_swapped_in_the_pillar_keep_their_ids_and_their_file(pill
     assert ids == {"db1": 1, "db2": 2}
     found = resolved(swapped(pillar("fenced")), ids)
     assert found["corosync"]["text"] == site["corosync"]["text"]
-    assert found["storage"]["drbd"]["resource_sections"] == site["storage"]["drbd"]["resource_sections"]
+    assert found["storage"]["drbd"]["resource_texts"] == site["storage"]["drbd"]["resource_texts"]
     assert found["cluster"]["ids_from"] == "known"
 
 

@@ -331,8 +331,9 @@ def options(sections, name):
 
 
 def test_drbd_holds_writes_until_the_peer_is_fenced_in_the_words_of_its_version(resolve, pillar):
-    found = resolve(pillar("fenced"))["storage"]["drbd"]["resource_sections"]
-    assert list(found) == list(drbd_conf.KERNELS)
+    config = resolve(pillar("fenced"))
+    assert list(config["storage"]["drbd"]["resource_texts"]) == list(drbd_conf.KERNELS)
+    found = {kernel: drbd_conf.build_resource(config, kernel) for kernel in drbd_conf.KERNELS}
     old, new = found["8.4"], found["9"]
     assert options(old, "disk")["fencing"] == options(new, "net")["fencing"] == "resource-and-stonith"
     assert "fencing" not in options(old, "net") | options(new, "disk")
@@ -346,7 +347,7 @@ def test_drbd_holds_writes_until_the_peer_is_fenced_in_the_words_of_its_version(
 
 
 def handler_times(config, kernel="8.4"):
-    words = options(config["storage"]["drbd"]["resource_sections"][kernel], "handlers")["fence-peer"].strip('"').split()
+    words = options(drbd_conf.build_resource(config, kernel), "handlers")["fence-peer"].strip('"').split()
     return tuple(int(words[words.index(name) + 1]) for name in ("--timeout", "--dc-timeout"))
 
 
@@ -370,6 +371,7 @@ def test_the_time_to_notice_a_loss_is_the_token_and_the_consensus(resolve, pilla
 
 
 def test_without_fencing_drbd_is_told_nothing(resolve, pillar):
-    for sections in resolve(pillar("minimal"))["storage"]["drbd"]["resource_sections"].values():
+    config = resolve(pillar("minimal"))
+    for sections in (drbd_conf.build_resource(config, kernel) for kernel in drbd_conf.KERNELS):
         assert "fencing" not in options(sections, "disk") | options(sections, "net")
         assert options(sections, "handlers") == {}

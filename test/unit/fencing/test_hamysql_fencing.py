@@ -9,6 +9,7 @@ from storage_world import load
 
 from hamysql.errors import CommandFailed, NotReady, Refused
 from hamysql.fencing import proving
+from hamysql.storage.drbd import replica as drbd_replica
 from hamysql.system import wait
 from hamysql.system.command import Result
 
@@ -149,8 +150,13 @@ def test_what_a_killed_test_has_left_is_told_from_an_operators_decision_and_undo
     assert [line for line in module.log if "--delete-parameter" in line] == BACK
 
 
+def proc(role):
+    """What the kernel module says of a replica that is up, and has not seen its peer."""
+    return f"version: 8.4.11 (api:1/proto:86-101)\n 0: cs:WFConnection ro:{role}/Unknown ds:Consistent/DUnknown C r-----\n    oos:0\n"
+
+
 @pytest.fixture
-def alone(resolve, pillar, evidence):
+def alone(resolve, pillar, evidence, monkeypatch, tmp_path):
     """The module on db2, which has come back alone; ``module.done`` is what was done to the node, in its order."""
 
     def make(*, device, votes, total=1, quorate=()):
@@ -169,21 +175,24 @@ def alone(resolve, pillar, evidence):
 
         def run(argv, **_):
             module.done.append(" ".join(argv[:2]))
+            if argv[:2] == ["drbdadm", "up"]:
+                (tmp_path / "proc").write_text(proc("Secondary"))
+            if argv[:2] == ["drbdadm", "primary"]:
+                (tmp_path / "proc").write_text(proc("Primary"))
             return Result(0, "")
 
         module.run = run
         module.evidence = lambda: {**evidence, "votes": votes}
-        module.wait = SimpleNamespace(until=lambda *args, **kwargs: wait.until(*args, **{**kwargs, "timeout": 0}))
+        until = wait.until
+        monkeypatch.setattr(wait, "until", lambda *args, **kwargs: until(*args, **{**kwargs, "timeout": 0}))
+        (tmp_path / "proc").write_text("version: 8.4.11 (api:1/proto:86-101)\n")
+        monkeypatch.setattr(drbd_replica, "PROC", tmp_path / "proc")
         module.__salt__ = {
             "hamysql.config": lambda: site,
             "hamysql_cluster.start": did("start"),
             "hamysql_cluster.status": lambda: {"dc": "db2", "running": True},
             "hamysql_cluster.corosync": corosync,
             "hamysql_quorum.start": did("start qdevice"),
-            "hamysql_drbd.up": did("up"),
-            "hamysql_drbd.release": did("release"),
-            "hamysql_drbd.kernel": lambda: "8.4",
-            "hamysql_drbd.status": lambda: {"role": "Secondary"},
         }
         return module
 
@@ -191,7 +200,8 @@ def alone(resolve, pillar, evidence):
 
 
 CONFIRMED = [
-    *("up", "stonith_admin --confirm", "drbdsetup disk-options", "drbdadm primary", "release", "drbdadm adjust"),
+    *("modprobe drbd", "drbdadm up", "stonith_admin --confirm", "drbdsetup disk-options", "drbdadm primary"),
+    *("drbdadm secondary", "drbdadm adjust"),
     "corosync-cmapctl -s",
 ]
 

@@ -6,7 +6,7 @@ import pytest
 
 from hamysql.errors import ParseError
 from hamysql.preflight import machine
-from hamysql.storage.drbd import status as drbd_status
+from hamysql.storage.drbd import replica as drbd_replica
 from support import ROOT
 
 # iproute2 6.1.0 on Debian 12; without unset flags and lifetimes
@@ -74,4 +74,4 @@ PROC = (ROOT / "test/unit/storage/drbd/fixtures/proc-drbd-8.4.11-loaded.txt").re
     ids=["loaded", "unreadable", "in tree", "compressed", "built in", "another module", "another kernel's", "none"],
 )  # fmt: skip
 def test_drbd_is_loaded_loadable_or_missing(tmp_path, files, version, loadable):
-    assert drbd_status.module("6.1", tree(tmp_path, **files)) == {"version": version, "loadable": loadable}
+    assert drbd_replica.module("6.1", tree(tmp_path, **files)) == {"version": version, "loadable": loadable}

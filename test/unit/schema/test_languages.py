@@ -9,7 +9,6 @@ from hamysql.corosync import conf as corosync_conf
 from hamysql.errors import ConfigError, ParseError
 from hamysql.fencing import values as fencing_values
 from hamysql.schema import language
-from hamysql.storage.drbd import conf as drbd_conf
 
 
 def problems(resolve, given) -> dict[str, str]:
@@ -44,7 +43,7 @@ def test_corosyncs_lines_are_cut_where_corosync_cuts_them():
 
 
 def drbd(resolve, given) -> str:
-    return drbd_conf.export(resolve(given)["storage"]["drbd"]["resource_sections"]["9"])
+    return resolve(given)["storage"]["drbd"]["resource_texts"]["9"]
 
 
 def test_words_that_drbd_would_misread_stand_in_quotes(resolve, pillar):

@@ -9,7 +9,7 @@ import sys
 import time
 
 import pytest
-from shared_world import Lun, Nas
+from lun_nfs_world import Lun, Nas
 from storage_world import World
 from test_storage_converges import assert_done, deployed
 

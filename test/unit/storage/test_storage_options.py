@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from hamysql.errors import ConfigError
-from hamysql.storage.drbd import conf as drbd_conf
 
 DRBD, FILES, NFS = "hamysql:storage:drbd:options", "hamysql:storage:filesystem", "hamysql:storage:nfs:options"
 
@@ -63,7 +62,7 @@ def test_a_switch_of_drbds_global_section_is_there_or_not(resolve, pillar):
     given["storage"]["drbd"]["options"] = {
         "global": {"udev-always-use-vnr": True, "disable-ip-verification": False, "minor-count": 64}
     }
-    text = drbd_conf.export(resolve(given)["storage"]["drbd"]["global_sections"])
+    text = resolve(given)["storage"]["drbd"]["global_text"]
     assert text == "global {\n  usage-count no;\n  minor-count 64;\n  udev-always-use-vnr;\n}\n"
 
 
@@ -100,7 +99,7 @@ def test_options_of_drbd_that_tune_it_are_taken(resolve, pillar):
         },
         "options": {"on-no-data-accessible": "io-error", "auto-promote": False, "cpu-mask": 3},
     }
-    assert resolve(given)["storage"]["drbd"]["resource_sections"]
+    assert resolve(given)["storage"]["drbd"]["resource_texts"]
 
 
 @pytest.mark.parametrize(

@@ -200,7 +200,7 @@ def forgotten():
 def both_forgotten():
     (reason,) = refused(pair(signatures=(XFS,)))
     assert f"holds {XFS}, which no node knows. If it is this cluster's" in reason
-    assert f"`salt-call hamysql_shared.adopt {UUID}`" in reason
+    assert f"`salt-call hamysql_lun.adopt {UUID}`" in reason
     assert reason.endswith(f"hamysql:storage:shared:wipe: {NAME}")
 
 

@@ -158,14 +158,16 @@ def test_what_reads_a_node_goes_through_the_one_reader():
         "hamysql_fencing.py": {"BOOT_ID.read_text("},
         "storage/move/verbs.py": {"BOOT.read_text("},
         "storage/nfs/verbs.py": {"MOUNTS.read_text("},
-        "storage/drbd/local.py": {"PROC.read_text("},
+        "storage/drbd/replica.py": {"PROC.read_text(", '(root / "proc/drbd").read_text(', "path.read_text("},
         "mysql/process.py": {'(PROC / str(pid) / "stat").read_text('},
         "hamysql_iscsi.py": {'(place / "targetname").read_text(', "open(handle,"},
     }
     folders = (ROOT / "_modules", ROOT / "_utils" / "hamysql")
     there = {str(path.relative_to(folder)): path for folder in folders for path in folder.rglob("*.py")}
     names = [
-        name for name in there if name.startswith("hamysql") or name.endswith(("/verbs.py", "/local.py", "/process.py"))
+        name
+        for name in there
+        if name.startswith("hamysql") or name.endswith(("/verbs.py", "/local.py", "/replica.py", "/process.py"))
     ]
     assert {*allowed, "storage/lun/verbs.py", "storage/drbd/verbs.py"} <= {*names}
     for name in names:

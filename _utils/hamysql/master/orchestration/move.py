@@ -9,6 +9,7 @@ from hamysql.master.deployment import Deployment
 from hamysql.master.highstate import Changes
 from hamysql.master.members import NoAnswer
 from hamysql.master.migration import Standing, State
+from hamysql.master.orchestration import nodes
 from hamysql.master.phases import Outcome
 from hamysql.storage import backends
 from hamysql.storage.steps import Step
@@ -108,7 +109,7 @@ def prepare(deployment: Deployment) -> Outcome:
         changes["storage"] = [str(step) for step in steps]
         return {key: value for key, value in changes.items() if value}, f"{len(steps)} steps planned"
     deployment.look_again()
-    changes["storage"] = phases.perform(deployment, "prepared", lambda: _to_copy(deployment))
+    changes["storage"] = nodes.perform(deployment, "prepared", lambda: _to_copy(deployment))
     changes = {key: value for key, value in changes.items() if value}
     return changes, deployments.counted(changes, "changes")
 

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
+from hamysql.errors import NotReady
 from hamysql.master import deployment as deployments
 from hamysql.master import phases
 from hamysql.master.deployment import Deployment
 from hamysql.master.phases import Outcome
+from hamysql.storage import backends
+from hamysql.storage.steps import Step
 
 
 def check(deployment: Deployment) -> Outcome:
@@ -33,5 +38,31 @@ def initialise_storage(deployment: Deployment) -> Outcome:
     if deployment.test:
         steps = deployments.storage_plan(deployment)
         return {"storage": [str(step) for step in steps]} if steps else {}, f"{len(steps)} steps planned"
-    done = phases.perform(deployment, "storage", lambda: deployments.storage_plan(deployment))
+    done = perform(deployment, "storage", lambda: deployments.storage_plan(deployment))
     return ({"storage": done} if done else {}), deployments.counted({"storage": done}, "steps")
+
+
+# Two disks to wipe, the rest, and one to see that nothing is left; or a LUN's login, wiping, claim, volume, file system, and that.
+_ROUNDS = 8
+
+
+def perform(deployment: Deployment, phase: str, plan: Callable[[], Sequence[Step]]) -> list[str]:
+    """Perform a storage plan's steps, survey all members again, and plan again until nothing is left; returns what was done."""
+    steps, done, stale = plan(), [], True  # the survey is that of an earlier phase
+    for _ in range(_ROUNDS):
+        for step in steps:
+            if step.fresh and stale:
+                break  # it is decided again, from what the members see now
+            deployment.say("step", phase, str(step))
+            if step.action == "seed" and deployment.first["fencing"]["enabled"]:
+                deployment.members.ask("hamysql_fencing.relax", step.nodes)
+            function = backends.of(deployment.survey()).function(step.action)
+            returned = deployment.members.ask(function, step.nodes, **step.arguments)
+            done += [f"{step.action} on {node}" for node, value in returned.items() if value is True]
+            stale = True
+        if steps:
+            deployment.look_again()
+            steps, stale = plan(), False
+    if steps:
+        raise NotReady(f"the storage does not get ready, this is planned again and again: {steps[0]}")
+    return done

@@ -9,7 +9,7 @@ from hamysql.master import deployment as deployments
 from hamysql.master import health, migration, phases
 from hamysql.master.deployment import Deployment
 from hamysql.master.migration import State
-from hamysql.master.orchestration import move
+from hamysql.master.orchestration import move, nodes
 from hamysql.master.phases import Outcome
 from hamysql.storage import backends
 
@@ -95,7 +95,7 @@ def _hand_over(deployment: Deployment, timeout: float) -> tuple[float, list[str]
         deployment.say("step", "switched", said)
         deployment.members.ask("hamysql_migration.stop_service", [active], timeout=timeout)
         deployment.look_again()
-        done = phases.perform(deployment, "switched", lambda: deployments.storage_plan(deployment))
+        done = nodes.perform(deployment, "switched", lambda: deployments.storage_plan(deployment))
         return stopped, [said, *done]
     except BaseException as exc:
         said = _started_again(deployment)

@@ -6,11 +6,11 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from hamysql.mysql.flavours.allowed import Allowed
 from hamysql.mysql.grants import Grant, Privileges
 from hamysql.mysql.sql import Account
+from hamysql.resolved.software import Mysql
 
 
 @dataclass(frozen=True)
@@ -132,7 +132,7 @@ class Flavour(ABC):
     # --- programs
 
     @abstractmethod
-    def install(self, mysql: Mapping[str, Any], directory: str) -> Sequence[str]:
+    def install(self, mysql: Mysql, directory: str) -> Sequence[str]:
         """The command line that makes the first, empty database in a folder, for root to enter by the socket.
 
         mysql
@@ -140,11 +140,11 @@ class Flavour(ABC):
         """
 
     @abstractmethod
-    def client(self, mysql: Mapping[str, Any]) -> Sequence[str]:
+    def client(self, mysql: Mysql) -> Sequence[str]:
         """The command line of the server's own client, as root on the local socket; SQL goes to its standard input."""
 
     @abstractmethod
-    def knock(self, mysql: Mapping[str, Any], address: str, timeout: int) -> Sequence[str]:
+    def knock(self, mysql: Mysql, address: str, timeout: int) -> Sequence[str]:
         """The command line of the client that only asks whether a server is there, over TCP, without any account's name."""
 
     @abstractmethod

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from hamysql.mysql.flavours.face import Flavour
 from hamysql.mysql.flavours.mariadb.flavour import MariaDB
+from hamysql.resolved.software import Mysql
+from hamysql.schema.values import Config
 
 FLAVOURS: dict[str, Flavour] = {flavour.name: flavour for flavour in (MariaDB(),)}
 
 
-def of(mysql: Mapping[str, Any]) -> Flavour:
+def of(mysql: Config | Mysql) -> Flavour:
     """The flavour of a configuration's ``mysql``; the first one where the pillar names none, which is told elsewhere."""
     return FLAVOURS.get(mysql["flavor"]) or next(iter(FLAVOURS.values()))
 

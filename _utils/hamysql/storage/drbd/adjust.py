@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from hamysql.pending import Pending
 from hamysql.resolved import Resolved
 from hamysql.resolved.storage import Drbd
-from hamysql.storage.drbd import drbdadm, local, status
+from hamysql.storage.drbd import drbdadm, replica, status
 from hamysql.storage.drbd import pending as drbd_pending
 from hamysql.storage.latch import Latch
 from hamysql.system import disk
@@ -39,7 +39,7 @@ def apply(run: Run, site: Resolved, kernel: str) -> None:
 
 def _with_disk(site: Resolved, running: drbd_pending.Running) -> Resolved:
     """The configuration with the disk's name that the kernel has, where that is the same disk."""
-    wanted = local.disk(site)
+    wanted = replica.disk(site)
     same = running.disk.startswith("/") and os.path.realpath(running.disk) == os.path.realpath(wanted)
     return drbd_pending.with_disk(site, running.disk) if same else site
 

@@ -1,4 +1,4 @@
-"""DRBD's configuration files as trees, for kernel modules of 8.4 and 9.
+"""DRBD's configuration files, for kernel modules of 8.4 and 9.
 
 Sources: drbd.conf-8.4(5) and drbd.conf-9.0(5); on fencing crm-fence-peer.sh's own text (drbd-utils).
 """
@@ -28,8 +28,17 @@ SWITCHES = ("disable-ip-verification", "udev-always-use-vnr")
 ELECTION = 20
 
 
-def build_global(drbd: Drbd) -> list[Section]:
-    """The sections of global_common.conf."""
+def global_text(drbd: Drbd) -> str:
+    """The text of global_common.conf."""
+    return _export(_global(drbd))
+
+
+def resource_text(config: Resolved, kernel: str) -> str:
+    """The text of the resource's file for a kernel module, one of ``KERNELS``. It holds the shared secret."""
+    return Secret(_export(build_resource(config, kernel)))
+
+
+def _global(drbd: Drbd) -> list[Section]:
     given = {name: value for name, value in drbd["options"]["global"].items() if name not in SWITCHES}
     switches = [(name, "") for name in SWITCHES if drbd["options"]["global"].get(name) == "yes"]
     return [section("global", [("usage-count", drbd["usage_count"]), *_quoted(given), *switches])]
@@ -131,11 +140,10 @@ def _quoted(options: dict[str, str]) -> list[tuple[str, str]]:
     return [(name, words.value(value)) for name, value in options.items()]
 
 
-def export(sections: Iterable[Section], depth: int = 0) -> str:
-    """The text of a configuration file. It holds the shared secret."""
+def _export(sections: Iterable[Section], depth: int = 0) -> str:
     indent = "  " * depth
     lines = []
     for part in sections:
         options = [f"{indent}  {name} {value}".rstrip() + ";\n" for name, value in part["options"]]
-        lines += [f"{indent}{part['name']} {{\n", *options, export(part["sections"], depth + 1), f"{indent}}}\n"]
+        lines += [f"{indent}{part['name']} {{\n", *options, _export(part["sections"], depth + 1), f"{indent}}}\n"]
     return "".join(lines)

@@ -1,4 +1,4 @@
-"""What preflight has to say of DRBD: its kernel module, and the link that it replicates over. Pure."""
+"""What preflight has to say of DRBD: its kernel module, and the link that it replicates over, on which the members agree. Pure."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from hamysql.finding import Finding, Machine
 from hamysql.pending import STOPPED
 from hamysql.storage.drbd import link
+from hamysql.storage.steps import Agreed
 from hamysql.survey import Surveys
 
 LINK = "hamysql:storage:drbd:link"
@@ -66,3 +67,21 @@ def _disagreement(surveys: Surveys) -> Iterator[Finding]:
         else:
             told = f"{expected}name one in the pillar of both, and {STOPPED}"
             yield Finding(name, seen, told, LINK)
+
+
+def agreed(surveys: Surveys) -> Iterator[Agreed]:
+    """A node that was installed again does not know the link of the cluster, and would take the default. Preflight tells who
+    cannot take the other one's."""
+    agreed = link.agree(link.sides(surveys))
+    if agreed is None or agreed.stuck:
+        return
+    for node in agreed.takers:
+        yield Agreed(
+            node,
+            LINK,
+            f"link {surveys[node]['settings']['storage']['drbd']['link']}",
+            f"link {agreed.link}, as on {agreed.owner}",
+            f"{node} takes link {agreed.link} for replication, as {agreed.owner} has it",
+            "keep_link",
+            {"link": agreed.link},
+        )

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from hamysql.cib import build as cib_build
 from hamysql.cib import names as cib_names
+from hamysql.errors import Refused
 from hamysql.fencing.take_over import Evidence
 from hamysql.finding import Finding, Machine
 from hamysql.pending import Pending
@@ -16,10 +17,12 @@ from hamysql.ports import Access, family
 from hamysql.resolved import Resolved
 from hamysql.schema.language import Report
 from hamysql.schema.values import Config
-from hamysql.storage.drbd import adjust, conf, findings, link, local, plan, settings, status, take_over
+from hamysql.storage import lock as storage_lock
+from hamysql.storage.drbd import adjust, conf, findings, link, plan, replica, settings, status, take_over, verbs
 from hamysql.storage.drbd.replica import Seen
-from hamysql.storage.kind import Kind, Parameters, Primitive, Salt
-from hamysql.storage.latch import Latch, Stage
+from hamysql.storage.kind import Kind, Parameters, Primitive
+from hamysql.storage.latch import DRBD as NAME
+from hamysql.storage.latch import Latch, Latches, Stage
 from hamysql.storage.steps import Agreed, Step
 from hamysql.survey import Survey, Surveys
 from hamysql.system import disk
@@ -38,7 +41,7 @@ _STALE = {
 
 
 class Drbd(Kind):
-    name = "drbd"
+    name = states = NAME
     section = settings.DRBD
     packages_of = compared = services = ("drbd",)
     operations = {
@@ -75,7 +78,7 @@ class Drbd(Kind):
     def unused(self, config: Config) -> None:
         """Each node has an address for replication all the same; what the pillar says of the link nobody has checked."""
         drbd = config["storage"]["drbd"]
-        drbd.update(link=None, disk=None, resource_sections={})
+        drbd.update(link=None, disk=None, resource_texts={})
         self._complete(config, link.Known())
 
     def derive(self, config: Config, noted: link.Known | None) -> None:
@@ -98,11 +101,11 @@ class Drbd(Kind):
             node["disk"] = node["disk"] or drbd["disk"]
             node["replication"] = node["addresses"][drbd["link"]]
         drbd["minor"] = int(drbd["device"].removeprefix("/dev/drbd"))
-        drbd["global_sections"] = conf.build_global(drbd)
+        drbd["global_text"] = conf.global_text(drbd)
 
     def finish(self, config: Resolved) -> None:
         drbd = config["storage"]["drbd"]
-        drbd["resource_sections"] = {kernel: conf.build_resource(config, kernel) for kernel in conf.KERNELS}
+        drbd["resource_texts"] = {kernel: conf.resource_text(config, kernel) for kernel in conf.KERNELS}
 
     # --- the cluster's configuration
 
@@ -170,11 +173,12 @@ class Drbd(Kind):
 
     # --- a node
 
-    def survey(self, site: Resolved, run: Run, salt: Salt) -> Seen:
-        drbd, device = site["storage"]["drbd"], local.disk(site)
+    def survey(self, site: Resolved, run: Run, latches: Latches) -> Seen:
+        drbd, device = site["storage"]["drbd"], replica.disk(site)
         size = disk.size(run, device)
         there = size is not None
         above = disk.occupants(run, device, drbd["device"]) if there else disk.Occupants()
+        generation = replica.generation(run, site)
         return {
             "disk": device,
             "size": size,
@@ -182,51 +186,63 @@ class Drbd(Kind):
             "uses": list(above.uses),
             "partitions": list(above.partitions),
             "names": list(disk.stable_names(device)) if there else [],
-            "generation": salt["hamysql_drbd.generation"](),
-            "status": salt["hamysql_drbd.status"](),
+            "generation": generation.as_dict() if generation else {},
+            "status": replica.seen(run, site),
         }
 
     def facts(self, site: Resolved) -> Mapping[str, object]:
-        return {"module": status.module(os.uname().release)}
+        return {"module": replica.module(os.uname().release)}
 
     def device_uuid(self, site: Resolved, run: Run, latches: Sequence[Latch]) -> str:
-        return adjust.device_uuid(run, local.disk(site), latches)
+        return adjust.device_uuid(run, replica.disk(site), latches)
 
-    def pending(self, site: Resolved, run: Run, salt: Salt) -> list[Pending]:
-        if not salt["hamysql_drbd.status"]():
-            return []
-        return adjust.pending(run, site, salt["hamysql_drbd.kernel"]())
+    def pending(self, site: Resolved, run: Run) -> list[Pending]:
+        return adjust.pending(run, site, replica.kernel(run)) if replica.status_of(run, site) else []
 
-    def apply(self, site: Resolved, run: Run, salt: Salt) -> None:
-        adjust.apply(run, site, salt["hamysql_drbd.kernel"]())
+    def apply(self, site: Resolved, run: Run) -> None:
+        adjust.apply(run, site, replica.kernel(run))
 
-    def out_of_step(self, salt: Salt) -> str:
-        return status.out_of_step(salt["hamysql_drbd.status"]())
+    def out_of_step(self, site: Resolved, run: Run) -> str:
+        return status.out_of_step(replica.seen(run, site))
 
     def flags(self, site: Resolved, run: Run) -> dict[str, bool]:
         return adjust.flags(run, site["storage"]["drbd"])
 
-    def relax(self, site: Resolved, run: Run, salt: Salt) -> None:
-        adjust.relax(run, site["storage"]["drbd"], salt["hamysql_drbd.kernel"]())
+    def relax(self, site: Resolved, run: Run) -> None:
+        adjust.relax(run, site["storage"]["drbd"], replica.kernel(run))
 
-    def restore(self, site: Resolved, run: Run, salt: Salt) -> bool:
-        if not salt["hamysql_drbd.status"]():
+    def restore(self, site: Resolved, run: Run) -> bool:
+        if replica.status_of(run, site) is None:
             return False
         adjust.restore(run, site["storage"]["drbd"])
         return True
 
-    def start_alone(self, salt: Salt) -> None:
-        salt["hamysql_drbd.up"]()
+    def start_alone(self, site: Resolved, run: Run) -> None:
+        with storage_lock.held("up"):
+            verbs.up(run, site)
 
-    def serve_alone(self, site: Resolved, run: Run, salt: Salt) -> None:
+    def serve_alone(self, site: Resolved, run: Run) -> None:
         # A replica that has not seen its peer since it started is only Consistent, and DRBD's handler keeps it from being promoted:
         # that the peer has nothing newer is what the operator has just said (crm-fence-peer.sh, "operator intervention").
-        self.relax(site, run, salt)
+        self.relax(site, run)
         try:
             adjust.promote(run, site["storage"]["drbd"])
-            salt["hamysql_drbd.release"]()
+            with storage_lock.held("release"):
+                verbs.release(run, site)
         finally:
-            self.restore(site, run, salt)
+            self.restore(site, run)
+
+    # --- a node, while the data is moved
+
+    def left_out_of_step(self, run: Run, known: Latch, values: Parameters) -> str:
+        minor = values.get((cib_names.FILE_SYSTEM, "device"), "").removeprefix("/dev/drbd")
+        found = replica.status(run, known.resource, int(minor) if minor.isdigit() else 0)
+        return status.out_of_step(found.as_dict() if found else None)
+
+    def check_made(self, site: Resolved, run: Run, known: Latch) -> None:
+        seen = replica.status_of(run, site)
+        if seen is None or seen.role != "Primary":
+            raise Refused(f"{known.resource} is not Primary here")
 
     # --- the master
 
@@ -240,13 +256,11 @@ class Drbd(Kind):
         return f"{'hamysql_drbd' if action in _RESOURCE else 'hamysql_storage'}.{action}"
 
     def state(self, survey: Survey) -> str:
-        replica = survey["storage"]["status"]
-        if not replica:
+        seen = survey["storage"]["status"]
+        if not seen:
             return "DRBD not configured"
-        done = f", synchronised to {replica['done']} %" if replica["done"] is not None else ""
-        return (
-            f"DRBD {replica['role']}, {replica['disk']}, {replica['connection']}{done}{_STALE.get(replica['disk'], '')}"
-        )
+        done = f", synchronised to {seen['done']} %" if seen["done"] is not None else ""
+        return f"DRBD {seen['role']}, {seen['disk']}, {seen['connection']}{done}{_STALE.get(seen['disk'], '')}"
 
     def trouble(self, survey: Survey) -> str:
         return status.out_of_step(survey["storage"]["status"])
@@ -258,21 +272,7 @@ class Drbd(Kind):
         return {"DRBD's kernel module": machine.storage["module"]["version"]}
 
     def agreed(self, surveys: Surveys) -> Iterable[Agreed]:
-        """A node that was installed again does not know the link of the cluster, and would take the default. Preflight tells who
-        cannot take the other one's."""
-        agreed = link.agree(link.sides(surveys))
-        if agreed is None or agreed.stuck:
-            return
-        for node in agreed.takers:
-            yield Agreed(
-                node,
-                findings.LINK,
-                f"link {surveys[node]['settings']['storage']['drbd']['link']}",
-                f"link {agreed.link}, as on {agreed.owner}",
-                f"{node} takes link {agreed.link} for replication, as {agreed.owner} has it",
-                "keep_link",
-                {"link": agreed.link},
-            )
+        return findings.agreed(surveys)
 
     def alone(self, evidence: Evidence) -> list[str]:
         return take_over.alone(evidence)

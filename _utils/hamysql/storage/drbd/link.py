@@ -173,7 +173,7 @@ def sides(surveys: Surveys) -> list[Side]:
             (seen["storage"].get("latch") or {}).get("stage") == "INITIALISED",
         )
         for name, seen in surveys.items()
-        if seen["settings"]["storage"]["backend"] == "drbd"
+        if seen["settings"]["storage"]["backend"] == latch.DRBD
     ]
 
 

@@ -19,7 +19,7 @@ from hamysql.resolved import Resolved
 from hamysql.resolved.cluster import Node
 from hamysql.resolved.storage import Drbd
 from hamysql.storage.drbd import conf as drbd_conf
-from hamysql.storage.drbd import local
+from hamysql.storage.drbd import replica
 
 # The commands of drbdsetup that change options of a running resource, and the section of `drbdsetup show` with their values.
 VERBS = {"disk-options": "disk", "net-options": "net", "resource-options": "options", "peer-device-options": "disk"}
@@ -114,7 +114,7 @@ def with_disk(config: Resolved, disk: str) -> Resolved:
         "cluster": {**cluster, "nodes": {**cluster["nodes"], here: node}},
         "storage": {**storage, "drbd": drbd},
     }
-    drbd["resource_sections"] = {kernel: drbd_conf.build_resource(named, kernel) for kernel in drbd_conf.KERNELS}
+    drbd["resource_texts"] = {kernel: drbd_conf.resource_text(named, kernel) for kernel in drbd_conf.KERNELS}
     return named
 
 
@@ -125,7 +125,7 @@ def config_text(config: Resolved, kernel: str) -> str:
         For which kernel module: one of ``drbd_conf.KERNELS``.
     """
     drbd = config["storage"]["drbd"]
-    return drbd_conf.export([*drbd["global_sections"], *drbd["resource_sections"][kernel]])
+    return drbd["global_text"] + drbd["resource_texts"][kernel]
 
 
 def pending(config: Resolved, running: Running, full: Running, commands: tuple[Command, ...]) -> Iterator[Pending]:
@@ -162,7 +162,7 @@ def _identity(config: Resolved, running: Running) -> Iterator[Pending]:
         yield Pending(
             REFUSED, STORAGE, "hamysql:storage:drbd:device", f"/dev/drbd{running.minor}", drbd["device"], TOGETHER
         )
-    disk = local.disk(config)
+    disk = replica.disk(config)
     if running.disk not in ("", "none", disk):
         yield Pending(REFUSED, STORAGE, "hamysql:storage:drbd:disk", running.disk, disk, KEEP)
     if running.addresses and not set(running.addresses) <= set(addresses):

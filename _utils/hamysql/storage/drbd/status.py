@@ -10,11 +10,9 @@ import json
 import os
 import re
 import struct
-from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
-from pathlib import Path
-from typing import Any, TypedDict
+from typing import TypedDict
 
 from hamysql.errors import ParseError
 
@@ -86,6 +84,16 @@ _DISCONNECTED = frozenset(
 )
 
 
+class Identifiers(TypedDict, total=False):
+    """A generation's identifiers (``hamysql_drbd.generation``), in hexadecimal."""
+
+    current: str
+    bitmap: str
+    history: list[str]
+    consistent: bool
+    just_created: bool
+
+
 class Kinship(Enum):
     """What the generation identifiers of two sides say about their data."""
 
@@ -138,6 +146,16 @@ class Generation:
     def _ancestors(self) -> set[int]:
         return {uuid & _IDENTITY for uuid in (self.bitmap, *self.history)} - {0, JUST_CREATED}
 
+    def as_dict(self) -> Identifiers:
+        """The same as a plain dictionary, for a return over Salt's bus."""
+        return {
+            "current": f"{self.current:016X}",
+            "bitmap": f"{self.bitmap:016X}",
+            "history": [f"{uuid:016X}" for uuid in self.history],
+            "consistent": self.consistent,
+            "just_created": self.just_created,
+        }
+
     def __str__(self) -> str:
         return f"{self.current:016X}:{self.bitmap:016X}:" + ":".join(f"{uuid:016X}" for uuid in self.history)
 
@@ -188,7 +206,7 @@ def parse_json(text: str, resource: str) -> Status | None:
         resources = json.loads(text or "[]")
     except json.JSONDecodeError as exc:
         raise ParseError(f"drbdsetup status --json printed no JSON: {exc}") from exc
-    found: Mapping[str, Any] | None = next((entry for entry in resources if entry.get("name") == resource), None)
+    found = next((entry for entry in resources if entry.get("name") == resource), None)
     if found is None:
         return None
     volume = (found.get("devices") or [{}])[0]
@@ -272,35 +290,3 @@ def out_of_step(status: StatusSeen | None) -> str:
         return ""
     found = f"{status['disk']}/{status['peer_disk']}, {status['connection']}" if status else "not configured"
     return f"DRBD is {found}, not UpToDate/UpToDate"
-
-
-class Module(TypedDict):
-    """DRBD's kernel module: the version of the loaded one, or "", and whether one could be loaded."""
-
-    version: str
-    loadable: bool
-
-
-def module(release: str, root: Path = Path("/")) -> Module:
-    """What this machine has of DRBD's kernel module.
-
-    release
-        What ``uname -r`` prints: the kernel whose modules count.
-    root
-        Where /proc and /lib are, for tests.
-    """
-    try:
-        return {"version": kernel_version((root / "proc/drbd").read_text(encoding="ascii")), "loadable": True}
-    except (OSError, ParseError):
-        pass
-    folder = root / "lib/modules" / release
-    # The two indexes that modprobe(8) itself looks into; a module may be compressed: drbd.ko.xz
-    names = (folder / name for name in ("modules.dep", "modules.builtin"))
-    return {"version": "", "loadable": any("/drbd.ko" in _text(name) for name in names)}
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return ""

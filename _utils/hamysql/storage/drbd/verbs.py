@@ -23,10 +23,11 @@ from hamysql.errors import Refused
 from hamysql.mysql import datadir
 from hamysql.resolved import Resolved
 from hamysql.storage.drbd import conf as drbd_conf
-from hamysql.storage.drbd import drbdadm, local
+from hamysql.storage.drbd import drbdadm, replica
 from hamysql.storage.drbd import link as drbd_link
 from hamysql.storage.drbd import pending as drbd_pending
 from hamysql.storage.drbd.status import Status
+from hamysql.storage.latch import DRBD as NAME
 from hamysql.storage.latch import Latch, Latches, Stage
 from hamysql.system import disk, wait
 from hamysql.system.command import Run
@@ -44,7 +45,7 @@ def keep_link(run: Run, site: Resolved, link: int) -> bool:
         raise Refused(f"link {link!r} was given, and the nodes have the links 0 to {links - 1}")
     if options["link_from"] == drbd_link.PILLAR and options["link"] != link:
         raise Refused(f"hamysql:storage:drbd:link is {options['link']} in this node's pillar: link {link} is not noted")
-    if local.status_of(run, site) is not None:
+    if replica.status_of(run, site) is not None:
         running = drbd_pending.parse_show(run(["drbdsetup", "show", options["resource"]]).stdout)
         wanted = {drbd_conf.endpoint(node["addresses"][link], options["port"]) for node in nodes}
         if running and not set(running.addresses) <= wanted:
@@ -69,7 +70,7 @@ def wipe(run: Run, site: Resolved, latches: Latches, found: Sequence[str], held_
 
     ``False`` where the disk is blank.
     """
-    options, device = site["storage"]["drbd"], local.disk(site)
+    options, device = site["storage"]["drbd"], replica.disk(site)
     named = options["wipe"].get(site["self"])
     names = disk.stable_names(device)
     if named not in names:
@@ -85,10 +86,10 @@ def wipe(run: Run, site: Resolved, latches: Latches, found: Sequence[str], held_
     if seen != list(found):
         raise Refused(f"{device} holds {', '.join(seen)}, not {', '.join(found)}")
     uses = disk.occupants(run, device, options["device"]).uses
-    status = local.status_of(run, site)
+    status = replica.status_of(run, site)
     if uses or status:
         raise Refused(f"{device} is in use: {', '.join(uses) or 'by DRBD'}")
-    generation = local.generation(run, site)
+    generation = replica.generation(run, site)
     if uuids and not held_elsewhere and not (generation and generation.just_created):
         raise Refused(
             f"{device} holds DRBD metadata that has carried data, and may be a replica of {options['resource']} that this node has "
@@ -107,8 +108,8 @@ def create_metadata(run: Run, site: Resolved, latches: Latches, run_id: str = ""
     run_id
         The orchestration's job, for the latch: what another run has made is not new.
     """
-    resource, device = site["storage"]["drbd"]["resource"], local.disk(site)
-    known = latches.read(resource, "drbd")
+    resource, device = site["storage"]["drbd"]["resource"], replica.disk(site)
+    known = latches.read(resource, NAME)
     found = disk.signatures(run, device)
     metadata = next((signature for signature in found if signature.type == "drbd"), None)
     uuid = metadata.uuid if metadata else ""
@@ -119,7 +120,7 @@ def create_metadata(run: Run, site: Resolved, latches: Latches, run_id: str = ""
         raise Refused(f"{device} is in use: {', '.join((*above.uses, *above.partitions))}")
     if metadata and known and known.stage == Stage.CLAIMED:
         # Cut off between writing the metadata and recording it: it is ours if nothing was ever written through it.
-        generations = local.generation(run, site)
+        generations = replica.generation(run, site)
         if generations is None or not generations.just_created:
             raise Refused(f"{device} holds DRBD metadata that hamysql did not make")
         found = tuple(signature for signature in found if signature is not metadata)
@@ -143,8 +144,8 @@ def adopt(run: Run, site: Resolved, latches: Latches, device_uuid: str) -> bool:
 
     ``False`` where that was recorded before.
     """
-    resource, device = site["storage"]["drbd"]["resource"], local.disk(site)
-    known = latches.read(resource, "drbd")
+    resource, device = site["storage"]["drbd"]["resource"], replica.disk(site)
+    known = latches.read(resource, NAME)
     wanted = str(device_uuid).lower()
     mine = known if known is not None and known.device_uuid.lower() == wanted else None
     if mine and mine.disk == device and mine.stage == Stage.INITIALISED:
@@ -158,7 +159,7 @@ def adopt(run: Run, site: Resolved, latches: Latches, device_uuid: str) -> bool:
     if mine:
         latches.write(replace(mine, disk=device))
         return True
-    generation = local.generation(run, site)
+    generation = replica.generation(run, site)
     if generation is None or generation.just_created:
         raise Refused(f"the replica on {device} has never held data")
     latches.write(Latch(site["cluster"]["name"], resource, device, Stage.INITIALISED, uuid))
@@ -170,7 +171,7 @@ def adopt(run: Run, site: Resolved, latches: Latches, device_uuid: str) -> bool:
 
 def up(run: Run, site: Resolved) -> bool:
     """Load the kernel module and configure the resource there; ``False`` where it was."""
-    if local.status_of(run, site) is not None:
+    if replica.status_of(run, site) is not None:
         return False
     run(["modprobe", "drbd"])
     _drbdadm(run, site, "up", site["storage"]["drbd"]["resource"])
@@ -180,7 +181,7 @@ def up(run: Run, site: Resolved) -> bool:
 def wait_connected(run: Run, site: Resolved, timeout: float) -> Status | None:
     """Wait so many seconds until this node and its peer talk to each other; raises ``NotReady`` with what was seen last."""
     return wait.until(
-        lambda: local.status_of(run, site),
+        lambda: replica.status_of(run, site),
         lambda seen: seen is not None and seen.connected,
         f"DRBD resource {site['storage']['drbd']['resource']} is connected",
         timeout=timeout,
@@ -191,8 +192,8 @@ def wait_connected(run: Run, site: Resolved, timeout: float) -> Status | None:
 def skip_initial_sync(run: Run, site: Resolved, latches: Latches, run_id: str) -> bool:
     """Declare two new, empty replicas equal, whose metadata was made in this run; ``False`` where that was done before."""
     resource = site["storage"]["drbd"]["resource"]
-    known = latches.read(resource, "drbd")
-    seen = local.status_of(run, site)
+    known = latches.read(resource, NAME)
+    seen = replica.status_of(run, site)
     if known and known.stage == Stage.SEEDING and known.run == str(run_id) and seen and seen.up_to_date:
         return False
     if known is None or known.stage != Stage.METADATA or not known.run or known.run != str(run_id):
@@ -202,7 +203,7 @@ def skip_initial_sync(run: Run, site: Resolved, latches: Latches, run_id: str) -
     state = (seen.connection, seen.role, seen.peer_role, seen.disk, seen.peer_disk) if seen else ()
     if state != ("Connected", "Secondary", "Secondary", "Inconsistent", "Inconsistent"):
         raise Refused(f"{resource} is {' '.join(state) or 'not configured'}: the sides are not both new and connected")
-    new = local.generation(run, site)
+    new = replica.generation(run, site)
     if new is None or not new.just_created:
         raise Refused(f"{resource} holds data of generation {new}: its first synchronisation is not skipped")
     latches.write(replace(known, stage=Stage.SEEDING))
@@ -213,8 +214,8 @@ def skip_initial_sync(run: Run, site: Resolved, latches: Latches, run_id: str) -
 def seed(run: Run, site: Resolved, latches: Latches) -> bool:
     """Make this node the source of the first data, once in the life of a cluster; ``False`` where it is primary as that."""
     resource = site["storage"]["drbd"]["resource"]
-    known = latches.read(resource, "drbd")
-    seen = local.status_of(run, site)
+    known = latches.read(resource, NAME)
+    seen = replica.status_of(run, site)
     if known is None or known.stage in (Stage.CLAIMED, Stage.INITIALISED):
         raise Refused(
             f"this node's replica of {resource} is {known.stage.name if known else 'unknown'}: not to be seeded"
@@ -223,7 +224,7 @@ def seed(run: Run, site: Resolved, latches: Latches) -> bool:
         raise Refused(f"{resource} is {seen}: the peer has to be connected and secondary")
     if known.stage >= Stage.SEEDING and seen.role == "Primary":
         return False
-    new = local.generation(run, site)
+    new = replica.generation(run, site)
     if new is not None and new.just_created:
         if seen.disk != "Inconsistent" or seen.peer_disk != "Inconsistent":
             raise Refused(f"{resource} is {seen.disk}/{seen.peer_disk}: one side holds data already")
@@ -240,7 +241,7 @@ def seed(run: Run, site: Resolved, latches: Latches) -> bool:
 
 def release(run: Run, site: Resolved) -> bool:
     """Hand the device back to pacemaker; ``False`` where this node is not primary."""
-    seen = local.status_of(run, site)
+    seen = replica.status_of(run, site)
     if seen is None or seen.role != "Primary":
         return False
     _drbdadm(run, site, "secondary", site["storage"]["drbd"]["resource"])
@@ -254,11 +255,11 @@ def rejoin(run: Run, site: Resolved, latches: Latches, managed: Callable[[], boo
         Whether pacemaker runs here.
     """
     resource = site["storage"]["drbd"]["resource"]
-    known = latches.read(resource, "drbd")
-    new = local.generation(run, site)
+    known = latches.read(resource, NAME)
+    new = replica.generation(run, site)
     if known is None or known.stage != Stage.INITIALISED or new is None or not new.just_created:
         raise Refused(f"this node has no new replica of {resource} that could join")
-    seen = local.status_of(run, site)
+    seen = replica.status_of(run, site)
     attach = seen is not None and seen.disk == "Diskless"
     if attach:
         _drbdadm(run, site, "attach", resource)
@@ -274,10 +275,10 @@ def rejoin(run: Run, site: Resolved, latches: Latches, managed: Callable[[], boo
 def _chosen(run: Run, site: Resolved, latches: Latches) -> Latch:
     """The latch of this node, which has to be the seed and primary; anything else is refused."""
     resource = site["storage"]["drbd"]["resource"]
-    known = latches.read(resource, "drbd")
+    known = latches.read(resource, NAME)
     if known is None or not Stage.SEEDING <= known.stage < Stage.INITIALISED:
         raise Refused(f"this node was not chosen to make the first data of {resource}")
-    seen = local.status_of(run, site)
+    seen = replica.status_of(run, site)
     if seen is None or seen.role != "Primary":
         raise Refused(f"{resource} is {seen.role if seen else 'not configured'} here, not Primary")
     return known
@@ -311,7 +312,7 @@ def initialise_datadir(run: Run, site: Resolved, latches: Latches) -> bool:
 def seal(site: Resolved, latches: Latches) -> bool:
     """Record that this node's replica belongs to an initialised cluster; ``False`` where that was recorded before."""
     resource = site["storage"]["drbd"]["resource"]
-    known = latches.read(resource, "drbd")
+    known = latches.read(resource, NAME)
     if known is None or known.stage == Stage.CLAIMED:
         raise Refused(f"this node has no replica of {resource} yet")
     if known.stage == Stage.INITIALISED:

@@ -8,22 +8,26 @@ from typing import Any
 
 from hamysql.cib import build as cib_build
 from hamysql.cib import names as cib_names
+from hamysql.errors import Refused
 from hamysql.finding import Finding, Machine
 from hamysql.resolved import Resolved
 from hamysql.schema.language import Report
 from hamysql.schema.values import Config
 from hamysql.storage.kind import Kind, Parameters
-from hamysql.storage.latch import Latch
-from hamysql.storage.lun import iscsi, local, plan, settings
-from hamysql.storage.lun.values import NAME, PATH, split_portal
+from hamysql.storage.latch import LUN as NAME
+from hamysql.storage.latch import Latch, Latches
+from hamysql.storage.lun import claim as lun_claim
+from hamysql.storage.lun import iscsi, local, plan, settings, verbs
+from hamysql.storage.lun.values import PATH, split_portal
 from hamysql.storage.steps import Step
 from hamysql.survey import Survey, Surveys
+from hamysql.system.command import Run
 
 
 class Lun(Kind):
-    name = NAME
+    name, states = NAME, "lun"
     section = settings.LUN
-    module = "hamysql_shared"
+    module = "hamysql_lun"
     packages_of = ("iscsi", "lvm", "multipath", "reservations")
     operations = {cib_names.VOLUME: ("start", "stop", "monitor")}
     without_fencing = (
@@ -123,6 +127,9 @@ class Lun(Kind):
 
     # --- a node
 
+    def survey(self, site: Resolved, run: Run, latches: Latches) -> local.Seen:
+        return verbs.survey(run, site, latches)
+
     def servers(self, site: Resolved) -> list[tuple[str, int]]:
         session = site["storage"][NAME]["iscsi"]
         return [split_portal(session["portal"])] if session else []
@@ -130,6 +137,16 @@ class Lun(Kind):
     def facts(self, site: Resolved) -> Mapping[str, object]:
         session = site["storage"][NAME]["iscsi"]
         return {"initiator": (session["initiator"] or iscsi.initiator_name()) if session else ""}
+
+    def check_made(self, site: Resolved, run: Run, known: Latch) -> None:
+        signatures, _ = lun_claim.contents(run, local.disk(site))
+        if known.device_uuid not in {signature.uuid for signature in signatures}:
+            raise Refused(f"{local.disk(site)} does not hold what this node has made there ({known.device_uuid})")
+
+    def activate(self, site: Resolved, run: Run, active: bool) -> None:
+        volume = site["storage"][NAME]["lvm"]
+        if volume:
+            lun_claim.activate(run, volume["volume_group"], active)
 
     # --- the master
 

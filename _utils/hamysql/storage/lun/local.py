@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from typing import TypedDict
 
 from hamysql.resolved import Resolved
-from hamysql.storage.lun.values import NAME
+from hamysql.storage.latch import LUN as NAME
 from hamysql.system.disk import SignatureSeen
 
 
 class Seen(TypedDict):
-    """What ``hamysql_shared.survey`` says of a node; the latch is as in its file."""
+    """What ``hamysql_lun.survey`` says of a node; the latch is as in its file."""
 
     disk: str
     size: int | None

@@ -15,8 +15,9 @@ from itertools import pairwise
 
 from hamysql.errors import Refused
 from hamysql.storage.latch import LATCH, Latch, NodeView, Stage
+from hamysql.storage.latch import LUN as NAME
 from hamysql.storage.lun.local import Seen
-from hamysql.storage.lun.values import NAME, PATH
+from hamysql.storage.lun.values import PATH
 from hamysql.storage.steps import Step, serving
 from hamysql.survey import Survey, Surveys
 from hamysql.system.disk import Signature
@@ -41,7 +42,7 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Lun(NodeView):
-    """One node's own view of the LUN; the fields are those of ``hamysql_shared.survey``.
+    """One node's own view of the LUN; the fields are those of ``hamysql_lun.survey``.
 
     identity
         Its WWN and serial number, as far as the node knows them.
@@ -233,7 +234,7 @@ def _on_the_lun(members: Sequence[Lun], lun: Lun, wanted: Wanted) -> _Strange | 
         return None
     if len(lun.signatures) == 1 and found:
         (uuid,) = found
-        how = f"say so on each node: `salt-call hamysql_shared.adopt {uuid}`"
+        how = f"say so on each node: `salt-call hamysql_lun.adopt {uuid}`"
         return _Strange(
             f"holds {contents}, which no node knows",
             f"If it is this cluster's (its nodes were installed again), {how}",

@@ -6,6 +6,7 @@ from hamysql.cib import names as cib_names
 from hamysql.schema import values as v
 from hamysql.schema.language import Names, Report, Section
 from hamysql.schema.values import Config, seconds
+from hamysql.storage.latch import LUN as NAME
 from hamysql.storage.lun import values as w
 
 LUN = Section(
@@ -32,7 +33,7 @@ NOTICE = 30  # seconds; a lost path is noticed after 10, and a monitor begins it
 
 
 def check_lun(config: Config, report: Report) -> None:
-    lun, nodes = config["storage"][w.NAME], config["cluster"]["nodes"]
+    lun, nodes = config["storage"][NAME], config["cluster"]["nodes"]
     device = lun["device"]
     if device is None and not report.bad_under(f"{w.PATH}:device"):
         expected = "the LUN, under a name that both nodes have for it, such as '/dev/disk/by-id/wwn-0x600140512345678'"

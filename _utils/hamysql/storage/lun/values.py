@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Final
+from typing import Any
 
 from hamysql.schema.language import Value
 from hamysql.schema.values import address, device, fullmatch, integer
+from hamysql.storage.latch import LUN as NAME
 
 _STABLE = re.compile(r"/dev/(disk/by-id|disk/by-path|mapper)/[A-Za-z0-9_.+:@%=-]{1,200}")
 # RFC 3720, 3.2.6.3: a date and a reversed domain, or an identifier of a naming authority
@@ -16,7 +17,6 @@ _IQN = re.compile(
 _PORTAL = re.compile(r"\[([^][]+)\](?::([0-9]{1,5}))?|([^:]+)(?::([0-9]{1,5}))?")
 _LVM = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}")
 _SIZE = re.compile(r"[1-9][0-9]{0,8}[MGT]")
-NAME: Final = "shared"  # the pillar's word for this kind of storage, and its section's; all else calls it a LUN
 PATH = f"hamysql:storage:{NAME}"
 PORT = "3260"  # IANA's for iSCSI
 

@@ -1,6 +1,6 @@
 """What is on a LUN that both nodes see, and the verbs that make the first data there.
 
-``_modules/hamysql_shared.py`` says what each one is for; it holds the node's lock meanwhile. Each looks at the latch and at the LUN
+``_modules/hamysql_lun.py`` says what each one is for; it holds the node's lock meanwhile. Each looks at the latch and at the LUN
 again before it acts. The arguments of all of them:
 
 run
@@ -23,11 +23,11 @@ from hamysql.mysql import datadir
 from hamysql.resolved import Resolved
 from hamysql.resolved.storage import Lun
 from hamysql.storage import verbs as common
+from hamysql.storage.latch import LUN as NAME
 from hamysql.storage.latch import RESOURCE, Latch, Latches, Stage
 from hamysql.storage.lun import claim as lun_claim
-from hamysql.storage.lun import local
+from hamysql.storage.lun import iscsi, local
 from hamysql.storage.lun.local import Seen
-from hamysql.storage.lun.values import NAME
 from hamysql.system import disk
 from hamysql.system.command import Run
 
@@ -56,12 +56,8 @@ def _mounted(run: Run, site: Resolved) -> bool:
     return os.path.realpath(found.stdout.strip()) == os.path.realpath(str(filesystem["device"]))
 
 
-def survey(run: Run, site: Resolved, latches: Latches, session: Callable[[], bool]) -> Seen:
-    """What this node sees of the LUN, see ``hamysql_shared.survey``.
-
-    session
-        Whether the node is logged in to the iSCSI target; only asked where there is one.
-    """
+def survey(run: Run, site: Resolved, latches: Latches) -> Seen:
+    """What this node sees of the LUN, see ``hamysql_lun.survey``."""
     lun = site["storage"][NAME]
     device, known = local.disk(site), latches.read(RESOURCE, NAME)
     size = disk.size(run, device)
@@ -75,7 +71,7 @@ def survey(run: Run, site: Resolved, latches: Latches, session: Callable[[], boo
         "partitions": [],
         "names": [],
         "mounted": _mounted(run, site),
-        "session": session() if lun["iscsi"] else None,
+        "session": iscsi.has_session(lun["iscsi"]["target"]) if lun["iscsi"] else None,
         "latch": known.as_dict() if known else {},
         "error": "",
     }

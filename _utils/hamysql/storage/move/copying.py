@@ -32,6 +32,7 @@ from hamysql.system.command import Run
 # Where the new storage is mounted for the copy: in a folder of root's alone (``storage.lock``). The files are those of the
 # database's account, which could replace folders by links while root writes to them.
 PLACE = "/run/hamysql/migration"
+PROC = Path("/proc")
 MARGIN = 5 * 10**9  # nanoseconds: more than any file system's granularity of times
 NOT_OURS = "lost+found"  # in the root of a file system
 VANISHED = 24  # rsync(1): some files vanished before they could be transferred
@@ -145,11 +146,11 @@ def transfer(
     run([*base, *everything, "--delete", f"--exclude=/{NOT_OURS}", *ends], timeout=WEEK, accept=accept)
 
 
-def users(folder: Path, proc: Path = Path("/proc")) -> list[str]:
+def users(folder: Path) -> list[str]:
     """The processes that have something open below a folder, or work there: "mysqld (12345)"."""
     below = f"{folder}/"
     found = []
-    for process in proc.iterdir():
+    for process in PROC.iterdir():
         if not process.name.isdigit():
             continue
         try:

@@ -31,15 +31,9 @@ from hamysql.mysql import datadir
 from hamysql.resolved import Resolved
 from hamysql.storage import backends, latch
 from hamysql.storage import pending as storage_pending
-from hamysql.storage.drbd import local
-from hamysql.storage.drbd import status as drbd_status
 from hamysql.storage.latch import Latch, Latches, Stage
-from hamysql.storage.lun import claim as lun_claim
-from hamysql.storage.lun import local as lun_local
 from hamysql.storage.move import copying, service
 from hamysql.storage.move import switch as move_switch
-from hamysql.storage.nfs import mark as nfs_mark
-from hamysql.storage.nfs.mark import NFS_FOLDER
 from hamysql.system import wait
 from hamysql.system.command import Run
 
@@ -84,28 +78,19 @@ def survey(run: Run, site: Resolved, latches: Latches) -> Seen:
     moving = latch.moving_to(latches.folder)
     known = _read(site, latches) if moving == backend else None
     stopped = cib_stop.stopped_ones(live) if live else ()
-    replica = next((item for item in there if item.backend == "drbd"), None)
-    hands = cib_drift.interventions(live) if live else ()
-    replaced = backend != "drbd" and backends.recognised(values) == "drbd"
+    cib, hands = backends.recognised(values), cib_drift.interventions(live) if live else ()
+    left = next((item for item in there if item.backend == cib != backend), None)
     return {
         "backend": backend,
         "in_use": [item.as_dict() for item in there],
         "next": known.as_dict() if known and not move_switch.switched(backend, latches.folder) else {},
         "moving": moving,
-        "cib": backends.recognised(values),
+        "cib": cib,
         "datadir": values.get((cib_names.FILE_SYSTEM, "directory"), ""),
         "stopped": list(stopped),
         "hands": [hand for hand in hands if not (moving and hand.startswith(OURS))],
-        "replication": _old_drbd(run, replica, values) if replica is not None and replaced else "",
+        "replication": backends.KINDS[cib].left_out_of_step(run, left, values) if left is not None else "",
     }
-
-
-def _old_drbd(run: Run, known: Latch, values: Mapping[tuple[str, str], str]) -> str:
-    """Why the DRBD in use, which the pillar does not name any more, does not stand for both sides."""
-    device = values.get((cib_names.FILE_SYSTEM, "device"), "/dev/drbd0")
-    minor = int(device.removeprefix("/dev/drbd")) if device.removeprefix("/dev/drbd").isdigit() else 0
-    found = local.status(run, known.resource, minor)
-    return drbd_status.out_of_step(found.as_dict() if found else None)
 
 
 def begin(run: Run, site: Resolved, latches: Latches, seed: bool) -> bool:
@@ -135,37 +120,20 @@ def _known(site: Resolved, latches: Latches) -> Latch:
 @contextmanager
 def _mounted(run: Run, site: Resolved, known: Latch) -> Iterator[Path]:
     """The new storage's folder for the data, mounted inside the ``with`` block."""
-    store, backend = site["storage"], site["storage"]["backend"]
-    filesystem, volume = store["filesystem"], store["shared"]["lvm"]
-    source, below = filesystem["device"], PLACE
-    if backend == "nfs":
-        source, below = store["nfs"]["source"], PLACE / NFS_FOLDER
-    elif backend == "shared":
-        signatures, _ = lun_claim.contents(run, lun_local.disk(site))
-        if known.device_uuid not in {signature.uuid for signature in signatures}:
-            raise Refused(f"{lun_local.disk(site)} does not hold what this node has made there ({known.device_uuid})")
-    else:
-        seen = local.status_of(run, site)
-        if seen is None or seen.role != "Primary":
-            raise Refused(f"{known.resource} is not Primary here")
+    kind, filesystem = backends.used(site), site["storage"]["filesystem"]
+    kind.check_made(site, run, known)
     PLACE.mkdir(mode=0o755, parents=True, exist_ok=True)
     _unmount(run, site)
-    if volume:
-        lun_claim.activate(run, volume["volume_group"], True)
+    kind.activate(site, run, True)
     try:
-        run(["mount", "-t", filesystem["type"], "-o", filesystem["options"], source, str(PLACE)], timeout=180)
+        argv = ["mount", "-t", filesystem["type"], "-o", filesystem["options"], kind.source(site), str(PLACE)]
+        run(argv, timeout=180)
         try:
-            if backend == "nfs":
-                mark = nfs_mark.read(PLACE)
-                if mark.get("id") != known.device_uuid:
-                    raise Refused(f"{source} bears {mark or 'no mark'}, not this node's ({known.device_uuid})")
-                below.mkdir(exist_ok=True)
-            yield below
+            yield kind.data_folder(site, PLACE, known)
         finally:
             run(["umount", str(PLACE)], timeout=900)
     finally:
-        if volume:
-            lun_claim.activate(run, volume["volume_group"], False)
+        kind.activate(site, run, False)
 
 
 def _unmount(run: Run, site: Resolved) -> None:
@@ -173,27 +141,25 @@ def _unmount(run: Run, site: Resolved) -> None:
     if not datadir.Folder(str(PLACE)).mounted():
         return
     run(["umount", str(PLACE)], timeout=900)
-    volume = site["storage"]["shared"]["lvm"]
-    if volume:
-        lun_claim.activate(run, volume["volume_group"], False)
+    backends.used(site).activate(site, run, False)
 
 
 def _in_service(run: Run, site: Resolved) -> tuple[Path, str]:
-    """The datadir, which has to be where the cluster's configuration mounts the old storage, and its kind of file system.
+    """The datadir, which has to be where the cluster's configuration mounts the old storage, and that kind of storage.
 
     The folder below the mount point may have a database as well: Debian's package makes one there. It would replace the data.
     """
     folder = site["mysql"]["datadir"]
-    wanted = storage_pending.parameters(_live(run) or None).get((cib_names.FILE_SYSTEM, "device"), "")
-    argv = ["findmnt", "--noheadings", "--output", "SOURCE,FSTYPE", "--mountpoint", folder]
-    source, _, kind = run(argv, accept=(0, 1)).stdout.strip().rpartition(" ")
-    source = source.strip()
+    values = storage_pending.parameters(_live(run) or None)
+    wanted = values.get((cib_names.FILE_SYSTEM, "device"), "")
+    argv = ["findmnt", "--noheadings", "--output", "SOURCE", "--mountpoint", folder]
+    source = run(argv, accept=(0, 1)).stdout.strip()
     same = source.rstrip("/") == wanted.rstrip("/") or os.path.realpath(source) == os.path.realpath(wanted)
     if not source or not wanted or not same:
         raise Refused(
             f"{folder} is not mounted from {wanted or 'the old storage'} here, but from {source or 'nothing'}: nothing is copied"
         )
-    return Path(folder), kind
+    return Path(folder), backends.recognised(values)
 
 
 def _pass(run: Run, site: Resolved, latches: Latches, known: Latch, live: bool) -> dict[str, float]:
@@ -206,7 +172,7 @@ def _pass(run: Run, site: Resolved, latches: Latches, known: Latch, live: bool) 
         copying.check_space(source, target)
         again = copying.changed(note, before)
         first = before is None or not before.is_of(note)
-        attributes = not kind.startswith("nfs") and site["storage"]["backend"] != "nfs"
+        attributes = all(backends.KINDS[name].local for name in (kind, site["storage"]["backend"]))
         copying.transfer(run, source, target, None if first else again, live=live, attributes=attributes)
         if _in_service(run, site) != (source, kind) or datadir.PROOF not in os.listdir(target):
             raise Refused(f"the copy of {source} has ended, and the new storage holds no database: run again")
@@ -248,14 +214,9 @@ def _wait_unused(site: Resolved) -> None:
 
 
 def wait_synchronised(run: Run, site: Resolved, timeout: float) -> bool:
-    """Wait so many seconds until both replicas of the new DRBD are up to date."""
-
-    def lacking() -> str:
-        found = local.status_of(run, site)
-        return drbd_status.out_of_step(found.as_dict() if found else None)
-
-    what = "both replicas of the new storage are UpToDate"
-    wait.until(lacking, lambda reason: not reason, what, timeout=timeout, interval=5)
+    """Wait so many seconds until both nodes' copies on the new storage are up to date."""
+    kind, what = backends.used(site), "both replicas of the new storage are UpToDate"
+    wait.until(lambda: kind.out_of_step(site, run), lambda reason: not reason, what, timeout=timeout, interval=5)
     return True
 
 

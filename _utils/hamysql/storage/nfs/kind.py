@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import ipaddress
+from pathlib import Path
 from typing import Any
 
 from hamysql.cib import names as cib_names
+from hamysql.errors import Refused
 from hamysql.resolved import Resolved
 from hamysql.schema.language import Report
 from hamysql.schema.values import Config
 from hamysql.storage.kind import Kind, Parameters
-from hamysql.storage.latch import Stage
-from hamysql.storage.nfs import plan, settings
+from hamysql.storage.latch import NFS as NAME
+from hamysql.storage.latch import Latch, Latches, Stage
+from hamysql.storage.nfs import plan, settings, verbs
 from hamysql.storage.nfs.mark import NFS_FOLDER
+from hamysql.storage.nfs.mark import read as read_mark
 from hamysql.storage.steps import Step
 from hamysql.survey import Survey, Surveys
+from hamysql.system.command import Run
 
 PORT = 2049  # of every NFS 4 server (RFC 7530, 3.1)
 
 
 class Nfs(Kind):
-    name = "nfs"
+    name = states = NAME
     section = settings.NFS
     module = "hamysql_nfs"
     packages_of = ("nfs",)
@@ -62,8 +67,22 @@ class Nfs(Kind):
 
     # --- a node
 
+    def survey(self, site: Resolved, run: Run, latches: Latches) -> plan.Seen:
+        return verbs.survey(run, site, latches)
+
     def servers(self, site: Resolved) -> list[tuple[str, int]]:
         return [(str(site["storage"]["nfs"]["server"]), PORT)]
+
+    def source(self, site: Resolved) -> str:
+        return site["storage"]["nfs"]["source"]
+
+    def data_folder(self, site: Resolved, place: Path, known: Latch) -> Path:
+        mark = read_mark(place)
+        if mark.get("id") != known.device_uuid:
+            raise Refused(f"{self.source(site)} bears {mark or 'no mark'}, not this node's ({known.device_uuid})")
+        folder = place / NFS_FOLDER
+        folder.mkdir(exist_ok=True)
+        return folder
 
     # --- the master
 

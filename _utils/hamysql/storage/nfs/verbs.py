@@ -29,6 +29,7 @@ from hamysql.resolved import Resolved
 from hamysql.resolved.storage import Nfs
 from hamysql.storage import lock as storage_lock
 from hamysql.storage import verbs as common
+from hamysql.storage.latch import NFS as NAME
 from hamysql.storage.latch import RESOURCE, Latch, Latches, Stage
 from hamysql.storage.nfs.mark import NFS_FOLDER, NFS_MARK
 from hamysql.storage.nfs.mark import read as read_mark
@@ -93,8 +94,8 @@ def _mounted(directory: str) -> bool:
 
 def survey(run: Run, site: Resolved, latches: Latches) -> Seen:
     """What this node sees of the export, see ``hamysql_nfs.survey``. It takes the node's lock itself, to look."""
-    nfs, known = site["storage"]["nfs"], latches.read(RESOURCE, "nfs")
-    settled = known is not None and (known.backend, known.stage) == ("nfs", Stage.INITIALISED)
+    nfs, known = site["storage"]["nfs"], latches.read(RESOURCE, NAME)
+    settled = known is not None and (known.backend, known.stage) == (NAME, Stage.INITIALISED)
     return {
         "disk": nfs["source"],
         "view": None if settled else _look_alone(run, nfs),
@@ -114,7 +115,7 @@ def look(run: Run, site: Resolved) -> bool:
 
 def claim(run: Run, site: Resolved, latches: Latches) -> bool:
     """Mark an empty export as this cluster's; ``False`` where this node's mark was there."""
-    nfs, known = site["storage"]["nfs"], latches.read(RESOURCE, "nfs")
+    nfs, known = site["storage"]["nfs"], latches.read(RESOURCE, NAME)
     if known and known.stage != Stage.CLAIMED:
         raise Refused(f"this node's latch is about {known.disk} already ({known.stage.name})")
     with _export(run, nfs, nfs["mount_options"]) as root:
@@ -125,7 +126,7 @@ def claim(run: Run, site: Resolved, latches: Latches) -> bool:
             raise Refused(f"{nfs['source']} is not empty: {', '.join(there) or mark}")
         if known is None:
             name = site["cluster"]["name"]
-            known = Latch(name, RESOURCE, nfs["source"], Stage.CLAIMED, str(_uuid.uuid4()), backend="nfs")
+            known = Latch(name, RESOURCE, nfs["source"], Stage.CLAIMED, str(_uuid.uuid4()), backend=NAME)
             latches.write(known)
         _write_mark(root, known)
     return True
@@ -145,8 +146,8 @@ def _write_mark(root: Path, known: Latch) -> None:
 
 def initialise_datadir(run: Run, site: Resolved, latches: Latches) -> bool:
     """Make the empty database in a folder of the marked export; ``False`` where an earlier run has made it."""
-    nfs, known = site["storage"]["nfs"], latches.read(RESOURCE, "nfs")
-    if known is None or known.backend != "nfs" or known.stage == Stage.INITIALISED:
+    nfs, known = site["storage"]["nfs"], latches.read(RESOURCE, NAME)
+    if known is None or known.backend != NAME or known.stage == Stage.INITIALISED:
         raise Refused(f"this node was not chosen to make the first data on {nfs['source']}")
     if known.stage >= Stage.DATADIR:
         return False
@@ -181,11 +182,11 @@ def initialise_datadir(run: Run, site: Resolved, latches: Latches) -> bool:
 
 def adopt(run: Run, site: Resolved, latches: Latches, uuid: str) -> bool:
     """Record that the data on the export, with the mark ``uuid``, is the cluster's; ``False`` where it was before."""
-    if common.adopted(latches, "nfs", uuid):
+    if common.adopted(latches, NAME, uuid):
         return False
     nfs = site["storage"]["nfs"]
     seen = _look(run, nfs)
     if not seen or seen["error"] or seen["mark"].get("id") != uuid or not seen["filled"]:
         raise Refused(f"{nfs['source']} does not hold data with the mark {uuid}: {seen}")
-    latches.write(Latch(site["cluster"]["name"], RESOURCE, nfs["source"], Stage.INITIALISED, uuid, backend="nfs"))
+    latches.write(Latch(site["cluster"]["name"], RESOURCE, nfs["source"], Stage.INITIALISED, uuid, backend=NAME))
     return True

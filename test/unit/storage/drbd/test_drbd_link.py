@@ -12,8 +12,8 @@ from hamysql.config import resolution
 from hamysql.errors import Refused
 from hamysql.storage import latch
 from hamysql.storage.drbd import link as drbd_link
-from hamysql.storage.drbd import local
 from hamysql.storage.drbd import pending as drbd_pending
+from hamysql.storage.drbd import replica
 from hamysql.storage.drbd.link import KNOWN, LAST, PILLAR, Agreement, Known, Side
 from support import ROOT, load_pillar, parameters
 
@@ -176,7 +176,7 @@ def keep(node, monkeypatch):
     spec.loader.exec_module(module)
     module.__salt__ = {"hamysql.config": lambda **_: node.module.config_()}
     node.up = None
-    monkeypatch.setattr(local, "status_of", lambda run, site: node.up)
+    monkeypatch.setattr(replica, "status_of", lambda run, site: node.up)
 
     def run(argv):
         assert argv == ["drbdsetup", "show", "mysql"]

@@ -9,9 +9,10 @@ import pytest
 from storage_world import SECRET, Disk, Metadata, World, load
 
 from hamysql.errors import CommandFailed
-from hamysql.storage.drbd import drbdadm
+from hamysql.storage.drbd import drbdadm, replica
 from hamysql.storage.latch import Latch, Stage
 from hamysql.system import command
+from hamysql.system.command import Result
 from support import ROOT
 
 # What drbdadm of drbd-utils 9.22 says when the kernel refuses an option.
@@ -123,16 +124,13 @@ def test_rejoining_does_not_tell_it():
 
 
 @pytest.mark.parametrize("verb", ["relax", "restore"])
-def test_a_verb_of_fencing_does_not_tell_it(verb):
+def test_a_verb_of_fencing_does_not_tell_it(verb, tmp_path, monkeypatch):
+    monkeypatch.setattr(replica, "PROC", tmp_path / "proc")
+    replica.PROC.write_text("version: 9.2.8 (api:2/proto:86-121)\n")
     module = load("_modules/hamysql_fencing.py", "fencing_that_fails")
-    module.run = spoilt(lambda argv, **how: None)
-    module.__salt__ = {
-        "hamysql.config": lambda: {
-            "storage": {"backend": "drbd", "drbd": {"resource": "mysql", "shared_secret": SECRET}}
-        },
-        "hamysql_drbd.kernel": lambda: "9",
-        "hamysql_drbd.status": lambda: {"role": "Secondary"},
-    }
+    module.run = spoilt(lambda argv, **how: Result(0, '[{"name": "mysql", "role": "Secondary"}]'))
+    drbd = {"resource": "mysql", "minor": 0, "shared_secret": SECRET}
+    module.__salt__ = {"hamysql.config": lambda: {"storage": {"backend": "drbd", "drbd": drbd}}}
     with pytest.raises(CommandFailed) as caught:
         getattr(module, verb)()
     assert masked(caught)

@@ -13,7 +13,7 @@ from storage_world import load
 from hamysql.config import resolution
 from hamysql.mysql import process
 from hamysql.storage import latch
-from hamysql.storage.drbd import adjust
+from hamysql.storage.drbd import adjust, replica
 from hamysql.storage.latch import Latch, Stage
 from hamysql.system.command import Result
 from support import ROOT, parameters
@@ -79,11 +79,10 @@ def node(tmp_path, monkeypatch):
         monkeypatch.setattr(adjust, "os", SimpleNamespace(path=SimpleNamespace(realpath=REAL.__getitem__)))
         module.latch = SimpleNamespace(in_use=lambda: latch.in_use(tmp_path), moving_to=lambda: "")
         latch.write(Latch("galaxy-db", "mysql", OLD, Stage.INITIALISED, UUIDS[OLD].upper()), tmp_path)
-        module.__salt__ = {
-            "hamysql.config": lambda **_: site,
-            "hamysql_drbd.status": lambda: {"disk": "UpToDate"} if up else {},
-            "hamysql_drbd.kernel": lambda: "8.4",
-        }
+        replicated = " 0: cs:Connected ro:Secondary/Primary ds:UpToDate/UpToDate C r-----\n    oos:0\n" if up else ""
+        (tmp_path / "proc-drbd").write_text(f"version: 8.4.11 (api:1/proto:86-101)\n{replicated}")
+        monkeypatch.setattr(replica, "PROC", tmp_path / "proc-drbd")
+        module.__salt__ = {"hamysql.config": lambda **_: site}
         return module
 
     return make

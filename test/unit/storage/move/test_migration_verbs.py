@@ -12,8 +12,7 @@ from storage_world import load
 from hamysql.errors import CommandFailed, NotReady, Refused
 from hamysql.mysql import datadir
 from hamysql.storage import latch
-from hamysql.storage.drbd import status as drbd_status
-from hamysql.storage.drbd.status import Status
+from hamysql.storage.drbd import replica as drbd_replica
 from hamysql.storage.latch import Latch, Latches, Stage
 from hamysql.storage.move import copying
 from hamysql.storage.move import switch as move_switch
@@ -30,6 +29,26 @@ STOPPED = """<primitive id="p_mysql"><meta_attributes id="m"><nvpair id="r" name
 </primitive>"""
 
 
+# The DRBD in use is whole, and one of the pillar's name or number is not.
+PROC = """version: 8.4.11 (api:1/proto:86-101)
+ 0: cs:WFConnection ro:{}/Unknown ds:UpToDate/DUnknown C r-----
+    oos:0
+ 3: cs:Connected ro:Primary/Secondary ds:UpToDate/UpToDate C r-----
+    oos:0
+"""
+WHOLE = {"peer-role": "Secondary", "connection-state": "Connected", "peer_devices": [{"peer-disk-state": "UpToDate"}]}
+RESOURCES = [
+    {"name": "mysql", "role": "Primary", "devices": [{"disk-state": "Diskless"}]},
+    {"name": "galaxy", "role": "Primary", "devices": [{"disk-state": "UpToDate"}], "connections": [WHOLE]},
+]
+
+
+@pytest.fixture(autouse=True)
+def _proc(tmp_path, monkeypatch):
+    """The kernel's DRBD is the machine's."""
+    monkeypatch.setattr(drbd_replica, "PROC", tmp_path / "proc")
+
+
 class Machine:
     """A node with the old storage mounted; ``ran`` are the programs that change something."""
 
@@ -41,7 +60,7 @@ class Machine:
         (self.data / "ibdata1").write_text("rows")
         self.source, self.ran, self.mounted, self.active, self.users = "/dev/drbd3", [], False, False, []
         self.fails, self.uuid, self.cib = "", "627a22bb", CIB.format(self.data)
-        self.role, self.empty = "Primary", False
+        self.empty = False
         latch.write(OLD, self.folder)
         module = self.module = load("_modules/hamysql_migration.py", "migration_module")
         module.run, module.LATCHES = self.run, Latches(self.folder)
@@ -51,19 +70,17 @@ class Machine:
         verbs.datadir = SimpleNamespace(
             Folder=lambda _: SimpleNamespace(mounted=lambda: self.mounted), PROOF=datadir.PROOF
         )
-        verbs.lun_claim = SimpleNamespace(
-            contents=lambda *_: ((SimpleNamespace(uuid=self.uuid),), {}),
-            activate=lambda run, group, active: self.ran.append(f"{'' if active else 'de'}activate {group}"),
-        )
         verbs.copying = SimpleNamespace(**{**vars(copying), "users": lambda _: self.users})
         verbs.wait = SimpleNamespace(until=self.until)
-        verbs.local = SimpleNamespace(
-            status=lambda run, resource, minor: self.drbd(resource, minor), status_of=lambda run, site: self.drbd()
-        )
+        self.lun = folder / "lun"
+        self.lun.write_bytes(bytes(2**17))
+        self.proc = folder / "proc"
+        self.proc.write_text(PROC.format("Primary"))
         self.site = {
             "cluster": {"name": "galaxy-db"},
             "storage": {
-                "backend": kind, "drbd": {"resource": "mysql"}, "shared": {"device": "/dev/lun", "lvm": lvm or {}},
+                "backend": kind, "drbd": {"resource": "mysql", "minor": 0},
+                "shared": {"device": str(self.lun), "lvm": lvm or {}},
                 "nfs": {"source": "192.0.2.50:/srv"},
                 "filesystem": {"device": "/dev/lun", "type": "nfs" if kind == "nfs" else "xfs", "options": "noatime"},
             },
@@ -73,11 +90,6 @@ class Machine:
             "hamysql.config": lambda **_: self.site,
             "hamysql_mysql.active": lambda: self.active,
         }
-        self.asked = []
-
-    def drbd(self, resource=None, minor=None):
-        self.asked.append((resource, minor))
-        return Status("Connected", self.role, "Secondary", "UpToDate", "UpToDate")
 
     def until(self, read, met, what, **_):
         if not met(read()):
@@ -87,7 +99,14 @@ class Machine:
         if argv[0] == "cibadmin":
             return Result(0, self.cib)
         if argv[0] == "findmnt":
-            return Result(0, f"{self.source}  xfs\n") if self.source else Result(1, "")
+            return Result(0, f"{self.source}\n") if self.source else Result(1, "")
+        if argv[0] == "wipefs":
+            return Result(0, json.dumps({"signatures": [{"type": "xfs", "offset": "0x0", "uuid": self.uuid}]}))
+        if argv[0] == "drbdsetup":
+            return Result(0, json.dumps(RESOURCES))
+        if argv[0] == "vgchange":
+            self.ran.append(f"{'' if argv[2] == 'y' else 'de'}activate {argv[3]}")
+            return Result(0, "")
         if argv[0] == "rsync":
             assert self.mounted, "the copy goes to the root file system"
             self.ran.append("rsync" + " all" * ("--ignore-times" in argv))
@@ -247,7 +266,7 @@ def test_a_new_drbd_has_to_be_primary(tmp_path):
     (machine.folder / "galaxy.json").unlink()
     machine.kind = machine.site["storage"]["backend"] = "drbd"
     machine.prepared()
-    machine.role = "Secondary"
+    machine.proc.write_text(PROC.format("Secondary"))
     with pytest.raises(Refused, match="mysql is not Primary here"):
         machine.module.copy_()
 
@@ -257,8 +276,11 @@ def test_the_survey_of_a_node_in_the_middle(machine):
     assert (seen["backend"], seen["moving"], seen["cib"]) == ("shared", "shared", "drbd")
     assert (seen["in_use"], seen["next"]["stage"]) == ([OLD.as_dict()], "FILESYSTEM")
     assert (seen["datadir"], seen["stopped"], seen["hands"]) == (str(machine.data), [], [])
-    assert seen["replication"] == drbd_status.out_of_step({"up_to_date": True})
-    assert machine.asked == [("galaxy", 3)], "the DRBD in use, and not what the pillar has by default"
+    assert seen["replication"] == "", "the DRBD in use, and not what the pillar has by default"
+    machine.proc.write_text("version: 9.2.8 (api:2/proto:86-121)\n")
+    assert machine.module.survey()["replication"] == ""
+    machine.proc.write_text(PROC.format("Primary").partition(" 3:")[0])
+    assert machine.module.survey()["replication"] == "DRBD is not configured, not UpToDate/UpToDate"
 
 
 def test_begun_it_can_be_abandoned_and_begun_again(machine):

@@ -12,7 +12,7 @@ from hamysql.storage.steps import Agreed, Step
 
 
 class Loop(Kind):
-    name = "loop"
+    name = states = "loop"
     section = Section({"file": v.PATH, "size": v.count(1, 100), "port": v.PORT, "key": v.PATH})
     module = "hamysql_loop"
     packages_of = compared = ("loop",)
@@ -65,7 +65,7 @@ class Loop(Kind):
         file = ("storage:loop:file", config["storage"]["loop"]["file"])
         return {("p_loop_mysql", "file"): file, **super().identity(config, values)}
 
-    def survey(self, site, run, salt):
+    def survey(self, site, run, latches):
         return {"file": site["storage"]["loop"]["file"], "there": run(["stat"]).returncode == 0, "ready": False}
 
     def servers(self, site):
@@ -74,10 +74,10 @@ class Loop(Kind):
     def facts(self, site):
         return {"modules": ["loop"]}
 
-    def pending(self, site, run, salt):
+    def pending(self, site, run):
         return [Pending(LIVE, STORAGE, "hamysql:storage:loop:size", "1", str(site["storage"]["loop"]["size"]))]
 
-    def apply(self, site, run, salt):
+    def apply(self, site, run):
         run(["losetup", "--set-capacity", "/dev/loop7"])
 
     def steps(self, surveys, run):

@@ -242,7 +242,8 @@ def test_a_node_with_one_copy_may_serve_alone(evidence):
     assert "still has the data mounted" in backends.KINDS["loop"].consider(seen)
 
 
-def test_the_kinds_are_what_a_latch_may_be_about(monkeypatch):
+def test_a_latch_may_be_about_every_kind(monkeypatch):
+    """The names stand in one place; a kind that is not among them cannot be moved to."""
     monkeypatch.undo()
     assert tuple(backends.KINDS) == latch.KINDS
     assert all(name == kind.name for name, kind in backends.KINDS.items())

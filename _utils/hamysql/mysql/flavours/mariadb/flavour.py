@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Collection, Iterable, Sequence
 
 from hamysql.errors import ParseError
 from hamysql.mysql.flavours.face import Flavour, Names, Observed, Terms, Variable
@@ -13,6 +12,7 @@ from hamysql.mysql.flavours.mariadb.options import OPTIONS
 from hamysql.mysql.flavours.mariadb.passwords import DIGESTS, HASHES, random_password
 from hamysql.mysql.flavours.mariadb.privileges import PRIVILEGES
 from hamysql.mysql.sql import Account, identifier, text, unescape
+from hamysql.resolved.software import Mysql
 
 _NOT_TAKEN = re.compile(r"Error while setting value|Unknown suffix")
 _OFF_INSTEAD = re.compile(r"was(n't| not) recognized")
@@ -61,16 +61,16 @@ class MariaDB(Flavour):
         "SELECT 'variable', 'lower_case_table_names', @@GLOBAL.lower_case_table_names;\n"
     )
 
-    def install(self, mysql: Mapping[str, Any], directory: str) -> Sequence[str]:
+    def install(self, mysql: Mysql, directory: str) -> Sequence[str]:
         argv = [mysql["install_db"], f"--user={mysql['user']}", f"--datadir={directory}", "--skip-test-db"]
         return [*argv, "--auth-root-authentication-method=socket"]
 
-    def client(self, mysql: Mapping[str, Any]) -> Sequence[str]:
+    def client(self, mysql: Mysql) -> Sequence[str]:
         argv = [mysql["client"], "--no-defaults", "--protocol=socket", f"--socket={mysql['socket']}", "--user=root"]
         # Whoever has the socket is trusted with SQL, and not with the files of root, which a server may ask its client for.
         return [*argv, "--local-infile=0", "--batch", "--skip-column-names"]
 
-    def knock(self, mysql: Mapping[str, Any], address: str, timeout: int) -> Sequence[str]:
+    def knock(self, mysql: Mysql, address: str, timeout: int) -> Sequence[str]:
         argv = [mysql["client"], "--no-defaults", "--protocol=tcp", f"--host={address}", f"--port={mysql['port']}"]
         # Without TLS, because a client that expects it reports a server's refusal as a lost connection. Nothing is sent.
         return [*argv, "--skip-ssl", f"--connect-timeout={timeout}"]

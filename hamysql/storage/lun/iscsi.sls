@@ -9,7 +9,7 @@ include:
 hamysql-storage-iscsi-initiator-name-managed:
   file.managed:
     - name: /etc/iscsi/initiatorname.iscsi
-    - source: salt://hamysql/storage/shared/files/initiatorname.iscsi.jinja
+    - source: salt://hamysql/storage/lun/files/initiatorname.iscsi.jinja
     - template: jinja
     - user: root
     - group: root

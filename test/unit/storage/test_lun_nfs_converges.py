@@ -1,13 +1,14 @@
 """The storage phase on a LUN and on an export, cut off anywhere and run again: it converges or refuses, and never makes data over
-data. Plan, verbs and the orchestration's loop are the real ones; see ``shared_world``."""
+data. Plan, verbs and the orchestration's loop are the real ones; see ``lun_nfs_world``."""
 
 from __future__ import annotations
 
 import pytest
-from shared_world import DEVICE, Lun, Nas, Shared
+from lun_nfs_world import DEVICE, InTurn, Lun, Nas
 from storage_world import MasterKilled, MinionKilled, PowerCut
 from test_storage_converges import interrupted
 
+from hamysql.storage import backends
 from hamysql.storage.latch import Stage
 from hamysql.storage.lun import claim as lun_claim
 from hamysql.storage.nfs.mark import NFS_FOLDER
@@ -22,13 +23,13 @@ def world(tmp_path_factory):
     return lambda kind: kind(tmp_path_factory.mktemp("world"))
 
 
-def deployed(world: Shared) -> Shared:
+def deployed(world: InTurn) -> InTurn:
     returned = world.deploy()
     assert returned["result"] is True, returned["comment"]
     return world
 
 
-def assert_done(world: Shared) -> None:
+def assert_done(world: InTurn) -> None:
     """Deployed completely, and a further run has nothing to do."""
     assert [node.latch.stage for node in world.nodes.values()] == [Stage.INITIALISED] * 2
     assert len({node.latch.device_uuid for node in world.nodes.values()}) == 1
@@ -101,7 +102,7 @@ def test_both_nodes_installed_again_are_told_how_to_say_whose_it_is(world, kind)
         node.latch, node.mounted, node.primary = None, False, False
     returned = made.deploy()
     assert returned["result"] is False
-    assert f"`salt-call hamysql_{made.kind}.adopt {uuid}`" in returned["comment"]
+    assert f"`salt-call {backends.KINDS[made.kind].module}.adopt {uuid}`" in returned["comment"]
     assert made.rows == 1
     for name in made.nodes:
         assert made.perform(name, "adopt", uuid=uuid) is True

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from hamysql.storage.lun.local import Seen
 
 
-__virtualname__ = "hamysql_shared"
+__virtualname__ = "hamysql_lun"
 
 LATCHES = latch.Latches()
 
@@ -35,10 +35,6 @@ def __virtual__() -> str:
 
 def _site(misnamed: bool = False) -> Resolved:
     return __salt__["hamysql.config"](misnamed=misnamed)
-
-
-def _logged_in() -> bool:
-    return bool(__salt__["hamysql_iscsi.session"]()["logged_in"])
 
 
 def survey() -> Seen:
@@ -54,9 +50,9 @@ def survey() -> Seen:
 
     .. code-block:: bash
 
-        salt 'db*' hamysql_shared.survey
+        salt 'db*' hamysql_lun.survey
     """
-    return verbs.survey(run, _site(misnamed=True), LATCHES, _logged_in)
+    return verbs.survey(run, _site(misnamed=True), LATCHES)
 
 
 def login() -> bool:
@@ -69,7 +65,7 @@ def login() -> bool:
 
     .. code-block:: bash
 
-        salt db1 hamysql_shared.login
+        salt db1 hamysql_lun.login
     """
     return bool(__salt__["hamysql_iscsi.apply"]())
 
@@ -89,7 +85,7 @@ def wipe(found: Sequence[str]) -> bool:
 
     .. code-block:: bash
 
-        salt db1 hamysql_shared.wipe '["ext4 at byte 1080"]'
+        salt db1 hamysql_lun.wipe '["ext4 at byte 1080"]'
     """
     return verbs.wipe(run, _site(), LATCHES, found)
 
@@ -106,7 +102,7 @@ def claim() -> bool:
 
     .. code-block:: bash
 
-        salt db1 hamysql_shared.claim
+        salt db1 hamysql_lun.claim
     """
     return verbs.claim(run, _site(), LATCHES)
 
@@ -122,7 +118,7 @@ def make_volume() -> bool:
 
     .. code-block:: bash
 
-        salt db1 hamysql_shared.make_volume
+        salt db1 hamysql_lun.make_volume
     """
     return verbs.make_volume(run, _site(), LATCHES)
 
@@ -138,7 +134,7 @@ def make_filesystem() -> bool:
 
     .. code-block:: bash
 
-        salt db1 hamysql_shared.make_filesystem
+        salt db1 hamysql_lun.make_filesystem
     """
     return verbs.make_filesystem(run, _site(), LATCHES)
 
@@ -154,7 +150,7 @@ def initialise_datadir() -> bool:
 
     .. code-block:: bash
 
-        salt db1 hamysql_shared.initialise_datadir
+        salt db1 hamysql_lun.initialise_datadir
     """
     return verbs.initialise_datadir(run, _site(), LATCHES)
 
@@ -170,9 +166,9 @@ def seal() -> bool:
 
     .. code-block:: bash
 
-        salt db1 hamysql_shared.seal
+        salt db1 hamysql_lun.seal
     """
-    return common.seal(LATCHES, "shared")
+    return common.seal(LATCHES, latch.LUN)
 
 
 @storage_lock.held("adopt")
@@ -194,6 +190,6 @@ def adopt(uuid: str) -> bool:
 
     .. code-block:: bash
 
-        salt-call hamysql_shared.adopt 627a22bb-ecf0-48ff-814b-c8b47add52c8
+        salt-call hamysql_lun.adopt 627a22bb-ecf0-48ff-814b-c8b47add52c8
     """
     return verbs.adopt(run, _site(), LATCHES, uuid)

@@ -9,7 +9,7 @@ include:
   - hamysql.package
   - hamysql.storage.units
 {%- if hamysql.storage.shared.iscsi %}
-  - hamysql.storage.shared.iscsi
+  - hamysql.storage.lun.iscsi
 {%- endif %}
 {%- if hamysql.storage.shared.lvm %}
 
@@ -17,7 +17,7 @@ include:
 hamysql-storage-lvm-system-id-managed:
   file.managed:
     - name: /etc/lvm/lvmlocal.conf
-    - source: salt://hamysql/storage/shared/files/lvmlocal.conf.jinja
+    - source: salt://hamysql/storage/lun/files/lvmlocal.conf.jinja
     - template: jinja
     - user: root
     - group: root
@@ -33,7 +33,7 @@ hamysql-storage-lvm-system-id-managed:
 hamysql-storage-multipath-key-managed:
   file.managed:
     - name: /etc/multipath/conf.d/hamysql.conf
-    - source: salt://hamysql/storage/shared/files/multipath.conf.jinja
+    - source: salt://hamysql/storage/lun/files/multipath.conf.jinja
     - template: jinja
     - user: root
     - group: root

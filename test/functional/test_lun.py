@@ -41,7 +41,7 @@ def node(lun):
     """Makes a node with the LUN: its module, and its latch as ``latch``."""
 
     def make(lvm=None, wipe=None):
-        module = load("_modules/hamysql_shared.py", "lun_hamysql_shared")
+        module = load("_modules/hamysql_lun.py", "lun_hamysql_lun")
         state = SimpleNamespace(latch=None, module=module, programs=[], mounted=False, wipe=wipe)
         shared = {"device": str(lun), "lvm": lvm or {}, "iscsi": {}}
         filesystem = {"type": "ext4", "options": "noatime", "mkfs_options": ["-O", "mmp"], "device": str(lun)}

@@ -6,15 +6,18 @@ The LUN is a file and the export a folder, both real. What may never happen is a
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 from typing import Any
 
-from storage_world import Folder, Node, World, verbs_of
+from storage_world import Folder, Node, World
 
 from hamysql.mysql import datadir
+from hamysql.storage import backends
 from hamysql.storage.lun import claim as lun_claim
+from hamysql.storage.lun.claim import write_claim
+from hamysql.storage.nfs import verbs as nfs_verbs
 from hamysql.storage.nfs.mark import NFS_FOLDER
 from hamysql.system import disk
 from hamysql.system.command import Result
@@ -25,7 +28,7 @@ DIRECTORY = "/var/lib/mysql"
 XFS = b"XFSB"  # what stands for a file system in the LUN's first block, with its UUID behind it
 
 
-class Shared(World):
+class InTurn(World):
     """What both kinds have in common."""
 
     kind = ""
@@ -55,15 +58,12 @@ class Shared(World):
         }
 
     def _load(self, node: Node) -> None:
-        self._module(node, f"hamysql_{self.kind}").verbs = self._verbs(node)
-
-    def _verbs(self, node: Node) -> ModuleType:
-        raise NotImplementedError
+        self._module(node, backends.KINDS[self.kind].module)
 
     def _execute(self, node: Node, function: str, kwargs: Any) -> Any:
         module, verb = function.split(".")
         if function == "hamysql_node.survey":
-            storage = {"backend": self.kind, **node.modules[f"hamysql_{self.kind}"].survey()}
+            storage = {"backend": self.kind, **node.modules[backends.KINDS[self.kind].module].survey()}
             serving = [{"id": "p_fs_mysql", "role": "Started", "node": node.name}] if node.primary else []
             return {"settings": self.site(node), "storage": storage, "cluster": {"failures": [], "resources": serving}}
         return getattr(node.modules[module], verb)(**kwargs)
@@ -92,7 +92,7 @@ class Shared(World):
         return Result(0, "")
 
 
-class Lun(Shared):
+class Lun(InTurn):
     """db1 and db2 with one LUN."""
 
     kind = "shared"
@@ -110,21 +110,17 @@ class Lun(Shared):
         site["storage"]["shared"]["device"] = site["storage"]["filesystem"]["device"] = str(self.lun)
         return site
 
-    def _verbs(self, node: Node) -> ModuleType:
-        claim = lambda *given: self._claim(node, *given)  # noqa: E731
-        return verbs_of(
-            node,
-            "lun",
-            lun_claim=SimpleNamespace(**{**vars(lun_claim), "write_claim": claim}),
-            disk=SimpleNamespace(**{**vars(disk), "stable_names": lambda _: (DEVICE,)}),
-            datadir=SimpleNamespace(**{**vars(datadir), "Folder": lambda _: _Mountpoint(self, node)}),
-        )
+    def _machine(self, node: Node) -> Iterator[tuple[Any, str, Any]]:
+        yield from super()._machine(node)
+        yield lun_claim, "write_claim", lambda *given: self._claim(node, *given)
+        yield disk, "stable_names", lambda _: (DEVICE,)
+        yield datadir, "Folder", lambda _: _Mountpoint(self, node)
 
     def _claim(self, node: Node, device: str, cluster: str, uuid: str) -> None:
         self._moment(node, "before")
         assert not any(one.mounted for one in self.nodes.values())
         assert self.head() == bytes(lun_claim.BLOCK), "a claim was written over something"
-        lun_claim.write_claim(device, cluster, uuid)
+        write_claim(device, cluster, uuid)
         self._moment(node, "after")
 
     def head(self) -> bytes:
@@ -203,7 +199,7 @@ class _Mountpoint(Folder):
         return {"": set(), "half": {"ibdata1"}, "complete": {"ibdata1", "mysql"}}[self.world.database]
 
 
-class Nas(Shared):
+class Nas(InTurn):
     """db1 and db2 with one export; it is a folder that a mount makes accessible."""
 
     kind = "nfs"
@@ -211,20 +207,24 @@ class Nas(Shared):
     def __init__(self, folder: Path) -> None:
         self.export = folder / "export"
         self.export.mkdir()
+        self.programs_there = folder / "sbin"
+        self.programs_there.mkdir()
+        (self.programs_there / "mount.nfs").touch(mode=0o755)
         self.at: dict[str, bool] = {}  # the export's root is mounted on these
         self.down = False
         super().__init__(folder)
 
-    def _verbs(self, node: Node) -> ModuleType:
-        folder = lambda _: SimpleNamespace(mounted=lambda: self.at.get(node.name, False))  # noqa: E731
-        return verbs_of(
-            node,
-            "nfs",
-            PLACE=self.export,
-            which=lambda *_, **__: "/sbin/mount.nfs",
-            MOUNTS=SimpleNamespace(read_text=lambda **_: f"nas {DIRECTORY} nfs4 rw 0 0\n" if node.mounted else ""),
-            datadir=SimpleNamespace(**{**vars(datadir), "Folder": folder}),
-        )
+    def _machine(self, node: Node) -> Iterator[tuple[Any, str, Any]]:
+        yield from super()._machine(node)
+        yield nfs_verbs, "PLACE", self.export
+        yield nfs_verbs, "PATH", str(self.programs_there)
+        yield nfs_verbs, "MOUNTS", self._files / f"{node.name}-mounts"
+        yield datadir, "Folder", lambda _: SimpleNamespace(mounted=lambda: self.at.get(node.name, False))
+
+    def _refresh(self) -> None:
+        super()._refresh()
+        for node in self.nodes.values():
+            self._put(f"{node.name}-mounts", f"nas {DIRECTORY} nfs4 rw 0 0\n" if node.mounted else "")
 
     @property
     def database(self) -> str:
