@@ -25,7 +25,7 @@ _NUMBERS = {"tcp": 6, "udp": 17}
 _OTHERS = {"ip", "ip6", "tcp", "udp", "icmp", "icmpv6", "igmp", "sctp", "dccp", "udplite", "esp", "ah", "comp"}
 ACCEPT, DROP, ON = "accept", "drop", "on"  # ``on``: the chain has not decided
 # Chains that hamysql made in iptables, and firewalld for hamysql's policy.
-_OURS = re.compile(r"HAMYSQL|(filter_)?IN_(policy_)?hamysql")
+_OURS = re.compile(r"((filter_)?IN_(policy_)?)?hamysql", re.IGNORECASE)
 _DEPTH = 16  # nft's own limit of jumps into each other
 # Statements that neither match nor decide. Whatever else is not known may match, or not.
 _SILENT = {"counter", "log", "mangle", "notrack", "comment"}
