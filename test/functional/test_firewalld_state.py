@@ -63,9 +63,9 @@ def reached(wire):
 
 
 def everything(host):
-    """All that firewalld has, in the runtime and permanently."""
-    lists = [["--list-all-zones"], ["--list-all-policies"], ["--direct", "--get-all-rules"], ["--get-ipsets"]]
-    return [host.cmd(*words, *ask) for ask in lists for words in ([], ["--permanent"])]
+    """All zones and policies of firewalld, in the runtime and permanently."""
+    asked = ("--list-all-zones", "--list-all-policies")
+    return [host.cmd(*words, ask) for ask in asked for words in ([], ["--permanent"])]
 
 
 def permanently(host, *words):

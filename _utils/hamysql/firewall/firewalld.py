@@ -188,13 +188,13 @@ class Firewalld(Firewall[Observed]):
         return seen == self.loaded(rules)
 
     def load(self, run: Run, family: str, rules: Sequence[str], seen: Observed) -> None:
-        _working(run)
-        _reload(run)
+        _settled(run)
+        run([CMD, "--reload"])
 
     def remove(self, run: Run, family: str, seen: Observed) -> None:
         _settled(run)
         run([CMD, "--permanent", f"--delete-policy={POLICY}"], accept=(0, _NO_POLICY))
-        _reload(run)
+        run([CMD, "--reload"])
 
     def obstacles(self, run: Run, wanted: Mapping[str, Sequence[Access]]) -> list[str]:
         _working(run)
@@ -229,8 +229,3 @@ def _settled(run: Run) -> None:
             "only with `firewall-cmd --runtime-to-permanent`, or take what is permanent with `firewall-cmd --reload`. Then "
             "apply again:\n" + "\n".join(f"  - {sentence}" for sentence in found)
         )
-
-
-def _reload(run: Run) -> None:
-    _settled(run)
-    run([CMD, "--reload"])
