@@ -126,7 +126,12 @@ def test_sources_that_somebody_bound_to_a_zone(host, daemon, wire):
 
 def test_a_policy_of_somebody_else_comes_later(host, daemon, wire):
     host.cmd("--permanent", "--new-policy=aaa")
-    for words in (["--set-target=DROP"], ["--set-priority=-100"], ["--add-ingress-zone=ANY"], ["--add-egress-zone=HOST"]):
+    for words in (
+        ["--set-target=DROP"],
+        ["--set-priority=-100"],
+        ["--add-ingress-zone=ANY"],
+        ["--add-egress-zone=HOST"],
+    ):
         host.cmd("--permanent", "--policy=aaa", *words)
     host.cmd("--reload")
     assert daemon.managed()["result"] is True
@@ -188,7 +193,10 @@ def test_open_connections_live_on_when_the_pillar_changes(host, daemon):
         (["--add-service=http"], "zone public: services: dhcpv6-client http ssh, runtime only"),
         (["--zone=work", "--add-rich-rule=rule family=ipv4 source address=192.0.2.66 drop"], "zone work: rule family="),
         (["--zone=internal", "--add-interface=eth7"], "zone internal: interfaces: eth7, runtime only"),
-        (["--direct", "--add-rule", "ipv4", "filter", "INPUT", "0", "-s", STRANGER, "-j", "DROP"], "direct rules: ipv4"),
+        (
+            ["--direct", "--add-rule", "ipv4", "filter", "INPUT", "0", "-s", STRANGER, "-j", "DROP"],
+            "direct rules: ipv4",
+        ),
         (["--permanent", "--remove-service=ssh"], "zone public: services: dhcpv6-client, permanent only"),
         (["--permanent", "--new-zone=later"], "zone later: all of it, permanent only"),
         (["--permanent", "--new-ipset=later", "--type=hash:ip"], "ipset later: all of it, permanent only"),
@@ -225,7 +233,9 @@ def test_rules_of_others_that_come_before_firewalld(host, daemon, wire):
         assert "INPUT drops tcp port 7788 from 192.0.2.12/32" in refused["comment"]
     host.cmd("--permanent", "--direct", "--remove-rule", *rule)
     host.cmd("--reload")
-    closed = "table inet site { chain input { type filter hook input priority 0; policy accept; udp dport 5405 drop; } }"
+    closed = (
+        "table inet site { chain input { type filter hook input priority 0; policy accept; udp dport 5405 drop; } }"
+    )
     host.run(["nft", "-f", "-"], stdin=closed)
     assert "inet site input drops udp port 5405" in host.managed()["comment"]
     host.run(["nft", "delete", "table", "inet", "site"])

@@ -454,7 +454,9 @@ CHECKED = [
 
 @needs_root
 @pytest.mark.skipif(
-    not all(map(shutil.which, ("corosync", "drbdadm", "mariadbd", "iptables-restore", "nft", "firewalld", "multipath"))),
+    not all(
+        map(shutil.which, ("corosync", "drbdadm", "mariadbd", "iptables-restore", "nft", "firewalld", "multipath"))
+    ),
     reason="corosync, drbd-utils, mariadb-server-core, iptables, nftables, firewalld or multipath-tools is missing",
 )
 @pytest.mark.parametrize(("name", "words", "right", "wrong", "said"), CHECKED, ids=[row[0] for row in CHECKED])

@@ -69,11 +69,13 @@ class Firewall(ABC, Generic[S]):
 
     ``name`` is its name in the pillar (``firewall:backend``), and its SLS file is hamysql/firewall/NAME.sls. ``what`` is what
     hamysql has there, in words. Everything else in the kernel is somebody else's, and stays. ``files`` are those of its SLS file.
+    ``units`` are services that its package may not start: only the administrator does.
     """
 
     name: str
     what: str
     files: tuple[str, ...] = ()
+    units: tuple[str, ...] = ()
 
     @abstractmethod
     def derive(self, wanted: Mapping[str, Sequence[Access]]) -> Derived:

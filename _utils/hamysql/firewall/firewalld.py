@@ -166,6 +166,7 @@ class Firewalld(Firewall[Observed]):
     what = f"policy {POLICY}"
     # firewalld keeps what it deletes under another name.
     files = (FILE, f"{FILE}.old")
+    units = ("firewalld.service",)
 
     def derive(self, wanted: Mapping[str, Sequence[Access]]) -> Derived:
         made = {family: build(family, accesses) for family, accesses in wanted.items()}

@@ -72,9 +72,11 @@ server_reads() {
 }
 
 firewalld_reads() {
-	# It checks a whole folder of configuration, and names what it reads a policy of by the file.
+	# It checks a whole folder of configuration, and ends with 0 whatever it says of a rule.
 	mkdir -p "$folder/firewalld/policies" && cp "$1" "$folder/firewalld/policies/hamysql.xml" || return 1
-	ask firewall-offline-cmd --system-config "$folder/firewalld" --check-config
+	echo DefaultZone=public >"$folder/firewalld/firewalld.conf"
+	ask firewall-offline-cmd --system-config "$folder/firewalld" --check-config || return 1
+	! grep -qE 'INVALID|MISSING|Failed to load' "$said"
 }
 
 multipath_reads() {
