@@ -85,8 +85,10 @@ def _manage(
         "comment": f"The {firewall.what} is {done}.",
     }
     try:
+        # All of them first: a firewall may have both families in one place, which is changed once.
+        found = {family: _read(firewall, family, rules is not None) for family, rules in wanted.items()}
         for family, rules in wanted.items():
-            before = _read(firewall, family, rules is not None)
+            before = found[family]
             if _as_wanted(firewall, before, rules):
                 continue
             if __opts__["test"]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 from fnmatch import fnmatch
 from typing import TYPE_CHECKING
 
+from hamysql.firewall.backends import BACKENDS
 from hamysql.system import debian
 from hamysql.system.command import run
 
@@ -126,7 +127,8 @@ def _guarded(name: str, act: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     if __opts__["test"]:
         ret = act()
     else:
-        units = {*CLUSTER_UNITS, *__salt__["hamysql.config"]()["package"]["masked_units"]}
+        of_firewalls = [unit for firewall in BACKENDS.values() for unit in firewall.units]
+        units = {*CLUSTER_UNITS, *of_firewalls, *__salt__["hamysql.config"]()["package"]["masked_units"]}
         with debian.quiet_services(units):
             if "dpkg" in mended:
                 debian.finish_dpkg(run)

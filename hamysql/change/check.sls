@@ -3,7 +3,7 @@
 hamysql-change-possible:
   hamysql_change.possible: []
 
-# What asks corosync, DRBD, the database server, iptables, nft or multipath whether it can read a file that is about to replace the good one.
+# What asks corosync, DRBD, the database server, iptables, nft, firewalld or multipath whether it can read a file that is about to replace the good one.
 hamysql-change-check-program-managed:
   file.managed:
     - name: /usr/lib/hamysql/check-config

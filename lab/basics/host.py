@@ -39,6 +39,8 @@ TEST_PROGRAMS = {
     "gpg-agent": "gpg-agent",
     "iptables-legacy": "iptables",
     "nft": "nftables",
+    "firewalld": "firewalld",
+    "dbus-daemon": "dbus-daemon",
     "ipmitool": "ipmitool",
     "mariadbd": "mariadb-server-core",
     "mariadb": "mariadb-client",

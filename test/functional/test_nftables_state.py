@@ -10,7 +10,7 @@ import packet_filters
 import pytest
 from packet_filters import CLIENT, CLIENT6, NODE, NODE6, PEER, PEER6, STRANGER, STRANGER6, VIP, VIP6
 
-from hamysql.firewall import iptables, nftables
+from hamysql.firewall import iptables, nftables, others
 from hamysql.system import command
 from support import load_pillar
 
@@ -191,7 +191,7 @@ def test_the_file_for_the_boot_gives_the_same_tables_and_again_after_a_flush(hos
 
 
 def test_a_missing_program(host, monkeypatch):
-    monkeypatch.setattr(nftables, "NFT", "no-such-nft")
+    monkeypatch.setattr(others, "NFT", "no-such-nft")
     host.module.run = command.run  # `ip netns exec` has its own exit code for a missing program
     assert "no-such-nft" in host.managed()["comment"]
     predicted = host.managed(test=True)

@@ -15,7 +15,7 @@ from salt_node import SYSTEMS, Node, Raised
 
 from hamysql.config import places
 from hamysql.corosync import conf as corosync_conf
-from hamysql.firewall import iptables, nftables
+from hamysql.firewall import firewalld, iptables, nftables
 from hamysql.firewall.nftables import LOAD
 from hamysql.storage.drbd import link as drbd_link
 from hamysql.system.command import run
@@ -441,6 +441,7 @@ CHECKED = [
     ("/etc/hamysql/firewall.rules", ["iptables"], " -j DROP\n", " -j DROPP --x\n", "x"),
     ("/etc/hamysql/firewall.rules6", ["ip6tables"], "COMMIT\n", "COMIT\n", "COMIT"),
     ("/etc/hamysql/firewall.nft", ["nftables"], "dport 7788 drop\n", "dport 7788 drop it\n", "syntax error"),
+    ("/etc/firewalld/policies/hamysql.xml", ["firewalld"], 'protocol="udp"', 'protocol="ucp"', "INVALID_PROTOCOL"),
     (
         "/etc/multipath/conf.d/hamysql.conf",
         ["multipath"],
@@ -453,14 +454,16 @@ CHECKED = [
 
 @needs_root
 @pytest.mark.skipif(
-    not all(map(shutil.which, ("corosync", "drbdadm", "mariadbd", "iptables-restore", "nft", "multipath"))),
-    reason="corosync, drbd-utils, mariadb-server-core, iptables, nftables or multipath-tools is missing",
+    not all(
+        map(shutil.which, ("corosync", "drbdadm", "mariadbd", "iptables-restore", "nft", "firewalld", "multipath"))
+    ),
+    reason="corosync, drbd-utils, mariadb-server-core, iptables, nftables, firewalld or multipath-tools is missing",
 )
 @pytest.mark.parametrize(("name", "words", "right", "wrong", "said"), CHECKED, ids=[row[0] for row in CHECKED])
 def test_the_program_that_reads_a_file_is_asked_before_the_file_is_there(
     node, laid, name, words, right, wrong, said, tmp_path
 ):
-    pillar = {"multipath": "fc-lvm", "nftables": "nftables"}.get(words[0], "ipv6")
+    pillar = {"multipath": "fc-lvm", "nftables": "nftables", "firewalld": "firewalld"}.get(words[0], "ipv6")
     (chunk,) = [chunk for chunk in node(pillar).low() if chunk.get("name") == name]
     assert chunk["check_cmd"].split()[:2] == ["/usr/lib/hamysql/check-config", words[0]]
     assert {"file": "hamysql-change-check-program-managed"} in chunk["require"]
@@ -626,10 +629,21 @@ def test_the_unit_loads_the_files_of_the_families_in_use(laid):
     assert more.endswith(f"ExecStartPost=-{LOAD}\nExecReload=-{LOAD}\n")
 
 
+def test_with_firewalld_the_unit_says_whether_the_policy_is_there_before_corosync(laid, node):
+    unit = laid("firewalld").read("/etc/systemd/system/hamysql-firewall.service")
+    assert [line for line in unit.splitlines() if "Exec" in line] == [
+        "ExecStart=/usr/bin/firewall-cmd --info-policy=hamysql"
+    ]
+    assert "firewalld.service" in next(line for line in unit.splitlines() if line.startswith("After="))
+    assert "corosync.service" in next(line for line in unit.splitlines() if line.startswith("Before="))
+    chunks = [chunk for chunk in node("firewalld").low() if chunk.get("name") == "firewalld"]
+    assert [(chunk["state"], chunk["fun"]) for chunk in chunks] == [("service", "enabled")], "never started"
+
+
 @pytest.fixture
-def both_firewalls(tmp_path, monkeypatch):
-    """A function that renders, on a node on which files of both firewalls are left."""
-    for kind in (iptables.Iptables, nftables.Nftables):
+def every_firewall(tmp_path, monkeypatch):
+    """A function that renders, on a node on which files of every firewall are left."""
+    for kind in (iptables.Iptables, nftables.Nftables, firewalld.Firewalld):
         files = tuple(f"{tmp_path}/{kind.name}-{number}" for number in range(2))
         for file in files:
             Path(file).touch()
@@ -645,30 +659,38 @@ def both_firewalls(tmp_path, monkeypatch):
     return low
 
 
-@pytest.mark.parametrize(("pillar", "old"), [("nftables", "iptables"), ("ipv6", "nftables")])
-def test_the_rules_and_files_of_another_firewall_go_once_the_new_rules_are_loaded(
-    both_firewalls, tmp_path, pillar, old
+@pytest.mark.parametrize(
+    ("pillar", "used"), [("nftables", "nftables"), ("ipv6", "iptables"), ("firewalld", "firewalld")]
+)
+def test_the_rules_and_files_of_other_firewalls_go_once_the_new_rules_are_loaded(
+    every_firewall, tmp_path, pillar, used
 ):
-    chunks = both_firewalls(pillar, "hamysql.firewall")
+    chunks = every_firewall(pillar, "hamysql.firewall")
     loaded = {"hamysql_firewall": "hamysql-firewall-chain-managed"}
-    (rules,) = [chunk for chunk in chunks if (chunk["state"], chunk["fun"]) == ("hamysql_firewall", "absent")]
-    assert (rules["backend"], rules["require"]) == (old, [loaded])
+    old = sorted({"iptables", "nftables", "firewalld"} - {used})
+    rules = [chunk for chunk in chunks if (chunk["state"], chunk["fun"]) == ("hamysql_firewall", "absent")]
+    assert sorted(chunk["backend"] for chunk in rules) == old
     files = [chunk for chunk in chunks if (chunk["state"], chunk["fun"]) == ("file", "absent")]
-    assert [file["name"] for file in files] == [f"{tmp_path}/{old}-0", f"{tmp_path}/{old}-1"]
-    for file in files:
-        assert {"hamysql_firewall": rules["__id__"]} in file["require"]
-        assert chunks.index(file) > chunks.index(rules)
+    assert sorted(file["name"] for file in files) == [f"{tmp_path}/{kind}-{n}" for kind in old for n in range(2)]
+    for chunk in rules:
+        assert chunk["require"] == [loaded]
+        of_it = [file for file in files if f"/{chunk['backend']}-" in file["name"]]
+        assert all({"hamysql_firewall": chunk["__id__"]} in file["require"] for file in of_it)
+        assert all(chunks.index(file) > chunks.index(chunk) for file in of_it)
     (unit,) = [chunk for chunk in chunks if chunk["name"].endswith("/hamysql-firewall.service")]
     assert loaded in unit["require"], "a refusal leaves what is loaded at the boot as it is"
 
 
-@pytest.mark.parametrize(("pillar", "used"), [("nftables", "nftables"), ("ipv6", "iptables"), ("udpu", "none")])
-def test_cleaning_takes_away_the_rules_and_files_of_every_firewall(both_firewalls, tmp_path, pillar, used):
-    chunks = both_firewalls(pillar, "hamysql.firewall.clean")
+@pytest.mark.parametrize(
+    ("pillar", "used"),
+    [("nftables", "nftables"), ("ipv6", "iptables"), ("firewalld", "firewalld"), ("udpu", "none")],
+)
+def test_cleaning_takes_away_the_rules_and_files_of_every_firewall(every_firewall, tmp_path, pillar, used):
+    chunks, kinds = every_firewall(pillar, "hamysql.firewall.clean"), ["firewalld", "iptables", "nftables"]
     rules = [chunk["backend"] for chunk in chunks if chunk["state"] == "hamysql_firewall"]
-    assert sorted(rules) == sorted([used, "iptables", "nftables"])
+    assert sorted(rules) == sorted([used, *kinds])
     files = {chunk["name"] for chunk in chunks if (chunk["state"], chunk["fun"]) == ("file", "absent")}
-    left = {f"{tmp_path}/{kind}-{number}" for kind in ("iptables", "nftables") for number in range(2)}
+    left = {f"{tmp_path}/{kind}-{number}" for kind in kinds for number in range(2)}
     assert files == {"/etc/systemd/system/hamysql-firewall.service", *left}
 
 

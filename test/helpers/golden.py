@@ -27,6 +27,7 @@ FILES: dict[str, tuple[str, dict[str, str]]] = {
     "firewall.rules": ("firewall/files/firewall.rules.jinja", {"family": "ipv4"}),
     "firewall.rules6": ("firewall/files/firewall.rules.jinja", {"family": "ipv6"}),
     "firewall.nft": ("firewall/files/firewall.nft.jinja", {}),
+    "policy of firewalld": ("firewall/files/policy.xml.jinja", {}),
     "initiatorname.iscsi": ("storage/lun/files/initiatorname.iscsi.jinja", {}),
     "multipath.conf": ("storage/lun/files/multipath.conf.jinja", {}),
 }

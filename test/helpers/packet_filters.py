@@ -5,13 +5,15 @@ from __future__ import annotations
 import contextlib
 import os
 import subprocess
+import tempfile
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 from storage_world import load
 
 from hamysql.config import resolution
-from hamysql.system import command
+from hamysql.system import command, wait
 from support import load_pillar, parameters
 
 NODE, PEER, VIP, STRANGER, CLIENT = "192.0.2.11", "192.0.2.12", "192.0.2.100", "192.0.2.66", "192.0.2.200"
@@ -68,6 +70,7 @@ class Host:
 
     def __init__(self, name: str, variant: str, firewall: dict[str, Any] | None = None) -> None:
         self.name, self.variant, self.firewall = name, variant, firewall or {}
+        self.env: dict[str, str] = {}
         self.module, self.state = (
             load(f"{folder}/hamysql_firewall.py", f"{folder}.hamysql_firewall") for folder in FOLDERS
         )
@@ -90,7 +93,7 @@ class Host:
         tool, dash, what = argv[0].partition("-")
         if tool in ("iptables", "ip6tables"):
             argv = [f"{tool}-{self.variant}{dash}{what}", *argv[1:]]
-        return command.run(["ip", "netns", "exec", self.name, *argv], **options)
+        return command.run(["ip", "netns", "exec", self.name, *argv], env=self.env, **options)
 
     def managed(self, test: bool = False) -> dict[str, Any]:
         self.state.__opts__["test"] = test
@@ -99,6 +102,9 @@ class Host:
     def absent(self, backend: str) -> dict[str, Any]:
         self.state.__opts__["test"] = False
         return self.state.absent("chain", backend)
+
+    def cmd(self, *words: str, accept: tuple[int, ...] = (0,)) -> str:
+        return self.run(["firewall-cmd", *words], accept=accept).stdout
 
     def saved(self) -> list[str]:
         lines = self.run(["iptables-save", "-t", "filter"]).stdout.splitlines()
@@ -113,6 +119,78 @@ def host(variant: str, firewall: dict[str, Any] | None = None) -> Iterator[Host]
         yield Host(name, variant, firewall)
     finally:
         command.run(["ip", "netns", "del", name])
+
+
+class Firewalld:
+    """firewalld in a host's namespace, with a message bus and a configuration of its own."""
+
+    def __init__(self, host: Host, folder: Path) -> None:
+        self._host, self.folder = host, folder
+        self.policy = folder / "policies" / "hamysql.xml"
+        self.policy.parent.mkdir()
+        self._daemon: subprocess.Popen[bytes] | None = None
+        host.env = {"DBUS_SYSTEM_BUS_ADDRESS": f"unix:path={folder}/bus"}
+
+    def lay(self) -> None:
+        """Write the policy as hamysql/firewall/firewalld.sls does."""
+        self.policy.write_text(f'<?xml version="1.0" encoding="utf-8"?>\n{self._host.config["firewall"]["policy"]}')
+
+    def managed(self, test: bool = False) -> dict[str, Any]:
+        if not test:
+            self.lay()
+        return self._host.managed(test)
+
+    def start(self) -> None:
+        words = ["--nofork", "--nopid", "--system-config", self.folder, "--log-target", "console"]
+        argv = ["ip", "netns", "exec", self._host.name, "firewalld", *map(str, words)]
+        env = {**os.environ, **self._host.env}
+        self._daemon = subprocess.Popen(argv, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        wait.until(self._answers, bool, "firewalld answers", timeout=60, interval=0.1)
+
+    def stop(self) -> None:
+        if self._daemon:
+            self._daemon.terminate()
+            self._daemon.wait()
+            self._daemon = None
+
+    def _answers(self) -> bool:
+        return self._host.run(["firewall-cmd", "--state"], accept=(0, 252)).returncode == 0
+
+
+BUS = """\
+<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-BUS Bus Configuration 1.0//EN"
+ "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
+<busconfig>
+  <type>system</type>
+  <listen>unix:path=%s/bus</listen>
+  <auth>EXTERNAL</auth>
+  <policy context="default">
+    <allow user="*"/> <allow own="*"/>
+    <allow send_type="method_call"/> <allow send_destination="*"/>
+    <allow receive_type="method_call"/> <allow receive_sender="*"/>
+  </policy>
+</busconfig>
+"""
+
+
+@contextlib.contextmanager
+def firewalld(host: Host, settings: str = "") -> Iterator[Firewalld]:
+    """A running firewalld with lines of firewalld.conf; its first zone is `public`."""
+    with tempfile.TemporaryDirectory() as name, contextlib.ExitStack() as stack:
+        folder = Path(name)
+        (folder / "bus.conf").write_text(BUS % folder)
+        (folder / "firewalld.conf").write_text(f"DefaultZone=public\n{settings}\n")
+        argv = ["dbus-daemon", f"--config-file={folder}/bus.conf", "--nofork", "--print-address"]
+        bus = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        stack.callback(bus.wait)
+        stack.callback(bus.kill)
+        assert bus.stdout
+        assert bus.stdout.readline(), "the bus listens"
+        daemon = Firewalld(host, folder)
+        stack.callback(daemon.stop)
+        daemon.start()
+        yield daemon
+        bus.stdout.close()
 
 
 @contextlib.contextmanager

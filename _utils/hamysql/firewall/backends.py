@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from hamysql.firewall.face import Firewall
+from hamysql.firewall.firewalld import Firewalld
 from hamysql.firewall.iptables import Iptables
 from hamysql.firewall.nftables import Nftables
 
-BACKENDS: dict[str, Firewall[Any]] = {firewall.name: firewall for firewall in (Iptables(), Nftables())}
+BACKENDS: dict[str, Firewall[Any]] = {firewall.name: firewall for firewall in (Iptables(), Nftables(), Firewalld())}
 AUTO, NONE = "auto", "none"
 
 

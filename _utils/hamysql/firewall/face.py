@@ -2,12 +2,40 @@
 
 from __future__ import annotations
 
+import ipaddress
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypedDict, TypeVar
 
 from hamysql.ports import Access
 from hamysql.system.command import Run
+
+
+class _Rules(TypedDict):
+    rules: dict[str, list[str]]  # of each family
+    boot: list[str]  # lines of the unit that loads them
+    manual: str  # the manual page that the unit names
+
+
+class Derived(_Rules, total=False):
+    """What the resolved configuration's ``firewall`` gets: of each firewall what its SLS file reads."""
+
+    files: dict[str, str]  # iptables: the file of each family
+    text: str  # nftables: the file
+    reload: str  # nftables: the command that loads it
+    policy: str  # firewalld: the policy as XML
+
+
+class _Exists(TypedDict):
+    exists: bool
+
+
+class Plain(_Exists, total=False):
+    """What :meth:`Seen.plain` returns: lists in the firewall's own words, with the keys that this kind has."""
+
+    rules: list[str]
+    jumps: list[int]
+    content: list[str]
 
 
 class Seen(Protocol):
@@ -21,7 +49,7 @@ class Seen(Protocol):
     def lines(self) -> list[str]:
         """The state as a reader of ``changes`` wants it."""
 
-    def plain(self) -> dict[str, Any]:
+    def plain(self) -> Plain:
         """The same for Salt; :meth:`Firewall.seen` reads it."""
 
 
@@ -30,19 +58,27 @@ S = TypeVar("S", bound=Seen)
 NO_PROGRAM = 127  # the exit code of a program that is not installed
 
 
+def address(text: str) -> str:
+    """An address or a network in one form: a single address has no length."""
+    network = ipaddress.ip_network(text)
+    return str(network if network.prefixlen < network.max_prefixlen else network.network_address)
+
+
 class Firewall(ABC, Generic[S]):
     """One kind of firewall: neutral rules in its own language, and the way into the kernel.
 
     ``name`` is its name in the pillar (``firewall:backend``), and its SLS file is hamysql/firewall/NAME.sls. ``what`` is what
     hamysql has there, in words. Everything else in the kernel is somebody else's, and stays. ``files`` are those of its SLS file.
+    ``units`` are services that its package may not start: only the administrator does.
     """
 
     name: str
     what: str
     files: tuple[str, ...] = ()
+    units: tuple[str, ...] = ()
 
     @abstractmethod
-    def derive(self, wanted: Mapping[str, Sequence[Access]]) -> dict[str, Any]:
+    def derive(self, wanted: Mapping[str, Sequence[Access]]) -> Derived:
         """What the resolved configuration's ``firewall`` gets: ``rules``, a list for each family, and all that its SLS reads.
 
         wanted
@@ -58,7 +94,7 @@ class Firewall(ABC, Generic[S]):
         """What the kernel holds; raises ``CommandFailed``, with 127 where its program is not installed."""
 
     @abstractmethod
-    def seen(self, plain: Mapping[str, Any]) -> S:
+    def seen(self, plain: Plain) -> S:
         """What :meth:`Seen.plain` has returned."""
 
     @abstractmethod

@@ -12,16 +12,17 @@ import ipaddress
 import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from hamysql.errors import ParseError
-from hamysql.firewall.face import Firewall
+from hamysql.errors import CommandFailed, ParseError
+from hamysql.firewall import others
+from hamysql.firewall.face import Derived, Firewall, Plain
+from hamysql.firewall.others import IPTABLES
+from hamysql.firewall.others import WORDS as LAYERS
 from hamysql.ports import FAMILIES, Access
 from hamysql.system.command import Run
 
 CHAIN = "HAMYSQL"
 JUMP = f"-A INPUT -j {CHAIN}"
-TOOLS = {"ipv4": "iptables", "ipv6": "ip6tables"}
 # What is loaded at the boot, and by which program.
 BOOT = {
     "ipv4": ("/usr/sbin/iptables", "/etc/hamysql/firewall.rules"),
@@ -65,7 +66,7 @@ class Observed:
         )
         return [*first, *self.rules] if self.exists else []
 
-    def plain(self) -> dict[str, Any]:
+    def plain(self) -> Plain:
         return {"exists": self.exists, "rules": list(self.rules), "jumps": list(self.jumps)}
 
 
@@ -138,7 +139,7 @@ class Iptables(Firewall[Observed]):
     what = f"chain {CHAIN}"
     files = tuple(file for _, file in BOOT.values())
 
-    def derive(self, wanted: Mapping[str, Sequence[Access]]) -> dict[str, Any]:
+    def derive(self, wanted: Mapping[str, Sequence[Access]]) -> Derived:
         rules = {family: build(accesses) for family, accesses in wanted.items()}
         files = {family: restore_text(rules[family]) if family in rules else "" for family in FAMILIES}
         boot = [line for family in rules for line in _unit_lines(*BOOT[family])]
@@ -146,9 +147,9 @@ class Iptables(Firewall[Observed]):
 
     def read(self, run: Run, family: str) -> Observed:
         # Without -t: naming a table that the kernel has not got yet makes it.
-        return parse(run([f"{TOOLS[family]}-save"]).stdout)
+        return parse(run([f"{IPTABLES[family]}-save"]).stdout)
 
-    def seen(self, plain: Mapping[str, Any]) -> Observed:
+    def seen(self, plain: Plain) -> Observed:
         return Observed(plain["exists"], tuple(plain["rules"]), tuple(plain["jumps"]))
 
     def loaded(self, rules: Sequence[str] | None) -> Observed:
@@ -163,10 +164,19 @@ class Iptables(Firewall[Observed]):
     def remove(self, run: Run, family: str, seen: Observed) -> None:
         _restore(run, family, removal_text(seen))
 
+    def obstacles(self, run: Run, wanted: Mapping[str, Sequence[Access]]) -> list[str]:
+        # The chain's ACCEPT is the end of INPUT, whose other rules are no matter, and not of chains that nft or firewalld made.
+        try:
+            items = others.of_nft(run)
+        except CommandFailed:  # no nft, or a kernel without nf_tables: none of them either
+            return []
+        own = {place for layer in LAYERS.values() for place in ((layer, "hamysql"), (layer, "filter", "INPUT"))}
+        return others.dropping(items, wanted, own)
+
 
 def _unit_lines(tool: str, file: str) -> list[str]:
     return [f"ExecStartPre=-{tool} -w -D INPUT -j {CHAIN}", f"ExecStart={tool}-restore -w --noflush {file}"]
 
 
 def _restore(run: Run, family: str, text: str) -> None:
-    run([f"{TOOLS[family]}-restore", "-w", "10", "--noflush"], stdin=text)
+    run([f"{IPTABLES[family]}-restore", "-w", "10", "--noflush"], stdin=text)

@@ -8,7 +8,8 @@ of one that the node itself began depends on who began.
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +24,8 @@ _NUMBERS = {"tcp": 6, "udp": 17}
 # Of these a packet has one of the first two, and one of the others.
 _OTHERS = {"ip", "ip6", "tcp", "udp", "icmp", "icmpv6", "igmp", "sctp", "dccp", "udplite", "esp", "ah", "comp"}
 ACCEPT, DROP, ON = "accept", "drop", "on"  # ``on``: the chain has not decided
+# Chains that hamysql made in iptables, and firewalld for hamysql's policy.
+_OURS = re.compile(r"((filter_)?IN_(policy_)?)?hamysql", re.IGNORECASE)
 _DEPTH = 16  # nft's own limit of jumps into each other
 # Statements that neither match nor decide. Whatever else is not known may match, or not.
 _SILENT = {"counter", "log", "mangle", "notrack", "comment"}
@@ -39,7 +42,12 @@ class Packet:
     to: str
 
 
-def find(items: Iterable[Item], wanted: Mapping[str, Sequence[Access]], own: Iterable[tuple[str, str]]) -> list[str]:
+def find(
+    items: Iterable[Item],
+    wanted: Mapping[str, Sequence[Access]],
+    own: Iterable[tuple[str, ...]],
+    letting_in: Collection[str] = (),
+) -> list[str]:
     """What is certainly dropped, a sentence for each chain and port.
 
     items
@@ -47,9 +55,12 @@ def find(items: Iterable[Item], wanted: Mapping[str, Sequence[Access]], own: Ite
     wanted
         Who has to reach which port, for each family.
     own
-        Tables of hamysql's own, as family and name; they and the chains of their name are not looked at.
+        Tables of hamysql's own, as family and name, and chains that it is in front of, with the chain's name as well. They are
+        not looked at, and neither are chains of hamysql's name.
+    letting_in
+        Chains of others in which hamysql's rules let in what is wanted, before anything else does.
     """
-    rules = _Rules(items, set(own))
+    rules = _Rules(items, set(own), letting_in)
     reasons = []
     for family, accesses in wanted.items():
         for place in rules.bases(family):
@@ -67,8 +78,8 @@ def find(items: Iterable[Item], wanted: Mapping[str, Sequence[Access]], own: Ite
 class _Rules:
     """The chains of a ruleset, with their rules."""
 
-    def __init__(self, items: Iterable[Item], own: set[tuple[str, str]]) -> None:
-        self._own = own
+    def __init__(self, items: Iterable[Item], own: set[tuple[str, ...]], letting_in: Collection[str]) -> None:
+        self._own, self._letting_in = own, letting_in
         self._chains: dict[tuple[str, str, str], Item] = {}
         self._rules: dict[tuple[str, str, str], list[Sequence[Item]]] = {}
         for item in items:
@@ -85,7 +96,7 @@ class _Rules:
         return [
             place
             for place, chain in self._chains.items()
-            if place[0] in (_LAYERS[family], "inet") and place[:2] not in self._own
+            if place[0] in (_LAYERS[family], "inet") and place[:2] not in self._own and place not in self._own
             if chain.get("type") == "filter" and chain.get("hook") in _HOOKS
         ]
 
@@ -138,8 +149,10 @@ class _Rules:
         if kind == "queue":
             return {ACCEPT, DROP}
         if kind in ("jump", "goto"):
-            if any(what["target"].lower() == name for _, name in self._own):
-                return {ON}  # hamysql's own chain of iptables
+            if what["target"] in self._letting_in:
+                return {ACCEPT}
+            if _OURS.fullmatch(what["target"]):
+                return {ON}
             target = (*place[:2], what["target"])
             if target not in self._chains:
                 return {ACCEPT, DROP, ON}  # a target of iptables that is not known here

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterable
-from dataclasses import asdict
-from typing import Any
+from typing import TypedDict
 
 from hamysql import ports
 from hamysql.firewall import backends
@@ -36,9 +35,20 @@ def derive_firewall(config: Config, accesses: Iterable[Access]) -> None:
     firewall["from_outside"] = {family: [_plain(access, here) for access in wanted[family]] for family in wanted}
 
 
-def _plain(access: Access, here: set[str]) -> dict[str, Any]:
+class Plain(TypedDict):
+    """An :class:`Access` for Salt."""
+
+    protocol: str
+    ports: tuple[int, ...]
+    sources: list[str]
+    family: str
+    to: str
+
+
+def _plain(access: Access, here: set[str]) -> Plain:
     """An access without the node's own addresses, whose packets come over the loopback interface."""
-    return {**asdict(access), "sources": [source for source in access.sources if source not in here]}
+    sources = [source for source in access.sources if source not in here]
+    return Plain(protocol=access.protocol, ports=access.ports, sources=sources, family=access.family, to=access.to)
 
 
 def from_outside(firewall: Config) -> dict[str, list[Access]]:

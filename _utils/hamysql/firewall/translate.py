@@ -9,6 +9,8 @@ import shlex
 from collections.abc import Iterator
 from typing import Any
 
+from hamysql.firewall.obstacles import Item
+
 _LAYERS = {"ipv4": "ip", "ipv6": "ip6"}
 _VERDICTS = {"ACCEPT": "accept", "DROP": "drop", "REJECT": "reject", "RETURN": "return", "QUEUE": "queue"}
 _SILENT = {"LOG", "NFLOG", "MARK", "CONNMARK"}
@@ -16,7 +18,7 @@ _SILENT = {"LOG", "NFLOG", "MARK", "CONNMARK"}
 _PLAIN = {"tcp", "udp", "multiport", "conntrack", "state", "comment"}
 
 
-def ruleset(saved: str, family: str) -> Iterator[dict[str, Any]]:
+def ruleset(saved: str, family: str) -> Iterator[Item]:
     """The chains and rules of the filter table of one family. Its name is none that nft's tables have: nft may list it, too."""
     place = {"family": _LAYERS[family], "table": "filter(iptables)"}
     table = ""
@@ -32,7 +34,7 @@ def ruleset(saved: str, family: str) -> Iterator[dict[str, Any]]:
             yield {"rule": {**place, "chain": chain, "expr": list(_statements(options, _LAYERS[family]))}}
 
 
-def _statements(options: list[str], layer: str) -> Iterator[dict[str, Any]]:
+def _statements(options: list[str], layer: str) -> Iterator[Item]:
     protocol, verdict, negated = "", None, False
     rest = iter(options)
     for option in rest:
@@ -70,7 +72,7 @@ def _statements(options: list[str], layer: str) -> Iterator[dict[str, Any]]:
         yield from _decides(*verdict)
 
 
-def _decides(option: str, target: str) -> Iterator[dict[str, Any]]:
+def _decides(option: str, target: str) -> Iterator[Item]:
     if target in _VERDICTS:
         yield {_VERDICTS[target]: None}
     elif target not in _SILENT:

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Managed by Salt: /usr/lib/hamysql/check-config asks a file's own program whether it can read a new one, before that replaces the good one.
 #
-#   check-config corosync|drbd|iptables|ip6tables|multipath|nftables FILE
+#   check-config corosync|drbd|firewalld|iptables|ip6tables|multipath|nftables FILE
 #   check-config mysql SERVER CONFIG FILE          CONFIG: the file that the server itself begins with
 #
 # Exits with 0 where the program accepts the file, and where it is not installed yet; else with 1, and the program's own words.
@@ -71,6 +71,14 @@ server_reads() {
 	return 1
 }
 
+firewalld_reads() {
+	# It checks a whole folder of configuration, and ends with 0 whatever it says of a rule.
+	mkdir -p "$folder/firewalld/policies" && cp "$1" "$folder/firewalld/policies/hamysql.xml" || return 1
+	echo DefaultZone=public >"$folder/firewalld/firewalld.conf"
+	ask firewall-offline-cmd --system-config "$folder/firewalld" --check-config || return 1
+	! grep -qE 'INVALID|MISSING|Failed to load' "$said"
+}
+
 multipath_reads() {
 	# It ends with 0 whatever a file says, complains about what it skips, and reads no other folder than its own: a namespace has
 	# the new file there. Without one (a container) nobody can be asked.
@@ -98,6 +106,9 @@ mysql)
 	;;
 iptables | ip6tables)
 	! installed "$kind-restore" || ask "$kind-restore" --test --noflush "$1" || refuse "$kind-restore"
+	;;
+firewalld)
+	! installed firewall-offline-cmd || firewalld_reads "$1" || refuse firewall-offline-cmd
 	;;
 nftables)
 	! installed nft || ask nft --check --file "$1" || refuse nft

@@ -339,7 +339,7 @@ WRONG = [
     ("storage:filesystem", {"type": "btrfs"}, "hamysql:storage:filesystem:type", "'xfs'"),
     ("storage:filesystem", {"mkfs_options": ["/dev/sda"]}, "hamysql:storage:filesystem:mkfs_options:0", "mkfs"),
     ("storage:filesystem", {"options": "noatime; rm"}, "hamysql:storage:filesystem:options", "mount"),
-    ("firewall", {"backend": "firewalld"}, "hamysql:firewall:backend", "'iptables'"),
+    ("firewall", {"backend": "ufw"}, "hamysql:firewall:backend", "'iptables'"),
     ("firewall", {"client_networks": ["192.0.2.1/24"]}, "hamysql:firewall:client_networks:0", "'192.0.2.0/24'"),
     ("firewall", {"client_networks": ["2001:db8::/64"]}, "hamysql:firewall:client_networks:0", "IPv4 network"),
     ("firewall", {"client_networks": "192.0.2.0/24"}, "hamysql:firewall:client_networks", "a list"),

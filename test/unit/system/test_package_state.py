@@ -24,6 +24,7 @@ class World:
         self.disabled: bool | None = None
         self.fails = self.raises = False
         self.log: list[tuple[str, bool]] = []
+        self.guard = ""
         module.__opts__ = {"test": False}
         module.__grains__ = {"os_family": "Debian"}
         module.__salt__ = {
@@ -44,6 +45,7 @@ class World:
         assert hold in (None, True), "False would release what an administrator holds"
         assert install_recommends is False
         self.note("install")
+        self.guard = self.policy.read_text() if self.policy.exists() else ""
         if self.raises:
             raise RuntimeError("dpkg was interrupted")
         wanted = dict(next(iter(package.items())) if isinstance(package, dict) else (package, "1") for package in pkgs)
@@ -86,6 +88,8 @@ def test_packages_are_installed_with_the_guard_up_and_it_is_gone_afterwards(worl
     assert (ret["result"], set(ret["changes"])) == (True, {"corosync"})
     assert world.log == [("install", True)]
     assert not world.policy.exists()
+    for unit in ("corosync.service", "mariadb.service", "firewalld.service"):
+        assert unit in world.guard, "one that closes ports is the administrator's to start"
     assert world.module.installed("label", ["corosync"])["changes"] == {}
 
 
