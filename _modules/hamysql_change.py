@@ -250,13 +250,13 @@ def _variables(config: Mysql, names: Sequence[str]) -> dict[str, Variable]:
         return {}
     flavour = registry.of(config)
     try:
-        return flavour.variables(_sql(config, flavour.variables_query(names)))
+        return flavour.variables(_sql(config, flavour.variables_query(names), "--force"))
     except CommandFailed:  # it does not answer yet
         return {}
 
 
-def _sql(config: Mysql, statements: str) -> str:
-    return run(registry.of(config).client(config), stdin=statements).stdout
+def _sql(config: Mysql, statements: str, *more: str) -> str:
+    return run([*registry.of(config).client(config), *more], stdin=statements).stdout
 
 
 def _set_variables(config: Mysql) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from hamysql.mysql.sql import PROLOGUE, QUOTED, Account, account, identifier, unescape, unquote
@@ -87,8 +87,19 @@ _PRIVILEGE = re.compile(
 _COLUMN = re.compile(rf"{QUOTED}|[^\s,`']+")
 
 
-def parse(output: str, privileges: Privileges) -> dict[Account, dict[str, Grant]]:
-    """The output of ``SHOW GRANTS``: for each account its privileges on each level; ``USAGE`` (nothing) is left out."""
+def parse(
+    output: str,
+    privileges: Privileges,
+    everything: frozenset[str] = frozenset(),
+    roles: Collection[str] = (),
+) -> dict[Account, dict[str, Grant]]:
+    """The output of ``SHOW GRANTS``: for each account its privileges on each level; ``USAGE`` (nothing) is left out.
+
+    everything
+        The privileges that a server shows on ``*.*`` instead of ALL, if it does.
+    roles
+        Those that a server may show with the host ``%``.
+    """
     found: dict[Account, dict[str, Grant]] = {}
     for line in map(unescape, output.splitlines()):
         match = _GRANT.match(line)
@@ -97,13 +108,26 @@ def parse(output: str, privileges: Privileges) -> dict[Account, dict[str, Grant]
         # REQUIRE and its texts stand before it, and limits such as MAX_USER_CONNECTIONS behind it.
         rest = _TEXT.sub("''", match["rest"])
         grant = Grant(privileges.parse(match["privileges"]), bool(re.search(r"\bWITH\b.*\bGRANT OPTION\b", rest)))
-        grants = found.setdefault((unquote(match["user"]), unquote(match["host"] or "")), {})
+        who = (unquote(match["user"]), unquote(match["host"] or ""))
+        grants = found.setdefault((who[0], "") if who[0] in roles and who[1] == "%" else who, {})
         if grant != NONE:
             kind = match["kind"] or ""  # a routine's name is the same in capitals
-            grants[f"{kind}{match['database']}.{match['object'].lower() if kind else match['object']}"] = grant
+            on = f"{kind}{match['database']}.{match['object'].lower() if kind else match['object']}"
+            # Dynamic privileges have a line of their own, each with its own grant option.
+            more = grants.get(on)
+            grants[on] = (
+                grant
+                if more is None
+                else Grant(grant.privileges | more.privileges, grant.grant_option and more.grant_option)
+            )
+    for grants in found.values():
+        globally = grants.get("*.*", NONE)
+        if everything and everything <= globally.privileges:
+            grants["*.*"] = Grant(frozenset({EVERYTHING}), globally.grant_option)
     return found
 
 
+_DYNAMIC = re.compile(r"[A-Z]+(?:_[A-Z0-9]+)+")
 # Text in quotes, as the server writes it: a backslash is doubled like a quote.
 _TEXT = re.compile(r"'(?:[^'\\]|''|\\.)*'|`(?:[^`]|``)*`")
 
@@ -114,8 +138,11 @@ def regrant(on: str, to: str, old: Grant, new: Grant) -> Iterable[str]:
     if EVERYTHING in extra:  # REVOKE takes all of them, and cannot leave some
         yield f"REVOKE {EVERYTHING} ON {on} FROM {to}"
         missing, extra = new.privileges, frozenset()
+    dynamic = sorted(filter(_DYNAMIC.fullmatch, new.privileges))
     if missing:
-        yield f"GRANT {', '.join(sorted(missing))} ON {on} TO {to}"
+        # A dynamic privilege has a grant option of its own.
+        option = " WITH GRANT OPTION" if dynamic and new.grant_option else ""
+        yield f"GRANT {', '.join(sorted(missing))} ON {on} TO {to}{option}"
     if EVERYTHING in new.privileges:  # includes all but those on columns
         extra = frozenset(privilege for privilege in extra if privilege.endswith(")"))
     if extra:
@@ -125,8 +152,9 @@ def regrant(on: str, to: str, old: Grant, new: Grant) -> Iterable[str]:
         if taken:
             yield f"GRANT {', '.join(sorted(taken))} ON {on} TO {to}"
     if old.grant_option != new.grant_option:
+        every = EVERYTHING if EVERYTHING in new.privileges and on == "*.*" else "USAGE"
         yield (
-            f"GRANT USAGE ON {on} TO {to} WITH GRANT OPTION"
+            f"GRANT {', '.join(dynamic) or every} ON {on} TO {to} WITH GRANT OPTION"
             if new.grant_option
             else f"REVOKE GRANT OPTION ON {on} FROM {to}"
         )

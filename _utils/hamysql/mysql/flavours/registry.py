@@ -7,8 +7,9 @@ from typing import Any
 
 from hamysql.mysql.flavours.face import Flavour
 from hamysql.mysql.flavours.mariadb.flavour import MariaDB
+from hamysql.mysql.flavours.mysql.flavour import MySQL, Percona
 
-FLAVOURS: dict[str, Flavour] = {flavour.name: flavour for flavour in (MariaDB(),)}
+FLAVOURS: dict[str, Flavour] = {flavour.name: flavour for flavour in (MariaDB(), MySQL(), Percona())}
 
 
 def of(mysql: Mapping[str, Any]) -> Flavour:
@@ -18,4 +19,4 @@ def of(mysql: Mapping[str, Any]) -> Flavour:
 
 def services() -> tuple[str, ...]:
     """What database servers are called where systemd starts them, of every flavour."""
-    return tuple(service for flavour in FLAVOURS.values() for service in flavour.names.services)
+    return tuple(dict.fromkeys(service for flavour in FLAVOURS.values() for service in flavour.names.services))
