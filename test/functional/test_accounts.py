@@ -18,9 +18,9 @@ from hamysql.system import command
 pytestmark = [pytest.mark.skipif(bool(MISSING), reason=MISSING)]
 
 
-@pytest.fixture(scope="session")
-def daemon(tmp_path_factory):
-    with running(tmp_path_factory.mktemp("accounts")) as server:
+@pytest.fixture(scope="session", params=["mariadb", "mysql"])
+def daemon(request, tmp_path_factory):
+    with running(tmp_path_factory.mktemp("accounts"), flavour=request.param) as server:
         yield server
 
 

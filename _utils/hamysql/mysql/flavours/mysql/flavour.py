@@ -50,6 +50,7 @@ class MySQL(Flavour):
     accounts = ("mysql.sys", "mysql.session", "mysql.infoschema")
     socket_plugin, password_plugin = "auth_socket", passwords.SHA2
     beside_socket = False  # a second factor is asked for as well, and not instead
+    roles_are_accounts = True
     hashes = passwords.HASHES
     limits = frozenset(
         ("max_queries_per_hour", "max_updates_per_hour", "max_connections_per_hour", "max_user_connections")
