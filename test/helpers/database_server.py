@@ -161,7 +161,7 @@ def running(folder: Path, *options: str, flavour: str = "mariadb") -> Iterator[S
     argv = [server.programs.server, "--no-defaults", *(["--user=root"] if os.geteuid() == 0 else [])]
     argv += [f"--datadir={folder}/data", f"--socket={server.socket}", "--skip-networking"]
     argv += ["--innodb-buffer-pool-size=32M", "--innodb-flush-log-at-trx-commit=0", f"--general-log-file={server.log}"]
-    argv += [f"--pid-file={folder}/pid", "--mysqlx=OFF"] if server.is_mysql else []
+    argv += [f"--pid-file={folder}/pid", "--mysqlx=OFF", "--log-bin-trust-function-creators"] if server.is_mysql else []
     argv += options
     with open(folder / "error.log", "w") as log:
         process = subprocess.Popen(argv, stdout=log, stderr=log, stdin=subprocess.DEVNULL)

@@ -8,16 +8,25 @@ from dataclasses import dataclass, field
 
 from hamysql.mysql.sql import PROLOGUE, QUOTED, Account, account, identifier, unescape, unquote
 
+# MySQL's dynamic privileges, which its components bring along.
+_DYNAMIC = re.compile(r"[A-Z]+(?:_[A-Z0-9]+)+")
+
 
 @dataclass(frozen=True)
 class Grant:
-    """Privileges on one level, as ``SHOW GRANTS`` has it: ``*.*``, `` `db`.* ``, `` `db`.`table` ``, `` FUNCTION `db`.`name` ``."""
+    """Privileges on one level, as ``SHOW GRANTS`` has it: ``*.*``, `` `db`.* ``, `` `db`.`table` ``, `` FUNCTION `db`.`name` ``.
+
+    ``uneven`` are those of which only some have the grant option; dynamic ones each have their own.
+    """
 
     privileges: frozenset[str]
     grant_option: bool = False
+    uneven: bool = False
 
     def __str__(self) -> str:
-        return (", ".join(sorted(self.privileges)) or "USAGE") + (" WITH GRANT OPTION" if self.grant_option else "")
+        return (", ".join(sorted(self.privileges)) or "USAGE") + (
+            " WITH GRANT OPTION" + (" of some" if self.uneven else "") if self.grant_option else ""
+        )
 
 
 EVERYTHING = "ALL PRIVILEGES"
@@ -37,6 +46,8 @@ class Privileges:
     def misplaced(self, privilege: str, on: str) -> str | None:
         """Why a server would not grant a checked privilege on a checked target, as what is expected; ``None`` where it would."""
         word, _, columns = privilege.partition(" (")
+        if word not in self.known and not _DYNAMIC.fullmatch(word):
+            return "a privilege of this server"
         if word == "PROXY":
             return "a privilege on data: PROXY is granted on another account, which hamysql does not do"
         if is_routine(on):
@@ -115,34 +126,40 @@ def parse(
             on = f"{kind}{match['database']}.{match['object'].lower() if kind else match['object']}"
             # Dynamic privileges have a line of their own, each with its own grant option.
             more = grants.get(on)
-            grants[on] = (
-                grant
-                if more is None
-                else Grant(grant.privileges | more.privileges, grant.grant_option and more.grant_option)
-            )
+            grants[on] = grant if more is None else _together(more, grant)
     for grants in found.values():
         globally = grants.get("*.*", NONE)
         if everything and everything <= globally.privileges:
-            grants["*.*"] = Grant(frozenset({EVERYTHING}), globally.grant_option)
+            if not globally.uneven:
+                grants["*.*"] = Grant(frozenset({EVERYTHING}), globally.grant_option)
     return found
 
 
-_DYNAMIC = re.compile(r"[A-Z]+(?:_[A-Z0-9]+)+")
+def _together(one: Grant, other: Grant) -> Grant:
+    options = {one.grant_option, other.grant_option}
+    return Grant(one.privileges | other.privileges, any(options), one.uneven or other.uneven or len(options) > 1)
+
+
 # Text in quotes, as the server writes it: a backslash is doubled like a quote.
 _TEXT = re.compile(r"'(?:[^'\\]|''|\\.)*'|`(?:[^`]|``)*`")
 
 
 def regrant(on: str, to: str, old: Grant, new: Grant) -> Iterable[str]:
     """From one set of privileges on a level to another; what stays is never missing in between, if SQL allows it."""
+    theirs = _dynamic(old.privileges)
+    if theirs and (old.uneven or (old.grant_option and not new.grant_option)):
+        # Each has a grant option of its own, and only goes with it.
+        yield f"REVOKE {', '.join(theirs)} ON {on} FROM {to}"
+        old = Grant(old.privileges.difference(theirs), old.grant_option != old.uneven)
     missing, extra = new.privileges - old.privileges, old.privileges - new.privileges
-    if EVERYTHING in extra:  # REVOKE takes all of them, and cannot leave some
+    option = old.grant_option
+    if EVERYTHING in extra:  # REVOKE takes all of them, and cannot leave some; MySQL's takes the grant option as well
         yield f"REVOKE {EVERYTHING} ON {on} FROM {to}"
-        missing, extra = new.privileges, frozenset()
-    dynamic = sorted(filter(_DYNAMIC.fullmatch, new.privileges))
+        missing, extra, option = new.privileges, frozenset(), option and not new.grant_option
+    dynamic = _dynamic(new.privileges)
     if missing:
-        # A dynamic privilege has a grant option of its own.
-        option = " WITH GRANT OPTION" if dynamic and new.grant_option else ""
-        yield f"GRANT {', '.join(sorted(missing))} ON {on} TO {to}{option}"
+        own = new.grant_option and (dynamic or (theirs and EVERYTHING in missing))
+        yield f"GRANT {', '.join(sorted(missing))} ON {on} TO {to}{' WITH GRANT OPTION' if own else ''}"
     if EVERYTHING in new.privileges:  # includes all but those on columns
         extra = frozenset(privilege for privilege in extra if privilege.endswith(")"))
     if extra:
@@ -151,10 +168,15 @@ def regrant(on: str, to: str, old: Grant, new: Grant) -> Iterable[str]:
         taken = {name for name in new.privileges if name.endswith(")") and name.partition(" (")[0] in extra}
         if taken:
             yield f"GRANT {', '.join(sorted(taken))} ON {on} TO {to}"
-    if old.grant_option != new.grant_option:
+    if option != new.grant_option:
         every = EVERYTHING if EVERYTHING in new.privileges and on == "*.*" else "USAGE"
+        given = ", ".join(sorted(new.privileges)) if dynamic else every
         yield (
-            f"GRANT {', '.join(dynamic) or every} ON {on} TO {to} WITH GRANT OPTION"
+            f"GRANT {given} ON {on} TO {to} WITH GRANT OPTION"
             if new.grant_option
             else f"REVOKE GRANT OPTION ON {on} FROM {to}"
         )
+
+
+def _dynamic(privileges: frozenset[str]) -> list[str]:
+    return sorted(filter(_DYNAMIC.fullmatch, privileges))

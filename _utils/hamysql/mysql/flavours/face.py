@@ -116,8 +116,8 @@ class Flavour(ABC):
 
     ``accounts`` are the server's own, which are nobody else's. ``socket_plugin`` lets a system account in by the socket. The
     plugins of ``hashes`` let in whoever has the password, ``password_plugin`` where the pillar names none. ``beside_socket`` says
-    whether an account may have one of them beside the socket's, and come in by either. ``roles_are_accounts`` says whether a role is
-    shown as an account of the host ``%``, and none of that name can be beside it. ``limits`` are those of an account.
+    whether an account may have one of them beside the socket's, and come in by either. ``roles_are_accounts`` says whether
+    a role is shown as an account of the host ``%``, and none of that name can be beside it. ``limits`` are those of an account.
     ``persisted_query`` asks for the variables that the server keeps in its datadir, and prefers to its option files.
     """
 
