@@ -176,7 +176,11 @@ def _grants(flavour: Flavour, observed: Observed, holder: Role) -> Iterable[Chan
         if old == new or (on not in wanted and grants.is_routine(on)):
             continue
         name = f"grants of {_short(who)} on {on}"
-        statements = tuple(f"{statement};" for statement in grants.regrant(on, account(who), old, new))
+        held = old
+        if on == "*.*" and EVERYTHING in old.privileges and EVERYTHING not in new.privileges and observed.everything:
+            # Part by part: where ALL of the whole server is revoked, MySQL revokes ALL of databases as well.
+            held = Grant(observed.everything, old.grant_option)
+        statements = tuple(f"{statement};" for statement in grants.regrant(on, account(who), held, new))
         yield Change(
             name,
             str(old) if on in found else None,

@@ -129,9 +129,8 @@ def parse(
             grants[on] = grant if more is None else _together(more, grant)
     for grants in found.values():
         globally = grants.get("*.*", NONE)
-        if everything and everything <= globally.privileges:
-            if not globally.uneven:
-                grants["*.*"] = Grant(frozenset({EVERYTHING}), globally.grant_option)
+        if everything and everything <= globally.privileges and not globally.uneven:
+            grants["*.*"] = Grant(frozenset({EVERYTHING}), globally.grant_option)
     return found
 
 
