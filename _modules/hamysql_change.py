@@ -230,6 +230,7 @@ def _mysql(config: Mysql) -> list[Pending]:
     if running is None:
         return [mysql_pending.UNKNOWN]
     want = mysql_pending.wanted(config)
+    running |= _persisted(config, want)
     found = list(mysql_pending.pending(config, running, want, _variables(config, mysql_pending.changed(running, want))))
     if unread := in_service.unread(run, config, known, running, TLS, TLS_RECORD):
         found.append(unread)
@@ -245,18 +246,29 @@ def _left_flushing(config: Mysql) -> dict[str, float]:
         return {}
 
 
+def _persisted(config: Mysql, want: mysql_pending.Options) -> mysql_pending.Options:
+    """What somebody has the server keep of its options in its datadir, against the pillar's."""
+    flavour = registry.of(config)
+    if not flavour.persisted_query:
+        return {}
+    try:
+        return mysql_pending.overruling(flavour, want, _sql(config, flavour.persisted_query))
+    except CommandFailed:  # it does not answer yet
+        return {}
+
+
 def _variables(config: Mysql, names: Sequence[str]) -> dict[str, Variable]:
     if not names:
         return {}
     flavour = registry.of(config)
     try:
-        return flavour.variables(_sql(config, flavour.variables_query(names)))
+        return flavour.variables(_sql(config, flavour.variables_query(names), "--force"))
     except CommandFailed:  # it does not answer yet
         return {}
 
 
-def _sql(config: Mysql, statements: str) -> str:
-    return run(registry.of(config).client(config), stdin=statements).stdout
+def _sql(config: Mysql, statements: str, *more: str) -> str:
+    return run([*registry.of(config).client(config), *more], stdin=statements).stdout
 
 
 def _set_variables(config: Mysql) -> None:
@@ -265,6 +277,10 @@ def _set_variables(config: Mysql) -> None:
     if known is None or running is None:
         return
     want = mysql_pending.wanted(config)
+    if persisted := _persisted(config, want):
+        running |= persisted
+        process.note(known, running, RECORD)
+        _sql(config, "".join(f"RESET PERSIST IF EXISTS {name};\n" for name in persisted))
     variables = _variables(config, mysql_pending.changed(running, want))
     for name, sql in mysql_pending.statements(running, want, variables).items():
         if sql is None:

@@ -180,7 +180,9 @@ def _pending(config: Mysql) -> tuple[Change, ...]:
     flavour = registry.of(config)
     observed = flavour.observed(_execute(config, flavour.accounts_query))
     there = [key for key in map(accounts.key, (*config["roles"], *config["users"])) if key in observed.accounts]
-    found = grants.parse(_execute(config, grants.query(there)), flavour.privileges) if there else {}
+    roles = observed.roles if flavour.roles_are_accounts else ()
+    shown = _execute(config, grants.query(there)) if there else ""
+    found = grants.parse(shown, flavour.privileges, observed.everything, roles)
     return accounts.diff(dataclasses.replace(observed, grants=found), config)
 
 

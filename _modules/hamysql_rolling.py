@@ -42,7 +42,7 @@ def check_options() -> bool:
         salt db1 hamysql_rolling.check_options
     """
     config = __salt__["hamysql.config"]()["mysql"]
-    argv = [config["binary"], f"--defaults-file={config['config']}", "--verbose", "--help"]
+    argv = [config["binary"], f"--defaults-file={config['config']}", *registry.of(config).validate]
     result = run(argv, accept=range(256))
     said = registry.of(config).not_taken(result.stderr)
     if result.returncode:

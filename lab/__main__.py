@@ -13,7 +13,7 @@ from lab.basics.errors import LabError
 from lab.basics.progress import Progress
 from lab.basics.setup import Setup
 from lab.cli import parser
-from lab.machines import node
+from lab.machines import node, roots
 from lab.software import salt
 from lab.wires import network
 
@@ -111,6 +111,7 @@ def _run(words: list[str]) -> int:
         case "host":
             if options.tests:
                 host.install(progress.say, host.TEST_PROGRAMS)
+                roots.build(lab, progress.say)
             else:
                 host.check(progress.say, lab.dir)
         case "sync":

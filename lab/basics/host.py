@@ -44,6 +44,7 @@ TEST_PROGRAMS = {
     "ipmitool": "ipmitool",
     "mariadbd": "mariadb-server-core",
     "mariadb": "mariadb-client",
+    "mmdebstrap": "mmdebstrap",
     "multipath": "multipath-tools",
     "fence_ipmilan": "fence-agents",
     "ocf-tester": "resource-agents",

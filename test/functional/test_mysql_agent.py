@@ -17,6 +17,7 @@ from pathlib import Path
 
 import ocf
 import pytest
+from database_server import make_datadir, programs
 
 from hamysql.system import command
 from support import ROOT
@@ -34,26 +35,41 @@ pytestmark = [
 ]
 
 
+# Where the kind of server makes a difference to the agent: the others have MariaDB alone.
+WITH_BOTH = {
+    "test_start_returns_when_the_server_answers_and_stop_when_it_is_gone",
+    "test_a_server_that_was_killed_is_not_running_and_is_started_again",
+    "test_a_server_that_does_not_shut_down_is_killed_when_its_time_is_over",
+    "test_a_server_that_refuses_the_login_answers",
+    "test_a_server_that_does_not_come_up_fails_at_once_and_says_where_to_look",
+    "test_a_lock_file_of_a_process_that_lives_keeps_no_server_from_starting",
+}
+
+
+def pytest_generate_tests(metafunc):
+    if "flavour" in metafunc.fixturenames:
+        both = metafunc.function.__name__ in WITH_BOTH
+        metafunc.parametrize("flavour", ["mariadb", "mysql"] if both else ["mariadb"], scope="module")
+
+
 @pytest.fixture(scope="module")
-def datadir(tmp_path_factory):
+def datadir(tmp_path_factory, flavour):
     """A datadir that a server has never used."""
     folder = tmp_path_factory.mktemp("agent")
-    command.run(
-        [INSTALL, "--no-defaults", "--user=root", f"--datadir={folder}/data", "--skip-test-db"],
-        timeout=120,
-    )
+    make_datadir(flavour, folder / "data")
     return folder / "data"
 
 
 class Resource:
     """The agent with its parameters, as pacemaker calls it."""
 
-    def __init__(self, folder: Path, data: Path) -> None:
+    def __init__(self, folder: Path, data: Path, flavour: str = "mariadb") -> None:
         self.folder, self.root = folder, ocf.lay_down(folder / "ocf")
-        (folder / "my.cnf").write_text("[mysqld]\nskip-networking\ninnodb_buffer_pool_size=16M\n")
+        (folder / "my.cnf").write_text("[mysqld]\nskip-networking\nloose-mysqlx=OFF\ninnodb_buffer_pool_size=16M\n")
+        self.query = [programs(flavour).client, "--no-defaults", f"--socket={folder}/run/sock", "--user=root"]
         self.parameters = {
-            "binary": SERVER,
-            "admin_binary": ADMIN,
+            "binary": programs(flavour).server,
+            "admin_binary": programs(flavour).admin,
             "config": f"{folder}/my.cnf",
             "datadir": str(data),
             "socket": f"{folder}/run/sock",
@@ -91,8 +107,8 @@ class Resource:
 
 
 @pytest.fixture
-def resource(tmp_path, datadir):
-    made = Resource(tmp_path, datadir)
+def resource(tmp_path, datadir, flavour):
+    made = Resource(tmp_path, datadir, flavour)
     yield made
     if made.does("monitor") != NOT_RUNNING:
         os.kill(made.pid, signal.SIGKILL)
@@ -109,7 +125,7 @@ def test_start_returns_when_the_server_answers_and_stop_when_it_is_gone(resource
     assert resource.does("stop") == SUCCESS
     assert resource.does("start") == SUCCESS
     pid = resource.pid
-    query = [shutil.which("mariadb"), "--no-defaults", f"--socket={resource.parameters['socket']}", "--user=root"]
+    query = resource.query
     command.run([*query, "--execute=CREATE DATABASE IF NOT EXISTS kept"])
     assert (resource.does("monitor"), resource.does("start"), resource.pid) == (SUCCESS, SUCCESS, pid)
     assert resource.does("stop") == SUCCESS
@@ -376,8 +392,8 @@ def test_a_start_that_was_given_up_in_the_middle_of_a_recovery_leaves_a_server_t
 
 def test_a_server_that_refuses_the_login_answers(resource):
     assert resource.does("start") == SUCCESS
-    query = [shutil.which("mariadb"), "--no-defaults", f"--socket={resource.parameters['socket']}", "--user=root"]
-    command.run([*query, "--execute=CREATE OR REPLACE USER gone@localhost; SET GLOBAL max_connections = 10"])
+    query = resource.query
+    command.run([*query, "--execute=DROP USER IF EXISTS gone@localhost; CREATE USER gone@localhost; SET GLOBAL max_connections = 10"])
     command.run([*query, "--execute=ALTER USER root@localhost ACCOUNT LOCK"])
     try:
         assert resource.does("monitor") == SUCCESS
@@ -458,6 +474,15 @@ def test_locks_of_flock_mean_nothing_on_a_disk(resource, datadir):
     finally:
         holder.kill()
         holder.wait()
+
+
+def test_a_lock_file_of_a_process_that_lives_keeps_no_server_from_starting(resource):
+    folder = resource.folder / "run"
+    folder.mkdir()
+    (folder / "sock.lock").write_text(f"{os.getpid()}\n")
+    assert resource.does("start") == SUCCESS
+    assert resource.does("stop") == SUCCESS
+    assert list(folder.iterdir()) == []
 
 
 def test_no_datadir_is_an_error_and_none_is_made(resource):

@@ -1,23 +1,33 @@
-"""A MariaDB server of its own on a unix socket in a temporary folder, with the module and the state on it."""
+"""A database server of its own on a unix socket in a temporary folder, with the module and the state on it; of any flavour that runs here."""
 
 from __future__ import annotations
 
+import atexit
 import os
+import pwd
 import shutil
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
+import pytest
 from storage_world import load
 
 from hamysql.mysql import grants as mysql_grants
 from hamysql.mysql import sql as mysql_sql
 from hamysql.mysql.flavours import registry
+from hamysql.mysql.flavours.face import Observed
+from hamysql.mysql.flavours.mysql.flavour import MySQL
 from hamysql.mysql.grants import Grant
 from hamysql.mysql.sql import PROLOGUE
 from hamysql.system import command
+from lab.basics.context import Lab
+from lab.machines import roots
 
 SERVER, INSTALL, CLIENT = (shutil.which(name) for name in ("mariadbd", "mariadb-install-db", "mariadb"))
 MISSING = (
@@ -25,16 +35,66 @@ MISSING = (
     if SERVER and INSTALL and CLIENT
     else "mariadbd, mariadb-install-db or mariadb is missing (Debian: mariadb-server-core, mariadb-client)"
 )
-MARIADB = registry.FLAVOURS["mariadb"]
+MARIADB, MYSQL = registry.FLAVOURS["mariadb"], registry.FLAVOURS["mysql"]
 PASSWORD = "canary pass'word\"\\ äöü;--"
+
+
+@dataclass(frozen=True)
+class Programs:
+    """The programs of a flavour; ``install`` makes a datadir."""
+
+    server: str
+    install: str
+    client: str
+    admin: str
+
+
+@cache
+def programs(flavour: str) -> Programs:
+    """Where the programs of a flavour are; skips the test where they are not here."""
+    if flavour == "mariadb":
+        if MISSING:
+            pytest.skip(MISSING)
+        return Programs(SERVER, INSTALL, CLIENT, shutil.which("mariadb-admin"))
+    root = roots.mysql_root(Lab())
+    if not root.exists():
+        pytest.skip("there is no root with MySQL (`python -m lab host --tests` makes it)")
+    folder = Path(tempfile.mkdtemp(prefix="hamysql-mysql-"))
+    atexit.register(shutil.rmtree, folder)
+    folder.chmod(0o755)
+    server, client, admin = (str(roots.program(root, name, folder)) for name in ("mysqld", "mysql", "mysqladmin"))
+    return Programs(server, server, client, admin)
+
+
+def make_datadir(flavour: str, data: Path) -> None:
+    """An empty database, as the flavour makes it; a root on the server who is let in by the socket, where root runs this."""
+    if flavour == "mariadb":
+        argv = [programs(flavour).install, "--no-defaults", f"--datadir={data}", "--skip-test-db"]
+        argv += ["--user=root"] if os.geteuid() == 0 else []
+        auth = "socket" if os.geteuid() == 0 else "normal"
+        command.run([*argv, f"--auth-root-authentication-method={auth}"], timeout=120)
+        return
+    options = data.parent / "made.cnf"
+    options.write_text("[mysqld]\nmysqlx=OFF\n")
+    name = pwd.getpwuid(os.geteuid()).pw_name
+    config = {"install_db": programs(flavour).install, "config": str(options), "user": name}
+    made = registry.FLAVOURS[flavour]
+    command.run(made.install(config, str(data)), stdin=made.install_input(), timeout=120)
 
 
 class Server:
     """The module and the state on a running server, and a client beside them."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, flavour: str = "mariadb") -> None:
+        self.flavour, self.programs = registry.FLAVOURS[flavour], programs(flavour)
         self.socket, self.log = folder / "sock", folder / "general.log"
-        self.config = {"flavor": "mariadb", "client": CLIENT, "socket": str(self.socket), "databases": [], "users": []}
+        self.config = {
+            "flavor": flavour,
+            "client": self.programs.client,
+            "socket": str(self.socket),
+            "databases": [],
+            "users": [],
+        }
         self.module, self.state = load("_modules/hamysql_mysql.py", "m"), load("_states/hamysql_mysql.py", "s")
         self.module.__salt__ = {"hamysql.config": lambda **_: {"mysql": self.config}}
         self.state.__salt__ = {
@@ -43,8 +103,21 @@ class Server:
         }
 
     def sql(self, *statements: str) -> list[str]:
-        argv = [CLIENT, "--no-defaults", f"--socket={self.socket}", "--user=root", "--batch", "--skip-column-names"]
+        argv = self.flavour.client(self.config)
         return command.run(argv, stdin=PROLOGUE + "\n".join(statements)).stdout.splitlines()
+
+    @property
+    def is_mysql(self) -> bool:
+        return isinstance(self.flavour, MySQL)
+
+    @property
+    def plugin(self) -> str:
+        """The plugin of an account with a password."""
+        return self.flavour.password_plugin
+
+    def identified(self, password: str = PASSWORD) -> str:
+        """How SQL gives an account this password, by its hash."""
+        return self.flavour.identified({self.plugin}, self.flavour.digest(password))
 
     def wanted(self, *users: dict, databases: tuple = (), roles: tuple = ()) -> dict:
         """Give the pillar these users, databases and roles; returns what is pending."""
@@ -60,7 +133,14 @@ class Server:
 
     def grants(self, user: str, host: str = "%") -> dict[str, Grant]:
         shown = self.sql(mysql_grants.query([(user, host)]))
-        return mysql_grants.parse("\n".join(shown), MARIADB.privileges).get((user, host), {})
+        seen = self.observed()
+        roles = seen.roles if self.is_mysql else ()
+        return mysql_grants.parse("\n".join(shown), self.flavour.privileges, seen.everything, roles).get(
+            (user, host), {}
+        )
+
+    def observed(self) -> Observed:
+        return self.flavour.observed("\n".join(self.sql(self.flavour.accounts_query)) + "\n")
 
     def login(self, user: str, password: str, statement: str = "SELECT CURRENT_USER();") -> str:
         """What a client with this password sees; its password is in a file, as it should be."""
@@ -69,36 +149,19 @@ class Server:
         options.write_text(
             f'[client]\nuser={user}\npassword="{quoted}"\nsocket={self.socket}\ndefault-character-set=utf8mb4\n'
         )
-        argv = [CLIENT, f"--defaults-file={options}", "--batch", "--skip-column-names"]
+        argv = [self.programs.client, f"--defaults-file={options}", "--batch", "--skip-column-names"]
         return command.run(argv, stdin=statement).stdout.strip()
 
 
 @contextmanager
-def running(folder: Path, *options: str):
+def running(folder: Path, *options: str, flavour: str = "mariadb") -> Iterator[Server]:
     """A new server of its own, with further options."""
-    account = ["--user=root"] if os.geteuid() == 0 else []
-    auth = "socket" if account else "normal"
-    command.run(
-        [
-            INSTALL,
-            "--no-defaults",
-            *account,
-            f"--datadir={folder}/data",
-            "--skip-test-db",
-            f"--auth-root-authentication-method={auth}",
-        ],
-        timeout=120,
-    )
-    server = Server(folder)
-    argv = [
-        SERVER,
-        "--no-defaults",
-        *account,
-        f"--datadir={folder}/data",
-        f"--socket={server.socket}",
-        "--skip-networking",
-    ]
+    make_datadir(flavour, folder / "data")
+    server = Server(folder, flavour)
+    argv = [server.programs.server, "--no-defaults", *(["--user=root"] if os.geteuid() == 0 else [])]
+    argv += [f"--datadir={folder}/data", f"--socket={server.socket}", "--skip-networking"]
     argv += ["--innodb-buffer-pool-size=32M", "--innodb-flush-log-at-trx-commit=0", f"--general-log-file={server.log}"]
+    argv += [f"--pid-file={folder}/pid", "--mysqlx=OFF", "--log-bin-trust-function-creators"] if server.is_mysql else []
     argv += options
     with open(folder / "error.log", "w") as log:
         process = subprocess.Popen(argv, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
@@ -136,8 +199,9 @@ SYSTEM = {"mysql", "information_schema", "performance_schema", "sys"}
 def cleaned(daemon: Server) -> Iterator[Server]:
     """A running server, without what a test has made on it afterwards."""
     yield daemon
-    left = MARIADB.observed("\n".join(daemon.sql(MARIADB.accounts_query)))
-    accounts = [key for key in left.accounts if key not in {("root", "localhost"), ("mariadb.sys", "localhost")}]
+    left = daemon.observed()
+    own = {("root", "localhost"), *((name, "localhost") for name in daemon.flavour.accounts)}
+    accounts = [key for key in left.accounts if key not in own]
     databases = set(left.databases) - SYSTEM
     daemon.sql(
         *(f"DROP {'USER' if key[1] else 'ROLE'} {mysql_sql.account(key)};" for key in accounts),

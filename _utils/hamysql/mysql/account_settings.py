@@ -69,7 +69,7 @@ USER = Section(
         "name": v.required(m.SQL_USER),
         "host": v.required(m.SQL_HOST),
         "password": PASSWORD,
-        "password_hash": Value("a hash as the server keeps it", v.text(1, 128), secret=True),
+        "password_hash": Value("a hash as the server keeps it", v.text(1, 160), secret=True),
         "auth": v.one_of(mysql_accounts.BY_SOCKET, *m.PASSWORD_PLUGINS),
         "grants": Items(GRANT, "a list of grants"),
         "roles": Items(m.SQL_ROLE, "a list of roles"),
@@ -213,12 +213,23 @@ def _check_user(mysql: Config, user: Config, path: str, report: Report) -> None:
         )
     if account == mysql_accounts.OWN:
         _check_own(user, path, report)
+        if not flavour.beside_socket and not user["absent"] and user["auth"] != mysql_accounts.BY_SOCKET:
+            expected = (
+                f"`auth: {mysql_accounts.BY_SOCKET}`: this server lets nobody in by either of two ways, and hamysql needs "
+                "the socket. A root with a password has another host, such as 127.0.0.1"
+            )
+            report.add(path, "root@localhost with a password", expected)
     if user["absent"]:
         for key in (key for key in USER.keys if key not in ("name", "host", "absent")):
             _beside_absent(f"{path}:{key}", user[key], report)
         _beside_absent(f"hamysql:mysql:passwords:{name}", mysql["passwords"].get(name), report)
         return
     _check_login(mysql, user, name, path, report)
+    for limit, value in user["limits"].items():
+        if value is not None and limit not in flavour.limits:
+            report.add(
+                f"{path}:limits:{limit}", f"{value:g}", "not to be set: this server has no such limit of an account"
+            )
     require = user["require"]
     if require["tls"] and any(require[key] for key in terms.OF_CERTIFICATE):
         report.add(f"{path}:require", f"both {require['tls']} and what has to be in the certificate", "one of the two")
@@ -255,6 +266,8 @@ def _check_login(mysql: Config, user: Config, name: str, path: str, report: Repo
             f"{path}:password", "nothing", f"a password ({MAKE_PASSWORD}), or `auth: {mysql_accounts.BY_SOCKET}`"
         )
     plugin, given = user["auth"] or flavour.password_plugin, user["password_hash"]
+    if plugin != mysql_accounts.BY_SOCKET and plugin not in flavour.hashes:
+        report.add(f"{path}:auth", repr(plugin), f"a plugin of this server: {' or '.join(flavour.hashes)}")
     if given is not None and plugin in flavour.hashes and not flavour.hashes[plugin].pattern.fullmatch(given):
         expected = f"a hash of {plugin}: {flavour.hashes[plugin].expected}"
         report.add(f"{path}:password_hash", "a text that is none", expected)

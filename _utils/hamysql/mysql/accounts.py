@@ -71,13 +71,17 @@ def diff(observed: Observed, config: Mysql) -> tuple[Change, ...]:
         changes += _role(observed, role)
     for role in roles:
         if not role.get("absent"):
-            changes += [*_grants(flavour, observed, role), *_roles(observed, role)]
+            changes += [*_grants(flavour, observed, role), *_roles(flavour, observed, role)]
     for user in users:
         if user.get("absent"):
             changes += _dropped(observed, user)
             continue
         changes += _account(flavour, observed, user)
-        changes += [*_grants(flavour, observed, user), *_roles(observed, user), *_default_role(flavour, observed, user)]
+        changes += [
+            *_grants(flavour, observed, user),
+            *_roles(flavour, observed, user),
+            *_default_role(flavour, observed, user),
+        ]
     return tuple(changes)
 
 
@@ -115,18 +119,24 @@ def _account(flavour: Flavour, observed: Observed, user: User) -> Iterable[Chang
     by_socket = user.get("auth") == BY_SOCKET
     plugin = flavour.socket_plugin if by_socket else user.get("auth") or flavour.password_plugin
     given = user.get("password_hash")
-    secret = "" if by_socket else given or flavour.digest(user["password"], plugin)
     # A password alone would lock hamysql out, for good.
-    wanted = frozenset({plugin, flavour.socket_plugin} if who == OWN else {plugin})
+    wanted = frozenset({plugin, flavour.socket_plugin} if who == OWN and flavour.beside_socket else {plugin})
     found = observed.accounts.get(who)
     ways = observed.ways.get(who)
 
-    in_clear = observed.policy and secret and not given
+    in_clear = observed.policy and not by_socket and not given
 
     def identified(verb: str, more: str = "") -> tuple[str, ...]:
         if in_clear:
             return tuple(flavour.in_clear(verb, account(who), wanted, user["password"], more))
+        secret = "" if by_socket else given or flavour.digest(user["password"], plugin)
         return (f"{verb or 'ALTER USER'} {account(who)} {flavour.identified(wanted, secret)}{more};",)
+
+    def differs(kept: str) -> bool:
+        if by_socket:
+            return False
+        same = flavour.is_hash(given, kept) if given else flavour.is_password(user["password"], kept, plugin)
+        return not same
 
     if ways is not None and ways != wanted:
         yield Change(name, _listed(ways), _listed(wanted), identified("ALTER USER"))
@@ -135,7 +145,7 @@ def _account(flavour: Flavour, observed: Observed, user: User) -> Iterable[Chang
         yield Change(name, None, f"present, {plugin}{more}", identified("CREATE USER", more), name, undo=undo)
     elif found[0] != plugin:
         yield Change(name, found[0], plugin, identified("ALTER USER"))
-    elif secret and found[1] != secret:
+    elif differs(found[1]):
         yield Change(name, "another password", "the pillar's password", identified(""))
     if found is not None:
         yield from terms.diff(observed.terms.get(who, NO_TERMS), who, user)
@@ -165,7 +175,11 @@ def _grants(flavour: Flavour, observed: Observed, holder: Role) -> Iterable[Chan
         if old == new or (on not in wanted and grants.is_routine(on)):
             continue
         name = f"grants of {_short(who)} on {on}"
-        statements = tuple(f"{statement};" for statement in grants.regrant(on, account(who), old, new))
+        held = old
+        if on == "*.*" and EVERYTHING in old.privileges and EVERYTHING not in new.privileges and observed.everything:
+            # Part by part: where ALL of the whole server is revoked, MySQL revokes ALL of databases as well.
+            held = Grant(observed.everything, old.grant_option)
+        statements = tuple(f"{statement};" for statement in grants.regrant(on, account(who), held, new))
         yield Change(
             name,
             str(old) if on in found else None,
@@ -175,7 +189,7 @@ def _grants(flavour: Flavour, observed: Observed, holder: Role) -> Iterable[Chan
         )
 
 
-def _roles(observed: Observed, holder: Role) -> Iterable[Change]:
+def _roles(flavour: Flavour, observed: Observed, holder: Role) -> Iterable[Change]:
     if not holder.get("roles"):
         return
     who = key(holder)
@@ -188,9 +202,7 @@ def _roles(observed: Observed, holder: Role) -> Iterable[Change]:
         elif role not in wanted:
             yield Change(name, "granted", "none", (f"REVOKE {quoted} FROM {to};",), of)
         elif found[role]:
-            yield Change(
-                name, "granted with admin option", "granted", (f"REVOKE ADMIN OPTION FOR {quoted} FROM {to};",), of
-            )
+            yield Change(name, "granted with admin option", "granted", tuple(flavour.revoke_admin(quoted, to)), of)
 
 
 def _wanted_roles(holder: Role) -> frozenset[str]:
@@ -201,10 +213,11 @@ def _default_role(flavour: Flavour, observed: Observed, user: User) -> Iterable[
     who = key(user)
     found = observed.terms.get(who, NO_TERMS).default_role or NO_ROLE
     wanted = user.get("default_role")
-    if not wanted and user.get("roles") and found not in _wanted_roles(user):
-        wanted = NO_ROLE  # that of a role that was taken away
+    if not wanted and user.get("roles"):
+        # without those that are taken away
+        wanted = ", ".join(role for role in found.split(", ") if role in _wanted_roles(user)) or NO_ROLE
     if wanted and wanted != found:
-        role = NO_ROLE if wanted == NO_ROLE else account((wanted, ""))
+        role = NO_ROLE if wanted == NO_ROLE else ", ".join(account((one, "")) for one in wanted.split(", "))
         name = f"default role of {_short(who)}"
         old = None if found == NO_ROLE else found
         yield Change(name, old, wanted, (flavour.set_default_role(role, account(who)),), _name(who))

@@ -106,4 +106,4 @@ def install(run: Run, mysql: Mysql, directory: str) -> None:
     argv = registry.of(mysql).install(mysql, directory)
     # By root, it would write by name into a folder that is the account's by then.
     with acting_as(mysql["user"]):
-        run(argv, timeout=600)
+        run(argv, timeout=600, stdin=registry.of(mysql).install_input())

@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from hamysql.mysql.sql import PROLOGUE, QUOTED, Account, account, identifier, unescape, unquote
 
+# MySQL's dynamic privileges, which its components bring along.
+_DYNAMIC = re.compile(r"[A-Z]+(?:_[A-Z0-9]+)+")
+
 
 @dataclass(frozen=True)
 class Grant:
-    """Privileges on one level, as ``SHOW GRANTS`` has it: ``*.*``, `` `db`.* ``, `` `db`.`table` ``, `` FUNCTION `db`.`name` ``."""
+    """Privileges on one level, as ``SHOW GRANTS`` has it: ``*.*``, `` `db`.* ``, `` `db`.`table` ``, `` FUNCTION `db`.`name` ``.
+
+    ``uneven`` are those of which only some have the grant option; dynamic ones each have their own.
+    """
 
     privileges: frozenset[str]
     grant_option: bool = False
+    uneven: bool = False
 
     def __str__(self) -> str:
-        return (", ".join(sorted(self.privileges)) or "USAGE") + (" WITH GRANT OPTION" if self.grant_option else "")
+        return (", ".join(sorted(self.privileges)) or "USAGE") + (
+            " WITH GRANT OPTION" + (" of some" if self.uneven else "") if self.grant_option else ""
+        )
 
 
 EVERYTHING = "ALL PRIVILEGES"
@@ -37,6 +46,8 @@ class Privileges:
     def misplaced(self, privilege: str, on: str) -> str | None:
         """Why a server would not grant a checked privilege on a checked target, as what is expected; ``None`` where it would."""
         word, _, columns = privilege.partition(" (")
+        if word not in self.known and not _DYNAMIC.fullmatch(word):
+            return "a privilege of this server"
         if word == "PROXY":
             return "a privilege on data: PROXY is granted on another account, which hamysql does not do"
         if is_routine(on):
@@ -87,8 +98,19 @@ _PRIVILEGE = re.compile(
 _COLUMN = re.compile(rf"{QUOTED}|[^\s,`']+")
 
 
-def parse(output: str, privileges: Privileges) -> dict[Account, dict[str, Grant]]:
-    """The output of ``SHOW GRANTS``: for each account its privileges on each level; ``USAGE`` (nothing) is left out."""
+def parse(
+    output: str,
+    privileges: Privileges,
+    everything: frozenset[str] = frozenset(),
+    roles: Collection[str] = (),
+) -> dict[Account, dict[str, Grant]]:
+    """The output of ``SHOW GRANTS``: for each account its privileges on each level; ``USAGE`` (nothing) is left out.
+
+    everything
+        The privileges that a server shows on ``*.*`` instead of ALL, if it does.
+    roles
+        Those that a server may show with the host ``%``.
+    """
     found: dict[Account, dict[str, Grant]] = {}
     for line in map(unescape, output.splitlines()):
         match = _GRANT.match(line)
@@ -97,11 +119,24 @@ def parse(output: str, privileges: Privileges) -> dict[Account, dict[str, Grant]
         # REQUIRE and its texts stand before it, and limits such as MAX_USER_CONNECTIONS behind it.
         rest = _TEXT.sub("''", match["rest"])
         grant = Grant(privileges.parse(match["privileges"]), bool(re.search(r"\bWITH\b.*\bGRANT OPTION\b", rest)))
-        grants = found.setdefault((unquote(match["user"]), unquote(match["host"] or "")), {})
+        who = (unquote(match["user"]), unquote(match["host"] or ""))
+        grants = found.setdefault((who[0], "") if who[0] in roles and who[1] == "%" else who, {})
         if grant != NONE:
             kind = match["kind"] or ""  # a routine's name is the same in capitals
-            grants[f"{kind}{match['database']}.{match['object'].lower() if kind else match['object']}"] = grant
+            on = f"{kind}{match['database']}.{match['object'].lower() if kind else match['object']}"
+            # Dynamic privileges have a line of their own, each with its own grant option.
+            more = grants.get(on)
+            grants[on] = grant if more is None else _together(more, grant)
+    for grants in found.values():
+        globally = grants.get("*.*", NONE)
+        if everything and everything <= globally.privileges and not globally.uneven:
+            grants["*.*"] = Grant(frozenset({EVERYTHING}), globally.grant_option)
     return found
+
+
+def _together(one: Grant, other: Grant) -> Grant:
+    options = {one.grant_option, other.grant_option}
+    return Grant(one.privileges | other.privileges, any(options), one.uneven or other.uneven or len(options) > 1)
 
 
 # Text in quotes, as the server writes it: a backslash is doubled like a quote.
@@ -110,12 +145,20 @@ _TEXT = re.compile(r"'(?:[^'\\]|''|\\.)*'|`(?:[^`]|``)*`")
 
 def regrant(on: str, to: str, old: Grant, new: Grant) -> Iterable[str]:
     """From one set of privileges on a level to another; what stays is never missing in between, if SQL allows it."""
+    theirs = _dynamic(old.privileges)
+    if theirs and (old.uneven or (old.grant_option and not new.grant_option)):
+        # Each has a grant option of its own, and only goes with it.
+        yield f"REVOKE {', '.join(theirs)} ON {on} FROM {to}"
+        old = Grant(old.privileges.difference(theirs), old.grant_option != old.uneven)
     missing, extra = new.privileges - old.privileges, old.privileges - new.privileges
-    if EVERYTHING in extra:  # REVOKE takes all of them, and cannot leave some
+    option = old.grant_option
+    if EVERYTHING in extra:  # REVOKE takes all of them, and cannot leave some; MySQL's takes the grant option as well
         yield f"REVOKE {EVERYTHING} ON {on} FROM {to}"
-        missing, extra = new.privileges, frozenset()
+        missing, extra, option = new.privileges, frozenset(), option and not new.grant_option
+    dynamic = _dynamic(new.privileges)
     if missing:
-        yield f"GRANT {', '.join(sorted(missing))} ON {on} TO {to}"
+        own = new.grant_option and (dynamic or (theirs and EVERYTHING in missing))
+        yield f"GRANT {', '.join(sorted(missing))} ON {on} TO {to}{' WITH GRANT OPTION' if own else ''}"
     if EVERYTHING in new.privileges:  # includes all but those on columns
         extra = frozenset(privilege for privilege in extra if privilege.endswith(")"))
     if extra:
@@ -124,9 +167,15 @@ def regrant(on: str, to: str, old: Grant, new: Grant) -> Iterable[str]:
         taken = {name for name in new.privileges if name.endswith(")") and name.partition(" (")[0] in extra}
         if taken:
             yield f"GRANT {', '.join(sorted(taken))} ON {on} TO {to}"
-    if old.grant_option != new.grant_option:
+    if option != new.grant_option:
+        every = EVERYTHING if EVERYTHING in new.privileges and on == "*.*" else "USAGE"
+        given = ", ".join(sorted(new.privileges)) if dynamic else every
         yield (
-            f"GRANT USAGE ON {on} TO {to} WITH GRANT OPTION"
+            f"GRANT {given} ON {on} TO {to} WITH GRANT OPTION"
             if new.grant_option
             else f"REVOKE GRANT OPTION ON {on} FROM {to}"
         )
+
+
+def _dynamic(privileges: frozenset[str]) -> list[str]:
+    return sorted(filter(_DYNAMIC.fullmatch, privileges))

@@ -143,6 +143,32 @@ def left_flushing(running: Options, left: Mapping[str, float]) -> Iterator[Pendi
         yield Pending(LIVE, MYSQL, f"hamysql:mysql:config:mysqld:{FLUSHING[0]}", "0, which a killed move has left", was)
 
 
+def overruling(flavour: Flavour, want: Options, output: str) -> Options:
+    """The options that a server keeps in its datadir, where they differ from the pillar's, or where no pillar could have them.
+
+    It prefers them to its option files at each start, on either node (``SET PERSIST``). Those that the pillar does not name
+    are left alone.
+
+    output
+        That of the flavour's ``persisted_query``.
+    """
+    found: Options = {}
+    for name, value in (line.split("\t") for line in output.splitlines()):
+        guard = flavour.options.guarded.get(name)
+        wrong = guard is not None and not guard.accepts(value)
+        if _plain_value(want[name][-1]) != _plain_value(value) if name in want else wrong:
+            found[name] = [value]
+    return found
+
+
+def _plain_value(value: str) -> str:
+    """A value as the server has it: numbers without units, switches as ON and OFF."""
+    number = re.fullmatch(r"(-?\d+)([KMGTPE])", value, re.IGNORECASE)
+    if number:
+        return str(int(number[1]) * _UNITS[number[2].upper()])
+    return {"TRUE": "ON", "FALSE": "OFF", "1": "ON", "0": "OFF", "": "ON"}.get(value.upper(), value.upper())
+
+
 _UNITS = {unit: 1024**power for power, unit in enumerate("KMGTPE", 1)}
 
 

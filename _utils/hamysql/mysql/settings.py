@@ -19,7 +19,7 @@ from hamysql.schema.values import Config
 
 MYSQL = Section(
     {
-        "flavor": v.one_of(*registry.FLAVOURS, note=" (MySQL from Oracle is not supported by this version)"),
+        "flavor": v.one_of(*registry.FLAVOURS),
         "datadir": v.PATH,
         "socket": v.PATH,
         "pid_file": v.PATH,

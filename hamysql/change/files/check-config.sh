@@ -54,7 +54,11 @@ drbd_reads() {
 
 # takes SERVER FILE : the server ends with 0 although it does not take a value of InnoDB's, or takes a switch for off.
 takes() {
-	ask "$1" --defaults-file="$2" --verbose --help || return 1
+	case $("$1" --version 2>/dev/null) in
+	*MariaDB*) ask "$1" --defaults-file="$2" --verbose --help || return 1 ;;
+	# MySQL's help ends with 0 for a name that it does not know. Nothing of this is for the log of the server that runs.
+	*) ask "$1" --defaults-file="$2" --validate-config --skip-log-error --log-error-verbosity=2 || return 1 ;;
+	esac
 	grep -E "Error while setting value|Unknown suffix|(wasn't|was not) recognized" "$said" >"$folder/values" || return 0
 	mv "$folder/values" "$said"
 	return 1

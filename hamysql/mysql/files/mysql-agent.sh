@@ -395,9 +395,10 @@ roots_way() {
 
 # What a server that was killed has left, or root: the account removes it from its own folders.
 sweep() {
-	for file in "$pid_file" "$socket"; do
+	for file in "$pid_file" "$socket" "$socket.lock"; do
 		if [ -e "$file" ] || [ -L "$file" ]; then
-			as_account rm -f "$pid_file" "$socket"
+			# MySQL does not start where the process in its socket's lock file lives, whatever that is by now.
+			as_account rm -f "$pid_file" "$socket" "$socket.lock"
 			return
 		fi
 	done

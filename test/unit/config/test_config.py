@@ -238,10 +238,8 @@ def test_the_pillar_wins_over_the_flavors_data(resolve, pillar):
 
 def test_a_flavor_that_is_not_supported_is_refused_in_one_sentence(resolve, pillar):
     given = pillar("minimal")
-    given["mysql"] = {"flavor": "mysql"}
-    assert problems(resolve, given) == {
-        "hamysql:mysql:flavor": ("'mysql'", "'mariadb' (MySQL from Oracle is not supported by this version)")
-    }
+    given["mysql"] = {"flavor": "postgresql"}
+    assert problems(resolve, given) == {"hamysql:mysql:flavor": ("'postgresql'", "'mariadb', 'mysql' or 'percona'")}
 
 
 def test_a_bare_on_is_not_the_boolean_that_yaml_makes_of_it(resolve, pillar):

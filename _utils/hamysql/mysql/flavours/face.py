@@ -36,6 +36,7 @@ class Observed:
     in each database that is not empty. ``roles`` are all roles, and ``memberships`` those of an account or role, each with whether
     it may pass the role on. ``policy`` says whether the server takes a password in clear text only, to judge it. ``small`` says
     whether names of databases and tables are kept in small letters (``lower_case_table_names``).
+    ``everything`` are the privileges that the server shows instead of ALL; empty where it shows ALL itself.
     """
 
     databases: Mapping[str, tuple[str, str]]
@@ -48,6 +49,7 @@ class Observed:
     terms: Mapping[Account, Terms] = field(default_factory=dict)
     policy: bool = False
     small: bool = False
+    everything: frozenset[str] = frozenset()
 
     def stored(self, name: str) -> str:
         """The name of a database or table, or a pillar's ``db.table``, as this server keeps it."""
@@ -113,7 +115,10 @@ class Flavour(ABC):
     """One kind of database server. ``name`` is its name in the pillar (``mysql:flavor``).
 
     ``accounts`` are the server's own, which are nobody else's. ``socket_plugin`` lets a system account in by the socket. The
-    plugins of ``hashes`` let in whoever has the password, ``password_plugin`` where the pillar names none.
+    plugins of ``hashes`` let in whoever has the password, ``password_plugin`` where the pillar names none. ``beside_socket`` says
+    whether an account may have one of them beside the socket's, and come in by either. ``roles_are_accounts`` says whether
+    a role is shown as an account of the host ``%``, and none of that name can be beside it. ``limits`` are those of an account.
+    ``persisted_query`` asks for the variables that the server keeps in its datadir, and prefers to its option files.
     """
 
     name: str
@@ -124,6 +129,10 @@ class Flavour(ABC):
     socket_plugin: str
     password_plugin: str
     hashes: Mapping[str, Hash]
+    limits: Collection[str]
+    beside_socket: bool = True
+    roles_are_accounts: bool = False
+    persisted_query: str = ""
     reload_tls: (
         str  # the SQL that has the server read its certificate again; sessions that are open keep what they have
     )
@@ -139,6 +148,10 @@ class Flavour(ABC):
             The resolved configuration's ``mysql``, here and below.
         """
 
+    def install_input(self) -> str:
+        """What that program is given on standard input; nothing by default."""
+        return ""
+
     @abstractmethod
     def client(self, mysql: Mysql) -> Sequence[str]:
         """The command line of the server's own client, as root on the local socket; SQL goes to its standard input."""
@@ -151,9 +164,14 @@ class Flavour(ABC):
     def is_answer(self, output: str) -> bool:
         """Whether a client's error message, ``ERROR 1045 (28000): Access denied``, is a server's answer."""
 
+    @property
+    def validate(self) -> Sequence[str]:
+        """What has the server read its options, tell what is wrong with them on standard error, and end."""
+        return ("--verbose", "--help")
+
     @abstractmethod
     def not_taken(self, said: str, switches: bool = False) -> list[str]:
-        """What a server says in answer to `--verbose --help` of values that it does not take; it ends with 0 all the same.
+        """What a server says in answer to ``validate`` of values that it does not take; it may end with 0 all the same.
 
         switches
             Whether switches that it takes for off are told as well. A start fails for a value of InnoDB's, and not for a switch.
@@ -168,6 +186,14 @@ class Flavour(ABC):
     @abstractmethod
     def digest(self, password: str, plugin: str = "") -> str:
         """The hash that the server keeps of a password for one of ``hashes``, ``password_plugin`` by default."""
+
+    def is_password(self, password: str, kept: str, plugin: str) -> bool:
+        """Whether a hash that the server keeps is that of a password."""
+        return self.digest(password, plugin) == kept
+
+    def is_hash(self, given: str, kept: str) -> bool:
+        """Whether a hash of the pillar is the one that the server keeps: there may be several ways to write it."""
+        return given == kept
 
     @abstractmethod
     def identified(self, plugins: Collection[str], digest: str) -> str:
@@ -189,7 +215,11 @@ class Flavour(ABC):
 
     @abstractmethod
     def set_default_role(self, role: str, to: str) -> str:
-        """The statement that gives an account its default role, both quoted."""
+        """The statement that gives an account its default role, or several with commas, all quoted."""
+
+    def revoke_admin(self, role: str, to: str) -> Sequence[str]:
+        """The statements that leave an account a role, and take away that it may pass it on; both quoted."""
+        return (f"REVOKE ADMIN OPTION FOR {role} FROM {to};",)
 
     @abstractmethod
     def drop_empty(self, database: str) -> str:
@@ -199,7 +229,7 @@ class Flavour(ABC):
 
     @abstractmethod
     def variables_query(self, names: Iterable[str]) -> str:
-        """The statement whose output :meth:`variables` reads."""
+        """The statements whose output :meth:`variables` reads. An error of one keeps the client from no other (``--force``)."""
 
     @abstractmethod
     def variables(self, output: str) -> dict[str, Variable]:

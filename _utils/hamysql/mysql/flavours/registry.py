@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from hamysql.mysql.flavours.face import Flavour
 from hamysql.mysql.flavours.mariadb.flavour import MariaDB
+from hamysql.mysql.flavours.mysql.flavour import MySQL, Percona
 from hamysql.resolved.software import Mysql
 from hamysql.schema.values import Config
 
-FLAVOURS: dict[str, Flavour] = {flavour.name: flavour for flavour in (MariaDB(),)}
+FLAVOURS: dict[str, Flavour] = {flavour.name: flavour for flavour in (MariaDB(), MySQL(), Percona())}
 
 
 def of(mysql: Config | Mysql) -> Flavour:
@@ -17,4 +18,4 @@ def of(mysql: Config | Mysql) -> Flavour:
 
 def services() -> tuple[str, ...]:
     """What database servers are called where systemd starts them, of every flavour."""
-    return tuple(service for flavour in FLAVOURS.values() for service in flavour.names.services)
+    return tuple(dict.fromkeys(service for flavour in FLAVOURS.values() for service in flavour.names.services))

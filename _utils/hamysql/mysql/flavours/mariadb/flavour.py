@@ -29,6 +29,11 @@ _CONTENTS = (
     " UNION ALL SELECT EVENT_SCHEMA FROM information_schema.EVENTS"
 )
 
+LIMITS = (
+    *("max_queries_per_hour", "max_updates_per_hour", "max_connections_per_hour", "max_user_connections"),
+    "max_statement_time",
+)
+
 
 class MariaDB(Flavour):
     """MariaDB, from 10.4 on."""
@@ -45,6 +50,7 @@ class MariaDB(Flavour):
     accounts = ("mariadb.sys", "mysql.sys", "mysql.session", "mysql.infoschema")
     socket_plugin, password_plugin = "unix_socket", "mysql_native_password"
     hashes = HASHES
+    limits = LIMITS
     reload_tls = "FLUSH SSL;"
     accounts_query = (
         "SELECT 'database', SCHEMA_NAME, DEFAULT_CHARACTER_SET_NAME, DEFAULT_COLLATION_NAME FROM information_schema.SCHEMATA;\n"
@@ -184,13 +190,6 @@ def _ways(written: str, plugin: str) -> frozenset[str]:
         raise ParseError(f"the database answered with {written[:100]!r} for the ways to log in of an account") from exc
 
 
-_LIMITS = (
-    "max_queries_per_hour",
-    "max_updates_per_hour",
-    "max_connections_per_hour",
-    "max_user_connections",
-    "max_statement_time",
-)
 _REQUIRED = {"": "NONE", "ANY": "SSL", "X509": "X509"}
 
 
@@ -200,4 +199,4 @@ def _terms(fields: Sequence[str]) -> Terms:
     require = (
         {"tls": _REQUIRED[kind]} if kind in _REQUIRED else {"cipher": cipher, "issuer": issuer, "subject": subject}
     )
-    return Terms(require, dict(zip(_LIMITS, map(float, numbers))), role)
+    return Terms(require, dict(zip(LIMITS, map(float, numbers))), role)

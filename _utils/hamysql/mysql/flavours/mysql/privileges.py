@@ -1,0 +1,19 @@
+"""MySQL's static privileges: its manual, "Privileges Provided by MySQL". Dynamic ones are of the form WORD_WORD. Pure."""
+
+from __future__ import annotations
+
+from hamysql.mysql.grants import EVERYTHING, Privileges
+
+_OF_TABLES = frozenset(
+    "ALL|ALTER|CREATE|CREATE VIEW|DELETE|DROP|INDEX|INSERT|REFERENCES|SELECT|SHOW VIEW|TRIGGER|UPDATE|USAGE".split("|")
+)
+_OF_DATABASES = _OF_TABLES | frozenset(
+    "ALTER ROUTINE|CREATE ROUTINE|CREATE TEMPORARY TABLES|EVENT|EXECUTE|LOCK TABLES".split("|")
+)
+_KNOWN = _OF_DATABASES | frozenset(
+    "CREATE ROLE|CREATE TABLESPACE|CREATE USER|DROP ROLE|FILE|PROCESS|PROXY|RELOAD|REPLICATION CLIENT|REPLICATION SLAVE|"
+    "SHOW DATABASES|SHUTDOWN|SUPER".split("|")
+)
+_OF_ROUTINES = frozenset(("ALTER ROUTINE", "EXECUTE", "USAGE"))
+
+PRIVILEGES = Privileges(_KNOWN, _OF_TABLES, _OF_DATABASES, _OF_ROUTINES, {"ALL": EVERYTHING})
