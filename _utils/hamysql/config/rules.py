@@ -16,7 +16,7 @@ from hamysql.fencing.settings import check_fencing, check_quorum
 from hamysql.firewall.settings import check_firewall
 from hamysql.mysql.account_settings import check_accounts
 from hamysql.mysql.judge import check_server
-from hamysql.mysql.settings import check_given, check_secrets
+from hamysql.mysql.settings import INIT_SCRIPT, check_given, check_secrets
 from hamysql.mysql.tls.settings import check_tls
 from hamysql.schema import values as v
 from hamysql.schema.language import Report
@@ -53,6 +53,8 @@ def check_ping_timeout(config: Config, report: Report) -> None:
     """A monitor that pacemaker ends itself says nothing of a hang, and the stop after it waits for a server that cannot end."""
     mysql, monitor = config["mysql"], config["pacemaker"]["operations"][cib_names.SERVER]["monitor"]["timeout"]
     ping, storage = mysql["ping_timeout"], mysql["storage_timeout"]
+    if mysql["agent"] == INIT_SCRIPT:
+        return  # it does not look
     if None not in (ping, storage, monitor) and ping + storage + _PING_MARGIN > v.seconds(monitor):
         report.add(
             "hamysql:mysql:ping_timeout",

@@ -357,10 +357,26 @@ def test_an_operating_system_that_nobody_tried(site, system, release):
     )
 
 
-@pytest.mark.parametrize("release", ["9.6", "9"])
-def test_a_minor_release_is_no_matter(site, release):
-    site["db1"]["facts"]["system"] = {"name": "Enterprise Linux", "release": release}
+@pytest.mark.parametrize(
+    ("name", "release"),
+    [
+        *(("Enterprise Linux", release) for release in ("8.10", "9.6", "9", "10.1")),
+        *(("Ubuntu", release) for release in ("22.04", "24.04")),
+        *(("SUSE", release) for release in ("15.7", "16.0")),
+        ("Debian", "13.2"),
+    ],
+)
+def test_a_minor_release_is_no_matter(site, name, release):
+    site["db1"]["facts"]["system"] = {"name": name, "release": release}
     assert texts(site) == []
+
+
+def test_a_system_that_is_only_rendered_is_never_deployed_and_says_why(site):
+    site["db1"]["facts"]["system"] = {"name": "Enterprise Linux", "release": "6.4"}
+    (found,) = preflight_judge.judge(site)
+    assert found.refuses
+    assert "rendered for migration's sake only" in str(found)
+    assert "move the data with a dump" in str(found)
 
 
 # --- clocks: db1's survey ran from 1 s to 3 s after the question, the last answer came after 4 s
