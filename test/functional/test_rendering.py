@@ -139,6 +139,14 @@ def test_no_setting_is_written_before_it_is_known_to_be_possible(node, name):
         assert ("hamysql_change", "hamysql-change-possible") in needs(chunk, set()), chunk["__id__"]
 
 
+def test_the_stream_of_a_module_is_chosen_after_the_repositories_and_before_the_packages(node):
+    names = [chunk["__id__"] for chunk in node("ipv6", "el8").low()]
+    order = ["hamysql-repo-site-managed", "hamysql-package-stream-mariadb-enabled", "hamysql-package-installed"]
+    assert [name for name in names if name in order] == order
+    for system in ("el9", "el10", "debian12"):
+        assert not [chunk for chunk in node("ipv6", system).low() if "stream" in chunk["__id__"]]
+
+
 def test_corosync_never_meets_the_example_configuration_of_its_package(node):
     """A node that went down right after the installation came back as a cluster of its own, named node1."""
     for pillar in PILLARS:
