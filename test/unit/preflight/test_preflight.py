@@ -348,6 +348,27 @@ def test_two_kernels_with_different_drbds(site):
     assert "db2: found DRBD's kernel module 9.2.8" in found
 
 
+@pytest.mark.parametrize(
+    ("module", "utils", "pacemaker", "told"),
+    [
+        ("9.2.8", "9.22.0-1", "2.1.7-1", True),
+        ("9.2.8", "9.27.0-1.el9", "3.0.0", True),
+        ("9.2.8", "9.28.0-1", "3.0.0", False),
+        ("9.3.0", "9.34.0-1.el10.elrepo", "3.0.1", False),
+        ("9.2.8", "9.22.0-1", "2.1.6-5ubuntu2", False),
+        ("8.4.11", "9.22.0-1", "3.0.0", False),
+        ("9.2.8", "", "3.0.0", False),
+    ],
+)
+def test_drbd_9s_own_handler_has_to_understand_this_pacemaker(site, module, utils, pacemaker, told):
+    for seen in site.values():
+        seen["facts"]["storage"]["module"]["version"] = module
+        seen["facts"]["packages"] = {"drbd9x-utils": utils, "pacemaker": pacemaker}
+    found = [text for text in texts(site) if "with pacemaker" in text]
+    assert len(found) == (2 if told else 0)
+    assert all("drbd-utils 9.28 or newer" in text for text in found)
+
+
 @pytest.mark.parametrize(("system", "release"), [("Debian", "11"), ("Fedora", "40"), ("Debian", "120")])
 def test_an_operating_system_that_nobody_tried(site, system, release):
     site["db1"]["facts"]["system"] = {"name": system, "release": release}
