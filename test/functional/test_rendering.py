@@ -609,7 +609,7 @@ def test_drbd_itself_reads_its_files_with_the_syntax_of_8_4_and_9(node, laid, pi
     text = laid(pillar).read("/etc/drbd.d/global_common.conf") + resource
     file = tmp_path / "drbd.conf"
     file.write_text(text)
-    assert run([*on_node(pillar), program, "-c", str(file), "sh-nop"]).stderr == ""
+    run([*on_node(pillar), program, "-c", str(file), "sh-nop"])
     dump = run([*on_node(pillar), program, "-c", str(file), "dump"]).stdout
     dump = re.sub(r"[ \t]+", " ", dump)
     drbd = load_pillar(pillar)["storage"]["drbd"]
