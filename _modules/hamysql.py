@@ -18,7 +18,7 @@ from salt.exceptions import CommandExecutionError, SaltInvocationError
 from hamysql import fingerprint
 
 try:
-    from hamysql.config import resolution
+    from hamysql.config import resolution, systems
     from hamysql.corosync import node_ids
     from hamysql.errors import Refused
     from hamysql.schema import language
@@ -121,21 +121,20 @@ def _with_noted(key: str, merged: Any, who: dict[str, Any], found: Resolved) -> 
 
 def _parameters(saltenv: str) -> list[Config]:
     """The formula's own data for this operating system, general first."""
-    names = ["defaults.yaml", f"os_family/{__grains__['os_family']}.yaml"]
     cached = __salt__["cp.cache_dir"](PARAMETERS, saltenv=saltenv) or []
-    layers = []
-    for name in names:
+    required, layers = systems.required(__grains__), []
+    for name in systems.files(__grains__):
         found = [path for path in cached if path.endswith(f"/hamysql/parameters/{name}")]
-        if not found and name == "defaults.yaml":
+        if not found and name == systems.DEFAULTS:
             raise CommandExecutionError(f"{PARAMETERS}/{name} is not on the file server in environment {saltenv!r}")
+        if not found and name in required:
+            raise CommandExecutionError(
+                f"hamysql does not know the operating system family {__grains__['os_family']!r} of {__opts__['id']}; "
+                "docs/platforms.md lists the supported ones"
+            )
         for path in found:
             with salt.utils.files.fopen(path, encoding="utf-8") as handle:
                 layers.append(salt.utils.yaml.safe_load(handle) or {})
-    if len(layers) < len(names):
-        raise CommandExecutionError(
-            f"hamysql does not know the operating system family {__grains__['os_family']!r} of {__opts__['id']}; "
-            "docs/platforms.md lists the supported ones"
-        )
     return layers
 
 

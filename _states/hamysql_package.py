@@ -8,7 +8,7 @@ from fnmatch import fnmatch
 from typing import TYPE_CHECKING
 
 from hamysql.firewall.backends import BACKENDS
-from hamysql.system import debian
+from hamysql.system import debian, dnf
 from hamysql.system.command import run
 
 if TYPE_CHECKING:
@@ -99,9 +99,45 @@ def borrowed(
     return _guarded(name, install)
 
 
+def stream(name: str) -> dict[str, Any]:
+    """
+    Have a stream of a module enabled, from which dnf then takes its packages.
+
+    Where another stream of the module is enabled, nothing is changed: its packages would get another version of the program.
+
+    name
+        The module and its stream.
+
+    .. code-block:: yaml
+
+        hamysql-package-stream-mariadb-enabled:
+          hamysql_package.stream:
+            - name: mariadb:10.11
+    """
+    module, _, wanted = name.partition(":")
+    there = dnf.enabled_stream(module)
+    ret: dict[str, Any] = {"name": name, "result": True, "changes": {}, "comment": f"The stream {name} is enabled."}
+    if there == wanted:
+        return ret
+    if there:
+        said = (
+            f"found the stream {module}:{there} enabled, expected {name}. Its packages would get another version, and a database "
+            f"does not go back to an older one. Correct hamysql:package:streams, or run `dnf module reset {module}`"
+        )
+        return {**ret, "result": False, "comment": said}
+    ret["changes"] = {name: {"old": "", "new": "enabled"}}
+    if __opts__["test"]:
+        return {**ret, "result": None, "comment": f"The stream {name} would be enabled."}
+    dnf.enable_stream(run, module, wanted)
+    if dnf.enabled_stream(module) != wanted:
+        return {**ret, "result": False, "changes": {}, "comment": f"dnf enabled {name}, and does not say so afterwards"}
+    return ret
+
+
 def _install(name: str, pkgs: Sequence[str | dict[str, str]], hold: bool) -> dict[str, Any]:
-    # `hold: False` would release what an administrator holds; only `True` is passed on.
-    options = {"hold": True} if hold else {}
+    # `hold: False` would release what an administrator holds; only `True` is passed on. What is held gets another version when the
+    # pillar names one, and is held again.
+    options = {"hold": True, "update_holds": True} if hold else {}
     if __grains__["os_family"] == "Debian":
         # What pacemaker recommends is every fence agent there is, with the SDK of every cloud: half of the installation.
         options["install_recommends"] = False

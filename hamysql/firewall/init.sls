@@ -3,7 +3,9 @@
 
 include:
   - hamysql.package
-{%- if hamysql.firewall.backend != "none" %}
+{%- if hamysql.corosync.series == 1 %}
+  - hamysql.firewall.sysconfig
+{%- elif hamysql.firewall.backend != "none" %}
   - hamysql.firewall.{{ hamysql.firewall.backend }}
 {%- for name, files in salt["hamysql_firewall.left"]().items() if name != hamysql.firewall.backend %}
 

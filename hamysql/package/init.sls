@@ -17,6 +17,17 @@ hamysql-package-{{ unit }}-masked:
       - hamysql_package: hamysql-package-installed
 {%- endfor %}
 
+{%- for stream in hamysql.package.streams %}
+
+hamysql-package-stream-{{ stream.partition(":")[0] | lower }}-enabled:
+  hamysql_package.stream:
+    - name: {{ stream | json }}
+    - require:
+      - sls: hamysql.repo
+    - require_in:
+      - hamysql_package: hamysql-package-installed
+{%- endfor %}
+
 # Debian's mariadb-server also makes an empty local database in the datadir. It is never started, and the cluster mounts
 # the replicated file system over it.
 hamysql-package-installed:

@@ -33,6 +33,8 @@ TEST_PROGRAMS = {
     "cibadmin": "pacemaker-cli-utils",
     "crm": "crmsh",
     "corosync": "corosync",
+    "createrepo_c": "createrepo-c",
+    "dnf": "dnf-plugins-core",  # with dnf itself, and versionlock
     "drbdadm": "drbd-utils",
     "gpg": "gpg",
     "gpgconf": "gpgconf",
@@ -48,6 +50,8 @@ TEST_PROGRAMS = {
     "multipath": "multipath-tools",
     "fence_ipmilan": "fence-agents",
     "ocf-tester": "resource-agents",
+    "rpmbuild": "rpm",
+    "semanage": "policycoreutils-python-utils",
     "xmllint": "libxml2-utils",
     "sfdisk": "fdisk",
     "shellcheck": "shellcheck",

@@ -393,3 +393,14 @@ def test_a_constraint_of_drbds_own_script_is_known_as_ours(handler):
     handler.peer(**DEAD)
     assert handler.fence() == FENCED
     assert handler.owner == SELF
+
+
+DRBD9 = "version: 9.2.8 (api:2/proto:86-122)\nTransports (api:19): tcp (9.2.8)\n"
+
+
+@pytest.mark.parametrize(("words", "code"), [(["fence"], 1), (["unfence"], 1), (["tidy"], 0)])
+def test_with_drbd_9_it_decides_nothing(handler, words, code):
+    """There DRBD's own script is the handler: /proc/drbd no longer says what a replica is. Whoever calls ours changes nothing."""
+    (handler.folder / "drbd").write_text(DRBD9)
+    assert handler.call(*words) == code
+    assert handler.constraint is None

@@ -36,8 +36,25 @@ from support import ROOT
 SYSTEMS = {
     "debian12": {"os_family": "Debian", "os": "Debian", "osrelease": "12", "oscodename": "bookworm"},
     "debian13": {"os_family": "Debian", "os": "Debian", "osrelease": "13", "oscodename": "trixie"},
-    "el9": {"os_family": "RedHat", "os": "Rocky", "osrelease": "9.6", "oscodename": "Blue Onyx"},
+    "ubuntu2204": {"os_family": "Debian", "os": "Ubuntu", "osrelease": "22.04", "oscodename": "jammy"},
     "ubuntu2404": {"os_family": "Debian", "os": "Ubuntu", "osrelease": "24.04", "oscodename": "noble"},
+    "el8": {"os_family": "RedHat", "os": "AlmaLinux", "osrelease": "8.10", "oscodename": "Cerulean Leopard"},
+    "el9": {"os_family": "RedHat", "os": "Rocky", "osrelease": "9.6", "oscodename": "Blue Onyx"},
+    "el10": {"os_family": "RedHat", "os": "CentOS Stream", "osrelease": "10", "oscodename": "Coughlan"},
+    "sles15": {
+        "os_family": "Suse",
+        "os": "SUSE",
+        "osrelease": "15.7",
+        "oscodename": "SUSE Linux Enterprise Server 15 SP7",
+    },
+    "sles16": {
+        "os_family": "Suse",
+        "os": "SUSE",
+        "osrelease": "16.0",
+        "oscodename": "SUSE Linux Enterprise Server 16.0",
+    },
+    # Of the 2013 procedure that hamysql replaces; test_centos6.py has the only pillar for it.
+    "centos6": {"os_family": "RedHat", "os": "CentOS", "osrelease": "6.4", "oscodename": "Final"},
 }
 SERVED = ("hamysql", "_modules", "_states", "_utils", "_runners")
 

@@ -8,6 +8,8 @@ from typing import Any
 
 import yaml
 
+from hamysql.config import systems
+
 ROOT = Path(__file__).parents[2]
 PARAMETERS = ROOT / "hamysql" / "parameters"
 PILLARS = sorted(path.stem for path in (ROOT / "test" / "pillar").glob("*.sls"))
@@ -22,9 +24,11 @@ def load_pillar(name: str) -> Any:
     return load(ROOT / "test" / "pillar" / f"{name}.sls")["hamysql"]
 
 
-def parameters(family: str = "Debian") -> list[Any]:
-    """The formula's own data for an operating system family, general first."""
-    return [load(PARAMETERS / "defaults.yaml"), load(PARAMETERS / "os_family" / f"{family}.yaml")]
+def parameters(family: str = "Debian", name: str = "", release: int | str = "") -> list[Any]:
+    """The formula's own data for an operating system family, general first; with its name and release, for these as well."""
+    grains = {"os_family": family, "os": name or family, "osmajorrelease": release}
+    needed = systems.required(grains)
+    return [load(PARAMETERS / file) for file in systems.files(grains) if file in needed or (PARAMETERS / file).exists()]
 
 
 def secrets_of(value: Any) -> Iterator[str]:

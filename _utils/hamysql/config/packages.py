@@ -46,6 +46,9 @@ def section() -> Section:
         {
             "cluster": PACKAGES,
             "crm": PACKAGES,
+            "lock": PACKAGES,
+            "streams": Items(v.STREAM, "a list of streams of modules"),
+            "selinux": PACKAGES,
             "fencing": Section({"agents": PACKAGES, "ipmi": PACKAGES, "sbd": PACKAGES}),
             "quorum": Section({"device": PACKAGES, "server": PACKAGES}),
             **{key: PACKAGES for kind in backends.KINDS.values() for key in kind.packages_of},
@@ -74,6 +77,7 @@ def derive_packages(config: Config) -> None:
         *package["database"],
         *(package["tls"] if config["mysql"]["tls"]["enabled"] else []),
         *package["further"],
+        *(package["lock"] if package["hold"] is True else []),
     ]
     temporary = [
         name
@@ -135,7 +139,13 @@ def check_repositories(config: Config, report: Report) -> None:
 def check_packages(config: Config, report: Report) -> None:
     """A version is for a package that hamysql installs, whether this site needs it or not."""
     known = set(
-        _names({key: value for key, value in config["package"].items() if key not in ("versions", "masked_units")})
+        _names(
+            {
+                key: value
+                for key, value in config["package"].items()
+                if key not in ("versions", "streams", "masked_units")
+            }
+        )
     )
     known |= {name for repository in config["repo"]["repositories"].values() for name in repository["packages"]}
     if report.bad_under("hamysql:repo") or report.bad_under("hamysql:package"):

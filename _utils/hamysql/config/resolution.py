@@ -10,6 +10,8 @@ from hamysql.config import rules as config_rules
 from hamysql.config.packages import derive_packages, derive_repositories
 from hamysql.corosync import conf as corosync_conf
 from hamysql.corosync import node_ids
+from hamysql.corosync.oldest import REASON
+from hamysql.corosync.settings import encrypts as corosync_encrypts
 from hamysql.corosync.settings import ports as corosync_ports
 from hamysql.errors import ConfigError, Problem
 from hamysql.fencing import devices
@@ -113,7 +115,7 @@ def derive(config: Config, minion_id: str, noted: Any, known_ids: Mapping[str, i
     derive_repositories(config)
     derive_packages(config)
     settings = config["corosync"]
-    if settings["transport"] != "knet":
+    if not corosync_encrypts(settings):
         settings.update(crypto_cipher="none", crypto_hash="none")
     settings.update(encrypted=settings["crypto_hash"] != "none", log_folder=dirname(settings["logfile"]))
     finished = cast(Resolved, config)  # but for the texts and rules that are made of it here
@@ -133,6 +135,8 @@ def _derive_warnings(config: Config) -> None:
             f"Fencing is off ({OPT_OUT}): when the nodes lose sight of each other, both may write, and what one "
             "of them wrote will be lost. Do not run a database that matters like this."
         )
+    if config["corosync"]["series"] == 1:
+        config["warnings"].append(f"{REASON}.")
 
 
 def _derive_pacemaker(pacemaker: Config) -> None:

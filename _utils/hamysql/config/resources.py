@@ -97,6 +97,8 @@ def _with_nics(primitive: ET.Element, nics: Mapping[str, str]) -> ET.Element:
 
 def _server(mysql: Mysql) -> Parameters:
     """The parameters of the database server's agent; our own has those of ocf:heartbeat:mysql, as far as it needs them."""
+    if not mysql["agent"].startswith("ocf:"):
+        return {}  # an init script takes none
     shared = {"binary": mysql["binary"], "config": mysql["config"], "datadir": mysql["datadir"]}
     shared |= {"socket": mysql["socket"], "pid": mysql["pid_file"], "log": mysql["error_log"]}
     shared |= {"user": mysql["user"], "group": mysql["group"]}
@@ -120,8 +122,9 @@ def _primitive(
     name: str, kind: str, params: Parameters, operations: Mapping[str, Mapping[str, str | int]]
 ) -> ET.Element:
     """A primitive; `monitor_promoted` and `monitor_unpromoted` are the monitors of one role."""
-    cls, provider, agent = kind.split(":")
-    element = ET.Element("primitive", {"id": name, "class": cls, "provider": provider, "type": agent})
+    cls, *provider, agent = kind.split(":")
+    by = {"provider": provider[0]} if provider else {}
+    element = ET.Element("primitive", {"id": name, "class": cls, **by, "type": agent})
     _pairs(element, "instance_attributes", f"{name}-instance_attributes", params)
     parent = ET.SubElement(element, "operations")
     for action, given in operations.items():

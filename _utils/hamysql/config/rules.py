@@ -17,7 +17,7 @@ from hamysql.fencing.settings import FENCING, QUORUM, check_fencing, check_quoru
 from hamysql.firewall.settings import FIREWALL, check_firewall
 from hamysql.mysql.account_settings import check_accounts
 from hamysql.mysql.judge import check_server
-from hamysql.mysql.settings import MYSQL, check_given, check_secrets
+from hamysql.mysql.settings import INIT_SCRIPT, MYSQL, check_given, check_secrets
 from hamysql.mysql.tls.settings import check_tls
 from hamysql.schema import values as v
 from hamysql.schema.language import Items, Names, Report, Section, Value
@@ -151,6 +151,8 @@ def check_ping_timeout(config: Config, report: Report) -> None:
     """A monitor that pacemaker ends itself says nothing of a hang, and the stop after it waits for a server that cannot end."""
     mysql, monitor = config["mysql"], config["pacemaker"]["operations"][cib_names.SERVER]["monitor"]["timeout"]
     ping, storage = mysql["ping_timeout"], mysql["storage_timeout"]
+    if mysql["agent"] == INIT_SCRIPT:
+        return  # it does not look
     if None not in (ping, storage, monitor) and ping + storage + _PING_MARGIN > v.seconds(monitor):
         report.add(
             "hamysql:mysql:ping_timeout",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from hamysql.corosync import oldest
 from hamysql.errors import ParseError
 from hamysql.resolved import Resolved
 from hamysql.resolved.cluster import Corosync, QuorumDevice
@@ -19,19 +20,21 @@ _PING_INTERVAL, _LEAST_PING_TIMEOUT = 150, 1000
 def build(config: Resolved) -> list[Section]:
     """The sections of corosync.conf for a validated configuration."""
     settings, nodes = config["corosync"], config["cluster"]["nodes"]
+    if settings["series"] == 1:
+        return oldest.build(config)
     extra, knet = settings["options"], settings["transport"] == "knet"
     links = max(len(node["addresses"]) for node in nodes.values())
     # By default knet sends on one link until that is known to be down. On all of them a link that is lost costs nothing, and a
     # packet that is lost is still there on the other one.
-    mode = {"link_mode": "active"} if knet and links > 1 else {}
+    mode = {"link_mode": "active"} if knet and links > 1 else {"rrp_mode": "passive"} if links > 1 else {}
     totem = section(
         "totem",
         [
             ("version", "2"),
             ("cluster_name", config["cluster"]["name"]),
             ("transport", settings["transport"]),
-            ("crypto_cipher", settings["crypto_cipher"] if knet else "none"),
-            ("crypto_hash", settings["crypto_hash"] if knet else "none"),
+            ("crypto_cipher", settings["crypto_cipher"]),
+            ("crypto_hash", settings["crypto_hash"]),
             ("token", str(settings["token"])),
             *{"consensus": str(consensus(settings)), **mode, **extra["totem"]}.items(),
         ],
@@ -90,7 +93,7 @@ def _quorum(device: QuorumDevice, extra: dict[str, str]) -> Section:
 def _interfaces(settings: Corosync, links: int) -> list[Section]:
     """One interface for each link, all on the same port: knet's own default would be another port for each link.
 
-    Which of a node's addresses to bind is in the node list; corosync 3 ignores ``bindnetaddr`` beside it.
+    Which of a node's addresses to bind is in the node list; corosync 3 ignores ``bindnetaddr`` beside it, and 2 does without.
     """
     udp = settings["transport"] == "udp"
     options = _pings(settings) | settings["options"]["interface"]
@@ -98,7 +101,7 @@ def _interfaces(settings: Corosync, links: int) -> list[Section]:
         section(
             "interface",
             [
-                ("linknumber", str(link)),
+                ("linknumber" if settings["series"] > 2 else "ringnumber", str(link)),
                 ("mcastaddr", settings["mcastaddr"] if udp else None),
                 ("mcastport", str(settings["port"])),
                 ("ttl", str(settings["ttl"]) if udp else None),

@@ -13,8 +13,11 @@ from hamysql.schema import values as v
 from hamysql.schema.language import Report, Section, Value
 from hamysql.schema.values import MAKE_KEY, Config
 
+LATEST = 3  # the version of corosync that has knet
+
 COROSYNC = Section(
     {
+        "series": v.count(1, LATEST, "corosync's major version"),
         "transport": v.one_of("knet", "udpu", "udp"),
         "port": v.count(2, 65535, "a UDP port (corosync uses this one and the one below)"),
         "token": v.count(100, 600000, "milliseconds"),
@@ -41,9 +44,12 @@ def check_corosync(config: Config, report: Report) -> None:
         return
     nodes = config["cluster"]["nodes"]
     links = max((len(node["addresses"]) for node in nodes.values()), default=0)
-    if transport == "knet":
-        if links > 8:
-            report.add("hamysql:cluster:nodes", f"{links} links", "at most 8, corosync's limit")
+    if transport == "knet" and corosync["series"] < LATEST:
+        found, expected = f"'knet' with corosync {corosync['series']}", "'udpu' or 'udp': knet came with corosync 3"
+        report.add(f"{path}:transport", found, expected)
+    if transport == "knet" and links > 8:
+        report.add("hamysql:cluster:nodes", f"{links} links", "at most 8, corosync's limit")
+    if encrypts(corosync):
         if (corosync["crypto_cipher"] or "none") != "none" and corosync["crypto_hash"] == "none":
             report.add(
                 f"{path}:crypto_hash",
@@ -60,12 +66,16 @@ def check_corosync(config: Config, report: Report) -> None:
                 "nothing",
                 f"a text of 128 to 4095 ASCII characters, the same on both nodes: {MAKE_KEY}",
             )
-    elif links > 1:
+    if transport != "knet" and links > (2 if corosync["series"] == 2 else 1):
         report.add(
             f"{path}:transport",
             f"{transport!r} with {links} addresses on a node",
-            "'knet', the only transport with several links",
+            "'knet', the only transport with several links"
+            if corosync["series"] == LATEST
+            else "one address on each node, or two with corosync 2",
         )
+    if corosync["series"] == 1:
+        _check_oldest(config, report)
     if corosync["mcastaddr"] is not None:
         if transport != "udp":
             report.add(f"{path}:mcastaddr", repr(corosync["mcastaddr"]), "not to be set: it is for transport udp")
@@ -75,6 +85,22 @@ def check_corosync(config: Config, report: Report) -> None:
     if not report.bad_under(path):
         _check_totem(corosync, report)
         _check_pings(corosync, report)
+
+
+def encrypts(corosync: Config) -> bool:
+    """Whether the transport encrypts: knet does, and corosync 2 does it for the others as well (its corosync.conf(5))."""
+    return bool(corosync["transport"] == "knet" or corosync["series"] == 2)
+
+
+def _check_oldest(config: Config, report: Report) -> None:
+    """corosync 1 has no list of nodes: its members find each other by an address that nothing else on the network uses."""
+    corosync, path = config["corosync"], "hamysql:corosync"
+    if corosync["transport"] != "udp":
+        report.add(f"{path}:transport", repr(corosync["transport"]), "'udp', which corosync 1 was used with")
+    if corosync["mcastaddr"] is None and not report.bad_under(f"{path}:mcastaddr"):
+        report.add(f"{path}:mcastaddr", "nothing", "a multicast address that no other cluster of the network has")
+    if config["quorum"]["device"]["address"]:
+        report.add("hamysql:quorum:device", "a quorum device with corosync 1", "none: it came with corosync 2")
 
 
 def _check_families(config: Config, report: Report) -> None:

@@ -17,6 +17,8 @@ from hamysql.schema.language import Names, Report, Section
 from hamysql.schema.secretnames import is_databases_secret
 from hamysql.schema.values import Config
 
+INIT_SCRIPT = "lsb:mysqld"  # the 2013 procedure's; only corosync 1 goes with systems that have it
+
 MYSQL = Section(
     {
         "flavor": v.one_of(*registry.FLAVOURS),
@@ -30,7 +32,7 @@ MYSQL = Section(
         "binary": v.PATH,
         "client": v.PATH,
         "admin": v.PATH,
-        "agent": v.one_of("ocf:hamysql:mysql", "ocf:heartbeat:mysql"),
+        "agent": v.one_of("ocf:hamysql:mysql", "ocf:heartbeat:mysql", INIT_SCRIPT),
         "ping_timeout": v.count(1, 600, "seconds"),
         "frozen_timeout": v.count(0, 600, "seconds"),
         "storage_timeout": v.count(0, 3600, "seconds"),
@@ -109,6 +111,10 @@ def quoted_option(value: str) -> str:
 
 def check_given(config: Config, report: Report) -> None:
     mysql = config["mysql"]
+    if mysql["agent"] == INIT_SCRIPT and (config["corosync"]["series"] or 0) > 1:
+        report.add(
+            "hamysql:mysql:agent", repr(INIT_SCRIPT), "an agent that knows a server from a crashed one, as the default"
+        )
     for key in (
         "binary",
         "client",

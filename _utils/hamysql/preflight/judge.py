@@ -13,13 +13,19 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import combinations
 
-from hamysql.corosync import node_ids
+from hamysql.corosync import node_ids, oldest
 from hamysql.finding import Finding, Machine
 from hamysql.storage import backends
 from hamysql.survey import Survey, Surveys
 
 # Where the states are tested or at least rendered, see docs/platforms.md.
-SUPPORTED = {"Debian": ("12", "13"), "Ubuntu": ("24",), "Enterprise Linux": ("9",)}
+SUPPORTED = {
+    "Debian": ("12", "13"),
+    "Ubuntu": ("22", "24"),
+    "Enterprise Linux": ("8", "9", "10"),
+    "SUSE": ("15", "16"),
+}
+RENDERED = {"Enterprise Linux": ("6",)}  # and never deployed
 
 CLOCK = 10  # seconds by which two members' clocks may differ
 
@@ -82,7 +88,10 @@ def _alone(machine: Machine) -> Iterator[Finding]:
         expected = f"the node's key {name!r}, by which corosync, pacemaker and DRBD know it"
         yield Finding(name, f"{machine.nodename!r} as `uname -n`", expected, f"{NODES}:{name}")
     release = machine.system["release"].partition(".")[0]
-    if release not in SUPPORTED.get(machine.system["name"], ()):
+    if release in RENDERED.get(machine.system["name"], ()):
+        seen = f"{machine.system['name']} {machine.system['release']}"
+        yield Finding(name, seen, f"a system that can be deployed: {oldest.REASON}")
+    elif release not in SUPPORTED.get(machine.system["name"], ()):
         known = ", ".join(f"{system} {' or '.join(releases)}" for system, releases in SUPPORTED.items())
         seen = f"{machine.system['name']} {machine.system['release']}"
         yield Finding(name, seen, f"an operating system that hamysql knows: {known}", refuses=not machine.settled)

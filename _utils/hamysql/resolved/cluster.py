@@ -133,6 +133,7 @@ class Quorum(TypedDict):
 class Corosync(TypedDict):
     """``options`` has those of each section of its file; ``sections`` and ``text`` are the finished file."""
 
+    series: int
     transport: str
     port: int
     token: int

@@ -41,6 +41,9 @@ class Package(TypedDict):
 
     cluster: list[str]
     crm: list[str]
+    lock: list[str]
+    streams: list[str]
+    selinux: list[str]
     fencing: FencingPackages
     quorum: QuorumPackages
     drbd: list[str]

@@ -218,6 +218,10 @@ DEVICE = Value("a device's absolute path below /dev, such as '/dev/sdb'", device
 TIME = Value("a time such as '20s' or '5min'", matching(_TIME))
 ACCOUNT = Value("a system account's name", matching(_ACCOUNT))
 PACKAGE = Value("a package's name", matching(_PACKAGE))
+STREAM = Value(
+    "a module and its stream, such as 'mariadb:10.11'",
+    matching(re.compile(r"[A-Za-z0-9][A-Za-z0-9+._-]{0,99}:[A-Za-z0-9][A-Za-z0-9+._-]{0,99}")),
+)
 VERSION = Value("a package's version", matching(re.compile(r"[A-Za-z0-9][A-Za-z0-9.+:~^*_-]{0,99}")))
 HOST = Value("an address or a host's name", host)
 PROPERTY_VALUE = Value("a number, a boolean, or a text of at most 512 bytes without control characters", property_value)

@@ -123,7 +123,7 @@ OTHERS = {
     ),
     "the node, in a highstate": ("repo", "package", "firewall", "mysql:log_group", "mysql:config_fragment"),
     "the database, by SQL": ("mysql:databases", "mysql:roles", "mysql:users", "mysql:passwords"),
-    "no service": ("cluster:nodes:*:minion_id", "mysql:install_db"),
+    "no service": ("cluster:nodes:*:minion_id", "mysql:install_db", "corosync:series"),
     "no other value yet": ("mysql:flavor",),
 }
 

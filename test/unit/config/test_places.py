@@ -126,7 +126,7 @@ def _paths(node, above):
         yield ":".join(above)
 
 
-@pytest.mark.parametrize("family", ["Debian", "RedHat"])
+@pytest.mark.parametrize("family", ["Debian", "RedHat", "Suse"])
 @pytest.mark.parametrize("name", PILLARS)
 def test_the_formulas_own_places_are_allowed(name, family):
     # Some pillars are refused for want of DRBD's packages there; that is not the question.

@@ -348,6 +348,27 @@ def test_two_kernels_with_different_drbds(site):
     assert "db2: found DRBD's kernel module 9.2.8" in found
 
 
+@pytest.mark.parametrize(
+    ("module", "utils", "pacemaker", "told"),
+    [
+        ("9.2.8", "9.22.0-1", "2.1.7-1", True),
+        ("9.2.8", "9.27.0-1.el9", "3.0.0", True),
+        ("9.2.8", "9.28.0-1", "3.0.0", False),
+        ("9.3.0", "9.34.0-1.el10.elrepo", "3.0.1", False),
+        ("9.2.8", "9.22.0-1", "2.1.6-5ubuntu2", False),
+        ("8.4.11", "9.22.0-1", "3.0.0", False),
+        ("9.2.8", "", "3.0.0", False),
+    ],
+)
+def test_drbd_9s_own_handler_has_to_understand_this_pacemaker(site, module, utils, pacemaker, told):
+    for seen in site.values():
+        seen["facts"]["storage"]["module"]["version"] = module
+        seen["facts"]["packages"] = {"drbd9x-utils": utils, "pacemaker": pacemaker}
+    found = [text for text in texts(site) if "with pacemaker" in text]
+    assert len(found) == (2 if told else 0)
+    assert all("drbd-utils 9.28 or newer" in text for text in found)
+
+
 @pytest.mark.parametrize(("system", "release"), [("Debian", "11"), ("Fedora", "40"), ("Debian", "120")])
 def test_an_operating_system_that_nobody_tried(site, system, release):
     site["db1"]["facts"]["system"] = {"name": system, "release": release}
@@ -357,10 +378,26 @@ def test_an_operating_system_that_nobody_tried(site, system, release):
     )
 
 
-@pytest.mark.parametrize("release", ["9.6", "9"])
-def test_a_minor_release_is_no_matter(site, release):
-    site["db1"]["facts"]["system"] = {"name": "Enterprise Linux", "release": release}
+@pytest.mark.parametrize(
+    ("name", "release"),
+    [
+        *(("Enterprise Linux", release) for release in ("8.10", "9.6", "9", "10.1")),
+        *(("Ubuntu", release) for release in ("22.04", "24.04")),
+        *(("SUSE", release) for release in ("15.7", "16.0")),
+        ("Debian", "13.2"),
+    ],
+)
+def test_a_minor_release_is_no_matter(site, name, release):
+    site["db1"]["facts"]["system"] = {"name": name, "release": release}
     assert texts(site) == []
+
+
+def test_a_system_that_is_only_rendered_is_never_deployed_and_says_why(site):
+    site["db1"]["facts"]["system"] = {"name": "Enterprise Linux", "release": "6.4"}
+    (found,) = preflight_judge.judge(site)
+    assert found.refuses
+    assert "rendered for migration's sake only" in str(found)
+    assert "move the data with a dump" in str(found)
 
 
 # --- clocks: db1's survey ran from 1 s to 3 s after the question, the last answer came after 4 s

@@ -41,8 +41,9 @@ class World:
     def note(self, what: str) -> None:
         self.log.append((what, debian.guard_left_over(self.policy)))
 
-    def install(self, name, pkgs, hold=None, install_recommends=True):
+    def install(self, name, pkgs, hold=None, update_holds=None, install_recommends=True):
         assert hold in (None, True), "False would release what an administrator holds"
+        assert update_holds is hold, "what is held would never get another version"
         assert install_recommends is False
         self.note("install")
         self.guard = self.policy.read_text() if self.policy.exists() else ""

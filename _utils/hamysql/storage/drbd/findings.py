@@ -19,6 +19,7 @@ def judge(machines: Sequence[Machine], surveys: Surveys) -> Iterator[Finding]:
     for machine in machines:
         yield from _replication(machine)
         yield from _module(machine)
+        yield from _script(machine)
     yield from _disagreement(surveys)
 
 
@@ -52,6 +53,32 @@ def _module(machine: Machine) -> Iterator[Finding]:
         seen = "no kernel module drbd for the running kernel"
         expected = "the module drbd: install it, or name its package in hamysql:package:further"
         yield Finding(machine.name, seen, expected, "hamysql:storage:backend", not machine.settled)
+
+
+# crm-fence-peer.9.sh reads what pacemaker writes from 2.1.7 on since drbd-utils 9.28 (its ChangeLog, "in_ccm").
+_READS, _WRITES = (9, 28), (2, 1, 7)
+
+
+def _script(machine: Machine) -> Iterator[Finding]:
+    """With DRBD 9 the handler of lost peers is DRBD's own script, which has to understand this pacemaker."""
+    utils = [
+        version for name, version in machine.packages.items() if re.fullmatch(r"drbd[0-9x]*-utils", name) and version
+    ]
+    pacemaker = machine.packages.get("pacemaker", "")
+    if not machine.storage["module"]["version"].startswith("9.") or not utils or not pacemaker:
+        return
+    if _numbers(utils[0]) < _READS and _numbers(pacemaker) >= _WRITES:
+        seen = f"DRBD 9 and drbd-utils {utils[0]} with pacemaker {pacemaker}"
+        expected = (
+            "drbd-utils 9.28 or newer: the crm-fence-peer.9.sh of older ones misreads this pacemaker, and takes a lost peer for a "
+            "live one, so that all writes are held"
+        )
+        yield Finding(machine.name, seen, expected, "hamysql:package:drbd", not machine.settled)
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    """The numbers of a package's version, without its epoch and revision."""
+    return tuple(map(int, re.findall(r"[0-9]+", re.split(r"[-~+]", version.rpartition(":")[2])[0])))
 
 
 def _disagreement(surveys: Surveys) -> Iterator[Finding]:

@@ -221,7 +221,7 @@ def parse_json(text: str, resource: str) -> Status | None:
         disk=volume.get("disk-state", "Diskless"),
         peer_disk=link.get("peer-disk-state", "DUnknown"),
         out_of_sync=int(link.get("out-of-sync", 0)),
-        done=float(link["done"]) if "done" in link else None,
+        done=float(link.get("percent-in-sync", 0)) if "Sync" in replication else None,
     )
 
 

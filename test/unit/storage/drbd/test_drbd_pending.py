@@ -211,3 +211,12 @@ def test_what_a_resource_is_made_of_is_refused(drbd, expected):
 
 def test_a_resource_that_is_not_configured_shows_nothing():
     assert drbd_pending.parse_show("\n") is None
+
+
+def test_drbd_9_shows_its_options_addresses_and_disk_in_other_sections():
+    """Its file is after show_resource_list of drbd-utils' user/v9/drbdsetup.c: a path inside of a connection, a disk in a volume."""
+    found = drbd_pending.parse_show((FIXTURES / "show-9.txt").read_text(encoding="ascii"))
+    assert (found.minor, found.disk) == ("0", "/dev/sdb")
+    assert found.addresses == ("ipv4 198.51.100.11:7788", "ipv4 198.51.100.12:7788")
+    assert found.options["net"]["fencing"] == "resource-and-stonith"
+    assert found.options["disk"] == {"on-io-error": "detach", "resync-rate": "10240k", "c-plan-ahead": "0s"}
