@@ -95,6 +95,36 @@ def pending() -> dict[str, Any]:
     return found
 
 
+def details() -> dict[str, Any]:
+    """
+    What the cluster on this node knows beyond its survey, for ``hamysql.status``. Reads only.
+
+    Returns ``{"links": see hamysql_cluster.corosync, "left": see hamysql_cib.interventions, "notes": what else was put over
+    the configuration, as sentences, "history": what pacemaker has done with the service last, {"events": [{"when": seconds since
+    1970, "node", "what": started, stopped or failed, "resource", "action", "reason"}], "attributes": {node: {name: value}}},
+    "proofs": see hamysql_fencing.proofs}``. Raises ``NotReady`` where pacemaker does not run.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'db*' hamysql_node.details
+    """
+    from hamysql.cib import drift, history, live
+    from hamysql.system.command import run
+
+    cib = live.query(run)
+    left = drift.interventions(cib)
+    notes = [sentence for sentence in drift.drift(cib) if sentence not in left]
+    return {
+        "links": __salt__["hamysql_cluster.corosync"]()["links"],
+        "left": list(left),
+        "notes": [*notes, *drift.moving(cib)],
+        "history": history.read(cib),
+        "proofs": __salt__["hamysql_fencing.proofs"](),
+    }
+
+
 def facts(running: bool = False) -> Facts:
     """
     What this machine is, as far as it has to be fit for a cluster. Reads only, and works before anything is installed.

@@ -1,0 +1,60 @@
+"""What the runner shows: one cluster, once or again and again, and all clusters of a master."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Mapping
+
+from hamysql.errors import Refused
+from hamysql.master.deployment import View
+from hamysql.master.members import NO_CLUSTER
+from hamysql.master.members import clusters as of_pillars
+from hamysql.master.salt import Master, Opts
+from hamysql.master.status import look, screen, verdict
+from hamysql.master.status.shape import Status
+
+CLEAR = "\033[H\033[2J"  # of a terminal: to its upper left corner, and all is erased (ECMA-48)
+
+Say = Callable[[str], None]
+
+
+def status(view: View, watch: float | None, say: Say | None) -> Mapping[str, object]:
+    """The status of a cluster, see :mod:`hamysql.master.status.shape`.
+
+    watch
+        Seconds until it is looked at again, until somebody interrupts that; ``None`` for once.
+    say
+        Prints the screen; the return says then that Salt is to print nothing more. ``None`` for the data alone.
+    """
+    if watch is not None and (isinstance(watch, bool) or not isinstance(watch, (int, float)) or watch <= 0):
+        raise Refused(f"watch={watch} is no number of seconds: say watch=5")
+    if watch is not None and say is None:
+        raise Refused("watch shows words on a terminal again and again: leave out --out, or leave out watch")
+    found = verdict.status(view.members.cluster, look.members(view))
+    if say is None:
+        return {**found}
+    _show(found, watch, say)
+    while watch is not None:
+        try:
+            time.sleep(watch)
+            found = verdict.status(view.members.cluster, look.members(view, bring=False))
+            _show(found, watch, say)
+        except (KeyboardInterrupt, SystemExit):  # Salt makes the one of the other
+            break
+    return {**found, "outputter": "quiet"}
+
+
+def _show(found: Status, watch: float | None, say: Say) -> None:
+    text = screen.text(found, time.time())
+    say(
+        text if watch is None else f"{CLEAR if sys.stdout.isatty() else ''}{text}\n\nEvery {watch} s; Ctrl-C ends this."
+    )
+
+
+def clusters(opts: Opts) -> list[str]:
+    """All clusters of the master, each in one line."""
+    names = sorted(of_pillars(Master(opts).pillars()))
+    if not names:
+        raise Refused(NO_CLUSTER)
+    return [screen.line(verdict.status(name, look.members(View(opts, name)))) for name in names]
