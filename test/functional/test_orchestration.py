@@ -474,6 +474,63 @@ def test_salt_run_prints_the_sentence_and_exits_with_an_error(site):
     assert (done.stdout.strip(), done.returncode) == (UNKNOWN, 1)
 
 
+def _salt_run(site, *words: str) -> list[str]:
+    script = site.master.salt_run_cli().get_script_path()
+    return [sys.executable, script, f"--config-dir={site.master.config_dir}", *words]
+
+
+def test_the_status_is_words_for_people_data_for_programs_and_an_exit_code(site):
+    """Nothing of a cluster runs here: it is down, and salt-run says so with 2."""
+    words, data = (
+        subprocess.run(
+            _salt_run(site, "hamysql.status", "galaxy-db", *out),
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+        for out in ([], ["--out=json"])
+    )
+    assert (words.returncode, data.returncode) == (2, 2)
+    first, second, *rest = words.stdout.splitlines()
+    assert first.startswith("galaxy-db is down: the database answers on no node")
+    assert second == ""
+    assert "retcode" not in words.stdout
+    assert [line for line in rest if line.startswith("VIP")] == ["VIP       192.0.2.100/24 on no node"]
+    found = json.loads(data.stdout)
+    assert (found["state"], found["retcode"]) == ("down", 2)
+    assert [node["role"] for node in found["nodes"].values()] == ["stopped", "stopped"]
+
+
+def test_a_watched_status_ends_with_what_was_seen_last(site):
+    watching = subprocess.Popen(
+        _salt_run(site, "hamysql.status", "galaxy-db", "watch=1"),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    try:
+        seen = 0
+        for line in watching.stdout:
+            seen += line.startswith("galaxy-db is down")
+            if seen == 2 and line.startswith("Every 1 s"):
+                break
+        watching.send_signal(signal.SIGINT)
+        rest, _ = watching.communicate(timeout=60)
+    finally:
+        watching.kill()
+        watching.wait(30)
+    assert watching.returncode == 2
+    assert "Traceback" not in rest
+
+
+def test_each_cluster_is_one_line(site):
+    first, second = site.run("hamysql.clusters")
+    assert first.startswith("galaxy-db: down: the database answers on no node")
+    assert second.startswith("half: down: ")
+
+
 # --- real disks
 
 

@@ -22,6 +22,10 @@ def moment(when: float) -> str:
     return datetime.fromtimestamp(when, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def _spoken(when: float) -> str:
+    return datetime.fromtimestamp(when, timezone.utc).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
 def service(node: str | None, cluster: Cluster | None, history: History | None) -> Service:
     """Since when a node serves, and why.
 
@@ -51,7 +55,7 @@ def _fenced(node: str, cluster: Cluster, begun: int) -> Iterator[str]:
             continue
         if begun - WINDOW <= when <= begun + SLACK:
             client = event["client"].partition(".")[0] or "an unknown program"
-            yield f"{event['target']} was fenced ({event['action']}, asked for by {client}) at {moment(when)}"
+            yield f"{event['target']} was fenced ({event['action']}, asked for by {client}) at {_spoken(when)}"
 
 
 def _failed(node: str, near: Sequence[Event]) -> Iterator[str]:
@@ -59,7 +63,7 @@ def _failed(node: str, near: Sequence[Event]) -> Iterator[str]:
     for event in sorted(failures, key=lambda event: (event["node"] == node, -event["when"])):
         why = f" ({event['reason']})" if event["reason"] else ""
         again = ", and it was started again there" if event["node"] == node else ""
-        yield f"{event['action']} failed on {event['node']}{why} at {moment(event['when'])}{again}"
+        yield f"{event['action']} failed on {event['node']}{why} at {_spoken(event['when'])}{again}"
 
 
 def _handed_over(node: str, near: Sequence[Event], cluster: Cluster, history: History) -> Iterator[str]:
@@ -67,7 +71,7 @@ def _handed_over(node: str, near: Sequence[Event], cluster: Cluster, history: Hi
         other = event["node"]
         if event["what"] == STOPPED and event["resource"] == SERVER and other != node:
             attributes = history["attributes"].get(other, {})
-            yield f"{other} handed it over in good order at {moment(event['when'])}: {_why(other, cluster, attributes)}"
+            yield f"{other} handed it over in good order at {_spoken(event['when'])}: {_why(other, cluster, attributes)}"
 
 
 def _why(other: str, cluster: Cluster, attributes: Mapping[str, str]) -> str:

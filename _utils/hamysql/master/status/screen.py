@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timezone
 
 from hamysql.master.status.shape import Device, Link, Node, Status
 
 _COLUMN = 10  # the width of the names on the left
+_WIDTH = 110
 _ROLES = {
     "stands by": "stands by",
     "standby": "in standby, by an operator",
     "maintenance": "in maintenance, by an operator",
-    "offline": "offline, as the other node sees it",
+    "offline": "offline",
     "stopped": "pacemaker does not run",
 }
 
@@ -36,9 +38,10 @@ def text(status: Status, now: float) -> str:
     shown += _block("left", status["left"])
     if status["notes"]:
         shown += _block("notes", status["notes"])
-    lacks = [f"  - {reason}" for reason in status["reasons"]]
-    heading = ["", "Not as it should be:", *lacks] if lacks else []
-    return "\n".join([f"{status['cluster']} is {status['state']}: {status['verdict']}", "", *shown, *heading])
+    others = [reason for reason in status["reasons"] if reason not in status["left"]]
+    if others:
+        shown += ["", "Not as it should be:", *(line for reason in others for line in _wrapped(reason, "  - ", "    "))]
+    return "\n".join([f"{status['cluster']} is {status['state']}: {status['verdict']}", "", *shown])
 
 
 def line(status: Status) -> str:
@@ -48,15 +51,25 @@ def line(status: Status) -> str:
 
 def _block(name: str, lines: Iterable[str]) -> Iterator[str]:
     for number, one in enumerate(list(lines) or ["none"]):
-        yield f"{'' if number else name:<{_COLUMN}}{one}"
+        yield from _wrapped(one, f"{'' if number else name:<{_COLUMN}}", " " * (_COLUMN + 2))
+
+
+def _wrapped(text: str, first: str, further: str) -> list[str]:
+    return textwrap.wrap(
+        " ".join(text.split()),
+        _WIDTH,
+        initial_indent=first,
+        subsequent_indent=further,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def _service_lines(status: Status, now: float) -> Iterator[str]:
     service = status["service"]
     if service["node"] is None:
         serving = [name for name, node in status["nodes"].items() if node["role"] == "serves"]
-        asked = " that could be asked" if any(node["storage"] is None for node in status["nodes"].values()) else ""
-        yield f"on {' and '.join(serving) or f'no node{asked}'}"
+        yield f"on {' and '.join(serving) or 'no node'}"
         return
     since = f", since {_ago(service['since'], now)}" if service["since"] else ", nobody knows since when"
     yield f"{service['node']}{since}"
@@ -81,8 +94,8 @@ def _vip_lines(status: Status) -> Iterator[str]:
 def _node_lines(node: Node) -> Iterator[str]:
     storage = node["storage"]
     if storage is None:
-        seen = _ROLES.get(node["role"], "")
-        yield f"unknown{f'; {seen}' if seen in (_ROLES['offline'], _ROLES['standby']) else ''}"
+        said = f"; pacemaker says: {_ROLES.get(node['role'], node['role'])}" if node["role"] != "unknown" else ""
+        yield f"unknown{said}"
         yield node["unknown"]
         return
     yield f"{_ROLES.get(node['role'], node['role'])}; {storage['state']}"
@@ -105,6 +118,8 @@ def _fencing_lines(status: Status, now: float) -> Iterator[str]:
 
 def _device_text(device: Device, now: float) -> str:
     names = " and ".join(device["devices"])
+    if device["running"] is None:
+        return f"{names} unknown while pacemaker cannot be asked"
     runs = "ready" if device["running"] else "NOT RUNNING"
     proven = f"proven {_ago(device['proven'], now)}" if device["proven"] else "never proven (hamysql.fence_test)"
     return f"{names} {runs}, {proven}"

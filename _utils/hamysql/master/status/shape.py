@@ -36,11 +36,11 @@ class Storage(TypedDict):
 
 
 class Device(TypedDict):
-    """The fence devices of one level of a node, where they run, and when they were last proven."""
+    """The fence devices of one level of a node, whether pacemaker runs all of them, and when they were last proven."""
 
     level: int
     devices: list[str]
-    running: bool
+    running: bool | None
     proven: str | None
 
 

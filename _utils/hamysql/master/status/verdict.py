@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from hamysql import pending
-from hamysql.cib.names import ADDRESS, REPLICA
+from hamysql.cib.names import ADDRESS, REPLICA, SERVER
 from hamysql.config.placement import CARRIER, REACH
-from hamysql.master import health, operations
+from hamysql.master import health
 from hamysql.master.status import cause
 from hamysql.master.status.look import Details, Seen
 from hamysql.master.status.shape import DEGRADED, DOWN, STATES, WHOLE, Device, Failure, Link, Node, Status, Vip
 from hamysql.resolved import Resolved
 from hamysql.storage import backends
-from hamysql.survey import Cluster, Survey, Surveys
+from hamysql.survey import Cluster, Resource, Survey, Surveys
 
 
 def status(cluster: str, seen: Mapping[str, Seen]) -> Status:
@@ -28,28 +28,36 @@ def status(cluster: str, seen: Mapping[str, Seen]) -> Status:
     viewer = next(iter(known.values()), None)
     pacemaker = viewer["cluster"] if viewer and viewer["cluster"]["running"] else None
     details = next((member.details for member in seen.values() if member.details), None)
-    service = cause.service(health.active(known), pacemaker, details["history"] if details else None)
+    serving = _serving(seen, known, pacemaker)
+    history = details["history"] if details else None
     links = _links(viewer["settings"], seen) if viewer else []
+    vip = _vip(viewer, known, pacemaker)
+    apart = backends.of(known).apart(known) if len(known) == len(seen) else []
+    behind = (
+        backends.of(known).behind(known) if known and not apart else {}
+    )  # no side is ahead of one that has gone its own way
     left = list(dict.fromkeys(line for member in seen.values() if member.details for line in member.details["left"]))
+    service_lines = [*_service_lines(serving, vip)]
     reasons = [
+        *service_lines,
+        *apart,
         *(member.unknown for member in seen.values() if member.unknown),
-        *_health_lines(known, complete=len(known) == len(seen)),
+        *_health_lines(known, pacemaker),
         *_network_lines(links, pacemaker, details),
         *_stuck_lines(pacemaker),
-        *left,
         *_score_lines(known, details),
+        *left,
     ]
-    serving = health.serving(known)
-    state = DOWN if len(serving) != 1 else DEGRADED if reasons else WHOLE
+    state = DOWN if service_lines else DEGRADED if reasons else WHOLE
     return {
         "cluster": cluster,
         "state": state,
         "retcode": STATES.index(state),
         "verdict": _verdict_text(state, serving, reasons, list(seen)),
         "reasons": reasons,
-        "service": service,
-        "vip": _vip(viewer, known, pacemaker),
-        "nodes": _nodes(seen, known, pacemaker, details),
+        "service": cause.service(serving[0] if len(serving) == 1 else None, pacemaker, history),
+        "vip": vip,
+        "nodes": _nodes(seen, known, serving, behind, pacemaker, details),
         "links": links,
         "failures": [_failure(failure) for failure in (pacemaker["failures"] if pacemaker else ())],
         "left": left,
@@ -62,25 +70,49 @@ def _failure(seen: Mapping[str, str]) -> Failure:
     return {"node": seen["node"], "action": seen["action"], "reason": why, "when": seen.get("when", "")}
 
 
+def _serving(seen: Mapping[str, Seen], known: Surveys, pacemaker: Cluster | None) -> list[str]:
+    """The nodes whose database answers; of one that cannot be asked, on which pacemaker says that it runs."""
+    placed = {item["node"] for item in _started(pacemaker) if item["id"] == SERVER}
+    answering = health.serving(known)
+    return [node for node in seen if node in answering or (node in placed and node not in known)]
+
+
+def _started(pacemaker: Cluster | None) -> list[Resource]:
+    return [item for item in (pacemaker["resources"] if pacemaker else ()) if item["role"] == "Started"]
+
+
 def _verdict_text(state: str, serving: list[str], reasons: list[str], names: list[str]) -> str:
     """The one line on top of all."""
     who = " and ".join(serving)
     if state == WHOLE:
         standing_by = " and ".join(name for name in names if name not in serving)
         return f"{who} serves, {standing_by} can take over"
-    if len(serving) > 1:
-        return f"the database answers on {who}: stop one of them before both are written to"
-    first = f"{who} serves" if serving else "the database answers on no node"
-    others = [reason for reason in reasons if not reason.startswith(first)]
-    more = f" (and {len(others) - 1} more)" if len(others) > 1 else ""
-    return first + (f"; {others[0].splitlines()[0]}{more}" if others else "")
+    more = f" (and {len(reasons) - 1} more)" if len(reasons) > 1 else ""
+    return f"{f'{who} serves; ' if state == DEGRADED else ''}{reasons[0].splitlines()[0]}{more}"
 
 
-def _health_lines(known: Surveys, complete: bool) -> list[str]:
-    """What a cluster lacks to lose a node now, and what is wrong between its copies of the data."""
+def _service_lines(serving: list[str], vip: Vip | None) -> Iterator[str]:
+    """Why clients do not get what they need."""
+    if not serving:
+        yield "the database answers on no node"
+    elif len(serving) > 1:
+        yield f"the database answers on {' and '.join(serving)}: stop one of them, before clients write to both"
+    elif vip and vip["nodes"] != serving:
+        where = " and ".join(vip["nodes"]) or "no node"
+        yield f"the virtual IP {vip['address']} is on {where}, and the database on {serving[0]}"
+
+
+def _health_lines(known: Surveys, pacemaker: Cluster | None) -> list[str]:
+    """What a cluster lacks to lose a node now. What the whole cluster agrees on is told once, and what an operator has left is
+    told elsewhere."""
     if not known:
-        return ["the database answers on no node that could be asked"]
-    return [*operations.unhealthy(known), *(backends.of(known).apart(known) if complete else ())]
+        return []
+    name, viewer = next(iter(known.items()))
+    names = list(viewer["settings"]["cluster"]["nodes"])
+    found = health.lacking(known, (health.runs, health.has_quorum, health.storage_is_fit), (health.all_start,))
+    if pacemaker is None:
+        return found
+    return [*found, *health.sees(health.PASSING)(name, viewer, names), *health.devices_run(known)]
 
 
 def _stuck_lines(pacemaker: Cluster | None) -> Iterator[str]:
@@ -139,8 +171,8 @@ def _vip(viewer: Survey | None, known: Surveys, pacemaker: Cluster | None) -> Vi
     vip = viewer["settings"]["vip"]
     there = {node: _interface(survey, vip["address"]) for node, survey in known.items()}
     nodes = [node for node, interface in there.items() if interface]
-    for item in pacemaker["resources"] if pacemaker else ():
-        if item["id"] == ADDRESS and item["role"] == "Started" and item["node"] and item["node"] not in known:
+    for item in _started(pacemaker):
+        if item["id"] == ADDRESS and item["node"] and item["node"] not in known:
             nodes.append(item["node"])
     interface = next(filter(None, there.values()), None)
     return {"address": vip["address"], "prefix": vip["prefix"], "nodes": nodes, "interface": interface}
@@ -154,16 +186,20 @@ def _interface(survey: Survey, address: str) -> str | None:
 
 
 def _nodes(
-    seen: Mapping[str, Seen], known: Surveys, pacemaker: Cluster | None, details: Details | None
+    seen: Mapping[str, Seen],
+    known: Surveys,
+    serving: list[str],
+    behind: Mapping[str, int],
+    pacemaker: Cluster | None,
+    details: Details | None,
 ) -> dict[str, Node]:
-    behind = backends.of(known).behind(known) if known else {}
     found: dict[str, Node] = {}
     for node, member in seen.items():
         survey = member.survey
         found[node] = {
             "minion": member.minion,
             "unknown": member.unknown,
-            "role": _role(node, survey, pacemaker),
+            "role": "serves" if node in serving else _role(node, survey, pacemaker),
             "storage": {
                 "state": backends.state(survey),
                 "trouble": backends.trouble(survey),
@@ -179,8 +215,6 @@ def _nodes(
 
 
 def _role(node: str, survey: Survey | None, pacemaker: Cluster | None) -> str:
-    if survey and survey["database"]:
-        return "serves"
     if survey and not survey["cluster"]["running"]:
         return "stopped"
     state = pacemaker["nodes"].get(node, {}) if pacemaker else {}
@@ -189,22 +223,18 @@ def _role(node: str, survey: Survey | None, pacemaker: Cluster | None) -> str:
             return flag
     if pacemaker and not state.get("online"):
         return "offline"
-    return "stands by" if survey else "unknown"
+    return "stands by" if survey or state.get("online") else "unknown"
 
 
 def _devices(node: str, viewer: Survey | None, pacemaker: Cluster | None, details: Details | None) -> list[Device]:
     levels = viewer["settings"]["fencing"]["levels"].get(node, []) if viewer else []
-    running = {
-        item["id"]
-        for item in (pacemaker["resources"] if pacemaker else ())
-        if item["role"] == "Started" and not item["failed"]
-    }
+    running = {item["id"] for item in _started(pacemaker) if not item["failed"]}
     proven = {item["level"]: item["proven"] for item in (details["proofs"].get(node, ()) if details else ())}
     return [
         {
             "level": level["level"],
             "devices": list(level["devices"]),
-            "running": running.issuperset(level["devices"]),
+            "running": running.issuperset(level["devices"]) if details else None,
             "proven": proven.get(level["level"]),
         }
         for level in levels
