@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from injected import __grains__, __opts__, __pillar__, __salt__
 
     from hamysql.resolved.cluster import Vip
-    from hamysql.storage.kind import Kind
     from hamysql.survey import Facts, Interface
 
 __virtualname__ = "hamysql_node"
@@ -156,18 +155,15 @@ def facts(running: bool = False) -> Facts:
     storage = backends.used(site)
     own, peer = (site["cluster"]["nodes"][site[which]]["addresses"] for which in ("self", "peer"))
     found = machine.interfaces(run)
-    name = __grains__["os"]
+    names = machine.compared(site["package"], storage.compared)
     silent = reach.unreachable(zip(own, peer))
     return {
         "nodename": __grains__["nodename"],
-        "system": {
-            "name": "Enterprise Linux" if __grains__["os_family"] == "RedHat" and name != "Fedora" else name,
-            "release": str(__grains__["osrelease"]),
-        },
+        "system": machine.system(__grains__),
         "clock": [time.time()] * 2,
         "interfaces": found,
         "storage": {"reached": _reached(storage.servers(site)), **storage.facts(site)},
-        "packages": _packages(site["package"], storage),
+        "packages": machine.versions(names, __salt__, candidates=__grains__["os_family"] == "Debian"),
         "unreachable": silent,
         "absent": [] if running else reach.absent(_neighbours(zip(own, peer), silent, found)),
         "vip_owner": "" if running else _vip_owner(site["vip"], found),
@@ -180,20 +176,6 @@ def _reached(servers: Sequence[tuple[str, int]]) -> dict[str, bool]:
     from hamysql.system import reach
 
     return {f"{host}:{port}": reach.connects(host, port) for host, port in servers}
-
-
-def _packages(package: Mapping[str, Any], storage: Kind) -> dict[str, str]:
-    """The versions that the members have to agree on."""
-    of_storage = [name for key in storage.compared for name in package[key]]
-    names = [*package["cluster"], *of_storage, *package["database"]]
-    listed = __salt__["pkg.list_pkgs"]()
-    found = {name: listed.get(name, "") for name in names}
-    missing = [name for name in names if not found[name]]
-    # Elsewhere the package manager would have to fetch its indexes first.
-    if missing and __grains__["os_family"] == "Debian":
-        latest = __salt__["pkg.latest_version"](*missing, refresh=False)
-        found |= latest if isinstance(latest, dict) else {missing[0]: latest}
-    return found
 
 
 def _neighbours(

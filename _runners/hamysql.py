@@ -15,6 +15,7 @@ from hamysql.errors import HamysqlError
 from hamysql.master import deployment as deployments
 from hamysql.master import operate, secretfile, shown
 from hamysql.master.follow import follow as follow_orchestration
+from hamysql.master.proposal import propose as proposals
 from hamysql.master.salt import Lock, Master
 from hamysql.master.status import overview
 from hamysql.storage import backends
@@ -77,7 +78,7 @@ def status(cluster: str | None = None, watch: float | None = None) -> dict[str, 
         salt-run hamysql.status cluster=galaxy-db --out=json
     """
     words = not __opts__.get("output")  # --out of salt-run: what it prints is for a program
-    return dict(overview.status(deployments.View(__opts__, cluster), watch, _say if words else None))
+    return overview.status(deployments.View(__opts__, cluster), watch, _say if words else None)
 
 
 def survey(cluster: str | None = None) -> dict[str, Survey]:
@@ -150,6 +151,37 @@ def steps(cluster: str | None = None) -> list[str]:
         salt-run hamysql.steps
     """
     return [str(step) for step in backends.steps(survey(cluster))]
+
+
+def propose(
+    node1: str, node2: str, vip: str | None = None, path: str | None = None, cluster: str | None = None
+) -> dict[str, Any]:
+    """
+    From two minions to a complete commented pillar. They are asked for their addresses, which have to reach each other, blank disks of
+    equal size, and their management boards. Nothing is changed there, but that they get the formula's modules.
+
+    What only a human can know is ``TODO`` in the text: the deployment is refused until that is filled in.
+
+    node1, node2
+        The minions' ids.
+    vip
+        The virtual IP. By default an address of the clients' network for which nobody answers.
+    path
+        The new file, below a folder of ``pillar_roots``, which only the master's user can read. By default the text is printed.
+    cluster
+        The cluster's name. By default what the nodes' names have in common.
+
+    Returns ``{"file": path or None, "todo": [pillar paths], "unfit": [sentences about what would forbid a deployment], "warnings":
+    [sentences]}``. Raises ``Refused`` where the file exists or every minion could read it, and ``NoAnswer``.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-run hamysql.propose db1.example.org db2.example.org vip=192.0.2.100
+        salt-run hamysql.propose db1.example.org db2.example.org path=/srv/pillar/galaxy-db.sls
+    """
+    return proposals.propose(Master(__opts__), (node1, node2), vip, path, cluster, _say)
 
 
 def secrets(path: str, cluster: str | None = None, gpg_key: str | None = None) -> dict[str, Any]:

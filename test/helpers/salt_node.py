@@ -39,7 +39,7 @@ SYSTEMS = {
     "el9": {"os_family": "RedHat", "os": "Rocky", "osrelease": "9.6", "oscodename": "Blue Onyx"},
     "ubuntu2404": {"os_family": "Debian", "os": "Ubuntu", "osrelease": "24.04", "oscodename": "noble"},
 }
-SERVED = ("hamysql", "_modules", "_states", "_utils", "_runners")
+SERVED = ("hamysql", "_modules", "_states", "_utils", "_runners", "_output")
 
 
 def serve(folder: Path) -> Path:

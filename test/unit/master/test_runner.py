@@ -46,14 +46,19 @@ class Site:
         return Members("galaxy-db", dict(zip(NAMES, NAMES)), self.call, dict.fromkeys(NAMES, "same"))
 
 
+def load_file(folder, name):
+    spec = importlib.util.spec_from_file_location(f"tested_{name}", ROOT / folder / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
 @pytest.fixture
 def runner(monkeypatch):
     """Loads the runner over a site."""
 
     def load(site):
-        spec = importlib.util.spec_from_file_location("tested_runner", ROOT / "_runners" / "hamysql.py")
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
+        module = load_file("_runners", "hamysql")
         module.__opts__ = {}
         monkeypatch.setattr(
             deployment, "Master", lambda opts: SimpleNamespace(opts=opts, code="same", members=site.members)
@@ -143,13 +148,13 @@ def test_a_member_that_cannot_say_all_of_itself_is_shown_by_what_it_has_said(run
     assert [node["fencing"][0]["running"] for node in found["nodes"].values()] == [None, None]
 
 
-def test_words_are_printed_and_data_is_returned_for_a_program(runner, capsys):
+def test_what_is_returned_names_what_prints_it_but_for_a_program(runner, capsys):
     module = runner(Site())
-    words = module.status()
-    assert words.pop("outputter") == "quiet"
-    assert capsys.readouterr().out.startswith("galaxy-db is down: the database answers on no node")
+    found = module.status()
+    printer = load_file("_output", found.pop("outputter"))
+    assert printer.output(found).startswith("galaxy-db is down: the database answers on no node")
     module.__opts__ = {"output": "json"}
-    assert module.status() == words
+    assert module.status() == found
     assert capsys.readouterr().out == ""
 
 

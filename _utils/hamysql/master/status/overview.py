@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from hamysql.errors import Refused
 from hamysql.master.deployment import View
@@ -12,20 +12,21 @@ from hamysql.master.members import NO_CLUSTER
 from hamysql.master.members import clusters as of_pillars
 from hamysql.master.salt import Master, Opts
 from hamysql.master.status import look, screen, verdict
-from hamysql.master.status.shape import Status
 
 CLEAR = "\033[H\033[2J"  # of a terminal: to its upper left corner, and all is erased (ECMA-48)
+
+OUTPUTTER = "hamysql_status"  # of _output/
 
 Say = Callable[[str], None]
 
 
-def status(view: View, watch: float | None, say: Say | None) -> Mapping[str, object]:
-    """The status of a cluster, see :mod:`hamysql.master.status.shape`.
+def status(view: View, watch: float | None, say: Say | None) -> dict[str, object]:
+    """The status of a cluster, see :mod:`hamysql.master.status.shape`, with the name of what prints it as words.
 
     watch
         Seconds until it is looked at again, until somebody interrupts that; ``None`` for once.
     say
-        Prints the screen; the return says then that Salt is to print nothing more. ``None`` for the data alone.
+        Prints a screen of words; ``None`` where a program reads the return: that is the data alone then.
     """
     if watch is not None and (isinstance(watch, bool) or not isinstance(watch, (int, float)) or watch <= 0):
         raise Refused(f"watch={watch} is no number of seconds: say watch=5")
@@ -34,22 +35,15 @@ def status(view: View, watch: float | None, say: Say | None) -> Mapping[str, obj
     found = verdict.status(view.members.cluster, look.members(view))
     if say is None:
         return {**found}
-    _show(found, watch, say)
     while watch is not None:
+        clear = CLEAR if sys.stdout.isatty() else ""
+        say(f"{clear}{screen.text(found, time.time())}\n\nEvery {watch} s; Ctrl-C ends this.")
         try:
             time.sleep(watch)
             found = verdict.status(view.members.cluster, look.members(view, bring=False))
-            _show(found, watch, say)
         except (KeyboardInterrupt, SystemExit):  # Salt makes the one of the other
             break
-    return {**found, "outputter": "quiet"}
-
-
-def _show(found: Status, watch: float | None, say: Say) -> None:
-    text = screen.text(found, time.time())
-    say(
-        text if watch is None else f"{CLEAR if sys.stdout.isatty() else ''}{text}\n\nEvery {watch} s; Ctrl-C ends this."
-    )
+    return {**found, "outputter": OUTPUTTER}
 
 
 def clusters(opts: Opts) -> list[str]:

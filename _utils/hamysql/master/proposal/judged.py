@@ -1,0 +1,108 @@
+"""What preflight would say of a proposal: the surveys that the machines would give with the pillar filled in. Pure.
+
+What nobody has filled in yet gets a stand-in, and what is said of a stand-in is left out.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, cast
+
+from hamysql.master.proposal.plan import Looks
+from hamysql.preflight import judge
+from hamysql.schema.language import TODO
+from hamysql.survey import Survey
+
+SECRET = "x" * 128  # stands for what `hamysql.secrets` makes, too
+
+_STAND_INS: Mapping[str, Callable[[str], object]] = {
+    "address": lambda path: "203.0.113.254",
+    "prefix": lambda path: 24,
+    "interface": lambda path: "eth0",
+    "vip_interface": lambda path: "eth0",
+    "ip": lambda path: f"203.0.113.{1 + sum(path.encode()) % 200}",
+    "username": lambda path: "x",
+    "password": lambda path: "x",
+    "disk": lambda path: "/dev/sdx",
+    "name": lambda path: "proposal",
+    "client_networks": lambda path: "203.0.113.0/24",
+}
+
+
+def filled(pillar: Any, path: str = "hamysql", taken: list[str] | None = None) -> Any:
+    """A copy of a pillar with a stand-in for each TODO."""
+    taken = [] if taken is None else taken
+    if isinstance(pillar, Mapping):
+        return {key: filled(item, f"{path}:{key}", taken) for key, item in pillar.items()}
+    if isinstance(pillar, list):
+        return [filled(item, f"{path}:{number}", taken) for number, item in enumerate(pillar)]
+    if pillar != TODO:
+        return pillar
+    parts = [part for part in path.split(":") if not part.isdigit()]
+    if parts[-1] == "addresses":
+        taken.append(str(ipaddress.ip_address("203.0.113.201") + len(taken)))
+        return taken[-1]
+    return _STAND_INS[parts[-1]](path)
+
+
+def surveys(looks: Looks, understood: Mapping[str, Mapping[str, Any]]) -> dict[str, Survey]:
+    """What the machines would say of themselves.
+
+    understood
+        What ``hamysql_proposal.understood`` has returned of the pillar, by minion.
+    """
+    found = {}
+    for minion, look in looks.items():
+        said = understood[minion]
+        facts = {
+            "nodename": look["nodename"],
+            "system": look["system"],
+            "clock": [0.0, 0.0],
+            "interfaces": look["interfaces"],
+            "storage": said["storage"],
+            "packages": said["packages"],
+            "unreachable": [],
+            "absent": [],
+            "vip_owner": "",
+            "tls": {},
+        }
+        cluster = {"running": False, "dc": None, "quorum": False, "maintenance": False, "nodes": {}, "resources": []}
+        storage = {"latch": {}, "status": {}, "signatures": [], "generation": {}}
+        survey = {
+            "code": "",
+            "pillar": "",
+            "stale": False,
+            "settings": said["settings"],
+            "storage": storage,
+            "cluster": {**cluster, "failures": [], "fencing": []},
+            "database": False,
+            "pending": [],
+            "facts": facts,
+        }
+        found[look["nodename"]] = cast(Survey, survey)
+    return found
+
+
+def findings(
+    looks: Looks, understood: Mapping[str, Mapping[str, Any]], todo: Sequence[str]
+) -> tuple[list[str], list[str]]:
+    """What is unfit, and what should be known, as sentences."""
+    unfit, known = [], []
+    for finding in judge.judge(surveys(looks, understood)):
+        if finding.path and any(_about(finding.path, path) for path in todo):
+            continue
+        (unfit if finding.refuses else known).append(str(finding))
+    for minion, said in understood.items():
+        missing = [name for name, version in said["packages"].items() if not version]
+        if missing and looks[minion]["system"]["name"] in ("Debian", "Ubuntu"):  # elsewhere nobody was asked
+            unfit.append(
+                f"{looks[minion]['nodename']}: the repositories do not offer {', '.join(missing)}: `apt-get update`, or "
+                "hamysql:repo:repositories"
+            )
+    return unfit, known
+
+
+def _about(path: str, todo: str) -> bool:
+    """Whether a finding is about a value that nobody has filled in, whichever node's it is."""
+    return path == todo or todo.startswith(f"{path}:") or path.startswith(f"{todo}:")
