@@ -157,8 +157,8 @@ def propose(
     node1: str, node2: str, vip: str | None = None, path: str | None = None, cluster: str | None = None
 ) -> dict[str, Any]:
     """
-    From two minions to a complete commented pillar. They are asked for their addresses, which have to reach each other, blank disks of
-    equal size, and their management boards. Nothing is changed there, but that they get the formula's modules.
+    From two minions to a complete commented pillar. They are asked for their addresses, which have to reach each other, blank
+    disks of equal size, and their management boards. Nothing is changed there, but that they get the formula's modules.
 
     What only a human can know is ``TODO`` in the text: the deployment is refused until that is filled in.
 

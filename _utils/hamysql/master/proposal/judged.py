@@ -67,8 +67,15 @@ def surveys(looks: Looks, understood: Mapping[str, Mapping[str, Any]]) -> dict[s
             "vip_owner": "",
             "tls": {},
         }
-        cluster = {"running": False, "dc": None, "quorum": False, "maintenance": False, "nodes": {}, "resources": []}
-        storage = {"latch": {}, "status": {}, "signatures": [], "generation": {}}
+        cluster: dict[str, object] = {
+            "running": False,
+            "dc": None,
+            "quorum": False,
+            "maintenance": False,
+            "nodes": {},
+            "resources": [],
+        }
+        storage: dict[str, object] = {"latch": {}, "status": {}, "signatures": [], "generation": {}}
         survey = {
             "code": "",
             "pillar": "",
@@ -88,7 +95,8 @@ def findings(
     looks: Looks, understood: Mapping[str, Mapping[str, Any]], todo: Sequence[str]
 ) -> tuple[list[str], list[str]]:
     """What is unfit, and what should be known, as sentences."""
-    unfit, known = [], []
+    unfit: list[str] = []
+    known: list[str] = []
     for finding in judge.judge(surveys(looks, understood)):
         if finding.path and any(_about(finding.path, path) for path in todo):
             continue

@@ -6,7 +6,7 @@ What only a human can know is :data:`hamysql.schema.language.TODO`.
 from __future__ import annotations
 
 import ipaddress
-import os.path
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -174,8 +174,9 @@ def size(number: int) -> str:
 
 def cluster_name(looks: Looks, taken: Sequence[str]) -> str:
     """What the nodes' names have in common, unless another cluster of the master is called so."""
-    common = os.path.commonprefix([look["nodename"].partition(".")[0] for look in looks.values()])
-    name = common.rstrip("0123456789-_.")
+    one, two = (look["nodename"].partition(".")[0] for look in looks.values())
+    same = itertools.takewhile(lambda letters: letters[0] == letters[1], zip(one, two))
+    name = "".join(letters[0] for letters in same).rstrip("0123456789-_.")
     try:
         return str(v.NAME.parse(name)) if name not in taken else TODO
     except ValueError:
