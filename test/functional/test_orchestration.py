@@ -525,6 +525,27 @@ def test_a_watched_status_ends_with_what_was_seen_last(site):
     assert "Traceback" not in rest
 
 
+def test_from_two_minions_to_a_pillar_that_is_refused_until_it_is_filled_in(site):
+    """Both minions run on this machine, so that no address of the one reaches the other: there is more to fill in."""
+    site.give(db1=None, db2=None)
+    path = site.pillar / "proposed.sls"
+    try:
+        done = site.run("hamysql.propose", node1="db1", node2="db2", path=str(path))
+        assert done["file"] == str(path)
+        assert done["unfit"][0].startswith("no address of db1 and db2 in one network reaches the other")
+        assert not [sentence for sentence in done["unfit"] if "hamysql_proposal" in sentence], done
+        assert {"hamysql:vip:address", "hamysql:firewall:client_networks:0"} <= set(done["todo"])
+        assert "never overwritten" in site.run("hamysql.propose", node1="db1", node2="db2", path=str(path))
+        proposed = yaml.safe_load(path.read_text())["hamysql"]
+        assert list(proposed["cluster"]["nodes"]) == ["db1", "db2"]
+        site.give(db1=proposed, db2=proposed)
+        told = "\n".join(site.run("hamysql.preflight"))
+        for missing in done["todo"]:
+            assert f"{missing}: found TODO, which nobody has filled in yet" in told
+    finally:
+        path.unlink(missing_ok=True)
+
+
 def test_each_cluster_is_one_line(site):
     first, second = site.run("hamysql.clusters")
     assert first.startswith("galaxy-db: down: the database answers on no node")

@@ -6,7 +6,8 @@ What nobody has filled in yet gets a stand-in, and what is said of a stand-in is
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Callable, Mapping, Sequence
+import itertools
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from hamysql.master.proposal.plan import Looks
@@ -16,34 +17,39 @@ from hamysql.survey import Survey
 
 SECRET = "x" * 128  # stands for what `hamysql.secrets` makes, too
 
-_STAND_INS: Mapping[str, Callable[[str], object]] = {
-    "address": lambda path: "203.0.113.254",
-    "prefix": lambda path: 24,
-    "interface": lambda path: "eth0",
-    "vip_interface": lambda path: "eth0",
-    "ip": lambda path: f"203.0.113.{1 + sum(path.encode()) % 200}",
-    "username": lambda path: "x",
-    "password": lambda path: "x",
-    "disk": lambda path: "/dev/sdx",
-    "name": lambda path: "proposal",
-    "client_networks": lambda path: "203.0.113.0/24",
+_STAND_INS: Mapping[str, object] = {
+    "address": "203.0.113.254",
+    "prefix": 24,
+    "interface": "eth0",
+    "vip_interface": "eth0",
+    "username": "x",
+    "password": "x",
+    "disk": "/dev/sdx",
+    "name": "proposal",
 }
+_CLIENTS = {4: "203.0.113.0/24", 6: "2001:db8:ffff::/64"}
+_ADDRESSES = ("addresses", "ip")  # each has to be another one
 
 
-def filled(pillar: Any, path: str = "hamysql", taken: list[str] | None = None) -> Any:
-    """A copy of a pillar with a stand-in for each TODO."""
-    taken = [] if taken is None else taken
-    if isinstance(pillar, Mapping):
-        return {key: filled(item, f"{path}:{key}", taken) for key, item in pillar.items()}
-    if isinstance(pillar, list):
-        return [filled(item, f"{path}:{number}", taken) for number, item in enumerate(pillar)]
-    if pillar != TODO:
-        return pillar
-    parts = [part for part in path.split(":") if not part.isdigit()]
-    if parts[-1] == "addresses":
-        taken.append(str(ipaddress.ip_address("203.0.113.201") + len(taken)))
-        return taken[-1]
-    return _STAND_INS[parts[-1]](path)
+def filled(pillar: Mapping[str, Any]) -> dict[str, Any]:
+    """A copy of a proposed pillar with a stand-in for each TODO."""
+    address = pillar["vip"]["address"]
+    version = 4 if address == TODO else ipaddress.ip_address(address).version
+    numbers = itertools.count(201)
+
+    def fill(value: Any, key: str) -> Any:
+        if isinstance(value, Mapping):
+            return {name: fill(item, name) for name, item in value.items()}
+        if isinstance(value, list):
+            return [fill(item, key) for item in value]
+        if value != TODO:
+            return value
+        if key == "client_networks":
+            return _CLIENTS[version]
+        return f"203.0.113.{next(numbers)}" if key in _ADDRESSES else _STAND_INS[key]
+
+    whole: dict[str, Any] = fill(pillar, "")
+    return whole
 
 
 def surveys(looks: Looks, understood: Mapping[str, Mapping[str, Any]]) -> dict[str, Survey]:

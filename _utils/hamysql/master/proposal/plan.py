@@ -151,7 +151,7 @@ def disks(looks: Looks) -> tuple[tuple[Disk, Disk] | None, list[str]]:
     pairs = [(first, second) for first in one for second in two if first["size"] == second["size"]]
     chosen = max(pairs, key=lambda pair: pair[0]["size"], default=None)
     others = [
-        f"{look['nodename']}: {disk['name']}, {size(disk['size'])}, {disk['why'] or 'blank'}"
+        f"{look['nodename']}: {disk['name']}, {size(disk['size'])}, {' '.join(disk['why'].split()) or 'blank'}"
         for look in looks.values()
         for disk in look["disks"]
         if chosen is None or disk not in chosen

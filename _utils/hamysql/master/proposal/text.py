@@ -32,7 +32,7 @@ hamysql:
       {{ host.name | y }}:
         minion_id: {{ host.minion | y }}
 {% if links %}
-        # One address for each link. Each one has answered the other node{{ "'s" if links | length > 1 else "" }}.
+        # One address for each link. Each one has answered the other node.
 {% else %}
         # One address for each link, in the same order on both nodes. No two of them reached each other.
 {% endif %}
@@ -84,10 +84,11 @@ hamysql:
     client_networks: [TODO]  # who reaches the database besides the nodes, such as {{ network }}
 
   mysql:  # docs/accounts.md
-    databases: {}  # {galaxy: {}}
-    users: {}
+    databases: []
+    users: []
+    # databases: [{name: galaxy}]
     # users:
-    #   app@192.0.2.%: {grants: {galaxy.*: [ALL PRIVILEGES]}}
+    #   - {name: app, host: '192.0.2.%', grants: [{privileges: [ALL], 'on': galaxy.*}]}
 """
 
 _PLAIN = re.compile(r"[A-Za-z0-9_./-]+")
@@ -108,7 +109,7 @@ def text(proposal: Proposal) -> str:
     network = str(proposal.links[0].network) if proposal.links else "192.0.2.0/24"
     fields = {name: getattr(proposal, name) for name in ("cluster", "hosts", "links", "vip", "other_disks")}
     made = environment.from_string(TEMPLATE).render(network=network, **fields)
-    return made.encode("ascii", "backslashreplace").decode("ascii")
+    return re.sub(r"[^\n\x20-\x7e]", "?", made)  # only comments have others: a value is quoted
 
 
 def pillar(made: str) -> dict[str, Any]:
