@@ -54,7 +54,7 @@ def clusters() -> list[str]:
 
         salt-run hamysql.clusters
     """
-    return overview.clusters(__opts__)
+    return overview.cluster_lines(__opts__)
 
 
 def status(cluster: str | None = None, watch: float | None = None) -> dict[str, Any]:

@@ -14,8 +14,6 @@ from hamysql.errors import HamysqlError
 from hamysql.schema.language import show
 from hamysql.survey import Survey, Surveys
 
-NO_CLUSTER = "no accepted minion has a `hamysql` pillar with `cluster: nodes:`; see pillar.example"
-
 Pillar = Mapping[str, Any]  # what Salt compiles: nobody has checked it
 
 
@@ -155,7 +153,7 @@ def choose(found: Mapping[str, Mapping[str, str]], wanted: str | None) -> tuple[
     if wanted is None and len(found) == 1:
         wanted = next(iter(found))
     if wanted is None and not found:
-        raise HamysqlError(NO_CLUSTER)
+        raise HamysqlError("no accepted minion has a `hamysql` pillar with `cluster: nodes:`; see pillar.example")
     if wanted is None:
         how = """pillar='{"hamysql_cluster": "NAME"}'"""
         raise HamysqlError(f"this master has more than one cluster ({names}): name one with {how}")

@@ -43,12 +43,16 @@ def service(node: str | None, cluster: Cluster | None, history: History | None) 
         return {"node": node, "since": None, "why": why}
     begun = last["when"]
     near = [event for event in history["events"] if begun - WINDOW <= event["when"] <= begun + SLACK]
-    reasons = [*_fenced(node, cluster, begun), *_failed(node, near), *_handed_over(node, near, cluster, history)]
+    reasons = [
+        *_fenced_lines(node, cluster, begun),
+        *_failed_lines(node, near),
+        *_moved_lines(node, near, cluster, history),
+    ]
     none = "pacemaker's history has no failure, fencing or move before that: the cluster was started then"
     return {"node": node, "since": moment(begun), "why": reasons[0] if reasons else none}
 
 
-def _fenced(node: str, cluster: Cluster, begun: int) -> Iterator[str]:
+def _fenced_lines(node: str, cluster: Cluster, begun: int) -> Iterator[str]:
     for event in cluster["fencing"]:
         when = seconds(event["completed"])
         if event["status"] != "success" or event["target"] == node or event["action"] == "on" or when is None:
@@ -58,7 +62,7 @@ def _fenced(node: str, cluster: Cluster, begun: int) -> Iterator[str]:
             yield f"{event['target']} was fenced ({event['action']}, asked for by {client}) at {_spoken(when)}"
 
 
-def _failed(node: str, near: Sequence[Event]) -> Iterator[str]:
+def _failed_lines(node: str, near: Sequence[Event]) -> Iterator[str]:
     failures = [event for event in near if event["what"] == FAILED]
     for event in sorted(failures, key=lambda event: (event["node"] == node, -event["when"])):
         why = f" ({event['reason']})" if event["reason"] else ""
@@ -66,7 +70,7 @@ def _failed(node: str, near: Sequence[Event]) -> Iterator[str]:
         yield f"{event['action']} failed on {event['node']}{why} at {_spoken(event['when'])}{again}"
 
 
-def _handed_over(node: str, near: Sequence[Event], cluster: Cluster, history: History) -> Iterator[str]:
+def _moved_lines(node: str, near: Sequence[Event], cluster: Cluster, history: History) -> Iterator[str]:
     for event in reversed(near):
         other = event["node"]
         if event["what"] == STOPPED and event["resource"] == SERVER and other != node:

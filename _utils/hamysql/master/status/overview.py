@@ -8,7 +8,6 @@ from collections.abc import Callable
 
 from hamysql.errors import Refused
 from hamysql.master.deployment import View
-from hamysql.master.members import NO_CLUSTER
 from hamysql.master.members import clusters as of_pillars
 from hamysql.master.salt import Master, Opts
 from hamysql.master.status import look, screen, verdict
@@ -46,9 +45,7 @@ def status(view: View, watch: float | None, say: Say | None) -> dict[str, object
     return {**found, "outputter": OUTPUTTER}
 
 
-def clusters(opts: Opts) -> list[str]:
+def cluster_lines(opts: Opts) -> list[str]:
     """All clusters of the master, each in one line."""
     names = sorted(of_pillars(Master(opts).pillars()))
-    if not names:
-        raise Refused(NO_CLUSTER)
     return [screen.line(verdict.status(name, look.members(View(opts, name)))) for name in names]
