@@ -39,7 +39,7 @@ lint: $(VENV)/.installed
 	$(LAB) host --tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy _utils/hamysql _modules _states _runners
+	$(BIN)/mypy _utils/hamysql _modules _states _runners _output
 	$(BIN)/mypy lab
 	$(BIN)/yamllint --strict .
 	find hamysql -name '*.sls' -exec $(BIN)/salt-lint {} +

@@ -30,6 +30,7 @@ except ImportError:
     resolution = None  # type: ignore[assignment]
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Any
 
     from injected import __context__, __grains__, __opts__, __pillar__, __salt__
@@ -50,7 +51,9 @@ def __virtual__() -> str:
     return __virtualname__
 
 
-def config_(saltenv: str | None = None, misnamed: bool = False, **kwargs: Any) -> Resolved:
+def config_(
+    saltenv: str | None = None, misnamed: bool = False, pillar: Mapping[str, Any] | None = None, **kwargs: Any
+) -> Resolved:
     """
     Return the finished configuration, **with its secrets**: for templates, states and other modules in the same process.
 
@@ -58,6 +61,8 @@ def config_(saltenv: str | None = None, misnamed: bool = False, **kwargs: Any) -
         The environment whose parameters are merged below the pillar (default: the minion's, or ``base``).
     misnamed
         Whether a node whose ``uname -n`` is not its key in the pillar is accepted: only by what looks (default: False).
+    pillar
+        Another pillar ``hamysql`` than this minion's, to see what would become of it.
 
     Returns a dict in the shape of the pillar ``hamysql`` with derived values added. Raises ``ConfigError`` (every
     problem of the pillar at once), and ``Refused`` when called as a job, whose return would travel over
@@ -79,7 +84,7 @@ def config_(saltenv: str | None = None, misnamed: bool = False, **kwargs: Any) -
     if kwargs:
         raise SaltInvocationError(f"hamysql.config has no argument {', '.join(sorted(kwargs))}")
     saltenv = saltenv or __opts__.get("saltenv") or "base"
-    pillar = __pillar__.get("hamysql")
+    pillar = __pillar__.get("hamysql") if pillar is None else pillar
     if pillar is None:
         raise CommandExecutionError(
             f"There is no pillar `hamysql` for the minion {__opts__['id']!r}: assign one in the pillar's top file (see "
@@ -138,7 +143,7 @@ def _parameters(saltenv: str) -> list[Config]:
     return layers
 
 
-def settings(saltenv: str | None = None, misnamed: bool = False) -> Resolved:
+def settings(saltenv: str | None = None, misnamed: bool = False, pillar: Mapping[str, Any] | None = None) -> Resolved:
     """
     Return the finished configuration with every secret masked.
 
@@ -146,6 +151,8 @@ def settings(saltenv: str | None = None, misnamed: bool = False) -> Resolved:
         The environment whose parameters are merged below the pillar (default: the minion's, or ``base``).
     misnamed
         Whether a node whose ``uname -n`` is not its key in the pillar is accepted (default: False).
+    pillar
+        Another pillar ``hamysql`` than this minion's, to see what would become of it.
 
     Returns a dict in the shape of the pillar ``hamysql`` with derived values added. Raises ``ConfigError``.
 
@@ -155,7 +162,7 @@ def settings(saltenv: str | None = None, misnamed: bool = False) -> Resolved:
 
         salt db1 hamysql.settings
     """
-    found = config_(saltenv=saltenv, misnamed=misnamed)
+    found = config_(saltenv=saltenv, misnamed=misnamed, pillar=pillar)
     masked: Resolved = language.redacted(found)
     return masked
 

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from injected import __grains__, __opts__, __pillar__, __salt__
 
     from hamysql.resolved.cluster import Vip
-    from hamysql.storage.kind import Kind
     from hamysql.survey import Facts, Interface
 
 __virtualname__ = "hamysql_node"
@@ -99,6 +98,36 @@ def pending() -> dict[str, Any]:
     return found
 
 
+def details() -> dict[str, Any]:
+    """
+    What the cluster on this node knows beyond its survey, for ``hamysql.status``. Reads only.
+
+    Returns ``{"links": see hamysql_cluster.corosync, "left": see hamysql_cib.interventions, "notes": what else was put over
+    the configuration, as sentences, "history": what pacemaker has done with the service last, {"events": [{"when": seconds since
+    1970, "node", "what": started, stopped or failed, "resource", "action", "reason"}], "attributes": {node: {name: value}}},
+    "proofs": see hamysql_fencing.proofs}``. Raises ``NotReady`` where pacemaker does not run.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'db*' hamysql_node.details
+    """
+    from hamysql.cib import drift, history, live
+    from hamysql.system.command import run
+
+    cib = live.query(run)
+    left = drift.interventions(cib)
+    notes = [sentence for sentence in drift.drift(cib) if sentence not in left]
+    return {
+        "links": __salt__["hamysql_cluster.corosync"]()["links"],
+        "left": list(left),
+        "notes": [*notes, *drift.moving(cib)],
+        "history": history.read(cib),
+        "proofs": __salt__["hamysql_fencing.proofs"](),
+    }
+
+
 def facts(running: bool = False) -> Facts:
     """
     What this machine is, as far as it has to be fit for a cluster. Reads only, and works before anything is installed.
@@ -130,18 +159,15 @@ def facts(running: bool = False) -> Facts:
     storage = backends.used(site)
     own, peer = (site["cluster"]["nodes"][site[which]]["addresses"] for which in ("self", "peer"))
     found = machine.interfaces(run)
-    name = __grains__["os"]
+    names = machine.compared(site["package"], storage.compared)
     silent = reach.unreachable(zip(own, peer))
     return {
         "nodename": __grains__["nodename"],
-        "system": {
-            "name": "Enterprise Linux" if __grains__["os_family"] == "RedHat" and name != "Fedora" else name,
-            "release": str(__grains__["osrelease"]),
-        },
+        "system": machine.system(__grains__),
         "clock": [time.time()] * 2,
         "interfaces": found,
         "storage": {"reached": _reached(storage.servers(site)), **storage.facts(site)},
-        "packages": _packages(site["package"], storage),
+        "packages": machine.versions(names, __salt__, candidates=__grains__["os_family"] == "Debian"),
         "unreachable": silent,
         "absent": [] if running else reach.absent(_neighbours(zip(own, peer), silent, found)),
         "vip_owner": "" if running else _vip_owner(site["vip"], found),
@@ -154,20 +180,6 @@ def _reached(servers: Sequence[tuple[str, int]]) -> dict[str, bool]:
     from hamysql.system import reach
 
     return {f"{host}:{port}": reach.connects(host, port) for host, port in servers}
-
-
-def _packages(package: Mapping[str, Any], storage: Kind) -> dict[str, str]:
-    """The versions that the members have to agree on."""
-    of_storage = [name for key in storage.compared for name in package[key]]
-    names = [*package["cluster"], *of_storage, *package["database"]]
-    listed = __salt__["pkg.list_pkgs"]()
-    found = {name: listed.get(name, "") for name in names}
-    missing = [name for name in names if not found[name]]
-    # Elsewhere the package manager would have to fetch its indexes first.
-    if missing and __grains__["os_family"] == "Debian":
-        latest = __salt__["pkg.latest_version"](*missing, refresh=False)
-        found |= latest if isinstance(latest, dict) else {missing[0]: latest}
-    return found
 
 
 def _neighbours(

@@ -9,19 +9,15 @@ refused is told in sentences, without a traceback, and ``salt-run`` exits with 1
 
 from __future__ import annotations
 
-import os
-import pwd
-import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hamysql import pending
-from hamysql.errors import HamysqlError, Refused
+from hamysql.errors import HamysqlError
 from hamysql.master import deployment as deployments
-from hamysql.master import operate, progress, secretfile, shown
-from hamysql.master.members import NoAnswer, OldCode, choose, clusters
-from hamysql.master.salt import TAG, Lock, Master
-from hamysql.preflight import judge
+from hamysql.master import operate, secretfile, shown
+from hamysql.master.follow import follow as follow_orchestration
+from hamysql.master.proposal import propose as proposals
+from hamysql.master.salt import Lock, Master
+from hamysql.master.status import overview
 from hamysql.storage import backends
 from hamysql.system.command import run
 
@@ -48,42 +44,41 @@ def members(cluster: str | None = None) -> dict[str, str]:
     return dict(Master(__opts__).members(cluster).minions)
 
 
-def status(cluster: str | None = None) -> dict[str, dict[str, Any]]:
+def clusters() -> list[str]:
     """
-    What runs where, and what is pending: ``{node: {"cluster": {...}, "storage": sentence, "drbd": {...}, "database": bool,
-    "pending": [sentence], "fencing": [...]}}``. ``drbd`` is empty with other storage. ``fencing`` is what ``fence_test`` has
-    proven of the devices that cut this node off: ``[{"level", "devices", "proven": time or None}]``. A node whose minion has
-    an older version of hamysql in memory has only ``{"old_code": sentence}``, with the command that restarts its minion.
+    Each cluster of this master in one line: its name, whether it is whole, degraded or down, and why.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-run hamysql.clusters
+    """
+    return overview.cluster_lines(__opts__)
+
+
+def status(cluster: str | None = None, watch: float | None = None) -> dict[str, Any]:
+    """
+    One screen of words: who serves, since when and why, each node, what is wrong, what waits, and a verdict in one line.
+
+    watch
+        Show it again every so many seconds, until Ctrl-C; once by default.
+
+    ``salt-run`` exits with 0 where the cluster is whole, 1 where it is degraded (it serves, and could not lose a node), and 2
+    where it is down: the database answers on no node, or on both. With ``--out=json`` the same is data, whose keys docs/status.md
+    has. A node whose minion does not answer, or has an older version of hamysql in memory, is shown as unknown. Members that have
+    not got the formula's modules, or their pillar, get them first. Raises ``Refused`` for ``watch`` with ``--out``.
 
     CLI Example:
 
     .. code-block:: bash
 
         salt-run hamysql.status
+        salt-run hamysql.status watch=5
+        salt-run hamysql.status cluster=galaxy-db --out=json
     """
-    view = _view(cluster)
-    members = view.members
-    try:
-        surveys = view.survey()
-    except OldCode as exc:
-        surveys = exc.surveys
-    known = {node: seen for node, seen in surveys.items() if not seen.get("stale")}
-    running = [node for node, seen in known.items() if seen["cluster"]["running"]] or list(known)
-    proofs = members.ask("hamysql_fencing.proofs", running[:1])[running[0]] if running else {}
-    found = {
-        node: {
-            "cluster": seen["cluster"],
-            "storage": backends.state(seen),
-            **backends.details(seen),
-            "database": seen["database"],
-            "pending": [str(item) for item in pending.from_dicts(seen["pending"])],
-            "fencing": proofs.get(node, []),
-        }
-        for node, seen in known.items()
-    }
-    return {
-        node: found.get(node) or {"old_code": f"nothing more is known: {members.restart(node)}"} for node in surveys
-    }
+    words = not __opts__.get("output")  # --out of salt-run: what it prints is for a program
+    return overview.status(deployments.View(__opts__, cluster), watch, _say if words else None)
 
 
 def survey(cluster: str | None = None) -> dict[str, Survey]:
@@ -120,22 +115,7 @@ def preflight(cluster: str | None = None) -> list[str]:
 
         salt-run hamysql.preflight
     """
-    view = deployments.View(__opts__, cluster)
-    try:
-        deployments.synchronise(view)
-        deployments.same_code(view)
-    except NoAnswer as exc:
-        return [*exc.silent.values(), *exc.failed.values()]
-    except HamysqlError as exc:
-        return [str(exc)]
-    surveys = view.survey()
-    findings = judge.judge(surveys, view.window)
-    forbidding = [str(finding) for finding in findings if finding.refuses]
-    try:
-        backends.steps(surveys)
-    except Refused as exc:
-        forbidding.append(str(exc))
-    return [*forbidding, *(f"WARNING: {finding}" for finding in findings if not finding.refuses)]
+    return deployments.preflight(deployments.View(__opts__, cluster))
 
 
 def plan(cluster: str | None = None) -> str:
@@ -173,6 +153,37 @@ def steps(cluster: str | None = None) -> list[str]:
     return [str(step) for step in backends.steps(survey(cluster))]
 
 
+def propose(
+    node1: str, node2: str, vip: str | None = None, path: str | None = None, cluster: str | None = None
+) -> dict[str, Any]:
+    """
+    From two minions to a complete commented pillar. They are asked for their addresses, which have to reach each other, blank
+    disks of equal size, and their management boards. Nothing is changed there, but that they get the formula's modules.
+
+    What only a human can know is ``TODO`` in the text: the deployment is refused until that is filled in.
+
+    node1, node2
+        The minions' ids.
+    vip
+        The virtual IP. By default an address of the clients' network for which nobody answers.
+    path
+        The new file, below a folder of ``pillar_roots``, which only the master's user can read. By default the text is printed.
+    cluster
+        The cluster's name. By default what the nodes' names have in common.
+
+    Returns ``{"file": path or None, "todo": [pillar paths], "unfit": [sentences about what would forbid a deployment], "warnings":
+    [sentences]}``. Raises ``Refused`` where the file exists or every minion could read it, and ``NoAnswer``.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-run hamysql.propose db1.example.org db2.example.org vip=192.0.2.100
+        salt-run hamysql.propose db1.example.org db2.example.org path=/srv/pillar/galaxy-db.sls
+    """
+    return proposals.propose(Master(__opts__), (node1, node2), vip, path, cluster, _say)
+
+
 def secrets(path: str, cluster: str | None = None, gpg_key: str | None = None) -> dict[str, Any]:
     """
     Make the secrets that a cluster's pillar lacks, in a new pillar file on the master that only the master's user can read.
@@ -198,21 +209,7 @@ def secrets(path: str, cluster: str | None = None, gpg_key: str | None = None) -
         salt-run hamysql.secrets /srv/pillar/galaxy-db-secrets.sls
         salt-run hamysql.secrets /srv/pillar/galaxy-db-secrets.sls gpg_key=salt@example.org
     """
-    master = Master(__opts__)
-    place = secretfile.check_place(path, [root for roots in master.opts["file_roots"].values() for root in roots])
-    pillars = master.pillars()
-    found = clusters(pillars)
-    minions = choose(found, cluster)[1].values() if found or cluster else ()
-    wanted = [pillars[minion] for minion in minions if minion in pillars] or [{}]
-    lacking = list(dict.fromkeys(item for pillar in wanted for item in secretfile.missing(pillar)))
-    if not lacking:
-        raise Refused("the cluster's pillar has all of its secrets: nothing was made")
-    home = master.opts.get("gpg_keydir") or str(Path(master.opts["conf_file"]).parent / "gpgkeys")
-    encrypt = secretfile.gpg(run, home, gpg_key) if gpg_key else None
-    text = secretfile.text(secretfile.make(lacking), encrypt)
-    user = pwd.getpwnam(master.opts["user"])
-    secretfile.write(place, text, (user.pw_uid, user.pw_gid) if os.geteuid() == 0 else None)
-    return {"file": str(place), "made": [":".join(("hamysql", *item)) for item in lacking]}
+    return secretfile.provide(Master(__opts__), run, path, cluster, gpg_key)
 
 
 def fence_test(
@@ -304,27 +301,4 @@ def follow(cluster: str | None = None, timeout: float = 3600) -> bool:
 
         salt-run hamysql.follow
     """
-    import salt.utils.event
-
-    followed = progress.Followed(cluster)
-    deadline = time.monotonic() + timeout
-    with salt.utils.event.get_master_event(__opts__, __opts__["sock_dir"], listen=True) as bus:
-        while time.monotonic() < deadline:
-            event = bus.get_event(wait=5, tag=f"{TAG}/", auto_reconnect=True)
-            if event is not None and followed.has(event):
-                _say(progress.line(event))
-                if event.get("state") in progress.LAST:
-                    return bool(event["state"] == "finished")
-                deadline = time.monotonic() + timeout
-            elif event is None and followed.pid and not progress.is_alive(_stat(followed.pid)):
-                _say(f"the orchestration (job {followed.jid}) ended without a result: it was killed. Run it again")
-                return False
-    _say(f"nothing was heard for {timeout} s")
-    return False
-
-
-def _stat(pid: int) -> str:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return ""
+    return follow_orchestration(Master(__opts__).listen(), cluster, timeout, _say)

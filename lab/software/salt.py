@@ -15,7 +15,7 @@ from lab.basics.host import run, wait_for
 from lab.wires import network
 
 # Only these folders are served: the whole tree would make Salt walk .venv and .lab.
-SERVED = ("hamysql", "_modules", "_states", "_utils", "_runners")
+SERVED = ("hamysql", "_modules", "_states", "_utils", "_runners", "_output")
 
 MASTER = """\
 # made by lab/software/salt.py at each `up`

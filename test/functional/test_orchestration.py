@@ -474,6 +474,84 @@ def test_salt_run_prints_the_sentence_and_exits_with_an_error(site):
     assert (done.stdout.strip(), done.returncode) == (UNKNOWN, 1)
 
 
+def _salt_run(site, *words: str) -> list[str]:
+    script = site.master.salt_run_cli().get_script_path()
+    return [sys.executable, script, f"--config-dir={site.master.config_dir}", *words]
+
+
+def test_the_status_is_words_for_people_data_for_programs_and_an_exit_code(site):
+    """Nothing of a cluster runs here: it is down, and salt-run says so with 2."""
+    words, data = (
+        subprocess.run(
+            _salt_run(site, "hamysql.status", "galaxy-db", *out),
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+        for out in ([], ["--out=json"])
+    )
+    assert (words.returncode, data.returncode) == (2, 2)
+    first, second, *rest = words.stdout.splitlines()
+    assert first.startswith("galaxy-db is down: the database answers on no node")
+    assert second == ""
+    assert "retcode" not in words.stdout
+    assert [line for line in rest if line.startswith("VIP")] == ["VIP       192.0.2.100/24 on no node"]
+    found = json.loads(data.stdout)
+    assert (found["state"], found["retcode"]) == ("down", 2)
+    assert [node["role"] for node in found["nodes"].values()] == ["stopped", "stopped"]
+
+
+def test_a_watched_status_ends_with_what_was_seen_last(site):
+    watching = subprocess.Popen(
+        _salt_run(site, "hamysql.status", "galaxy-db", "watch=1"),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    try:
+        seen = 0
+        for line in watching.stdout:
+            seen += line.startswith("galaxy-db is down")
+            if seen == 2 and line.startswith("Every 1 s"):
+                break
+        watching.send_signal(signal.SIGINT)
+        rest, _ = watching.communicate(timeout=60)
+    finally:
+        watching.kill()
+        watching.wait(30)
+    assert watching.returncode == 2
+    assert "Traceback" not in rest
+
+
+def test_from_two_minions_to_a_pillar_that_is_refused_until_it_is_filled_in(site):
+    """Both minions run on this machine, so that no address of the one reaches the other: there is more to fill in."""
+    site.give(db1=None, db2=None)
+    path = site.pillar / "proposed.sls"
+    try:
+        done = site.run("hamysql.propose", node1="db1", node2="db2", path=str(path))
+        assert done["file"] == str(path)
+        assert done["unfit"][0].startswith("no address of db1 and db2 in one network reaches the other")
+        assert not [sentence for sentence in done["unfit"] if "hamysql_proposal" in sentence], done
+        assert {"hamysql:vip:address", "hamysql:firewall:client_networks:0"} <= set(done["todo"])
+        assert "never overwritten" in site.run("hamysql.propose", node1="db1", node2="db2", path=str(path))
+        proposed = yaml.safe_load(path.read_text())["hamysql"]
+        assert list(proposed["cluster"]["nodes"]) == ["db1", "db2"]
+        site.give(db1=proposed, db2=proposed)
+        told = "\n".join(site.run("hamysql.preflight"))
+        for missing in done["todo"]:
+            assert f"{missing}: found TODO, which nobody has filled in yet" in told
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def test_each_cluster_is_one_line(site):
+    first, second = site.run("hamysql.clusters")
+    assert first.startswith("galaxy-db: down: the database answers on no node")
+    assert second.startswith("half: down: ")
+
+
 # --- real disks
 
 

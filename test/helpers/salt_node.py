@@ -56,7 +56,7 @@ SYSTEMS = {
     # Of the 2013 procedure that hamysql replaces; test_centos6.py has the only pillar for it.
     "centos6": {"os_family": "RedHat", "os": "CentOS", "osrelease": "6.4", "oscodename": "Final"},
 }
-SERVED = ("hamysql", "_modules", "_states", "_utils", "_runners")
+SERVED = ("hamysql", "_modules", "_states", "_utils", "_runners", "_output")
 
 
 def serve(folder: Path) -> Path:

@@ -37,9 +37,14 @@ STORAGE = (
 # The lab's rooms; what is in no room is on top of them.
 TOP = "the top of the lab"
 LAB = (("basics",), ("wires",), ("machines",), ("devices", "software"), (TOP,))
-FOLDERS = ("_modules", "_runners", "_states", "_utils")
+FOLDERS = ("_modules", "_output", "_runners", "_states", "_utils")
 # They run on the master: the orchestration's states, and the runner.
-ON_THE_MASTER = ("_runners/hamysql.py", "_states/hamysql_migration.py", "_states/hamysql_orch.py")
+ON_THE_MASTER = (
+    "_output/hamysql_status.py",
+    "_runners/hamysql.py",
+    "_states/hamysql_migration.py",
+    "_states/hamysql_orch.py",
+)
 PACKAGE = "_utils/hamysql/"
 MODULES = 16  # in one folder, at the most
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from hamysql.cib import agents as cib_agents
 from hamysql.cib import model
+from hamysql.cib.names import MOVE
 from hamysql.cib.plan import TAG, TEXT_TAG, listed
 
 
@@ -29,6 +30,13 @@ def interventions(live_xml: str) -> tuple[str, ...]:
     have = model.index(model.configuration(root))
     ours = _ours(have)
     return (*_constraints(have), *_nodes(root), *_settings(have, ours), *_resources(have, ours))
+
+
+def moving(live_xml: str) -> tuple[str, ...]:
+    """Whether a move of hamysql's own is under way, or was cut off, as a sentence; none otherwise."""
+    there = MOVE in model.index(model.configuration(model.parse(live_xml)))
+    said = f"{MOVE}: `hamysql_cib.move` is moving the service, or was killed; then the next orchestration takes it away"
+    return (said,) if there else ()
 
 
 def _ours(have: dict[str, model.Item]) -> set[str]:

@@ -231,7 +231,11 @@ def check_vip(config: Config, report: Report) -> None:
     vip = config["vip"]
     address, prefix = vip["address"], vip["prefix"]
     path, nodes = "hamysql:vip:interface", config["cluster"]["nodes"]
-    nameless = [name for name, node in nodes.items() if node["vip_interface"] is None]
+    nameless = [
+        name
+        for name, node in nodes.items()
+        if node["vip_interface"] is None and not report.bad_under(f"hamysql:cluster:nodes:{name}:vip_interface")
+    ]
     if vip["interface"] is None and not report.bad_under(path) and (nameless or not nodes):
         where = " and ".join(f"hamysql:cluster:nodes:{name}:vip_interface" for name in nameless)
         report.add(path, "nothing", f"{v.INTERFACE.expected}" + (f", or {where}" if where else ""))

@@ -8,11 +8,12 @@ from collections.abc import Mapping, Sequence, Sized
 from typing import Any, Literal, TypedDict
 
 from hamysql import pending as pending_changes
-from hamysql.errors import HamysqlError
+from hamysql.errors import HamysqlError, Refused
 from hamysql.master import health, highstate, shown
 from hamysql.master.highstate import Changes
 from hamysql.master.members import NoAnswer, OldCode
 from hamysql.master.salt import Lock, Master, Opts
+from hamysql.preflight import judge
 from hamysql.resolved import Resolved
 from hamysql.storage import backends
 from hamysql.survey import Survey
@@ -203,6 +204,25 @@ def same_code(view: View) -> None:
     for survey in view.survey().values():
         if survey["code"] != view.master.code:
             raise HamysqlError("the master has another version of hamysql: run `salt-run saltutil.sync_all` on it")
+
+
+def preflight(view: View) -> list[str]:
+    """All that is judged before anything is changed, as sentences: those that forbid a deployment first."""
+    try:
+        synchronise(view)
+        same_code(view)
+    except NoAnswer as exc:
+        return [*exc.silent.values(), *exc.failed.values()]
+    except HamysqlError as exc:
+        return [str(exc)]
+    surveys = view.survey()
+    findings = judge.judge(surveys, view.window)
+    forbidding = [str(finding) for finding in findings if finding.refuses]
+    try:
+        backends.steps(surveys)
+    except Refused as exc:
+        forbidding.append(str(exc))
+    return [*forbidding, *(f"WARNING: {finding}" for finding in findings if not finding.refuses)]
 
 
 def same_link(deployment: Deployment, phase: str) -> Changes:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from hamysql.errors import HamysqlError
 from hamysql.schema.language import show
@@ -31,6 +31,14 @@ class Call(Protocol):
     def __call__(
         self, minions: Sequence[str], function: str, kwargs: Mapping[str, object], timeout: float
     ) -> Mapping[str, Answer]: ...
+
+
+class Answers(NamedTuple):
+    """What some members answered: values, and sentences about those that did not answer or failed; each by node."""
+
+    values: dict[str, Any]
+    silent: dict[str, str]
+    failed: dict[str, str]
 
 
 class NoAnswer(HamysqlError):
@@ -75,9 +83,18 @@ class Members:
 
         Raises ``NoAnswer`` naming every node that did not answer or failed, with its error.
         """
+        answers = self.answers(function, on, patience, **kwargs)
+        if answers.silent or answers.failed:
+            raise NoAnswer(answers.silent, answers.failed)
+        return answers.values
+
+    def answers(self, function: str, on: Sequence[str] = (), /, patience: float = 30, **kwargs: Any) -> Answers:
+        """The same, of those that answer: for what is shown, and never for what is decided."""
         names = tuple(on) or tuple(self.minions)
         answers = self.call([self.minions[name] for name in names], function, kwargs, patience)
-        silent, failed = {}, {}
+        values: dict[str, Any] = {}
+        silent: dict[str, str] = {}
+        failed: dict[str, str] = {}
         for name in names:
             minion = self.minions[name]
             answer = answers.get(minion)
@@ -85,9 +102,9 @@ class Members:
                 silent[name] = f"{name} (minion {minion}) does not answer; is it up, and is its key accepted?"
             elif answer.error is not None:
                 failed[name] = f"{name} (minion {minion}): {function}: {answer.error}"
-        if silent or failed:
-            raise NoAnswer(silent, failed)
-        return {name: answers[self.minions[name]].value for name in names}
+            else:
+                values[name] = answer.value
+        return Answers(values, silent, failed)
 
     def survey(self, on: Sequence[str] = ()) -> dict[str, Survey]:
         """What the nodes ``on`` (all members by default) see, ``hamysql_node.survey``: ``{node: {...}}``.

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import fcntl
 import os
+import pwd
 import weakref
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -112,6 +114,17 @@ class Master:
             return self.pillars()
         return found | self.pillars(minion for minion in nodes.values() if minion not in found)
 
+    @property
+    def served(self) -> list[str]:
+        """The folders whose files every minion can read."""
+        return [root for roots in self.opts["file_roots"].values() for root in roots]
+
+    @property
+    def owner(self) -> tuple[int, int] | None:
+        """User and group of the master, for files that it is to read; ``None`` where this process is not root's."""
+        user = pwd.getpwnam(self.opts["user"])
+        return (user.pw_uid, user.pw_gid) if os.geteuid() == 0 else None
+
     def members(self, cluster: str | None) -> Members:
         """The members of ``cluster``, or of the only cluster that this master has."""
         pillars = self._pillars_of(cluster) if cluster else self.pillars()
@@ -123,6 +136,15 @@ class Master:
     def code(self) -> str:
         """The digest of the formula's code that this master has synchronised."""
         return fingerprint.code(self.opts["extension_modules"])
+
+    def listen(self) -> AbstractContextManager[Any]:
+        """The master's event bus, for reading."""
+        import salt.utils.event
+
+        bus: AbstractContextManager[Any] = salt.utils.event.get_master_event(
+            self.opts, self.opts["sock_dir"], listen=True
+        )
+        return bus
 
     def fire(self, cluster: str, data: Mapping[str, object]) -> None:
         """Say something on the event bus under ``hamysql/orch/CLUSTER``."""

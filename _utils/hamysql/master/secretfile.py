@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from hamysql.errors import HamysqlError, Refused
-from hamysql.master.members import Pillar
+from hamysql.master.members import Pillar, choose, clusters
+from hamysql.master.salt import Master
 from hamysql.mysql.accounts import BY_SOCKET
 from hamysql.mysql.values import account
 from hamysql.storage import backends
@@ -63,6 +64,21 @@ def _below(pillar: Any, *keys: str) -> Pillar:
     for key in keys:
         pillar = pillar.get(key) if isinstance(pillar, Mapping) else None
     return pillar if isinstance(pillar, Mapping) else {}
+
+
+def provide(master: Master, run: Run, path: str, cluster: str | None, gpg_key: str | None) -> dict[str, Any]:
+    """Make the secrets that a cluster's pillar lacks, in a new file; see the runner."""
+    place = check_place(path, master.served)
+    pillars = master.pillars()
+    found = clusters(pillars)
+    minions = choose(found, cluster)[1].values() if found or cluster else ()
+    wanted = [pillars[minion] for minion in minions if minion in pillars] or [{}]
+    lacking = list(dict.fromkeys(item for pillar in wanted for item in missing(pillar)))
+    if not lacking:
+        raise Refused("the cluster's pillar has all of its secrets: nothing was made")
+    home = master.opts.get("gpg_keydir") or str(Path(master.opts["conf_file"]).parent / "gpgkeys")
+    write(place, text(make(lacking), gpg(run, home, gpg_key) if gpg_key else None), master.owner)
+    return {"file": str(place), "made": [":".join(("hamysql", *item)) for item in lacking]}
 
 
 def make(paths: Iterable[Path_]) -> dict[Path_, str]:
@@ -125,11 +141,9 @@ def check_place(path: str, served: Iterable[str]) -> Path:
     """
     place = Path(path)
     if not place.is_absolute():
-        raise Refused(
-            f"{path} is not an absolute path; secrets go into a file of the pillar, such as /srv/pillar/db.sls"
-        )
+        raise Refused(f"{path} is not an absolute path; name a file of the pillar, such as /srv/pillar/db.sls")
     if os.path.lexists(place):
-        raise Refused(f"{path} exists already, and secrets are never overwritten: name another file, or move it away")
+        raise Refused(f"{path} exists already, and is never overwritten: name another file, or move it away")
     if not place.parent.is_dir():
         raise Refused(f"there is no folder {place.parent}")
     for root in served:
@@ -147,7 +161,7 @@ def write(place: Path, content: str, owner: Sequence[int] | None = None) -> None
     try:
         handle = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     except FileExistsError:
-        raise Refused(f"{place} exists already, and secrets are never overwritten") from None
+        raise Refused(f"{place} exists already, and is never overwritten") from None
     except OSError as exc:
         raise HamysqlError(f"{place} cannot be made: {exc.strerror}") from exc
     try:

@@ -233,7 +233,7 @@ def _check_user(mysql: Config, user: Config, path: str, report: Report) -> None:
     require = user["require"]
     if require["tls"] and any(require[key] for key in terms.OF_CERTIFICATE):
         report.add(f"{path}:require", f"both {require['tls']} and what has to be in the certificate", "one of the two")
-    default, roles = user["default_role"], user["roles"]
+    default, roles = user["default_role"], [role for role in user["roles"] if role is not None]
     if default and default != mysql_accounts.NO_ROLE and roles and default not in roles:
         report.add(f"{path}:default_role", repr(default), report.nearest(default, roles))
     _check_held(mysql, user, path, report)

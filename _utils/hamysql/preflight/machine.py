@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import ipaddress
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Protocol
 
 from hamysql.errors import ParseError
 from hamysql.survey import Interface
 from hamysql.system.command import Run
+
+
+class Salt(Protocol):
+    """The functions of execution modules, by name."""
+
+    def __getitem__(self, name: str, /) -> Callable[..., Any]: ...
 
 
 def parse_interfaces(text: str) -> dict[str, Interface]:
@@ -28,6 +35,37 @@ def parse_interfaces(text: str) -> dict[str, Interface]:
         }
     except (json.JSONDecodeError, KeyError, TypeError, AttributeError) as exc:
         raise ParseError(f"ip -json address printed something unknown: {exc!r}") from exc
+
+
+def system(grains: Mapping[str, Any]) -> dict[str, str]:
+    """The operating system by a minion's grains: ``{"name", "release"}``; those that are built alike have one name."""
+    name = grains["os"]
+    alike = grains["os_family"] == "RedHat" and name != "Fedora"
+    return {"name": "Enterprise Linux" if alike else name, "release": str(grains["osrelease"])}
+
+
+def compared(package: Mapping[str, Any], keys: Iterable[str]) -> list[str]:
+    """The packages whose versions the members have to agree on.
+
+    keys
+        Those of the kind of storage.
+    """
+    return [*package["cluster"], *(name for key in keys for name in package[key]), *package["database"]]
+
+
+def versions(names: Sequence[str], salt: Salt, candidates: bool) -> dict[str, str]:
+    """The version of each package that is installed, or would be; "" where there is none.
+
+    candidates
+        Whether the repositories are asked for what is not installed: where that needs no fetching of indexes.
+    """
+    listed = salt["pkg.list_pkgs"]()
+    found = {name: listed.get(name, "") for name in names}
+    missing = [name for name in names if not found[name]]
+    if missing and candidates:
+        latest = salt["pkg.latest_version"](*missing, refresh=False)
+        found |= latest if isinstance(latest, dict) else {missing[0]: latest}
+    return found
 
 
 def interfaces(run: Run) -> dict[str, Interface]:

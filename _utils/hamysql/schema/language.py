@@ -24,6 +24,9 @@ class Secret(str):
         return repr(MASK)
 
 
+TODO = "TODO"  # what a proposal has where only a human knows the value
+
+
 @dataclass(frozen=True)
 class Value:
     """A leaf. ``parse`` returns the normal form of a value, or raises ``ValueError``; ``expected`` says what belongs there."""
@@ -141,8 +144,13 @@ def nearest(word: Any, known: Iterable[str]) -> str:
 def check(node: Node, value: Any, path: str, report: Report) -> Any:
     """Return the normal form of ``value``; add a problem to ``report`` for each defect.
 
-    What is wrong is returned as ``None`` (a leaf), an empty mapping or an empty list, so that a caller can go on.
+    What is wrong is returned as ``None`` (a leaf), an empty mapping or an empty list, so that a caller can go on. What is still
+    ``TODO`` is wrong everywhere.
     """
+    if isinstance(value, str) and value.strip() == TODO:
+        what = node.expected if isinstance(node, (Value, Names, Items)) else "a mapping"
+        report.add(path, f"{TODO}, which nobody has filled in yet", what)
+        return check(node, None, path, Report())
     if isinstance(node, Section):
         return _check_section(node, value, path, report)
     if isinstance(node, Names):

@@ -292,6 +292,14 @@ class Kind:
         """Why this node could not serve, or the other one could not be lost, as one sentence; "" where all is well."""
         raise NotImplementedError
 
+    def behind(self, surveys: Surveys) -> dict[str, int]:
+        """By how many bytes a node's copy lacks the newest data, as far as the given members know: ``{node: bytes}``."""
+        return {}
+
+    def apart(self, surveys: Surveys) -> list[str]:
+        """Why the copies will not become one by themselves, as sentences; from the surveys of all members."""
+        return []
+
     def findings(self, machines: Sequence[Machine], surveys: Surveys) -> Iterator[Finding]:
         """What preflight has to say of members with this kind."""
         yield from ()

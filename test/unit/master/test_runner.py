@@ -6,10 +6,12 @@ import importlib.util
 from types import SimpleNamespace
 
 import pytest
-from orchestration import survey
+from orchestration import survey, working
 
+from hamysql.errors import Refused
 from hamysql.master import deployment
 from hamysql.master.members import Answer, Members, OldCode
+from hamysql.master.status import overview
 from support import ROOT
 
 NAMES = ("db1", "db2")
@@ -22,6 +24,7 @@ class Site:
     def __init__(self, new=()):
         self.surveys = {name: survey(name) for name in NAMES}
         self.new, self.silent, self.asked = set(new), set(), []
+        self.details = {}
 
     def call(self, minions, function, kwargs, timeout):
         self.asked.append(function)
@@ -29,7 +32,7 @@ class Site:
             self.new = set()
         answers = {
             "hamysql_node.survey": lambda name: self.surveys[name],
-            "hamysql_fencing.proofs": lambda name: {},
+            "hamysql_node.details": lambda name: self.details[name],
         }
         return {
             name: Answer(error=NO_MODULES)
@@ -43,14 +46,19 @@ class Site:
         return Members("galaxy-db", dict(zip(NAMES, NAMES)), self.call, dict.fromkeys(NAMES, "same"))
 
 
+def load_file(folder, name):
+    spec = importlib.util.spec_from_file_location(f"tested_{name}", ROOT / folder / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
 @pytest.fixture
 def runner(monkeypatch):
     """Loads the runner over a site."""
 
     def load(site):
-        spec = importlib.util.spec_from_file_location("tested_runner", ROOT / "_runners" / "hamysql.py")
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
+        module = load_file("_runners", "hamysql")
         module.__opts__ = {}
         monkeypatch.setattr(
             deployment, "Master", lambda opts: SimpleNamespace(opts=opts, code="same", members=site.members)
@@ -76,7 +84,7 @@ def test_members_that_have_it_are_only_asked(runner, function):
     site = Site()
     getattr(runner(site), function)()
     assert site.asked.count("hamysql_node.survey") == 1
-    assert set(site.asked) <= {"hamysql_node.survey", "hamysql_fencing.proofs"}
+    assert set(site.asked) == {"hamysql_node.survey"}
 
 
 def test_a_member_that_is_down_is_a_finding_and_nothing_is_synchronised(runner):
@@ -101,12 +109,76 @@ def test_the_status_of_the_other_node_is_shown_beside_older_code(runner, old):
     site = Site()
     for node in old:
         site.surveys[node] = {"code": "same", "pillar": "same", "stale": True}
-    shown = runner(site).status()
-    assert list(shown) == list(NAMES)
+    nodes = runner(site).status()["nodes"]
+    assert list(nodes) == list(NAMES)
     for node in old:
-        assert list(shown[node]) == ["old_code"]
-        assert f"`salt {node} service.restart salt-minion no_block=True`" in shown[node]["old_code"]
-    assert all("database" in shown[node] for node in NAMES if node not in old)
+        assert f"`salt {node} service.restart salt-minion no_block=True`" in nodes[node]["unknown"]
+        assert nodes[node]["storage"] is None
+    assert all(nodes[node]["unknown"] == "" for node in NAMES if node not in old)
+    assert all(nodes[node]["storage"]["state"] for node in NAMES if node not in old)
+
+
+def test_the_status_of_the_other_node_is_shown_beside_a_silent_and_a_failing_one(runner):
+    site = Site(new=("db1",))
+    site.silent = {"db2"}
+    site.call = failing(site.call, "saltutil.sync_all")
+    nodes = runner(site).status()["nodes"]
+    assert nodes["db1"]["unknown"] == f"db1 (minion db1): hamysql_node.survey: {NO_MODULES}"
+    assert nodes["db2"]["unknown"].startswith("db2 (minion db2) does not answer")
+    assert site.asked == ["hamysql_node.survey", "saltutil.refresh_pillar", "hamysql_node.survey"]
+
+
+def failing(call, function):
+    """Members on which a function fails."""
+
+    def answer(minions, name, kwargs, timeout):
+        return {m: Answer(error="no") for m in minions} if name == function else call(minions, name, kwargs, timeout)
+
+    return answer
+
+
+def test_a_member_that_cannot_say_all_of_itself_is_shown_by_what_it_has_said(runner):
+    site = Site()
+    site.surveys = {name: working(name) for name in NAMES}
+    site.call = failing(site.call, "hamysql_node.details")
+    found = runner(site).status()
+    assert found["nodes"]["db2"]["role"] == "serves"
+    assert "hamysql_node.details: no" in found["nodes"]["db2"]["unknown"]
+    assert found["service"] == {"node": "db2", "since": None, "why": ""}
+    assert [node["fencing"][0]["running"] for node in found["nodes"].values()] == [None, None]
+
+
+def test_what_is_returned_names_what_prints_it_but_for_a_program(runner, capsys):
+    module = runner(Site())
+    found = module.status()
+    printer = load_file("_output", found.pop("outputter"))
+    assert printer.output(found).startswith("galaxy-db is down: the database answers on no node")
+    module.__opts__ = {"output": "json"}
+    assert module.status() == found
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize(("watch", "words"), [(0, "no number"), ("x", "no number"), (True, "no number"), (5, "--out")])
+def test_a_watch_that_cannot_be_is_refused(runner, watch, words):
+    module = runner(Site())
+    module.__opts__ = {"output": "json"}
+    with pytest.raises(Refused, match=words):
+        module.status(watch=watch)
+
+
+def test_a_watch_looks_again_until_it_is_interrupted(runner, capsys, monkeypatch):
+    site = Site(new=NAMES)
+    pauses = iter([None, None])
+
+    def sleep(seconds):
+        assert seconds == 7
+        if next(pauses, "over") == "over":
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(overview.time, "sleep", sleep)
+    assert runner(site).status(watch=7)["retcode"] == 2
+    assert capsys.readouterr().out.count("galaxy-db is down") == 3
+    assert site.asked.count("saltutil.sync_all") == 1
 
 
 def test_a_minion_with_older_code_in_memory_is_a_finding(runner):

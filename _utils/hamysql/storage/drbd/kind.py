@@ -265,6 +265,12 @@ class Drbd(Kind):
     def trouble(self, survey: Survey) -> str:
         return status.out_of_step(survey["storage"]["status"])
 
+    def behind(self, surveys: Surveys) -> dict[str, int]:
+        return plan.behind(surveys)
+
+    def apart(self, surveys: Surveys) -> list[str]:
+        return plan.apart(surveys)
+
     def findings(self, machines: Sequence[Machine], surveys: Surveys) -> Iterator[Finding]:
         return findings.judge(machines, surveys)
 

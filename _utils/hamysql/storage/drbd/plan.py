@@ -18,11 +18,12 @@ from hamysql.cib import names as cib_names
 from hamysql.errors import Refused
 from hamysql.storage.drbd.evidence import WIPE, Verdict, Wanted, judge, split_brain, stale_overrides
 from hamysql.storage.drbd.replica import Member
+from hamysql.storage.drbd.status import StatusSeen
 from hamysql.storage.latch import Latch, Stage
 from hamysql.storage.steps import Step
 from hamysql.survey import Surveys
 
-__all__ = ["Latch", "Member", "Stage", "Step", "Wanted", "from_surveys", "storage", "warnings"]
+__all__ = ["Latch", "Member", "Stage", "Step", "Wanted", "apart", "behind", "from_surveys", "storage", "warnings"]
 
 # The resource whose failures say that pacemaker has given up on a replica.
 _REPLICA = f"{cib_names.REPLICA}_"
@@ -53,6 +54,24 @@ def from_surveys(surveys: Surveys, run: str = "") -> tuple[list[Member], Wanted]
 def warnings(members: Sequence[Member], wanted: Wanted) -> list[str]:
     """What an operator has to know of the storage, though nothing is refused."""
     return stale_overrides(members, wanted)
+
+
+def apart(surveys: Surveys) -> list[str]:
+    """Why the replicas will not become one by themselves, as sentences; from the surveys of all members."""
+    how = "`salt-run hamysql.steps` shows the evidence, and how to keep the data of one side"
+    return [f"{text.splitlines()[0]}: {how}" for text in split_brain(*from_surveys(surveys))]
+
+
+def behind(surveys: Surveys) -> dict[str, int]:
+    """How many bytes each replica lacks, by what a known primary has marked as out of sync: ``{node: bytes}``."""
+    found: dict[str, int] = {}
+    for node, survey in surveys.items():
+        seen: StatusSeen = survey["storage"]["status"]
+        if seen and seen["role"] == "Primary" and seen["out_of_sync"]:
+            others = [name for name in survey["settings"]["cluster"]["nodes"] if name != node]
+            lacking = others if seen["disk"] == "UpToDate" else [node]
+            found.update(dict.fromkeys(lacking, seen["out_of_sync"] * 1024))
+    return found
 
 
 def storage(members: Sequence[Member], wanted: Wanted) -> tuple[Step, ...]:

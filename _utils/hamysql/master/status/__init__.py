@@ -1,0 +1,1 @@
+"""A whole cluster on one screen: what its members say, the verdict, and the words."""

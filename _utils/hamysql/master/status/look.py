@@ -1,0 +1,77 @@
+"""What is known of each member of a cluster. One that does not answer, or works with older code, is unknown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, TypedDict
+
+from hamysql.cib.history import History
+from hamysql.fencing.proof import Proven
+from hamysql.master.deployment import View
+from hamysql.master.members import Answers
+from hamysql.survey import Survey
+
+
+class LinkSeen(TypedDict):
+    """A link to another node, by corosync's id of that node."""
+
+    node_id: int
+    link: int
+    connected: bool
+
+
+class Details(TypedDict):
+    """What a node whose cluster runs knows of it beyond its survey: ``hamysql_node.details``."""
+
+    links: list[LinkSeen]
+    left: list[str]
+    notes: list[str]
+    history: History
+    proofs: Mapping[str, list[Proven]]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A member: its survey, and its details where the cluster runs there; ``unknown`` says why the one or the other is missing."""
+
+    minion: str
+    survey: Survey | None = None
+    details: Details | None = None
+    unknown: str = ""
+
+
+def members(view: View, bring: bool = True) -> dict[str, Seen]:
+    """All members of a cluster, in the pillar's order.
+
+    bring
+        Bring the formula's modules and the pillar to members that answer and have others (default: true).
+    """
+    surveys = view.members.answers("hamysql_node.survey")
+    behind = [*surveys.failed, *(node for node, survey in surveys.values.items() if _is_behind(view, node, survey))]
+    if behind and bring:
+        view.members.answers("saltutil.sync_all", behind, refresh=False)
+        view.members.answers("saltutil.refresh_pillar", behind, wait=True, timeout=30)
+        again = view.members.answers("hamysql_node.survey", behind)
+        known = {node: value for node, value in surveys.values.items() if node not in behind}
+        surveys = Answers({**known, **again.values}, {**surveys.silent, **again.silent}, again.failed)
+    unknown = {**surveys.silent, **surveys.failed}
+    for node, survey in surveys.values.items():
+        if survey.get("stale"):
+            minion = view.members.minions[node]
+            unknown[node] = (
+                f"{node} (minion {minion}) keeps an older version of hamysql in memory: {view.members.restart(node)}"
+            )
+    running = [node for node, survey in surveys.values.items() if node not in unknown and survey["cluster"]["running"]]
+    details = view.members.answers("hamysql_node.details", running) if running else Answers({}, {}, {})
+    partly = {**details.silent, **details.failed}
+    return {
+        node: Seen(minion, unknown=unknown[node])
+        if node in unknown
+        else Seen(minion, surveys.values[node], details.values.get(node), partly.get(node, ""))
+        for node, minion in view.members.minions.items()
+    }
+
+
+def _is_behind(view: View, node: str, survey: Mapping[str, Any]) -> bool:
+    return survey.get("code") != view.master.code or survey.get("pillar") != view.members.pillars[node]

@@ -1,0 +1,51 @@
+"""What the runner shows: one cluster, once or again and again, and all clusters of a master."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+
+from hamysql.errors import Refused
+from hamysql.master.deployment import View
+from hamysql.master.members import clusters as of_pillars
+from hamysql.master.salt import Master, Opts
+from hamysql.master.status import look, screen, verdict
+
+CLEAR = "\033[H\033[2J"  # of a terminal: to its upper left corner, and all is erased (ECMA-48)
+
+OUTPUTTER = "hamysql_status"  # of _output/
+
+Say = Callable[[str], None]
+
+
+def status(view: View, watch: float | None, say: Say | None) -> dict[str, object]:
+    """The status of a cluster, see :mod:`hamysql.master.status.shape`, with the name of what prints it as words.
+
+    watch
+        Seconds until it is looked at again, until somebody interrupts that; ``None`` for once.
+    say
+        Prints a screen of words; ``None`` where a program reads the return: that is the data alone then.
+    """
+    if watch is not None and (isinstance(watch, bool) or not isinstance(watch, (int, float)) or watch <= 0):
+        raise Refused(f"watch={watch} is no number of seconds: say watch=5")
+    if watch is not None and say is None:
+        raise Refused("watch shows words on a terminal again and again: leave out --out, or leave out watch")
+    found = verdict.status(view.members.cluster, look.members(view))
+    if say is None:
+        return {**found}
+    while watch is not None:
+        clear = CLEAR if sys.stdout.isatty() else ""
+        say(f"{clear}{screen.text(found, time.time())}\n\nEvery {watch} s; Ctrl-C ends this.")
+        try:
+            time.sleep(watch)
+            found = verdict.status(view.members.cluster, look.members(view, bring=False))
+        except (KeyboardInterrupt, SystemExit):  # Salt makes the one of the other
+            break
+    return {**found, "outputter": OUTPUTTER}
+
+
+def cluster_lines(opts: Opts) -> list[str]:
+    """All clusters of the master, each in one line."""
+    names = sorted(of_pillars(Master(opts).pillars()))
+    return [screen.line(verdict.status(name, look.members(View(opts, name)))) for name in names]
