@@ -25,6 +25,7 @@ from typing import TypedDict
 from hamysql.cib import drift as cib_drift
 from hamysql.cib import kept as cib_kept
 from hamysql.cib import names as cib_names
+from hamysql.cib import shells
 from hamysql.cib import stop as cib_stop
 from hamysql.errors import CommandFailed, NotReady, Refused
 from hamysql.mysql import datadir
@@ -85,7 +86,7 @@ def survey(run: Run, site: Resolved, latches: Latches) -> Seen:
     known = _read(site, latches) if moving == backend else None
     stopped = cib_stop.stopped_ones(live) if live else ()
     replica = next((item for item in there if item.backend == "drbd"), None)
-    hands = cib_drift.interventions(live) if live else ()
+    hands = cib_drift.interventions(live, shells.installed()) if live else ()
     replaced = backend != "drbd" and backends.recognised(values) == "drbd"
     return {
         "backend": backend,
