@@ -29,9 +29,8 @@ class Machine:
 
     def here(self, text: str) -> str:
         """A command or a file as it is said in the test."""
-        for name, place in self.places.items():
-            text = text.replace(name, str(place))
-        return text
+        names = "|".join(map(re.escape, self.places))
+        return re.sub(names, lambda match: str(self.places[match[0]]), text)
 
     def lay(self, path: str, text: str) -> None:
         """Write a file of a page."""
