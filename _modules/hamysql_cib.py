@@ -17,6 +17,7 @@ from hamysql.cib import live as cib_live
 from hamysql.cib import move as cib_move
 from hamysql.cib import names as cib_names
 from hamysql.cib import plan as cib_plan
+from hamysql.cib import shells
 from hamysql.cib import status as cib_status
 from hamysql.cib import stop as cib_stop
 from hamysql.config import resources
@@ -62,7 +63,7 @@ def drift() -> list[str]:
     """
     What people and programs have put over the configuration for the moment, which hamysql leaves alone.
 
-    Constraints of ``crm resource move`` and of DRBD's fence handler, standby, maintenance, resources of ours stopped
+    Constraints of a move or a ban by hand and of DRBD's fence handler, standby, maintenance, resources of ours stopped
     or unmanaged by hand. Returns a list of sentences, each with what ends it. Raises ``NotReady`` where pacemaker does not run.
 
     CLI Example:
@@ -71,7 +72,7 @@ def drift() -> list[str]:
 
         salt db1 hamysql_cib.drift
     """
-    return list(cib_drift.drift(cib_live.query(run)))
+    return list(cib_drift.drift(cib_live.query(run), shells.installed()))
 
 
 def interventions() -> list[str]:
@@ -84,7 +85,7 @@ def interventions() -> list[str]:
 
         salt db1 hamysql_cib.interventions
     """
-    return list(cib_drift.interventions(cib_live.query(run)))
+    return list(cib_drift.interventions(cib_live.query(run), shells.installed()))
 
 
 def move(node: str, timeout: float = 900) -> bool:
@@ -118,7 +119,7 @@ def move(node: str, timeout: float = 900) -> bool:
     if place() == node:
         return False
     hands = [
-        *cib_drift.interventions(cib_live.query(run)),
+        *cib_drift.interventions(cib_live.query(run), shells.installed()),
         *cib_status.given_up(__salt__["hamysql_cluster.status"](), node),
     ]
     if hands:
@@ -264,5 +265,5 @@ def _returned(outcome: cib_live.Outcome) -> dict[str, Any]:
     return {
         "changes": [dataclasses.asdict(change) for change in outcome.plan.changes],
         "actions": list(outcome.actions),
-        "drift": list(cib_drift.drift(outcome.live)),
+        "drift": list(cib_drift.drift(outcome.live, shells.installed())),
     }

@@ -7,6 +7,7 @@ from __future__ import annotations
 from shutil import which
 from typing import TYPE_CHECKING
 
+from hamysql.cib import shells
 from hamysql.cib import status as cib_status
 from hamysql.corosync import membership
 from hamysql.errors import CommandFailed
@@ -33,6 +34,7 @@ _STOPPED: Cluster = {
     "resources": [],
     "failures": [],
     "fencing": [],
+    "shell": "",
 }
 
 
@@ -47,8 +49,9 @@ def status() -> Cluster:
     Returns ``{"running": bool, "dc": node or None, "quorum": bool, "maintenance": bool, "nodes": {name: {"online", "standby",
     "maintenance", "pending", "unclean", "shutdown": bool, ...}}, "resources": [{"id", "role", "node" or None, "parent",
     "agent", "managed", "blocked", "failed"}], "failures": [{"action", "node", "status", "reason", "when"}], "fencing":
-    [{"target", "action", "status", "client", "completed", "reason"}]}``; ``running`` is False and all else empty where pacemaker
-    on this node is not installed, does not run, or is not connected to it yet.
+    [{"target", "action", "status", "client", "completed", "reason"}], "shell": "crm", "pcs", or "" where this node has neither}``;
+    ``running`` is False and all but "shell" empty where pacemaker on this node is not
+    installed, does not run, or is not connected to it yet.
 
     CLI Example:
 
@@ -56,13 +59,15 @@ def status() -> Cluster:
 
         salt '*' hamysql_cluster.status
     """
+    shell = shells.installed()
+    stopped: Cluster = {**_STOPPED, "shell": shell}
     if not which("crm_mon", path=PATH):
-        return _STOPPED
+        return stopped
     result = run(["crm_mon", "--one-shot", "--output-as=xml"], accept=(0, *_NOT_RUNNING))
     if result.returncode in _NOT_RUNNING:
-        return _STOPPED
+        return stopped
     cluster = cib_status.parse(result.stdout)
-    return cluster.as_dict() if cluster else _STOPPED
+    return cluster.as_dict(shell) if cluster else stopped
 
 
 def start(timeout: float = 120) -> bool:

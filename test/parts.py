@@ -195,6 +195,8 @@ PARTS = (
             ("trixie-iscsi", "mysql-nfs"),
         )
     ),
+    Part("the installation as its page says it, by gitfs; an update by gitfs", 16, (Some("test_readme.py"),)),
+    Part("nodes with pcs and without crmsh", 14, (Some("test_pcs.py"),)),
 )
 
 

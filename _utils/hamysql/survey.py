@@ -22,7 +22,10 @@ class Resource(TypedDict):
 
 
 class Cluster(TypedDict):
-    """The cluster as a node's pacemaker sees it, ``hamysql_cluster.status``; all but ``running`` is empty where it does not run."""
+    """The cluster as a node's pacemaker sees it, ``hamysql_cluster.status``.
+
+    All but ``running`` and ``shell`` is empty where it does not run.
+    """
 
     running: bool
     dc: str | None
@@ -32,6 +35,7 @@ class Cluster(TypedDict):
     resources: Sequence[Resource]
     failures: Sequence[Mapping[str, str]]
     fencing: Sequence[Mapping[str, str]]
+    shell: str  # of the node, also where the cluster does not run, see :func:`hamysql.cib.shells.installed`
 
 
 class Interface(TypedDict):

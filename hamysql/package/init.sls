@@ -27,6 +27,23 @@ hamysql-package-stream-{{ stream.partition(":")[0] | lower }}-enabled:
     - require_in:
       - hamysql_package: hamysql-package-installed
 {%- endfor %}
+{%- if "pcs" in hamysql.package.crm + hamysql.package.further %}
+
+# Debian would start pcs's daemon and open its port (2224) to everybody. A unit that is enabled already is not touched by a preset.
+hamysql-package-pcsd-preset-managed:
+  file.managed:
+    - name: /etc/systemd/system-preset/95-hamysql.preset
+    - contents: |
+        # Managed by Salt: hamysql needs no pcsd. `systemctl enable --now pcsd` starts it for good.
+        disable pcsd.service
+        disable pcsd-ruby.service
+    - user: root
+    - group: root
+    - mode: '0644'
+    - makedirs: True
+    - require_in:
+      - hamysql_package: hamysql-package-installed
+{%- endif %}
 
 # Debian's mariadb-server also makes an empty local database in the datadir. It is never started, and the cluster mounts
 # the replicated file system over it.

@@ -215,7 +215,7 @@ def test_nothing_is_restarted_while_an_operator_has_a_node_in_standby(deployed, 
     api.ssh(lab, standby, f"crm_standby -N {standby} -v on")
     try:
         reason = api.orchestrate(lab, progress).failures["hamysql-changes-rolled"]
-        assert f"node {standby} is in standby; `crm node online {standby}` ends it" in reason
+        assert f"node {standby} is in standby; `crm_standby --node {standby} --delete` ends it" in reason
         assert "hamysql:corosync:options:system:move_to_root_cgroup" in reason
         assert daemons(lab) == before
         assert "on" in api.ssh(lab, standby, f"crm_standby -N {standby} -G -q")

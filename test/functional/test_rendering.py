@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import stat
+import subprocess
 from pathlib import Path
 
 import golden
@@ -35,6 +36,7 @@ FOLDERS = (
     "pacemaker",
     "firewall.clean",
 )
+UNIT = "[Service]\nExecStart=/bin/true\n[Install]\nWantedBy=multi-user.target\n"
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="name spaces and owners of files need root")
 
 
@@ -799,3 +801,30 @@ def test_every_kind_of_file_is_in_a_golden_text():
     assert {file.stem for file in golden.GOLDEN.glob("*.txt")} == set(PILLARS)
     for name in (*golden.FILES, "CIB"):
         assert any(f"==== {name} ====\n" in text for text in texts), name
+
+
+def test_where_pcs_is_installed_its_daemon_stays_off_unless_somebody_has_enabled_it(node, tmp_path):
+    """As systemd reads it: what Debian's package scripts call when a unit is installed for the first time (deb-systemd-helper)."""
+    chunks = {chunk["__id__"]: chunk for chunk in node("minimal", "el9").low("hamysql.package")}
+    assert "pcs" in chunks["hamysql-package-installed"]["pkgs"]
+    assert "hamysql-package-pcsd-preset-managed" not in {chunk["__id__"] for chunk in node("minimal").low()}
+    preset = chunks["hamysql-package-pcsd-preset-managed"]
+    assert list(chunks).index(preset["__id__"]) < list(chunks).index("hamysql-package-installed")
+    for path, text in {
+        preset["name"]: preset["contents"],
+        "/usr/lib/systemd/system/pcsd.service": UNIT,
+        "/usr/lib/systemd/system/other.service": UNIT,
+    }.items():
+        (tmp_path / path[1:]).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path[1:]).write_text(text)
+    wanted = tmp_path / "etc/systemd/system/multi-user.target.wants"
+
+    def systemctl(*words):
+        subprocess.run(["systemctl", f"--root={tmp_path}", *words], check=True, capture_output=True)
+        return {path.name for path in wanted.iterdir()}
+
+    first = systemctl("--preset-mode=enable-only", "preset", "pcsd.service", "other.service")
+    assert first == {"other.service"}
+    assert systemctl("enable", "pcsd.service") == {"other.service", "pcsd.service"}
+    again = systemctl("--preset-mode=enable-only", "preset", "pcsd.service")
+    assert again == {"other.service", "pcsd.service"}

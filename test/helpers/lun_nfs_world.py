@@ -65,7 +65,11 @@ class InTurn(World):
         if function == "hamysql_node.survey":
             storage = {"backend": self.kind, **node.modules[backends.KINDS[self.kind].module].survey()}
             serving = [{"id": "p_fs_mysql", "role": "Started", "node": node.name}] if node.primary else []
-            return {"settings": self.site(node), "storage": storage, "cluster": {"failures": [], "resources": serving}}
+            return {
+                "settings": self.site(node),
+                "storage": storage,
+                "cluster": {"failures": [], "shell": "crm", "resources": serving},
+            }
         return getattr(node.modules[module], verb)(**kwargs)
 
     def serve(self, name: str = "db1") -> bool:

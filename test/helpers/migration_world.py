@@ -259,7 +259,12 @@ class Move:
         if function == "hamysql_node.survey":
             whole = {"online": True, "pending": False, "standby": False}
             found["cluster"] |= {"running": True, "dc": "db1", "quorum": True, "maintenance": False}
-            found["cluster"] |= {"nodes": dict.fromkeys(self.nodes, whole), "failures": [], "resources": []}
+            found["cluster"] |= {
+                "nodes": dict.fromkeys(self.nodes, whole),
+                "failures": [],
+                "shell": "crm",
+                "resources": [],
+            }
             found["settings"] = {**found["settings"], "warnings": []}
             found |= {"database": self.serving == node.name, "pending": []}
         return found

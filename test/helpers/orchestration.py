@@ -34,7 +34,7 @@ def survey(name):
         "storage": {
             "disk": "/dev/ubdb", "size": 2**29, "signatures": [], "uses": [], "partitions": [], "names": [], "generation": {}, "status": {}, "latch": {},
         },
-        "cluster": {"running": False, "dc": None, "nodes": {}, "failures": []},
+        "cluster": {"running": False, "dc": None, "nodes": {}, "failures": [], "shell": "crm"},
         "database": False,
         "facts": {
             "nodename": name, "system": {"name": "Debian", "release": "12"}, "clock": [0.0, 0.0], "interfaces": links,
@@ -70,7 +70,7 @@ def working(name):
     seen = installed(name)
     roles = ("Primary", "Secondary") if name == "db2" else ("Secondary", "Primary")
     seen["storage"]["status"] = Status("Connected", *roles, "UpToDate", "UpToDate").as_dict()
-    seen["cluster"] = running().as_dict()
+    seen["cluster"] = running().as_dict("crm")
     seen["database"] = name == "db2"
     return seen
 

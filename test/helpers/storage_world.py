@@ -487,7 +487,7 @@ class World:
                 {"node": one.name, "action": "p_drbd_mysql_start_0"} for one in self.nodes.values() if one.failed
             ]
             storage = node.modules["hamysql_storage"].survey()
-            return {"settings": self.site(node), "storage": storage, "cluster": {"failures": failures}}
+            return {"settings": self.site(node), "storage": storage, "cluster": {"failures": failures, "shell": "crm"}}
         module, verb = function.split(".")
         return getattr(node.modules[module], verb)(**kwargs, **({"timeout": 0} if verb == "wait_connected" else {}))
 

@@ -6,30 +6,37 @@ import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 
 from hamysql.cib import agents as cib_agents
-from hamysql.cib import model
+from hamysql.cib import model, shells
 from hamysql.cib.names import MOVE
 from hamysql.cib.plan import TAG, TEXT_TAG, listed
 
 
-def drift(live_xml: str) -> tuple[str, ...]:
+def drift(live_xml: str, shell: str) -> tuple[str, ...]:
     """One sentence for each deviation that somebody chose, with what ends it; none where the cluster is left alone.
 
     live_xml
         What `cibadmin --query` prints.
+    shell
+        In whose words to say what ends it, see :func:`hamysql.cib.shells.installed`.
 
-    That is: constraints of `crm resource move` and `ban` and of DRBD's fence handler, nodes in standby or maintenance,
+    That is: constraints of a move or a ban by hand and of DRBD's fence handler, nodes in standby or maintenance,
     the whole cluster in maintenance, resources of ours stopped or unmanaged, and foreign members of our groups.
     """
     have = model.index(model.configuration(model.parse(live_xml)))
-    return (*interventions(live_xml), *_members(have, _ours(have)))
+    return (*interventions(live_xml, shell), *_members(have, _ours(have)))
 
 
-def interventions(live_xml: str) -> tuple[str, ...]:
+def interventions(live_xml: str, shell: str) -> tuple[str, ...]:
     """Those deviations of :func:`drift` that decide where and whether something runs: nothing is moved while there is one."""
     root = model.parse(live_xml)
     have = model.index(model.configuration(root))
     ours = _ours(have)
-    return (*_constraints(have), *_nodes(root), *_settings(have, ours), *_resources(have, ours))
+    return (
+        *_constraints(have, shell),
+        *_nodes(root, shell),
+        *_settings(have, ours),
+        *_resources(have, ours, shell),
+    )
 
 
 def moving(live_xml: str) -> tuple[str, ...]:
@@ -43,15 +50,16 @@ def _ours(have: dict[str, model.Item]) -> set[str]:
     return listed(have, TAG) | listed(have, TEXT_TAG)
 
 
-def _constraints(have: dict[str, model.Item]) -> Iterator[str]:
+def _constraints(have: dict[str, model.Item], shell: str) -> Iterator[str]:
     for name, item in have.items():
         if item.section == "constraints" and name.startswith("cli-"):
-            yield f"{name}: `{model.words(item)}`, from `crm resource move` or `ban`; `crm resource clear RESOURCE` ends it"
+            end = shells.command(shell, "clear", item.element.get("rsc", "RESOURCE"))
+            yield f"{name}: `{model.words(item)}`, from a move or a ban by hand; `{end}` ends it"
         elif item.section == "constraints" and name.startswith("drbd-fence-by-handler-"):
             yield f"{name}: DRBD keeps a node with outdated data from being promoted, and lifts that itself after the resync"
 
 
-def _nodes(root: ET.Element) -> Iterator[str]:
+def _nodes(root: ET.Element, shell: str) -> Iterator[str]:
     names = {node.get("id"): node.get("uname", "") for node in root.findall("configuration/nodes/node")}
     standing = [(node, node.findall("instance_attributes/nvpair")) for node in root.findall("configuration/nodes/node")]
     passing = [(node, node.findall("transient_attributes/*/nvpair")) for node in root.findall("status/node_state")]
@@ -59,7 +67,7 @@ def _nodes(root: ET.Element) -> Iterator[str]:
         for pair in pairs:
             if pair.get("name") in {"standby", "maintenance"} and model.is_true(pair):
                 name = names.get(node.get("id"), node.get("uname", ""))
-                end = f"crm node online {name}" if pair.get("name") == "standby" else f"crm node ready {name}"
+                end = shells.command(shell, "online" if pair.get("name") == "standby" else "ready", name)
                 yield f"node {name} is in {pair.get('name')}; `{end}` ends it"
 
 
@@ -75,7 +83,7 @@ def _settings(have: dict[str, model.Item], ours: set[str]) -> Iterator[str]:
             yield f"the whole cluster has {setting}=true; `crm_attribute --delete --name {setting}` ends it"
 
 
-def _resources(have: dict[str, model.Item], ours: set[str]) -> Iterator[str]:
+def _resources(have: dict[str, model.Item], ours: set[str], shell: str) -> Iterator[str]:
     for name in sorted(ours & set(have)):
         item = have[name]
         for pair in item.element.findall("meta_attributes/nvpair"):
@@ -84,9 +92,9 @@ def _resources(have: dict[str, model.Item], ours: set[str]) -> Iterator[str]:
             stopped = pair.get("name") == "target-role" and pair.get("value", "").lower() != "started"
             unmanaged = pair.get("name") == "is-managed" and not model.is_true(pair)
             if stopped or unmanaged or (pair.get("name") == "maintenance" and model.is_true(pair)):
-                end = {"target-role": "start", "is-managed": "manage"}.get(pair.get("name", ""), "maintenance off")
-                command = " ".join(["crm resource", end.partition(" ")[0], name, *end.split(" ")[1:]])
-                yield f"{name} has {pair.get('name')}={pair.get('value')}; `{command}` ends it"
+                verb = {"target-role": "start", "is-managed": "manage"}.get(pair.get("name", ""), "maintained")
+                end = shells.command(shell, verb, name)
+                yield f"{name} has {pair.get('name')}={pair.get('value')}; `{end}` ends it"
 
 
 def _members(have: dict[str, model.Item], ours: set[str]) -> Iterator[str]:

@@ -191,7 +191,7 @@ def _refuse(have: Mapping[str, Item], want: Mapping[str, Item], ours: Collection
         raise Refused(
             "the cluster configuration stays as it is:\n  - "
             + "\n  - ".join(sorted(problems))
-            + "\nLook at it with `crm configure show ID` or `cibadmin --query`. An element of the same name is either deleted or "
+            + "\nLook at it with `cibadmin --query --xpath \"//*[@id='ID']\"`. An element of the same name is either deleted or "
             "renamed by hand, or handed over to hamysql with `salt NODE hamysql_cib.apply adopt=ID`."
         )
 

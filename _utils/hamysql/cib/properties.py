@@ -33,7 +33,10 @@ _WORDS: Mapping[str, tuple[tuple[str, ...], str]] = {
     "startup-fencing": (TRUE, f"a node that was never seen may run the database: {_FENCED}"),
     "no-quorum-policy": (("stop", "freeze", "demote", "suicide", "fence"), _FENCED),
     "symmetric-cluster": (TRUE, f"no resource has a list of nodes of its own: {_SERVES}"),
-    "maintenance-mode": (FALSE, "pacemaker watches and moves nothing then; `crm maintenance on` is for the moment"),
+    "maintenance-mode": (
+        FALSE,
+        "pacemaker watches and moves nothing then; `crm_attribute --name maintenance-mode --update true` is for that",
+    ),
     "stop-all-resources": (FALSE, _SERVES),
     "stop-orphan-resources": (TRUE, "what left the configuration would run on"),
     "stop-removed-resources": (TRUE, "what left the configuration would run on"),

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import cast
 
-from hamysql.cib import model
+from hamysql.cib import model, shells
 from hamysql.errors import ParseError
 from hamysql.survey import Cluster as SeenCluster
 
@@ -75,9 +75,9 @@ class Cluster:
     failures: tuple[Failure, ...]
     fencing: tuple[Fencing, ...]
 
-    def as_dict(self) -> SeenCluster:
-        """For a return over Salt's bus."""
-        return cast(SeenCluster, {"running": True, **asdict(self)})
+    def as_dict(self, shell: str) -> SeenCluster:
+        """For a return over Salt's bus, with the shell of the node that looks (:func:`hamysql.cib.shells.installed`)."""
+        return cast(SeenCluster, {"running": True, **asdict(self), "shell": shell})
 
 
 def parse(text: str) -> Cluster | None:
@@ -126,9 +126,10 @@ def given_up(status: SeenCluster, only: str = "") -> list[str]:
         resource, _, rest = failure["action"].rpartition("_start_")
         if resource and rest == "0" and only in ("", failure["node"]):
             why = failure["reason"] or failure["status"]
+            end = shells.command(status["shell"], "cleanup", resource, failure["node"])
             found[(resource, failure["node"])] = (
                 f"pacemaker does not start {resource} on {failure['node']}, because its start failed there ({why}): "
-                f"`crm resource cleanup {resource} {failure['node']}` when that is put right"
+                f"`{end}` when that is put right"
             )
     return list(found.values())
 

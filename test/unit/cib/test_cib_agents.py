@@ -205,11 +205,11 @@ def test_a_run_that_was_cut_off_is_finished_by_the_next(pacemaker, apply, tools,
 
 def test_what_the_new_agent_does_not_find_stays_as_it_is_until_somebody_has_looked(pacemaker, apply, tools):
     pacemaker.lost = {"p_fs_mysql"}
-    assert cib_drift.drift(tools.read()) == ()
+    assert cib_drift.drift(tools.read(), "crm") == ()
     with pytest.raises(NotReady, match=r"p_fs_mysql Started on db1.*maintenance"):
         apply()
     assert pacemaker.maintenance
-    assert "was interrupted" in " ".join(cib_drift.drift(tools.read()))
+    assert "was interrupted" in " ".join(cib_drift.drift(tools.read(), "crm"))
 
 
 @pytest.mark.parametrize(("value", "after"), [("true", True), ("false", False)])

@@ -20,7 +20,7 @@ def module(load_module, tools, site, monkeypatch):
     def status():
         place = module.places.pop(0) if len(module.places) > 1 else module.places[0]
         resources = [{"id": "p_mysql", "role": "Started", "node": place}] if place else []
-        return {"resources": resources, "failures": module.failures}
+        return {"resources": resources, "failures": module.failures, "shell": "crm"}
 
     def flush():
         module.flushed.append(MOVE in tools.read())

@@ -110,11 +110,11 @@ def test_a_start_that_failed_is_what_a_node_is_not_given_any_more():
         failure("p_mysql_monitor_0"),
         failure("p_fence_db2_start_0", node="db1", reason=""),
     ]
-    first, second = cib_status.given_up({"failures": failures})
+    first, second = cib_status.given_up({"failures": failures, "shell": "crm"})
     assert first == (
         "pacemaker does not start p_fs_mysql on db2, because its start failed there (again): "
         "`crm resource cleanup p_fs_mysql db2` when that is put right"
     )
     assert "pacemaker does not start p_fence_db2 on db1, because its start failed there (error (Error))" in second
-    assert cib_status.given_up({"failures": failures}, "db1") == [second]
-    assert cib_status.given_up({"failures": []}) == []
+    assert cib_status.given_up({"failures": failures, "shell": "crm"}, "db1") == [second]
+    assert cib_status.given_up({"failures": [], "shell": "crm"}) == []

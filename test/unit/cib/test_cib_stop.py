@@ -30,7 +30,9 @@ def test_it_is_stopped_and_started_and_all_else_stays(tools, deployed, name):
     cib_live.edit(tools.run, lambda live: cib_stop.stopped(live, name))
     stopped = tools.read()
     assert cib_stop.stopped_ones(stopped) == (name,)
-    assert [line.partition(";")[0] for line in cib_drift.interventions(stopped)] == [f"{name} has target-role=Stopped"]
+    assert [line.partition(";")[0] for line in cib_drift.interventions(stopped, "crm")] == [
+        f"{name} has target-role=Stopped"
+    ]
     assert {key for key, value in words(stopped).items() if value != words(deployed)[key]} == {name}
     assert cib_stop.stopped(stopped, name) == stopped
     cib_live.edit(tools.run, cib_stop.started)

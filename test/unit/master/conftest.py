@@ -24,6 +24,7 @@ def survey(database, levels):
         "dc": "db1",
         "resources": resources,
         "failures": [],
+        "shell": "crm",
     }
     cluster["nodes"] = {"db1": node_state(), "db2": node_state()}
     replica = {"up_to_date": True, "connection": "Connected", "disk": "UpToDate", "peer_disk": "UpToDate"}

@@ -25,7 +25,7 @@ def surveys():
     """A cluster at work; db2 is active."""
     found = {name: working(name) for name in ("db1", "db2")}
     for seen in found.values():
-        seen["cluster"] = running(resources=(device("db1"), device("db2"))).as_dict()
+        seen["cluster"] = running(resources=(device("db1"), device("db2"))).as_dict("crm")
     return found
 
 

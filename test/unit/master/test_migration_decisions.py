@@ -26,6 +26,7 @@ def surveys(serving="db1", **cluster):
         "maintenance": False,
         "nodes": {"db1": ONLINE, "db2": ONLINE},
         "failures": [],
+        "shell": "crm",
     }
     settings = {"cluster": {"name": "galaxy-db"}, "mysql": {"datadir": "/var/lib/mysql"}}
     return {

@@ -51,7 +51,7 @@ def test_a_drifted_cluster_shows_words_and_not_xml_and_what_pacemaker_would_do()
     cib = {
         "changes": [{"kind": "changed", "id": "p_mysql", **timeout}],
         "actions": ["restart p_mysql on db2"],
-        "drift": ["node db1 is in standby; `crm node online db1` ends it"],
+        "drift": ["node db1 is in standby; `crm_standby --node db1 --delete` ends it"],
     }
     file = {"file_|-hamysql-a_|-/etc/a_|-managed": state({"diff": "<show_changes=False>"})}
     returned = Site(working, {("hamysql", "db2"): file}, cib).run()
@@ -61,7 +61,7 @@ def test_a_drifted_cluster_shows_words_and_not_xml_and_what_pacemaker_would_do()
     }
     assert returned["resources_managed"]["comment"].splitlines() == [
         "1 change",
-        "a manual change stays in effect: node db1 is in standby; `crm node online db1` ends it",
+        "a manual change stays in effect: node db1 is in standby; `crm_standby --node db1 --delete` ends it",
         "what pacemaker would do about it:",
         "  p_mysql restarts on db2",
     ]

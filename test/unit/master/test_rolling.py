@@ -21,6 +21,7 @@ def member(database=False, pending=()):
             "dc": "db1",
             "quorum": True,
             "failures": [],
+            "shell": "crm",
             "nodes": {
                 name: {"online": True, "pending": False, "unclean": False, "shutdown": False} for name in ("db1", "db2")
             },
@@ -80,7 +81,7 @@ def test_a_whole_cluster_has_no_obstacles():
 
 
 def test_somebody_s_hand_on_the_cluster_is_one():
-    sentence = "node db2 is in standby; `crm node online db2` ends it"
+    sentence = "node db2 is in standby; `crm_standby --node db2 --delete` ends it"
     assert rolling.obstacles({"db1": member(True), "db2": member()}, [sentence]) == (sentence,)
 
 

@@ -52,6 +52,7 @@ class World:
                 "quorum": True,
                 "nodes": states,
                 "failures": [],
+                "shell": "crm",
             },
             "storage": {
                 "status": {"up_to_date": whole, "disk": "UpToDate", "peer_disk": "UpToDate", "connection": "Connected"}
@@ -155,7 +156,7 @@ def test_test_mode_says_the_steps_and_takes_none():
 
 def test_a_hand_on_the_cluster_stops_everything():
     world = World()
-    world.hands = ["node db2 is in standby; `crm node online db2` ends it"]
+    world.hands = ["node db2 is in standby; `crm_standby --node db2 --delete` ends it"]
     ret = run(world)
     assert ret["result"] is False
     assert "node db2 is in standby" in ret["comment"]

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from hamysql.cib import shells
 from hamysql.storage.drbd.replica import Member
 from hamysql.storage.drbd.status import Kinship
 from hamysql.storage.latch import Stage
@@ -234,7 +235,8 @@ def _resolve(keep: Member, drop: Member, resource: str) -> str:
     The last command waits until both have compared their data: before that, this would be called a split brain still.
     """
     if drop.status is not None and drop.status.role == "Primary":
-        first = f"first move the service: `crm node standby {drop.name}`, later `crm node online {drop.name}`; then on "
+        away, back = (shells.command(drop.shell, verb, drop.name) for verb in ("standby", "online"))
+        first = f"first move the service: `{away}`, later `{back}`; then on "
     else:
         first = "on "
     up = [f"drbdadm up {resource}; " if member.status is None else "" for member in (drop, keep)]

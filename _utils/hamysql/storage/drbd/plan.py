@@ -45,7 +45,12 @@ def from_surveys(surveys: Surveys, run: str = "") -> tuple[list[Member], Wanted]
         if failure["action"].startswith(_REPLICA)
     }
     members = [
-        Member.from_survey(name, survey["storage"], sorted(action for node, action in failures if node == name))
+        Member.from_survey(
+            name,
+            survey["storage"],
+            survey["cluster"]["shell"],
+            sorted(action for node, action in failures if node == name),
+        )
         for name, survey in surveys.items()
     ]
     return members, wanted

@@ -141,7 +141,8 @@ def _text(path: Path) -> str:
 class Member:
     """One node's own view of its replica; the fields are those of ``hamysql_storage.survey``.
 
-    ``names`` are the stable names of the disk, the best first; ``failures`` the actions on the replica that pacemaker gave up.
+    ``names`` are the stable names of the disk, the best first; ``failures`` the actions on the replica that pacemaker gave up;
+    ``shell`` the node's cluster shell (:func:`hamysql.cib.shells.installed`).
     """
 
     name: str
@@ -155,9 +156,10 @@ class Member:
     status: Status | None = None
     latch: Latch | None = None
     failures: tuple[str, ...] = ()
+    shell: str = ""
 
     @classmethod
-    def from_survey(cls, name: str, survey: _WithLatch, failures: Sequence[str] = ()) -> Member:
+    def from_survey(cls, name: str, survey: _WithLatch, shell: str, failures: Sequence[str] = ()) -> Member:
         """A member from the plain dictionary that came over the bus."""
         generation, status, latch = survey["generation"], survey["status"], survey["latch"]
         return cls(
@@ -172,6 +174,7 @@ class Member:
             status=_status(status) if status else None,
             latch=Latch.from_dict(latch) if latch else None,
             failures=tuple(failures),
+            shell=shell,
         )
 
     @property

@@ -25,6 +25,7 @@ from typing import TypedDict
 from hamysql.cib import drift as cib_drift
 from hamysql.cib import kept as cib_kept
 from hamysql.cib import names as cib_names
+from hamysql.cib import shells
 from hamysql.cib import stop as cib_stop
 from hamysql.errors import CommandFailed, NotReady, Refused
 from hamysql.mysql import datadir
@@ -78,7 +79,7 @@ def survey(run: Run, site: Resolved, latches: Latches) -> Seen:
     moving = latch.moving_to(latches.folder)
     known = _read(site, latches) if moving == backend else None
     stopped = cib_stop.stopped_ones(live) if live else ()
-    cib, hands = backends.recognised(values), cib_drift.interventions(live) if live else ()
+    cib, hands = backends.recognised(values), cib_drift.interventions(live, shells.installed()) if live else ()
     left = next((item for item in there if item.backend == cib != backend), None)
     return {
         "backend": backend,

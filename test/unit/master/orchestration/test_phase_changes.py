@@ -112,7 +112,7 @@ def test_a_cluster_that_is_not_whole_is_left_alone(deploy, spoil, reason):
 
 def test_a_manual_intervention_between_two_steps_ends_it_there(deploy):
     cluster = Rolling(STACK)
-    hands = iter([[], ["node db2 is in standby; `crm node online db2` ends it"]])
+    hands = iter([[], ["node db2 is in standby; `crm_standby --node db2 --delete` ends it"]])
     cluster.answers["hamysql_cib.interventions"] = lambda minion: next(hands)
     with pytest.raises(NotReady, match="node db2 is in standby") as caught:
         restarts.roll(deploy(cluster), 1800)

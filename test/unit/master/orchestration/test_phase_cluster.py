@@ -20,7 +20,7 @@ def started(cluster):
 
     def answer(minion):
         for seen in cluster.surveys.values():
-            seen["cluster"] = running().as_dict()
+            seen["cluster"] = running().as_dict("crm")
         return True
 
     return answer

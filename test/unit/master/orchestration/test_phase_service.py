@@ -11,7 +11,7 @@ from hamysql.master.deployment import Failed
 from hamysql.master.members import NoAnswer
 from hamysql.master.orchestration import resources, service
 
-DRIFT = "node db1 is in standby; `crm node online db1` ends it"
+DRIFT = "node db1 is in standby; `crm_standby --node db1 --delete` ends it"
 APPLIED = {"hamysql_cib_|-a_|-a_|-managed": state({"p_mysql": {"old": "x", "new": "y"}}, result=True, id_="a")}
 CONVERGED = {"resources": [], "accounts": [], "service": "", "drift": [DRIFT]}
 

@@ -143,7 +143,7 @@ def both_sides():
 @row("different data on both sides")
 def split_brain():
     alone = Status("StandAlone", "Primary", "Unknown", "UpToDate", "DUnknown")
-    first = ours("db1", Stage.INITIALISED, WENT_ON, status=alone)
+    first = replace(ours("db1", Stage.INITIALISED, WENT_ON, status=alone), **{"shell": "pcs"})
     second = ours("db2", Stage.INITIALISED, WENT_ON_TOO)
     for wanted in (FULL, replace(FULL, wipe={name: NAME.format(name) for name in ("db1", "db2")})):
         told = "\n".join(refusal(first, second, wanted=wanted))
@@ -154,7 +154,10 @@ def split_brain():
             "to keep db1's and lose db2's: on db2 `drbdadm up mysql; drbdadm disconnect mysql; drbdadm connect "
             "--discard-my-data mysql`, on db1 `drbdadm connect mysql; drbdadm wait-connect mysql`"
         ) in told
-        assert "to keep db2's and lose db1's: first move the service: `crm node standby db1`" in told
+        assert (
+            "to keep db2's and lose db1's: first move the service: `pcs node standby db1`, later `pcs node unstandby db1`"
+            in told
+        )
     # The node that was installed again meanwhile, and replicas that have nothing in common at all.
     assert "split brain" in refusal(first, replace(second, latch=None))[0]
     assert "split brain" in refusal(first, replace(second, generation=STRANGER))[0]

@@ -386,7 +386,7 @@ def test_a_survey_becomes_a_member():
             "device_uuid": UUID["db1"],
         },
     }
-    assert Member.from_survey("db1", survey) == ours("db1", Stage.DATADIR, status=connected())
+    assert Member.from_survey("db1", survey, "") == ours("db1", Stage.DATADIR, status=connected())
 
 
 def test_the_survey_of_a_bare_node_becomes_a_blank_member():
@@ -401,7 +401,7 @@ def test_the_survey_of_a_bare_node_becomes_a_blank_member():
         "status": {},
         "latch": {},
     }
-    assert Member.from_survey("db1", survey) == blank("db1")
+    assert Member.from_survey("db1", survey, "") == blank("db1")
 
 
 def test_a_step_can_be_performed_by_a_module():
