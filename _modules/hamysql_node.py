@@ -113,12 +113,13 @@ def details() -> dict[str, Any]:
 
         salt 'db*' hamysql_node.details
     """
-    from hamysql.cib import drift, history, live
+    from hamysql.cib import drift, history, live, shells
     from hamysql.system.command import run
 
     cib = live.query(run)
-    left = drift.interventions(cib)
-    notes = [sentence for sentence in drift.drift(cib) if sentence not in left]
+    shell = shells.installed()
+    left = drift.interventions(cib, shell)
+    notes = [sentence for sentence in drift.drift(cib, shell) if sentence not in left]
     return {
         "links": __salt__["hamysql_cluster.corosync"]()["links"],
         "left": list(left),

@@ -393,7 +393,12 @@ def test_a_start_that_was_given_up_in_the_middle_of_a_recovery_leaves_a_server_t
 def test_a_server_that_refuses_the_login_answers(resource):
     assert resource.does("start") == SUCCESS
     query = resource.query
-    command.run([*query, "--execute=DROP USER IF EXISTS gone@localhost; CREATE USER gone@localhost; SET GLOBAL max_connections = 10"])
+    command.run(
+        [
+            *query,
+            "--execute=DROP USER IF EXISTS gone@localhost; CREATE USER gone@localhost; SET GLOBAL max_connections = 10",
+        ]
+    )
     command.run([*query, "--execute=ALTER USER root@localhost ACCOUNT LOCK"])
     try:
         assert resource.does("monitor") == SUCCESS
