@@ -17,7 +17,7 @@ hamysql-package-{{ unit }}-masked:
       - hamysql_package: hamysql-package-installed
 {%- endfor %}
 
-# Debian's mariadb-server also makes an empty local database in the datadir. It is never started, and the cluster mounts
+# Debian's mariadb-server and mysql-server also make an empty local database in the datadir. It is never started, and the cluster mounts
 # the replicated file system over it.
 hamysql-package-installed:
   hamysql_package.installed:

@@ -42,6 +42,7 @@ OTHER_STORAGE = ("iscsi", "fc-lvm", "nfs")
 ON_DRBD = [pillar for pillar in PILLARS if pillar not in OTHER_STORAGE]
 # Every pillar on one system, and on all others the fullest one and each other kind of storage.
 PLACES = [(pillar, "debian12") for pillar in PILLARS]
+PLACES += [("mysql", "debian13"), ("mysql", "ubuntu2404")]
 PLACES += [(pillar, system) for system in SYSTEMS if system != "debian12" for pillar in ("ipv6", *OTHER_STORAGE)]
 
 
