@@ -45,7 +45,7 @@ hamysql-package-pcsd-preset-managed:
       - hamysql_package: hamysql-package-installed
 {%- endif %}
 
-# Debian's mariadb-server also makes an empty local database in the datadir. It is never started, and the cluster mounts
+# Debian's mariadb-server and mysql-server also make an empty local database in the datadir. It is never started, and the cluster mounts
 # the replicated file system over it.
 hamysql-package-installed:
   hamysql_package.installed:

@@ -40,7 +40,6 @@ WITH_BOTH = {
     "test_start_returns_when_the_server_answers_and_stop_when_it_is_gone",
     "test_a_server_that_was_killed_is_not_running_and_is_started_again",
     "test_a_server_that_does_not_shut_down_is_killed_when_its_time_is_over",
-    "test_a_server_that_refuses_the_login_answers",
     "test_a_server_that_does_not_come_up_fails_at_once_and_says_where_to_look",
     "test_a_lock_file_of_a_process_that_lives_keeps_no_server_from_starting",
 }

@@ -61,6 +61,11 @@ def test_one_that_is_not_let_in_has_been_answered_and_one_that_finds_nobody_has_
         assert MYSQL.is_answer(caught.value.output) is answered
 
 
+def test_one_that_refuses_the_login_has_answered_the_agent(server):
+    ping = [server.programs.admin, "--no-defaults", f"--socket={server.socket}", "--user=nobody", "ping"]
+    assert command.run(ping).returncode == 0
+
+
 # --- hashes
 
 
