@@ -14,4 +14,5 @@ include:
   - hamysql.storage
   - hamysql.mysql
   - hamysql.pacemaker
+  - hamysql.selinux
   - hamysql.change
