@@ -205,7 +205,7 @@ def test_what_needs_a_restart_is_pending_for_a_highstate(deployed):
     assert still == pending
     assert daemons(lab) == before
     status = api.salt_run(lab, "hamysql.status", "--out=yaml").stdout
-    assert "table_open_cache_instances" in str(yaml.safe_load(status)[active]["pending"])
+    assert "table_open_cache_instances" in str(yaml.safe_load(status)["nodes"][active]["pending"])
 
 
 def test_nothing_is_restarted_while_an_operator_has_a_node_in_standby(deployed, progress):

@@ -7,6 +7,7 @@ Surveys of all members go in. Sentences on what is not as it should be come out:
 | ``operations.unhealthy`` | a node loses its power | all; a failed action counts only where pacemaker has given up a start |
 | ``rolling.obstacles`` | a node, or the database, is restarted | not the fence devices; an operator's standby is told elsewhere |
 | ``migration.obstacles`` | the service moves to another storage | not the storage, which has rules of its own; any failed action |
+| ``status.verdict`` | somebody looks | all; what an operator has left, links and scores are told there as well |
 | :func:`lacks` | resources are configured | a controller, and all members online |
 """
 

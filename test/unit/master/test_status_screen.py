@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,8 @@ import status_world
 from status_world import NOW, WORLDS
 
 from hamysql.master.status import screen, verdict
-from hamysql.master.status.shape import STATES, Status
+from hamysql.master.status.shape import STATES, Node, Status
+from support import ROOT
 
 FIXTURES = Path(__file__).parent / "fixtures"
 CODES = {"whole": 0, "lun": 0, "both_down": 2}  # of the others: 1
@@ -40,6 +42,17 @@ def test_what_is_returned_is_of_the_promised_shape_and_can_be_sent(name):
     assert set(found) == set(Status.__annotations__)
     assert json.loads(json.dumps(found)) == found
     assert list(found["nodes"]) == ["db1", "db2"]
+
+
+def test_the_page_has_a_real_screen_and_each_key():
+    page = (ROOT / "docs" / "status.md").read_text(encoding="utf-8")
+    assert (FIXTURES / "status-node_off.txt").read_text(encoding="utf-8") in page
+    data = page.partition("\n## The data\n")[2]
+    first, second = (
+        re.findall(r"^\| `(\w+)` \|", part, re.MULTILINE) for part in data.split("\nA node has these keys:")
+    )
+    assert set(first) == set(Status.__annotations__)
+    assert set(second) == set(Node.__annotations__)
 
 
 def test_a_whole_cluster_has_no_reasons_and_each_other_one_has():
