@@ -7,13 +7,13 @@ A function of Salt or of the formula returns ``Any``, but for those that are nam
 from collections.abc import Callable
 from typing import Any, Literal, Protocol, overload
 
-from hamysql.corosync.membership import Seen as Membership
+from hamysql.corosync import membership
 from hamysql.resolved import Resolved
 from hamysql.survey import Cluster
 
 class _Functions(Protocol):
     @overload
-    def __getitem__(self, name: Literal["hamysql_cluster.corosync"]) -> Callable[..., Membership]: ...
+    def __getitem__(self, name: Literal["hamysql_cluster.corosync"]) -> Callable[..., membership.Seen]: ...
     @overload
     def __getitem__(self, name: Literal["hamysql.config", "hamysql.settings"]) -> Callable[..., Resolved]: ...
     @overload
