@@ -39,7 +39,12 @@ TOP = "the top of the lab"
 LAB = (("basics",), ("wires",), ("machines",), ("devices", "software"), (TOP,))
 FOLDERS = ("_modules", "_runners", "_states", "_utils")
 # They run on the master: the orchestration's states, and the runner.
-ON_THE_MASTER = ("_runners/hamysql.py", "_states/hamysql_migration.py", "_states/hamysql_orch.py")
+ON_THE_MASTER = (
+    "_runners/hamysql.py",
+    "_states/hamysql_migration.py",
+    "_states/hamysql_operation.py",
+    "_states/hamysql_orch.py",
+)
 PACKAGE = "_utils/hamysql/"
 MODULES = 16  # in one folder, at the most
 

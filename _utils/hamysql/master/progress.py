@@ -26,9 +26,15 @@ _MIGRATION = {
     "copied": "the data is copied while the database serves",
     "switched": "the service stops, the rest is copied, and it starts on the new storage",
 }
+# Those of hamysql/orch/switchover.sls.
+_SWITCHOVER = {
+    "checked": "the cluster is whole, and nobody has a hand on it",
+    "moved": "the service moves, while a client on each node writes",
+}
 # The phases of each kind of orchestration.
 ORDERS = {
     "": PHASES,
+    "switchover": _SWITCHOVER,
     "migration": {**_MIGRATION, **{name: PHASES[name] for name in list(PHASES) if name not in ("members", "storage")}},
 }
 

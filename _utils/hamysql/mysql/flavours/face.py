@@ -147,6 +147,10 @@ class Flavour(ABC):
     def knock(self, mysql: Mapping[str, Any], address: str, timeout: int) -> Sequence[str]:
         """The command line of the client that only asks whether a server is there, over TCP, without any account's name."""
 
+    def through(self, mysql: Mapping[str, Any], address: str, timeout: int) -> Sequence[str]:
+        """The command line of the client that logs in over TCP; the password is in its environment (``MYSQL_PWD``)."""
+        return self.knock(mysql, address, timeout)
+
     @abstractmethod
     def is_answer(self, output: str) -> bool:
         """Whether a client's error message, ``ERROR 1045 (28000): Access denied``, is a server's answer."""

@@ -75,6 +75,14 @@ class MariaDB(Flavour):
         # Without TLS, because a client that expects it reports a server's refusal as a lost connection. Nothing is sent.
         return [*argv, "--skip-ssl", f"--connect-timeout={timeout}"]
 
+    def through(self, mysql: Mapping[str, Any], address: str, timeout: int) -> Sequence[str]:
+        argv = self.knock(mysql, address, timeout)
+        if not mysql["tls"]["enabled"]:
+            return argv
+        # The certificate may have another name than the address. The password itself is not sent.
+        secure = ["--ssl", "--skip-ssl-verify-server-cert"]
+        return [word for item in argv for word in (secure if item == "--skip-ssl" else [item])]
+
     def is_answer(self, output: str) -> bool:
         # 2000 to 2999 and 5000 to 5999 are errors of the client itself: no connection, connection lost (errmsg.h).
         match = re.search(r"^ERROR (\d+)", output, re.MULTILINE)

@@ -1,0 +1,67 @@
+"""
+The phases of what an operator does on the second day, as states of an orchestration; they run on the master.
+
+``salt-run state.orchestrate hamysql.orch.switchover`` applies its own. What each does is in :mod:`hamysql.master.orchestration`.
+
+Killed at any moment and run again, each gets to its end: it looks at what there is, and does what is left.
+
+Arguments of every function: ``name``, an id, and ``cluster``, the name of the cluster, which may be left out when the
+master's minions form only one.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hamysql.master import phases
+from hamysql.master.orchestration import switchover
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from injected import __context__, __opts__
+
+__virtualname__ = "hamysql_operation"
+
+
+def __virtual__() -> str | tuple[bool, str]:
+    if __opts__.get("__role") != "master":
+        return (
+            False,
+            "hamysql_operation runs on the master, in an orchestration: salt-run state.orchestrate hamysql.orch.switchover",
+        )
+    return __virtualname__
+
+
+def _phase(
+    name: str, kind: str, phase: str, cluster: str | None, body: phases.Body, last: bool = False
+) -> dict[str, Any]:
+    return phases.run(__opts__, __context__, name, phase, cluster, body, last=last, kind=kind)
+
+
+def switchover_checked(name: str, to: str | None = None, cluster: str | None = None) -> dict[str, Any]:
+    """
+    All members answer, the cluster is whole, and nobody has a hand on it. All that forbids the switchover is told at once.
+
+    to
+        The node that shall serve.
+    """
+    return _phase(name, "switchover", "checked", cluster, lambda deployment: switchover.check(deployment, to))
+
+
+def switchover_moved(
+    name: str, to: str | None = None, cluster: str | None = None, timeout: float = 900
+) -> dict[str, Any]:
+    """
+    The service runs on the node, and the cluster is whole. A client on each node writes meanwhile, and tells the longest gap.
+
+    to
+        The node that shall serve. Where it serves already, nothing is moved.
+    timeout
+        Seconds for the service to run there, and for the cluster to be whole, 900 by default.
+    """
+
+    def body(deployment: Any) -> phases.Outcome:
+        return switchover.move(deployment, to, timeout)
+
+    return _phase(name, "switchover", "moved", cluster, body, last=True)
