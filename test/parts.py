@@ -183,6 +183,7 @@ PARTS = (
         "a LUN over iSCSI: deployed, paths lost, moved, power cut", 15, (Some("test_other_storage.py", param="iscsi"),)
     ),
     Part("NFS: deployed, paths lost, moved, power cut", 15, (Some("test_other_storage.py", param="nfs"),)),
+    Part("the second day: switchover and maintenance, killed and run again", 18, (Some("test_second_day.py"),)),
 )
 
 

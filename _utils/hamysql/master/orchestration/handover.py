@@ -27,11 +27,10 @@ def named(deployment: Deployment, node: str | None, key: str, example: str) -> s
     names = list(deployment.members.minions)
     if node in names:
         return str(node)
-    found = f"there is no node {node!r}" if node else "no node was named"
     serving = " and ".join(health.serving(deployment.survey())) or "no node"
     raise Refused(
-        f"{found}. The nodes are {' and '.join(names)}; {serving} serves. Name one of them: {example} "
-        f'pillar=\'{{"{key}": "{names[-1]}"}}\''
+        f"no node of this cluster was named ({node or 'none'}): the nodes are {' and '.join(names)}, and {serving} serves. Say "
+        f'{example} pillar=\'{{"{key}": "{names[-1]}"}}\''
     )
 
 

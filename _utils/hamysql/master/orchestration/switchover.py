@@ -25,6 +25,6 @@ def move(deployment: Deployment, to: str | None, timeout: float) -> Outcome:
     node = handover.named(deployment, to, "hamysql_to", EXAMPLE)
     changes, said = handover.move(deployment, node, "moved", timeout)
     if not deployment.test and health.active(deployment.survey()) != node:
-        raise HamysqlError(f"{said}, but it does not serve there now: look at `salt-run hamysql.status`")
+        raise HamysqlError(f"the service does not run on {node} any more: look at `salt-run hamysql.status`. {said}")
     deployment.say("finished", "moved", said)
     return changes, said
