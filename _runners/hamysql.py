@@ -50,10 +50,13 @@ def members(cluster: str | None = None) -> dict[str, str]:
 
 def status(cluster: str | None = None) -> dict[str, dict[str, Any]]:
     """
-    What runs where, and what is pending: ``{node: {"cluster": {...}, "storage": sentence, "drbd": {...}, "database": bool,
-    "pending": [sentence], "fencing": [...]}}``. ``drbd`` is empty with other storage. ``fencing`` is what ``fence_test`` has
-    proven of the devices that cut this node off: ``[{"level", "devices", "proven": time or None}]``. A node whose minion has
-    an older version of hamysql in memory has only ``{"old_code": sentence}``, with the command that restarts its minion.
+    What runs where, and what is pending.
+
+    Returns ``{node: {"cluster": {...}, "storage": sentence, "drbd": {...}, "database": bool, "pending": [sentence], "fencing":
+    [...], "maintenance": time or None}}``. ``drbd`` is empty with other storage. ``fencing`` is what ``fence_test`` has proven of
+    the devices that cut this node off: ``[{"level", "devices", "proven": time or None}]``. ``maintenance`` says since when
+    ``hamysql.orch.maintenance`` has taken the node out of the service. A node whose minion has an older version of hamysql in
+    memory has only ``{"old_code": sentence}``, with the command that restarts its minion.
 
     CLI Example:
 
@@ -70,6 +73,8 @@ def status(cluster: str | None = None) -> dict[str, dict[str, Any]]:
     known = {node: seen for node, seen in surveys.items() if not seen.get("stale")}
     running = [node for node, seen in known.items() if seen["cluster"]["running"]] or list(known)
     proofs = members.ask("hamysql_fencing.proofs", running[:1])[running[0]] if running else {}
+    members_of = [node for node in running if known[node]["cluster"]["running"]]
+    since = members.ask("hamysql_maintenance.state", members_of[:1])[members_of[0]]["since"] if members_of else {}
     found = {
         node: {
             "cluster": seen["cluster"],
@@ -78,6 +83,7 @@ def status(cluster: str | None = None) -> dict[str, dict[str, Any]]:
             "database": seen["database"],
             "pending": [str(item) for item in pending.from_dicts(seen["pending"])],
             "fencing": proofs.get(node, []),
+            "maintenance": since.get(node),
         }
         for node, seen in known.items()
     }

@@ -1,7 +1,8 @@
 """
 The phases of what an operator does on the second day, as states of an orchestration; they run on the master.
 
-``salt-run state.orchestrate hamysql.orch.switchover`` applies its own. What each does is in :mod:`hamysql.master.orchestration`.
+``salt-run state.orchestrate hamysql.orch.switchover`` applies its own, and so does ``hamysql.orch.maintenance``. What each does
+is in :mod:`hamysql.master.orchestration`.
 
 Killed at any moment and run again, each gets to its end: it looks at what there is, and does what is left.
 
@@ -14,7 +15,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hamysql.master import phases
-from hamysql.master.orchestration import switchover
+from hamysql.master.orchestration import maintenance, switchover
 
 if TYPE_CHECKING:
     from typing import Any
@@ -65,3 +66,62 @@ def switchover_moved(
         return switchover.move(deployment, to, timeout)
 
     return _phase(name, "switchover", "moved", cluster, body, last=True)
+
+
+def drain_checked(name: str, node: str | None = None, cluster: str | None = None) -> dict[str, Any]:
+    """
+    All members answer, the cluster could lose a node, and no other one is in maintenance.
+
+    node
+        The node that shall be taken out of the service.
+    """
+    return _phase(name, "drain", "checked", cluster, lambda deployment: maintenance.check_drain(deployment, node))
+
+
+def drained(name: str, node: str | None = None, cluster: str | None = None, timeout: float = 900) -> dict[str, Any]:
+    """
+    The service has left the node, and the node is in standby, with a mark that says since when. It may be switched off then.
+
+    node
+        The node that shall be taken out of the service.
+    timeout
+        Seconds for the service to move, and for all that the node runs to stop, 900 by default.
+    """
+
+    def body(deployment: Any) -> phases.Outcome:
+        return maintenance.drain(deployment, node, timeout)
+
+    return _phase(name, "drain", "drained", cluster, body, last=True)
+
+
+def return_checked(name: str, node: str | None = None, cluster: str | None = None) -> dict[str, Any]:
+    """
+    All members answer, one node serves, and nothing but the maintenance keeps the service from the node.
+
+    node
+        The node that shall be taken back.
+    """
+    return _phase(name, "return", "checked", cluster, lambda deployment: maintenance.check_return(deployment, node))
+
+
+def returned(name: str, node: str | None = None, cluster: str | None = None, timeout: float = 3600) -> dict[str, Any]:
+    """
+    The cluster runs on the node, its standby has ended, and its data is synchronised: the cluster is whole.
+
+    node
+        The node that shall be taken back.
+    timeout
+        Seconds for the node to be synchronised, 3600 by default.
+    """
+
+    def body(deployment: Any) -> phases.Outcome:
+        return maintenance.take_back(deployment, node, timeout)
+
+    return _phase(name, "return", "returned", cluster, body, last=True)
+
+
+def maintenance_refused(name: str, cluster: str | None = None) -> dict[str, Any]:
+    """
+    Fails: it was not said which node, and whether it is taken out or taken back.
+    """
+    return _phase(name, "drain", "checked", cluster, maintenance.refused, last=True)

@@ -105,3 +105,68 @@ def test_a_switchover_is_refused_while_the_other_node_is_not_up_to_date(operatio
     assert f"crm node online {standby}" in reasons
     assert operations.cluster.standby == standby
     api.ssh(lab, standby, f"crm node online {standby}")
+
+
+MAINTENANCE = "hamysql.orch.maintenance"
+DRAINED = ("[1/", "- a client on", "- the service moves", "- db")  # "db1 goes into standby"
+RETURNED = ("[1/", "- a client on", "- db")  # "db1 is a member again"
+
+
+def test_the_node_that_serves_is_drained_boots_anew_and_is_taken_back(operations):
+    cluster, lab = operations.cluster, operations.lab
+    node, peer = cluster.active, cluster.standby
+    said = []
+
+    def work():
+        said.append(operations.done(MAINTENANCE, hamysql_drain=node))
+        state = api.salt_run(lab, "hamysql.status").stdout
+        assert "maintenance" in state
+        assert cluster.active == peer
+        assert "already" in operations.done(MAINTENANCE, hamysql_drain=node)
+        refused = operations.run(MAINTENANCE, hamysql_drain=peer)
+        assert any("take it back first" in reason for reason in refused.failures.values())
+        api.ssh(lab, node, "systemctl reboot", check=False)
+        api.wait_until(lab, f"{node} to be gone", lambda report: not report["nodes"][node]["reachable"], timeout=120)
+        api.wait_until(lab, f"{node} to be back", lambda report: report["nodes"][node]["reachable"], timeout=240)
+        api.wait_for_minions(lab, operations.progress)
+        assert cluster.active == peer
+        said.append(operations.done(MAINTENANCE, hamysql_return=node))
+
+    outcome = cluster.probed(work)
+    cluster.wait_healthy()
+    assert cluster.active == peer, "the service moved back by itself"
+    gaps = re.findall(r"longest write gap ([\d.]+) s", " ".join(said))
+    operations.figures.append(
+        f"maintenance: own gaps {gaps[0]} s drained, {gaps[1]} s back; a client's {outcome.longest_gap_seconds:.1f} s"
+    )
+    assert restarted(lab, operations.before) == [node]
+    operations.before = boots(lab)
+    operations.nothing_is_left()
+
+
+def test_a_maintenance_that_is_killed_at_each_moment_gets_there_when_it_is_run_again(operations):
+    cluster = operations.cluster
+
+    def work():
+        for moment in DRAINED:
+            node, peer = cluster.active, cluster.standby
+            came = operations.killed(moment, MAINTENANCE, hamysql_drain=node)
+            operations.figures.append(f"drain killed at {moment!r}: {'came' if came else 'did not come'}")
+            operations.done(MAINTENANCE, hamysql_drain=node)
+            assert cluster.active == peer
+            back = RETURNED[DRAINED.index(moment) % len(RETURNED)]
+            operations.killed(back, MAINTENANCE, hamysql_return=node)
+            operations.done(MAINTENANCE, hamysql_return=node)
+            cluster.wait_healthy()
+        operations.nothing_is_left()
+
+    cluster.probed(work)
+
+
+def test_a_deployment_restarts_nothing_and_says_so_while_a_node_is_drained(operations):
+    node = operations.cluster.standby
+    operations.done(MAINTENANCE, hamysql_drain=node)
+    result = api.orchestrate(operations.lab, operations.progress)
+    assert not result.failures, result.failures
+    assert not result.changes, result.changes
+    operations.done(MAINTENANCE, hamysql_return=node)

@@ -31,10 +31,14 @@ _SWITCHOVER = {
     "checked": "the cluster is whole, and nobody has a hand on it",
     "moved": "the service moves, while a client on each node writes",
 }
+# Those of hamysql/orch/maintenance.sls.
+_CHECKED = "who serves, and whether the other node may be missing"
 # The phases of each kind of orchestration.
 ORDERS = {
     "": PHASES,
     "switchover": _SWITCHOVER,
+    "drain": {"checked": _CHECKED, "drained": "the service leaves the node, and the node is set aside"},
+    "return": {"checked": _CHECKED, "returned": "the node is taken back, and synchronised"},
     "migration": {**_MIGRATION, **{name: PHASES[name] for name in list(PHASES) if name not in ("members", "storage")}},
 }
 

@@ -30,6 +30,7 @@ class Site:
         answers = {
             "hamysql_node.survey": lambda name: self.surveys[name],
             "hamysql_fencing.proofs": lambda name: {},
+            "hamysql_maintenance.state": lambda name: {"since": {"db2": "2026-01-31 10:00:00Z"}, "others": []},
         }
         return {
             name: Answer(error=NO_MODULES)

@@ -37,9 +37,12 @@ def named(deployment: Deployment, node: str | None, key: str, example: str) -> s
 def whole(deployment: Deployment) -> None:
     """Raise ``Refused`` with all that speaks against taking a node out of the service: the cluster could not lose one."""
     reasons = _against(deployment)
-    if reasons and not deployment.test:  # pacemaker may be at work still, on what a run that was cut off has begun
+    running = _running(deployment)
+    if (
+        reasons and running and not deployment.test
+    ):  # pacemaker may be at work still, on what a run that was cut off has begun
         with suppress(SaltError):
-            deployment.members.ask("hamysql_rolling.settle", list(deployment.members.minions)[:1], timeout=SETTLED)
+            deployment.members.ask("hamysql_rolling.settle", running[:1], timeout=SETTLED)
         deployment.look_again()
         reasons = _against(deployment)
     if reasons:
@@ -55,11 +58,15 @@ def whole(deployment: Deployment) -> None:
 
 
 def _against(deployment: Deployment) -> list[str]:
-    surveys = deployment.survey()
-    reasons = operations.unhealthy(surveys)
-    if running := [node for node, survey in surveys.items() if survey["cluster"]["running"]]:
+    reasons = operations.unhealthy(deployment.survey())
+    if running := _running(deployment):
         reasons += deployment.members.ask("hamysql_cib.interventions", running[:1])[running[0]]
     return list(dict.fromkeys(reasons))
+
+
+def _running(deployment: Deployment) -> list[str]:
+    """The nodes whose pacemaker runs."""
+    return [node for node, survey in deployment.survey().items() if survey["cluster"]["running"]]
 
 
 def move(deployment: Deployment, node: str, phase: str, timeout: float) -> Outcome:
@@ -80,15 +87,21 @@ def move(deployment: Deployment, node: str, phase: str, timeout: float) -> Outco
         deployment.members.ask("hamysql_cib.move", [node], node=node)
         gap.tidy(deployment)
         return {}, f"{node} serves already: nothing was moved"
-    names = list(deployment.members.minions)
     with gap.measured(deployment, phase, FROM_BEGIN_TO_END) as found:
-        deployment.say("step", phase, f"the service moves from {serving} to {node}")
-        began = time.monotonic()
-        deployment.members.ask("hamysql_cib.move", [serving or node], node=node, timeout=timeout)
-        seconds = time.monotonic() - began
-        deployment.members.ask("hamysql_mysql.wait_answering", timeout=timeout)
-        deployment.members.ask("hamysql_rolling.wait_whole", [node], nodes=names, timeout=timeout)
+        done = relocate(deployment, str(serving), node, phase, timeout)
     deployment.look_again()
-    said = f"the service moved from {serving} to {node} in {seconds:.0f} s; {found}"
+    said = f"{done}; {found}"
     deployment.say("step", phase, said)
     return {"service": [f"moved from {serving} to {node}"]}, said
+
+
+def relocate(deployment: Deployment, serving: str, node: str, phase: str, timeout: float) -> str:
+    """Move the service from the node that serves to another one; returns what was done, as a sentence."""
+    names = list(deployment.members.minions)
+    deployment.say("step", phase, f"the service moves from {serving} to {node}")
+    began = time.monotonic()
+    deployment.members.ask("hamysql_cib.move", [serving], node=node, timeout=timeout)
+    seconds = time.monotonic() - began
+    deployment.members.ask("hamysql_mysql.wait_answering", timeout=timeout)
+    deployment.members.ask("hamysql_rolling.wait_whole", [node], nodes=names, timeout=timeout)
+    return f"the service moved from {serving} to {node} in {seconds:.0f} s"

@@ -76,6 +76,15 @@ def test_all_that_is_wrong_is_told_and_nothing_is_asked_to_move(deploy):
     assert "hamysql_cib.move" not in cluster.functions
 
 
+def test_where_no_cluster_runs_nothing_is_waited_for(deploy):
+    cluster = Whole()
+    for seen in cluster.surveys.values():
+        seen["cluster"]["running"] = seen["database"] = False
+    with pytest.raises(Refused, match="db1: pacemaker does not run"):
+        switchover.check(deploy(cluster), "db1")
+    assert cluster.functions == []
+
+
 def test_what_passes_by_itself_is_waited_for(deploy):
     """A run that was killed has left pacemaker at work."""
     cluster = Whole()
