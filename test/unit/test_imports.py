@@ -19,7 +19,7 @@ FLOORS = (
     ("errors", "finding", "fingerprint", "pending", "ports"),
     ("__init__", "system", "schema"),
     ("cib", "corosync", "mysql", "firewall"),
-    ("fencing",),
+    ("fencing", "backup"),
     ("storage",),
     ("config", "preflight"),
     ("master",),

@@ -8,7 +8,9 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from hamysql.errors import Refused
 from hamysql.mysql.flavours.allowed import Allowed
+from hamysql.mysql.flavours.tools import BackupTool
 from hamysql.mysql.grants import Grant, Privileges
 from hamysql.mysql.sql import Account
 
@@ -150,6 +152,16 @@ class Flavour(ABC):
     def through(self, mysql: Mapping[str, Any], address: str, timeout: int) -> Sequence[str]:
         """The command line of the client that logs in over TCP; the password is in its environment (``MYSQL_PWD``)."""
         return self.knock(mysql, address, timeout)
+
+    def backup(self, mysql: Mapping[str, Any], folder: str, throttle: int = 0) -> BackupTool:
+        """The programs that copy the server into ``folder``, and that try such a copy out there.
+
+        throttle
+            Reads and writes a second, as the tool counts them; 0 for no limit.
+
+        Raises ``Refused`` where hamysql knows no such tool for the flavour.
+        """
+        raise Refused(f"hamysql cannot back up {self.name} yet: its backups know MariaDB alone")
 
     @abstractmethod
     def is_answer(self, output: str) -> bool:
