@@ -15,7 +15,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hamysql.master import phases
-from hamysql.master.orchestration import maintenance, switchover
+from hamysql.master.orchestration import backups, maintenance, switchover
 
 if TYPE_CHECKING:
     from typing import Any
@@ -125,3 +125,55 @@ def maintenance_refused(name: str, cluster: str | None = None) -> dict[str, Any]
     Fails: it was not said which node, and whether it is taken out or taken back.
     """
     return _phase(name, "drain", "checked", cluster, maintenance.refused, last=True)
+
+
+def backup_checked(name: str, cluster: str | None = None) -> dict[str, Any]:
+    """
+    All members answer, the pillar names a folder for backups, and one node serves.
+    """
+    return _phase(name, "backup", "checked", cluster, backups.check_backup)
+
+
+def backup_taken(name: str, cluster: str | None = None) -> dict[str, Any]:
+    """
+    The node that serves has taken a backup, and what retention does not keep is gone.
+    """
+    return _phase(name, "backup", "taken", cluster, backups.back_up, last=True)
+
+
+def restore_checked(
+    name: str, node: str | None = None, backup: str | None = None, cluster: str | None = None
+) -> dict[str, Any]:
+    """
+    There is a backup, and the node sees it.
+
+    node
+        The node that tries it out, the standby by default.
+    backup
+        Its name, that of the newest one by default.
+    """
+
+    def body(deployment: Any) -> phases.Outcome:
+        return backups.check_restore(deployment, node, backup)
+
+    return _phase(name, "restore_test", "checked", cluster, body)
+
+
+def restored(
+    name: str, node: str | None = None, backup: str | None = None, cluster: str | None = None, timeout: float = 3600
+) -> dict[str, Any]:
+    """
+    The backup was restored into a server of its own on the node, checked, and the proof is written beside it.
+
+    node
+        The node that tries it out, the standby by default.
+    backup
+        Its name, that of the newest one by default.
+    timeout
+        Seconds for that server to answer, 3600 by default.
+    """
+
+    def body(deployment: Any) -> phases.Outcome:
+        return backups.restore(deployment, node, backup, timeout)
+
+    return _phase(name, "restore_test", "restored", cluster, body, last=True)

@@ -14,4 +14,7 @@ include:
   - hamysql.storage
   - hamysql.mysql
   - hamysql.pacemaker
+{%- if hamysql.backup.enabled or salt["hamysql_backup.present"]() %}
+  - hamysql.backup
+{%- endif %}
   - hamysql.change

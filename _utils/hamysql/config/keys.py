@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hamysql.backup.settings import BACKUP
 from hamysql.cib import names as cib_names
 from hamysql.config import packages
 from hamysql.config.packages import REPOSITORY
@@ -103,6 +104,7 @@ def schema() -> Section:
             "firewall": FIREWALL,
             "storage": storage_settings.section(),
             "mysql": MYSQL,
+            "backup": BACKUP,
             "pacemaker": _pacemaker(),
         }
     )

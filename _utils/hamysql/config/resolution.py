@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from posixpath import dirname
 from typing import Any, cast
 
+from hamysql.backup.settings import derive_backup
 from hamysql.config import rules as config_rules
 from hamysql.config.keys import schema
 from hamysql.config.packages import derive_packages, derive_repositories
@@ -111,6 +112,7 @@ def derive(config: Config, minion_id: str, noted: Any, known_ids: Mapping[str, i
     devices.derive(config)
     _derive_warnings(config)
     derive_mysql(config)
+    derive_backup(config)
     derive_repositories(config)
     derive_packages(config)
     settings = config["corosync"]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterator
 
+from hamysql.backup.settings import check_backup
 from hamysql.cib import names as cib_names
 from hamysql.config import places
 from hamysql.config.packages import check_packages, check_repositories
@@ -47,6 +48,7 @@ def check_all(config: Config, report: Report, minion_id: str, nodename: str | No
     check_secrets(config, report)
     check_accounts(config, report)
     check_monitors(config, report)
+    check_backup(config, report)
 
 
 def check_ping_timeout(config: Config, report: Report) -> None:

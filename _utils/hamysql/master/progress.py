@@ -38,6 +38,14 @@ ORDERS = {
     "": PHASES,
     "switchover": _SWITCHOVER,
     "drain": {"checked": _CHECKED, "drained": "the service leaves the node, and the node is set aside"},
+    "backup": {
+        "checked": "who serves, and where the backup goes",
+        "taken": "a backup is taken, while the database serves",
+    },
+    "restore_test": {
+        "checked": "which backup, and who tries it out",
+        "restored": "it is restored into a server of its own",
+    },
     "return": {"checked": _CHECKED, "returned": "the node is taken back, and synchronised"},
     "migration": {**_MIGRATION, **{name: PHASES[name] for name in list(PHASES) if name not in ("members", "storage")}},
 }

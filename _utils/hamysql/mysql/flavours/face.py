@@ -131,6 +131,8 @@ class Flavour(ABC):
     )
     accounts_query: str  # the SQL whose output `observed` reads
 
+    backs_up = False  # whether `backup` knows the tools
+
     # --- programs
 
     @abstractmethod

@@ -45,6 +45,7 @@ class MariaDB(Flavour):
     options = OPTIONS
     privileges = PRIVILEGES
     accounts = ("mariadb.sys", "mysql.sys", "mysql.session", "mysql.infoschema")
+    backs_up = True
     socket_plugin, password_plugin = "unix_socket", "mysql_native_password"
     hashes = HASHES
     reload_tls = "FLUSH SSL;"
