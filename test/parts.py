@@ -184,6 +184,7 @@ PARTS = (
     ),
     Part("NFS: deployed, paths lost, moved, power cut", 15, (Some("test_other_storage.py", param="nfs"),)),
     Part("the second day: switchover and maintenance, killed and run again", 18, (Some("test_second_day.py"),)),
+    Part("backups: taken, killed, restored, made up for after a failover", 16, (Some("test_backups.py"),)),
 )
 
 

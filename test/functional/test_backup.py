@@ -13,7 +13,7 @@ from dataclasses import replace
 import pytest
 from database_server import CLIENT, MISSING, SERVER, running
 
-from hamysql.backup import canary, manifest, restore, take
+from hamysql.backup import canary, folder, manifest, restore, take
 from hamysql.backup.folder import Folder
 from hamysql.backup.take import Site
 from hamysql.errors import CommandFailed, HamysqlError, NotReady, Refused
@@ -103,9 +103,18 @@ def test_what_was_cut_off_is_no_backup_and_goes_with_the_next(server, site):
     assert sorted(path.name for path in site.folder.path.iterdir()) == [".lock", said["name"]]
 
 
-def test_two_at_once_are_one(server, site):
+def test_two_at_once_are_one(server, site, monkeypatch):
+    monkeypatch.setattr(folder, "PATIENCE", 0.0)
     with site.folder.locked(), pytest.raises(Refused, match="another backup is at work"):
         take.take(run, site)
+
+
+def test_one_that_ends_soon_is_waited_for(server, site):
+    """Its orchestration was killed, and it was run again."""
+    held = site.folder.locked()
+    held.__enter__()
+    threading.Timer(1, lambda: held.__exit__(None, None, None)).start()
+    assert take.take(run, site)["files"] > 0
 
 
 def test_a_tool_that_fails_leaves_nothing_that_looks_like_a_backup(server, site, tmp_path):

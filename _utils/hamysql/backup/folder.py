@@ -16,9 +16,11 @@ from pathlib import Path
 
 from hamysql.backup import manifest
 from hamysql.backup.manifest import Kept, Manifest, Proof
-from hamysql.errors import HamysqlError, ParseError, Refused
+from hamysql.errors import HamysqlError, NotReady, ParseError, Refused
+from hamysql.system import wait
 
 MAKING, GOING = ".making-", ".going-"
+PATIENCE = 60.0  # seconds for another backup to end: one whose orchestration was killed goes on to its end
 
 
 class Folder:
@@ -70,8 +72,8 @@ class Folder:
         handle = os.open(self.path / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
+                wait.until(lambda: _taken(handle), bool, "", timeout=PATIENCE)
+            except NotReady:
                 raise Refused(f"another backup is at work in {self.path}: wait for it to end") from None
             for item in self.path.iterdir():
                 if item.name.startswith((MAKING, GOING)):
@@ -134,6 +136,14 @@ def sums(path: Path) -> dict[str, str]:
 def size(path: Path) -> int:
     """The bytes of all files below a folder."""
     return sum(item.stat().st_size for item in path.rglob("*") if item.is_file())
+
+
+def _taken(handle: int) -> bool:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _sum(path: Path) -> str:
