@@ -100,8 +100,8 @@ def move(node: str, timeout: float = 900) -> bool:
         Seconds for it to run there, 900 by default: stopping, promoting and a crash recovery may be part of it. As long,
         and half as long again, pacemaker heeds the constraint if this function is killed; the next ``apply`` takes it away.
 
-    Returns False where the service was there already, else True. Raises ``Refused`` while somebody has a hand on the cluster (see
-    ``interventions``), and ``NotReady`` with what was seen last.
+    Returns False where the service was there already, else True; a constraint that a killed move has left behind goes. Raises
+    ``Refused`` while somebody has a hand on the cluster (see ``interventions``), and ``NotReady`` with what was seen last.
 
     CLI Example:
 
@@ -117,6 +117,7 @@ def move(node: str, timeout: float = 900) -> bool:
         )
 
     if place() == node:
+        cib_live.edit(run, cib_move.ended)  # of a move that was killed
         return False
     hands = [
         *cib_drift.interventions(cib_live.query(run), shells.installed()),

@@ -35,6 +35,7 @@ SECTIONS = {
     "firewall": "who reaches which port",
     "storage": "where the data is",
     "mysql": "the database",
+    "backup": "copies of the database: where, when, and how many",
     "pacemaker": "the cluster's resources, properties and operations",
 }
 

@@ -15,4 +15,7 @@ include:
   - hamysql.mysql
   - hamysql.pacemaker
   - hamysql.selinux
+{%- if hamysql.backup.enabled or salt["hamysql_backup.present"]() %}
+  - hamysql.backup
+{%- endif %}
   - hamysql.change

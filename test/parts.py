@@ -197,6 +197,8 @@ PARTS = (
     ),
     Part("the installation as its page says it, by gitfs; an update by gitfs", 16, (Some("test_readme.py"),)),
     Part("nodes with pcs and without crmsh", 14, (Some("test_pcs.py"),)),
+    Part("the second day: switchover and maintenance, killed and run again", 18, (Some("test_second_day.py"),)),
+    Part("backups: taken, killed, restored, made up for after a failover", 16, (Some("test_backups.py"),)),
 )
 
 

@@ -19,7 +19,15 @@ PACKAGES = {
     "main": (
         *("corosync", "pacemaker", "pacemaker-cli-utils", "resource-agents", "fence-agents", "sbd"),
         *("corosync-qdevice", "corosync-qnetd", "drbd-utils", "xfsprogs", "e2fsprogs", "lvm2", "gdisk", "parted"),
-        *("mariadb-server", "mariadb-client", "open-iscsi", "sg3-utils", "nfs-common", "nfs-kernel-server"),
+        *(
+            "mariadb-server",
+            "mariadb-client",
+            "mariadb-backup",
+            "open-iscsi",
+            "sg3-utils",
+            "nfs-common",
+            "nfs-kernel-server",
+        ),
         *("iptables", "iptables-persistent", "nftables", "ipmitool", "psmisc", "multipath-tools", "rsync", "openssl"),
         "pcs",
     ),

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,17 +68,21 @@ def orchestrate(
     *,
     sls: str = "hamysql.orch",
     test: bool = False,
+    pillar: Mapping[str, str] | None = None,
     watch: Callable[[str], None] | None = None,
 ) -> Deployment:
     """Like :func:`deploy`, for those who expect a failure: it is returned, not raised.
 
     sls
         The orchestration, the deployment by default.
+    pillar
+        What it is told besides: ``{"hamysql_to": "db2"}``.
     watch
         Called with each line of the progress when it comes, to do something at that moment.
     """
     out, err = lab.logs / "orchestrate.json", lab.logs / "orchestrate.log"
     words = ["state.orchestrate", sls, "--out=json", *(["test=True"] if test else [])]
+    words += [f"pillar={json.dumps(dict(pillar))}"] if pillar else []
     started = time.monotonic()
     follower = _start(lab, ["hamysql.follow", "--out=quiet"], None, err)
     try:

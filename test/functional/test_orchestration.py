@@ -92,6 +92,10 @@ class Site:
         """What a runner returns, or its words where it fails."""
         return self.start(_runner, function, arguments).result()
 
+    def operation(self, sls: str, **pillar: str) -> Outcome:
+        arguments = {"mods": sls, "pillar": {"hamysql_cluster": "galaxy-db", **pillar}}
+        return Outcome(self.start(_runner, "state.orchestrate", arguments).result())
+
     def orchestrate(self, cluster: str | None = "galaxy-db", **arguments: Any) -> Outcome:
         return Outcome(self.start(_orchestrate, cluster, arguments).result())
 
@@ -207,7 +211,7 @@ class Outcome:
         self.code = returned["retcode"]
         (states,) = returned["data"].values()
         self.states = {state["__id__"]: state for state in states.values()}
-        self.first = self.states["hamysql-members-checked"]
+        self.first = next(iter(self.states.values()))
 
     def assert_stopped_at_once(self) -> str:
         """It failed in the phase "members", no later phase ran, nothing changed; returns why."""
@@ -389,6 +393,24 @@ def test_the_plan_is_told_by_its_phases_up_to_the_one_that_refuses(site):
     assert first.startswith("members: FAILED: preflight has found")
     assert all(line.startswith("    ") for line in rest)
     assert "192.0.2.11" in text
+
+
+@pytest.mark.parametrize(
+    ("sls", "pillar", "why"),
+    [
+        ("switchover", {"hamysql_to": "db2"}, "db1: pacemaker does not run"),
+        ("switchover", {}, "the nodes are db1 and db2, and no node serves"),
+        ("maintenance", {"hamysql_drain": "db2"}, "pacemaker runs on no node"),
+        ("maintenance", {"hamysql_return": "db2"}, "pacemaker runs on no node"),
+        ("maintenance", {"hamysql_return": "db2", "hamysql_drain": "db2"}, "taken out or taken back"),
+    ],
+)
+def test_an_operation_on_a_cluster_that_does_not_run_touches_nothing(site, sls, pillar, why):
+    outcome = site.operation(f"hamysql.orch.{sls}", **pillar)
+    assert outcome.code != 0
+    assert outcome.first["result"] is False
+    assert why in outcome.first["comment"]
+    assert not any(state["changes"] for state in outcome.states.values())
 
 
 def test_a_second_orchestration_is_refused_and_names_the_first(site):

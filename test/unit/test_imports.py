@@ -19,7 +19,7 @@ FLOORS = (
     ("errors", "finding", "fingerprint", "pending", "ports"),
     ("__init__", "system", "schema"),
     ("cib", "corosync", "mysql", "firewall"),
-    ("fencing",),
+    ("fencing", "backup"),
     ("storage",),
     ("config", "preflight"),
     ("master",),
@@ -43,6 +43,7 @@ ON_THE_MASTER = (
     "_output/hamysql_status.py",
     "_runners/hamysql.py",
     "_states/hamysql_migration.py",
+    "_states/hamysql_operation.py",
     "_states/hamysql_orch.py",
 )
 PACKAGE = "_utils/hamysql/"

@@ -6,7 +6,7 @@ import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 
 from hamysql.cib import agents as cib_agents
-from hamysql.cib import model, shells
+from hamysql.cib import maintenance, model, shells
 from hamysql.cib.names import MOVE
 from hamysql.cib.plan import TAG, TEXT_TAG, listed
 
@@ -63,10 +63,14 @@ def _nodes(root: ET.Element, shell: str) -> Iterator[str]:
     names = {node.get("id"): node.get("uname", "") for node in root.findall("configuration/nodes/node")}
     standing = [(node, node.findall("instance_attributes/nvpair")) for node in root.findall("configuration/nodes/node")]
     passing = [(node, node.findall("transient_attributes/*/nvpair")) for node in root.findall("status/node_state")]
+    marked = maintenance.since(ET.tostring(root, "unicode"))
     for node, pairs in standing + passing:
         for pair in pairs:
             if pair.get("name") in {"standby", "maintenance"} and model.is_true(pair):
                 name = names.get(node.get("id"), node.get("uname", ""))
+                if pair.get("name") == "standby" and name in marked:
+                    yield maintenance.sentence(name, marked[name])
+                    continue
                 end = shells.command(shell, "online" if pair.get("name") == "standby" else "ready", name)
                 yield f"node {name} is in {pair.get('name')}; `{end}` ends it"
 

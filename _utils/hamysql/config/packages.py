@@ -57,6 +57,7 @@ def section() -> Section:
             "firewall": Section(dict.fromkeys(firewalls.BACKENDS, PACKAGES)),
             "database": PACKAGES,
             "tls": PACKAGES,
+            "backup": PACKAGES,
             "further": PACKAGES,
             "versions": Names(v.PACKAGE, v.required(v.VERSION), "a mapping of package names to versions"),
             "hold": v.BOOLEAN,
@@ -76,6 +77,7 @@ def derive_packages(config: Config) -> None:
         *package["firewall"].get(firewalls.chosen(config["firewall"]["backend"]), []),
         *package["database"],
         *(package["tls"] if config["mysql"]["tls"]["enabled"] else []),
+        *(package["backup"] if config["backup"]["enabled"] else []),
         *package["further"],
         *(package["lock"] if package["hold"] is True else []),
     ]

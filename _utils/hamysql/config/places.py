@@ -90,6 +90,13 @@ RULES: Mapping[str, Rule] = {
     "mysql:client": _PROGRAM,
     "mysql:admin": _PROGRAM,
     "mysql:install_db": _PROGRAM,
+    "backup:directory": _rule(
+        f"a folder for the backups that is there, or is mounted there: one below {_SITES}, /var/backups or /backup",
+        rf"{_SITE}(?:/{_NAME})*",
+        rf"{_ROOT}(?:/{_NAME})*",
+        rf"/var/backups(?:/{_NAME})+",
+        rf"/backups?(?:/{_NAME})*",
+    ),
     "corosync:logfile": _rule(
         "a file in a folder of its own directly below /var/log, whose name begins with corosync or cluster, such as "
         "/var/log/corosync/corosync.log, or a file NAME.log in /var/log that no other program writes",

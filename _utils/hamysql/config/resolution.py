@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from posixpath import dirname
 from typing import Any, cast
 
+from hamysql.backup.settings import derive_backup
 from hamysql.config import rules as config_rules
 from hamysql.config.packages import derive_packages, derive_repositories
 from hamysql.corosync import conf as corosync_conf
@@ -112,6 +113,7 @@ def derive(config: Config, minion_id: str, noted: Any, known_ids: Mapping[str, i
     devices.derive(config)
     _derive_warnings(config)
     derive_mysql(config)
+    derive_backup(config)
     derive_repositories(config)
     derive_packages(config)
     settings = config["corosync"]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterator
 
+from hamysql.backup.settings import BACKUP, check_backup
 from hamysql.cib import names as cib_names
 from hamysql.config import packages, places
 from hamysql.config.packages import REPOSITORY, check_packages, check_repositories
@@ -114,6 +115,7 @@ def schema() -> Section:
             "firewall": FIREWALL,
             "storage": storage_settings.section(),
             "mysql": MYSQL,
+            "backup": BACKUP,
             "pacemaker": _pacemaker(),
         }
     )
@@ -145,6 +147,7 @@ def check_all(config: Config, report: Report, minion_id: str, nodename: str | No
     check_secrets(config, report)
     check_accounts(config, report)
     check_monitors(config, report)
+    check_backup(config, report)
 
 
 def check_ping_timeout(config: Config, report: Report) -> None:

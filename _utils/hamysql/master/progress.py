@@ -26,9 +26,27 @@ _MIGRATION = {
     "copied": "the data is copied while the database serves",
     "switched": "the service stops, the rest is copied, and it starts on the new storage",
 }
+# Those of hamysql/orch/switchover.sls.
+_SWITCHOVER = {
+    "checked": "the cluster is whole, and nobody has a hand on it",
+    "moved": "the service moves, while a client on each node writes",
+}
+# Those of hamysql/orch/maintenance.sls.
+_CHECKED = "who serves, and whether the other node may be missing"
 # The phases of each kind of orchestration.
 ORDERS = {
     "": PHASES,
+    "switchover": _SWITCHOVER,
+    "drain": {"checked": _CHECKED, "drained": "the service leaves the node, and the node is set aside"},
+    "backup": {
+        "checked": "who serves, and where the backup goes",
+        "taken": "a backup is taken, while the database serves",
+    },
+    "restore_test": {
+        "checked": "which backup, and who tries it out",
+        "restored": "it is restored into a server of its own",
+    },
+    "return": {"checked": _CHECKED, "returned": "the node is taken back, and synchronised"},
     "migration": {**_MIGRATION, **{name: PHASES[name] for name in list(PHASES) if name not in ("members", "storage")}},
 }
 

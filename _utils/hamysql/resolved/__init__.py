@@ -10,7 +10,7 @@ from typing import TypedDict
 
 from hamysql.resolved.cluster import Cluster, Corosync, Fencing, Pacemaker, Quorum, Vip
 from hamysql.resolved.options import Options
-from hamysql.resolved.software import Mysql, Package, Repo
+from hamysql.resolved.software import Backup, Mysql, Package, Repo
 from hamysql.resolved.storage import Storage
 
 
@@ -27,6 +27,7 @@ class Resolved(TypedDict):
     firewall: Options
     storage: Storage
     mysql: Mysql
+    backup: Backup
     pacemaker: Pacemaker
     self: str
     peer: str

@@ -57,6 +57,7 @@ class Package(TypedDict):
     firewall: dict[str, list[str]]  # of each backend
     database: list[str]
     tls: list[str]
+    backup: list[str]
     further: list[str]
     versions: dict[str, str]
     hold: bool
@@ -110,3 +111,13 @@ class Mysql(TypedDict):
     ports: list[int]
     options: dict[str, dict[str, str | list[str] | None]]
     option_lines: dict[str, list[str]]
+
+
+class Backup(TypedDict):
+    """Where backups go, when (UTC), and how many are kept; ``enabled`` where there is a folder."""
+
+    directory: str | None
+    at: str
+    keep: int
+    throttle: int
+    enabled: bool

@@ -116,8 +116,19 @@ def test_what_a_move_that_was_killed_has_left_is_no_obstacle_to_the_next(module,
 
 def test_where_it_is_already_nothing_is_done(module, tools):
     module.places = ["db2"]
+    before = tools.read()
     assert module.move("db2") is False
-    assert tools.commands == []
+    assert tools.read() == before
+    assert module.flushed == []
+
+
+def test_where_it_is_already_the_constraint_of_a_killed_move_goes(module, tools):
+    before = tools.read()
+    cib_live.edit(tools.run, lambda live: cib_move.begun(live, "db2", time.time() + 600))
+    module.places = ["db2"]
+    assert module.move("db2") is False
+    assert MOVE not in tools.read()
+    assert cib_live.query(tools.run).count("<rsc_location") == before.count("<rsc_location")
 
 
 def test_a_move_that_does_not_end_takes_its_constraint_away_and_says_what_was_seen(module, tools):

@@ -121,7 +121,7 @@ OTHERS = {
             "mysql:config_file",
         ),
     ),
-    "the node, in a highstate": ("repo", "package", "firewall", "mysql:log_group", "mysql:config_fragment"),
+    "the node, in a highstate": ("repo", "package", "firewall", "backup", "mysql:log_group", "mysql:config_fragment"),
     "the database, by SQL": ("mysql:databases", "mysql:roles", "mysql:users", "mysql:passwords"),
     "no service": ("cluster:nodes:*:minion_id", "mysql:install_db", "corosync:series"),
     "no other value yet": ("mysql:flavor",),

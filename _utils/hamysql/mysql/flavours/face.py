@@ -7,7 +7,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from hamysql.errors import Refused
 from hamysql.mysql.flavours.allowed import Allowed
+from hamysql.mysql.flavours.tools import BackupTool
 from hamysql.mysql.grants import Grant, Privileges
 from hamysql.mysql.sql import Account
 from hamysql.resolved.software import Mysql
@@ -138,6 +140,8 @@ class Flavour(ABC):
     )
     accounts_query: str  # the SQL whose output `observed` reads
 
+    backs_up = False  # whether `backup` knows the tools
+
     # --- programs
 
     @abstractmethod
@@ -159,6 +163,20 @@ class Flavour(ABC):
     @abstractmethod
     def knock(self, mysql: Mysql, address: str, timeout: int) -> Sequence[str]:
         """The command line of the client that only asks whether a server is there, over TCP, without any account's name."""
+
+    def through(self, mysql: Mysql, address: str, timeout: int) -> Sequence[str]:
+        """The command line of the client that logs in over TCP; the password is in its environment (``MYSQL_PWD``)."""
+        return self.knock(mysql, address, timeout)
+
+    def backup(self, mysql: Mysql, folder: str, throttle: int = 0) -> BackupTool:
+        """The programs that copy the server into ``folder``, and that try such a copy out there.
+
+        throttle
+            Reads and writes a second, as the tool counts them; 0 for no limit.
+
+        Raises ``Refused`` where hamysql knows no such tool for the flavour.
+        """
+        raise Refused(f"hamysql cannot back up {self.name} yet: its backups know MariaDB alone")
 
     @abstractmethod
     def is_answer(self, output: str) -> bool:

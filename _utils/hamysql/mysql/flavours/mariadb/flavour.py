@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Collection, Iterable, Sequence
+from posixpath import dirname
 
 from hamysql.errors import ParseError
 from hamysql.mysql.flavours.face import Flavour, Names, Observed, Terms, Variable
 from hamysql.mysql.flavours.mariadb.options import OPTIONS
 from hamysql.mysql.flavours.mariadb.passwords import DIGESTS, HASHES, random_password
 from hamysql.mysql.flavours.mariadb.privileges import PRIVILEGES
+from hamysql.mysql.flavours.tools import BackupTool
 from hamysql.mysql.sql import Account, identifier, text, unescape
 from hamysql.resolved.software import Mysql
 
@@ -48,6 +50,7 @@ class MariaDB(Flavour):
     options = OPTIONS
     privileges = PRIVILEGES
     accounts = ("mariadb.sys", "mysql.sys", "mysql.session", "mysql.infoschema")
+    backs_up = True
     socket_plugin, password_plugin = "unix_socket", "mysql_native_password"
     hashes = HASHES
     limits = LIMITS
@@ -80,6 +83,47 @@ class MariaDB(Flavour):
         argv = [mysql["client"], "--no-defaults", "--protocol=tcp", f"--host={address}", f"--port={mysql['port']}"]
         # Without TLS, because a client that expects it reports a server's refusal as a lost connection. Nothing is sent.
         return [*argv, "--skip-ssl", f"--connect-timeout={timeout}"]
+
+    def through(self, mysql: Mysql, address: str, timeout: int) -> Sequence[str]:
+        argv = self.knock(mysql, address, timeout)
+        if not mysql["tls"]["enabled"]:
+            return argv
+        # The certificate may have another name than the address. The password itself is not sent.
+        secure = ["--ssl", "--skip-ssl-verify-server-cert"]
+        return [word for item in argv for word in (secure if item == "--skip-ssl" else [item])]
+
+    def backup(self, mysql: Mysql, folder: str, throttle: int = 0) -> BackupTool:
+        beside = dirname(mysql["client"])
+        tool, parent = f"{beside}/mariadb-backup", dirname(folder)
+        socket = f"{parent}/sock"
+        login = ("--no-defaults", "--protocol=socket", f"--socket={socket}", "--user=root")
+        return BackupTool(
+            take=(
+                *(tool, "--no-defaults", "--backup", f"--target-dir={folder}", f"--datadir={mysql['datadir']}"),
+                *(f"--socket={mysql['socket']}", "--user=root", f"--throttle={throttle}"),
+            ),
+            prepare=(tool, "--no-defaults", "--prepare", f"--target-dir={folder}", "--use-memory=64M"),
+            serve=(
+                *(
+                    mysql["binary"],
+                    f"--defaults-file={folder}/backup-my.cnf",
+                    f"--datadir={folder}",
+                    f"--socket={socket}",
+                ),
+                *(
+                    f"--pid-file={parent}/pid",
+                    f"--log-error={parent}/log",
+                    f"--user={mysql['user']}",
+                    "--skip-networking",
+                ),
+                *("--skip-grant-tables", "--skip-slave-start", "--skip-log-bin", "--innodb-buffer-pool-size=64M"),
+                *("--innodb-flush-log-at-trx-commit=0", "--performance-schema=OFF", f"--tmpdir={parent}"),
+            ),
+            ask=(mysql["client"], *login, "--batch", "--skip-column-names"),
+            check=(f"{beside}/mariadb-check", *login, "--all-databases", "--silent"),
+            info=("mariadb_backup_info", "xtrabackup_info"),
+            binlog=("mariadb_backup_binlog_info", "xtrabackup_binlog_info"),
+        )
 
     def is_answer(self, output: str) -> bool:
         # 2000 to 2999 and 5000 to 5999 are errors of the client itself: no connection, connection lost (errmsg.h).

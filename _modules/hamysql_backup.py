@@ -1,0 +1,130 @@
+"""
+Backups of the database: taken on the node that serves, listed, and tried out on the standby.
+
+The pillar ``hamysql:backup`` says where they are and when they are taken. ``hamysql.orch.backup`` and ``hamysql.orch.restore_test``
+choose the node.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hamysql.backup import job, restore
+from hamysql.backup import take as backup_take
+from hamysql.errors import Refused
+from hamysql.system.command import run
+
+if TYPE_CHECKING:
+    from typing import TypedDict
+
+    from injected import __opts__, __salt__
+
+    from hamysql.backup.manifest import Kept, Manifest, Proof
+    from hamysql.backup.take import Site
+
+    class Unit(TypedDict):
+        """What the unit of the timer's job has to know of this minion."""
+
+        python: str
+        path: str
+        task: str
+
+
+__virtualname__ = "hamysql_backup"
+__func_alias__ = {"list_": "list"}
+
+
+def __virtual__() -> str:
+    return __virtualname__
+
+
+def _site() -> Site:
+    config = __salt__["hamysql.config"]()
+    if not config["backup"]["enabled"]:
+        raise Refused("the pillar names no folder for backups: set hamysql:backup:directory, and apply the states")
+    return job.place(job.task(config))
+
+
+def take() -> Manifest:
+    """
+    Take a backup now, on the node that serves.
+
+    Returns its manifest: ``{"name", "cluster", "node", "began", "seconds": of the copy, "size": bytes, "files", "speed": MB/s,
+    "flavor", "tool": version, "server": version, "binlog": file, position and GTID, "canary": {"label", "rows"}, "scheduled": bool,
+    "late": seconds}``. Raises ``NotReady`` where no server answers here, ``Refused`` where another backup is at work or the folder
+    is missing, and ``CommandFailed`` with the tool's last words. A backup that was cut off leaves nothing that looks like one.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt db1 hamysql_backup.take
+    """
+    return backup_take.take(run, _site())
+
+
+def list_() -> list[Kept]:
+    """
+    The complete backups that this node sees, the newest first.
+
+    Returns ``[{"manifest": see take, "proof": None or {"when", "node", "seconds", "tables", "rows"}}]``. The proof is that of
+    ``restore_test``.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'db*' hamysql_backup.list
+    """
+    return _site().folder.kept()
+
+
+def restore_test(name: str = "", timeout: float = 3600) -> Proof:
+    """
+    Restore a backup into a server of its own, check it, and write the proof beside it. The server has no network and little memory.
+
+    name
+        The backup; the newest by default.
+    timeout
+        Seconds for that server to answer, 3600 by default.
+
+    Returns ``{"when", "node", "seconds", "tables": number, "rows": of the canary}``. Raises ``Refused`` where there is no such
+    backup or no room for it, and ``HamysqlError`` with what is wrong with it. Nothing of that server stays.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt db2 hamysql_backup.restore_test
+    """
+    return restore.tried(run, _site(), name, timeout=timeout)
+
+
+def present() -> bool:
+    """
+    Whether this node has the timer's file: for the states, which take it away when the pillar names no folder any more.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'db*' hamysql_backup.present
+    """
+    return job.FILE.exists()
+
+
+def unit() -> Unit:
+    """
+    What the timer's job has to know of this minion: ``{"python": program, "path": folder of the modules, "task": JSON}``.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'db*' hamysql_backup.unit
+    """
+    text = json.dumps(job.task(__salt__["hamysql.config"]()), indent=2, sort_keys=True)
+    return {"python": sys.executable, "path": str(Path(__opts__["extension_modules"]) / "utils"), "task": f"{text}\n"}

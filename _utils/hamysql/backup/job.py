@@ -1,0 +1,88 @@
+"""What the timer runs on each node: a backup, where this node serves and one is due. It needs no master.
+
+The timer comes every quarter of an hour on both nodes. So a backup that was missed, since the node was down or the service moved,
+is made up for by whoever serves then, and its manifest says how late it is.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TypedDict, cast
+
+from hamysql.backup import take
+from hamysql.backup.take import Site
+from hamysql.errors import CommandFailed, HamysqlError
+from hamysql.mysql.flavours import registry
+from hamysql.resolved import Resolved
+from hamysql.resolved.software import Mysql
+from hamysql.system.command import Run, run
+
+FILE = Path("/etc/hamysql/backup.json")
+_MYSQL = ("flavor", "client", "socket", "datadir", "binary", "user")
+
+
+class Task(TypedDict):
+    """The file's content: a :class:`hamysql.backup.take.Site` without what the tools do not look at. It has no secret."""
+
+    cluster: str
+    node: str
+    mysql: dict[str, str]
+    directory: str
+    at: str
+    keep: int
+    throttle: int
+
+
+def task(site: Resolved) -> Task:
+    """What the timer's job has to know of a configuration."""
+    backup, mysql = site["backup"], cast("dict[str, str]", site["mysql"])
+    return {
+        "cluster": site["cluster"]["name"],
+        "node": site["self"],
+        "mysql": {key: mysql[key] for key in _MYSQL},
+        "directory": backup["directory"] or "",
+        "at": backup["at"],
+        "keep": backup["keep"],
+        "throttle": backup["throttle"],
+    }
+
+
+def place(said: Task) -> Site:
+    """The same, for those who back up and restore."""
+    return Site(**{**said, "mysql": cast(Mysql, said["mysql"])})  # type: ignore[arg-type]
+
+
+def serves(run: Run, site: Site) -> bool:
+    """Whether a database server answers on this node."""
+    try:
+        return run(registry.of(site.mysql).client(site.mysql), stdin="SELECT 1;").stdout.strip() == "1"
+    except CommandFailed:
+        return False
+
+
+def scheduled(run: Run, site: Site) -> str:
+    """Take a backup where one is due here; returns what was done, in words."""
+    if not serves(run, site):
+        return f"{site.node} does not serve: its peer takes the backups"
+    late = take.due(site)
+    if late is None:
+        return "no backup is due"
+    said = take.take(run, site, late)
+    size, minutes = said["size"] / 1e6, said["late"] / 60
+    return f"backup {said['name']}: {size:.0f} MB in {said['seconds']:.0f} s, {minutes:.0f} min after its time"
+
+
+def main(path: str) -> int:
+    """Do it, and say it to the journal; returns the exit code."""
+    try:
+        print(scheduled(run, place(json.loads(Path(path).read_text(encoding="utf-8")))), flush=True)
+    except (OSError, ValueError, HamysqlError) as exc:
+        print(f"no backup was taken: {exc}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))

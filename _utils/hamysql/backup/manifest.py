@@ -1,0 +1,115 @@
+"""What is written beside each backup: its origin, its cost, where the binary log stood, and whether it was restored. Pure."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta, timezone
+from typing import TypedDict
+
+from hamysql.errors import ParseError
+
+FILE, PROOF, SUMS, DATA = "manifest.json", "proof.json", "SHA256SUMS", "data"
+STAMP = "%Y%m%dT%H%M%SZ"
+_NAME = re.compile(r"[0-9]{8}T[0-9]{6}Z")
+
+
+class Canary(TypedDict):
+    """The row that a backup has written before it began, and how many of them the table had then."""
+
+    label: str
+    rows: int
+
+
+class Manifest(TypedDict):
+    """One backup. ``seconds`` and ``size`` (bytes) are of the copy; ``binlog`` is file, position and GTID, as the server says."""
+
+    name: str
+    cluster: str
+    node: str
+    began: str
+    seconds: float
+    size: int
+    files: int
+    speed: float  # MB/s
+    flavor: str
+    tool: str
+    server: str
+    binlog: str
+    canary: Canary
+    scheduled: bool
+    late: float  # seconds after the time that the pillar says
+
+
+class Proof(TypedDict):
+    """A backup was restored into a server of its own, checked, and had its canary."""
+
+    when: str
+    node: str
+    seconds: float
+    tables: int
+    rows: int
+
+
+class Kept(TypedDict):
+    """One backup in the folder, the newest first."""
+
+    manifest: Manifest
+    proof: Proof | None
+
+
+def name_of(moment: float) -> str:
+    """The name of a backup that began at a moment (seconds since 1970)."""
+    return datetime.fromtimestamp(moment, timezone.utc).strftime(STAMP)
+
+
+def is_name(name: str) -> bool:
+    """Whether a folder is a backup's."""
+    return bool(_NAME.fullmatch(name))
+
+
+def began(name: str) -> datetime:
+    """When it began, from its name."""
+    return datetime.strptime(name, STAMP).replace(tzinfo=timezone.utc)
+
+
+def read(text: str) -> Manifest:
+    """A manifest from its file. Raises ``ParseError`` where it is none."""
+    try:
+        found: Manifest = json.loads(text)
+        if not isinstance(found, dict) or set(Manifest.__annotations__) - set(found):
+            raise ValueError("keys are missing")
+    except ValueError as exc:
+        raise ParseError(f"the manifest of a backup cannot be read: {exc}") from exc
+    return found
+
+
+def gone(kept: Sequence[Kept], keep: int) -> list[str]:
+    """The names of the backups that retention takes away: all but the newest ones, and the newest that was restored.
+
+    kept
+        The newest first.
+    """
+    proven = next((item["manifest"]["name"] for item in kept if item["proof"]), "")
+    return [item["manifest"]["name"] for item in kept[keep:] if item["manifest"]["name"] != proven]
+
+
+def due(names: Iterable[str], at: str, now: datetime) -> float | None:
+    """Whether a backup is due: how many seconds ago it should have begun, or ``None`` where the newest one is younger than that.
+
+    at
+        The time of a day, ``03:00``, in UTC.
+    """
+    hour, minute = map(int, at.split(":"))
+    moment = now.replace(hour=hour, minute=minute, second=0, microsecond=0)
+    if moment > now:
+        moment -= timedelta(days=1)
+    newest = max((began(name) for name in names), default=None)
+    return None if newest is not None and newest >= moment else (now - moment).total_seconds()
+
+
+def info(text: str) -> dict[str, str]:
+    """What the tool says of a backup in its file of ``key = value`` lines."""
+    pairs = (line.partition(" = ") for line in text.splitlines())
+    return {key.strip(): value.strip() for key, sign, value in pairs if sign}

@@ -1,0 +1,142 @@
+"""A backup is tried out: copied beside, prepared, served by a server of its own that nobody can reach, and checked."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from hamysql.backup import canary, manifest
+from hamysql.backup.manifest import Proof
+from hamysql.backup.take import LIMIT, QUIETLY, Site
+from hamysql.errors import CommandFailed, HamysqlError, Refused
+from hamysql.mysql.flavours import registry
+from hamysql.mysql.flavours.tools import BackupTool
+from hamysql.system import wait
+from hamysql.system.command import Run
+
+SCRATCH = Path("/var/lib/hamysql/restore-test")
+ROOM = 1.2  # times the backup's size: what recovery writes comes on top
+
+
+def tried(run: Run, site: Site, name: str = "", scratch: Path = SCRATCH, timeout: float = 3600) -> Proof:
+    """Restore a backup, the newest by default, into a scratch server, check it, and write the proof beside it.
+
+    timeout
+        Seconds for the scratch server to answer; a crash recovery is part of that.
+
+    Nothing of the scratch server stays. Raises ``Refused`` where there is no such backup or no room, and ``HamysqlError`` with
+    what is wrong with the backup.
+    """
+    place = site.folder
+    kept = {item["manifest"]["name"]: item["manifest"] for item in place.kept()}
+    if not kept:
+        raise Refused(
+            f"there is no backup in {place.path} on {site.node}: take one, `salt-run state.orchestrate hamysql.orch.backup`"
+        )
+    if name and name not in kept:
+        raise Refused(f"there is no backup {name} in {place.path}; there are: {', '.join(kept)}")
+    said = kept[name or max(kept)]
+    began = time.monotonic()
+    place.checked(said["name"])
+    clear(scratch)
+    scratch.mkdir(mode=0o700, parents=True)
+    free = shutil.disk_usage(scratch).free
+    if free < said["size"] * ROOM:
+        raise Refused(
+            f"{scratch} has {free / 1e6:.0f} MB left, expected {said['size'] * ROOM / 1e6:.0f} MB for the backup {said['name']}"
+        )
+    try:
+        data = scratch / manifest.DATA
+        shutil.copytree(place.path / said["name"] / manifest.DATA, data)
+        tool = registry.of(site.mysql).backup(site.mysql, str(data))
+        run([*QUIETLY, *tool.prepare], timeout=LIMIT)
+        _give(scratch, site.mysql["user"])
+        with _served(run, tool, scratch, timeout):
+            tables, rows = _checked(run, tool, said)
+    finally:
+        clear(scratch)
+    proof: Proof = {
+        "when": time.strftime("%Y-%m-%d %H:%M:%SZ", time.gmtime()),
+        "node": site.node,
+        "seconds": round(time.monotonic() - began, 1),
+        "tables": tables,
+        "rows": rows,
+    }
+    place.prove(said["name"], proof)
+    return proof
+
+
+def _checked(run: Run, tool: BackupTool, said: manifest.Manifest) -> tuple[int, int]:
+    """How many tables there are, and the rows of the canary; raises where something is wrong."""
+    result = run([*QUIETLY, *tool.check], timeout=LIMIT, accept=range(256))
+    bad = [line for line in (result.stdout + result.stderr).splitlines() if line.strip()]
+    if result.returncode or any("error" in line.lower() for line in bad):
+        raise HamysqlError(
+            f"the backup {said['name']} was restored, and tables of it are damaged: {'; '.join(bad[:10])}"
+        )
+    label = said["canary"]["label"]
+    try:
+        counted, there = canary.read(run(list(tool.ask), stdin=canary.asked(label)).stdout, label)
+    except CommandFailed as exc:
+        raise HamysqlError(
+            f"the backup {said['name']} was restored, and its canary cannot be read: {exc.output.strip()}"
+        ) from None
+    if not there or counted != said["canary"]:
+        raise HamysqlError(
+            f"the backup {said['name']} was restored, and is not of that moment: its canary has {counted['rows']} rows, expected "
+            f"{said['canary']['rows']} with {label}"
+        )
+    tables = run(
+        list(tool.ask), stdin="SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_TYPE = 'BASE TABLE';\n"
+    ).stdout
+    return int(tables), counted["rows"]
+
+
+@contextmanager
+def _served(run: Run, tool: BackupTool, scratch: Path, timeout: float) -> Iterator[None]:
+    """The scratch server runs and answers inside of the ``with`` block."""
+    with open(scratch / "started", "wb") as out:
+        process = subprocess.Popen([*QUIETLY, *tool.serve], stdin=subprocess.DEVNULL, stdout=out, stderr=out, cwd="/")
+
+    def answers() -> bool:
+        return process.poll() is not None or run(list(tool.ask), stdin="SELECT 1;", accept=range(256)).returncode == 0
+
+    try:
+        wait.until(answers, bool, "the restored database answers", timeout=timeout, interval=0.5)
+        if process.poll() is not None:
+            log = scratch / "log"
+            said = log.read_text(errors="replace").splitlines()[-10:] if log.exists() else []
+            raise HamysqlError("\n".join(["the restored database does not start:", *said]))
+        yield
+    finally:
+        process.terminate()
+        try:
+            process.wait(120)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait(30)
+
+
+def clear(scratch: Path) -> None:
+    """Take away what a test has left behind that was killed: its server, and its copy."""
+    with suppress(OSError, ValueError):
+        pid = int((scratch / "pid").read_text())
+        if str(scratch / manifest.DATA) in Path(f"/proc/{pid}/cmdline").read_text():
+            os.kill(pid, signal.SIGKILL)
+            wait.until(lambda: Path(f"/proc/{pid}/stat").exists(), lambda there: not there, "it ends", timeout=30)
+    if scratch.exists():
+        shutil.rmtree(scratch)
+
+
+def _give(path: Path, user: str) -> None:
+    """All below a folder belongs to the database's account."""
+    entry = pwd.getpwnam(user)
+    for item in (path, *path.rglob("*")):
+        os.chown(item, entry.pw_uid, entry.pw_gid)

@@ -1,0 +1,121 @@
+"""A backup is taken on the node that serves: copied by the flavour's tool, summed up, written down, and old ones go."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+
+from hamysql.backup import canary, folder, manifest
+from hamysql.backup.folder import Folder
+from hamysql.backup.manifest import Manifest
+from hamysql.errors import CommandFailed, NotReady, Refused
+from hamysql.mysql.flavours import registry
+from hamysql.mysql.sql import without_statements
+from hamysql.resolved.software import Mysql
+from hamysql.system.command import Run
+
+LIMIT = 86400.0  # seconds for a copy
+# The database comes first: the copy waits for the disk and the processor whenever somebody else wants them.
+QUIETLY = ("nice", "-n", "19", "ionice", "-c", "3")
+
+
+@dataclass(frozen=True)
+class Site:
+    """What is backed up, and where to. ``at`` is the time of a day (UTC), ``keep`` how many backups stay."""
+
+    cluster: str
+    node: str
+    mysql: Mysql
+    directory: str
+    at: str
+    keep: int
+    throttle: int
+
+    @property
+    def folder(self) -> Folder:
+        """Where the backups are."""
+        return Folder(self.directory, self.cluster)
+
+
+def due(site: Site, now: Callable[[], float] = time.time) -> float | None:
+    """How many seconds ago a backup should have begun; ``None`` where none is due."""
+    return manifest.due(site.folder.names(), site.at, datetime.fromtimestamp(now(), timezone.utc))
+
+
+def take(run: Run, site: Site, late: float | None = None, now: Callable[[], float] = time.time) -> Manifest:
+    """Take one backup now.
+
+    late
+        How many seconds after its time it begins, where the schedule wants it.
+
+    Raises ``NotReady`` where no server answers on this node, ``Refused`` where another one is at work or the folder is missing,
+    ``CommandFailed`` with the tool's last words.
+    """
+    place = site.folder
+    with place.locked():
+        began = now()
+        name = manifest.name_of(began)
+        if name in place.names():
+            raise Refused(f"a backup of this second is there already: {name}")
+        flavour = registry.of(site.mysql)
+        path = place.making(name)
+        tool = flavour.backup(site.mysql, str(path / manifest.DATA), site.throttle)
+        counted = _canary(run, site, name)
+        copying = time.monotonic()
+        try:
+            run([*QUIETLY, *tool.take], timeout=LIMIT)
+        except CommandFailed as exc:
+            last = "\n".join(exc.output.strip().splitlines()[-10:])
+            raise CommandFailed(exc.argv, exc.returncode, last) from None
+        seconds = time.monotonic() - copying
+        data = path / manifest.DATA
+        sums, size = folder.sums(data), folder.size(data)
+        info = manifest.info(_first(data, tool.info))
+        said: Manifest = {
+            "name": name,
+            "cluster": site.cluster,
+            "node": site.node,
+            "began": manifest.began(name).strftime("%Y-%m-%d %H:%M:%SZ"),
+            "seconds": round(seconds, 1),
+            "size": size,
+            "files": len(sums),
+            "speed": round(size / 1e6 / max(seconds, 0.1), 1),
+            "flavor": flavour.name,
+            "tool": info.get("tool_version", ""),
+            "server": info.get("server_version", ""),
+            "binlog": " ".join(_first(data, tool.binlog).split()),
+            "canary": counted,
+            "scheduled": late is not None,
+            "late": round(late or 0.0),
+        }
+        place.complete(said, sums)
+        place.forget(site.keep)
+        return said
+
+
+def _canary(run: Run, site: Site, label: str) -> manifest.Canary:
+    client = registry.of(site.mysql).client(site.mysql)
+    try:
+        counted, there = canary.read(run(client, stdin=canary.written(label) + canary.asked(label)).stdout, label)
+    except CommandFailed as exc:
+        raise NotReady(
+            f"the database on {site.node} takes no row for the backup: {without_statements(exc.output).strip()}. A backup is taken "
+            "on the node that serves"
+        ) from None
+    assert there
+    return counted
+
+
+def _first(data: Path, names: tuple[str, ...]) -> str:
+    """The text of the first of these files that is there."""
+    return next((text for name in names if (text := _text(data / name))), "")
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""

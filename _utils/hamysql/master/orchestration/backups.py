@@ -1,0 +1,113 @@
+"""The operations "backup" and "restore_test": one on the node that serves, one on the standby."""
+
+from __future__ import annotations
+
+from typing import TypedDict
+
+from hamysql.backup.manifest import Kept, Manifest, Proof
+from hamysql.errors import Refused
+from hamysql.master import health
+from hamysql.master.deployment import Deployment
+from hamysql.master.orchestration import gap, handover
+from hamysql.master.phases import Outcome
+
+
+class Tried(TypedDict):
+    """A backup that is to be tried out, and where."""
+
+    node: str
+    manifest: Manifest
+
+
+def check_backup(deployment: Deployment) -> Outcome:
+    """The phase "checked" of a backup: the pillar says where to, and one node serves."""
+    handover.prepare(deployment)
+    target = _target(deployment)
+    serving = _serving(deployment)
+    return {}, f"{serving} serves, and backs up to {target}"
+
+
+def back_up(deployment: Deployment) -> Outcome:
+    """The phase "taken": a backup is taken while a client on each node writes."""
+    serving = _serving(deployment)
+    if deployment.test:
+        entry = f"~ {serving} takes a backup to {_target(deployment)}"
+        return {"backup": [entry]}, entry.removeprefix("~ ")
+    with gap.measured(deployment, "taken", handover.FROM_BEGIN_TO_END) as found:
+        deployment.say("step", "taken", f"{serving} takes a backup")
+        said: Manifest = deployment.members.ask("hamysql_backup.take", [serving])[serving]
+    deployment.look_again()
+    words = (
+        f"backup {said['name']}: {said['size'] / 1e6:.0f} MB in {said['seconds']:.0f} s ({said['speed']:.0f} MB/s), at "
+        f"{said['binlog'] or 'no position of a binary log'}; {found}"
+    )
+    deployment.say("finished", "taken", words)
+    return {"backup": [f"{said['name']} taken on {serving}"]}, words
+
+
+def check_restore(deployment: Deployment, node: str | None, name: str | None) -> Outcome:
+    """The phase "checked" of a test: there is a backup, and the node sees it."""
+    handover.prepare(deployment)
+    _target(deployment)
+    found = _tried(deployment, node, name)
+    return {}, f"{found['node']} restores {found['manifest']['name']}, which {found['manifest']['node']} has taken"
+
+
+def restore(deployment: Deployment, node: str | None, name: str | None, timeout: float) -> Outcome:
+    """The phase "restored": the backup is restored into a server of its own on the node, and checked."""
+    found = _tried(deployment, node, name)
+    where, chosen = found["node"], found["manifest"]["name"]
+    if deployment.test:
+        entry = f"~ {where} restores {chosen} into a server of its own, and checks it"
+        return {"restore_test": [entry]}, entry.removeprefix("~ ")
+    with gap.measured(deployment, "restored", handover.FROM_BEGIN_TO_END) as measured:
+        deployment.say("step", "restored", f"{where} restores {chosen} into a server of its own")
+        proof: Proof = deployment.members.ask("hamysql_backup.restore_test", [where], name=chosen, timeout=timeout)[
+            where
+        ]
+    words = (
+        f"backup {chosen} was restored on {where} in {proof['seconds']:.0f} s: {proof['tables']} tables are in order, and its "
+        f"canary has {proof['rows']} rows as it should; {measured}"
+    )
+    deployment.say("finished", "restored", words)
+    return {"restore_test": [f"{chosen} restored on {where}"]}, words
+
+
+def _target(deployment: Deployment) -> str:
+    backup = deployment.first["backup"]
+    if not backup["enabled"]:
+        raise Refused("the pillar names no folder for backups: set hamysql:backup:directory, and deploy it")
+    return str(backup["directory"])
+
+
+def _serving(deployment: Deployment) -> str:
+    serving = health.active(deployment.survey())
+    if serving is None:
+        answers = " and ".join(health.serving(deployment.survey())) or "no node"
+        raise Refused(
+            f"nothing is backed up, since the database answers on {answers}: look at `salt-run hamysql.status`"
+        )
+    return serving
+
+
+def _tried(deployment: Deployment, node: str | None, name: str | None) -> Tried:
+    """The backup that is meant, and the node that tries it out: the standby, unless another one is named."""
+    names = list(deployment.members.minions)
+    if node is not None and node not in names:
+        raise Refused(f"{node} is no node of this cluster; the nodes are {' and '.join(names)}")
+    serving = health.active(deployment.survey())
+    where = node or next((other for other in names if other != serving), names[0])
+    kept: dict[str, list[Kept]] = deployment.members.ask("hamysql_backup.list")
+    everywhere = {item["manifest"]["name"]: holder for holder, items in kept.items() for item in items}
+    wanted = name or max(everywhere, default="")
+    for item in kept[where]:
+        if item["manifest"]["name"] == wanted:
+            return {"node": where, "manifest": item["manifest"]}
+    if not everywhere:
+        raise Refused("there is no backup yet: take one, `salt-run state.orchestrate hamysql.orch.backup`")
+    if wanted not in everywhere:
+        raise Refused(f"no node has the backup {wanted}; the newest one is {max(everywhere)}")
+    raise Refused(
+        f"{where} does not see the backup {wanted}, which {everywhere[wanted]} has: have both nodes mount the same "
+        f'hamysql:backup:directory, or add "hamysql_node": "{everywhere[wanted]}" to the pillar of this command'
+    )

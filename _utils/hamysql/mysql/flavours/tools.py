@@ -1,0 +1,28 @@
+"""The programs of a flavour that back a server up, and a server in which a backup is tried out. Types alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class BackupTool:
+    """Command lines; ``info`` and ``binlog`` are files that it leaves in the folder, ``options`` the server's own there.
+
+    take
+        Copies the running server into a folder that is empty.
+    prepare
+        Makes a copy in that folder consistent; the folder is changed.
+    serve
+        A server on a private socket in the folder's parent, without a network, without events, little memory.
+    ask, check
+        A client of that server, fed with SQL; the program that checks all tables and says nothing of those that are in order.
+    """
+
+    take: tuple[str, ...]
+    prepare: tuple[str, ...]
+    serve: tuple[str, ...]
+    ask: tuple[str, ...]
+    check: tuple[str, ...]
+    info: tuple[str, ...]
+    binlog: tuple[str, ...]

@@ -1,0 +1,99 @@
+"""The timer of the backups: its files by Salt's own renderer, and its job as systemd would start it, with a real server."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+
+import pytest
+from database_server import CLIENT, MISSING, SERVER, running
+from salt_node import Node
+
+from hamysql.backup.folder import Folder
+from hamysql.system.command import run
+from support import ROOT, load_pillar
+
+
+@pytest.fixture(scope="module")
+def configured(tmp_path_factory):
+    """A node whose pillar has a folder for backups."""
+    pillar = {**load_pillar("minimal"), "backup": {"directory": "/mnt/backups", "at": "04:30", "keep": 3}}
+    made = Node(tmp_path_factory.mktemp("backup") / "root", pillar, "debian12")
+    yield made
+    made.end()
+
+
+def test_the_highstate_has_the_timer_and_installs_the_tool_first(configured):
+    chunks = {chunk["__id__"]: chunk for chunk in configured.low()}
+    assert chunks["hamysql-backup-timer-running"]["enable"] is True
+    assert list(chunks).index("hamysql-package-installed") < list(chunks).index("hamysql-backup-task-file-managed")
+    assert "mariadb-backup" in configured.call("hamysql.config")["package"]["names"]
+
+
+def test_without_a_folder_there_is_no_timer(node):
+    assert not [chunk for chunk in node("minimal").low() if "backup" in chunk["__id__"]]
+
+
+def test_the_files_are_what_systemd_reads(configured, tmp_path):
+    def rendered(name):
+        template = f"salt://hamysql/backup/files/{name}.jinja"
+        return configured.call("slsutil.renderer", template, default_renderer="jinja", saltenv="base")
+
+    for kind in ("service", "timer"):
+        (tmp_path / f"hamysql-backup.{kind}").write_text(rendered(f"hamysql-backup.{kind}"))
+    task = json.loads(rendered("backup.json"))
+    assert (task["at"], task["keep"], task["cluster"]) == ("04:30", 3, load_pillar("minimal")["cluster"]["name"])
+    if shutil.which("systemd-analyze"):
+        verified = run(
+            ["systemd-analyze", "verify", *(str(tmp_path / f"hamysql-backup.{kind}") for kind in ("service", "timer"))],
+            accept=range(256),
+        )
+        ours = [line for line in verified.stderr.splitlines() if "hamysql-backup" in line]
+        assert not ours, verified.stderr
+
+
+def job(task, path):
+    """What the timer's unit runs."""
+    path.write_text(json.dumps(task))
+    argv = [sys.executable, "-m", "hamysql.backup.job", str(path)]
+    environment = {"PYTHONPATH": str(ROOT / "_utils"), "PATH": os.environ["PATH"]}
+    return subprocess.run(argv, env=environment, capture_output=True, text=True, cwd="/", timeout=120)
+
+
+@pytest.mark.skipif(bool(MISSING) or not shutil.which("mariadb-backup"), reason=MISSING or "mariadb-backup is missing")
+def test_the_job_takes_one_where_it_serves_and_one_is_due(tmp_path):
+    target = tmp_path / "backups"
+    target.mkdir()
+    with running(tmp_path) as daemon:
+        mysql = {
+            "flavor": "mariadb",
+            "client": CLIENT,
+            "socket": str(daemon.socket),
+            "datadir": f"{tmp_path}/data",
+            "binary": SERVER,
+            "user": "root",
+        }
+        task = {
+            "cluster": "galaxy-db",
+            "node": "db1",
+            "mysql": mysql,
+            "directory": str(target),
+            "at": "03:00",
+            "keep": 3,
+            "throttle": 0,
+        }
+        elsewhere = {**task, "node": "db2", "mysql": {**mysql, "socket": str(tmp_path / "none")}}
+        done = job(elsewhere, tmp_path / "task")
+        assert (done.returncode, "db2 does not serve" in done.stdout) == (0, True), done.stderr
+        done = job(task, tmp_path / "task")
+        assert done.returncode == 0, done.stderr
+        (kept,) = Folder(str(target), "galaxy-db").kept()
+        assert kept["manifest"]["scheduled"] is True
+        assert kept["manifest"]["late"] >= 0
+        assert "no backup is due" in job(task, tmp_path / "task").stdout
+        missing = job({**task, "directory": str(tmp_path / "not-mounted")}, tmp_path / "task")
+        assert missing.returncode == 1
+        assert "there is no folder" in missing.stderr

@@ -1,0 +1,89 @@
+"""When a backup is due, which ones go, and what the pillar may say."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+
+import pytest
+
+from hamysql.backup import job, manifest
+from hamysql.errors import ConfigError, ParseError
+from support import load_pillar
+
+
+def at(text):
+    return datetime.strptime(text, "%Y-%m-%d %H:%M").replace(tzinfo=timezone.utc)
+
+
+@pytest.mark.parametrize(
+    ("names", "now", "late"),
+    [
+        ([], "2026-01-31 12:00", 9 * 3600),
+        (["20260131T030005Z"], "2026-01-31 12:00", None),
+        (["20260130T030005Z"], "2026-01-31 02:59", None),
+        (["20260130T030005Z"], "2026-01-31 03:00", 0),
+        # Nobody served at 03:00, or the service moved then.
+        (["20260130T030005Z"], "2026-01-31 05:15", 2.25 * 3600),
+        # One that was taken by hand in the evening does not stand for that of the night.
+        (["20260130T200000Z"], "2026-01-31 03:10", 600),
+        (["20260131T030005Z", "20260129T030000Z"], "2026-01-31 12:00", None),
+    ],
+)
+def test_a_backup_is_due_from_its_time_on_until_there_is_one(names, now, late):
+    assert manifest.due(names, "03:00", at(now)) == late
+
+
+def kept(*names, proven=()):
+    return [{"manifest": {"name": name}, "proof": {} if name not in proven else {"when": "x"}} for name in names]
+
+
+def test_the_newest_stay_and_the_newest_proven_one():
+    assert manifest.gone(kept("5", "4", "3", "2", "1"), 2) == ["3", "2", "1"]
+    assert manifest.gone(kept("5", "4", "3", "2", "1", proven=("3", "1")), 2) == ["2", "1"]
+    assert manifest.gone(kept("5", "4", proven=("5",)), 7) == []
+
+
+def test_a_manifest_that_is_none_is_an_error():
+    for text in ("", "{}", "[]", "null"):
+        with pytest.raises(ParseError):
+            manifest.read(text)
+
+
+def pillar(**backup):
+    return {**load_pillar("minimal"), "backup": backup}
+
+
+def test_what_the_timer_is_told_has_no_secret(resolve):
+    site = resolve(pillar(directory="/mnt/backups"))
+    said = job.task(site)
+    assert set(said["mysql"]) == {"flavor", "client", "socket", "datadir", "binary", "user"}
+    assert job.place(said).at == "03:00"
+    assert "mariadb-backup" in site["package"]["names"]
+
+
+def test_without_a_folder_there_is_no_package_and_no_backup(resolve):
+    site = resolve(pillar(keep=3))
+    assert site["backup"]["enabled"] is False
+    assert "mariadb-backup" not in site["package"]["names"]
+
+
+@pytest.mark.parametrize("given", [13 * 60, "13:00"])
+def test_a_time_without_quotes_is_what_was_written(resolve, given):
+    """YAML reads 13:00 as a number of base 60."""
+    assert resolve(pillar(directory="/mnt/backups", at=given))["backup"]["at"] == "13:00"
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("directory", "/etc/backups"),
+        ("directory", "/var/lib/mysql/b"),
+        ("at", "24:00"),
+        ("at", True),
+        ("keep", 0),
+        ("throttle", -1),
+    ],
+)
+def test_what_makes_no_sense_is_refused(resolve, key, value):
+    with pytest.raises(ConfigError, match=f"hamysql:backup:{key}"):
+        resolve(pillar(**{"directory": "/mnt/backups", key: value}))
