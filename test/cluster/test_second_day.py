@@ -102,7 +102,7 @@ def test_a_switchover_is_refused_while_the_other_node_is_not_up_to_date(operatio
     refused = operations.run(SWITCHOVER, hamysql_to=standby)
     reasons = " ".join(refused.failures.values())
     assert "nothing is moved while this is so" in reasons
-    assert f"crm node online {standby}" in reasons
+    assert f"crm_standby --node {standby} --delete" in reasons
     assert operations.cluster.standby == standby
     api.ssh(lab, standby, f"crm node online {standby}")
 

@@ -42,7 +42,7 @@ def test_other_attributes_of_the_node_stay(live):
 def test_a_standby_of_somebody_else_is_refused_and_stays(live):
     node = '<node id="2" uname="db2"><instance_attributes id="nodes-2"><nvpair id="nodes-2-standby" name="standby" value="on"/>'
     text = live.replace('<node id="2" uname="db2"/>', node + "</instance_attributes></node>")
-    with pytest.raises(Refused, match="by somebody else: `crm node online db2`"):
+    with pytest.raises(Refused, match="by somebody else: `crm_standby --node db2 --delete`"):
         cib_maintenance.begun(text, "db2", WHEN)
     assert cib_maintenance.ended(text, "db2") is text
 
