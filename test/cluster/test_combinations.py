@@ -55,6 +55,8 @@ def test_deployed_again_moved_cut_off_and_rebooted(lab, progress, name, record_p
     cluster.repair()
 
     active, standby = cluster.active, cluster.standby
+    for node in lab.topology.data_nodes:
+        api.ssh(lab, node.name, "stonith_admin --cleanup --history '*' >/dev/null")
 
     def reboot():
         api.ssh(lab, active, "systemctl reboot", check=False, timeout=MOVED)
@@ -62,8 +64,8 @@ def test_deployed_again_moved_cut_off_and_rebooted(lab, progress, name, record_p
         time.sleep(10)
 
     rebooted = cluster.probed(reboot)
-    assert not cluster.shot(standby) & {standby}
-    cluster.wait_healthy()
+    cluster.wait_healthy(timeout=240)
+    assert {name for node in lab.topology.data_nodes for name in cluster.shot(node.name)} == set()
     api.wait_for_minions(lab, progress)
     assert api.deploy(lab, progress).changes == {}
 
