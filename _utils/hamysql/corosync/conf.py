@@ -38,7 +38,7 @@ def build(config: Resolved) -> list[Section]:
             ("token", str(settings["token"])),
             *{"consensus": str(consensus(settings)), **mode, **extra["totem"]}.items(),
         ],
-        _interfaces(settings, links),
+        _interfaces(config, links),
     )
     nodelist = section(
         "nodelist",
@@ -90,19 +90,37 @@ def _quorum(device: QuorumDevice, extra: dict[str, str]) -> Section:
     return section("quorum", [("provider", "corosync_votequorum"), *extra.items()], parts)
 
 
-def _interfaces(settings: Corosync, links: int) -> list[Section]:
+def multicast(name: str, link: int, six: bool) -> str:
+    """The multicast address that corosync makes from a cluster's name where it is given none (``exec/totemconfig.c``).
+
+    It is written down all the same: the map of a corosync in service has it in either case, and it is seen by whoever looks for
+    an address that another cluster has.
+
+    six
+        Whether the nodes' addresses are of IPv6.
+    """
+    number = 0
+    for letter in name.encode():
+        number = (number << 1) + letter
+    number = (number & 0xFFFF) + link
+    return f"ff15::{number:x}" if six else f"239.192.{number >> 8}.{number % 0xFF}"
+
+
+def _interfaces(config: Resolved, links: int) -> list[Section]:
     """One interface for each link, all on the same port: knet's own default would be another port for each link.
 
     Which of a node's addresses to bind is in the node list; corosync 3 ignores ``bindnetaddr`` beside it, and 2 does without.
     """
+    settings, cluster = config["corosync"], config["cluster"]
     udp = settings["transport"] == "udp"
+    six = any(":" in address for node in cluster["nodes"].values() for address in node["addresses"])
     options = _pings(settings) | settings["options"]["interface"]
     return [
         section(
             "interface",
             [
                 ("linknumber" if settings["series"] > 2 else "ringnumber", str(link)),
-                ("mcastaddr", settings["mcastaddr"] if udp else None),
+                ("mcastaddr", settings["mcastaddr"] or multicast(cluster["name"], link, six) if udp else None),
                 ("mcastport", str(settings["port"])),
                 ("ttl", str(settings["ttl"]) if udp else None),
                 *options.items(),
