@@ -35,9 +35,12 @@ mount --bind {folder} /etc/corosync && exec corosync -f
 
 
 def resolved(**options):
-    """The lab's configuration, with options of corosync."""
+    """The lab's configuration, with options of corosync; transports that know no second link have one."""
     pillar = load(ROOT / "lab" / "software" / "pillar.sls")["hamysql"]
     pillar["corosync"].update(copy.deepcopy(options))
+    if pillar["corosync"]["transport"] != "knet":
+        for node in pillar["cluster"]["nodes"].values():
+            del node["addresses"][1:]
     return resolution.resolve(resolution.layered(parameters("Debian"), pillar), minion_id="db1", nodename="db1")
 
 
@@ -109,6 +112,21 @@ def as_it_was(daemon) -> Iterator[None]:
 
 def test_a_daemon_runs_with_what_its_file_says(daemon):
     assert daemon.pending(resolved()) == {}
+
+
+@pytest.mark.parametrize("transport", ["udp", "udpu"])
+def test_a_daemon_with_another_transport_runs_with_what_its_file_says(daemon, transport):
+    """With udp it has made a multicast address of the cluster's name, which the file used to leave out."""
+    site = resolved(transport=transport)
+    daemon.kill()
+    daemon.write(site)
+    daemon.start()
+    try:
+        assert daemon.pending(site) == {}
+    finally:
+        daemon.kill()
+        daemon.write(resolved())
+        daemon.start()
 
 
 LIVE = [
