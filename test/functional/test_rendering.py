@@ -53,8 +53,15 @@ PLACES = [
 
 
 @pytest.mark.parametrize(("pillar", "system"), PLACES)
-def test_the_highstate_renders_without_a_secret_in_it(node, pillar, system):
-    chunks = node(pillar, system).low()
+def test_the_highstate_renders_without_a_secret_in_it(node, pillar, system, tmp_path):
+    if system == "debian12":
+        chunks = node(pillar).low()
+    else:  # nobody else wants it, and each one that is kept is a process
+        there = Node(tmp_path / "root", load_pillar(pillar), system)
+        try:
+            chunks = there.low()
+        finally:
+            there.end()
     shown = json.dumps(chunks)
     for secret in secrets_of(load_pillar(pillar)):
         assert json.dumps(secret)[1:-1] not in shown
