@@ -57,6 +57,7 @@ def _checked(vip: str | None) -> str | None:
 def _look(members: Members) -> Looks:
     """What both machines have; the formula's modules come to them first."""
     members.ask("saltutil.sync_all", refresh=False)
+    members.ask("saltutil.refresh_pillar", wait=True, timeout=30)  # it has the minion load new modules, too
     looks = members.ask("hamysql_proposal.look", patience=60)
     for minion, look in looks.items():
         if look["stale"]:
