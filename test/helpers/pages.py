@@ -10,10 +10,14 @@ from pathlib import Path
 from support import ROOT
 
 SAMPLE = """
+import hashlib
 import os
 import time
 
 from hamysql import sample
+
+def key():
+    return hashlib.sha256(__pillar__["hamysql"]["corosync"]["authkey"].encode()).hexdigest()
 
 def version(until=""):
     deadline = time.monotonic() + 120
