@@ -234,7 +234,7 @@ def test_rules_of_others_that_come_before_firewalld(host, daemon, wire):
     host.cmd("--permanent", "--direct", "--remove-rule", *rule)
     host.cmd("--reload")
     closed = (
-        "table inet site { chain input { type filter hook input priority 0; policy accept; udp dport 5405 drop; } }"
+        "table inet site { chain input { type filter hook input priority 0; policy accept; udp dport 5405 drop\n } }"
     )
     host.run(["nft", "-f", "-"], stdin=closed)
     assert "inet site input drops udp port 5405" in host.managed()["comment"]
@@ -295,31 +295,67 @@ def test_two_at_once(host, daemon):
     assert host.managed()["changes"] == {}
 
 
-@pytest.mark.parametrize("other", ["iptables", "nftables"])
-def test_from_another_firewall_to_firewalld_and_back(host, daemon, wire, other):
+def test_rules_of_others_in_iptables_are_not_lost_in_a_reload(host, daemon):
+    rule = ["INPUT", "-s", f"{STRANGER}/32", "-j", "DROP"]
+    host.run(["iptables", "-A", *rule])
+    refused = host.managed()
+    assert (refused["result"], refused["changes"]) == (False, {})
+    assert f"iptables: -A {' '.join(rule)}, lost in a reload" in refused["comment"]
+    assert f"-A {' '.join(rule)}" in host.saved()
+    host.run(["iptables", "-D", *rule])
+    assert daemon.managed()["result"] is True
+
+
+def test_from_nftables_to_firewalld_and_back(host, daemon, wire):
     """firewalld's zone lets all in here: then strangers are what tells whose rules are loaded."""
     permanently(host, "--zone=trusted", "--add-interface=eth0")
     own = {"ssh", "salt", "other"}
-    for backend, old in ((other, "firewalld"), ("firewalld", other), (other, "firewalld")):
+    for backend, old in (("nftables", "firewalld"), ("firewalld", "nftables"), ("nftables", "firewalld")):
         to(host, backend)
         done = daemon.managed() if backend == "firewalld" else host.managed()
         assert (done["result"], bool(done["changes"])) == (True, True), done["comment"]
-        assert packet_filters.opened(wire, NODE, VIP, PEER) == ALL, "with both of them"
         assert host.absent(old)["result"] is True
         assert reached(wire) == {PEER: ALL, CLIENT: own | {"database"}, STRANGER: own}
-        assert ("hamysql" in host.cmd("--get-policies")) == (backend == "firewalld")
+        assert ("hamysql" in host.cmd("--get-policies").split()) == (backend == "firewalld")
         assert ("hamysql" in host.run(["nft", "list", "tables"]).stdout) == (backend == "nftables")
-        assert any("HAMYSQL" in line for line in host.saved()) == (backend == "iptables")
         assert host.managed()["changes"] == {}
 
 
-@pytest.mark.parametrize("other", ["iptables", "nftables"])
+def test_from_iptables_to_firewalld_and_back(host, daemon, wire):
+    """firewalld takes away all of iptables' rules whenever it loads its own, so only one of the two can run."""
+    daemon.stop()
+    to(host, "iptables")
+    assert host.managed()["result"] is True
+    daemon.start()
+    to(host, "firewalld")
+    assert daemon.managed()["result"] is True
+    assert host.absent("iptables")["result"] is True
+    assert not any("HAMYSQL" in line for line in host.saved())
+    assert reached(wire) == {PEER: OWN | CLUSTER, CLIENT: OWN | {"database"}, STRANGER: OWN}
+    to(host, "iptables")
+    for test in (True, False):
+        refused = host.managed(test)
+        assert (refused["result"], refused["changes"]) == (False, {})
+        assert "firewalld is running, and it takes away all rules of iptables" in refused["comment"]
+    daemon.stop()
+    assert host.managed()["result"] is True
+    assert host.absent("firewalld")["result"] is True
+    own = {"ssh", "salt", "other"}
+    assert reached(wire) == {PEER: ALL, CLIENT: own | {"database"}, STRANGER: own}
+
+
+def test_iptables_is_refused_where_firewalld_works_by_iptables(host):
+    with packet_filters.firewalld(host, "FirewallBackend=iptables"):
+        to(host, "iptables")
+        assert "firewalld is running" in host.managed()["comment"]
+
+
 @pytest.mark.parametrize("before", [True, False], ids=["from-firewalld", "at-first"])
-def test_another_firewall_is_refused_where_firewalld_drops_the_cluster(host, daemon, wire, other, before):
-    """As on Enterprise Linux, whose firewalld is on: neither iptables nor nftables can let in what firewalld rejects later."""
+def test_nftables_is_refused_where_firewalld_drops_the_cluster(host, daemon, wire, before):
+    """As on Enterprise Linux, whose firewalld is on: nftables cannot let in what firewalld rejects later."""
     if before:
         daemon.managed()
-    to(host, other)
+    to(host, "nftables")
     refused = host.managed()
     assert (refused["result"], refused["changes"]) == (False, {})
     assert "inet firewalld filter_INPUT drops tcp port 7788 from 192.0.2.12/32" in refused["comment"]

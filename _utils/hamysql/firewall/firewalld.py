@@ -30,6 +30,8 @@ HEAD = ("priority: -32768", "target: CONTINUE", "ingress-zones: ANY", "egress-zo
 _NO_POLICY, _NOT_RUNNING = 140, 252
 # Where firewalld asks its policies before a zone: by nftables, and by iptables.
 _ASKED_FIRST = ("filter_INPUT_POLICIES_pre", "INPUT_POLICIES_pre")
+# Chains in iptables of firewalld's direct rules, and of hamysql.
+_OWN = re.compile(r"\b(\w+_direct|HAMYSQL)\b")
 _ALL = ("0.0.0.0/0", "::/0")
 
 
@@ -130,7 +132,12 @@ def differing(run: Run) -> list[str]:
     """What others have in firewalld's runtime alone, or in its permanent configuration alone: a reload would change it."""
     now, later = (_settings(run, words) for words in ((), ("--permanent",)))
     default = f"zone {run([CMD, '--get-default-zone']).stdout.strip()}"
-    return [
+    lost = [
+        f"{tool}: {line}, lost in a reload"
+        for family, tool in others.IPTABLES.items()
+        for line in _flushed(run, family)
+    ]
+    return lost + [
         f"{place}: {line}, {where} only"
         for mine, other, where in ((now, later, "runtime"), (later, now, "permanent"))
         for place in mine
@@ -138,6 +145,14 @@ def differing(run: Run) -> list[str]:
         # An interface of the default zone is there again after a reload.
         if line not in other.get(place, ()) and not (place == default and line.startswith("interfaces: "))
     ]
+
+
+def _flushed(run: Run, family: str) -> list[str]:
+    """Rules of others in iptables: a reload takes away all that is there, and firewalld's own come back."""
+    saved = others.saved(run, family)
+    if others.FIREWALLDS_CHAIN in saved:  # it works by iptables, where its rules and those of others look alike
+        return []
+    return [line for line in saved.splitlines() if line.startswith("-A ") and not _OWN.search(line)]
 
 
 def _settings(run: Run, words: Sequence[str]) -> dict[str, list[str]]:

@@ -13,7 +13,7 @@ import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from hamysql.errors import CommandFailed, ParseError
+from hamysql.errors import CommandFailed, ParseError, Refused
 from hamysql.firewall import others
 from hamysql.firewall.face import Derived, Firewall, Plain
 from hamysql.firewall.others import IPTABLES
@@ -165,6 +165,11 @@ class Iptables(Firewall[Observed]):
         _restore(run, family, removal_text(seen))
 
     def obstacles(self, run: Run, wanted: Mapping[str, Sequence[Access]]) -> list[str]:
+        if others.firewalld_runs(run):
+            raise Refused(
+                "firewalld is running, and it takes away all rules of iptables whenever it starts or reloads. Choose "
+                "`firewall: {backend: firewalld}` in the pillar, or stop and disable firewalld"
+            )
         # The chain's ACCEPT is the end of INPUT, whose other rules are no matter, and not of chains that nft or firewalld made.
         try:
             items = others.of_nft(run)

@@ -224,6 +224,10 @@ def _equal(left: Any, value: Any, packet: Packet) -> Sure:
             return bool(value == packet.family)
         case "state" if "ct" in left:
             return bool(value == "new")
+        case "status" if (
+            value == "dnat"
+        ):  # of what a rule of NAT has sent here: what the cluster needs is sent to this node itself
+            return False
         case "iif" | "iifname" if value == "lo":
             return False
     return None

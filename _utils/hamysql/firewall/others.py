@@ -18,6 +18,7 @@ IPTABLES = {"ipv4": "iptables", "ipv6": "ip6tables"}
 # nft's names of the families, which are those of their headers as well.
 WORDS = {"ipv4": "ip", "ipv6": "ip6"}
 FIREWALLD = "inet firewalld"
+FIREWALLDS_CHAIN = ":INPUT_ZONES "  # what iptables-save prints where firewalld works by iptables
 _HINT = (
     "The table `inet firewalld` is firewalld's: with `firewall: {backend: firewalld}` it lets in what the cluster needs"
 )
@@ -55,16 +56,25 @@ def of_nft(run: Run) -> list[Item]:
 
 def of_iptables(run: Run, families: Collection[str]) -> list[Item]:
     """What iptables has loaded, where it is installed."""
-    return [item for family in families for item in translate.ruleset(_saved(run, family), family)]
+    return [item for family in families for item in translate.ruleset(saved(run, family), family)]
 
 
-def _saved(run: Run, family: str) -> str:
+def saved(run: Run, family: str) -> str:
+    """What ``iptables-save`` prints of one family; nothing where it is not installed."""
     try:
         return run([f"{IPTABLES[family]}-save"]).stdout
     except CommandFailed as exc:
         if exc.returncode == NO_PROGRAM:
             return ""
         raise
+
+
+def firewalld_runs(run: Run) -> bool:
+    """Whether the kernel holds what firewalld loads, by nftables or by iptables."""
+    with suppress(CommandFailed):  # no nft, or a kernel without nf_tables: none of firewalld's tables either
+        if tuple(FIREWALLD.split()) in tables(run):
+            return True
+    return FIREWALLDS_CHAIN in saved(run, "ipv4")
 
 
 def dropping(

@@ -113,10 +113,12 @@ def test_a_key_that_another_version_shows_without_a_value_is_none():
     assert firewalld.parse(other, "ipv4") == firewalld.parse(SHOWN, "ipv4")
 
 
-def asked(more=(), later=()):
-    """A firewall-cmd that shows one zone, with these lines more at runtime and permanently."""
+def asked(more=(), later=(), saved=""):
+    """A firewall-cmd that shows one zone, with these lines more at runtime and permanently, and an iptables-save."""
 
     def run(argv, **options):
+        if argv[0] != firewalld.CMD:
+            return Result(0, saved if argv == ["iptables-save"] else "")
         words = [word for word in argv[1:] if word != "--permanent"]
         lines = later if "--permanent" in argv else more
         shown = {
@@ -136,6 +138,11 @@ def test_what_a_reload_would_change_is_told():
         "zone public: ports: 80/tcp, runtime only",
         "zone public: forward: yes, permanent only",
     ]
+    own = "-A INPUT -j HAMYSQL\n-A HAMYSQL -i lo -j RETURN\n-A INPUT -j INPUT_direct\n-A INPUT_direct -s 192.0.2.1/32 -j DROP\n"
+    assert firewalld.differing(asked(saved=own)) == []
+    site = "-A INPUT -s 192.0.2.66/32 -j DROP"
+    assert firewalld.differing(asked(saved=f"{own}{site}\n")) == [f"iptables: {site}, lost in a reload"]
+    assert firewalld.differing(asked(saved=f":INPUT_ZONES - [0:0]\n{site}\n")) == [], "nobody can tell"
     zone = ["", "site", "  services: ssh"]
     assert firewalld.differing(asked(zone)) == ["zone site: all of it, runtime only"]
 

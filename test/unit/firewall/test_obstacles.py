@@ -69,6 +69,7 @@ COUNTER, LOG = {"counter": {"packets": 1, "bytes": 2}}, {"log": {"prefix": "x"}}
         [rule(state("established", "related"), ACCEPT), rule(state("new", op="!="), ACCEPT)],
         [rule(COUNTER, LOG, REJECT), rule(ACCEPT)],
         [rule(DROP), rule(ACCEPT)],
+        [rule({"match": {"op": "in", "left": {"ct": {"key": "status"}}, "right": "dnat"}}, ACCEPT)],
         [rule({"xt": {"type": "match", "name": "conntrack"}}, DROP)],
         [rule({"vmap": {"key": {"ct": {"key": "state"}}, "data": {"set": [["established", ACCEPT], ["new", DROP]]}}})],
         [rule(vmap("tcp", "dport", [22, ACCEPT], [80, ACCEPT]))],
