@@ -110,9 +110,9 @@ def stream(name: str) -> dict[str, Any]:
 
     .. code-block:: yaml
 
-        hamysql-package-stream-mariadb-enabled:
+        hamysql-package-stream-postgresql-enabled:
           hamysql_package.stream:
-            - name: mariadb:10.11
+            - name: postgresql:16
     """
     module, _, wanted = name.partition(":")
     there = dnf.enabled_stream(module)

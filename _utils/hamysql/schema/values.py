@@ -219,7 +219,7 @@ TIME = Value("a time such as '20s' or '5min'", matching(_TIME))
 ACCOUNT = Value("a system account's name", matching(_ACCOUNT))
 PACKAGE = Value("a package's name", matching(_PACKAGE))
 STREAM = Value(
-    "a module and its stream, such as 'mariadb:10.11'",
+    "a module and its stream, NAME:STREAM",
     matching(re.compile(r"[A-Za-z0-9][A-Za-z0-9+._-]{0,99}:[A-Za-z0-9][A-Za-z0-9+._-]{0,99}")),
 )
 VERSION = Value("a package's version", matching(re.compile(r"[A-Za-z0-9][A-Za-z0-9.+:~^*_-]{0,99}")))
