@@ -553,6 +553,7 @@ def test_from_two_minions_to_a_pillar_that_is_refused_until_it_is_filled_in(site
     path = site.pillar / "proposed.sls"
     try:
         done = site.run("hamysql.propose", node1="db1", node2="db2", path=str(path))
+        assert isinstance(done, dict), done
         assert done["file"] == str(path)
         assert done["unfit"][0].startswith("no address of db1 and db2 in one network reaches the other")
         assert not [sentence for sentence in done["unfit"] if "hamysql_proposal" in sentence], done
