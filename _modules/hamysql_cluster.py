@@ -52,7 +52,8 @@ def status() -> Cluster:
     "maintenance", "pending", "unclean", "shutdown": bool, ...}}, "resources": [{"id", "role", "node" or None, "parent",
     "agent", "managed", "blocked", "failed"}], "failures": [{"action", "node", "status", "reason", "when"}], "fencing":
     [{"target", "action", "status", "client", "completed", "reason"}], "shell": "crm", "pcs", or "" where this node has neither}``;
-    ``running`` is False and all but "shell" empty where pacemaker on this node is not installed, does not run, or is not connected to it yet.
+    ``running`` is False and all but "shell" empty where pacemaker on this node is not
+    installed, does not run, or is not connected to it yet.
 
     CLI Example:
 

@@ -35,7 +35,7 @@ _WORDS: Mapping[str, tuple[tuple[str, ...], str]] = {
     "symmetric-cluster": (TRUE, f"no resource has a list of nodes of its own: {_SERVES}"),
     "maintenance-mode": (
         FALSE,
-        "pacemaker watches and moves nothing then; `crm_attribute --name maintenance-mode --update true` is for the moment",
+        "pacemaker watches and moves nothing then; `crm_attribute --name maintenance-mode --update true` is for that",
     ),
     "stop-all-resources": (FALSE, _SERVES),
     "stop-orphan-resources": (TRUE, "what left the configuration would run on"),

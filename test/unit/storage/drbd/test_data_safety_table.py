@@ -143,7 +143,7 @@ def both_sides():
 @row("different data on both sides")
 def split_brain():
     alone = Status("StandAlone", "Primary", "Unknown", "UpToDate", "DUnknown")
-    first = ours("db1", Stage.INITIALISED, WENT_ON, status=alone, shell="pcs")
+    first = replace(ours("db1", Stage.INITIALISED, WENT_ON, status=alone), **{"shell": "pcs"})
     second = ours("db2", Stage.INITIALISED, WENT_ON_TOO)
     for wanted in (FULL, replace(FULL, wipe={name: NAME.format(name) for name in ("db1", "db2")})):
         told = "\n".join(refusal(first, second, wanted=wanted))
