@@ -20,6 +20,7 @@ PACKAGES = {
         *("corosync-qdevice", "corosync-qnetd", "drbd-utils", "xfsprogs", "e2fsprogs", "lvm2", "gdisk", "parted"),
         *("mariadb-server", "mariadb-client", "open-iscsi", "sg3-utils", "nfs-common", "nfs-kernel-server"),
         *("iptables", "iptables-persistent", "nftables", "ipmitool", "psmisc", "multipath-tools", "rsync", "openssl"),
+        "pcs",
     ),
     "crmsh": ("crmsh",),
 }
