@@ -8,7 +8,7 @@ FAST = pytest --numprocesses auto --dist loadfile --no-loadscope-reorder test/fu
 DOCS = $(BIN)/mkdocs build --strict
 SHELL_FILES = $(shell grep -rlE --exclude='*.py' '^\#(!/bin/(ba)?sh| shellcheck shell=)' lab .ci test hamysql 2>/dev/null)
 
-.PHONY: demo test test-fast test-salt test-long test-long-parts tested lint docs down clean
+.PHONY: demo test test-fast test-salt test-salt-lab test-long test-long-parts tested lint docs down clean
 
 demo: $(VENV)/.installed  ## two real nodes, deployed from bare
 	$(LAB) demo
@@ -34,6 +34,10 @@ test-fast: $(VENV)/.installed  ## what needs no lab
 test-salt: $(VENV)/.installed $(VENV)-$(SALT)/.installed  ## the same with another Salt: `make test-salt SALT=3006.26`
 	$(LAB) host --tests
 	$(VENV)-$(SALT)/bin/$(FAST)
+
+test-salt-lab: $(VENV)-$(SALT)/.installed  ## a cluster with another Salt, on the master and on the nodes
+	$(VENV)-$(SALT)/bin/python -m lab host
+	$(VENV)-$(SALT)/bin/pytest test/cluster/test_deployment.py
 
 lint: $(VENV)/.installed
 	$(LAB) host --tests
