@@ -183,6 +183,8 @@ PARTS = (
         "a LUN over iSCSI: deployed, paths lost, moved, power cut", 15, (Some("test_other_storage.py", param="iscsi"),)
     ),
     Part("NFS: deployed, paths lost, moved, power cut", 15, (Some("test_other_storage.py", param="nfs"),)),
+    Part("the installation as its page says it, by gitfs; an update by gitfs", 16, (Some("test_readme.py"),)),
+    Part("nodes with pcs and without crmsh", 14, (Some("test_pcs.py"),)),
 )
 
 

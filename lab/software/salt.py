@@ -101,6 +101,12 @@ def stop(lab: Lab) -> None:
     wait_for(lambda: not members(), "the Salt master to end", timeout=10, interval=0.1)
 
 
+def start_again(lab: Lab) -> None:
+    """Have the master read its configuration anew, with what a test has put below ``etc/master.d``."""
+    stop(lab)
+    start(lab)
+
+
 def _session(lab: Lab) -> int:
     """The master's first process, which leads its session; 0 when none was started."""
     path = lab.run_dir / "master.session"

@@ -42,6 +42,8 @@ ORDER = {
     "test_other_storage.py": 4,
     "test_migration.py": 6,
     "test_lun_guarded.py": 5,
+    "test_readme.py": 7,
+    "test_pcs.py": 8,
 }
 
 
