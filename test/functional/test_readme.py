@@ -7,6 +7,7 @@ this machine. test/cluster/test_readme.py goes on from there. And an update of t
 from __future__ import annotations
 
 import hashlib
+import json
 import shlex
 import subprocess
 import sys
@@ -144,6 +145,13 @@ def keyring(site) -> Iterator[None]:
     subprocess.run(["gpgconf", "--homedir", str(home), "--kill", "all"], check=True, capture_output=True)
 
 
+def wait_for(condition: Callable[[], bool], what: str, timeout: int = 60) -> None:
+    deadline = time.monotonic() + timeout
+    while not condition():
+        assert time.monotonic() < deadline, f"waited {timeout} s for {what}"
+        time.sleep(0.2)
+
+
 def test_the_readme_and_the_page_have_the_same_steps():
     page = pages.commands(INSTALL)
     readme = pages.commands("README.md")
@@ -151,6 +159,17 @@ def test_the_readme_and_the_page_have_the_same_steps():
     assert [line for line in readme if line not in page] == []
     order = [page.index(line) for line in readme]
     assert order == sorted(order)
+
+
+def test_preflight_plan_and_orchestration_see_both_nodes_and_refuse_this_machine(installed):
+    told = {line: installed.do(line) for line in pages.commands(INSTALL) if "preflight" in line or "plan" in line}
+    deploy, by_name = [line for line in pages.commands(INSTALL) if "state.orchestrate hamysql.orch" in line]
+    told |= {deploy: installed.do(deploy), by_name: installed.do(by_name)}
+    assert len(told) == 4
+    for line, done in told.items():
+        for node, number in (("db1", 11), ("db2", 12)):
+            assert f"{node}: found no address 192.0.2.{number} on any interface" in done.stdout, (line, done)
+        assert (done.returncode != 0) == ("orchestrate" in line)
 
 
 def test_the_secrets_reach_the_minions_in_the_clear_and_nothing_is_missing(installed):
@@ -171,17 +190,6 @@ def test_the_secrets_reach_the_minions_in_the_clear_and_nothing_is_missing(insta
         assert isinstance(settings, dict), (name, settings)  # the pillar is whole and right
 
 
-def test_preflight_plan_and_orchestration_see_both_nodes_and_refuse_this_machine(installed):
-    told = {line: installed.do(line) for line in pages.commands(INSTALL) if "preflight" in line or "plan" in line}
-    deploy, by_name = [line for line in pages.commands(INSTALL) if "state.orchestrate hamysql.orch" in line]
-    told |= {deploy: installed.do(deploy), by_name: installed.do(by_name)}
-    assert len(told) == 4
-    for line, done in told.items():
-        for node, number in (("db1", 11), ("db2", 12)):
-            assert f"{node}: found no address 192.0.2.{number} on any interface" in done.stdout, (line, done)
-        assert (done.returncode != 0) == ("orchestrate" in line)
-
-
 def test_the_highstate_of_the_schedule_has_the_formula(installed):
     for path, text in pages.files(INSTALL):
         if path.startswith("/srv/salt/") or path.endswith("-schedule.sls"):
@@ -191,20 +199,21 @@ def test_the_highstate_of_the_schedule_has_the_formula(installed):
     installed.machine.lay("/srv/pillar/top.sls", yaml.safe_dump(top))
     installed.call("saltutil.sync_all")
     installed.call("saltutil.refresh_pillar", "wait=True", "timeout=60")
-    assert set(installed.call("schedule.is_enabled", "highstate")) == {"db1", "db2"}
-    (function,) = {job["function"] for job in installed.call("pillar.get", "schedule:highstate").values()}
-    returned = installed.call(function)
-    for name, states in returned.items():
+    found: dict[str, Any] = {}
+
+    def ended() -> bool:
+        """The schedule begins at once. Its jobs are in the master's cache, which nobody has asked for them."""
+        jobs = installed.do("salt-run jobs.list_jobs search_function=state.apply --out=json").stdout
+        for job in json.loads(jobs):
+            found.update(installed.client.get_cache_returns(job))
+        return set(found) == {"db1", "db2"}
+
+    wait_for(ended, "the highstates of the schedule", 180)
+    for name, returned in found.items():
+        states = returned["ret"]
         assert isinstance(states, dict), states
         assert {state["__sls__"].partition(".")[0] for state in states.values()} == {"hamysql"}, name
         assert all(state["result"] is not False for state in states.values()), states
-
-
-def wait_for(condition: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline, f"waited 60 s for {what}"
-        time.sleep(0.2)
 
 
 def test_an_update_of_the_formula_reaches_new_jobs_and_no_old_one(installed, tmp_path):
