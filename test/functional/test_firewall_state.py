@@ -116,7 +116,7 @@ def test_the_file_for_the_next_boot_gives_the_same_chain(host):
 @pytest.fixture
 def bare(host, monkeypatch):
     """A machine on which iptables is not installed."""
-    monkeypatch.setattr(iptables, "TOOLS", {"ipv4": "no-such-iptables", "ipv6": "no-such-ip6tables"})
+    monkeypatch.setattr(iptables, "IPTABLES", {"ipv4": "no-such-iptables", "ipv6": "no-such-ip6tables"})
     host.module.run = command.run  # `ip netns exec` has its own exit code for a missing program
     return host
 

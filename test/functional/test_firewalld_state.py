@@ -26,6 +26,15 @@ OWN = {"ssh"}  # of the zone `public`
 ALL = {"ssh", "salt", "other", "corosync", "drbd", "database"}
 CLUSTER = {"corosync", "drbd", "database"}
 
+CLOSED = """
+table inet site {
+  chain input {
+    type filter hook input priority 0; policy accept;
+    udp dport 5405 drop
+  }
+}
+"""
+
 
 @pytest.fixture
 def host():
@@ -233,10 +242,7 @@ def test_rules_of_others_that_come_before_firewalld(host, daemon, wire):
         assert "INPUT drops tcp port 7788 from 192.0.2.12/32" in refused["comment"]
     host.cmd("--permanent", "--direct", "--remove-rule", *rule)
     host.cmd("--reload")
-    closed = (
-        "table inet site { chain input { type filter hook input priority 0; policy accept; udp dport 5405 drop\n } }"
-    )
-    host.run(["nft", "-f", "-"], stdin=closed)
+    host.run(["nft", "-f", "-"], stdin=CLOSED)
     assert "inet site input drops udp port 5405" in host.managed()["comment"]
     host.run(["nft", "delete", "table", "inet", "site"])
     assert daemon.managed()["result"] is True
