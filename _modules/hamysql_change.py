@@ -5,6 +5,8 @@ A setting is applied live, waits for a restart, or cannot be changed in place; s
 stops or restarts anything; ``hamysql_rolling`` does.
 """
 
+# Long because half of it is documentation: of every function for `salt sys.doc`.
+
 from __future__ import annotations
 
 from pathlib import Path

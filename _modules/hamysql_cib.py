@@ -17,14 +17,13 @@ from hamysql.cib import live as cib_live
 from hamysql.cib import move as cib_move
 from hamysql.cib import names as cib_names
 from hamysql.cib import plan as cib_plan
-from hamysql.cib import shells
 from hamysql.cib import status as cib_status
 from hamysql.cib import stop as cib_stop
 from hamysql.config import resources
 from hamysql.errors import Refused
 from hamysql.mysql.flavours import registry
 from hamysql.storage import backends
-from hamysql.system import wait
+from hamysql.system import shells, wait
 from hamysql.system.command import run
 
 if TYPE_CHECKING:

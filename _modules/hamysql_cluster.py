@@ -7,11 +7,10 @@ from __future__ import annotations
 from shutil import which
 from typing import TYPE_CHECKING
 
-from hamysql.cib import shells
 from hamysql.cib import status as cib_status
 from hamysql.corosync import membership
 from hamysql.errors import CommandFailed
-from hamysql.system import wait
+from hamysql.system import shells, wait
 from hamysql.system.command import PATH, run
 
 if TYPE_CHECKING:

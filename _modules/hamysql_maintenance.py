@@ -11,9 +11,8 @@ from hamysql.cib import drift as cib_drift
 from hamysql.cib import live as cib_live
 from hamysql.cib import maintenance as cib_maintenance
 from hamysql.cib import names as cib_names
-from hamysql.cib import shells
 from hamysql.errors import Refused
-from hamysql.system import wait
+from hamysql.system import shells, wait
 from hamysql.system.command import run
 
 if TYPE_CHECKING:

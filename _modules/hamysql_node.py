@@ -113,7 +113,8 @@ def details() -> dict[str, Any]:
 
         salt 'db*' hamysql_node.details
     """
-    from hamysql.cib import drift, history, live, shells
+    from hamysql.cib import drift, history, live
+    from hamysql.system import shells
     from hamysql.system.command import run
 
     cib = live.query(run)

@@ -35,7 +35,7 @@ class Cluster(TypedDict):
     resources: Sequence[Resource]
     failures: Sequence[Mapping[str, str]]
     fencing: Sequence[Mapping[str, str]]
-    shell: str  # of the node, also where the cluster does not run, see :func:`hamysql.cib.shells.installed`
+    shell: str  # of the node, also where the cluster does not run, see :func:`hamysql.system.shells.installed`
 
 
 class Interface(TypedDict):

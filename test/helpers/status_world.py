@@ -79,7 +79,7 @@ class World:
         seen = self.surveys[name]
         if name in self.stopped:
             return {**seen, "cluster": working("db1")["cluster"] | {"running": False, "dc": None, "nodes": {}}}
-        return {**seen, "cluster": self.cluster.as_dict()}
+        return {**seen, "cluster": self.cluster.as_dict("crm")}
 
     def seen(self):
         found = {}

@@ -6,9 +6,10 @@ import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 
 from hamysql.cib import agents as cib_agents
-from hamysql.cib import maintenance, model, shells
+from hamysql.cib import maintenance, model
 from hamysql.cib.names import MOVE
 from hamysql.cib.plan import TAG, TEXT_TAG, listed
+from hamysql.system import shells
 
 
 def drift(live_xml: str, shell: str) -> tuple[str, ...]:
@@ -17,7 +18,7 @@ def drift(live_xml: str, shell: str) -> tuple[str, ...]:
     live_xml
         What `cibadmin --query` prints.
     shell
-        In whose words to say what ends it, see :func:`hamysql.cib.shells.installed`.
+        In whose words to say what ends it, see :func:`hamysql.system.shells.installed`.
 
     That is: constraints of a move or a ban by hand and of DRBD's fence handler, nodes in standby or maintenance,
     the whole cluster in maintenance, resources of ours stopped or unmanaged, and foreign members of our groups.

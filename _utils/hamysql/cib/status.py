@@ -7,9 +7,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import cast
 
-from hamysql.cib import model, shells
+from hamysql.cib import model
 from hamysql.errors import ParseError
 from hamysql.survey import Cluster as SeenCluster
+from hamysql.system import shells
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ class Cluster:
     fencing: tuple[Fencing, ...]
 
     def as_dict(self, shell: str) -> SeenCluster:
-        """For a return over Salt's bus, with the shell of the node that looks (:func:`hamysql.cib.shells.installed`)."""
+        """For a return over Salt's bus, with the shell of the node that looks (:func:`hamysql.system.shells.installed`)."""
         return cast(SeenCluster, {"running": True, **asdict(self), "shell": shell})
 
 

@@ -50,7 +50,7 @@ def test_a_standby_of_somebody_else_is_refused_and_stays(live):
 def test_a_standby_that_was_ended_by_hand_is_begun_again(live):
     text = cib_maintenance.begun(live, "db2", WHEN).replace('name="standby" value="on"', 'name="standby" value="off"')
     assert cib_maintenance.since(text) == {}
-    assert cib_drift.interventions(text) == ()
+    assert cib_drift.interventions(text, "crm") == ()
     again = cib_maintenance.begun(text, "db2", "later")
     assert cib_maintenance.since(again) == {"db2": "later"}
     assert "hamysql-maintenance" not in cib_maintenance.ended(text, "db2")
@@ -62,7 +62,7 @@ def test_a_node_that_is_no_member_is_refused(live):
 
 
 def test_an_operator_is_told_how_it_ends(live):
-    (told,) = cib_drift.interventions(cib_maintenance.begun(live, "db2", WHEN))
+    (told,) = cib_drift.interventions(cib_maintenance.begun(live, "db2", WHEN), "crm")
     assert told.startswith(f"node db2 is in maintenance since {WHEN};")
     assert "hamysql_return" in told
 

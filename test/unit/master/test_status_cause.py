@@ -15,7 +15,7 @@ def why(events, node="db2", fencing=(), attributes=None, **flags):
     world = status_world.whole()
     if flags:
         world.state("db1", **flags)
-    cluster = running(nodes=world.cluster.nodes, fencing=fencing).as_dict()
+    cluster = running(nodes=world.cluster.nodes, fencing=fencing).as_dict("crm")
     history = {"events": sorted(events, key=lambda item: item["when"]), "attributes": {"db1": attributes or {}}}
     return cause.service(node, cluster, history)
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from hamysql.cib import shells
 from hamysql.storage.drbd.replica import Member
 from hamysql.storage.drbd.status import Kinship
 from hamysql.storage.latch import Stage
+from hamysql.system import shells
 
 WIPE = "hamysql:storage:drbd:wipe"
 

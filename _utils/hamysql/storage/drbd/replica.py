@@ -142,7 +142,7 @@ class Member:
     """One node's own view of its replica; the fields are those of ``hamysql_storage.survey``.
 
     ``names`` are the stable names of the disk, the best first; ``failures`` the actions on the replica that pacemaker gave up;
-    ``shell`` the node's cluster shell (:func:`hamysql.cib.shells.installed`).
+    ``shell`` the node's cluster shell (:func:`hamysql.system.shells.installed`).
     """
 
     name: str

@@ -25,7 +25,6 @@ from typing import TypedDict
 from hamysql.cib import drift as cib_drift
 from hamysql.cib import kept as cib_kept
 from hamysql.cib import names as cib_names
-from hamysql.cib import shells
 from hamysql.cib import stop as cib_stop
 from hamysql.errors import CommandFailed, NotReady, Refused
 from hamysql.mysql import datadir
@@ -35,7 +34,7 @@ from hamysql.storage import pending as storage_pending
 from hamysql.storage.latch import Latch, Latches, Stage
 from hamysql.storage.move import copying, service
 from hamysql.storage.move import switch as move_switch
-from hamysql.system import wait
+from hamysql.system import shells, wait
 from hamysql.system.command import Run
 
 PLACE = Path(copying.PLACE)

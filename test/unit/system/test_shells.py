@@ -12,7 +12,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from hamysql.cib import drift as cib_drift
-from hamysql.cib import shells
+from hamysql.system import shells
 from support import ROOT
 
 SHELLS = [shell for shell in shells._COMMANDS if not shell or shutil.which(shell)]
