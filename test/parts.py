@@ -191,7 +191,6 @@ PARTS = (
             ("three-links", "udpu"),
             ("multicast", "ipv6"),
             ("another-subnet", "host-route"),
-            ("vlan", "pcs"),
             ("trixie-iscsi", "mysql-nfs"),
         )
     ),
