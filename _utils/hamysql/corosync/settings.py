@@ -40,7 +40,7 @@ def _addresses(config: Config) -> Iterator[str]:
 def check_corosync(config: Config, report: Report) -> None:
     corosync, path = config["corosync"], "hamysql:corosync"
     transport = corosync["transport"]
-    if transport is None:
+    if transport is None or corosync["series"] is None:
         return
     nodes = config["cluster"]["nodes"]
     links = max((len(node["addresses"]) for node in nodes.values()), default=0)

@@ -159,6 +159,13 @@ def test_what_reads_a_node_goes_through_the_one_reader():
         "storage/move/verbs.py": {"BOOT.read_text("},
         "storage/nfs/verbs.py": {"MOUNTS.read_text("},
         "storage/drbd/replica.py": {"PROC.read_text(", '(root / "proc/drbd").read_text(', "path.read_text("},
+        # In a folder that root has just made, with nobody else's rights.
+        "mysql/canary/process.py": (
+            'open(folder / "errors.writer"',
+            '(folder / "errors.writer").read_text(',
+            '(folder / "seen").read_text(',
+            'os.open(folder / "lock"',
+        ),
         "mysql/process.py": {'(PROC / str(pid) / "stat").read_text('},
         "hamysql_iscsi.py": {'(place / "targetname").read_text(', "open(handle,"},
     }

@@ -59,10 +59,10 @@ def matches(password: str, kept: str, plugin: str) -> bool:
     if plugin == NATIVE:
         return hmac.compare_digest(native(password), kept)
     raw = plain(kept)
-    found = re.fullmatch(rb"\$A\$([0-9A-F]{3})\$(.{20})(.{43})", raw, re.DOTALL)
+    found = re.fullmatch(r"\$A\$([0-9A-F]{3})\$(.{20})(.{43})", raw.decode("latin-1"), re.DOTALL)
     if not found or not int(found[1], 16):
         return False
-    return hmac.compare_digest(_sha2(password, found[2], int(found[1], 16)), raw)
+    return hmac.compare_digest(_sha2(password, found[2].encode("latin-1"), int(found[1], 16)), raw)
 
 
 def plain(kept: str) -> bytes:
