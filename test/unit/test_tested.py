@@ -200,3 +200,19 @@ def test_only_the_tests_of_a_part_are_run(project):
     done = pytest_in(project, "--part=99", "test/cluster")
     assert done.returncode == 4
     assert "expected a number from 1" in done.stderr
+
+
+def test_a_combination_that_passed_is_a_row_and_one_that_failed_is_none():
+    row = dict.fromkeys(tested.COLUMNS, 1) | {"system": "Debian 13", "lost": 0}
+    known = {A: passed(LATE, row=row), B: failed(LATE)}
+    *_, last = tested.combinations(known, [A, B]).splitlines()
+    assert last.split(" | ")[0] == "| Debian 13"
+    assert last.endswith("| 0 | aaaaaaaa | 2026-11-28 |")
+    assert "ffffffff" not in tested.combinations(known, [A, B])
+
+
+def test_what_a_test_is_worth_is_recorded_with_its_pass():
+    recorder = records.Recorder("aaaaaaaa")
+    recorder.report(A, "passed", 1, row={"lost": 0})
+    recorder.report(A, "passed", 1)
+    assert recorder.ended(A)[A]["passed"]["row"] == {"lost": 0}
