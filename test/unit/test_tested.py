@@ -97,8 +97,8 @@ def test_what_is_no_test_any_more_is_dropped(tmp_path):
 
 
 def test_the_committed_page_is_readable():
-    # About 200 lines: it has a line for each scenario of the lab.
-    assert len((ROOT / records.PAGE).read_text().splitlines()) <= 220
+    # It has a line for each of some 150 scenarios of the lab.
+    assert len((ROOT / records.PAGE).read_text().splitlines()) <= 300
 
 
 TESTS = """
