@@ -35,7 +35,11 @@ class Site:
     def __init__(self, lab: api.Lab, formula: pages.Formula) -> None:
         self.lab, self.formula = lab, formula
         places = {"/srv/salt/": f"{lab.salt}/files/", "/srv/pillar/": f"{lab.salt}/pillar/"}
-        places |= {"/etc/salt/": f"{lab.salt}/etc/", ADDRESS: f"file://{formula.bare}"}
+        places |= {
+            "/etc/salt/": f"{lab.salt}/etc/",
+            ADDRESS: f"file://{formula.bare}",
+            "splay: 300": "run_on_start: true",
+        }
         self.machine = pages.Machine({**places})
 
     def do(self, line: str, *options: str) -> str:
@@ -134,7 +138,7 @@ def test_a_highstate_by_the_schedule_changes_nothing(site, cluster):
     found: dict[str, dict[str, dict[str, object]]] = {}
 
     def ended(_: object) -> bool:
-        """The schedule begins at once. Its jobs have no arguments, those of the orchestration have."""
+        """The schedule begins by itself. Its jobs have no arguments, those of the orchestration have."""
         jobs = api.salt_run(site.lab, "jobs.list_jobs", "search_function=state.apply", "--out=json").stdout
         for jid, job in json.loads(jobs).items():
             if not job["Arguments"]:

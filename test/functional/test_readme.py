@@ -94,7 +94,12 @@ def site(request, salt_factories, tmp_path_factory) -> Iterator[Site]:
     )
     address = "https://git.example.org/hamysql-formula.git"
     machine = pages.Machine(
-        {address: f"file://{formula.bare}", "/srv/": f"{folder}/srv/", "/etc/salt/": f"{master.config_dir}/"}
+        {
+            address: f"file://{formula.bare}",
+            "/srv/": f"{folder}/srv/",
+            "/etc/salt/": f"{master.config_dir}/",
+            "splay: 300": "run_on_start: true",  # the test cannot wait for an hour
+        }
     )
     machine.lay(*configuration(request.param))
     machine.lay("/srv/pillar/galaxy-db.sls", yaml.safe_dump({"hamysql": pillar(folder)}))
@@ -202,7 +207,7 @@ def test_the_highstate_of_the_schedule_has_the_formula(installed):
     found: dict[str, Any] = {}
 
     def ended() -> bool:
-        """The schedule begins at once. Its jobs are in the master's cache, which nobody has asked for them."""
+        """The schedule begins by itself. Its jobs are in the master's cache, which nobody has asked for them."""
         jobs = installed.do("salt-run jobs.list_jobs search_function=state.apply --out=json").stdout
         for job in json.loads(jobs):
             found.update(installed.client.get_cache_returns(job))
