@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 
 import pytest
@@ -17,7 +18,15 @@ from support import ROOT
 
 pytestmark = [pytest.mark.skipif(os.geteuid() != 0, reason="root comes in by the socket")]
 STRONG = "Canary-1 pass'word\"\\ äöü;//--"
-PORT = 33987
+
+
+def _free_port() -> int:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return int(taken.getsockname()[1])
+
+
+PORT = _free_port()  # two runs at once are no matter
 
 
 @pytest.fixture(scope="module")
