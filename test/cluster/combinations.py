@@ -70,17 +70,7 @@ class Combination:
 
 
 def _one_link(transport: str) -> Callable[[Pillar], None]:
-    def change(config: Pillar) -> None:
-        config["corosync"]["transport"] = transport
-        if transport == "knet":
-            for node in config["cluster"]["nodes"].values():
-                del node["addresses"][1:]
-
-    return change
-
-
-def _plain(transport: str) -> Callable[[Pillar], None]:
-    """The older transports have one network, and no encryption of knet's."""
+    """DRBD and corosync on the first network alone, which is all that the transports before knet know."""
 
     def change(config: Pillar) -> None:
         config["corosync"]["transport"] = transport
@@ -133,8 +123,8 @@ COMBINATIONS = {
             )
         },
     ),
-    "udpu": Combination("udpu", pillar=_plain("udpu")),
-    "multicast": Combination("udp, multicast", pillar=_plain("udp")),
+    "udpu": Combination("udpu", pillar=_one_link("udpu")),
+    "multicast": Combination("udp, multicast", pillar=_one_link("udp")),
     "ipv6": Combination(
         "IPv6 in all of the pillar",
         pillar=_six,

@@ -17,7 +17,7 @@ from pathlib import Path
 from hamysql.backup import manifest
 from hamysql.backup.manifest import Kept, Manifest, Proof
 from hamysql.errors import HamysqlError, NotReady, ParseError, Refused
-from hamysql.system import wait
+from hamysql.system import files, wait
 
 MAKING, GOING = ".making-", ".going-"
 PATIENCE = 60.0  # seconds for another backup to end: one whose orchestration was killed goes on to its end
@@ -95,7 +95,7 @@ class Folder:
         _write(path / manifest.SUMS, "".join(lines))
         _write(path / manifest.FILE, json.dumps(said, indent=2) + "\n")
         os.rename(path, self.path / said["name"])
-        _synchronise(self.path)
+        files.synchronise(self.path)
 
     def prove(self, name: str, proof: Proof) -> None:
         """Write down that a backup was restored."""
@@ -159,11 +159,3 @@ def _write(path: Path, text: str) -> None:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
-
-
-def _synchronise(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

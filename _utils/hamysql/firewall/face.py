@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Generic, Protocol, TypedDict, TypeVar
 
 from hamysql.ports import Access
@@ -51,6 +52,24 @@ class Seen(Protocol):
 
     def plain(self) -> Plain:
         """The same for Salt; :meth:`Firewall.seen` reads it."""
+
+
+@dataclass(frozen=True)
+class Listed:
+    """Rules that the firewall lists in its own words, which say all of it; ``None`` where there is nothing of hamysql's."""
+
+    content: tuple[str, ...] | None
+
+    @property
+    def exists(self) -> bool:
+        return self.content is not None
+
+    @property
+    def lines(self) -> list[str]:
+        return list(self.content or ())
+
+    def plain(self) -> Plain:
+        return {"exists": self.exists, "content": self.lines}
 
 
 S = TypeVar("S", bound=Seen)

@@ -18,7 +18,7 @@ from itertools import groupby
 
 from hamysql.errors import CommandFailed, Refused
 from hamysql.firewall import others
-from hamysql.firewall.face import NO_PROGRAM, Derived, Firewall, Plain, address
+from hamysql.firewall.face import NO_PROGRAM, Derived, Firewall, Listed, Plain, address
 from hamysql.ports import Access
 from hamysql.system.command import Run
 
@@ -88,30 +88,12 @@ def policy_text(rules: Iterable[Rule]) -> str:
     )
 
 
-@dataclass(frozen=True)
-class Observed:
-    """What firewalld's runtime holds of the policy, in its own words; ``None`` where there is no policy."""
-
-    content: tuple[str, ...] | None
-
-    @property
-    def exists(self) -> bool:
-        return self.content is not None
-
-    @property
-    def lines(self) -> list[str]:
-        return list(self.content or ())
-
-    def plain(self) -> Plain:
-        return {"exists": self.exists, "content": self.lines}
-
-
-def parse(said: str, family: str) -> Observed:
+def parse(said: str, family: str) -> Listed:
     """Read what ``firewall-cmd --info-policy`` prints, without rules of another family. Keys without a value say nothing."""
     listed = list(_listing(said.splitlines()[1:]))
     other = [one for one in others.WORDS if one != family]
     content = [line for line in listed if not any(f'family="{one}"' in line for one in other)]
-    return Observed(tuple(sorted(content, key=_turn)))
+    return Listed(tuple(sorted(content, key=_turn)))
 
 
 def _turn(line: str) -> int:
@@ -174,7 +156,7 @@ def _settings(run: Run, words: Sequence[str]) -> dict[str, list[str]]:
     return found
 
 
-class Firewalld(Firewall[Observed]):
+class Firewalld(Firewall[Listed]):
     """firewalld, from 0.9 on: one with policies."""
 
     name = "firewalld"
@@ -190,24 +172,24 @@ class Firewalld(Firewall[Observed]):
         boot = [f"ExecStart=/usr/bin/{CMD} --info-policy={POLICY}"]
         return {"rules": rules, "policy": text, "boot": boot, "manual": "firewalld.policies(5)"}
 
-    def read(self, run: Run, family: str) -> Observed:
+    def read(self, run: Run, family: str) -> Listed:
         said = run([CMD, f"--info-policy={POLICY}"], accept=(0, _NO_POLICY, _NOT_RUNNING))
-        return parse(said.stdout, family) if said.returncode == 0 else Observed(None)
+        return parse(said.stdout, family) if said.returncode == 0 else Listed(None)
 
-    def seen(self, plain: Plain) -> Observed:
-        return Observed(tuple(plain["content"]) if plain["exists"] else None)
+    def seen(self, plain: Plain) -> Listed:
+        return Listed(tuple(plain["content"]) if plain["exists"] else None)
 
-    def loaded(self, rules: Sequence[str] | None) -> Observed:
-        return Observed(None if rules is None else tuple(rules))
+    def loaded(self, rules: Sequence[str] | None) -> Listed:
+        return Listed(None if rules is None else tuple(rules))
 
-    def converged(self, seen: Observed, rules: Sequence[str]) -> bool:
+    def converged(self, seen: Listed, rules: Sequence[str]) -> bool:
         return seen == self.loaded(rules)
 
-    def load(self, run: Run, family: str, rules: Sequence[str], seen: Observed) -> None:
+    def load(self, run: Run, family: str, rules: Sequence[str], seen: Listed) -> None:
         _settled(run)
         run([CMD, "--reload"])
 
-    def remove(self, run: Run, family: str, seen: Observed) -> None:
+    def remove(self, run: Run, family: str, seen: Listed) -> None:
         _settled(run)
         run([CMD, "--permanent", f"--delete-policy={POLICY}"], accept=(0, _NO_POLICY))
         run([CMD, "--reload"])

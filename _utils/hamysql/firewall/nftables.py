@@ -10,12 +10,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from hamysql.errors import ParseError
 from hamysql.firewall import others
-from hamysql.firewall.face import Derived, Firewall, Plain, address
+from hamysql.firewall.face import Derived, Firewall, Listed, Plain, address
 from hamysql.firewall.obstacles import Item
 from hamysql.firewall.others import WORDS
 from hamysql.ports import Access
@@ -58,28 +57,10 @@ def _table(family: str, rules: Sequence[str]) -> str:
     return f"{name} {{}}\ndelete {name}\n{name} {{\n\tchain {CHAIN} {{\n{body}\t}}\n}}\n"
 
 
-@dataclass(frozen=True)
-class Observed:
-    """What the kernel holds of one family's table, in nft's words; ``None`` where there is no table."""
-
-    content: tuple[str, ...] | None
-
-    @property
-    def exists(self) -> bool:
-        return self.content is not None
-
-    @property
-    def lines(self) -> list[str]:
-        return list(self.content or ())
-
-    def plain(self) -> Plain:
-        return {"exists": self.exists, "content": self.lines}
-
-
-def parse(said: str) -> Observed:
+def parse(said: str) -> Listed:
     """Read what ``nft --json list table`` prints. What hamysql never makes is kept as it is, so that it differs from any rule."""
     try:
-        return Observed(tuple(filter(None, map(_line, others.objects(said)))))
+        return Listed(tuple(filter(None, map(_line, others.objects(said)))))
     except (KeyError, TypeError, AttributeError, ValueError) as exc:
         raise ParseError(f"nft printed a table that cannot be read ({exc!r})") from None
 
@@ -124,7 +105,7 @@ def _read_ports(right: Any) -> str:
     return f"{{ {', '.join(map(str, ports))} }}" if isinstance(ports, list) else str(right)
 
 
-class Nftables(Firewall[Observed]):
+class Nftables(Firewall[Listed]):
     """nft, from 0.9 on: one with JSON."""
 
     name = "nftables"
@@ -136,28 +117,28 @@ class Nftables(Firewall[Observed]):
         boot = [f"ExecStart={LOAD}"]
         return {"rules": rules, "text": load_text(rules), "reload": LOAD, "boot": boot, "manual": "nft(8)"}
 
-    def read(self, run: Run, family: str) -> Observed:
+    def read(self, run: Run, family: str) -> Listed:
         # The list first: nft says of a table that is missing the same as of one that it may not see.
         if (WORDS[family], TABLE) not in others.tables(run):
-            return Observed(None)
+            return Listed(None)
         try:
             return parse(others.printed(run, WORDS[family], TABLE))
         except ParseError as exc:
-            return Observed((str(exc),))  # v1.0.6 prints half of a table that somebody has given flags
+            return Listed((str(exc),))  # v1.0.6 prints half of a table that somebody has given flags
 
-    def seen(self, plain: Plain) -> Observed:
-        return Observed(tuple(plain["content"]) if plain["exists"] else None)
+    def seen(self, plain: Plain) -> Listed:
+        return Listed(tuple(plain["content"]) if plain["exists"] else None)
 
-    def loaded(self, rules: Sequence[str] | None) -> Observed:
-        return Observed(None if rules is None else (HEAD, *rules))
+    def loaded(self, rules: Sequence[str] | None) -> Listed:
+        return Listed(None if rules is None else (HEAD, *rules))
 
-    def converged(self, seen: Observed, rules: Sequence[str]) -> bool:
+    def converged(self, seen: Listed, rules: Sequence[str]) -> bool:
         return seen == self.loaded(rules)
 
-    def load(self, run: Run, family: str, rules: Sequence[str], seen: Observed) -> None:
+    def load(self, run: Run, family: str, rules: Sequence[str], seen: Listed) -> None:
         run([others.NFT, "-f", "-"], stdin=load_text({family: rules}))
 
-    def remove(self, run: Run, family: str, seen: Observed) -> None:
+    def remove(self, run: Run, family: str, seen: Listed) -> None:
         run([others.NFT, "delete", "table", WORDS[family], TABLE])
 
     def obstacles(self, run: Run, wanted: Mapping[str, Sequence[Access]]) -> list[str]:

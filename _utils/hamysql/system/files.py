@@ -77,6 +77,15 @@ def create(path: Path, content: str, mode: int = 0o644) -> None:
         os.fsync(file.fileno())
 
 
+def synchronise(folder: Path) -> None:
+    """Have the disk keep what was made, renamed or removed in a folder."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
 def _kind(mode: int) -> str:
     kinds = ((stat.S_ISFIFO, "a pipe"), (stat.S_ISDIR, "a folder"), (stat.S_ISSOCK, "a socket"))
     return next((name for test, name in kinds if test(mode)), "a device")

@@ -126,7 +126,7 @@ def prepare(folder: Path, wanted: Texts, gid: int) -> Path:
             os.chown(path, 0, gid if name == "key" else 0)
             path.chmod(MODES[name])
     place.chmod(0o755)
-    _synchronise(place)
+    files.synchronise(place)
     return place
 
 
@@ -135,7 +135,7 @@ def switch(folder: Path, place: Path) -> None:
     link = folder / f"{place.name}.link"
     link.symlink_to(place.name)
     link.replace(folder / CURRENT)
-    _synchronise(folder)
+    files.synchronise(folder)
     clear(folder)
 
 
@@ -155,14 +155,6 @@ def repair(folder: Path, seen: There, gid: int) -> None:
         if path in seen.astray:
             os.chown(folder / path, 0, gid if database else 0)
             (folder / path).chmod(mode)
-
-
-def _synchronise(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 # --- the running server
