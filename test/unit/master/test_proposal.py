@@ -277,6 +277,13 @@ def test_a_name_that_another_cluster_has_is_not_proposed_and_a_pillar_that_is_th
     assert text.pillar(site.propose(cluster="galaxy-db")[1])["cluster"]["name"] == "galaxy-db"
 
 
+def test_a_stand_in_for_the_virtual_ip_is_of_the_links_family():
+    """Its prefix is proposed from that link, and an IPv4 address with that of an IPv6 network is refused."""
+    for address, family in (("2001:db8::1", 6), ("192.0.2.1", 4), (TODO, 4)):
+        pillar = {"vip": {"address": TODO}, "cluster": {"nodes": {"db1": {"addresses": [address]}}}}
+        assert ipaddress.ip_address(judged.filled(pillar)["vip"]["address"]).version == family
+
+
 # --- whatever the machines have
 
 NAMES = st.from_regex(r"[a-z][a-z0-9-]{0,20}(\.example\.org)?", fullmatch=True)

@@ -18,7 +18,6 @@ from hamysql.survey import Survey
 SECRET = "x" * 128  # stands for what `hamysql.secrets` makes, too
 
 _STAND_INS: Mapping[str, object] = {
-    "address": "203.0.113.254",
     "prefix": 24,
     "interface": "eth0",
     "vip_interface": "eth0",
@@ -27,6 +26,7 @@ _STAND_INS: Mapping[str, object] = {
     "disk": "/dev/sdx",
     "name": "proposal",
 }
+_VIPS = {4: "203.0.113.254", 6: "2001:db8:ffff::fe"}
 _CLIENTS = {4: "203.0.113.0/24", 6: "2001:db8:ffff::/64"}
 _ADDRESSES = ("addresses", "ip")  # each has to be another one
 
@@ -34,6 +34,8 @@ _ADDRESSES = ("addresses", "ip")  # each has to be another one
 def filled(pillar: Mapping[str, Any]) -> dict[str, Any]:
     """A copy of a proposed pillar with a stand-in for each TODO."""
     address = pillar["vip"]["address"]
+    if address == TODO:  # the proposed prefix is that of the first link
+        address = next(iter(pillar["cluster"]["nodes"].values()))["addresses"][0]
     version = 4 if address == TODO else ipaddress.ip_address(address).version
     numbers = itertools.count(201)
 
@@ -46,6 +48,8 @@ def filled(pillar: Mapping[str, Any]) -> dict[str, Any]:
             return value
         if key == "client_networks":
             return _CLIENTS[version]
+        if key == "address":
+            return _VIPS[version]
         return f"203.0.113.{next(numbers)}" if key in _ADDRESSES else _STAND_INS[key]
 
     whole: dict[str, Any] = fill(pillar, "")
