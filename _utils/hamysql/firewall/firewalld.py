@@ -19,6 +19,7 @@ from itertools import groupby
 from hamysql.errors import CommandFailed, Refused
 from hamysql.firewall import others
 from hamysql.firewall.face import NO_PROGRAM, Derived, Firewall, Listed, Plain, address
+from hamysql.firewall.iptables import normal
 from hamysql.ports import Access
 from hamysql.system.command import Run
 
@@ -117,7 +118,7 @@ def differing(run: Run) -> list[str]:
     lost = [
         f"{tool}: {line}, lost in a reload"
         for family, tool in others.IPTABLES.items()
-        for line in _flushed(run, family)
+        for line in _flushed(run, family, later)
     ]
     return lost + [
         f"{place}: {line}, {where} only"
@@ -129,12 +130,31 @@ def differing(run: Run) -> list[str]:
     ]
 
 
-def _flushed(run: Run, family: str) -> list[str]:
-    """Rules of others in iptables: a reload takes away all that is there, and firewalld's own come back."""
+def _flushed(run: Run, family: str, permanent: Mapping[str, Sequence[str]]) -> list[str]:
+    """Rules of others in iptables: a reload takes away all that is there, and firewalld's own come back.
+
+    permanent
+        What :func:`_settings` has found to be permanent: direct rules of firewalld stand in iptables as anybody's do.
+    """
     saved = others.saved(run, family)
     if others.FIREWALLDS_CHAIN in saved:  # it works by iptables, where its rules and those of others look alike
         return []
-    return [line for line in saved.splitlines() if line.startswith("-A ") and not _OWN.search(line)]
+    direct = {_normal(f"-A {chain} {rule}") for chain, rule in _direct(permanent["direct rules"], family)}
+    lines = [line for line in saved.splitlines() if line.startswith("-A ") and not _OWN.search(line)]
+    return [line for line in lines if _normal(line) not in direct]
+
+
+def _direct(listed: Iterable[str], family: str) -> Iterator[tuple[str, str]]:
+    """Chain and rule of each line such as ``ipv4 filter INPUT 0 -s 192.0.2.66 -j DROP``."""
+    for line in listed:
+        of, _, chain, _, rule = line.split(maxsplit=4)
+        if of == family:
+            yield chain, rule
+
+
+def _normal(rule: str) -> tuple[tuple[str, ...], ...]:
+    """A rule in one form, the addresses in it as well: ``iptables-save`` writes their length."""
+    return normal(re.sub(r"(?<=-[sd] )\S+", lambda found: address(found[0]), rule))
 
 
 def _settings(run: Run, words: Sequence[str]) -> dict[str, list[str]]:
