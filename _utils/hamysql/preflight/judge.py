@@ -48,7 +48,13 @@ def judge(surveys: Surveys, window: tuple[float, float] | None = None) -> tuple[
         return tuple(Finding(name, "other nodes in its pillar", expected, "hamysql:cluster") for name in others)
     machines = [Machine.from_survey(name, survey) for name, survey in surveys.items()]
     found = [finding for machine in machines for finding in _alone(machine)]
-    found += [*_links(machines), *_vip_owner(machines), *_versions(machines), *_one_link(machines[0])]
+    found += [
+        *_links(machines),
+        *_vip_owner(machines),
+        *_versions(machines),
+        *_series(machines),
+        *_one_link(machines[0]),
+    ]
     found += [Finding(name, seen, expected, NODES) for name, seen, expected in node_ids.disagreement(surveys)]
     found += backends.findings(machines, surveys)
     found += _clocks(machines, window) if window else []
@@ -195,6 +201,21 @@ def _versions(machines: Sequence[Machine]) -> Iterator[Finding]:
                 expected = f"the same major version as on {one.name}, which has {first}"
                 refuses = not (one.settled and two.settled)
                 yield Finding(two.name, f"{name} {second}", expected, "hamysql:package", refuses)
+
+
+def _series(machines: Sequence[Machine]) -> Iterator[Finding]:
+    """The configuration is written for one series of corosync; another one does not start with it, or reads something else.
+
+    Where the members have different ones, :func:`_versions` says so.
+    """
+    versions = {machine.name: machine.packages.get("corosync", "") for machine in machines}
+    if len(set(map(major, versions.values()))) > 1:
+        return
+    for machine in machines:
+        version, series = versions[machine.name], machine.settings["corosync"]["series"]
+        if version and major(version) != str(series):
+            path = "hamysql:corosync:series"
+            yield Finding(machine.name, f"corosync {version}", f"corosync {series}", path, not machine.settled)
 
 
 def major(version: str, parts: int = 1) -> str:

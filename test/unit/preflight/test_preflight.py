@@ -340,6 +340,15 @@ def test_versions_that_do_not_go_together(site, package, version, same):
         assert found == [f"db2: found {package} {version}, {expected}"]
 
 
+def test_another_corosync_than_the_configuration_is_written_for(site):
+    """A pillar that an older system had may say ``corosync:series``, and corosync would not start with that file."""
+    for name in ("db1", "db2"):
+        site[name]["facts"]["packages"]["corosync"] = "2.4.5-1"
+    assert texts(site) == [
+        f"{name}: found corosync 2.4.5-1, expected corosync 3 (hamysql:corosync:series)" for name in ("db1", "db2")
+    ]
+
+
 def test_two_kernels_with_different_drbds(site):
     site["db1"]["facts"]["storage"]["module"]["version"] = "8.4.11"
     assert texts(site) == [], "the other one is not loaded yet"
