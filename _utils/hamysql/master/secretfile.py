@@ -143,7 +143,9 @@ def check_place(path: str, served: Iterable[str]) -> Path:
     if not place.is_absolute():
         raise Refused(f"{path} is not an absolute path; name a file of the pillar, such as /srv/pillar/db.sls")
     if os.path.lexists(place):
-        raise Refused(f"{path} exists already, and is never overwritten: name another file, or move it away")
+        raise Refused(
+            f"{path} exists already, and pillars and secrets are never overwritten: name another file, or move it away"
+        )
     if not place.parent.is_dir():
         raise Refused(f"there is no folder {place.parent}")
     for root in served:
@@ -161,7 +163,7 @@ def write(place: Path, content: str, owner: Sequence[int] | None = None) -> None
     try:
         handle = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     except FileExistsError:
-        raise Refused(f"{place} exists already, and is never overwritten") from None
+        raise Refused(f"{place} exists already, and pillars and secrets are never overwritten") from None
     except OSError as exc:
         raise HamysqlError(f"{place} cannot be made: {exc.strerror}") from exc
     try:
