@@ -53,7 +53,7 @@ def take() -> Manifest:
     Take a backup now, on the node that serves.
 
     Returns its manifest: ``{"name", "cluster", "node", "began", "seconds": of the copy, "size": bytes, "files", "speed": MB/s,
-    "flavor", "tool": version, "server": version, "binlog": file, position and GTID, "canary": {"label", "rows"}, "scheduled": bool,
+    "flavor", "tool": version, "server": version, "binlog": file, position and GTID, "tracer": {"label", "rows"}, "scheduled": bool,
     "late": seconds}``. Raises ``NotReady`` where no server answers here, ``Refused`` where another backup is at work or the folder
     is missing, and ``CommandFailed`` with the tool's last words. A backup that was cut off leaves nothing that looks like one.
 
@@ -91,7 +91,7 @@ def restore_test(name: str = "", timeout: float = 3600) -> Proof:
     timeout
         Seconds for that server to answer, 3600 by default.
 
-    Returns ``{"when", "node", "seconds", "tables": number, "rows": of the canary}``. Raises ``Refused`` where there is no such
+    Returns ``{"when", "node", "seconds", "tables": number, "rows": of the tracer}``. Raises ``Refused`` where there is no such
     backup or no room for it, and ``HamysqlError`` with what is wrong with it. Nothing of that server stays.
 
     CLI Example:

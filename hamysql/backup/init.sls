@@ -8,8 +8,7 @@ include:
 hamysql-backup-task-file-managed:
   file.managed:
     - name: /etc/hamysql/backup.json
-    - source: salt://hamysql/backup/files/backup.json.jinja
-    - template: jinja
+    - contents: {{ salt["hamysql_backup.unit"]().task | json }}
     - user: root
     - group: root
     - mode: '0644'

@@ -58,7 +58,7 @@ def test_a_backup_is_taken_while_a_client_writes_killed_and_taken_again_and_rest
     assert any(f"{standby} does not see the backup" in reason for reason in refused.failures.values())
     cluster.probed(lambda: said.append(operations.done(RESTORE_TEST, hamysql_node=active)))
     operations.figures.append(said[-1])
-    assert kept(operations, active)[0]["proof"]["rows"] == newest["manifest"]["canary"]["rows"]
+    assert kept(operations, active)[0]["proof"]["rows"] == newest["manifest"]["tracer"]["rows"]
     assert api.ssh(lab, active, "ls /var/lib/hamysql/restore-test 2>/dev/null || true") == ""
     assert api.ssh(lab, active, f"find {FOLDER} -name '.making-*' -o -name '.going-*'") == ""
 

@@ -20,7 +20,7 @@ SWITCHOVER = "hamysql.orch.switchover"
 # The beginnings of the lines at which it is killed.
 MOMENTS = ("[1/", "- a client on", "- the service moves", "- the service moved")
 LEFT = (
-    "SELECT User FROM mysql.user WHERE User LIKE 'hamysql-canary%'"
+    "SELECT User FROM mysql.user WHERE User LIKE 'hamysql-tracer%'"
     " UNION SELECT SCHEMA_NAME FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = 'hamysql'"
 )
 
@@ -55,7 +55,7 @@ class Operations:
         for node in self.lab.topology.data_nodes:
             found = api.ssh(self.lab, node.name, "cibadmin --query --xpath //constraints")
             assert not re.findall(r'id="(hamysql-move|cli-[^"]*)"', found), found
-            assert api.ssh(self.lab, node.name, "ls /run/hamysql/canary 2>/dev/null || true") == ""
+            assert api.ssh(self.lab, node.name, "ls /run/hamysql/tracer 2>/dev/null || true") == ""
         said = api.ssh(self.lab, self.cluster.active, f'mariadb --batch --skip-column-names -e "{LEFT}"')
         assert said == "", said
         assert restarted(self.lab, self.before) == []

@@ -13,7 +13,7 @@ from dataclasses import replace
 import pytest
 from database_server import CLIENT, MISSING, SERVER, running
 
-from hamysql.backup import canary, folder, manifest, restore, take
+from hamysql.backup import folder, manifest, restore, take, tracer
 from hamysql.backup.folder import Folder
 from hamysql.backup.take import Site
 from hamysql.errors import CommandFailed, HamysqlError, NotReady, Refused
@@ -58,10 +58,10 @@ def test_a_backup_is_taken_written_down_and_restored(server, site, scratch):
     assert said["files"] > 10
     assert said["tool"].startswith("10.") or said["tool"].startswith("11.")
     assert said["binlog"].startswith("binlog.0000")
-    assert said["canary"]["label"] == said["name"]
+    assert said["tracer"]["label"] == said["name"]
     assert site.folder.path.stat().st_mode & 0o777 == 0o700
     proof = restore.tried(run, site, scratch=scratch)
-    assert proof["rows"] == said["canary"]["rows"]
+    assert proof["rows"] == said["tracer"]["rows"]
     assert proof["tables"] > 20
     (kept,) = site.folder.kept()
     assert kept["proof"] == proof
@@ -89,7 +89,7 @@ def test_a_damaged_backup_is_told_and_gets_no_proof(server, site, scratch):
 def test_a_backup_of_another_moment_is_told(server, site, scratch):
     said = take.take(run, site)
     file = site.folder.path / said["name"] / manifest.FILE
-    rows = said["canary"]["rows"]
+    rows = said["tracer"]["rows"]
     file.write_text(file.read_text().replace(f'"rows": {rows}', f'"rows": {rows + 1}'))
     with pytest.raises(HamysqlError, match="is not of that moment"):
         restore.tried(run, site, scratch=scratch)
@@ -171,10 +171,10 @@ def test_a_test_that_was_killed_is_cleared_away_by_the_next(server, site, scratc
 
 
 def test_the_rows_of_backups_do_not_grow_without_end(server, monkeypatch):
-    monkeypatch.setattr(canary, "MOST", 3)
+    monkeypatch.setattr(tracer, "MOST", 3)
     for number in range(5):
-        out = server.sql(canary.written(f"row{number}"), canary.asked(f"row{number}"))
-    assert canary.read(out[-1], "row4") == ({"label": "row4", "rows": 3}, True)
+        out = server.sql(tracer.written(f"row{number}"), tracer.asked(f"row{number}"))
+    assert tracer.read(out[-1], "row4") == ({"label": "row4", "rows": 3}, True)
     server.sql("DROP DATABASE hamysql;")
 
 

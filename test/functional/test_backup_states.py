@@ -44,7 +44,8 @@ def test_the_files_are_what_systemd_reads(configured, tmp_path):
 
     for kind in ("service", "timer"):
         (tmp_path / f"hamysql-backup.{kind}").write_text(rendered(f"hamysql-backup.{kind}"))
-    task = json.loads(rendered("backup.json"))
+    (file,) = [chunk for chunk in configured.low() if chunk.get("name") == "/etc/hamysql/backup.json"]
+    task = json.loads(file["contents"])
     assert (task["at"], task["keep"], task["cluster"]) == ("04:30", 3, load_pillar("minimal")["cluster"]["name"])
     if shutil.which("systemd-analyze"):
         verified = run(

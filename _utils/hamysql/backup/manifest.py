@@ -15,7 +15,7 @@ STAMP = "%Y%m%dT%H%M%SZ"
 _NAME = re.compile(r"[0-9]{8}T[0-9]{6}Z")
 
 
-class Canary(TypedDict):
+class Tracer(TypedDict):
     """The row that a backup has written before it began, and how many of them the table had then."""
 
     label: str
@@ -37,13 +37,13 @@ class Manifest(TypedDict):
     tool: str
     server: str
     binlog: str
-    canary: Canary
+    tracer: Tracer
     scheduled: bool
     late: float  # seconds after the time that the pillar says
 
 
 class Proof(TypedDict):
-    """A backup was restored into a server of its own, checked, and had its canary."""
+    """A backup was restored into a server of its own, checked, and had its tracer."""
 
     when: str
     node: str

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from hamysql.backup import canary, manifest
+from hamysql.backup import manifest, tracer
 from hamysql.backup.manifest import Proof
 from hamysql.backup.take import LIMIT, QUIETLY, Site
 from hamysql.errors import CommandFailed, HamysqlError, Refused
@@ -74,24 +74,24 @@ def tried(run: Run, site: Site, name: str = "", scratch: Path = SCRATCH, timeout
 
 
 def _checked(run: Run, tool: BackupTool, said: manifest.Manifest) -> tuple[int, int]:
-    """How many tables there are, and the rows of the canary; raises where something is wrong."""
+    """How many tables there are, and the rows of the tracer; raises where something is wrong."""
     result = run([*QUIETLY, *tool.check], timeout=LIMIT, accept=range(256))
     bad = [line for line in (result.stdout + result.stderr).splitlines() if line.strip()]
     if result.returncode or any("error" in line.lower() for line in bad):
         raise HamysqlError(
             f"the backup {said['name']} was restored, and tables of it are damaged: {'; '.join(bad[:10])}"
         )
-    label = said["canary"]["label"]
+    label = said["tracer"]["label"]
     try:
-        counted, there = canary.read(run(list(tool.ask), stdin=canary.asked(label)).stdout, label)
+        counted, there = tracer.read(run(list(tool.ask), stdin=tracer.asked(label)).stdout, label)
     except CommandFailed as exc:
         raise HamysqlError(
-            f"the backup {said['name']} was restored, and its canary cannot be read: {exc.output.strip()}"
+            f"the backup {said['name']} was restored, and its tracer cannot be read: {exc.output.strip()}"
         ) from None
-    if not there or counted != said["canary"]:
+    if not there or counted != said["tracer"]:
         raise HamysqlError(
-            f"the backup {said['name']} was restored, and is not of that moment: its canary has {counted['rows']} rows, expected "
-            f"{said['canary']['rows']} with {label}"
+            f"the backup {said['name']} was restored, and is not of that moment: its tracer has {counted['rows']} rows, expected "
+            f"{said['tracer']['rows']} with {label}"
         )
     tables = run(
         list(tool.ask), stdin="SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_TYPE = 'BASE TABLE';\n"

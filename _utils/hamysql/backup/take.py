@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 
-from hamysql.backup import canary, folder, manifest
+from hamysql.backup import folder, manifest, tracer
 from hamysql.backup.folder import Folder
 from hamysql.backup.manifest import Manifest
 from hamysql.errors import CommandFailed, NotReady, Refused
@@ -63,7 +63,7 @@ def take(run: Run, site: Site, late: float | None = None, now: Callable[[], floa
         flavour = registry.of(site.mysql)
         path = place.making(name)
         tool = flavour.backup(site.mysql, str(path / manifest.DATA), site.throttle)
-        counted = _canary(run, site, name)
+        counted = _tracer(run, site, name)
         copying = time.monotonic()
         try:
             run([*QUIETLY, *tool.take], timeout=LIMIT)
@@ -87,7 +87,7 @@ def take(run: Run, site: Site, late: float | None = None, now: Callable[[], floa
             "tool": info.get("tool_version", ""),
             "server": info.get("server_version", ""),
             "binlog": " ".join(_first(data, tool.binlog).split()),
-            "canary": counted,
+            "tracer": counted,
             "scheduled": late is not None,
             "late": round(late or 0.0),
         }
@@ -96,10 +96,10 @@ def take(run: Run, site: Site, late: float | None = None, now: Callable[[], floa
         return said
 
 
-def _canary(run: Run, site: Site, label: str) -> manifest.Canary:
+def _tracer(run: Run, site: Site, label: str) -> manifest.Tracer:
     client = registry.of(site.mysql).client(site.mysql)
     try:
-        counted, there = canary.read(run(client, stdin=canary.written(label) + canary.asked(label)).stdout, label)
+        counted, there = tracer.read(run(client, stdin=tracer.written(label) + tracer.asked(label)).stdout, label)
     except CommandFailed as exc:
         raise NotReady(
             f"the database on {site.node} takes no row for the backup: {without_statements(exc.output).strip()}. A backup is taken "

@@ -160,7 +160,7 @@ def test_what_reads_a_node_goes_through_the_one_reader():
         "storage/nfs/verbs.py": {"MOUNTS.read_text("},
         "storage/drbd/replica.py": {"PROC.read_text(", '(root / "proc/drbd").read_text(', "path.read_text("},
         # In a folder that root has just made, with nobody else's rights.
-        "mysql/canary/process.py": (
+        "mysql/tracer/process.py": (
             'open(folder / "errors.writer"',
             '(folder / "errors.writer").read_text(',
             '(folder / "seen").read_text(',

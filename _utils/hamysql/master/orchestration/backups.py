@@ -67,7 +67,7 @@ def restore(deployment: Deployment, node: str | None, name: str | None, timeout:
         ]
     words = (
         f"backup {chosen} was restored on {where} in {proof['seconds']:.0f} s: {proof['tables']} tables are in order, and its "
-        f"canary has {proof['rows']} rows as it should; {measured}"
+        f"tracer has {proof['rows']} rows as it should; {measured}"
     )
     deployment.say("finished", "restored", words)
     return {"restore_test": [f"{chosen} restored on {where}"]}, words

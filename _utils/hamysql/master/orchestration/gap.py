@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from hamysql.errors import HamysqlError, SaltError
 from hamysql.master import health
 from hamysql.master.deployment import Deployment
-from hamysql.mysql.canary.writer import Seen
+from hamysql.mysql.tracer.writer import Seen
 
 
 @dataclass
@@ -54,9 +54,9 @@ def measured(deployment: Deployment, phase: str, limit: float) -> Iterator[Measu
 
 def tidy(deployment: Deployment) -> None:
     """Take away what an operation that was cut off has left behind."""
-    deployment.members.ask("hamysql_canary.stop")
+    deployment.members.ask("hamysql_tracer.stop")
     if serving := health.active(deployment.survey()):
-        deployment.members.ask("hamysql_canary.forget", [serving])
+        deployment.members.ask("hamysql_tracer.forget", [serving])
 
 
 def _start(deployment: Deployment, phase: str, limit: float, found: Measured) -> None:
@@ -65,9 +65,9 @@ def _start(deployment: Deployment, phase: str, limit: float, found: Measured) ->
         found.why = "no database answered when it began"
         return
     try:
-        hashes = deployment.members.ask("hamysql_canary.start", limit=limit)
-        deployment.members.ask("hamysql_canary.admit", [serving], hashes=hashes)
-        deployment.members.ask("hamysql_canary.go")
+        hashes = deployment.members.ask("hamysql_tracer.start", limit=limit)
+        deployment.members.ask("hamysql_tracer.admit", [serving], hashes=hashes)
+        deployment.members.ask("hamysql_tracer.go")
         deployment.say("step", phase, f"a client on {' and '.join(hashes)} writes through the virtual IP")
     except HamysqlError as exc:
         found.why = str(exc)
@@ -81,10 +81,10 @@ def _end(deployment: Deployment, found: Measured) -> None:
         return
     found.why = "its writers have ended"
     try:
-        ended = deployment.members.ask("hamysql_canary.stop")
+        ended = deployment.members.ask("hamysql_tracer.stop")
         deployment.look_again()
         serving = health.active(deployment.survey())
-        kept = deployment.members.ask("hamysql_canary.forget", [serving])[serving] if serving else {}
+        kept = deployment.members.ask("hamysql_tracer.forget", [serving])[serving] if serving else {}
     except HamysqlError as exc:
         found.why = str(exc)
         return
@@ -92,7 +92,7 @@ def _end(deployment: Deployment, found: Measured) -> None:
     lost = [node for node, item in seen.items() if serving and kept.get(node, 0) < item["number"]]
     if lost:
         raise HamysqlError(
-            f"writes are lost that the database had acknowledged to the client on {' and '.join(lost)}: the table hamysql.canary "
+            f"writes are lost that the database had acknowledged to the client on {' and '.join(lost)}: the table hamysql.tracer "
             f"has {[kept.get(node, 0) for node in lost]}, expected {[seen[node]['number'] for node in lost]}. Stop what "
             "writes, and look at which data the node that serves now has (`salt-run hamysql.status`)"
         )

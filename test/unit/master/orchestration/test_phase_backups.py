@@ -14,7 +14,7 @@ NAME = "20260131T030000Z"
 MANIFEST = {
     "name": NAME, "cluster": "galaxy-db", "node": "db2", "began": "2026-01-31 03:00:00Z", "seconds": 10.0, "size": 50_000_000,
     "files": 100, "speed": 5.0, "flavor": "mariadb", "tool": "10.11", "server": "10.11", "binlog": "binlog.000001 42 0-1-7",
-    "canary": {"label": NAME, "rows": 3}, "scheduled": False, "late": 0.0,
+    "tracer": {"label": NAME, "rows": 3}, "scheduled": False, "late": 0.0,
 }  # fmt: skip
 PROOF = {"when": "", "node": "db1", "seconds": 20.0, "tables": 90, "rows": 3}
 
@@ -54,7 +54,7 @@ def test_the_standby_restores_the_newest(deploy):
     backups.check_restore(deployment, None, None)
     changes, said = backups.restore(deployment, None, None, 60)
     assert changes == {"restore_test": [f"{NAME} restored on db1"]}
-    assert "90 tables are in order, and its canary has 3 rows" in said
+    assert "90 tables are in order, and its tracer has 3 rows" in said
     assert ("hamysql_backup.restore_test", ("db1",), {"name": NAME, "timeout": 60}) in cluster.asked
 
 
@@ -101,7 +101,7 @@ def test_what_is_wrong_with_a_backup_is_the_nodes_word(deploy):
     cluster.answers["hamysql_backup.restore_test"] = fails("the backup is damaged")
     with pytest.raises(HamysqlError, match="the backup is damaged"):
         backups.restore(deploy(cluster), None, None, 60)
-    assert cluster.functions[-2:] == ["hamysql_canary.stop", "hamysql_canary.forget"]
+    assert cluster.functions[-2:] == ["hamysql_tracer.stop", "hamysql_tracer.forget"]
 
 
 def test_each_phase_has_its_words():

@@ -42,7 +42,7 @@ class Maintained(Whole):
 def verbs(cluster):
     """What was done, without what was only looked at."""
     looks = ("hamysql_maintenance.state", "hamysql_cib.interventions")
-    return [name for name in cluster.functions if name not in looks and not name.startswith("hamysql_canary")]
+    return [name for name in cluster.functions if name not in looks and not name.startswith("hamysql_tracer")]
 
 
 def test_the_standby_is_set_aside_and_nothing_moves(deploy):

@@ -23,11 +23,11 @@ class Whole(Cluster):
         self.answers = {
             "hamysql_cib.interventions": lambda _: self.interventions,
             "hamysql_rolling.settle": True,
-            "hamysql_canary.start": lambda minion, limit: f"*{minion}",
-            "hamysql_canary.admit": True,
-            "hamysql_canary.go": SEEN,
-            "hamysql_canary.stop": lambda minion: SEEN if minion == "db2" else {**SEEN, "gap": 1.25},
-            "hamysql_canary.forget": lambda _: self.kept,
+            "hamysql_tracer.start": lambda minion, limit: f"*{minion}",
+            "hamysql_tracer.admit": True,
+            "hamysql_tracer.go": SEEN,
+            "hamysql_tracer.stop": lambda minion: SEEN if minion == "db2" else {**SEEN, "gap": 1.25},
+            "hamysql_tracer.forget": lambda _: self.kept,
             "hamysql_cib.move": self.move,
             "hamysql_mysql.wait_answering": True,
             "hamysql_rolling.wait_whole": True,
@@ -48,14 +48,14 @@ def test_the_service_moves_between_writers_and_the_gap_is_told(deploy):
     assert "longest write gap 2.5 s (1.2 s from db1, 2.5 s from db2); 80 writes were acknowledged" in said
     assert cluster.functions == [
         "hamysql_cib.interventions",
-        *("hamysql_canary.start", "hamysql_canary.admit", "hamysql_canary.go"),
+        *("hamysql_tracer.start", "hamysql_tracer.admit", "hamysql_tracer.go"),
         *("hamysql_cib.move", "hamysql_mysql.wait_answering", "hamysql_rolling.wait_whole"),
-        *("hamysql_canary.stop", "hamysql_canary.forget"),
+        *("hamysql_tracer.stop", "hamysql_tracer.forget"),
     ]
     asked = {function: (on, arguments) for function, on, arguments in cluster.asked}
-    assert asked["hamysql_canary.admit"] == (("db2",), {"hashes": {"db1": "*db1", "db2": "*db2"}})
+    assert asked["hamysql_tracer.admit"] == (("db2",), {"hashes": {"db1": "*db1", "db2": "*db2"}})
     assert asked["hamysql_cib.move"] == (("db2",), {"node": "db1", "timeout": 900})
-    assert asked["hamysql_canary.forget"][0] == ("db1",)
+    assert asked["hamysql_tracer.forget"][0] == ("db1",)
     assert cluster.events[-1]["state"] == "finished"
 
 
@@ -104,7 +104,7 @@ def test_run_again_where_it_serves_already_it_only_tidies_up(deploy):
     deployment = deploy(cluster)
     switchover.check(deployment, "db2")
     assert switchover.move(deployment, "db2", 900) == ({}, "db2 serves already: nothing was moved")
-    assert cluster.functions == ["hamysql_cib.move", "hamysql_canary.stop", "hamysql_canary.forget"]
+    assert cluster.functions == ["hamysql_cib.move", "hamysql_tracer.stop", "hamysql_tracer.forget"]
 
 
 def test_it_is_shown_before(deploy):
@@ -118,13 +118,13 @@ def test_it_is_shown_before(deploy):
 
 def test_it_moves_without_a_measure_where_there_can_be_none(deploy):
     cluster = Whole()
-    cluster.answers["hamysql_canary.go"] = fails("ERROR 1045: Access denied")
+    cluster.answers["hamysql_tracer.go"] = fails("ERROR 1045: Access denied")
     deployment = deploy(cluster)
     changes, said = switchover.move(deployment, "db1", 900)
     assert changes
     assert "was not measured" in said
     assert "Access denied" in said
-    assert cluster.functions.index("hamysql_canary.forget") < cluster.functions.index("hamysql_cib.move")
+    assert cluster.functions.index("hamysql_tracer.forget") < cluster.functions.index("hamysql_cib.move")
 
 
 def test_a_write_that_was_acknowledged_and_is_not_there_is_an_error(deploy):
@@ -139,7 +139,7 @@ def test_the_writers_go_where_the_move_fails(deploy):
     cluster.answers["hamysql_cib.move"] = fails("waited 900 s")
     with pytest.raises(HamysqlError, match="waited 900 s"):
         switchover.move(deploy(cluster), "db1", 900)
-    assert cluster.functions[-2:] == ["hamysql_canary.stop", "hamysql_canary.forget"]
+    assert cluster.functions[-2:] == ["hamysql_tracer.stop", "hamysql_tracer.forget"]
 
 
 def test_each_phase_has_its_words():

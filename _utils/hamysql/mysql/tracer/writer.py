@@ -21,7 +21,7 @@ from typing import TypedDict
 INTERVAL = 0.1  # seconds between two writes
 PATIENCE = 2.0  # seconds for an answer, then it connects anew
 NOTED = 0.5  # seconds between two notes
-TABLE = "hamysql.canary"
+TABLE = "hamysql.tracer"
 
 
 class Task(TypedDict):

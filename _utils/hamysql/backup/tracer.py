@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hamysql.backup.manifest import Canary
+from hamysql.backup.manifest import Tracer
 from hamysql.errors import ParseError
 from hamysql.mysql.sql import PROLOGUE, text
 
@@ -26,7 +26,7 @@ def asked(label: str) -> str:
     return f"{PROLOGUE}SELECT COUNT(*), SUM(label = {text(label)}) FROM {TABLE};\n"
 
 
-def read(output: str, label: str) -> tuple[Canary, bool]:
+def read(output: str, label: str) -> tuple[Tracer, bool]:
     """How many rows there are, and whether the label is among them."""
     try:
         rows, there = output.split()

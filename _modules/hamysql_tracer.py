@@ -12,9 +12,9 @@ import secrets
 from typing import TYPE_CHECKING
 
 from hamysql.errors import CommandFailed
-from hamysql.mysql.canary import process, tables
 from hamysql.mysql.flavours import registry
 from hamysql.mysql.sql import without_statements
+from hamysql.mysql.tracer import process, tables
 from hamysql.system.command import run
 
 if TYPE_CHECKING:
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
     from injected import __salt__
 
-    from hamysql.mysql.canary.writer import Seen
+    from hamysql.mysql.tracer.writer import Seen
     from hamysql.resolved.software import Mysql
 
-__virtualname__ = "hamysql_canary"
+__virtualname__ = "hamysql_tracer"
 
 
 def __virtual__() -> str:
@@ -56,7 +56,7 @@ def start(limit: float = 1800) -> str:
 
     .. code-block:: bash
 
-        salt 'db*' hamysql_canary.start limit=60
+        salt 'db*' hamysql_tracer.start limit=60
     """
     site = __salt__["hamysql.config"]()
     config, nodes = site["mysql"], _nodes()
@@ -94,7 +94,7 @@ def admit(hashes: Mapping[str, str]) -> bool:
 
     .. code-block:: bash
 
-        salt db1 hamysql_canary.admit '{db1: "*81F5E21E35407D884A6CD4A731AEBFB6AF209E1B"}'
+        salt db1 hamysql_tracer.admit '{db1: "*81F5E21E35407D884A6CD4A731AEBFB6AF209E1B"}'
     """
     config = __salt__["hamysql.config"]()["mysql"]
     forget()
@@ -115,7 +115,7 @@ def go(timeout: float = 20) -> Seen:
 
     .. code-block:: bash
 
-        salt 'db*' hamysql_canary.go
+        salt 'db*' hamysql_tracer.go
     """
     return process.go(timeout)
 
@@ -132,7 +132,7 @@ def stop() -> Seen | None:
 
     .. code-block:: bash
 
-        salt 'db*' hamysql_canary.stop
+        salt 'db*' hamysql_tracer.stop
     """
     return process.stop()
 
@@ -148,7 +148,7 @@ def forget() -> dict[str, int]:
 
     .. code-block:: bash
 
-        salt db1 hamysql_canary.forget
+        salt db1 hamysql_tracer.forget
     """
     config = __salt__["hamysql.config"]()["mysql"]
     flavour = registry.of(config)

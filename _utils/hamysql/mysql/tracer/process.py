@@ -12,11 +12,11 @@ import sys
 from pathlib import Path
 
 from hamysql.errors import HamysqlError, NotReady
-from hamysql.mysql.canary import writer
-from hamysql.mysql.canary.writer import Seen, Task
+from hamysql.mysql.tracer import writer
+from hamysql.mysql.tracer.writer import Seen, Task
 from hamysql.system import wait
 
-FOLDER = Path("/run/hamysql/canary")
+FOLDER = Path("/run/hamysql/tracer")
 
 
 def start(task: Task) -> None:

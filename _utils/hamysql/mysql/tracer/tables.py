@@ -1,4 +1,4 @@
-"""The canary's table and accounts in the database, which are there while an operation measures. Pure.
+"""The tracer's table and accounts in the database, which are there while an operation measures. Pure.
 
 Each node has a row of its own, so the table stays small, and an account of its own, which may write to this table and nothing else.
 """
@@ -10,15 +10,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from hamysql.mysql.flavours.face import Flavour
 from hamysql.mysql.sql import PROLOGUE, account, text
 
-DATABASE, TABLE = "hamysql", "hamysql.canary"
+DATABASE, TABLE = "hamysql", "hamysql.tracer"
 COMMENT = "made by hamysql: an operation measures the gap; may be dropped"
 # A name of MySQL has 32 characters at the most, so it has the node's number and not its name.
-USER = "hamysql-canary-"
+USER = "hamysql-tracer-"
 
 # Whether the table is there, and ours.
 KNOWN = (
     "SELECT COUNT(*) FROM information_schema.TABLES"
-    f" WHERE TABLE_SCHEMA = '{DATABASE}' AND TABLE_NAME = 'canary' AND TABLE_COMMENT = '{COMMENT}';\n"
+    f" WHERE TABLE_SCHEMA = '{DATABASE}' AND TABLE_NAME = 'tracer' AND TABLE_COMMENT = '{COMMENT}';\n"
 )
 ROWS = f"SELECT node, number FROM {TABLE};\n"
 
