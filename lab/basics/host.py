@@ -46,6 +46,7 @@ TEST_PROGRAMS = {
     "ipmitool": "ipmitool",
     "mariadbd": "mariadb-server-core",
     "mariadb": "mariadb-client",
+    "mariadb-backup": "mariadb-backup",
     "mmdebstrap": "mmdebstrap",
     "multipath": "multipath-tools",
     "fence_ipmilan": "fence-agents",

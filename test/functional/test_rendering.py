@@ -44,11 +44,13 @@ OTHER_STORAGE = ("iscsi", "fc-lvm", "nfs")
 ON_DRBD = [pillar for pillar in PILLARS if pillar not in OTHER_STORAGE]
 # corosync 2 encrypts udpu and udp as well, so these pillars lack a key there.
 KEYLESS = [(pillar, "sles15") for pillar in ("article", "udpu")]
+# SUSE has no packages of MySQL from Oracle.
+WITHOUT_MYSQL = [("mysql", system) for system in ("sles15", "sles16")]
 PLACES = [
     (pillar, system)
     for system in SYSTEMS
     for pillar in PILLARS
-    if system != "centos6" and (pillar, system) not in KEYLESS
+    if system != "centos6" and (pillar, system) not in [*KEYLESS, *WITHOUT_MYSQL]
 ]
 
 
@@ -92,7 +94,7 @@ def test_a_pillar_without_a_key_is_rendered_for_corosync_2_once_it_has_one(tmp_p
 @pytest.mark.parametrize(
     ("pillar", "folder"),
     [("ipv6", folder) for folder in FOLDERS]
-    + [("iscsi", "storage.shared.iscsi"), ("fc-lvm", "storage.shared"), ("nfs", "storage.nfs")],
+    + [("iscsi", "storage.lun.iscsi"), ("fc-lvm", "storage.lun"), ("nfs", "storage.nfs")],
 )
 def test_each_folder_can_be_applied_alone_and_installs_before_it_configures(node, pillar, folder):
     chunks = node(pillar).low(f"hamysql.{folder}")
@@ -789,7 +791,9 @@ def test_the_configuration_with_its_secrets_is_no_job(node):
 def test_the_templates_name_their_file_and_nothing_of_the_formula_logs_the_pillar():
     for path in (ROOT / "hamysql").rglob("*.jinja"):
         if path.name not in {"map.jinja", "authkey.jinja", "secret.jinja"}:
-            assert path.read_text().startswith("# Managed by Salt: "), path
+            # XML has another comment, and its declaration before that.
+            start = '<?xml version="1.0" encoding="utf-8"?>\n<!-- ' if path.name.endswith(".xml.jinja") else "# "
+            assert path.read_text().startswith(f"{start}Managed by Salt: "), path
 
 
 @pytest.mark.parametrize("pillar", PILLARS)

@@ -33,7 +33,7 @@ def lines_of(key: str) -> list[str]:
     return key.splitlines()[1:-1]
 
 
-@pytest.mark.parametrize("system", SYSTEMS)
+@pytest.mark.parametrize("system", [name for name in SYSTEMS if name != "centos6"])  # which has a pillar of its own
 def test_the_highstate_lays_the_files_down_before_the_options_that_name_them(make, system):
     node = make({**PAIR, "required": True}, system)
     low = node.low()
