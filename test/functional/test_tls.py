@@ -269,11 +269,11 @@ def test_a_run_that_was_killed_while_it_wrote_leaves_the_old_set_in_use_and_no_k
         raise Killed
 
     site.said = NEW
-    for name, again in (("switch", tls_files.switch), ("_synchronise", tls_files._synchronise)):
-        monkeypatch.setattr(tls_files, name, kill)
-        with pytest.raises(Killed):
-            site.tls.install()
-        monkeypatch.setattr(tls_files, name, again)
+    for module, name in ((tls_files, "switch"), (tls_files.files, "synchronise")):
+        with monkeypatch.context() as killed:
+            killed.setattr(module, name, kill)
+            with pytest.raises(Killed):
+                site.tls.install()
     assert (site.folder / "tls/current/cert.pem").read_text() == OLD["cert"]
     assert len(list((site.folder / "tls").iterdir())) > 2
     site.highstate(OLD)
