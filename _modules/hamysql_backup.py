@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 
 from hamysql.backup import job, restore
 from hamysql.backup import take as backup_take
-from hamysql.errors import Refused
 from hamysql.system.command import run
 
 if TYPE_CHECKING:
@@ -42,10 +41,7 @@ def __virtual__() -> str:
 
 
 def _site() -> Site:
-    config = __salt__["hamysql.config"]()
-    if not config["backup"]["enabled"]:
-        raise Refused("the pillar names no folder for backups: set hamysql:backup:directory, and apply the states")
-    return job.place(job.task(config))
+    return job.of(__salt__["hamysql.config"]())
 
 
 def take() -> Manifest:

@@ -102,12 +102,14 @@ def admit(hashes: Mapping[str, str]) -> bool:
     return True
 
 
-def go(timeout: float = 20) -> Seen:
+def go(timeout: float = 20, again: bool = False) -> Seen:
     """
     Have this node's writer write, and wait until the first write is acknowledged.
 
     timeout
         Seconds, 20 by default.
+    again
+        It writes already, to a database that was replaced: wait for the next write (default: False).
 
     Returns what it has seen, see ``stop``. Raises ``NotReady`` with the last error of the client.
 
@@ -117,7 +119,7 @@ def go(timeout: float = 20) -> Seen:
 
         salt 'db*' hamysql_tracer.go
     """
-    return process.go(timeout)
+    return process.go(timeout, again=again)
 
 
 def stop() -> Seen | None:

@@ -15,7 +15,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hamysql.master import phases
-from hamysql.master.orchestration import backups, maintenance, switchover
+from hamysql.master.orchestration import backups, maintenance, restores, switchover
 
 if TYPE_CHECKING:
     from typing import Any
@@ -177,3 +177,96 @@ def restored(
         return backups.restore(deployment, node, backup, timeout)
 
     return _phase(name, "restore_test", "restored", cluster, body, last=True)
+
+
+def replacement_checked(
+    name: str, backup: str | None = None, confirm: str | None = None, cluster: str | None = None
+) -> dict[str, Any]:
+    """
+    The cluster is whole, the node that serves has the backup, and the cluster was named once more.
+
+    backup
+        The backup's name.
+    confirm
+        The cluster's name: what was written since the backup is not served afterwards.
+    """
+
+    def body(deployment: Any) -> phases.Outcome:
+        return restores.check(deployment, backup, confirm)
+
+    return _phase(name, "restore", "checked", cluster, body)
+
+
+def replacement_prepared(
+    name: str, backup: str | None = None, cluster: str | None = None, timeout: float = 3600
+) -> dict[str, Any]:
+    """
+    The backup is copied beside the data, compared, recovered, and tried out by a server of its own. The database serves meanwhile.
+
+    backup
+        The backup's name.
+    timeout
+        Seconds for that server to answer, 3600 by default.
+    """
+
+    def body(deployment: Any) -> phases.Outcome:
+        return restores.prepare(deployment, backup, timeout)
+
+    return _phase(name, "restore", "prepared", cluster, body)
+
+
+def replaced(name: str, backup: str | None = None, cluster: str | None = None, timeout: float = 900) -> dict[str, Any]:
+    """
+    The database serves the backup's data, with the pillar's accounts. The data of before is kept.
+
+    backup
+        The backup's name.
+    timeout
+        Seconds for the database to stop, and to answer, 900 by default.
+    """
+
+    def body(deployment: Any) -> phases.Outcome:
+        return restores.replace(deployment, backup, timeout)
+
+    return _phase(name, "restore", "replaced", cluster, body, last=True)
+
+
+def undo_checked(name: str, confirm: str | None = None, cluster: str | None = None) -> dict[str, Any]:
+    """
+    There is a restore to undo, and the cluster was named once more.
+
+    confirm
+        The cluster's name: what was written since the restore is not served afterwards.
+    """
+    return _phase(name, "restore_undo", "checked", cluster, lambda deployment: restores.check_undo(deployment, confirm))
+
+
+def undone(name: str, cluster: str | None = None, timeout: float = 900) -> dict[str, Any]:
+    """
+    The database serves the data of before the restore. What was served since is kept.
+
+    timeout
+        Seconds for the database to stop, and to answer, 900 by default.
+    """
+    return _phase(
+        name, "restore_undo", "undone", cluster, lambda deployment: restores.undo(deployment, timeout), last=True
+    )
+
+
+def confirmation_checked(name: str, confirm: str | None = None, cluster: str | None = None) -> dict[str, Any]:
+    """
+    A restore or its undo has ended, a database serves, and the cluster was named once more.
+
+    confirm
+        The cluster's name: what is kept is gone afterwards.
+    """
+    return _phase(
+        name, "restore_confirm", "checked", cluster, lambda deployment: restores.check_confirm(deployment, confirm)
+    )
+
+
+def confirmed(name: str, cluster: str | None = None) -> dict[str, Any]:
+    """
+    The data that is kept and not in use is taken away.
+    """
+    return _phase(name, "restore_confirm", "confirmed", cluster, restores.confirm, last=True)

@@ -112,14 +112,18 @@ class Folder:
             shutil.rmtree(going)
         return names
 
-    def checked(self, name: str) -> None:
-        """Raise ``HamysqlError`` where a backup's files are not those that were written."""
+    def checked(self, name: str, copy: Path | None = None) -> None:
+        """Raise ``HamysqlError`` where a backup's files are not those that were written.
+
+        copy
+            Another folder that has its files, instead of the backup's own.
+        """
         path = self.path / name
         wanted = {}
         for line in (path / manifest.SUMS).read_text(encoding="utf-8").splitlines():
             digest, _, file = line.partition("  ")
             wanted[file] = digest
-        found = sums(path / manifest.DATA)
+        found = sums(copy or path / manifest.DATA)
         wrong = sorted(file for file in {*wanted, *found} if wanted.get(file) != found.get(file))
         if wrong:
             raise HamysqlError(

@@ -13,7 +13,7 @@ from typing import TypedDict, cast
 
 from hamysql.backup import take
 from hamysql.backup.take import Site
-from hamysql.errors import CommandFailed, HamysqlError
+from hamysql.errors import CommandFailed, HamysqlError, Refused
 from hamysql.mysql.flavours import registry
 from hamysql.resolved import Resolved
 from hamysql.resolved.software import Mysql
@@ -52,6 +52,13 @@ def task(site: Resolved) -> Task:
 def place(said: Task) -> Site:
     """The same, for those who back up and restore."""
     return Site(**{**said, "mysql": cast(Mysql, said["mysql"])})  # type: ignore[arg-type]
+
+
+def of(config: Resolved) -> Site:
+    """What is backed up, and where to. Raises ``Refused`` where the pillar names no folder."""
+    if not config["backup"]["enabled"]:
+        raise Refused("the pillar names no folder for backups: set hamysql:backup:directory, and apply the states")
+    return place(task(config))
 
 
 def serves(run: Run, site: Site) -> bool:

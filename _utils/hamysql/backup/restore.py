@@ -13,13 +13,14 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from hamysql.backup import manifest, tracer
-from hamysql.backup.manifest import Proof
+from hamysql.backup.manifest import Manifest, Proof
 from hamysql.backup.take import LIMIT, QUIETLY, Site
 from hamysql.errors import CommandFailed, HamysqlError, Refused
 from hamysql.mysql.flavours import registry
 from hamysql.mysql.flavours.tools import BackupTool
-from hamysql.system import wait
-from hamysql.system.command import Run
+from hamysql.system import files, wait
+from hamysql.system.command import Run, acting_as
+from hamysql.system.files import Unreadable
 
 SCRATCH = Path("/var/lib/hamysql/restore-test")
 ROOM = 1.2  # times the backup's size: what recovery writes comes on top
@@ -34,15 +35,7 @@ def tried(run: Run, site: Site, name: str = "", scratch: Path = SCRATCH, timeout
     Nothing of the scratch server stays. Raises ``Refused`` where there is no such backup or no room, and ``HamysqlError`` with
     what is wrong with the backup.
     """
-    place = site.folder
-    kept = {item["manifest"]["name"]: item["manifest"] for item in place.kept()}
-    if not kept:
-        raise Refused(
-            f"there is no backup in {place.path} on {site.node}: take one, `salt-run state.orchestrate hamysql.orch.backup`"
-        )
-    if name and name not in kept:
-        raise Refused(f"there is no backup {name} in {place.path}; there are: {', '.join(kept)}")
-    said = kept[name or max(kept)]
+    place, said = site.folder, chosen(site, name)
     began = time.monotonic()
     place.checked(said["name"])
     clear(scratch)
@@ -55,11 +48,7 @@ def tried(run: Run, site: Site, name: str = "", scratch: Path = SCRATCH, timeout
     try:
         data = scratch / manifest.DATA
         shutil.copytree(place.path / said["name"] / manifest.DATA, data)
-        tool = registry.of(site.mysql).backup(site.mysql, str(data))
-        run([*QUIETLY, *tool.prepare], timeout=LIMIT)
-        _give(scratch, site.mysql["user"])
-        with _served(run, tool, scratch, timeout):
-            tables, rows = _checked(run, tool, said)
+        tables, rows = recovered(run, site, said, scratch, scratch, timeout)
     finally:
         clear(scratch)
     proof: Proof = {
@@ -73,7 +62,34 @@ def tried(run: Run, site: Site, name: str = "", scratch: Path = SCRATCH, timeout
     return proof
 
 
-def _checked(run: Run, tool: BackupTool, said: manifest.Manifest) -> tuple[int, int]:
+def chosen(site: Site, name: str = "") -> Manifest:
+    """The manifest of a backup that this node sees, the newest by default. Raises ``Refused`` where there is none."""
+    place = site.folder
+    kept = {item["manifest"]["name"]: item["manifest"] for item in place.kept()}
+    if not kept:
+        raise Refused(
+            f"there is no backup in {place.path} on {site.node}: take one, `salt-run state.orchestrate hamysql.orch.backup`"
+        )
+    if name and name not in kept:
+        raise Refused(f"there is no backup {name} in {place.path}; there are: {', '.join(kept)}")
+    return kept[name or max(kept)]
+
+
+def recovered(run: Run, site: Site, said: Manifest, scratch: Path, named: Path, timeout: float) -> tuple[int, int]:
+    """Recover the copy in ``scratch``, serve it, and check it; returns how many tables there are, and the tracer's rows.
+
+    scratch, named
+        One folder, as root and as the database's account reach it. It and all in it are the account's afterwards.
+    """
+    flavour = registry.of(site.mysql)
+    run([*QUIETLY, *flavour.backup(site.mysql, str(scratch / manifest.DATA)).prepare], timeout=LIMIT)
+    _give(scratch, site.mysql["user"])
+    tool = flavour.backup(site.mysql, str(named / manifest.DATA))
+    with acting_as(site.mysql["user"]), _served(run, tool, site.mysql["user"], scratch, timeout):
+        return _checked(run, tool, said)
+
+
+def _checked(run: Run, tool: BackupTool, said: Manifest) -> tuple[int, int]:
     """How many tables there are, and the rows of the tracer; raises where something is wrong."""
     result = run([*QUIETLY, *tool.check], timeout=LIMIT, accept=range(256))
     bad = [line for line in (result.stdout + result.stderr).splitlines() if line.strip()]
@@ -100,10 +116,19 @@ def _checked(run: Run, tool: BackupTool, said: manifest.Manifest) -> tuple[int, 
 
 
 @contextmanager
-def _served(run: Run, tool: BackupTool, scratch: Path, timeout: float) -> Iterator[None]:
-    """The scratch server runs and answers inside of the ``with`` block."""
-    with open(scratch / "started", "wb") as out:
-        process = subprocess.Popen([*QUIETLY, *tool.serve], stdin=subprocess.DEVNULL, stdout=out, stderr=out, cwd="/")
+def _served(run: Run, tool: BackupTool, user: str, scratch: Path, timeout: float) -> Iterator[None]:
+    """The scratch server runs as the database's account, and answers, inside of the ``with`` block."""
+    entry = pwd.getpwnam(user)
+    process = subprocess.Popen(
+        [*QUIETLY, *tool.serve],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,  # it has a log
+        stderr=subprocess.DEVNULL,
+        cwd="/",
+        user=entry.pw_uid,
+        group=entry.pw_gid,
+        extra_groups=os.getgrouplist(user, entry.pw_gid),
+    )
 
     def answers() -> bool:
         return process.poll() is not None or run(list(tool.ask), stdin="SELECT 1;", accept=range(256)).returncode == 0
@@ -111,8 +136,7 @@ def _served(run: Run, tool: BackupTool, scratch: Path, timeout: float) -> Iterat
     try:
         wait.until(answers, bool, "the restored database answers", timeout=timeout, interval=0.5)
         if process.poll() is not None:
-            log = scratch / "log"
-            said = log.read_text(errors="replace").splitlines()[-10:] if log.exists() else []
+            said = (files.text_if_any(scratch / "log") or "").splitlines()[-10:]
             raise HamysqlError("\n".join(["the restored database does not start:", *said]))
         yield
     finally:
@@ -124,11 +148,11 @@ def _served(run: Run, tool: BackupTool, scratch: Path, timeout: float) -> Iterat
             process.wait(30)
 
 
-def clear(scratch: Path) -> None:
+def clear(scratch: Path, named: Path | None = None) -> None:
     """Take away what a test has left behind that was killed: its server, and its copy."""
-    with suppress(OSError, ValueError):
-        pid = int((scratch / "pid").read_text())
-        if str(scratch / manifest.DATA) in Path(f"/proc/{pid}/cmdline").read_text():
+    with suppress(OSError, ValueError, Unreadable):
+        pid = int(files.text(scratch / "pid"))
+        if str((named or scratch) / manifest.DATA) in Path(f"/proc/{pid}/cmdline").read_text():
             os.kill(pid, signal.SIGKILL)
             wait.until(lambda: Path(f"/proc/{pid}/stat").exists(), lambda there: not there, "it ends", timeout=30)
     if scratch.exists():
@@ -136,7 +160,7 @@ def clear(scratch: Path) -> None:
 
 
 def _give(path: Path, user: str) -> None:
-    """All below a folder belongs to the database's account."""
+    """All below a folder belongs to the database's account; the folder itself last, so it cannot enter before that."""
     entry = pwd.getpwnam(user)
-    for item in (path, *path.rglob("*")):
-        os.chown(item, entry.pw_uid, entry.pw_gid)
+    for item in (*path.rglob("*"), path):
+        os.chown(item, entry.pw_uid, entry.pw_gid, follow_symlinks=False)

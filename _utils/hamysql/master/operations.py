@@ -11,11 +11,16 @@ from hamysql.master import health
 from hamysql.survey import Surveys
 
 
-def confirmed(cluster: str, given: str | None, what: str) -> None:
-    """Raise ``Refused`` unless the cluster was named once more, with what is about to happen."""
+def confirmed(cluster: str, given: str | None, what: str, key: str = "") -> None:
+    """Raise ``Refused`` unless the cluster was named once more, with what is about to happen.
+
+    key
+        Of the pillar, where an orchestration is given the name there.
+    """
     if given != cluster:
         wrong = f" (it says {given!r})" if given else ""
-        raise Refused(f"{what}\nIf that is what you want, say confirm={cluster}{wrong}")
+        how = f'"{key}": "{cluster}" in the pillar of this command' if key else f"confirm={cluster}"
+        raise Refused(f"{what}\nIf that is what you want, say {how}{wrong}")
 
 
 # What a cluster needs to lose a node.

@@ -46,6 +46,19 @@ ORDERS = {
         "checked": "which backup, and who tries it out",
         "restored": "it is restored into a server of its own",
     },
+    "restore": {
+        "checked": "the cluster is whole, and the node that serves has the backup",
+        "prepared": "the backup is prepared beside the data, and tried out",
+        "replaced": "the database stops, gets the backup's data, and starts",
+    },
+    "restore_undo": {
+        "checked": "whether there is a restore to undo",
+        "undone": "the database stops, gets the data of before, and starts",
+    },
+    "restore_confirm": {
+        "checked": "which data is kept and not in use",
+        "confirmed": "it is taken away",
+    },
     "return": {"checked": _CHECKED, "returned": "the node is taken back, and synchronised"},
     "migration": {**_MIGRATION, **{name: PHASES[name] for name in list(PHASES) if name not in ("members", "storage")}},
 }

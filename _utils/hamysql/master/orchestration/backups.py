@@ -22,16 +22,16 @@ class Tried(TypedDict):
 def check_backup(deployment: Deployment) -> Outcome:
     """The phase "checked" of a backup: the pillar says where to, and one node serves."""
     handover.prepare(deployment)
-    target = _target(deployment)
+    where = target(deployment)
     serving = _serving(deployment)
-    return {}, f"{serving} serves, and backs up to {target}"
+    return {}, f"{serving} serves, and backs up to {where}"
 
 
 def back_up(deployment: Deployment) -> Outcome:
     """The phase "taken": a backup is taken while a client on each node writes."""
     serving = _serving(deployment)
     if deployment.test:
-        entry = f"~ {serving} takes a backup to {_target(deployment)}"
+        entry = f"~ {serving} takes a backup to {target(deployment)}"
         return {"backup": [entry]}, entry.removeprefix("~ ")
     with gap.measured(deployment, "taken", handover.FROM_BEGIN_TO_END) as found:
         deployment.say("step", "taken", f"{serving} takes a backup")
@@ -48,14 +48,14 @@ def back_up(deployment: Deployment) -> Outcome:
 def check_restore(deployment: Deployment, node: str | None, name: str | None) -> Outcome:
     """The phase "checked" of a test: there is a backup, and the node sees it."""
     handover.prepare(deployment)
-    _target(deployment)
-    found = _tried(deployment, node, name)
+    target(deployment)
+    found = tried(deployment, node, name)
     return {}, f"{found['node']} restores {found['manifest']['name']}, which {found['manifest']['node']} has taken"
 
 
 def restore(deployment: Deployment, node: str | None, name: str | None, timeout: float) -> Outcome:
     """The phase "restored": the backup is restored into a server of its own on the node, and checked."""
-    found = _tried(deployment, node, name)
+    found = tried(deployment, node, name)
     where, chosen = found["node"], found["manifest"]["name"]
     if deployment.test:
         entry = f"~ {where} restores {chosen} into a server of its own, and checks it"
@@ -73,7 +73,7 @@ def restore(deployment: Deployment, node: str | None, name: str | None, timeout:
     return {"restore_test": [f"{chosen} restored on {where}"]}, words
 
 
-def _target(deployment: Deployment) -> str:
+def target(deployment: Deployment) -> str:
     backup = deployment.first["backup"]
     if not backup["enabled"]:
         raise Refused("the pillar names no folder for backups: set hamysql:backup:directory, and deploy it")
@@ -90,7 +90,7 @@ def _serving(deployment: Deployment) -> str:
     return serving
 
 
-def _tried(deployment: Deployment, node: str | None, name: str | None) -> Tried:
+def tried(deployment: Deployment, node: str | None, name: str | None) -> Tried:
     """The backup that is meant, and the node that tries it out: the standby, unless another one is named."""
     names = list(deployment.members.minions)
     if node is not None and node not in names:

@@ -14,15 +14,22 @@ from hamysql.mysql.tracer.writer import Seen
 
 @dataclass
 class Measured:
-    """What the writers have seen, by node; ``why`` says why there is nothing, "" while they write."""
+    """What the writers have seen, by node; ``why`` says why there is nothing, "" while they write.
+
+    ``hashes`` are those of their passwords; ``replaced`` says that the database they wrote to was replaced by another one.
+    """
 
     seen: dict[str, Seen] = field(default_factory=dict)
     why: str = ""
+    hashes: dict[str, str] = field(default_factory=dict)
+    replaced: bool = False
 
     def __str__(self) -> str:
         if not self.seen:
             return f"the write gap was not measured: {self.why}"
         each = ", ".join(f"{item['gap']:.1f} s from {node}" for node, item in self.seen.items())
+        if self.replaced:
+            return f"longest write gap {self.gap:.1f} s ({each})"
         count = sum(item["acknowledged"] for item in self.seen.values())
         return f"longest write gap {self.gap:.1f} s ({each}); {count} writes were acknowledged, none of them is lost"
 
@@ -59,16 +66,34 @@ def tidy(deployment: Deployment) -> None:
         deployment.members.ask("hamysql_tracer.forget", [serving])
 
 
+def admit_again(deployment: Deployment, found: Measured) -> None:
+    """The writers' table and accounts, in a database that has replaced the one they wrote to; or none of them, without writers."""
+    found.replaced = True
+    serving = health.active(deployment.survey())
+    if serving is None:
+        return
+    if found.why:
+        deployment.members.ask("hamysql_tracer.forget", [serving])
+        return
+    try:
+        deployment.members.ask("hamysql_tracer.admit", [serving], hashes=found.hashes)
+        deployment.members.ask("hamysql_tracer.go", again=True, timeout=60)
+    except HamysqlError as exc:
+        found.why = str(exc)
+        with suppress(HamysqlError):
+            tidy(deployment)
+
+
 def _start(deployment: Deployment, phase: str, limit: float, found: Measured) -> None:
     serving = health.active(deployment.survey())
     if serving is None:
         found.why = "no database answered when it began"
         return
     try:
-        hashes = deployment.members.ask("hamysql_tracer.start", limit=limit)
-        deployment.members.ask("hamysql_tracer.admit", [serving], hashes=hashes)
+        found.hashes = deployment.members.ask("hamysql_tracer.start", limit=limit)
+        deployment.members.ask("hamysql_tracer.admit", [serving], hashes=found.hashes)
         deployment.members.ask("hamysql_tracer.go")
-        deployment.say("step", phase, f"a client on {' and '.join(hashes)} writes through the virtual IP")
+        deployment.say("step", phase, f"a client on {' and '.join(found.hashes)} writes through the virtual IP")
     except HamysqlError as exc:
         found.why = str(exc)
         deployment.say("step", phase, f"WARNING: the write gap is not measured: {exc}")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class BackupTool:
-    """Command lines; ``info`` and ``binlog`` are files that it leaves in the folder, ``options`` the server's own there.
+    """Command lines; ``info`` and ``binlog`` are files that it leaves in the folder, ``own`` all that no server needs there.
 
     take
         Copies the running server into a folder that is empty.
@@ -26,3 +26,4 @@ class BackupTool:
     check: tuple[str, ...]
     info: tuple[str, ...]
     binlog: tuple[str, ...]
+    own: tuple[str, ...]

@@ -55,14 +55,19 @@ def start(task: Task) -> None:
         raise HamysqlError(f"the writer that measures the gap does not start: {said()}")
 
 
-def go(timeout: float, folder: Path = FOLDER) -> Seen:
-    """Have it write, and wait for the first write that is acknowledged; raises ``NotReady`` with what the client has said."""
+def go(timeout: float, folder: Path = FOLDER, again: bool = False) -> Seen:
+    """Have it write, and wait for the first write that is acknowledged; raises ``NotReady`` with what the client has said.
+
+    again
+        It writes already: wait for the next one that is acknowledged.
+    """
     if not _pid(folder):
         raise NotReady("the writer that measures the gap does not run on this node")
+    before = _seen(folder)["acknowledged"] if again else 0
     (folder / "go").touch()
     return wait.until(
         lambda: _seen(folder),
-        lambda seen: seen["acknowledged"] > 0,
+        lambda seen: seen["acknowledged"] > before,
         "a write through the virtual IP is acknowledged",
         timeout=timeout,
         interval=0.2,

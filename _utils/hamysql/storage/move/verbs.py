@@ -144,7 +144,7 @@ def _unmount(run: Run, site: Resolved) -> None:
     backends.used(site).activate(site, run, False)
 
 
-def _in_service(run: Run, site: Resolved) -> tuple[Path, str]:
+def in_service(run: Run, site: Resolved) -> tuple[Path, str]:
     """The datadir, which has to be where the cluster's configuration mounts the old storage, and that kind of storage.
 
     The folder below the mount point may have a database as well: Debian's package makes one there. It would replace the data.
@@ -157,7 +157,7 @@ def _in_service(run: Run, site: Resolved) -> tuple[Path, str]:
     same = source.rstrip("/") == wanted.rstrip("/") or os.path.realpath(source) == os.path.realpath(wanted)
     if not source or not wanted or not same:
         raise Refused(
-            f"{folder} is not mounted from {wanted or 'the old storage'} here, but from {source or 'nothing'}: nothing is copied"
+            f"{folder} is not mounted from {wanted or 'the old storage'} here, but from {source or 'nothing'}: nothing is changed"
         )
     return Path(folder), backends.recognised(values)
 
@@ -167,14 +167,14 @@ def _pass(run: Run, site: Resolved, latches: Latches, known: Latch, live: bool) 
     began, path = time.monotonic(), latches.folder / latch.NEXT / move_switch.COPIED
     boot = BOOT.read_text(encoding="ascii").strip()
     with _mounted(run, site, known) as target:
-        source, kind = _in_service(run, site)
+        source, kind = in_service(run, site)
         note, before = copying.look(source, boot, known.device_uuid), copying.kept(path)
         copying.check_space(source, target)
         again = copying.changed(note, before)
         first = before is None or not before.is_of(note)
         attributes = all(backends.KINDS[name].local for name in (kind, site["storage"]["backend"]))
         copying.transfer(run, source, target, None if first else again, live=live, attributes=attributes)
-        if _in_service(run, site) != (source, kind) or datadir.PROOF not in os.listdir(target):
+        if in_service(run, site) != (source, kind) or datadir.PROOF not in os.listdir(target):
             raise Refused(f"the copy of {source} has ended, and the new storage holds no database: run again")
         run(["sync", "--file-system", str(target)], timeout=3600)
     copying.keep(note, path)

@@ -210,7 +210,7 @@ def test_a_datadir_that_changes_below_the_copy_is_no_copy(machine):
         return real(argv, **how)
 
     machine.module.run = moved
-    with pytest.raises(Refused, match="is not mounted from /dev/drbd3 here, but from /dev/sda1: nothing is copied"):
+    with pytest.raises(Refused, match="is not mounted from /dev/drbd3 here, but from /dev/sda1: nothing is changed"):
         machine.module.final()
     assert (machine.stage, machine.mounted) == (Stage.FILESYSTEM, False)
 

@@ -35,6 +35,8 @@ LIMITS = (
     *("max_queries_per_hour", "max_updates_per_hour", "max_connections_per_hour", "max_user_connections"),
     "max_statement_time",
 )
+# What mariadb-backup leaves in a copy; the names begin with "xtrabackup" up to 10.11, and with "mariadb_backup" from 11 on.
+_OWN = ("info", "binlog_info", "checkpoints", "slave_info", "galera_info", "binlog_pos_innodb")
 
 
 class MariaDB(Flavour):
@@ -123,6 +125,10 @@ class MariaDB(Flavour):
             check=(f"{beside}/mariadb-check", *login, "--all-databases", "--silent"),
             info=("mariadb_backup_info", "xtrabackup_info"),
             binlog=("mariadb_backup_binlog_info", "xtrabackup_binlog_info"),
+            own=(
+                *(f"{name}_{file}" for name in ("mariadb_backup", "xtrabackup") for file in _OWN),
+                "backup-my.cnf",
+            ),
         )
 
     def is_answer(self, output: str) -> bool:

@@ -1,0 +1,94 @@
+"""A backup is made ready to be served: copied into the datadir's own file system, compared, recovered, and tried out there.
+
+The database serves meanwhile. So all that can be wrong with a backup is known before anything stops.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+from hamysql.backup import manifest, restore
+from hamysql.backup.beside import COPY, DATA, READY, RESTORE, STAYS, Beside, Intent
+from hamysql.backup.take import LIMIT, QUIETLY, Site
+from hamysql.errors import CommandFailed, HamysqlError, Refused
+from hamysql.mysql.flavours import registry
+from hamysql.system.command import Run
+
+ROOM = restore.ROOM
+# Where the server keeps files that belong to the data; "" and "./" are the datadir.
+PLACES = "SELECT @@innodb_data_home_dir, @@innodb_log_group_home_dir, @@innodb_undo_directory;\n"
+
+
+def prepared(run: Run, site: Site, name: str, beside: Beside, timeout: float) -> Intent:
+    """Make a backup ready to be served; one that is ready already is left as it is.
+
+    timeout
+        Seconds for the scratch server to answer.
+
+    Raises ``Refused`` where another restore is not confirmed, the file system has no room, or the server keeps files elsewhere, and
+    ``HamysqlError`` with what is wrong with the backup. Then nothing of the copy stays.
+    """
+    said = restore.chosen(site, name)
+    intent = beside.intent()
+    if intent is not None and (intent.stage != READY or intent.direction != RESTORE):
+        raise Refused(
+            f"the {intent.direction} of {intent.name} has not ended, or its data is kept still: confirm or undo it"
+        )
+    if intent is not None and intent.name == name:
+        return intent
+    _one_place(run, site, beside.datadir)
+    beside.forget()
+    copy, named = beside.path / COPY, beside.named / COPY
+    restore.clear(copy, named)
+    _room(beside.datadir, said["size"] * ROOM, name)
+    copy.mkdir(mode=0o700)
+    try:
+        source = site.folder.path / name / manifest.DATA
+        run([*QUIETLY, "cp", "--recursive", "--no-dereference", str(source), str(copy / DATA)], timeout=LIMIT)
+        site.folder.checked(name, copy / DATA)
+        tables, _ = restore.recovered(run, site, said, copy, named, timeout)
+    except HamysqlError:
+        restore.clear(copy, named)
+        raise
+    os.chmod(copy, 0o700)
+    os.chown(copy, os.geteuid(), os.getegid())
+    _without_what_is_not_data(site, copy / DATA)
+    run(["sync", "--file-system", str(copy)], timeout=3600)
+    point = f"{said['began']} ({said['binlog'] or 'no position of a binary log'})"
+    return beside.write(Intent(name, RESTORE, READY, point, tables))
+
+
+def _room(datadir: Path, need: float, name: str) -> None:
+    free = shutil.disk_usage(datadir).free
+    if free < need:
+        raise Refused(
+            f"{datadir} has {free / 1e6:.0f} MB left, and a copy of the backup {name} beside the data needs {need / 1e6:.0f} MB: "
+            f"{(need - free) / 1e6:.0f} MB are missing"
+        )
+
+
+def _one_place(run: Run, site: Site, datadir: Path) -> None:
+    """All that belongs to the data is in the datadir; a server that does not answer is not asked."""
+    try:
+        found = run(registry.of(site.mysql).client(site.mysql), stdin=PLACES).stdout.rstrip("\n").split("\t")
+    except CommandFailed:
+        return
+    apart = [item for item in found if item not in ("", "NULL", ".", "./") and Path(item) != datadir]
+    if apart:
+        raise Refused(
+            f"the server keeps a part of its data in {' and '.join(apart)}, and not in {datadir}: a restore would mix it with the "
+            "backup's. Restore by hand"
+        )
+
+
+def _without_what_is_not_data(site: Site, data: Path) -> None:
+    """What the tool has left in the copy, and folders that stay in the datadir and that it took for databases."""
+    tool = registry.of(site.mysql).backup(site.mysql, str(data))
+    for name in (*tool.own, *STAYS):
+        path = data / name
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
