@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from injected import __opts__, __salt__
 
-    from hamysql.backup.manifest import Kept, Manifest, Proof
+    from hamysql.backup.manifest import Glance, Kept, Manifest, Proof
     from hamysql.backup.take import Site
 
     class Unit(TypedDict):
@@ -76,6 +76,22 @@ def list_() -> list[Kept]:
         salt 'db*' hamysql_backup.list
     """
     return _site().folder.kept()
+
+
+def glance() -> Glance | None:
+    """
+    The newest backup that this node sees, and when one was proven last.
+
+    Returns ``{"newest", "proven": such as 2026-01-31T03:00:00Z, or None}``; None where the pillar names no folder, and where it is out of reach for 5 seconds.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'db*' hamysql_backup.glance
+    """
+    config = __salt__["hamysql.config"]()
+    return job.of(config).folder.glance(run) if config["backup"]["enabled"] else None
 
 
 def restore_test(name: str = "", timeout: float = 3600) -> Proof:

@@ -105,7 +105,7 @@ def details() -> dict[str, Any]:
     Returns ``{"links": see hamysql_cluster.corosync, "left": see hamysql_cib.interventions, "notes": what else was put over
     the configuration, as sentences, "history": what pacemaker has done with the service last, {"events": [{"when": seconds since
     1970, "node", "what": started, stopped or failed, "resource", "action", "reason"}], "attributes": {node: {name: value}}},
-    "proofs": see hamysql_fencing.proofs}``. Raises ``NotReady`` where pacemaker does not run.
+    "proofs": see hamysql_fencing.proofs, "backup": see hamysql_backup.glance}``. Raises ``NotReady`` where pacemaker does not run.
 
     CLI Example:
 
@@ -127,6 +127,7 @@ def details() -> dict[str, Any]:
         "notes": [*notes, *drift.moving(cib)],
         "history": history.read(cib),
         "proofs": __salt__["hamysql_fencing.proofs"](),
+        "backup": __salt__["hamysql_backup.glance"](),
     }
 
 

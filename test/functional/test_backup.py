@@ -13,7 +13,7 @@ from dataclasses import replace
 import pytest
 from database_server import CLIENT, MISSING, SERVER, running
 
-from hamysql.backup import folder, manifest, restore, take, tracer
+from hamysql.backup import folder, job, manifest, restore, take, tracer
 from hamysql.backup.folder import Folder
 from hamysql.backup.take import Site
 from hamysql.errors import CommandFailed, HamysqlError, NotReady, Refused
@@ -168,6 +168,30 @@ def test_a_test_that_was_killed_is_cleared_away_by_the_next(server, site, scratc
         assert proof["rows"]
     finally:
         left.kill()
+
+
+def test_the_standby_tries_the_newest_out_once_each_week(server, site, scratch, tmp_path):
+    """It has no server, and its data is mounted nowhere."""
+    standby = replace(site, mysql={**site.mysql, "socket": str(tmp_path / "none")}, test_every=7)
+    assert "no test is due" in job.scheduled(run, standby)
+    take.take(run, site)
+    assert site.folder.glance(run)["proven"] is None
+    assert "tables are in order" in job.try_out(run, standby, scratch=scratch)
+    (kept,) = site.folder.kept()
+    assert kept["proof"]
+    glance = site.folder.glance(run)
+    assert glance["newest"] == kept["manifest"]["began"].replace(" ", "T")
+    assert glance["proven"]
+    assert "no test is due" in job.try_out(run, standby, scratch=scratch)
+    take.take(run, site, now=lambda: 1_900_000_000)
+    (site.folder.path / kept["manifest"]["name"] / manifest.PROOF).unlink()
+    assert "the next attempt is tomorrow" in job.try_out(run, standby, scratch=scratch)
+    assert "no test is wanted" in job.scheduled(run, replace(standby, test_every=0))
+    assert replace(site, directory="/mnt/hamysql-not-there").folder.glance(run) is None
+
+
+def test_where_the_data_is_mounted_nothing_is_tried_out(site):
+    assert "nothing is tried out" in job.try_out(run, replace(site, mysql={**site.mysql, "datadir": "/"}, test_every=7))
 
 
 def test_the_rows_of_backups_do_not_grow_without_end(server, monkeypatch):

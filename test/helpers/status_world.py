@@ -58,6 +58,7 @@ class World:
         self.left, self.notes = [], []
         self.proven = {"db1": PROVEN, "db2": None}
         self.stopped, self.unknown = set(), {}
+        self.backup = {"db1": None, "db2": None}
 
     def details(self, name):
         other = {"db1": 2, "db2": 1}[name]
@@ -73,6 +74,7 @@ class World:
             "notes": list(self.notes),
             "history": {"events": self.events, "attributes": self.attributes},
             "proofs": proofs,
+            "backup": self.backup[name],
         }
 
     def survey(self, name):

@@ -15,9 +15,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from hamysql.backup import manifest
-from hamysql.backup.manifest import Kept, Manifest, Proof
-from hamysql.errors import HamysqlError, NotReady, ParseError, Refused
+from hamysql.backup.manifest import Glance, Kept, Manifest, Proof
+from hamysql.errors import CommandFailed, HamysqlError, NotReady, ParseError, Refused
 from hamysql.system import files, wait
+from hamysql.system.command import Run
 
 MAKING, GOING = ".making-", ".going-"
 PATIENCE = 60.0  # seconds for another backup to end: one whose orchestration was killed goes on to its end
@@ -57,6 +58,17 @@ class Folder:
                 continue
             found.append({"manifest": said, "proof": self._proof(name)})
         return found
+
+    def glance(self, run: Run) -> Glance | None:
+        """The newest backup and proof; ``None`` where the folder is out of reach: a program looks, which may be left behind."""
+        names = ["(", "-name", manifest.FILE, "-o", "-name", manifest.PROOF, ")"]
+        try:
+            found = run(
+                ["find", str(self.path), "-mindepth", "2", "-maxdepth", "2", *names, "-printf", "%P %T@\\n"], timeout=5
+            )
+        except CommandFailed:
+            return None
+        return manifest.glance(found.stdout)
 
     def _proof(self, name: str) -> Proof | None:
         try:

@@ -1,4 +1,4 @@
-"""What the timer runs on each node: a backup, where this node serves and one is due. It needs no master.
+"""What the timer runs on each node: a backup, where this node serves and one is due; on the standby, its test. It needs no master.
 
 The timer comes every quarter of an hour on both nodes. So a backup that was missed, since the node was down or the service moved,
 is made up for by whoever serves then, and its manifest says how late it is.
@@ -7,11 +7,15 @@ is made up for by whoever serves then, and its manifest says how late it is.
 from __future__ import annotations
 
 import json
+import os
 import sys
+import time
+from collections.abc import Callable
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import TypedDict, cast
 
-from hamysql.backup import take
+from hamysql.backup import manifest, restore, take
 from hamysql.backup.take import Site
 from hamysql.errors import CommandFailed, HamysqlError, Refused
 from hamysql.mysql.flavours import registry
@@ -33,6 +37,8 @@ class Task(TypedDict):
     at: str
     keep: int
     throttle: int
+    test_at: str
+    test_every: int
 
 
 def task(site: Resolved) -> Task:
@@ -46,6 +52,8 @@ def task(site: Resolved) -> Task:
         "at": backup["at"],
         "keep": backup["keep"],
         "throttle": backup["throttle"],
+        "test_at": backup["test_at"],
+        "test_every": backup["test_every"],
     }
 
 
@@ -70,9 +78,9 @@ def serves(run: Run, site: Site) -> bool:
 
 
 def scheduled(run: Run, site: Site) -> str:
-    """Take a backup where one is due here; returns what was done, in words."""
+    """Take a backup where one is due here, or try one out; returns what was done, in words."""
     if not serves(run, site):
-        return f"{site.node} does not serve: its peer takes the backups"
+        return f"{site.node} does not serve: its peer takes the backups; {try_out(run, site)}"
     late = take.due(site)
     if late is None:
         return "no backup is due"
@@ -81,12 +89,30 @@ def scheduled(run: Run, site: Site) -> str:
     return f"backup {said['name']}: {size:.0f} MB in {said['seconds']:.0f} s, {minutes:.0f} min after its time"
 
 
+def try_out(run: Run, site: Site, now: Callable[[], float] = time.time, scratch: Path = restore.SCRATCH) -> str:
+    """Try the newest backup out where that is due, on a node that does not have the data; returns what was done, in words."""
+    if not site.test_every:
+        return "no test is wanted"
+    if os.path.ismount(site.mysql["datadir"]):
+        return "the data is mounted here, and its server may be starting: nothing is tried out"
+    moment = datetime.fromtimestamp(now(), timezone.utc)
+    if not manifest.proof_due(site.folder.kept(), site.test_at, site.test_every, moment):
+        return "no test is due"
+    stamp = scratch.with_name("restore-tried")
+    if stamp.exists() and stamp.stat().st_mtime >= manifest.last(site.test_at, moment).timestamp():
+        return "the newest backup was tried out already, and that has failed: the next attempt is tomorrow"
+    stamp.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+    stamp.touch()
+    proof = restore.tried(run, site, scratch=scratch)
+    return f"the newest backup was restored in {proof['seconds']:.0f} s: {proof['tables']} tables are in order"
+
+
 def main(path: str) -> int:
     """Do it, and say it to the journal; returns the exit code."""
     try:
         print(scheduled(run, place(json.loads(Path(path).read_text(encoding="utf-8")))), flush=True)
     except (OSError, ValueError, HamysqlError) as exc:
-        print(f"no backup was taken: {exc}", file=sys.stderr)
+        print(f"no backup was taken or tried out: {exc}", file=sys.stderr)
         return 1
     return 0
 

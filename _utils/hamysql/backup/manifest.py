@@ -101,12 +101,57 @@ def due(names: Iterable[str], at: str, now: datetime) -> float | None:
     at
         The time of a day, ``03:00``, in UTC.
     """
-    hour, minute = map(int, at.split(":"))
-    moment = now.replace(hour=hour, minute=minute, second=0, microsecond=0)
-    if moment > now:
-        moment -= timedelta(days=1)
+    moment = last(at, now)
     newest = max((began(name) for name in names), default=None)
     return None if newest is not None and newest >= moment else (now - moment).total_seconds()
+
+
+def proof_due(kept: Sequence[Kept], at: str, every: int, now: datetime) -> bool:
+    """Whether the newest backup is to be tried out: it is not proven, and the newest proof is older than so many days.
+
+    kept
+        The newest first.
+    at
+        The time of a day, ``05:00``, in UTC.
+    """
+    if not kept or kept[0]["proof"]:
+        return False
+    proofs = [_moment(item["proof"]["when"]) for item in kept if item["proof"]]
+    return max(proofs, default=None) is None or max(proofs) < last(at, now) - timedelta(days=every - 1)
+
+
+def _moment(when: str) -> datetime:
+    return datetime.strptime(when, "%Y-%m-%d %H:%M:%SZ").replace(tzinfo=timezone.utc)
+
+
+def last(at: str, now: datetime) -> datetime:
+    """When it was this time of a day for the last time."""
+    hour, minute = map(int, at.split(":"))
+    moment = now.replace(hour=hour, minute=minute, second=0, microsecond=0)
+    return moment if moment <= now else moment - timedelta(days=1)
+
+
+class Glance(TypedDict):
+    """The newest backup, and when one was proven last, such as ``2026-01-31T03:00:00Z``; ``None`` where there is none."""
+
+    newest: str | None
+    proven: str | None
+
+
+def glance(listed: str) -> Glance:
+    """What ``find`` prints of the manifests and proofs: lines of NAME/FILE, a blank, and the time of the last change."""
+    names, proofs = [], []
+    for path, _, changed in (line.partition(" ") for line in listed.splitlines()):
+        name, _, file = path.partition("/")
+        if is_name(name) and file == FILE:
+            names.append(began(name))
+        elif is_name(name) and file == PROOF:
+            proofs.append(datetime.fromtimestamp(float(changed), timezone.utc))
+    return {"newest": _told(names), "proven": _told(proofs)}
+
+
+def _told(moments: Sequence[datetime]) -> str | None:
+    return f"{max(moments):%Y-%m-%dT%H:%M:%SZ}" if moments else None
 
 
 def info(text: str) -> dict[str, str]:

@@ -25,6 +25,8 @@ BACKUP = Section(
         "directory": v.PATH,
         "at": Value("a time of the day in UTC, such as '03:00'", _time_of_day),
         "keep": v.count(1, 1000, "how many backups are kept"),
+        "test_at": Value("a time of the day in UTC, such as '05:00'", _time_of_day),
+        "test_every": v.count(0, 366, "days between two tests of the newest backup on the standby, 0 for none"),
         "throttle": v.count(0, 1_000_000, "reads and writes a second, 0 for no limit"),
     }
 )

@@ -24,7 +24,10 @@ QUIETLY = ("nice", "-n", "19", "ionice", "-c", "3")
 
 @dataclass(frozen=True)
 class Site:
-    """What is backed up, and where to. ``at`` is the time of a day (UTC), ``keep`` how many backups stay."""
+    """What is backed up, and where to. ``at`` is the time of a day (UTC), ``keep`` how many backups stay.
+
+    The newest one is tried out at ``test_at`` (UTC) each ``test_every`` days, 0 for never.
+    """
 
     cluster: str
     node: str
@@ -33,6 +36,8 @@ class Site:
     at: str
     keep: int
     throttle: int
+    test_at: str = "05:00"
+    test_every: int = 0
 
     @property
     def folder(self) -> Folder:

@@ -114,10 +114,15 @@ class Mysql(TypedDict):
 
 
 class Backup(TypedDict):
-    """Where backups go, when (UTC), and how many are kept; ``enabled`` where there is a folder."""
+    """Where backups go, when (UTC), and how many are kept; ``enabled`` where there is a folder.
+
+    The newest one is tried out at ``test_at`` (UTC) each ``test_every`` days, 0 for never.
+    """
 
     directory: str | None
     at: str
     keep: int
+    test_at: str
+    test_every: int
     throttle: int
     enabled: bool

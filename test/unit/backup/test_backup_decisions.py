@@ -43,6 +43,29 @@ def test_the_newest_stay_and_the_newest_proven_one():
     assert manifest.gone(kept("5", "4", proven=("5",)), 7) == []
 
 
+@pytest.mark.parametrize(
+    ("proofs", "now", "due"),
+    [
+        ([None, None], "2026-01-31 05:00", True),
+        ([], "2026-01-31 12:00", False),
+        (["2026-01-24 05:01:00Z", None], "2026-01-31 12:00", False),  # the newest one is proven
+        ([None, "2026-01-24 05:07:00Z"], "2026-01-31 04:59", False),
+        ([None, "2026-01-24 05:07:00Z"], "2026-01-31 05:00", True),
+        ([None, "2026-01-25 05:07:00Z"], "2026-01-31 12:00", False),
+        ([None, None, "2025-01-25 05:07:00Z"], "2026-01-31 12:00", True),
+    ],
+)
+def test_the_newest_backup_is_tried_out_each_week(proofs, now, due):
+    found = [{"manifest": {}, "proof": {"when": when} if when else None} for when in proofs]
+    assert manifest.proof_due(found, "05:00", 7, at(now)) is due
+
+
+def test_the_newest_backup_and_proof_are_told_from_a_list_of_files():
+    listed = "20260131T030000Z/manifest.json 1\n20260130T030000Z/manifest.json 2\n20260130T030000Z/proof.json 1769835600.5\n.x/manifest.json 9\n"
+    assert manifest.glance(listed) == {"newest": "2026-01-31T03:00:00Z", "proven": "2026-01-31T05:00:00Z"}
+    assert manifest.glance("") == {"newest": None, "proven": None}
+
+
 def test_a_manifest_that_is_none_is_an_error():
     for text in ("", "{}", "[]", "null"):
         with pytest.raises(ParseError):
@@ -81,6 +104,8 @@ def test_a_time_without_quotes_is_what_was_written(resolve, given):
         ("at", "24:00"),
         ("at", True),
         ("keep", 0),
+        ("test_at", "5"),
+        ("test_every", 367),
         ("throttle", -1),
     ],
 )

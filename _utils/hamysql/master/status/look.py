@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypedDict
 
+from hamysql.backup.manifest import Glance
 from hamysql.cib.history import History
 from hamysql.fencing.proof import Proven
 from hamysql.master.deployment import View
@@ -29,6 +30,7 @@ class Details(TypedDict):
     notes: list[str]
     history: History
     proofs: Mapping[str, list[Proven]]
+    backup: Glance | None
 
 
 @dataclass(frozen=True)

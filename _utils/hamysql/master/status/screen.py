@@ -6,6 +6,7 @@ import textwrap
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timezone
 
+from hamysql.backup.manifest import Glance
 from hamysql.master.status.shape import Device, Link, Node, Status
 
 _COLUMN = 10  # the width of the names on the left
@@ -31,6 +32,8 @@ def text(status: Status, now: float) -> str:
         shown += _block(name, _node_lines(node))
     shown += _block("links", [_link_text(link) for link in status["links"]] or ["unknown"])
     shown += _block("fencing", _fencing_lines(status, now))
+    if status["backup"]:
+        shown += _block("backup", [_backup_text(status["backup"], now)])
     shown += _block("failures", _failure_lines(status))
     shown += _block(
         "pending", [f"{name}: {line}" for name, node in status["nodes"].items() for line in node["pending"]]
@@ -123,6 +126,12 @@ def _device_text(device: Device, now: float) -> str:
     runs = "ready" if device["running"] else "NOT RUNNING"
     proven = f"proven {_ago(device['proven'], now)}" if device["proven"] else "never proven (hamysql.fence_test)"
     return f"{names} {runs}, {proven}"
+
+
+def _backup_text(backup: Glance, now: float) -> str:
+    newest = _ago(backup["newest"], now) if backup["newest"] else "none yet (hamysql.orch.backup)"
+    proven = f"proven {_ago(backup['proven'], now)}" if backup["proven"] else "never proven (hamysql.orch.restore_test)"
+    return f"{newest}, {proven}"
 
 
 def _failure_lines(status: Status) -> Iterator[str]:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TypedDict
 
+from hamysql.backup.manifest import Glance
+
 WHOLE, DEGRADED, DOWN = STATES = ("whole", "degraded", "down")  # the index is the exit code of salt-run
 
 
@@ -88,6 +90,7 @@ class Status(TypedDict):
     vip: Vip | None
     nodes: dict[str, Node]
     links: list[Link]
+    backup: Glance | None
     failures: list[Failure]
     left: list[str]
     notes: list[str]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from hamysql import pending
+from hamysql.backup.manifest import Glance
 from hamysql.cib.names import ADDRESS, REPLICA, SERVER
 from hamysql.config.placement import CARRIER, REACH
 from hamysql.master import health
@@ -59,6 +60,7 @@ def status(cluster: str, seen: Mapping[str, Seen]) -> Status:
         "vip": vip,
         "nodes": _nodes(seen, known, serving, behind, pacemaker, details),
         "links": links,
+        "backup": _backup(seen),
         "failures": [_failure(failure) for failure in (pacemaker["failures"] if pacemaker else ())],
         "left": left,
         "notes": _notes(viewer, seen),
@@ -239,6 +241,17 @@ def _devices(node: str, viewer: Survey | None, pacemaker: Cluster | None, detail
         }
         for level in levels
     ]
+
+
+def _backup(seen: Mapping[str, Seen]) -> Glance | None:
+    """The newest backup that any node sees, and the newest proof."""
+    found = [item for member in seen.values() if member.details and (item := member.details["backup"])]
+    if not found:
+        return None
+    return {
+        "newest": max((item["newest"] for item in found if item["newest"]), default=None),
+        "proven": max((item["proven"] for item in found if item["proven"]), default=None),
+    }
 
 
 def _notes(viewer: Survey | None, seen: Mapping[str, Seen]) -> list[str]:
