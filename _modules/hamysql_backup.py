@@ -82,7 +82,8 @@ def glance() -> Glance | None:
     """
     The newest backup that this node sees, and when one was proven last.
 
-    Returns ``{"newest", "proven": such as 2026-01-31T03:00:00Z, or None}``; None where the pillar names no folder, and where it is out of reach for 5 seconds.
+    Returns ``{"newest", "proven": such as 2026-01-31T03:00:00Z, or None}``; None where the pillar names no folder, and where it
+    is out of reach for 5 seconds.
 
     CLI Example:
 
