@@ -69,13 +69,12 @@ def tidy(deployment: Deployment) -> None:
 def admit_again(deployment: Deployment, found: Measured) -> None:
     """The writers' table and accounts, in a database that has replaced the one they wrote to; or none of them, without writers."""
     found.replaced = True
-    serving = health.active(deployment.survey())
-    if serving is None:
-        return
-    if found.why:
-        deployment.members.ask("hamysql_tracer.forget", [serving])
-        return
     try:
+        serving = health.active(deployment.survey())
+        if found.why or serving is None:
+            found.why = found.why or "no database answers"
+            tidy(deployment)  # a run that was cut off may have left some
+            return
         deployment.members.ask("hamysql_tracer.admit", [serving], hashes=found.hashes)
         deployment.members.ask("hamysql_tracer.go", again=True, timeout=60)
     except HamysqlError as exc:

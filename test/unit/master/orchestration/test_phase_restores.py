@@ -169,6 +169,7 @@ def test_run_again_it_goes_on(deploy, stage):
         cluster.stop("db2", 60)
     restore(deploy(cluster))
     assert "hamysql_restore.prepare" not in cluster.functions
+    assert "hamysql_tracer.stop" in cluster.functions, "a writer of the killed run goes on"
     assert cluster.state["stage"] == "done"
     assert cluster.stopped is False
 
