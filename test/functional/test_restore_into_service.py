@@ -269,6 +269,15 @@ def test_a_server_with_its_log_elsewhere_is_not_restored(place, tmp_path):
         process.wait(60)
 
 
+def test_a_backup_of_another_series_is_not_restored(place):
+    with place.beside() as beside:
+        swap.given_up(beside)
+    file = place.site.folder.path / place.name / "manifest.json"
+    file.write_text(file.read_text().replace('"server": "1', '"server": "9'))
+    with place.served(), pytest.raises(Refused, match=r"is of the server 9.*, and 1.* serves here"):
+        place.prepare(place.name)
+
+
 def test_somebody_elses_folder_is_not_entered(place, tmp_path):
     with place.beside() as beside:
         swap.given_up(beside)

@@ -11,14 +11,15 @@ from pathlib import Path
 
 from hamysql.backup import manifest, restore
 from hamysql.backup.beside import COPY, DATA, READY, RESTORE, STAYS, Beside, Intent
+from hamysql.backup.manifest import Manifest
 from hamysql.backup.take import LIMIT, QUIETLY, Site
 from hamysql.errors import CommandFailed, HamysqlError, Refused
 from hamysql.mysql.flavours import registry
 from hamysql.system.command import Run
 
 ROOM = restore.ROOM
-# Where the server keeps files that belong to the data; "" and "./" are the datadir.
-PLACES = "SELECT @@innodb_data_home_dir, @@innodb_log_group_home_dir, @@innodb_undo_directory;\n"
+# Its version, and where the server keeps files that belong to the data; "" and "./" are the datadir.
+ASKED = "SELECT VERSION(), @@innodb_data_home_dir, @@innodb_log_group_home_dir, @@innodb_undo_directory;\n"
 
 
 def prepared(run: Run, site: Site, name: str, beside: Beside, timeout: float) -> Intent:
@@ -38,7 +39,7 @@ def prepared(run: Run, site: Site, name: str, beside: Beside, timeout: float) ->
         )
     if intent is not None and intent.name == name:
         return intent
-    _one_place(run, site, beside.datadir)
+    _fits(run, site, said, beside.datadir)
     beside.forget()
     copy, named = beside.path / COPY, beside.named / COPY
     restore.clear(copy, named)
@@ -69,18 +70,28 @@ def _room(datadir: Path, need: float, name: str) -> None:
         )
 
 
-def _one_place(run: Run, site: Site, datadir: Path) -> None:
-    """All that belongs to the data is in the datadir; a server that does not answer is not asked."""
+def _fits(run: Run, site: Site, said: Manifest, datadir: Path) -> None:
+    """The server can serve the backup, and has all of its data in the datadir; one that does not answer is not asked."""
     try:
-        found = run(registry.of(site.mysql).client(site.mysql), stdin=PLACES).stdout.rstrip("\n").split("\t")
+        found = run(registry.of(site.mysql).client(site.mysql), stdin=ASKED).stdout.rstrip("\n").split("\t")
     except CommandFailed:
         return
-    apart = [item for item in found if item not in ("", "NULL", ".", "./") and Path(item) != datadir]
+    version, *places = found
+    if _series(version) != _series(said["server"]):
+        raise Refused(
+            f"the backup {said['name']} is of the server {said['server']}, and {version} serves here: the tools recover backups of "
+            "their own series alone. Restore it with that series, and upgrade then"
+        )
+    apart = [item for item in places if item not in ("", "NULL", ".", "./") and Path(item) != datadir]
     if apart:
         raise Refused(
             f"the server keeps a part of its data in {' and '.join(apart)}, and not in {datadir}: a restore would mix it with the "
             "backup's. Restore by hand"
         )
+
+
+def _series(version: str) -> list[str]:
+    return version.split(".")[:2]
 
 
 def _without_what_is_not_data(site: Site, data: Path) -> None:
