@@ -198,7 +198,7 @@ PARTS = (
     Part("nodes with pcs and without crmsh", 14, (Some("test_pcs.py"),)),
     Part("the second day: switchover and maintenance, killed and run again", 18, (Some("test_second_day.py"),)),
     Part("backups: taken, killed, restored, made up for after a failover", 16, (Some("test_backups.py"),)),
-    Part("a backup replaces the data: killed at each step, undone, confirmed", 20, (Some("test_restores.py"),)),
+    Part("a backup replaces the data: killed at each step, undone, confirmed", 18, (Some("test_restores.py"),)),
 )
 
 

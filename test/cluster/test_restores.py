@@ -89,7 +89,8 @@ def test_killed_at_each_step_and_run_again_it_goes_on(operations, name, word):  
         came_back = operations.killed(back, UNDO, **word)
         operations.done(UNDO, **word)
         assert rows(operations) == ["1", "2"]
-        operations.killed("[1/", CONFIRM, **word)
+        if moment == MOMENTS[0][0]:
+            operations.killed("[2/", CONFIRM, **word)
         operations.done(CONFIRM, **word)
         operations.figures.append(f"restore killed at {moment!r} ({came}), its undo at {back!r} ({came_back})")
         operations.cluster.wait_healthy()

@@ -77,7 +77,7 @@ def _fits(run: Run, site: Site, said: Manifest, datadir: Path) -> None:
     except CommandFailed:
         return
     version, *places = found
-    if _series(version) != _series(said["server"]):
+    if said["server"] and _series(version) != _series(said["server"]):
         raise Refused(
             f"the backup {said['name']} is of the server {said['server']}, and {version} serves here: the tools recover backups of "
             "their own series alone. Restore it with that series, and upgrade then"
