@@ -55,7 +55,7 @@ def start(task: Task) -> None:
         raise HamysqlError(f"the writer that measures the gap does not start: {said()}")
 
 
-def go(timeout: float, folder: Path = FOLDER, again: bool = False) -> Seen:
+def go(timeout: float, folder: Path = FOLDER, *, again: bool = False) -> Seen:
     """Have it write, and wait for the first write that is acknowledged; raises ``NotReady`` with what the client has said.
 
     again
