@@ -182,6 +182,7 @@ def apply(adopt: str | Sequence[str] | None = None) -> dict[str, Any]:
         salt db1 hamysql_cib.apply
         salt db1 hamysql_cib.apply adopt=p_mysql
     """
+    _keep()
     return _returned(cib_live.apply(run, _wanted, adopt=_ids(adopt)))
 
 
@@ -211,6 +212,7 @@ def configure(text: str | None = None, test: bool = False) -> dict[str, Any]:
     wanted = cib_live.from_text(run, text, SERVICES)
     if test:
         return _returned(cib_live.preview(run, wanted, tag=cib_plan.TEXT_TAG, after=_applied))
+    _keep()
     return _returned(cib_live.apply(run, wanted, tag=cib_plan.TEXT_TAG))
 
 
@@ -251,6 +253,11 @@ def _wanted(_live: str) -> ET.Element:
     if any(device["secrets"] for device in config["fencing"]["devices"]):
         cib_live.need_secrets(run)
     return resources.desired(config)
+
+
+def _keep() -> None:
+    """A checkpoint of what there is. The orchestration has had both nodes make one, and this finds it."""
+    __salt__["hamysql_checkpoint.keep"](before="a change of the cluster's configuration", cib_only=True)
 
 
 def _applied(live: str) -> str:

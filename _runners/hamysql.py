@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hamysql.errors import HamysqlError
+from hamysql.master import checkpoints as master_checkpoints
 from hamysql.master import deployment as deployments
 from hamysql.master import operate, secretfile, shown
 from hamysql.master.follow import follow as follow_orchestration
@@ -182,6 +183,43 @@ def propose(
         salt-run hamysql.propose db1.example.org db2.example.org path=/srv/pillar/galaxy-db.sls
     """
     return proposals.propose(Master(__opts__), (node1, node2), vip, path, cluster, _say)
+
+
+def checkpoints(cluster: str | None = None) -> list[str]:
+    """
+    Each checkpoint in one line, the newest first: its name, when and before what it was made, and which nodes have it.
+
+    A checkpoint is what the configuration was before a change. Each node keeps its last 20. ``hamysql.orch.undo`` puts back the
+    cluster's part of one. A node that does not answer is named at the end.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-run hamysql.checkpoints
+    """
+    return master_checkpoints.lines(Master(__opts__).members(cluster))
+
+
+def export(checkpoint: str = "now", node: str | None = None, cluster: str | None = None) -> str:
+    """
+    A checkpoint as text, secrets hidden: the cluster's configuration, corosync.conf, the storage's files, the option file.
+
+    checkpoint
+        Its name, see ``hamysql.checkpoints``; ``now`` by default, for what there is at present.
+    node
+        Whose; by default that of the first node that has it.
+
+    Raises ``Refused`` where no node has it, and ``NoAnswer``.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-run hamysql.export
+        salt-run hamysql.export 20260131T100000Z node=db1
+    """
+    return master_checkpoints.export(Master(__opts__).members(cluster), checkpoint, node)
 
 
 def secrets(path: str, cluster: str | None = None, gpg_key: str | None = None) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hamysql.master import phases
-from hamysql.master.orchestration import backups, maintenance, switchover
+from hamysql.master.orchestration import backups, maintenance, switchover, undo
 
 if TYPE_CHECKING:
     from typing import Any
@@ -177,3 +177,31 @@ def restored(
         return backups.restore(deployment, node, backup, timeout)
 
     return _phase(name, "restore_test", "restored", cluster, body, last=True)
+
+
+def undo_checked(name: str, checkpoint: str | None = None, cluster: str | None = None) -> dict[str, Any]:
+    """
+    The cluster is whole, and nothing forbids that a checkpoint is put back.
+
+    checkpoint
+        Its name.
+    """
+    return _phase(name, "undo", "checked", cluster, lambda deployment: undo.check(deployment, checkpoint))
+
+
+def undo_restored(
+    name: str, checkpoint: str | None = None, cluster: str | None = None, timeout: float = 900
+) -> dict[str, Any]:
+    """
+    The cluster's configuration is that of the checkpoint, as far as hamysql owns it. Files of the nodes stay as they are.
+
+    checkpoint
+        Its name.
+    timeout
+        Seconds for the database to answer, and for the cluster to be whole, 900 by default.
+    """
+
+    def body(deployment: Any) -> phases.Outcome:
+        return undo.restore(deployment, checkpoint, timeout)
+
+    return _phase(name, "undo", "restored", cluster, body, last=True)

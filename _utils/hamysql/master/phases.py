@@ -124,7 +124,11 @@ def check(
 
 
 def apply_resources(deployment: Deployment, node: str) -> Changes:
-    """Have the pillar's resources in the cluster's configuration, by one node, and returns the changes of all."""
+    """Have the pillar's resources in the cluster's configuration, by one node, and returns the changes of all.
+
+    All members keep what there is before.
+    """
+    deployment.members.ask("hamysql_checkpoint.keep", job=deployment.jid, before="a deployment", cib_only=True)
     changes = deployments.apply(deployment, "hamysql.pacemaker.resources", [node])
     if changes:  # fence devices may be gone from it, and what the nodes had for them is not in use any more
         for member, forgotten in deployment.members.ask("hamysql_fencing.forget").items():

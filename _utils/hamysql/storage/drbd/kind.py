@@ -107,6 +107,9 @@ class Drbd(Kind):
         drbd = config["storage"]["drbd"]
         drbd["resource_texts"] = {kernel: conf.resource_text(config, kernel) for kernel in conf.KERNELS}
 
+    def files(self, config: Resolved) -> list[str]:
+        return ["/etc/drbd.d/global_common.conf", f"/etc/drbd.d/{config['storage']['drbd']['resource']}.res"]
+
     # --- the cluster's configuration
 
     def add_resources(
