@@ -9,6 +9,7 @@ Every function works on the whole cluster, from any node whose pacemaker runs.
 from __future__ import annotations
 
 import dataclasses
+import logging
 import time
 from typing import TYPE_CHECKING
 
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     from injected import __salt__
+
+log = logging.getLogger(__name__)
 
 __virtualname__ = "hamysql_cib"
 
@@ -257,7 +260,10 @@ def _wanted(_live: str) -> ET.Element:
 
 def _keep() -> None:
     """A checkpoint of what there is. The orchestration has had both nodes make one, and this finds it."""
-    __salt__["hamysql_checkpoint.keep"](before="a change of the cluster's configuration", cib_only=True)
+    try:
+        __salt__["hamysql_checkpoint.keep"](before="a change of the cluster's configuration", cib_only=True)
+    except OSError as exc:  # the service may be waiting for this change
+        log.warning("no checkpoint was made before a change of the cluster's configuration: %s", exc)
 
 
 def _applied(live: str) -> str:

@@ -123,12 +123,13 @@ def check(
     return "".join(f"\nWARNING: {finding}" for finding in findings)
 
 
-def apply_resources(deployment: Deployment, node: str) -> Changes:
-    """Have the pillar's resources in the cluster's configuration, by one node, and returns the changes of all.
+def keep(deployment: Deployment, before: str) -> None:
+    """Have all members keep what is configured now, in a checkpoint; ``before`` says what is about to change it."""
+    deployment.members.ask("hamysql_checkpoint.keep", job=deployment.jid, before=before)
 
-    All members keep what there is before.
-    """
-    deployment.members.ask("hamysql_checkpoint.keep", job=deployment.jid, before="a deployment", cib_only=True)
+
+def apply_resources(deployment: Deployment, node: str) -> Changes:
+    """Have the pillar's resources in the cluster's configuration, by one node, and returns the changes of all."""
     changes = deployments.apply(deployment, "hamysql.pacemaker.resources", [node])
     if changes:  # fence devices may be gone from it, and what the nodes had for them is not in use any more
         for member, forgotten in deployment.members.ask("hamysql_fencing.forget").items():

@@ -31,6 +31,7 @@ def switch(deployment: Deployment, timeout: float) -> Outcome:
     stopped: float | None = None
     done: list[str] = []
     if state is State.OPEN:
+        phases.keep(deployment, "a move to another storage")
         stopped, done = _hand_over(deployment, timeout)
     elif reasons := migration.overtaken(deployment.survey(), found):
         raise Refused("\n".join(reasons))

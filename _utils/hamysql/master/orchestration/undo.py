@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TypedDict
 
 from hamysql.errors import HamysqlError, Refused
-from hamysql.master import checkpoints, health, shown
+from hamysql.master import checkpoints, health, phases, shown
 from hamysql.master.deployment import Deployment
 from hamysql.master.orchestration import gap, handover
 from hamysql.master.phases import Outcome
@@ -62,7 +62,7 @@ def restore(deployment: Deployment, name: str | None, timeout: float) -> Outcome
         deployment.say("finished", "restored", said)
         return {}, said
     names = list(deployment.members.minions)
-    deployment.members.ask("hamysql_checkpoint.keep", job=deployment.jid, before=f"an undo to {name}")
+    phases.keep(deployment, f"an undo to {name}")
     with gap.measured(deployment, "restored", handover.FROM_BEGIN_TO_END) as found:
         deployment.say("step", "restored", f"{node} puts back the configuration of {name}")
         deployment.members.ask("hamysql_checkpoint.restore", [node], name=name)
