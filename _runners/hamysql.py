@@ -15,6 +15,7 @@ from hamysql.errors import HamysqlError
 from hamysql.master import checkpoints as master_checkpoints
 from hamysql.master import deployment as deployments
 from hamysql.master import operate, secretfile, shown
+from hamysql.master import report as reports
 from hamysql.master.follow import follow as follow_orchestration
 from hamysql.master.proposal import propose as proposals
 from hamysql.master.salt import Lock, Master
@@ -220,6 +221,34 @@ def export(checkpoint: str = "now", node: str | None = None, cluster: str | None
         salt-run hamysql.export 20260131T100000Z node=db1
     """
     return master_checkpoints.export(Master(__opts__).members(cluster), checkpoint, node)
+
+
+def report(
+    since: str = "2h", until: str = "now", path: str | None = None, cluster: str | None = None
+) -> Mapping[str, Any]:
+    """
+    A support bundle: what all nodes that answer have to say around a time, in one file that only root can read.
+
+    since, until
+        How long ago, such as ``30min``, ``2h`` or ``1d``, or a time in UTC, such as ``'2026-01-31 10:00'``. The last two hours by
+        default.
+    path
+        The new file. By default one with the cluster's name and the time, in ``hamysql/reports`` of the master's cache.
+
+    It has the journals of corosync, pacemaker, the kernel, the database and hamysql, log files, the cluster's configuration,
+    surveys, versions, the status, the plan and the checkpoints. Secrets of the pillar are hidden in all of it. Returns ``{"file",
+    "size": bytes, "missing": [sentences]}``: a node that is down is no reason not to make one. Raises ``Refused`` for a time that
+    is none, and where the file exists.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-run hamysql.report
+        salt-run hamysql.report since='2026-01-31 09:30' until='2026-01-31 10:30' path=/root/report.tar.gz
+    """
+    view = deployments.View(__opts__, cluster)
+    return reports.report(view, since, until, path, lambda: plan(view.members.cluster), _say)
 
 
 def secrets(path: str, cluster: str | None = None, gpg_key: str | None = None) -> dict[str, Any]:

@@ -34,10 +34,20 @@ def of_pillar(pillar: object) -> list[str]:
 
 
 def _below(value: object, node: Node | None, name: str, inside: bool = False) -> Iterator[str]:
-    inside = inside or (isinstance(node, Value) and node.secret) or secretnames.is_secret(name)
+    """The secrets of a part of a pillar.
+
+    name
+        Its key, where the user has chosen it: "" where the schema says whether it is a secret.
+    inside
+        Whether all below is one.
+    """
+    named = secretnames.is_secret(name) and not isinstance(value, (int, float))  # `token` is a time
+    inside = inside or (isinstance(node, Value) and node.secret) or named
     if isinstance(value, Mapping):
         for key, item in value.items():
-            yield from _below(item, _child(node, key), str(key), inside or name in ("secrets", "passwords"))
+            child = _child(node, key)
+            fixed = isinstance(node, Section) and child is not None
+            yield from _below(item, child, "" if fixed else str(key), inside)
     elif isinstance(value, (list, tuple)):
         for item in value:
             yield from _below(item, node.item if isinstance(node, Items) else None, name, inside)
@@ -83,11 +93,11 @@ class Masks:
         self._pattern = re.compile("|".join([*long, *short])) if forms else None
 
     def hide(self, text: str) -> str:
-        """The text without the values, without what crm's words or XML call a secret, and without private keys."""
+        """The text without the values, without what its own words call a secret, and without private keys."""
         text = _PEM.sub(HIDDEN, text)
         if self._pattern:
             text = self._pattern.sub(HIDDEN, text)
-        return secretnames.hide(text)
+        return secretnames.hide_in_file(text)
 
     def hide_all(self, value: object) -> object:
         """The same of all texts in a structure of plain data, its keys included."""
