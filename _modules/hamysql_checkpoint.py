@@ -28,13 +28,13 @@ from hamysql.system.command import run
 
 if TYPE_CHECKING:
     import xml.etree.ElementTree as ET
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from typing import TypedDict
 
     from injected import __opts__, __salt__
 
     from hamysql.cib.plan import Change
-    from hamysql.records.checkpoints import Kept, Manifest
+    from hamysql.records.checkpoints import Manifest
 
     class Undone(TypedDict):
         """What an undo changes, what pacemaker does about that, and what forbids it."""
@@ -56,23 +56,19 @@ def __virtual__() -> str:
     return __virtualname__
 
 
-def _groups() -> dict[str, list[str]]:
-    """The files that are kept, and are those of others than pacemaker."""
+def _files() -> list[tuple[str, Callable[[str], bool] | None]]:
+    """The files that are kept, and which of their options are secrets; corosync's has none, and its `token` is a time."""
     site = __salt__["hamysql.config"](misnamed=True)
-    return {
-        undo.COROSYNC: [str(node_ids.FILE)],
-        undo.OPTIONS: [site["mysql"]["config_fragment"]],
-        undo.STORAGE: backends.used(site).files(site),
-    }
+    return [
+        (str(node_ids.FILE), None),
+        (site["mysql"]["config_fragment"], secretnames.is_databases_secret),
+        *((path, secretnames.is_secret) for path in backends.used(site).files(site)),
+    ]
 
 
 def _paths() -> dict[str, str]:
     """The paths of all that is kept, by their names in a checkpoint."""
-    return {CIB: str(cib_kept.FILE), **{Path(path).name: path for group in _groups().values() for path in group}}
-
-
-# What is a secret in a file, by the option's name; corosync's has none, and its `token` is a time.
-_SECRETS = {undo.OPTIONS: secretnames.is_databases_secret, undo.STORAGE: secretnames.is_secret}
+    return {CIB: str(cib_kept.FILE), **{Path(path).name: path for path, _ in _files()}}
 
 
 def _texts() -> dict[str, str]:
@@ -84,15 +80,14 @@ def _texts() -> dict[str, str]:
         cib = cib_kept.kept()
     if cib is not None:
         found[CIB] = cib
-    for what, paths in _groups().items():
-        for path in paths:
-            text = files.text_if_any(path, links=True)
-            if text is not None:
-                found[Path(path).name] = masks.file(text, _SECRETS[what]) if what in _SECRETS else text
+    for path, is_secret in _files():
+        text = files.text_if_any(path, links=True)
+        if text is not None:
+            found[Path(path).name] = masks.file(text, is_secret) if is_secret else text
     return found
 
 
-def keep(job: str = "", before: str = "a highstate", cib_only: bool = False) -> str:
+def keep(job: str = "", before: str = "a highstate", cib_only: bool = False, name: str = "") -> str:
     """
     Make a checkpoint, unless the newest one has the same configuration. The last 20 are kept.
 
@@ -102,6 +97,8 @@ def keep(job: str = "", before: str = "a highstate", cib_only: bool = False) -> 
         What is about to change something, in words.
     cib_only
         Whether the newest one will do where it has the same cluster configuration, whatever the files are; False by default.
+    name
+        The checkpoint's name, a time such as ``20260131T100000Z``, so that both nodes have the same; this moment by default.
 
     Returns the name of the checkpoint that has the present configuration, "" where there is nothing yet.
 
@@ -113,7 +110,7 @@ def keep(job: str = "", before: str = "a highstate", cib_only: bool = False) -> 
     """
     paths = _paths()
     texts = _texts()
-    return STORE.keep(texts, {name: paths[name] for name in texts}, job or _job(), before, cib_only)
+    return STORE.keep(texts, {name: paths[name] for name in texts}, job or _job(), before, cib_only, name)
 
 
 def _job() -> str:
@@ -225,8 +222,7 @@ def _guarded(live: str, kept: str, tag: str) -> ET.Element:
 
 
 def _undone(name: str) -> Undone:
-    found = STORE.read(name)
-    kept = found.cib
+    kept = STORE.read(name).cib
     live = cib_live.query(run)
     begun = cib_agents.begun(live)
     problems = undo.problems(live, kept)
@@ -241,16 +237,7 @@ def _undone(name: str) -> Undone:
     )
     changes = [*own.plan.changes, *text.plan.changes]
     actions = text.actions if text.plan.changes else own.actions
-    problems = undo.only_with_files(changes, _changed_files(found))
-    return {"changes": _plain(changes), "actions": list(actions), "problems": problems, "begun": begun}
-
-
-def _changed_files(found: Kept) -> list[str]:
-    """Which files are not as they were."""
-    then = {path: found.texts[name] for name, path in found.manifest["files"].items()}
-    paths = _paths()
-    now = {paths[name]: text for name, text in _texts().items()}
-    return [what for what, group in _groups().items() if any(now.get(path) != then.get(path) for path in group)]
+    return {"changes": _plain(changes), "actions": list(actions), "problems": [], "begun": begun}
 
 
 def _plain(changes: Sequence[Change]) -> list[dict[str, str]]:

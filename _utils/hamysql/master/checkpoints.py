@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 
 from hamysql.errors import Refused
 from hamysql.master.members import Members
-from hamysql.records.checkpoints import Manifest
+from hamysql.records.checkpoints import Manifest, order
 
 PRESENT = "now"
 
@@ -19,7 +19,7 @@ def by_node(lists: Mapping[str, Iterable[Manifest]]) -> dict[str, dict[str, Mani
 
 def newest(kept: Mapping[str, Mapping[str, Manifest]]) -> list[str]:
     """The names of all of them, the newest first."""
-    return sorted({name for items in kept.values() for name in items}, reverse=True)
+    return sorted({name for items in kept.values() for name in items}, key=order, reverse=True)
 
 
 def lines(members: Members) -> list[str]:

@@ -26,6 +26,7 @@ from hamysql.system import files
 
 FOLDER = Path("/var/lib/hamysql/checkpoints")
 KEEP = 20
+FORM = "%Y%m%dT%H%M%SZ"  # of a name, for time.strftime
 CIB = "cib.xml"  # the cluster's configuration; all other files have the names that the caller gives
 MANIFEST = "manifest.json"
 _MAKING, _GOING = ".making-", ".going-"
@@ -68,7 +69,7 @@ class Store:
     def names(self) -> list[str]:
         """The names of the complete checkpoints, the newest first."""
         found = self.folder.iterdir() if self.folder.is_dir() else ()
-        return sorted((path.name for path in found if _NAME.fullmatch(path.name)), key=_order, reverse=True)
+        return sorted((path.name for path in found if _NAME.fullmatch(path.name)), key=order, reverse=True)
 
     def manifests(self) -> list[Manifest]:
         """What each checkpoint says of itself, the newest first; one that cannot be read is passed over."""
@@ -95,7 +96,13 @@ class Store:
             raise ParseError(f"the checkpoint {path} is damaged ({exc}): use another one") from exc
 
     def keep(
-        self, texts: Mapping[str, str], paths: Mapping[str, str], job: str, before: str, cib_only: bool = False
+        self,
+        texts: Mapping[str, str],
+        paths: Mapping[str, str],
+        job: str,
+        before: str,
+        cib_only: bool = False,
+        name: str = "",
     ) -> str:
         """Keep some texts, unless the newest checkpoint has the same; returns the name of the checkpoint that has them.
 
@@ -105,13 +112,17 @@ class Store:
             Salt's job, and what is about to change the configuration.
         cib_only
             Whether the newest checkpoint will do where it has the same cluster configuration.
+        name
+            A time as the names have it; this moment by default. Raises ``Refused`` for another text.
         """
+        if name and not _NAME.fullmatch(name):
+            raise Refused(f"{name!r} is no name of a checkpoint: expected a time in UTC, such as 20260131T100000Z")
         if not texts or (cib_only and CIB not in texts):
             return ""
         with self._locked():
             if (newest := self._newest()) and _same(newest.texts, texts, cib_only):
                 return newest.manifest["name"]
-            name = self._free(time.strftime("%Y%m%dT%H%M%SZ", time.gmtime()))
+            name = self._free(name or time.strftime(FORM, time.gmtime()))
             said = Manifest(name=name, when=time.time(), job=job, before=before, files=dict(paths))
             making = self.folder / f"{_MAKING}{name}"
             making.mkdir(mode=0o700)
@@ -138,9 +149,9 @@ class Store:
     def _free(self, name: str) -> str:
         """The name, or a later one where a checkpoint of the same second, or a clock that was set back, has made it old."""
         newest = next(iter(self.names()), "")
-        if not newest or _order(name) > _order(newest):
+        if not newest or order(name) > order(newest):
             return name
-        second, number = _order(newest)
+        second, number = order(newest)
         return f"{second}-{number + 1}"
 
     @contextmanager
@@ -159,7 +170,8 @@ class Store:
             os.close(handle)
 
 
-def _order(name: str) -> tuple[str, int]:
+def order(name: str) -> tuple[str, int]:
+    """What names are sorted by: the moment, and the number of those of the same one."""
     second, _, number = name.partition("-")
     return second, int(number or 1)
 

@@ -1,7 +1,7 @@
 """From a checkpoint back to the cluster's configuration of that time, as far as hamysql owns it. Pure.
 
 What is put back is handed to the same plan and patch as a deployment's (:mod:`hamysql.cib.live`): what others made stays, and so
-does what an operator has decided for the moment. The files of the nodes stay as they are, so what only goes with them is refused.
+does what an operator has decided for the moment. The files of the nodes stay as they are, so what they say as well is refused.
 """
 
 from __future__ import annotations
@@ -14,12 +14,11 @@ from hamysql.cib import agents as cib_agents
 from hamysql.cib import model
 from hamysql.cib import names as cib_names
 from hamysql.cib import plan as cib_plan
-from hamysql.cib.plan import Change
 from hamysql.fencing.devices import MAGIC
 from hamysql.storage import backends
 from hamysql.storage.pending import parameters
 
-COROSYNC, OPTIONS, STORAGE = "corosync's file", "the option file", "the storage's files"
+Parameters = Mapping[tuple[str, str], str]  # of the cluster's resources: {(resource, name): value}
 
 # What says which data the service has: the resource, and its parameters ("" for all).
 _DATA: Mapping[str, tuple[str, ...]] = {
@@ -28,14 +27,12 @@ _DATA: Mapping[str, tuple[str, ...]] = {
     cib_names.REPLICA: ("drbd_resource", "minor"),
     cib_names.SERVER: ("datadir",),
 }
-# What only goes with files of the nodes, which an undo leaves alone.
-_WITH_FILES = {
-    cib_names.ADDRESS: OPTIONS,
-    cib_names.SERVER: OPTIONS,
-    cib_names.REPLICA: STORAGE,
-    cib_names.VOLUME: STORAGE,
-    cib_names.FILE_SYSTEM: STORAGE,
+# What files of the nodes say as well, which an undo leaves alone: the two would not fit any more.
+_IN_FILES: Mapping[str, tuple[str, ...]] = {
+    cib_names.ADDRESS: ("ip", "cidr_netmask"),
+    cib_names.SERVER: ("binary", "config", "socket", "pid", "log", "user", "group"),
 }
+_POISON = "devices"  # of a fence device: the disk of sbd, whose own file names it
 # For the moment of a run that was cut off: none of what a checkpoint is about.
 _PASSING = (cib_names.MOVE, cib_agents.ID)
 _ROLES = {"Master": "Promoted", "Slave": "Unpromoted"}  # the plan turns the present names into those of an older schema
@@ -104,11 +101,11 @@ def problems(live: str, kept: str) -> list[str]:
         return [
             "the checkpoint is older than hamysql's configuration of this cluster: all of the service would be removed"
         ]
-    return [*_data(live, kept), *_nodes(live, kept), *_fencing(live, kept)]
-
-
-def _data(live: str, kept: str) -> Iterator[str]:
     now, then = parameters(live), parameters(kept)
+    return [*_data(now, then), *_in_files(now, then), *_nodes(live, kept), *_fencing(live, kept)]
+
+
+def _data(now: Parameters, then: Parameters) -> Iterator[str]:
     here, there = backends.recognised(now), backends.recognised(then)
     if here != there:
         yield f"the data was on storage of the kind {there or 'none'} then, and is on {here or 'none'} now"
@@ -119,6 +116,18 @@ def _data(live: str, kept: str) -> Iterator[str]:
             old, new = now.get(key, "nothing"), then.get(key, "nothing")
             if old != new:
                 yield f"{resource} has {key[1]} {old} now and had {new} then: the service would come up with other data"
+
+
+def _in_files(now: Parameters, then: Parameters) -> Iterator[str]:
+    for resource, name in sorted({**now, **then}):
+        named = name in _IN_FILES.get(resource, ())
+        if named or (name == _POISON and resource.startswith(cib_names.FENCE)):
+            old, new = now.get((resource, name), "nothing"), then.get((resource, name), "nothing")
+            if old != new and (resource, name) in now:
+                yield (
+                    f"{name} of {resource} is {old} now and was {new} then, and files of the nodes have the same, which are not "
+                    "put back: change the pillar, and run the orchestration"
+                )
 
 
 def _nodes(live: str, kept: str) -> Iterator[str]:
@@ -153,19 +162,3 @@ def _devices(text: str) -> dict[str, ET.Element]:
 def _fences(text: str) -> bool:
     pairs = [pair for pair in model.parse(text).iter("nvpair") if pair.get("name") == "stonith-enabled"]
     return all(model.is_true(pair) for pair in pairs)  # it is on by default
-
-
-def only_with_files(changes: Collection[Change], files: Collection[str]) -> list[str]:
-    """What an undo would change and only goes with files that have changed since the checkpoint, as sentences.
-
-    changes
-        The plan's.
-    files
-        :data:`COROSYNC`, :data:`OPTIONS`, :data:`STORAGE`: those that are not as they were.
-    """
-    return [
-        f"{change.id} goes with {_WITH_FILES[change.id]}, which has changed since and is not put back: put the pillar back, and "
-        "run the orchestration"
-        for change in changes
-        if _WITH_FILES.get(change.id) in files and "params " in f"{change.old} {change.new}"
-    ]

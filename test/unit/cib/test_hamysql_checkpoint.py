@@ -241,12 +241,24 @@ EMPTY = (
 )
 
 
-def test_what_only_goes_with_a_file_that_has_changed_since_is_refused(module, tools, deployed, tmp_path):
+def test_what_files_of_the_nodes_say_as_well_is_refused(module, tools, deployed):
     name = module.keep()
     changed = copy.deepcopy(deployed)
     changed["mysql"]["socket"] = "/run/mysqld/other.sock"
+    changed["vip"]["address"] = "10.77.1.99"
     cib_live.apply(tools.run, lambda _: resources.desired(changed))
-    assert module.diff(name)["problems"] == []
-    (tmp_path / "hamysql.cnf").write_text("[mysqld]\nsocket = /run/mysqld/other.sock\n")
-    with pytest.raises(Refused, match="p_mysql goes with the option file"):
+    with pytest.raises(
+        Refused, match=r"ip of p_ip_mysql is 10.77.1.99 now(.|\n)*socket of p_mysql is /run/mysqld/other.sock now"
+    ):
         module.restore(name)
+
+
+def test_the_name_is_the_one_that_both_nodes_get(module, tmp_path):
+    assert module.keep(name="20990131T100000Z") == "20990131T100000Z"
+    (tmp_path / "corosync.conf").write_text("totem {\n  token: 4000\n}\n")
+    assert module.keep(name="20990131T100000Z") == "20990131T100000Z-2"
+    (tmp_path / "corosync.conf").write_text("totem {\n  token: 5000\n}\n")
+    assert module.keep() == "20990131T100000Z-3", "a clock that was set back"
+    assert [item["name"][-3:] for item in module.list_()] == ["Z-3", "Z-2", "00Z"]
+    with pytest.raises(Refused, match="is no name of a checkpoint"):
+        module.keep(name="../x")

@@ -31,7 +31,6 @@ def switch(deployment: Deployment, timeout: float) -> Outcome:
     stopped: float | None = None
     done: list[str] = []
     if state is State.OPEN:
-        phases.keep(deployment, "a move to another storage")
         stopped, done = _hand_over(deployment, timeout)
     elif reasons := migration.overtaken(deployment.survey(), found):
         raise Refused("\n".join(reasons))
@@ -87,6 +86,7 @@ def _hand_over(deployment: Deployment, timeout: float) -> tuple[float, list[str]
         )
     active = move.the_active(deployment)
     move.try_resources(deployment)
+    phases.keep(deployment, "a move to another storage", cib_only=True)
     try:
         deployment.say("step", "switched", f"the database stops on {active}")
         stopped = time.monotonic()
