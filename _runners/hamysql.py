@@ -233,7 +233,8 @@ def report(
         How long ago, such as ``30min``, ``2h`` or ``1d``, or a time in UTC, such as ``'2026-01-31 10:00'``. The last two hours by
         default.
     path
-        The new file. By default one with the cluster's name and the time, in ``hamysql/reports`` of the master's cache.
+        The new file. By default one with the cluster's name and the time, in the master's cache
+        (``/var/cache/salt/master/hamysql/reports``).
 
     It has the journals of corosync, pacemaker, the kernel, the database and hamysql, log files, the cluster's configuration,
     surveys, versions, the status, the plan and the checkpoints. Secrets of the pillar are hidden in all of it. Returns ``{"file",

@@ -67,7 +67,7 @@ def tail(path: str | os.PathLike[str], limit: int = LIMIT) -> str:
     except FileNotFoundError:
         raise
     except OSError as exc:
-        raise Unreadable(f"{os.fspath(path)}: {exc.strerror}, expected a regular file") from exc
+        raise Unreadable(f"{os.fspath(path)}: found {exc.strerror}, expected a regular file") from exc
     try:
         found = os.fstat(handle)
         if not stat.S_ISREG(found.st_mode):
