@@ -9,6 +9,7 @@ Every function works on the whole cluster, from any node whose pacemaker runs.
 from __future__ import annotations
 
 import dataclasses
+import logging
 import time
 from typing import TYPE_CHECKING
 
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     from injected import __salt__
+
+log = logging.getLogger(__name__)
 
 __virtualname__ = "hamysql_cib"
 
@@ -182,6 +185,7 @@ def apply(adopt: str | Sequence[str] | None = None) -> dict[str, Any]:
         salt db1 hamysql_cib.apply
         salt db1 hamysql_cib.apply adopt=p_mysql
     """
+    _keep()
     return _returned(cib_live.apply(run, _wanted, adopt=_ids(adopt)))
 
 
@@ -211,6 +215,7 @@ def configure(text: str | None = None, test: bool = False) -> dict[str, Any]:
     wanted = cib_live.from_text(run, text, SERVICES)
     if test:
         return _returned(cib_live.preview(run, wanted, tag=cib_plan.TEXT_TAG, after=_applied))
+    _keep()
     return _returned(cib_live.apply(run, wanted, tag=cib_plan.TEXT_TAG))
 
 
@@ -251,6 +256,14 @@ def _wanted(_live: str) -> ET.Element:
     if any(device["secrets"] for device in config["fencing"]["devices"]):
         cib_live.need_secrets(run)
     return resources.desired(config)
+
+
+def _keep() -> None:
+    """A checkpoint of what there is. The orchestration has had both nodes make one, and this finds it."""
+    try:
+        __salt__["hamysql_checkpoint.keep"](before="a change of the cluster's configuration", cib_only=True)
+    except OSError as exc:  # the service may be waiting for this change
+        log.warning("no checkpoint was made before a change of the cluster's configuration: %s", exc)
 
 
 def _applied(live: str) -> str:

@@ -12,8 +12,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hamysql.errors import HamysqlError
+from hamysql.master import checkpoints as master_checkpoints
 from hamysql.master import deployment as deployments
 from hamysql.master import operate, secretfile, shown
+from hamysql.master import report as reports
 from hamysql.master.follow import follow as follow_orchestration
 from hamysql.master.proposal import propose as proposals
 from hamysql.master.salt import Lock, Master
@@ -182,6 +184,72 @@ def propose(
         salt-run hamysql.propose db1.example.org db2.example.org path=/srv/pillar/galaxy-db.sls
     """
     return proposals.propose(Master(__opts__), (node1, node2), vip, path, cluster, _say)
+
+
+def checkpoints(cluster: str | None = None) -> list[str]:
+    """
+    Each checkpoint in one line, the newest first: its name, when and before what it was made, and which nodes have it.
+
+    A checkpoint is what the configuration was before a change. Each node keeps its last 20. ``hamysql.orch.undo`` puts back the
+    cluster's part of one. A node that does not answer is named at the end.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-run hamysql.checkpoints
+    """
+    return master_checkpoints.lines(Master(__opts__).members(cluster))
+
+
+def export(checkpoint: str = "now", node: str | None = None, cluster: str | None = None) -> str:
+    """
+    A checkpoint as text, secrets hidden: the cluster's configuration, corosync.conf, the storage's files, the option file.
+
+    checkpoint
+        Its name, see ``hamysql.checkpoints``; ``now`` by default, for what there is at present.
+    node
+        Whose; by default that of the first node that has it.
+
+    Raises ``Refused`` where no node has it, and ``NoAnswer``.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-run hamysql.export
+        salt-run hamysql.export 20260131T100000Z node=db1
+    """
+    return master_checkpoints.export(Master(__opts__).members(cluster), checkpoint, node)
+
+
+def report(
+    since: str = "2h", until: str = "now", path: str | None = None, cluster: str | None = None
+) -> Mapping[str, Any]:
+    """
+    A support bundle: what all nodes that answer have to say around a time, in one file that only root can read.
+
+    since, until
+        How long ago, such as ``30min``, ``2h`` or ``1d``, or a time in UTC, such as ``'2026-01-31 10:00'``. The last two hours by
+        default.
+    path
+        The new file. By default one with the cluster's name and the time, in the master's cache
+        (``/var/cache/salt/master/hamysql/reports``).
+
+    It has the journals of corosync, pacemaker, the kernel, the database and hamysql, log files, the cluster's configuration,
+    surveys, versions, the status, the plan and the checkpoints. Secrets of the pillar are hidden in all of it. Returns ``{"file",
+    "size": bytes, "missing": [sentences]}``: a node that is down is no reason not to make one. Raises ``Refused`` for a time that
+    is none, and where the file exists.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-run hamysql.report
+        salt-run hamysql.report since='2026-01-31 09:30' until='2026-01-31 10:30' path=/root/report.tar.gz
+    """
+    view = deployments.View(__opts__, cluster)
+    return reports.report(view, since, until, path, lambda: plan(view.members.cluster), _say)
 
 
 def secrets(path: str, cluster: str | None = None, gpg_key: str | None = None) -> dict[str, Any]:

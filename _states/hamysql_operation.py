@@ -15,7 +15,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hamysql.master import phases
-from hamysql.master.orchestration import backups, maintenance, restores, switchover
+from hamysql.master.orchestration import backups, maintenance, restores, switchover, undo
 
 if TYPE_CHECKING:
     from typing import Any
@@ -231,7 +231,7 @@ def replaced(name: str, backup: str | None = None, cluster: str | None = None, t
     return _phase(name, "restore", "replaced", cluster, body, last=True)
 
 
-def undo_checked(name: str, confirm: str | None = None, cluster: str | None = None) -> dict[str, Any]:
+def replacement_undo_checked(name: str, confirm: str | None = None, cluster: str | None = None) -> dict[str, Any]:
     """
     There is a restore to undo, and the cluster was named once more.
 
@@ -241,7 +241,7 @@ def undo_checked(name: str, confirm: str | None = None, cluster: str | None = No
     return _phase(name, "restore_undo", "checked", cluster, lambda deployment: restores.check_undo(deployment, confirm))
 
 
-def undone(name: str, cluster: str | None = None, timeout: float = 900) -> dict[str, Any]:
+def replacement_undone(name: str, cluster: str | None = None, timeout: float = 900) -> dict[str, Any]:
     """
     The database serves the data of before the restore. What was served since is kept.
 
@@ -270,3 +270,29 @@ def confirmed(name: str, cluster: str | None = None) -> dict[str, Any]:
     The data that is kept and not in use is taken away.
     """
     return _phase(name, "restore_confirm", "confirmed", cluster, restores.confirm, last=True)
+def undo_checked(name: str, checkpoint: str | None = None, cluster: str | None = None) -> dict[str, Any]:
+    """
+    The cluster is whole, and nothing forbids that a checkpoint is put back.
+
+    checkpoint
+        Its name.
+    """
+    return _phase(name, "undo", "checked", cluster, lambda deployment: undo.check(deployment, checkpoint))
+
+
+def undo_restored(
+    name: str, checkpoint: str | None = None, cluster: str | None = None, timeout: float = 900
+) -> dict[str, Any]:
+    """
+    The cluster's configuration is that of the checkpoint, as far as hamysql owns it. Files of the nodes stay as they are.
+
+    checkpoint
+        Its name.
+    timeout
+        Seconds for the database to answer, and for the cluster to be whole, 900 by default.
+    """
+
+    def body(deployment: Any) -> phases.Outcome:
+        return undo.restore(deployment, checkpoint, timeout)
+
+    return _phase(name, "undo", "restored", cluster, body, last=True)

@@ -199,6 +199,7 @@ PARTS = (
     Part("the second day: switchover and maintenance, killed and run again", 18, (Some("test_second_day.py"),)),
     Part("backups: taken, killed, restored, made up for after a failover", 16, (Some("test_backups.py"),)),
     Part("a backup replaces the data: killed at each step, undone, confirmed", 18, (Some("test_restores.py"),)),
+    Part("checkpoints, an undo that is killed and run again, a report", 13, (Some("test_records.py"),)),
 )
 
 

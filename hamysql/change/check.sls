@@ -3,6 +3,12 @@
 hamysql-change-possible:
   hamysql_change.possible: []
 
+# What there is before it is changed (docs/operations/undo.md). The last 20 checkpoints stay.
+hamysql-checkpoint-kept:
+  hamysql_checkpoint.kept:
+    - require:
+      - hamysql_change: hamysql-change-possible
+
 # What asks corosync, DRBD, the database server, iptables, nft, firewalld or multipath whether it can read a file that is about to replace the good one.
 hamysql-change-check-program-managed:
   file.managed:
@@ -14,3 +20,4 @@ hamysql-change-check-program-managed:
     - makedirs: True
     - require:
       - hamysql_change: hamysql-change-possible
+      - hamysql_checkpoint: hamysql-checkpoint-kept

@@ -5,12 +5,12 @@
 {%- set cluster = pillar.get("hamysql_cluster") %}
 
 hamysql-restore-undo-checked:
-  hamysql_operation.undo_checked:
+  hamysql_operation.replacement_undo_checked:
     - confirm: {{ pillar.get("hamysql_confirm") | json }}
     - cluster: {{ cluster | json }}
 
 hamysql-restore-undo-undone:
-  hamysql_operation.undone:
+  hamysql_operation.replacement_undone:
     - cluster: {{ cluster | json }}
     - require:
       - hamysql_operation: hamysql-restore-undo-checked

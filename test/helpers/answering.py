@@ -18,13 +18,15 @@ class Cluster:
     """db1 and db2, and whoever else is asked.
 
     ``answers`` has a value for each function, or what makes it from the minion and the arguments; a ``HamysqlError`` that it raises
-    is the minion's error. A function that is not there fails the test. ``asked`` is what was asked, in its order, without surveys.
+    is the minion's error. A function that is not there fails the test. ``asked`` is what was asked, in its order, without surveys and
+    checkpoints; ``checkpoints`` has job, words, and how much was asked before, of each.
     """
 
     def __init__(self, member=working):
         self.surveys = {name: member(name) for name in NAMES}
         self.answers = {"state.apply": NOTHING}
         self.asked = []
+        self.checkpoints = []
         self.events = []
 
     def deployment(self, monkeypatch, test=False, changed=0):
@@ -42,6 +44,9 @@ class Cluster:
     def call(self, minions, function, kwargs, timeout):
         if function == "hamysql_node.survey":
             return {minion: Answer(self.surveys[minion]) for minion in minions}
+        if function == "hamysql_checkpoint.keep":
+            self.checkpoints.append((kwargs["job"], kwargs["before"], len(self.asked)))
+            return {minion: Answer("20260131T100000Z") for minion in minions}
         self.asked.append((function, tuple(minions), dict(kwargs)))
         return {minion: self._answer(self.answers[function], minion, kwargs) for minion in minions}
 

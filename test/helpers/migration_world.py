@@ -253,7 +253,7 @@ class Move:
             return self._move(node, verb, kwargs)
         if function == "state.apply":
             return self._apply(node, kwargs["mods"])
-        if module in ("hamysql_cib", "hamysql_mysql", "hamysql_fencing"):
+        if module in ("hamysql_cib", "hamysql_checkpoint", "hamysql_mysql", "hamysql_fencing"):
             return {"changes": [], "actions": [], "drift": []}
         found = super()._execute(node, function, kwargs)
         if function == "hamysql_node.survey":

@@ -29,7 +29,7 @@ LISTS = {"reasons", "problems", "evidence", "silent", "failed"}
 SENTENCES = {"list[str]", "tuple[str, ...]", "Iterator[str]"}
 # Functions whose texts are no refusals: what a pillar's value should have been, the plan's lines, commands, advice and warnings.
 OTHERS = re.compile(
-    r"_?wrong|_file$|_package$|_repository$|_services?$|_other$|contents$|whole_cib$|warnings$|stale_overrides$|head_start$"
+    r"_?wrong|_file$|files$|_package$|_repository$|_services?$|_other$|contents$|whole_cib$|warnings$|stale_overrides$|head_start$"
     r"|_meta$|forget$|client$|clauses$|.*lines$|unreadable$|put$|text$|_?shortened$|_cut$|short$|brief$"
 )
 WORDS = re.compile(r"[A-Za-z'-]{2,}[^A-Za-z'-]+[A-Za-z'-]{2,}")  # two words at least: `…: …` says nothing

@@ -17,6 +17,7 @@ from hamysql.master.deployment import Deployment
 from hamysql.master.highstate import Changes
 from hamysql.master.salt import Opts
 from hamysql.preflight import judge as preflight_judge
+from hamysql.records.checkpoints import FORM
 from hamysql.storage.steps import Step
 from hamysql.survey import Surveys
 
@@ -121,6 +122,19 @@ def check(
     if refusal := preflight_judge.refusal(findings, evidence):
         raise Refused(refusal)
     return "".join(f"\nWARNING: {finding}" for finding in findings)
+
+
+def keep(deployment: Deployment, before: str, cib_only: bool = False) -> None:
+    """Have all members keep what is configured now, in a checkpoint of the same name.
+
+    before
+        What is about to change it, in words.
+    cib_only
+        Whether a checkpoint with the same cluster configuration will do: its files may be those of before the run.
+    """
+    name = time.strftime(FORM, time.gmtime())
+    verb = "hamysql_checkpoint.keep"
+    deployment.members.ask(verb, job=deployment.jid, before=before, cib_only=cib_only, name=name)
 
 
 def apply_resources(deployment: Deployment, node: str) -> Changes:

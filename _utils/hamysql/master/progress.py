@@ -59,6 +59,10 @@ ORDERS = {
         "checked": "which data is kept and not in use",
         "confirmed": "it is taken away",
     },
+    "undo": {
+        "checked": "the cluster is whole, and the checkpoint can be put back",
+        "restored": "the cluster's configuration of the checkpoint comes back",
+    },
     "return": {"checked": _CHECKED, "returned": "the node is taken back, and synchronised"},
     "migration": {**_MIGRATION, **{name: PHASES[name] for name in list(PHASES) if name not in ("members", "storage")}},
 }

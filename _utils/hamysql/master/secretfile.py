@@ -133,19 +133,19 @@ def gpg(run: Run, home: str, key: str) -> Callable[[str], str]:
     return lambda plain: run([*argv, "--recipient", key, "--encrypt"], stdin=plain).stdout
 
 
-def check_place(path: str, served: Iterable[str]) -> Path:
+def check_place(path: str, served: Iterable[str], what: str = "pillars and secrets") -> Path:
     """The place of the new file. Raises ``Refused`` where it would be overwritten, or served to every minion.
 
     served
         The folders of the master's file server.
+    what
+        What is never overwritten, in words.
     """
     place = Path(path)
     if not place.is_absolute():
         raise Refused(f"{path} is not an absolute path; name a file of the pillar, such as /srv/pillar/db.sls")
     if os.path.lexists(place):
-        raise Refused(
-            f"{path} exists already, and pillars and secrets are never overwritten: name another file, or move it away"
-        )
+        raise Refused(f"{path} exists already, and {what} are never overwritten: name another file, or move it away")
     if not place.parent.is_dir():
         raise Refused(f"there is no folder {place.parent}")
     for root in served:

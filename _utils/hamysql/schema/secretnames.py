@@ -19,6 +19,9 @@ _IN_TEXT = (
     re.compile(rf'(\bvalue=){_VALUE}(?=\s+name="{_NAME}")', re.IGNORECASE),
 )
 
+# As files and logs do: `shared-secret "x"`, `report-password = x`, `password: x`. A number is a time, such as corosync's token.
+_IN_FILE = re.compile(rf'(\b{_NAME}"?(?:\s*[=:]\s*|\s+(?=")))(?!\d+\b){_VALUE}', re.IGNORECASE)
+
 _DATABASE = re.compile(r"(?:^|_)(?:password|passphrase|secret|token|sst_auth|filekey)$", re.IGNORECASE)
 _HARMLESS = ("disconnect_on_expired_password",)
 
@@ -32,6 +35,11 @@ def is_databases_secret(name: str) -> bool:
     """Whether an option of a database's option file is a secret: ``report-password``, ``wsrep_sst_auth``."""
     plain = name.replace("-", "_").lower()
     return bool(_DATABASE.search(plain)) and plain not in _HARMLESS
+
+
+def hide_in_file(text: str) -> str:
+    """A text of whatever program, such as a log or a configuration file, with what looks like the value of a secret hidden."""
+    return _IN_FILE.sub(rf"\1{HIDDEN}", hide(text))
 
 
 def hide(text: str) -> str:

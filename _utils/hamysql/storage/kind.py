@@ -136,6 +136,10 @@ class Kind:
     def finish(self, config: Resolved) -> None:
         """What follows when everything else is derived, such as its files."""
 
+    def files(self, config: Resolved) -> list[str]:
+        """The paths of its configuration files that hamysql writes on each node."""
+        return []
+
     def packages(self, config: Config) -> list[str]:
         """The packages of this kind, without those of a local file system."""
         return [name for key in self.packages_of for name in config["package"][key]]

@@ -54,6 +54,33 @@ def read(path: str | os.PathLike[str], limit: int = LIMIT, *, links: bool = Fals
     return bytes(content)
 
 
+def tail(path: str | os.PathLike[str], limit: int = LIMIT) -> str:
+    """The end of a regular file as text, from a whole line on; no link is followed.
+
+    limit
+        Bytes of it at most, 1 MiB by default.
+
+    Raises ``FileNotFoundError``, and ``Unreadable`` for all else that keeps it from being read.
+    """
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except FileNotFoundError:
+        raise
+    except OSError as exc:
+        raise Unreadable(f"{os.fspath(path)}: found {exc.strerror}, expected a regular file") from exc
+    try:
+        found = os.fstat(handle)
+        if not stat.S_ISREG(found.st_mode):
+            raise Unreadable(f"{os.fspath(path)}: found {_kind(found.st_mode)}, expected a regular file")
+        begin = max(0, found.st_size - limit)
+        data = os.pread(handle, limit, begin).decode(errors="replace")
+    except OSError as exc:
+        raise Unreadable(f"{os.fspath(path)}: {exc.strerror}") from exc
+    finally:
+        os.close(handle)
+    return data.partition("\n")[2] if begin else data
+
+
 def text(path: str | os.PathLike[str], limit: int = LIMIT, *, links: bool = False) -> str:
     """The same as text; what is not UTF-8 in it is replaced, and so equals nothing that anybody wants there."""
     return read(path, limit, links=links).decode(errors="replace")

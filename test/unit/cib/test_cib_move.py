@@ -29,6 +29,7 @@ def module(load_module, tools, site, monkeypatch):
 
     salt = {"hamysql.config": lambda: site, "hamysql_cluster.status": status, "hamysql_mysql.flush": flush}
     salt["hamysql_mysql.unflush"] = lambda settings: module.flushed.append(settings.get("innodb_max_dirty_pages_pct"))
+    salt["hamysql_checkpoint.keep"] = lambda **_: ""
     module = load_module("_modules", "hamysql_cib", __salt__=salt)
     module.flushed = []
     module.during_flush = lambda: None

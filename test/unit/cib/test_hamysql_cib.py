@@ -18,7 +18,9 @@ AS_CHANGES = {"p_mysql": {"old": "params a=1", "new": "params a=2"}}
 
 @pytest.fixture
 def module(load_module, tools, site, monkeypatch):
-    loaded = load_module("_modules", "hamysql_cib", __salt__={"hamysql.config": lambda: site})
+    loaded = load_module(
+        "_modules", "hamysql_cib", __salt__={"hamysql.config": lambda: site, "hamysql_checkpoint.keep": lambda **_: ""}
+    )
     monkeypatch.setattr(loaded, "run", tools.run)
     return loaded
 

@@ -23,12 +23,14 @@ class Deployment:
     def __init__(self, applied, forgotten):
         self.applied, self.forgotten, self.asked = applied, forgotten, []
         self.members = Members("galaxy-db", {"db1": "db1", "db2": "db2"}, self.call)
-        self.test, self.changed, self.unknown = False, 0, ""
+        self.test, self.changed, self.unknown, self.jid = False, 0, "", "20260131"
 
     def call(self, minions, function, kwargs, timeout):
         self.asked.append((function, tuple(minions)))
         if function == "state.apply":
             return {minion: Answer(self.applied) for minion in minions}
+        if function == "hamysql_checkpoint.keep":
+            return {minion: Answer("20260131T100000Z") for minion in minions}
         assert function == "hamysql_fencing.forget", function
         return {minion: Answer(self.forgotten.get(minion, [])) for minion in minions}
 
@@ -56,7 +58,11 @@ def phase():
 def test_what_left_the_cluster_leaves_all_nodes_in_the_same_run(phase):
     path = "/var/lib/pacemaker/lrm/secrets/p_fence_db2_2/password"
     ret, deployment = phase(CHANGED, {"db1": [path]})
-    assert deployment.asked == [("state.apply", ("db1",)), ("hamysql_fencing.forget", ("db1", "db2"))]
+    assert deployment.asked == [
+        ("hamysql_checkpoint.keep", ("db1", "db2")),
+        ("state.apply", ("db1",)),
+        ("hamysql_fencing.forget", ("db1", "db2")),
+    ]
     assert ret["changes"]["db1"] == {"a": {"p_fence_db2_2": {"old": "x", "new": ""}}, "hamysql-fencing-unused": [path]}
     assert "db2" not in ret["changes"]
 
@@ -64,4 +70,4 @@ def test_what_left_the_cluster_leaves_all_nodes_in_the_same_run(phase):
 def test_where_nothing_has_changed_nobody_is_asked(phase):
     ret, deployment = phase(SAME, {})
     assert (ret["result"], ret["changes"]) == (True, {})
-    assert [function for function, _ in deployment.asked] == ["state.apply"]
+    assert [function for function, _ in deployment.asked] == ["hamysql_checkpoint.keep", "state.apply"]

@@ -27,7 +27,9 @@ def check(deployment: Deployment) -> Outcome:
 
 
 def configure(deployment: Deployment) -> Outcome:
-    """The phase "nodes": a highstate of all members, then what both have to take over at the same moment."""
+    """The phase "nodes": all members keep what there is, then a highstate, then what both have to take over at the same moment."""
+    if not deployment.test:
+        phases.keep(deployment, "a deployment")
     changes = deployments.apply(deployment, "hamysql")
     deployments.apply_together(deployment, changes)
     return changes, deployments.counted(changes, "changes")

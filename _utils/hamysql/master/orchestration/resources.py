@@ -20,6 +20,7 @@ def manage(deployment: Deployment) -> Outcome:
     if deployment.test:
         entries, lines = phases.planned_resources(deployment, controllers[:1])
         return {"resources": entries} if entries else {}, "\n".join(lines)
+    phases.keep(deployment, "a deployment", cib_only=True)
     node = controllers[0]
     changes = phases.apply_resources(deployment, node)
     return changes, f"{deployments.counted(changes, 'changes')}, by {node}"

@@ -86,6 +86,7 @@ def _hand_over(deployment: Deployment, timeout: float) -> tuple[float, list[str]
         )
     active = move.the_active(deployment)
     move.try_resources(deployment)
+    phases.keep(deployment, "a move to another storage", cib_only=True)
     try:
         deployment.say("step", "switched", f"the database stops on {active}")
         stopped = time.monotonic()

@@ -1,4 +1,4 @@
-"""DRBD as a kind of storage: a disk of each node, replicated over a link between them."""
+"""DRBD as a kind of storage: a disk of each node, replicated over a link. The file is long, since it answers a whole interface."""
 
 from __future__ import annotations
 
@@ -106,6 +106,11 @@ class Drbd(Kind):
     def finish(self, config: Resolved) -> None:
         drbd = config["storage"]["drbd"]
         drbd["resource_texts"] = {kernel: conf.resource_text(config, kernel) for kernel in conf.KERNELS}
+
+    def files(self, config: Resolved) -> list[str]:
+        return [
+            f"/etc/drbd.d/{name}" for name in ("global_common.conf", f"{config['storage']['drbd']['resource']}.res")
+        ]
 
     # --- the cluster's configuration
 

@@ -78,6 +78,11 @@ class Lun(Kind):
         if lun["reservations"] == "mpath":
             storage["units"].append("multipathd.service")
 
+    def files(self, config: Resolved) -> list[str]:
+        lun = config["storage"][NAME]
+        volume = ["/etc/lvm/lvmlocal.conf"] if lun["lvm"] else []
+        return volume + (["/etc/multipath/conf.d/hamysql.conf"] if lun["reservations"] == "mpath" else [])
+
     def packages(self, config: Config) -> list[str]:
         lun, package = config["storage"][NAME], config["package"]
         wanted = {

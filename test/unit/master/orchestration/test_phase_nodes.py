@@ -57,6 +57,13 @@ def test_a_warning_of_the_pillar_is_told_as_a_step(cluster, deploy):
     assert cluster.said == ["WARNING: there is no fencing"]
 
 
+def test_what_there_is_is_kept_before_the_highstate_and_not_where_it_is_only_shown(cluster, deploy):
+    nodes.configure(deploy(cluster))
+    assert cluster.checkpoints == [("20260131", "a deployment", 0)]
+    nodes.configure(deploy(cluster, test=True))
+    assert len(cluster.checkpoints) == 1
+
+
 def test_a_highstate_s_changes_are_those_of_each_node(cluster, deploy):
     written = {"file_|-a_|-/etc/a_|-managed": state({"diff": "x"}, result=True, id_="a")}
     cluster.answers["state.apply"] = lambda minion, **_: written if minion == "db2" else {}
