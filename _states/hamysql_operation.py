@@ -15,7 +15,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hamysql.master import phases
-from hamysql.master.orchestration import backups, maintenance, switchover
+from hamysql.master.orchestration import backups, maintenance, switchover, verify
 
 if TYPE_CHECKING:
     from typing import Any
@@ -177,3 +177,38 @@ def restored(
         return backups.restore(deployment, node, backup, timeout)
 
     return _phase(name, "restore_test", "restored", cluster, body, last=True)
+
+
+def verify_checked(name: str, cluster: str | None = None) -> dict[str, Any]:
+    """
+    All members answer, both replicas are up to date, and one node serves.
+    """
+    return _phase(name, "verify", "checked", cluster, verify.check)
+
+
+def verified(name: str, resynchronise: bool = False, cluster: str | None = None) -> dict[str, Any]:
+    """
+    The node that serves has compared all blocks of both replicas.
+
+    resynchronise
+        Whether ``resynchronised`` comes next: differences that are known already need no verification before. False by default.
+    """
+
+    def body(deployment: Any) -> phases.Outcome:
+        return verify.verify(deployment, resynchronise)
+
+    return _phase(name, "verify", "verified", cluster, body, last=not resynchronise)
+
+
+def resynchronised(name: str, cluster: str | None = None, timeout: float = 86400) -> dict[str, Any]:
+    """
+    The standby's replica has what that of the node that serves has.
+
+    timeout
+        Seconds for that, 86400 by default.
+    """
+
+    def body(deployment: Any) -> phases.Outcome:
+        return verify.resynchronise(deployment, timeout)
+
+    return _phase(name, "verify", "resynchronised", cluster, body, last=True)

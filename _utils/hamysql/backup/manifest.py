@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timezone
 from typing import TypedDict
 
 from hamysql.errors import ParseError
+from hamysql.system import schedule
 
 FILE, PROOF, SUMS, DATA = "manifest.json", "proof.json", "SHA256SUMS", "data"
 STAMP = "%Y%m%dT%H%M%SZ"
@@ -101,10 +102,7 @@ def due(names: Iterable[str], at: str, now: datetime) -> float | None:
     at
         The time of a day, ``03:00``, in UTC.
     """
-    hour, minute = map(int, at.split(":"))
-    moment = now.replace(hour=hour, minute=minute, second=0, microsecond=0)
-    if moment > now:
-        moment -= timedelta(days=1)
+    moment = schedule.latest(at, now)
     newest = max((began(name) for name in names), default=None)
     return None if newest is not None and newest >= moment else (now - moment).total_seconds()
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from hamysql.errors import Refused
 from hamysql.master import health
+from hamysql.storage import backends
 from hamysql.survey import Surveys
 
 
@@ -35,6 +36,11 @@ def unhealthy(surveys: Surveys) -> list[str]:
     surveys
         What every member says (``hamysql_node.survey``).
     """
+    return [*unsound(surveys), *backends.of(surveys).differing(surveys)]
+
+
+def unsound(surveys: Surveys) -> list[str]:
+    """The same, but for what a comparison of the replicas has found."""
     return health.lacking(surveys, _NODES, _CLUSTER)
 
 

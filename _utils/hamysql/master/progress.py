@@ -46,6 +46,11 @@ ORDERS = {
         "checked": "which backup, and who tries it out",
         "restored": "it is restored into a server of its own",
     },
+    "verify": {
+        "checked": "both replicas are up to date, and one node serves",
+        "verified": "all blocks of both replicas are compared, while the database serves",
+        "resynchronised": "blocks that differ come from the node that serves",
+    },
     "return": {"checked": _CHECKED, "returned": "the node is taken back, and synchronised"},
     "migration": {**_MIGRATION, **{name: PHASES[name] for name in list(PHASES) if name not in ("members", "storage")}},
 }

@@ -10,6 +10,7 @@ import json
 import os
 import re
 import struct
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import TypedDict
@@ -42,7 +43,7 @@ class Status:
 
     ``connection`` is DRBD's connection state (``Connected``, ``WFConnection``, ``SyncTarget``, ``StandAlone`` ...), also for
     DRBD 9, where replication states (``SyncSource``) replace ``Connected`` while they last. ``out_of_sync`` is in KiB,
-    ``done`` is the percentage of a running synchronisation, ``None`` when there is none.
+    ``done`` is the percentage of a running synchronisation or verification, ``None`` when there is none.
     """
 
     connection: str
@@ -184,7 +185,7 @@ def parse_proc(proc_drbd: str, minor: int) -> Status | None:
         end = devices[index + 1].start() if index + 1 < len(devices) else len(proc_drbd)
         details = proc_drbd[match.end() : end]
         behind = re.search(r"\boos:(\d+)", details)
-        done = re.search(r"sync'ed:\s*([\d.]+)%", details)
+        done = re.search(r"(?:sync'ed|verified):\s*([\d.]+)%", details)
         return Status(
             connection=match[2],
             role=match[3] or "Unknown",
@@ -221,8 +222,15 @@ def parse_json(text: str, resource: str) -> Status | None:
         disk=volume.get("disk-state", "Diskless"),
         peer_disk=link.get("peer-disk-state", "DUnknown"),
         out_of_sync=int(link.get("out-of-sync", 0)),
-        done=float(link.get("percent-in-sync", 0)) if "Sync" in replication else None,
+        done=_done(replication, link),
     )
+
+
+def _done(replication: str, link: Mapping[str, object]) -> float | None:
+    """Percent; ``percent-in-sync`` is of the blocks that are marked, and a verification marks what it finds."""
+    if replication.startswith("Verify"):
+        return float(str(link["done"])) if "done" in link else None
+    return float(str(link.get("percent-in-sync", 0))) if "Sync" in replication else None
 
 
 def parse_generation(text: str) -> Generation:

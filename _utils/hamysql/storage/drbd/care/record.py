@@ -1,0 +1,68 @@
+"""What a verification has found, in the cluster's configuration: both nodes know it, and it outlives each of them.
+
+The records are attributes of the nodes. Each has the newest verification that this node has begun.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timezone
+from typing import TypedDict
+
+from hamysql.cib import live as cib_live
+from hamysql.cib import model
+from hamysql.system.command import Run
+
+NAME = "hamysql-verified"
+_STAMP = "%Y-%m-%dT%H:%M:%SZ"
+
+
+class Verified(TypedDict):
+    """One verification: who began it and when (UTC), its seconds, what differs (KiB), and how many seconds late it began."""
+
+    node: str
+    began: str
+    seconds: int
+    out_of_sync: int
+    late: int
+
+
+def moment(seconds: float) -> str:
+    """A moment, seconds since 1970, as a record has it."""
+    return datetime.fromtimestamp(seconds, timezone.utc).strftime(_STAMP)
+
+
+def when(found: Verified) -> datetime:
+    """When it was begun."""
+    return datetime.strptime(found["began"], _STAMP).replace(tzinfo=timezone.utc)
+
+
+def write(run: Run, found: Verified) -> None:
+    """Write it down."""
+    value = json.dumps(found, sort_keys=True)
+    run(["crm_attribute", "--type", "nodes", "--node", found["node"], "--name", NAME, "--update", value])
+
+
+def last(run: Run) -> Verified | None:
+    """The newest one of the cluster, ``None`` where there was none. Raises ``NotReady`` where pacemaker does not run."""
+    return newest(cib_live.query(run))
+
+
+def newest(live_xml: str) -> Verified | None:
+    """The same, from a CIB."""
+    found = []
+    for pair in model.parse(live_xml).iterfind("configuration/nodes/node/instance_attributes/nvpair"):
+        if pair.get("name") == NAME:
+            try:
+                known: Verified = json.loads(pair.get("value", ""))
+                found.append((when(known), known))
+            except (ValueError, KeyError, TypeError):
+                continue  # somebody else has written it
+    return max(found, key=lambda item: item[0])[1] if found else None
+
+
+def text(found: Verified) -> str:
+    """It in words, for a status."""
+    differ = f"{found['out_of_sync']} KiB differed" if found["out_of_sync"] else "they were equal"
+    late = f", {found['late'] / 3600:.0f} h after its time" if found["late"] > 3600 else ""
+    return f"the replicas were last compared from {found['node']} at {found['began']}{late}: {differ}"
