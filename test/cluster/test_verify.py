@@ -79,7 +79,7 @@ def test_what_differs_is_found_told_and_resynchronised(operations):
         said.append(operations.done(VERIFY))
         assert f"{DIFFER} KiB differ" in said[0]
         assert out_of_sync(operations, active) == DIFFER
-        assert f"differ by {DIFFER} KiB" in api.salt_run(lab, "hamysql.status", check=False).stdout
+        assert f"differ by {DIFFER} KiB" in api.salt_run(lab, "hamysql.status").stdout
         refused = operations.run(SWITCHOVER, hamysql_to=standby)
         assert any("differ by" in reason for reason in refused.failures.values())
         operations.killed(f"- {standby} gets", VERIFY, hamysql_resynchronise=True)
