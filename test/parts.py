@@ -199,6 +199,7 @@ PARTS = (
     Part("the second day: switchover and maintenance, killed and run again", 18, (Some("test_second_day.py"),)),
     Part("backups: taken, killed, restored, made up for after a failover", 16, (Some("test_backups.py"),)),
     Part("replicas compared, killed, found different, made equal; by the timer", 16, (Some("test_verify.py"),)),
+    Part("a split brain shown, killed at each step, and ended", 14, (Some("test_split_brain.py"),)),
 )
 
 

@@ -109,7 +109,7 @@ def resynchronise(deployment: Deployment, timeout: float) -> Outcome:
         wait_whole(deployment, serving, timeout)
     deployment.look_again()
     if left := backends.of(deployment.survey()).differing(deployment.survey()):
-        raise HamysqlError(f"after a resynchronisation {left[0]}")
+        raise HamysqlError(f"the resynchronisation has ended, and {left[0]}")
     said = f"{standby} got {size} KiB that differed from {serving}; {measured}"
     deployment.say("finished", "resynchronised", said)
     return {"resynchronised": [f"{size} KiB on {standby}, from {serving}"]}, said

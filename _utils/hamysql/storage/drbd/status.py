@@ -139,6 +139,11 @@ class Generation:
             return Kinship.NEWER
         return Kinship.DIVERGED if self._ancestors & other._ancestors else Kinship.UNRELATED
 
+    @property
+    def identity(self) -> str:
+        """Which data it is, in hexadecimal, whether or not this node is primary."""
+        return f"{self.current & _IDENTITY:016X}"
+
     def related(self, other: Generation) -> bool:
         """Whether both sides descend from the same data."""
         return self.kinship(other) not in (Kinship.NEW, Kinship.UNRELATED)

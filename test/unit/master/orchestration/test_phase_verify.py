@@ -94,7 +94,7 @@ def test_differences_that_stay_are_an_error(deploy):
     cluster = Compared(found=64)
     cluster.finish(64)
     cluster.answers["hamysql_verify.resynchronised"] = 64
-    with pytest.raises(HamysqlError, match="after a resynchronisation"):
+    with pytest.raises(HamysqlError, match="the resynchronisation has ended"):
         verify.resynchronise(deploy(cluster), 60)
 
 

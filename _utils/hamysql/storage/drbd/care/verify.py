@@ -154,8 +154,7 @@ def _there(run: Run, here: Site) -> Status:
 
 def _generation(run: Run, here: Site) -> str:
     """Which data it is: another one begins wherever the node that serves loses its peer."""
-    found = drbd_status.parse_generation(drbdadm.call(run, None, "get-gi", here.resource).stdout)
-    return f"{found.current & ~1:016X}"
+    return drbd_status.parse_generation(drbdadm.call(run, None, "get-gi", here.resource).stdout).identity
 
 
 def _mark(here: Site) -> Begun | None:
