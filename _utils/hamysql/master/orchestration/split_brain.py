@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from hamysql.errors import Refused
 from hamysql.master import health
 from hamysql.master.deployment import Deployment
+from hamysql.master.members import NoAnswer
 from hamysql.master.orchestration import gap, handover, verify
 from hamysql.master.phases import Outcome
 from hamysql.storage import backends
@@ -16,6 +17,7 @@ from hamysql.storage.drbd.care.split import Looked, Note
 
 EXAMPLE = "salt-run state.orchestrate hamysql.orch.split_brain"
 VICTIM = "hamysql_victim"
+CONNECTED = 15.0  # seconds for both sides to compare their histories
 MOST = 40  # lines of evidence about tables
 
 
@@ -118,9 +120,7 @@ def resolve(deployment: Deployment, victim: str | None, timeout: float) -> Outco
     with gap.measured(deployment, "resolved", verify.FROM_BEGIN_TO_END) as measured:
         if not begun(deployment, node):
             deployment.say("step", "resolved", f"{node} gives its changes up")
-            deployment.members.ask("hamysql_split.give_up", [node])
-            deployment.members.ask("hamysql_split.accept", [survivor])
-            deployment.members.ask("hamysql_drbd.wait_connected", [node], timeout=handover.SETTLED)
+            connect(deployment, node, survivor)
         if not deployment.survey()[node]["cluster"]["running"]:
             deployment.say("step", "resolved", f"corosync and pacemaker start on {node}")
             deployment.members.ask("hamysql_cluster.start", [node])
@@ -139,6 +139,22 @@ def resolve(deployment: Deployment, victim: str | None, timeout: float) -> Outco
     said = f"{node} has the data of {survivor}{kept}; {compared}; {measured}"
     deployment.say("finished", "resolved", said)
     return {"resolved": [f"{node} gave its changes up"]}, said
+
+
+def connect(deployment: Deployment, node: str, survivor: str, tries: int = 10) -> None:
+    """Have both sides connect, the one to give its changes up.
+
+    A replica that was down calls the other side as soon as it is up, and both refuse each other once more, perhaps a moment later.
+    """
+    for left in reversed(range(tries)):
+        deployment.members.ask("hamysql_split.give_up", [node])
+        deployment.members.ask("hamysql_split.accept", [survivor])
+        try:
+            deployment.members.ask("hamysql_drbd.wait_connected", [node], timeout=CONNECTED)
+            return
+        except NoAnswer as exc:
+            if not left or not exc.failed:
+                raise
 
 
 def other(deployment: Deployment, node: str) -> str:

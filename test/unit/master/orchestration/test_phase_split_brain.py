@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from answering import fails
 from test_phase_verify import Compared
 
-from hamysql.errors import Refused
+from hamysql.errors import HamysqlError, Refused
 from hamysql.master import progress
 from hamysql.master.orchestration import split_brain
 
@@ -107,6 +108,25 @@ def test_the_disk_is_kept_then_the_changes_are_given_up_and_both_are_compared(de
     ]
     assert ("hamysql_split.keep", ("db1",), {"folder": "/mnt/kept"}) in cluster.asked
     assert cluster.events[-1]["state"] == "finished"
+
+
+def test_sides_that_refuse_each_other_once_more_are_told_again(deploy):
+    """A replica that was down calls the other side when it comes up, before it has been told to give up."""
+    cluster = Split()
+    refusing = iter((True, True, False))
+
+    def connected(minion, timeout):
+        if next(refusing):
+            raise HamysqlError("waited 15 s")
+        return {}
+
+    cluster.answers["hamysql_drbd.wait_connected"] = connected
+    phases(deploy(cluster))
+    assert cluster.functions.count("hamysql_split.give_up") == cluster.functions.count("hamysql_split.accept") == 3
+    cluster = Split()
+    cluster.answers["hamysql_drbd.wait_connected"] = fails("waited 15 s")
+    with pytest.raises(HamysqlError, match="waited 15 s"):
+        phases(deploy(cluster))
 
 
 def test_run_again_after_it_was_killed_it_waits_for_the_data_and_gives_nothing_up(deploy):
