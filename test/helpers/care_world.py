@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import xml.etree.ElementTree as ET
 
 from hamysql.errors import CommandFailed
+from hamysql.storage.drbd.care import record
 from hamysql.storage.drbd.care.site import Site
 from hamysql.system.command import Result
 
@@ -68,9 +68,9 @@ class Replica:
             self.out_of_sync = 0
         return Result(0, "")
 
-    def cib(self):
+    def cib(self, records=None):
         nodes = []
-        for number, (name, value) in enumerate(self.records.items(), 1):
+        for number, (name, value) in enumerate((records or self.records).items(), 1):
             node = ET.Element("node", id=str(number), uname=name)
             pairs = ET.SubElement(node, "instance_attributes", id=f"nodes-{number}")
             ET.SubElement(pairs, "nvpair", id=f"n{number}", name="hamysql-verified", value=value)
@@ -79,4 +79,4 @@ class Replica:
 
     @property
     def recorded(self):
-        return {node: json.loads(value) for node, value in self.records.items()}
+        return {node: record.newest(self.cib({node: value})) for node, value in self.records.items()}

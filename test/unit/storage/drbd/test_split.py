@@ -155,6 +155,11 @@ def test_a_disk_without_room_for_its_copy_is_not_touched(side, monkeypatch):
     assert split.noted() is None
 
 
+def test_the_folder_is_a_whole_path(side):
+    with pytest.raises(Refused, match="no absolute path"):
+        split.keep(side.run, side.config, "kept")
+
+
 def test_a_copy_during_which_somebody_wrote_is_none(side):
     run = side.run
 

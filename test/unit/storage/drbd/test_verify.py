@@ -172,6 +172,13 @@ def test_nobody_is_disconnected_while_blocks_are_compared(secondary):
         resynchronise.standby(secondary.run, secondary.here)
 
 
+def test_the_newest_record_of_both_nodes_counts_and_what_somebody_else_wrote_does_not(primary):
+    primary.records = {"db1": "2026-01-01T01:00:00Z 60 0 0", "db2": "2026-01-08T01:00:00Z 61 64 0", "db3": "yesterday"}
+    assert record.last(primary.run)["node"] == "db2"
+    primary.records = {"db3": "yesterday"}
+    assert record.last(primary.run) is None
+
+
 # --- the schedule
 
 

@@ -68,6 +68,8 @@ def keep(
         raise NotReady(f"there is no disk {device} to be copied")
     before = data()
     place = Path(folder)
+    if not place.is_absolute():
+        raise Refused(f"{folder} is no absolute path: name a folder with hamysql_keep, such as {FOLDER}")
     place.mkdir(mode=0o700, parents=True, exist_ok=True)
     path = place / f"{name}-{before.generation}.img"
     known = read(path)
@@ -81,11 +83,13 @@ def keep(
             f"{place} has {free / 1e6:.0f} MB left, expected {size / 1e6:.0f} MB for a copy of {device}: name a folder with more "
             "room, with hamysql_keep"
         )
+    os.close(
+        os.open(making, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    )  # nobody else may read it meanwhile
     run(
         [*QUIETLY, "dd", f"if={device}", f"of={making}", "bs=1M", "iflag=direct", "conv=sparse,fsync", "status=none"],
         timeout=LIMIT,
     )
-    making.chmod(0o600)
     os.truncate(making, size)  # a hole at its end
     if data() != before or identity(str(making), size) != before.generation:
         raise HamysqlError(

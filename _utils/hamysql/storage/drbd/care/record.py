@@ -5,7 +5,6 @@ The records are attributes of the nodes. Each has the newest verification that t
 
 from __future__ import annotations
 
-import json
 from datetime import datetime, timezone
 from typing import TypedDict
 
@@ -38,8 +37,8 @@ def when(found: Verified) -> datetime:
 
 
 def write(run: Run, found: Verified) -> None:
-    """Write it down."""
-    value = json.dumps(found, sort_keys=True)
+    """Write it down, in words that cluster shells can show and read again."""
+    value = f"{found['began']} {found['seconds']} {found['out_of_sync']} {found['late']}"
     run(["crm_attribute", "--type", "nodes", "--node", found["node"], "--name", NAME, "--update", value])
 
 
@@ -51,14 +50,27 @@ def last(run: Run) -> Verified | None:
 def newest(live_xml: str) -> Verified | None:
     """The same, from a CIB."""
     found = []
-    for pair in model.parse(live_xml).iterfind("configuration/nodes/node/instance_attributes/nvpair"):
-        if pair.get("name") == NAME:
-            try:
-                known: Verified = json.loads(pair.get("value", ""))
-                found.append((when(known), known))
-            except (ValueError, KeyError, TypeError):
-                continue  # somebody else has written it
-    return max(found, key=lambda item: item[0])[1] if found else None
+    for node in model.parse(live_xml).iterfind("configuration/nodes/node"):
+        for pair in node.iterfind("instance_attributes/nvpair"):
+            if pair.get("name") == NAME and (known := _read(node.get("uname", ""), pair.get("value", ""))):
+                found.append(known)
+    return max(found, key=when, default=None)
+
+
+def _read(node: str, value: str) -> Verified | None:
+    try:
+        began, seconds, out_of_sync, late = value.split()
+        known: Verified = {
+            "node": node,
+            "began": began,
+            "seconds": int(seconds),
+            "out_of_sync": int(out_of_sync),
+            "late": int(late),
+        }
+        when(known)
+    except ValueError:
+        return None  # somebody else has written it
+    return known
 
 
 def text(found: Verified) -> str:
