@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 from hamysql.errors import Refused
 from hamysql.master import health
-from hamysql.storage import backends
 from hamysql.survey import Surveys
 
 
@@ -36,7 +35,7 @@ def unhealthy(surveys: Surveys) -> list[str]:
     surveys
         What every member says (``hamysql_node.survey``).
     """
-    return [*unsound(surveys), *backends.of(surveys).differing(surveys)]
+    return [*unsound(surveys), *health.alike(surveys)]
 
 
 def unsound(surveys: Surveys) -> list[str]:

@@ -7,8 +7,8 @@ from answering import fails
 from test_phase_switchover import Whole
 
 from hamysql.errors import HamysqlError, Refused
-from hamysql.master import operations, progress
-from hamysql.master.orchestration import verify
+from hamysql.master import operations, progress, rolling
+from hamysql.master.orchestration import maintenance, switchover, verify
 
 EQUAL = {"node": "db2", "began": "2026-01-31T01:00:00Z", "seconds": 90, "out_of_sync": 0, "late": 0}
 
@@ -68,6 +68,18 @@ def test_differences_are_told_with_their_cure_and_forbid_other_operations(deploy
     assert "hamysql_verify.resynchronised" not in cluster.functions
     assert any("db1 and db2 differ by 64 KiB" in reason for reason in operations.unhealthy(cluster.surveys))
     assert operations.unsound(cluster.surveys) == []
+    assert any("differ by 64 KiB" in reason for reason in rolling.obstacles(cluster.surveys))
+
+
+def test_a_standby_that_differs_can_be_drained_and_nothing_moves_to_it(deploy):
+    """Its disk may be the one to be replaced."""
+    cluster = Compared(found=64)
+    cluster.finish(64)
+    cluster.answers["hamysql_maintenance.state"] = {"since": {}, "others": []}
+    maintenance.check_drain(deploy(cluster), "db1")
+    for check in (maintenance.check_drain, switchover.check):
+        with pytest.raises(Refused, match="differ by 64 KiB"):
+            check(deploy(cluster), "db2" if check is maintenance.check_drain else "db1")
 
 
 def test_the_standby_gets_what_differs_and_known_differences_need_no_comparison(deploy):

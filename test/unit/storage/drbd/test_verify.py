@@ -97,6 +97,14 @@ def test_a_second_one_waits_for_the_first(primary):
     assert primary.programs.count(VERIFY) == 1
 
 
+def test_how_far_it_is_is_told(primary):
+    verify.begin(primary.run, primary.here)
+    assert verify.look(primary.run, primary.here) == {"running": True, "done": 40.0, "out_of_sync": 0}
+    primary.left = 9
+    with pytest.raises(NotReady, match=r"runs still, 40.0 % are done"):
+        verify.finish(primary.run, primary.here)
+
+
 def test_what_was_cut_off_is_no_verification(primary):
     """The connection was lost meanwhile: the node that serves has begun another generation."""
     verify.begin(primary.run, primary.here)

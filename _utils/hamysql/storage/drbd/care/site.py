@@ -91,4 +91,4 @@ def rate(run: Run, site: Site, wanted: str) -> None:
 def differs(surveyed: StatusSeen) -> int:
     """By how many KiB two connected replicas differ, of which both sides say that they have all data; 0 where they do not."""
     settled = surveyed and surveyed["up_to_date"] and surveyed["connection"] in ("Connected", *RUNNING)
-    return surveyed["out_of_sync"] if settled else 0
+    return surveyed.get("out_of_sync", 0) if settled else 0
