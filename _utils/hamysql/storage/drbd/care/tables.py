@@ -51,6 +51,7 @@ def mounted(run: Run, device: str, kind: str, place: Path = PLACE) -> Iterator[P
     """
     if kind not in _OPTIONS:
         raise HamysqlError(f"a file system of the kind {kind} is not mounted without a replay of its log")
+    run(["modprobe", "loop"], accept=range(256))  # it may be built in
     clear(run, device, place)
     place.mkdir(mode=0o700, parents=True, exist_ok=True)
     # DRBD writes beside the kernel's cache of the disk.
