@@ -7,14 +7,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hamysql.storage import lock as storage_lock
-from hamysql.storage.drbd.care import image, split
+from hamysql.storage.copies import FOLDER
+from hamysql.storage.drbd import verbs
+from hamysql.storage.drbd.care import split
 from hamysql.system.command import run
 
 if TYPE_CHECKING:
     from injected import __salt__
 
-    from hamysql.storage.drbd.care.image import Image
-    from hamysql.storage.drbd.care.split import Looked, Note
+    from hamysql.storage.copies import Image, Looked, Note
 
 __virtualname__ = "hamysql_split"
 
@@ -54,7 +55,7 @@ def noted() -> Note | None:
 
 
 @storage_lock.held("keep")
-def keep(folder: str = image.FOLDER) -> Image:
+def keep(folder: str = FOLDER) -> Image:
     """
     Copy the disk of this side into a file, before its changes are given up. One that was made of the same data is taken as it is.
 
@@ -104,6 +105,25 @@ def accept() -> bool:
         salt db1 hamysql_split.accept
     """
     return split.accept(run, __salt__["hamysql.config"]())
+
+
+def wait_connected(timeout: float = 60) -> bool:
+    """
+    Wait until both sides talk to each other.
+
+    timeout
+        Seconds, 60 by default.
+
+    Returns True. Raises ``NotReady`` with what was seen last.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt db2 hamysql_split.wait_connected timeout=30
+    """
+    verbs.wait_connected(run, __salt__["hamysql.config"](), timeout)
+    return True
 
 
 def forget() -> bool:

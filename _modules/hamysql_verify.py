@@ -22,9 +22,8 @@ if TYPE_CHECKING:
 
     from injected import __opts__, __salt__
 
-    from hamysql.storage.drbd.care.record import Verified
+    from hamysql.storage.copies import Progress, Verified
     from hamysql.storage.drbd.care.site import Site
-    from hamysql.storage.drbd.care.verify import Progress
 
     class Unit(TypedDict):
         """What the unit of the timer's job has to know of this minion."""

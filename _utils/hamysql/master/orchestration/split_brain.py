@@ -11,9 +11,7 @@ from hamysql.master.members import NoAnswer
 from hamysql.master.orchestration import gap, handover, verify
 from hamysql.master.phases import Outcome
 from hamysql.storage import backends
-from hamysql.storage.drbd.care import image, tables
-from hamysql.storage.drbd.care.image import Image
-from hamysql.storage.drbd.care.split import Looked, Note
+from hamysql.storage.copies import FOLDER, Image, Looked, Note, compared
 
 EXAMPLE = "salt-run state.orchestrate hamysql.orch.split_brain"
 VICTIM = "hamysql_victim"
@@ -47,7 +45,7 @@ def evidence_lines(looked: Mapping[str, Looked]) -> list[str]:
     untold = [f"  the tables of {node} cannot be told: {seen['why']}" for node, seen in looked.items() if seen["why"]]
     if untold:
         return [*found, *untold]
-    lines = tables.compared({node: seen["tables"] for node, seen in looked.items()})
+    lines = compared({node: seen["tables"] for node, seen in looked.items()})
     more = [f"  and {len(lines) - MOST} more"] if len(lines) > MOST else []
     return [*found, *(f"  {line}" for line in lines[:MOST]), *more, *([] if lines else ["  no table's file differs"])]
 
@@ -98,10 +96,10 @@ def keep(deployment: Deployment, victim: str | None, folder: str | None) -> Outc
         note: Note = deployment.members.ask("hamysql_split.noted", [node])[node]
         return {}, f"the disk of {node} was copied to {note['image']['path']}"
     if deployment.test:
-        entry = f"~ the disk of {node} is copied to {folder or image.FOLDER}"
+        entry = f"~ the disk of {node} is copied to {folder or FOLDER}"
         return {"kept": [entry]}, entry.removeprefix("~ ")
     deployment.say("step", "kept", f"the disk of {node} is copied, before its changes are given up")
-    made: Image = deployment.members.ask("hamysql_split.keep", [node], folder=folder or image.FOLDER)[node]
+    made: Image = deployment.members.ask("hamysql_split.keep", [node], folder=folder or FOLDER)[node]
     return {"kept": [made["path"]]}, f"the disk of {node} is kept in {made['path']}, {made['size'] / 1e6:.0f} MB"
 
 
@@ -129,14 +127,14 @@ def resolve(deployment: Deployment, victim: str | None, timeout: float) -> Outco
         deployment.look_again()
         serving = health.active(deployment.survey())
         unable = backends.of(deployment.survey()).comparable(deployment.first) or ("" if serving else "no node serves")
-        compared = unable and f"both replicas were not compared: {unable}"
+        outcome = unable and f"both replicas were not compared: {unable}"
         if not unable:
-            compared = verify.told(verify.compared(deployment, str(serving), "resolved"))
+            outcome = verify.told(verify.compared(deployment, str(serving), "resolved"))
     note: Note | None = deployment.members.ask("hamysql_split.noted", [node])[node]
     deployment.members.ask("hamysql_split.forget", [node])
     deployment.look_again()
     kept = f"; what it had is in {note['image']['path']} on {node}" if note else ""
-    said = f"{node} has the data of {survivor}{kept}; {compared}; {measured}"
+    said = f"{node} has the data of {survivor}{kept}; {outcome}; {measured}"
     deployment.say("finished", "resolved", said)
     return {"resolved": [f"{node} gave its changes up"]}, said
 
@@ -150,7 +148,7 @@ def connect(deployment: Deployment, node: str, survivor: str, tries: int = 10) -
         deployment.members.ask("hamysql_split.give_up", [node])
         deployment.members.ask("hamysql_split.accept", [survivor])
         try:
-            deployment.members.ask("hamysql_drbd.wait_connected", [node], timeout=CONNECTED)
+            deployment.members.ask("hamysql_split.wait_connected", [node], timeout=CONNECTED)
             return
         except NoAnswer as exc:
             if not left or not exc.failed:

@@ -8,8 +8,7 @@ from hamysql.master.deployment import Deployment
 from hamysql.master.orchestration import gap, handover
 from hamysql.master.phases import Outcome
 from hamysql.storage import backends
-from hamysql.storage.drbd.care.record import Verified
-from hamysql.storage.drbd.care.verify import Progress
+from hamysql.storage.copies import Progress, Verified
 
 HOW = "`salt-run state.orchestrate hamysql.orch.verify pillar='{\"hamysql_resynchronise\": true}'` makes them equal"
 LOOK = 20.0  # seconds: how often a node is asked how far it is

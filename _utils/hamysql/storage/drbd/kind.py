@@ -1,4 +1,7 @@
-"""DRBD as a kind of storage: a disk of each node, replicated over a link between them."""
+"""DRBD as a kind of storage: a disk of each node, replicated over a link between them.
+
+It is one long file: an answer to each question that may be asked of a kind, most of them of a line or two.
+"""
 
 from __future__ import annotations
 

@@ -10,7 +10,6 @@ import json
 import os
 import re
 import struct
-from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import TypedDict
@@ -220,6 +219,8 @@ def parse_json(text: str, resource: str) -> Status | None:
     link = (peer.get("peer_devices") or [{}])[0]
     replication = link.get("replication-state", "Off")
     connection = peer.get("connection-state", "StandAlone")
+    # Of the blocks that are marked, which a verification marks itself.
+    how_far = "done" if replication.startswith("Verify") else "percent-in-sync" if "Sync" in replication else ""
     return Status(
         connection=connection if replication in ("Off", "Established") else replication,
         role=found.get("role", "Unknown"),
@@ -227,15 +228,8 @@ def parse_json(text: str, resource: str) -> Status | None:
         disk=volume.get("disk-state", "Diskless"),
         peer_disk=link.get("peer-disk-state", "DUnknown"),
         out_of_sync=int(link.get("out-of-sync", 0)),
-        done=_done(replication, link),
+        done=float(link[how_far]) if how_far in link else None,
     )
-
-
-def _done(replication: str, link: Mapping[str, object]) -> float | None:
-    """Percent; ``percent-in-sync`` is of the blocks that are marked, and a verification marks what it finds."""
-    if replication.startswith("Verify"):
-        return float(str(link["done"])) if "done" in link else None
-    return float(str(link.get("percent-in-sync", 0))) if "Sync" in replication else None
 
 
 def parse_generation(text: str) -> Generation:

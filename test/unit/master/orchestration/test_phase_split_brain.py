@@ -31,7 +31,7 @@ class Split(Compared):
             "hamysql_split.give_up": self.give_up,
             "hamysql_split.accept": self.accept,
             "hamysql_split.forget": True,
-            "hamysql_drbd.wait_connected": {},
+            "hamysql_split.wait_connected": {},
             "hamysql_cluster.start": True,
         }
 
@@ -93,7 +93,8 @@ def test_the_disk_is_kept_then_the_changes_are_given_up_and_both_are_compared(de
     order = [
         name
         for name in cluster.functions
-        if name.startswith(("hamysql_split", "hamysql_rolling", "hamysql_verify.begin"))
+        if name != "hamysql_split.wait_connected"
+        and name.startswith(("hamysql_split", "hamysql_rolling", "hamysql_verify.begin"))
     ]
     assert order == [
         *(
@@ -120,11 +121,11 @@ def test_sides_that_refuse_each_other_once_more_are_told_again(deploy):
             raise HamysqlError("waited 15 s")
         return {}
 
-    cluster.answers["hamysql_drbd.wait_connected"] = connected
+    cluster.answers["hamysql_split.wait_connected"] = connected
     phases(deploy(cluster))
     assert cluster.functions.count("hamysql_split.give_up") == cluster.functions.count("hamysql_split.accept") == 3
     cluster = Split()
-    cluster.answers["hamysql_drbd.wait_connected"] = fails("waited 15 s")
+    cluster.answers["hamysql_split.wait_connected"] = fails("waited 15 s")
     with pytest.raises(HamysqlError, match="waited 15 s"):
         phases(deploy(cluster))
 

@@ -11,7 +11,7 @@ import pytest
 from care_world import Replica
 
 from hamysql.errors import CommandFailed, HamysqlError, Refused
-from hamysql.storage import latch
+from hamysql.storage import copies, latch
 from hamysql.storage.drbd.care import image, split, tables
 from hamysql.system.command import Result
 
@@ -224,7 +224,7 @@ def test_tables_are_told_by_their_files(tmp_path):
 
             os.utime(path, (1000, 1000 + 5 * (name == "both" and side == "db2")))
     sides = {side: tables.listed(tmp_path / side) for side in ("db1", "db2")}
-    assert tables.compared(sides) == ["only on db1: shop.a", "differs: shop.both, written last on db2"]
+    assert copies.compared(sides) == ["only on db1: shop.a", "differs: shop.both, written last on db2"]
 
 
 def test_a_disk_is_looked_at_without_a_write_and_nothing_stays(tmp_path):

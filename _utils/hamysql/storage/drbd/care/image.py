@@ -12,31 +12,17 @@ import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple, TypedDict
+from typing import NamedTuple
 
 from hamysql.errors import HamysqlError, NotReady, Refused
 from hamysql.storage import latch
+from hamysql.storage.copies import FOLDER, Image
 from hamysql.storage.drbd import status as drbd_status
 from hamysql.system import disk
 from hamysql.system.command import Run
 
-FOLDER = "/var/lib/hamysql/kept"
 LIMIT = 7 * 86400.0  # seconds for a copy
 QUIETLY = ("nice", "-n", "19", "ionice", "-c", "3")
-
-
-class Image(TypedDict):
-    """A copy of a disk: where it is, when it was made (UTC), its bytes, its sum, and which data of the disk it is.
-
-    ``generation`` is DRBD's identifier of the data, ``writes`` says after which write.
-    """
-
-    path: str
-    made: str
-    size: int
-    sha256: str
-    generation: str
-    writes: str
 
 
 class Data(NamedTuple):

@@ -6,24 +6,14 @@ The records are attributes of the nodes. Each has the newest verification that t
 from __future__ import annotations
 
 from datetime import datetime, timezone
-from typing import TypedDict
 
 from hamysql.cib import live as cib_live
 from hamysql.cib import model
+from hamysql.storage.copies import Verified
 from hamysql.system.command import Run
 
 NAME = "hamysql-verified"
 _STAMP = "%Y-%m-%dT%H:%M:%SZ"
-
-
-class Verified(TypedDict):
-    """One verification: who began it and when (UTC), its seconds, what differs (KiB), and how many seconds late it began."""
-
-    node: str
-    began: str
-    seconds: int
-    out_of_sync: int
-    late: int
 
 
 def moment(seconds: float) -> str:

@@ -9,17 +9,16 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from typing import TypedDict
 
 from hamysql.errors import HamysqlError, Refused
 from hamysql.mysql.datadir import Folder
 from hamysql.resolved import Resolved
 from hamysql.storage import latch
+from hamysql.storage.copies import Image, Looked, Note, Tables
 from hamysql.storage.drbd import drbdadm, replica, verbs
 from hamysql.storage.drbd import status as drbd_status
 from hamysql.storage.drbd.care import image, site, tables
-from hamysql.storage.drbd.care.image import Data, Image
-from hamysql.storage.drbd.care.tables import Tables
+from hamysql.storage.drbd.care.image import Data
 from hamysql.storage.drbd.status import Status
 from hamysql.system import disk
 from hamysql.system.command import Run
@@ -28,22 +27,6 @@ NOTE = "split-brain.json"
 BOOT = Path("/proc/sys/kernel/random/boot_id")
 NOTHING = "0"  # was written: DRBD is down, or has just been started
 ALONE = ("StandAlone", "WFConnection", "Connecting", "Unconnected")
-
-
-class Note(TypedDict):
-    """The copy that was made, and whether the replica was told to give its changes up."""
-
-    image: Image
-    given_up: bool
-
-
-class Looked(TypedDict):
-    """One side: DRBD's words for it, the identifiers of its data, its tables, and why these cannot be told ("" where they can)."""
-
-    state: str
-    generation: str
-    tables: Tables
-    why: str
 
 
 def look(run: Run, config: Resolved) -> Looked:

@@ -10,9 +10,9 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypedDict
 
 from hamysql.errors import HamysqlError
+from hamysql.storage.copies import Tables
 from hamysql.storage.lock import FOLDER
 from hamysql.system.command import Run
 
@@ -20,16 +20,6 @@ PLACE = FOLDER / "split-brain"
 MOST = 20_000  # files
 _ENDS = (".ibd", ".MYD", ".MAD", ".CSV")
 _OPTIONS = {"xfs": "ro,norecovery,nouuid", "ext4": "ro,noload", "ext3": "ro,noload"}
-
-
-class File(TypedDict):
-    """A table's file: its bytes, and when it was written last, in seconds since 1970."""
-
-    size: int
-    written: int
-
-
-Tables = dict[str, File]  # by "database.table"
 
 
 def listed(folder: Path) -> Tables:
@@ -70,15 +60,3 @@ def clear(run: Run, device: str, place: Path = PLACE) -> None:
         run(["umount", str(place)])
     for loop in run(["losetup", "--noheadings", "--output", "NAME", "--associated", device]).stdout.split():
         run(["losetup", "--detach", loop])
-
-
-def compared(sides: dict[str, Tables]) -> list[str]:
-    """What two sides have of their own, as sentences: tables that one has alone, and those that were written differently."""
-    (one, mine), (other, theirs) = sides.items()
-    found = [f"only on {one}: {name}" for name in mine if name not in theirs]
-    found += [f"only on {other}: {name}" for name in theirs if name not in mine]
-    for name in mine:
-        if name in theirs and mine[name] != theirs[name]:
-            ahead = one if mine[name]["written"] > theirs[name]["written"] else other
-            found.append(f"differs: {name}, written last on {ahead}")
-    return found

@@ -13,10 +13,10 @@ from typing import TypedDict
 
 from hamysql.errors import CommandFailed, NotReady, ParseError, Refused
 from hamysql.storage import latch
+from hamysql.storage.copies import Progress, Verified
 from hamysql.storage.drbd import drbdadm, pending
 from hamysql.storage.drbd import status as drbd_status
 from hamysql.storage.drbd.care import record, site
-from hamysql.storage.drbd.care.record import Verified
 from hamysql.storage.drbd.care.site import RUNNING, Site
 from hamysql.storage.drbd.status import Status
 from hamysql.system.command import Run
@@ -34,14 +34,6 @@ class Begun(TypedDict):
     generation: str
     late: float
     started: bool
-
-
-class Progress(TypedDict):
-    """Whether a verification runs, how far it is (percent, or ``None``), and by how much the replicas differ so far (KiB)."""
-
-    running: bool
-    done: float | None
-    out_of_sync: int
 
 
 def begin(run: Run, here: Site, late: float = 0, now: Callable[[], float] = time.time) -> bool:
