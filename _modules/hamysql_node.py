@@ -102,10 +102,11 @@ def details() -> dict[str, Any]:
     """
     What the cluster on this node knows beyond its survey, for ``hamysql.status``. Reads only.
 
-    Returns ``{"links": see hamysql_cluster.corosync, "left": see hamysql_cib.interventions, "notes": what else was put over
-    the configuration, as sentences, "history": what pacemaker has done with the service last, {"events": [{"when": seconds since
-    1970, "node", "what": started, stopped or failed, "resource", "action", "reason"}], "attributes": {node: {name: value}}},
-    "proofs": see hamysql_fencing.proofs, "backup": see hamysql_backup.glance}``. Raises ``NotReady`` where pacemaker does not run.
+    Returns ``{"links": see hamysql_cluster.corosync, "left": see hamysql_cib.interventions, "notes": sentences on what else was put
+    over the configuration, and on when the replicas were compared, "history": what pacemaker has done with the service last,
+    {"events": [{"when": seconds since 1970, "node", "what": started, stopped or failed, "resource", "action", "reason"}],
+    "attributes": {node: {name: value}}}, "proofs": see hamysql_fencing.proofs, "backup": see hamysql_backup.glance}``. Raises
+    ``NotReady`` where pacemaker does not run.
 
     CLI Example:
 
@@ -114,17 +115,19 @@ def details() -> dict[str, Any]:
         salt 'db*' hamysql_node.details
     """
     from hamysql.cib import drift, history, live
+    from hamysql.storage import backends
     from hamysql.system import shells
     from hamysql.system.command import run
 
     cib = live.query(run)
+    storage = backends.used(__salt__["hamysql.config"](misnamed=True))
     shell = shells.installed()
     left = drift.interventions(cib, shell)
     notes = [sentence for sentence in drift.drift(cib, shell) if sentence not in left]
     return {
         "links": __salt__["hamysql_cluster.corosync"]()["links"],
         "left": list(left),
-        "notes": [*notes, *drift.moving(cib)],
+        "notes": [*notes, *drift.moving(cib), *storage.notes(cib)],
         "history": history.read(cib),
         "proofs": __salt__["hamysql_fencing.proofs"](),
         "backup": __salt__["hamysql_backup.glance"](),

@@ -15,7 +15,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hamysql.master import phases
-from hamysql.master.orchestration import backups, maintenance, restores, switchover, undo
+from hamysql.master.orchestration import backups, maintenance, restores, split_brain, switchover, undo, verify
 
 if TYPE_CHECKING:
     from typing import Any
@@ -296,3 +296,98 @@ def undo_restored(
         return undo.restore(deployment, checkpoint, timeout)
 
     return _phase(name, "undo", "restored", cluster, body, last=True)
+
+
+def verify_checked(name: str, cluster: str | None = None) -> dict[str, Any]:
+    """
+    All members answer, both replicas are up to date, and one node serves.
+    """
+    return _phase(name, "verify", "checked", cluster, verify.check)
+
+
+def verified(name: str, resynchronise: bool = False, cluster: str | None = None) -> dict[str, Any]:
+    """
+    The node that serves has compared all blocks of both replicas.
+
+    resynchronise
+        Whether ``resynchronised`` comes next: differences that are known already need no verification before. False by default.
+    """
+
+    def body(deployment: Any) -> phases.Outcome:
+        return verify.verify(deployment, resynchronise)
+
+    return _phase(name, "verify", "verified", cluster, body, last=not resynchronise)
+
+
+def resynchronised(name: str, cluster: str | None = None, timeout: float = 86400) -> dict[str, Any]:
+    """
+    The standby's replica has what that of the node that serves has.
+
+    timeout
+        Seconds for that, 86400 by default.
+    """
+
+    def body(deployment: Any) -> phases.Outcome:
+        return verify.resynchronise(deployment, timeout)
+
+    return _phase(name, "verify", "resynchronised", cluster, body, last=True)
+
+
+def split_looked(name: str, victim: str | None = None, cluster: str | None = None) -> dict[str, Any]:
+    """
+    Both sides of a split brain were looked at, and what each has is told. Nothing is changed, and nobody is named.
+
+    victim
+        The side whose changes are to be given up; None, the default, only looks.
+    """
+
+    def body(deployment: Any) -> phases.Outcome:
+        return split_brain.look(deployment, victim)
+
+    return _phase(name, "split_brain", "looked", cluster, body, last=victim is None)
+
+
+def split_checked(name: str, victim: str | None = None, cluster: str | None = None) -> dict[str, Any]:
+    """
+    The side whose changes are to be given up serves nobody, and the other one is up to date.
+
+    victim
+        The side whose changes are to be given up.
+    """
+    return _phase(name, "split_brain", "checked", cluster, lambda deployment: split_brain.check(deployment, victim))
+
+
+def split_kept(
+    name: str, victim: str | None = None, folder: str | None = None, cluster: str | None = None
+) -> dict[str, Any]:
+    """
+    The disk of that side was copied into a file.
+
+    victim
+        The side whose changes are to be given up.
+    folder
+        Where to, on that side; /var/lib/hamysql/kept by default.
+    """
+
+    def body(deployment: Any) -> phases.Outcome:
+        return split_brain.keep(deployment, victim, folder)
+
+    return _phase(name, "split_brain", "kept", cluster, body)
+
+
+def split_resolved(
+    name: str, victim: str | None = None, cluster: str | None = None, timeout: float = 86400
+) -> dict[str, Any]:
+    """
+    That side has the other one's data, and both were compared where DRBD can do that.
+
+    victim
+        The side whose changes are given up.
+    timeout
+        Seconds for it to have all data, 86400 by default.
+    """
+
+    def body(deployment: Any) -> phases.Outcome:
+        return split_brain.resolve(deployment, victim, timeout)
+
+    return _phase(name, "split_brain", "resolved", cluster, body, last=True)

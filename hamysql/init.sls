@@ -18,4 +18,7 @@ include:
 {%- if hamysql.backup.enabled or salt["hamysql_backup.present"]() %}
   - hamysql.backup
 {%- endif %}
+{%- if salt["hamysql_verify.wanted"]() or salt["hamysql_verify.present"]() %}
+  - hamysql.verify
+{%- endif %}
   - hamysql.change

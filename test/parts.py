@@ -200,6 +200,8 @@ PARTS = (
     Part("backups: taken, killed, restored, made up for after a failover", 16, (Some("test_backups.py"),)),
     Part("a backup replaces the data: killed at each step, undone, confirmed", 18, (Some("test_restores.py"),)),
     Part("checkpoints, an undo that is killed and run again, a report", 13, (Some("test_records.py"),)),
+    Part("replicas compared, killed, found different, made equal; by the timer", 16, (Some("test_verify.py"),)),
+    Part("a split brain shown, killed at each step, and ended", 14, (Some("test_split_brain.py"),)),
 )
 
 

@@ -22,6 +22,8 @@ OF_ONE_KIND = {
     "_modules/hamysql_nfs.py",
     "_modules/hamysql_lun.py",
     "_modules/hamysql_storage.py",
+    "_modules/hamysql_split.py",
+    "_modules/hamysql_verify.py",
     "_states/hamysql_iscsi.py",
 }
 

@@ -21,6 +21,7 @@ from hamysql.errors import CommandFailed, HamysqlError, Refused
 from hamysql.mysql.flavours import registry
 from hamysql.resolved import Resolved
 from hamysql.resolved.software import Mysql
+from hamysql.system import schedule
 from hamysql.system.command import Run, run
 
 FILE = Path("/etc/hamysql/backup.json")
@@ -99,7 +100,7 @@ def try_out(run: Run, site: Site, now: Callable[[], float] = time.time, scratch:
     if not manifest.proof_due(site.folder.kept(), site.test_at, site.test_every, moment):
         return "no test is due"
     stamp = scratch.with_name("restore-tried")
-    if stamp.exists() and stamp.stat().st_mtime >= manifest.last(site.test_at, moment).timestamp():
+    if stamp.exists() and stamp.stat().st_mtime >= schedule.latest(site.test_at, moment).timestamp():
         return "the newest backup was tried out already, and that has failed: the next attempt is tomorrow"
     stamp.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
     stamp.touch()

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta, timezone
 from typing import TypedDict
 
 from hamysql.errors import ParseError
+from hamysql.system import schedule
 
 FILE, PROOF, SUMS, DATA = "manifest.json", "proof.json", "SHA256SUMS", "data"
 STAMP = "%Y%m%dT%H%M%SZ"
@@ -101,7 +102,7 @@ def due(names: Iterable[str], at: str, now: datetime) -> float | None:
     at
         The time of a day, ``03:00``, in UTC.
     """
-    moment = last(at, now)
+    moment = schedule.latest(at, now)
     newest = max((began(name) for name in names), default=None)
     return None if newest is not None and newest >= moment else (now - moment).total_seconds()
 
@@ -117,18 +118,11 @@ def proof_due(kept: Sequence[Kept], at: str, every: int, now: datetime) -> bool:
     if not kept or kept[0]["proof"]:
         return False
     proofs = [_moment(item["proof"]["when"]) for item in kept if item["proof"]]
-    return max(proofs, default=None) is None or max(proofs) < last(at, now) - timedelta(days=every - 1)
+    return max(proofs, default=None) is None or max(proofs) < schedule.latest(at, now) - timedelta(days=every - 1)
 
 
 def _moment(when: str) -> datetime:
     return datetime.strptime(when, "%Y-%m-%d %H:%M:%SZ").replace(tzinfo=timezone.utc)
-
-
-def last(at: str, now: datetime) -> datetime:
-    """When it was this time of a day for the last time."""
-    hour, minute = map(int, at.split(":"))
-    moment = now.replace(hour=hour, minute=minute, second=0, microsecond=0)
-    return moment if moment <= now else moment - timedelta(days=1)
 
 
 class Glance(TypedDict):

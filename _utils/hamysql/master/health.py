@@ -145,6 +145,11 @@ def devices_run(surveys: Surveys) -> list[str]:
     return [f"fence device {name} does not run: look at `crm_mon -1rf`" for name in names if name not in running]
 
 
+def alike(surveys: Surveys) -> list[str]:
+    """No comparison has found copies of the data that differ: a node that takes over would serve other data."""
+    return backends.seen(next(iter(surveys.values()))).differing(surveys)
+
+
 # --- what the parts are made of
 
 

@@ -40,6 +40,11 @@ def unhealthy(surveys: Surveys) -> list[str]:
     surveys
         What every member says (``hamysql_node.survey``).
     """
+    return [*unsound(surveys), *health.alike(surveys)]
+
+
+def unsound(surveys: Surveys) -> list[str]:
+    """The same, but for what a comparison of the replicas has found."""
     return health.lacking(surveys, _NODES, _CLUSTER)
 
 

@@ -63,6 +63,17 @@ ORDERS = {
         "checked": "the cluster is whole, and the checkpoint can be put back",
         "restored": "the cluster's configuration of the checkpoint comes back",
     },
+    "verify": {
+        "checked": "both replicas are up to date, and one node serves",
+        "verified": "all blocks of both replicas are compared, while the database serves",
+        "resynchronised": "blocks that differ come from the node that serves",
+    },
+    "split_brain": {
+        "looked": "what each side has",
+        "checked": "whether the named side's changes can be given up",
+        "kept": "the named side's disk is copied",
+        "resolved": "the named side gets the other one's data",
+    },
     "return": {"checked": _CHECKED, "returned": "the node is taken back, and synchronised"},
     "migration": {**_MIGRATION, **{name: PHASES[name] for name in list(PHASES) if name not in ("members", "storage")}},
 }

@@ -5,6 +5,19 @@ from __future__ import annotations
 from typing import TypedDict
 
 
+class Verify(TypedDict):
+    """How replicas are compared: by which digest, how often (days), when (UTC) and how fast.
+
+    ``alg`` is ``None`` where they are not, ``every`` where nobody does it by the clock, ``rate`` where it is that of a
+    resynchronisation.
+    """
+
+    alg: str | None
+    every: int | None
+    at: str
+    rate: str | None
+
+
 class Drbd(TypedDict):
     """``disk`` is this node's, ``link`` the index of the nodes' addresses, and ``link_from`` says where that is from.
 
@@ -26,6 +39,7 @@ class Drbd(TypedDict):
     degr_wfc_timeout: int
     usage_count: str
     initial_sync: str
+    verify: Verify
     wipe: dict[str, str]
     options: dict[str, dict[str, str]]
     link_from: str

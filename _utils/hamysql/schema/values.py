@@ -24,6 +24,7 @@ _INTERFACE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@-]{0,14}")
 _PATH = re.compile(r"/[A-Za-z0-9_.+:@%=,/-]{1,254}")
 _SECONDS = {"us": 1e-6, "ms": 1e-3, "s": 1, "sec": 1, "m": 60, "min": 60, "h": 3600, "hr": 3600}
 _TIME = re.compile(rf"[0-9]{{1,9}}({'|'.join(_SECONDS)})?")
+_TIME_OF_DAY = re.compile(r"(?:[01][0-9]|2[0-3]):[0-5][0-9]")
 _MOUNT_OPTIONS = re.compile(r"[A-Za-z0-9_=,.:-]{1,200}")
 _ACCOUNT = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,31}")
 _PACKAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9+._:-]{0,99}")
@@ -48,6 +49,13 @@ def seconds(time: str) -> float:
     assert found
     unit = found[1] or "s"
     return int(time.removesuffix(unit)) * _SECONDS[unit]
+
+
+def time_of_day(value: Any) -> str:
+    # YAML reads 13:00 without quotes as a number of base 60, and 03:00 as text.
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 24 * 60:
+        value = f"{value // 60:02}:{value % 60:02}"
+    return fullmatch(_TIME_OF_DAY, value)
 
 
 def boolean(value: Any) -> bool:
@@ -215,6 +223,7 @@ PORT = Value("a port, 1 to 65535", integer(1, 65535))
 BOOLEAN = Value("true or false", boolean)
 PATH = Value("an absolute path of letters, digits and -_.+:@%=,", path)
 DEVICE = Value("a device's absolute path below /dev, such as '/dev/sdb'", device)
+TIME_OF_DAY = Value("a time of the day in UTC, such as '03:00'", time_of_day)
 TIME = Value("a time such as '20s' or '5min'", matching(_TIME))
 ACCOUNT = Value("a system account's name", matching(_ACCOUNT))
 PACKAGE = Value("a package's name", matching(_PACKAGE))

@@ -304,6 +304,18 @@ class Kind:
         """Why the copies will not become one by themselves, as sentences; from the surveys of all members."""
         return []
 
+    def differing(self, surveys: Surveys) -> list[str]:
+        """Copies that differ, though each is said to have all data, as sentences; from the surveys of all members."""
+        return []
+
+    def comparable(self, config: Resolved) -> str:
+        """Why the copies on the nodes cannot be compared, as a sentence; "" where they can."""
+        return "there is one copy of the data, so there is nothing to compare"
+
+    def notes(self, live_xml: str) -> list[str]:
+        """What the cluster's configuration has recorded of the copies, as sentences for a status."""
+        return []
+
     def findings(self, machines: Sequence[Machine], surveys: Surveys) -> Iterator[Finding]:
         """What preflight has to say of members with this kind."""
         yield from ()

@@ -33,12 +33,26 @@ def until(
 
     Raises ``NotReady`` after ``timeout``.
     """
+    seen = watch(read, met, timeout=timeout, interval=interval, clock=clock, sleep=sleep)
+    if not met(seen):
+        raise NotReady(f"waited {timeout:g} s until {what}; seen last: {describe(seen)}")
+    return seen
+
+
+def watch(
+    read: Callable[[], T],
+    met: Callable[[T], bool],
+    *,
+    timeout: float,
+    interval: float = 0.5,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> T:
+    """The same for those who only look: what was read last, whether or not ``met`` is satisfied."""
     deadline = clock() + timeout
     while True:
         seen = read()
-        if met(seen):
-            return seen
         left = deadline - clock()
-        if left <= 0:
-            raise NotReady(f"waited {timeout:g} s until {what}; seen last: {describe(seen)}")
+        if met(seen) or left <= 0:
+            return seen
         sleep(min(interval, left))

@@ -34,9 +34,13 @@ def named(deployment: Deployment, node: str | None, key: str, example: str) -> s
     )
 
 
-def whole(deployment: Deployment) -> None:
-    """Raise ``Refused`` with all that speaks against taking a node out of the service: the cluster could not lose one."""
-    reasons = _against(deployment)
+def whole(deployment: Deployment, moves: bool = True) -> None:
+    """Raise ``Refused`` with all that speaks against taking a node out of the service: the cluster could not lose one.
+
+    moves
+        Whether the other node serves afterwards: then its copy of the data must not differ. True by default.
+    """
+    reasons = _against(deployment, moves)
     running = _running(deployment)
     if (
         reasons and running and not deployment.test
@@ -44,7 +48,7 @@ def whole(deployment: Deployment) -> None:
         with suppress(SaltError):
             deployment.members.ask("hamysql_rolling.settle", running[:1], timeout=SETTLED)
         deployment.look_again()
-        reasons = _against(deployment)
+        reasons = _against(deployment, moves)
     if reasons:
         raise Refused(
             "\n".join(
@@ -57,8 +61,8 @@ def whole(deployment: Deployment) -> None:
         )
 
 
-def _against(deployment: Deployment) -> list[str]:
-    reasons = operations.unhealthy(deployment.survey())
+def _against(deployment: Deployment, moves: bool) -> list[str]:
+    reasons = (operations.unhealthy if moves else operations.unsound)(deployment.survey())
     if running := _running(deployment):
         reasons += deployment.members.ask("hamysql_cib.interventions", running[:1])[running[0]]
     return list(dict.fromkeys(reasons))

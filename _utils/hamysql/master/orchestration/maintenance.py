@@ -33,7 +33,7 @@ def check_drain(deployment: Deployment, drain: str | None) -> Outcome:
         )
     if node in since and health.active(deployment.survey()) not in (None, node):
         return {}, f"{node} is in maintenance since {since[node]}, and {health.active(deployment.survey())} serves"
-    handover.whole(deployment)
+    handover.whole(deployment, moves=health.active(deployment.survey()) == node)
     return {}, f"the cluster is whole, and {health.active(deployment.survey())} serves"
 
 

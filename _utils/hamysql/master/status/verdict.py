@@ -34,6 +34,7 @@ def status(cluster: str, seen: Mapping[str, Seen]) -> Status:
     links = _links(viewer["settings"], seen) if viewer else []
     vip = _vip(viewer, known, pacemaker)
     apart = backends.of(known).apart(known) if len(known) == len(seen) else []
+    differing = health.alike(known) if known else []
     behind = (
         backends.of(known).behind(known) if known and not apart else {}
     )  # no side is ahead of one that has gone its own way
@@ -42,6 +43,7 @@ def status(cluster: str, seen: Mapping[str, Seen]) -> Status:
     reasons = [
         *service_lines,
         *apart,
+        *differing,
         *(member.unknown for member in seen.values() if member.unknown),
         *_health_lines(known, pacemaker),
         *_network_lines(links, pacemaker, details),

@@ -24,6 +24,9 @@ KERNELS = ("8.4", "9")  # of the module; they differ in what they call fencing
 # Options of the section "global" that have no value: they are there, or not.
 SWITCHES = ("disable-ip-verification", "udev-always-use-vnr")
 
+# What DRBD goes by without a rate (drbd.conf(5)): its controller begins with the one, and looks so many tenths of a second ahead.
+RATE_DEFAULTS = [("c-plan-ahead", "20"), ("resync-rate", "250k")]
+
 # Seconds that the election of a controller may take after corosync has noticed the loss.
 ELECTION = 20
 
@@ -57,13 +60,14 @@ def build_resource(config: Resolved, kernel: str) -> list[Section]:
             "startup",
             [("wfc-timeout", drbd["wfc_timeout"]), ("degr-wfc-timeout", drbd["degr_wfc_timeout"]), *extra["startup"]],
         ),
-        section("disk", [("on-io-error", drbd["on_io_error"]), *_rate(drbd["rate"]), *extra["disk"]]),
+        section("disk", [("on-io-error", drbd["on_io_error"]), *rate_options(drbd["rate"]), *extra["disk"]]),
         section(
             "net",
             [
                 ("protocol", drbd["protocol"]),
                 ("cram-hmac-alg", drbd["cram_hmac_alg"]),
                 ("shared-secret", Secret(words.quoted(drbd["shared_secret"] or ""))),
+                *_verify(drbd),
                 *extra["net"],
             ],
         ),
@@ -108,7 +112,13 @@ def _notice(settings: Corosync) -> int:
     return math.ceil((int(settings["token"]) + corosync_conf.consensus(settings)) / 1000)
 
 
-def _rate(rate: str | None) -> list[tuple[str, str]]:
+def _verify(drbd: Drbd) -> list[tuple[str, str]]:
+    """The digest of a verification; both sides have to have the same, or none."""
+    alg = drbd["verify"]["alg"]
+    return [("verify-alg", alg)] if alg and "verify-alg" not in drbd["options"]["net"] else []
+
+
+def rate_options(rate: str | None) -> list[tuple[str, str]]:
     """The rate of a resynchronisation.
 
     Since 8.4 ``resync-rate`` is only where DRBD's controller begins; ``c-plan-ahead 0`` turns the controller off, and

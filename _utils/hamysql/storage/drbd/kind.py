@@ -1,4 +1,7 @@
-"""DRBD as a kind of storage: a disk of each node, replicated over a link. The file is long, since it answers a whole interface."""
+"""DRBD as a kind of storage: a disk of each node, replicated over a link between them.
+
+It is one long file: an answer to each question that may be asked of a kind, most of them of a line or two.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +22,7 @@ from hamysql.schema.language import Report
 from hamysql.schema.values import Config
 from hamysql.storage import lock as storage_lock
 from hamysql.storage.drbd import adjust, conf, findings, link, plan, replica, settings, status, take_over, verbs
+from hamysql.storage.drbd.care import record
 from hamysql.storage.drbd.replica import Seen
 from hamysql.storage.kind import Kind, Parameters, Primitive
 from hamysql.storage.latch import DRBD as NAME
@@ -101,6 +105,7 @@ class Drbd(Kind):
             node["disk"] = node["disk"] or drbd["disk"]
             node["replication"] = node["addresses"][drbd["link"]]
         drbd["minor"] = int(drbd["device"].removeprefix("/dev/drbd"))
+        drbd["verify"]["alg"] = drbd["verify"]["alg"] or drbd["options"]["net"].get("verify-alg")
         drbd["global_text"] = conf.global_text(drbd)
 
     def finish(self, config: Resolved) -> None:
@@ -264,7 +269,8 @@ class Drbd(Kind):
         seen = survey["storage"]["status"]
         if not seen:
             return "DRBD not configured"
-        done = f", synchronised to {seen['done']} %" if seen["done"] is not None else ""
+        what = "compared" if seen["connection"].startswith("Verify") else "synchronised"
+        done = f", {what} to {seen['done']} %" if seen["done"] is not None else ""
         return f"DRBD {seen['role']}, {seen['disk']}, {seen['connection']}{done}{_STALE.get(seen['disk'], '')}"
 
     def trouble(self, survey: Survey) -> str:
@@ -275,6 +281,20 @@ class Drbd(Kind):
 
     def apart(self, surveys: Surveys) -> list[str]:
         return plan.apart(surveys)
+
+    def differing(self, surveys: Surveys) -> list[str]:
+        return plan.differing(surveys)
+
+    def comparable(self, config: Resolved) -> str:
+        return (
+            ""
+            if config["storage"]["drbd"]["verify"]["alg"]
+            else "DRBD has no digest to compare the replicas by: set hamysql:storage:drbd:verify:alg, and deploy it"
+        )
+
+    def notes(self, live_xml: str) -> list[str]:
+        found = record.newest(live_xml)
+        return [record.text(found)] if found else []
 
     def findings(self, machines: Sequence[Machine], surveys: Surveys) -> Iterator[Finding]:
         return findings.judge(machines, surveys)

@@ -40,6 +40,7 @@ _PATHS = {
     ("net", "protocol"): "storage:drbd:protocol",
     ("net", "cram-hmac-alg"): "storage:drbd:cram_hmac_alg",
     ("net", "shared-secret"): "storage:drbd:shared_secret",
+    ("net", "verify-alg"): "storage:drbd:verify:alg",
 }
 
 
@@ -151,7 +152,8 @@ def pending(config: Resolved, running: Running, full: Running, commands: tuple[C
     for command in commands:
         section = VERBS.get(command.verb, "")
         if section:
-            yield from _options(kind, section, running, full, command)
+            given = config["storage"]["drbd"]["options"].get(section, {})
+            yield from _options(kind, section, running, full, command, given)
 
 
 def _identity(config: Resolved, running: Running) -> Iterator[Pending]:
@@ -172,11 +174,15 @@ def _identity(config: Resolved, running: Running) -> Iterator[Pending]:
         yield Pending(REFUSED, STORAGE, f"hamysql:storage:drbd:{where}", old, new, TOGETHER)
 
 
-def _options(kind: str, section: str, running: Running, full: Running, command: Command) -> Iterator[Pending]:
+def _options(
+    kind: str, section: str, running: Running, full: Running, command: Command, given: Mapping[str, str]
+) -> Iterator[Pending]:
+    """``given`` are the options that the pillar names as drbd.conf does."""
     now, every = running.options.get(section, {}), full.options.get(section, {})
     found = _changed(section, running, full, command)
     for name in found:
-        where = _PATHS.get((section, name), f"storage:drbd:options:{section}:{name}")
+        where = "" if name in given else _PATHS.get((section, name), "")
+        where = where or f"storage:drbd:options:{section}:{name}"
         old, new = every.get(name, now.get(name, DEFAULT)), command.options.get(name, DEFAULT)
         if name == "shared-secret":
             old, new = "another secret", "the pillar's"

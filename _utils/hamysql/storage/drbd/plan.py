@@ -16,6 +16,7 @@ from dataclasses import replace
 
 from hamysql.cib import names as cib_names
 from hamysql.errors import Refused
+from hamysql.storage.drbd.care.site import differs
 from hamysql.storage.drbd.evidence import WIPE, Verdict, Wanted, judge, split_brain, stale_overrides
 from hamysql.storage.drbd.replica import Member
 from hamysql.storage.drbd.status import StatusSeen
@@ -23,7 +24,19 @@ from hamysql.storage.latch import Latch, Stage
 from hamysql.storage.steps import Step
 from hamysql.survey import Surveys
 
-__all__ = ["Latch", "Member", "Stage", "Step", "Wanted", "apart", "behind", "from_surveys", "storage", "warnings"]
+__all__ = [
+    "Latch",
+    "Member",
+    "Stage",
+    "Step",
+    "Wanted",
+    "apart",
+    "behind",
+    "differing",
+    "from_surveys",
+    "storage",
+    "warnings",
+]
 
 # The resource whose failures say that pacemaker has given up on a replica.
 _REPLICA = f"{cib_names.REPLICA}_"
@@ -67,12 +80,22 @@ def apart(surveys: Surveys) -> list[str]:
     return [f"{text.splitlines()[0]}: {how}" for text in split_brain(*from_surveys(surveys))]
 
 
+def differing(surveys: Surveys) -> list[str]:
+    """Replicas in which a verification has found blocks that differ, as sentences; from the surveys of all members."""
+    how = "`salt-run state.orchestrate hamysql.orch.verify pillar='{\"hamysql_resynchronise\": true}'` makes them equal"
+    found = {node: differs(survey["storage"]["status"]) for node, survey in surveys.items()}
+    most = max(found.values(), default=0)
+    return (
+        [f"the replicas of {' and '.join(found)} differ by {most} KiB, though both are UpToDate: {how}"] if most else []
+    )
+
+
 def behind(surveys: Surveys) -> dict[str, int]:
     """How many bytes each replica lacks, by what a known primary has marked as out of sync: ``{node: bytes}``."""
     found: dict[str, int] = {}
     for node, survey in surveys.items():
         seen: StatusSeen = survey["storage"]["status"]
-        if seen and seen["role"] == "Primary" and seen["out_of_sync"]:
+        if seen and seen["role"] == "Primary" and seen["out_of_sync"] and not differs(seen):
             others = [name for name in survey["settings"]["cluster"]["nodes"] if name != node]
             lacking = others if seen["disk"] == "UpToDate" else [node]
             found.update(dict.fromkeys(lacking, seen["out_of_sync"] * 1024))

@@ -25,6 +25,14 @@ DRBD = Section(
         "degr_wfc_timeout": v.count(0, 300000, "seconds (0: without end)"),
         "usage_count": v.one_of("yes", "no", "ask"),
         "initial_sync": v.one_of("auto", "full"),
+        "verify": Section(
+            {
+                "alg": v.one_of("crc32c", "md5", "sha1", "sha256", "sha512"),
+                "every": v.count(1, 366, "days between two verifications"),
+                "at": v.TIME_OF_DAY,
+                "rate": d.RATE,
+            }
+        ),
         "wipe": Names(v.NAME, v.required(v.DEVICE), "a mapping of nodes to the disks whose content may be destroyed"),
         "options": Section(
             {
@@ -114,4 +122,17 @@ def check_drbd(config: Config, report: Report) -> None:
                 and not config["fencing"]["i_accept_data_loss_without_fencing"]
             ):
                 report.add(where, "a handler that hamysql writes itself", "not to be set: hamysql:fencing decides it")
+    _check_verify(drbd, report)
     _check_options(drbd["options"], report)
+
+
+def _check_verify(drbd: Config, report: Report) -> None:
+    """Replicas are compared by a digest that drbd.conf has to name."""
+    path, verify = "hamysql:storage:drbd:verify", drbd["verify"]
+    elsewhere = drbd["options"]["net"].get("verify-alg")
+    if verify["alg"] and elsewhere:
+        report.add(f"{path}:alg", repr(verify["alg"]), "nothing, or no hamysql:storage:drbd:options:net:verify-alg")
+    if verify["every"] and not (verify["alg"] or elsewhere) and not report.bad_under(f"{path}:alg"):
+        report.add(
+            f"{path}:alg", "nothing", "the digest that hamysql:storage:drbd:verify:every needs, such as 'sha256'"
+        )

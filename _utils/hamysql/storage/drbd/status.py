@@ -42,7 +42,7 @@ class Status:
 
     ``connection`` is DRBD's connection state (``Connected``, ``WFConnection``, ``SyncTarget``, ``StandAlone`` ...), also for
     DRBD 9, where replication states (``SyncSource``) replace ``Connected`` while they last. ``out_of_sync`` is in KiB,
-    ``done`` is the percentage of a running synchronisation, ``None`` when there is none.
+    ``done`` is the percentage of a running synchronisation or verification, ``None`` when there is none.
     """
 
     connection: str
@@ -138,6 +138,11 @@ class Generation:
             return Kinship.NEWER
         return Kinship.DIVERGED if self._ancestors & other._ancestors else Kinship.UNRELATED
 
+    @property
+    def identity(self) -> str:
+        """Which data it is, in hexadecimal, whether or not this node is primary."""
+        return f"{self.current & _IDENTITY:016X}"
+
     def related(self, other: Generation) -> bool:
         """Whether both sides descend from the same data."""
         return self.kinship(other) not in (Kinship.NEW, Kinship.UNRELATED)
@@ -184,7 +189,7 @@ def parse_proc(proc_drbd: str, minor: int) -> Status | None:
         end = devices[index + 1].start() if index + 1 < len(devices) else len(proc_drbd)
         details = proc_drbd[match.end() : end]
         behind = re.search(r"\boos:(\d+)", details)
-        done = re.search(r"sync'ed:\s*([\d.]+)%", details)
+        done = re.search(r"(?:sync'ed|verified):\s*([\d.]+)%", details)
         return Status(
             connection=match[2],
             role=match[3] or "Unknown",
@@ -214,6 +219,8 @@ def parse_json(text: str, resource: str) -> Status | None:
     link = (peer.get("peer_devices") or [{}])[0]
     replication = link.get("replication-state", "Off")
     connection = peer.get("connection-state", "StandAlone")
+    # Of the blocks that are marked, which a verification marks itself.
+    how_far = "done" if replication.startswith("Verify") else "percent-in-sync" if "Sync" in replication else ""
     return Status(
         connection=connection if replication in ("Off", "Established") else replication,
         role=found.get("role", "Unknown"),
@@ -221,7 +228,7 @@ def parse_json(text: str, resource: str) -> Status | None:
         disk=volume.get("disk-state", "Diskless"),
         peer_disk=link.get("peer-disk-state", "DUnknown"),
         out_of_sync=int(link.get("out-of-sync", 0)),
-        done=float(link.get("percent-in-sync", 0)) if "Sync" in replication else None,
+        done=float(link[how_far]) if how_far in link else None,
     )
 
 
