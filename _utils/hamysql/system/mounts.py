@@ -16,4 +16,4 @@ def source(run: Run, directory: str | os.PathLike[str]) -> str:
 
 def same(one: str, other: str) -> bool:
     """Whether two names are of the same device: findmnt has the kernel's, and the pillar's may be a link to it."""
-    return one == other or bool(one and other and root.at(one).resolve() == root.at(other).resolve())
+    return bool(one and other) and (one == other or root.at(one).resolve() == root.at(other).resolve())
