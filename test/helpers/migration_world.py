@@ -17,7 +17,7 @@ from unittest import mock
 
 from lun_nfs_world import Lun, Nas
 from machines import is_mounted, mount, put, umount
-from storage_world import DEVICE, DIRECTORY, MasterKilled, Node, World, _Deployment, crm_mon, load
+from storage_world import DEVICE, DIRECTORY, Deployment, MasterKilled, Node, World, crm_mon, load
 
 from hamysql.cib import plan as cib_plan
 from hamysql.cib import stop as cib_stop
@@ -218,8 +218,7 @@ class Move:
             return {"changes": [], "actions": [], "drift": []}
         found = super()._execute(node, function, kwargs)
         if function == "hamysql_node.survey":
-            found["settings"] = {**found["settings"], "warnings": []}
-            found |= {"database": self.serving == node.name, "pending": []}
+            found["database"] = self.serving == node.name
         return found
 
     def _move(self, node: Node, verb: str, kwargs: Any) -> Any:
@@ -340,8 +339,7 @@ class Move:
         """Its four phases; returns the first that fails, or all of their changes."""
         self.dead = False
         states = load("_states/hamysql_migration.py", "world_hamysql_migration")
-        deployment = _Deployment(self, states)
-        deployment.test = test
+        deployment = Deployment(self, test)
         states.__context__, states.__opts__ = {"hamysql_orch": deployment}, {"test": test}
         changes: dict[str, Any] = {}
         for phase in PHASES:

@@ -13,20 +13,24 @@ import itertools
 import json
 import pickle
 import struct
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import CodeType, ModuleType, SimpleNamespace
 from typing import Any
+from unittest import mock
 from xml.sax.saxutils import quoteattr
 
 import machines
 
 from hamysql.config import resolution
 from hamysql.errors import CommandFailed, HamysqlError
+from hamysql.master import deployment as deployments
 from hamysql.master.members import Answer, Members
 from hamysql.schema import language
+from hamysql.storage import backends
 from hamysql.storage import latch as latches
 from hamysql.storage.drbd.status import JUST_CREATED, Generation
 from hamysql.storage.latch import Latch
@@ -38,6 +42,7 @@ from support import ROOT, load_pillar, parameters
 READING = ("blockdev", "lsblk", "findmnt", "crm_diff", "crm_mon")
 LAST_BLOCK = struct.Struct(">Q4QQQII")  # of DRBD's metadata, see hamysql.storage.drbd.status
 MAGIC = 0x8374026B
+CODE = "same"  # the digest of the formula, and of the pillar
 DEVICE, DIRECTORY, SECRET = "/dev/drbd0", "/var/lib/mysql", "canary-of-replication"
 
 
@@ -536,11 +541,32 @@ class World:
         return getattr(node.modules[module], verb)(**kwargs, **({"timeout": 0} if verb == "wait_connected" else {}))
 
     def _survey(self, node: Node) -> dict[str, Any]:
-        """What ``hamysql_node.survey`` asks: the machine's own facts and the rest of the formula are left out."""
+        """What ``hamysql_node.survey`` asks; the machine's network and its packages are as the pillar wants them."""
+        site = self.site(node)
+        (address,) = site["cluster"]["nodes"][node.name]["addresses"]
+        with root.below(node.root):
+            storage = {"reached": {}, **backends.used(site).facts(site)}
         return {
-            "settings": language.redacted(self.site(node)),
+            "code": CODE,
+            "pillar": CODE,
+            "stale": False,
+            "settings": language.redacted(site),
             "storage": node.modules["hamysql_storage"].survey(),
             "cluster": node.modules["hamysql_cluster"].status(),
+            "database": False,
+            "pending": [],
+            "facts": {
+                "nodename": node.name,
+                "system": {"name": "Debian", "release": "12"},
+                "clock": [time.time()] * 2,
+                "interfaces": {"eth0": {"mac": f"02:00:00:00:00:{node.name[-1]}", "addresses": [f"{address}/24"]}},
+                "storage": storage,
+                "packages": {},
+                "unreachable": [],
+                "absent": [],
+                "vip_owner": "",
+                "tls": {},
+            },
         }
 
     def power_cycle(self, node: Node) -> None:
@@ -555,7 +581,7 @@ class World:
     def deploy(self) -> dict[str, Any]:
         """The orchestration's storage phase, as the state returns it; the members' survey of phase one included."""
         orch = load("_states/hamysql_orch.py", "world_hamysql_orch")
-        orch.__context__ = {"hamysql_orch": _Deployment(self, orch)}
+        orch.__context__ = {"hamysql_orch": Deployment(self)}
         orch.__opts__ = {"test": False}
         return orch.storage_initialised("hamysql-storage-initialised")
 
@@ -608,32 +634,22 @@ def crm_mon(
     )
 
 
-class _Deployment:
-    """What the orchestration's phases share, without Salt: see :mod:`hamysql.master.deployment`."""
+class Deployment(deployments.Deployment):
+    """The real one. Salt's client is replaced, and the lock on the master, which no two runs of a test share."""
 
-    def __init__(self, world: World, orch: ModuleType) -> None:
-        self.members = Members("galaxy-db", {name: name for name in world.nodes}, world.call)
-        self.unknown = ""
-        self.test, self.changed, self.jid = False, 0, str(next(world.runs))
+    def __init__(self, world: World, test: bool = False) -> None:
         self.steps: list[str] = []
-        self.lock = SimpleNamespace(release=lambda: None)
-        self._survey: dict[str, Any] = {}
+        members = Members(
+            "galaxy-db", {name: name for name in world.nodes}, world.call, dict.fromkeys(world.nodes, CODE)
+        )
+        master = SimpleNamespace(opts={}, code=CODE, members=lambda _: members, fire=self._fire)
+        lock = SimpleNamespace(release=lambda: None)
+        with mock.patch.multiple(deployments, Master=lambda _: master, Lock=lambda *_: lock):
+            super().__init__({"test": test}, None, str(next(world.runs)))
 
-    def survey(self) -> dict[str, Any]:
-        if not self._survey:
-            self._survey = self.members.ask("hamysql_node.survey")
-        return self._survey
-
-    def look_again(self) -> None:
-        self._survey = {}
-
-    @property
-    def first(self) -> Any:
-        return next(iter(self.survey().values()))["settings"]
-
-    def say(self, state: str, phase: str, text: str = "", **data: Any) -> None:
-        if state == "step":
-            self.steps.append(text)
+    def _fire(self, cluster: str, data: dict[str, Any]) -> None:
+        if data["state"] == "step":
+            self.steps.append(data["text"])
 
 
 class Interruption:
