@@ -543,7 +543,7 @@ class World:
     def _survey(self, node: Node) -> dict[str, Any]:
         """What ``hamysql_node.survey`` asks; the machine's network and its packages are as the pillar wants them."""
         site = self.site(node)
-        (address,) = site["cluster"]["nodes"][node.name]["addresses"]
+        links = enumerate(site["cluster"]["nodes"][node.name]["addresses"])
         with root.below(node.root):
             storage = {"reached": {}, **backends.used(site).facts(site)}
         return {
@@ -559,7 +559,10 @@ class World:
                 "nodename": node.name,
                 "system": {"name": "Debian", "release": "12"},
                 "clock": [time.time()] * 2,
-                "interfaces": {"eth0": {"mac": f"02:00:00:00:00:{node.name[-1]}", "addresses": [f"{address}/24"]}},
+                "interfaces": {
+                    f"eth{link}": {"mac": f"02:00:00:00:0{link}:0{node.name[-1]}", "addresses": [f"{address}/24"]}
+                    for link, address in links
+                },
                 "storage": storage,
                 "packages": {},
                 "unreachable": [],
@@ -681,6 +684,8 @@ def named(pillar: str) -> Any:
 def _pillar(name: str) -> str:
     given = load_pillar(name)
     given["cluster"]["name"] = "galaxy-db"
+    for number, node in enumerate(given["cluster"]["nodes"].values(), start=11):
+        node["addresses"] = [f"192.0.2.{number}", f"198.51.100.{number}"]
     return json.dumps(given)
 
 

@@ -6,8 +6,13 @@ import ast
 import re
 
 import machines
+import orchestration
 import pytest
+from lun_nfs_world import Lun, Nas
+from storage_world import World
 
+from hamysql.storage.drbd.replica import Seen
+from hamysql.survey import Cluster, Facts, Survey
 from hamysql.system import command, mounts, root
 from hamysql.system.command import Result
 from support import ROOT
@@ -61,3 +66,21 @@ def test_what_is_mounted_on_a_folder(code, said, found):
 
     assert mounts.source(run, "/srv") == found
     assert asked == [(["findmnt", "--noheadings", "--output", "SOURCE", "--mountpoint", "/srv"], (0, 1))]
+
+
+@pytest.mark.parametrize("member", [orchestration.survey, orchestration.installed, orchestration.working])
+def test_a_survey_that_is_made_by_hand_has_the_form_of_a_real_one(member):
+    seen = member("db1")
+    assert set(seen) == set(Survey.__annotations__)
+    assert set(seen["facts"]) == set(Facts.__annotations__)
+    assert set(seen["cluster"]) == set(Cluster.__annotations__)
+    assert set(seen["storage"]) == {*Seen.__annotations__, "latch"}
+
+
+@pytest.mark.parametrize("kind", [World, Lun, Nas])
+def test_a_world_s_survey_has_it_too(kind, tmp_path):
+    world = kind() if kind is World else kind(tmp_path)
+    seen = world.call(["db1"], "hamysql_node.survey", {}, 1)["db1"].value
+    assert set(seen) == set(Survey.__annotations__)
+    assert set(seen["facts"]) == set(Facts.__annotations__)
+    assert set(seen["cluster"]) == set(Cluster.__annotations__)
