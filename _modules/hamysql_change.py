@@ -10,7 +10,6 @@ stops or restarts anything; ``hamysql_rolling`` does.
 from __future__ import annotations
 
 from pathlib import Path
-from shutil import which
 from typing import TYPE_CHECKING
 
 from hamysql import pending as pending_changes
@@ -28,7 +27,7 @@ from hamysql.mysql.tls import in_service
 from hamysql.storage import backends, latch
 from hamysql.storage import pending as storage_pending
 from hamysql.system import files, wait
-from hamysql.system.command import PATH, run
+from hamysql.system.command import exists, run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -43,6 +42,7 @@ if TYPE_CHECKING:
 
 __virtualname__ = "hamysql_change"
 
+LATCHES = latch.Latches()
 COROSYNC_CONF = Path("/etc/corosync/corosync.conf")
 AUTHKEY = Path("/etc/corosync/authkey")
 RECORD = Path("/run/hamysql/mysqld.json")
@@ -99,7 +99,8 @@ def refused(moving: str = "") -> list[str]:
     site = _site()
     found = pending_changes.of_kind(pending_changes.REFUSED, _pending(site))
     # With test=True it is not begun.
-    begun = bool(moving) and (latch.moving_to() == moving or (bool(__opts__.get("test")) and not latch.moving_to()))
+    to = latch.moving_to(LATCHES.folder)
+    begun = bool(moving) and (to == moving or (bool(__opts__.get("test")) and not to))
     expected = begun and moving == site["storage"]["backend"]
     return [str(item) for item in found if not (expected and item.path == storage_pending.BACKEND)]
 
@@ -157,16 +158,16 @@ def read_units() -> None:
 
 def _data(site: Resolved) -> Iterator[Pending]:
     cib = cib_kept.kept()
-    latches = latch.in_use()
+    latches = latch.in_use(LATCHES.folder)
     uuid = backends.used(site).device_uuid(site, run, latches)
-    return storage_pending.pending(site, cib, latches, uuid, latch.moving_to())
+    return storage_pending.pending(site, cib, latches, uuid, latch.moving_to(LATCHES.folder))
 
 
 # --- corosync
 
 
 def _corosync(site: Resolved) -> list[Pending]:
-    if not which("corosync-cmapctl", path=PATH):
+    if not exists("corosync-cmapctl"):
         return []
     result = run(["corosync-cmapctl"], accept=(0, 1))
     if result.returncode:  # it does not run

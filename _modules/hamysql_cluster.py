@@ -4,14 +4,13 @@ Corosync and pacemaker on one node: what they say, and the verbs that start and 
 
 from __future__ import annotations
 
-from shutil import which
 from typing import TYPE_CHECKING
 
 from hamysql.cib import status as cib_status
 from hamysql.corosync import membership
 from hamysql.errors import CommandFailed
 from hamysql.system import shells, wait
-from hamysql.system.command import PATH, run
+from hamysql.system.command import exists, run
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -60,7 +59,7 @@ def status() -> Cluster:
     """
     shell = shells.installed()
     stopped: Cluster = {**_STOPPED, "shell": shell}
-    if not which("crm_mon", path=PATH):
+    if not exists("crm_mon"):
         return stopped
     result = run(["crm_mon", "--one-shot", "--output-as=xml"], accept=(0, *_NOT_RUNNING))
     if result.returncode in _NOT_RUNNING:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from hamysql.errors import NotReady
 from hamysql.storage import lock as storage_lock
 from hamysql.storage.lun import iscsi
-from hamysql.system import files, wait
+from hamysql.system import files, root, wait
 from hamysql.system.command import run
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 __virtualname__ = "hamysql_iscsi"
 
+BY_PATH = "/dev/disk/by-path"  # udev's names by the slot that a disk is in
 WAIT = 30  # seconds for the kernel to find the LUN after the login
 
 
@@ -108,7 +109,7 @@ def apply() -> dict[str, dict[str, Any]]:
     if "session" in changes:
         run([*which, "--login"], timeout=180)
         wait.until(
-            lambda: Path(str(site["device"])).exists(),
+            lambda: root.at(str(site["device"])).exists(),
             bool,
             f"the LUN {site['device']} is there",
             timeout=WAIT,
@@ -121,13 +122,13 @@ def apply() -> dict[str, dict[str, Any]]:
 
 def _disks(target: str) -> str:
     """The names of the disks that the target has brought, for whoever has named another one."""
-    found = sorted(str(link) for link in Path("/dev/disk/by-path").glob(f"*{target}*"))
+    found = sorted(f"{BY_PATH}/{link.name}" for link in root.at(BY_PATH).glob(f"*{target}*"))
     return ", ".join(found) or "no disk of this target"
 
 
 def _set_timeout(options: Iscsi) -> None:
     """The kernel takes this one over in a session that is there."""
-    for place in iscsi.SESSIONS.glob("session*"):
+    for place in root.at(iscsi.SESSIONS).glob("session*"):
         if (place / "targetname").read_text(encoding="ascii").strip() == options["target"]:
             (place / "recovery_tmo").write_text(str(options["replacement_timeout"]), encoding="ascii")
 

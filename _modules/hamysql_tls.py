@@ -11,13 +11,12 @@ import grp
 import time
 from dataclasses import asdict
 from pathlib import Path
-from shutil import which
 from typing import TYPE_CHECKING
 
 from hamysql.errors import ConfigError, HamysqlError, Refused
 from hamysql.mysql.tls import certificate
 from hamysql.mysql.tls import files as tls_files
-from hamysql.system.command import PATH, acting_as, run
+from hamysql.system.command import acting_as, exists, run
 
 if TYPE_CHECKING:
     from typing import Any
@@ -73,7 +72,7 @@ def judge() -> dict[str, list[dict[str, Any]]]:
         salt 'db*' hamysql_tls.judge
     """
     config = _config(misnamed=True)
-    if not config["tls"]["enabled"] or not which(tls_files.OPENSSL, path=PATH):
+    if not config["tls"]["enabled"] or not exists(tls_files.OPENSSL):
         return {"refused": [], "warnings": []}
     verdict = _verdict(config, tls_files.there(FOLDER, None))
     return {name: list(found) for name, found in asdict(verdict).items()}

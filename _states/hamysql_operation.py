@@ -42,7 +42,8 @@ def _phase(
 
 def switchover_checked(name: str, to: str | None = None, cluster: str | None = None) -> dict[str, Any]:
     """
-    All members answer, the cluster is whole, and nobody has a hand on it. All that forbids the switchover is told at once.
+    All members answer, the cluster is whole, and no manual intervention is in effect. All that forbids the switchover is told at
+    once.
 
     to
         The node that shall serve.

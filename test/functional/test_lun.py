@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import os
 import shutil
-from types import SimpleNamespace
 
+import machines
 import pytest
 from storage_world import load
 
 from hamysql.errors import Refused
-from hamysql.mysql import datadir
-from hamysql.storage.latch import Stage
+from hamysql.storage.latch import Latches, Stage
 from hamysql.storage.lun import claim as lun_claim
 from hamysql.system import command, disk
 from hamysql.system.command import Result
 
 SIZE = 64 * 2**20
-NAME = "/dev/disk/by-id/wwn-0x1"
 UUID = "627a22bb-ecf0-48ff-814b-c8b47add52c8"
 
 pytestmark = [
@@ -36,13 +34,33 @@ def lun(tmp_path):
     return path
 
 
-@pytest.fixture
-def node(lun):
-    """Makes a node with the LUN: its module, and its latch as ``latch``."""
+class Node:
+    """A node with the LUN."""
 
-    def make(lvm=None, wipe=None):
-        module = load("_modules/hamysql_lun.py", "lun_hamysql_lun")
-        state = SimpleNamespace(latch=None, module=module, programs=[], mounted=False, wipe=wipe)
+    def __init__(self, folder):
+        self.module = load("_modules/hamysql_lun.py", "lun_hamysql_lun")
+        self.module.LATCHES = self.latches = Latches(folder)
+        self.programs, self.mounted, self.wipe = [], False, None
+
+    @property
+    def latch(self):
+        return self.latches.read("mysql", "shared")
+
+    @latch.setter
+    def latch(self, known):
+        if known is None:
+            (self.latches.folder / "mysql.json").unlink()
+        else:
+            self.latches.write(known)
+
+
+@pytest.fixture
+def node(lun, tmp_path_factory):
+    """Makes a node with the LUN."""
+
+    def make(lvm=None):
+        state = Node(tmp_path_factory.mktemp("latches"))
+        module = state.module
         shared = {"device": str(lun), "lvm": lvm or {}, "iscsi": {}}
         filesystem = {"type": "ext4", "options": "noatime", "mkfs_options": ["-O", "mmp"], "device": str(lun)}
         filesystem["directory"] = "/var/lib/mysql"
@@ -56,17 +74,11 @@ def node(lun):
                 return Result(0, row if "--json" in argv else "0x1 S1\n")
             if argv[0] == "blkdiscard":
                 return Result(0, "")
+            if argv[0] == "findmnt":
+                return Result(0, f"{lun}\n") if state.mounted else Result(1, "")
             return command.run(argv, **options)
 
         module.run = run
-        module.LATCHES = SimpleNamespace(
-            read=lambda *_: state.latch, write=lambda latch: setattr(state, "latch", latch)
-        )
-        module.verbs = state.verbs = load("_utils/hamysql/storage/lun/verbs.py", "lun_verbs")
-        state.verbs.disk = SimpleNamespace(**{**vars(disk), "stable_names": lambda _: (NAME,)})
-        state.verbs.datadir = SimpleNamespace(
-            **{**vars(datadir), "Folder": lambda _: SimpleNamespace(mounted=lambda: state.mounted)}
-        )
         module.__salt__ = {
             "hamysql.config": lambda **_: {
                 "cluster": {"name": "galaxy-db"},
@@ -151,14 +163,13 @@ def test_only_what_was_shown_is_wiped_and_only_if_it_is_named(node, lun):
     shown = [f"ext4 at byte 1080 (UUID {UUID})"]
     with pytest.raises(Refused, match="names nothing, not"):
         one.module.wipe(shown)
-    one.wipe = NAME
+    one.wipe = str(lun)
     with pytest.raises(Refused, match="holds ext4"):
         one.module.wipe(["xfs at byte 0"])
     one.mounted = True
-    one.verbs._mounted = lambda *_: True
     with pytest.raises(Refused, match="in use"):
         one.module.wipe(shown)
-    one.verbs._mounted = lambda *_: False
+    one.mounted = False
     one.module.adopt(UUID)
     with pytest.raises(Refused, match="the LUN of this node's data"):
         one.module.wipe(shown)
@@ -182,13 +193,12 @@ def test_what_is_not_the_named_data_is_not_adopted(node, lun):
 
 
 def test_a_lun_that_cannot_be_read_is_told(node, lun):
-    one = node()
-    one.verbs.lun_claim = SimpleNamespace(**{**vars(lun_claim), "contents": _lost})
-    assert one.module.survey()["error"] == "[Errno 5] Input/output error"
+    def lost(event, arguments):
+        if event == "open" and str(arguments[0]) == str(lun):
+            raise OSError(5, os.strerror(5))
 
-
-def _lost(*_):
-    raise OSError(5, os.strerror(5))
+    with machines.watching(lost):
+        assert node().module.survey()["error"] == "[Errno 5] Input/output error"
 
 
 def test_the_volume_is_made_with_the_claimed_uuid_and_left_inactive(lun):

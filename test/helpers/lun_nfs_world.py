@@ -6,25 +6,23 @@ The LUN is a file and the export a folder, both real. What may never happen is a
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+import os
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
-from storage_world import Folder, Node, World
+import machines
+from storage_world import DIRECTORY, Node, World, crm_mon, named
 
-from hamysql.mysql import datadir
 from hamysql.storage import backends
 from hamysql.storage.lun import claim as lun_claim
-from hamysql.storage.lun.claim import write_claim
 from hamysql.storage.nfs import verbs as nfs_verbs
 from hamysql.storage.nfs.mark import NFS_FOLDER
-from hamysql.system import disk
 from hamysql.system.command import Result
 
 SIZE = 2**20
 DEVICE = "/dev/disk/by-id/wwn-0x1"
-DIRECTORY = "/var/lib/mysql"
+EXPORT = {"server": "192.0.2.50", "export": "/srv/galaxy-db"}
 XFS = b"XFSB"  # what stands for a file system in the LUN's first block, with its UUID behind it
 
 
@@ -39,38 +37,23 @@ class InTurn(World):
         self.rows = 0
         super().__init__()
 
-    def site(self, node: Node) -> dict[str, Any]:
-        filesystem = {"type": "xfs", "options": "noatime", "mkfs_options": [], "device": DEVICE, "directory": DIRECTORY}
-        shared = {"device": DEVICE, "lvm": {}, "iscsi": {}, "wipe": self.wipe.get("lun")}
-        nfs = {"source": "192.0.2.50:/srv/galaxy-db", "version": "4.1", "mount_options": "vers=4.1,hard"}
-        return {
-            "self": node.name,
-            "cluster": {"name": "galaxy-db", "nodes": {name: {} for name in self.nodes}},
-            "storage": {"backend": self.kind, "shared": shared, "nfs": nfs, "filesystem": filesystem},
-            "mysql": {
-                "flavor": "mariadb",
-                "user": "mysql",
-                "group": "mysql",
-                "install_db": "mariadb-install-db",
-                "datadir": DIRECTORY,
-            },
-            "fencing": {"enabled": True},
-        }
+    def pillar(self) -> Any:
+        return {**named("nfs"), "storage": self.storage()}
+
+    def storage(self) -> dict[str, Any]:
+        """The pillar's storage."""
+        raise NotImplementedError
 
     def _load(self, node: Node) -> None:
-        self._module(node, backends.KINDS[self.kind].module)
+        for name in (backends.KINDS[self.kind].module, "hamysql_storage", "hamysql_cluster"):
+            self._module(node, name)
 
-    def _execute(self, node: Node, function: str, kwargs: Any) -> Any:
-        module, verb = function.split(".")
-        if function == "hamysql_node.survey":
-            storage = {"backend": self.kind, **node.modules[backends.KINDS[self.kind].module].survey()}
-            serving = [{"id": "p_fs_mysql", "role": "Started", "node": node.name}] if node.primary else []
-            return {
-                "settings": self.site(node),
-                "storage": storage,
-                "cluster": {"failures": [], "shell": "crm", "resources": serving},
-            }
-        return getattr(node.modules[module], verb)(**kwargs)
+    def _have_disk(self, node: Node) -> None:
+        pass
+
+    def _crm_mon(self, node: Node, argv: list[str]) -> Result:
+        serving = [("p_fs_mysql", one.name) for one in self.nodes.values() if one.primary]
+        return Result(0, crm_mon(self.nodes, resources=serving))
 
     def serve(self, name: str = "db1") -> bool:
         """What pacemaker does with initialised members: one of them mounts the file system, and lets clients write."""
@@ -106,26 +89,27 @@ class Lun(InTurn):
         with open(self.lun, "wb") as file:
             file.truncate(SIZE)
         self.given_up = False
-        self.source = str(self.lun)  # of what is mounted
+        self.source = DEVICE  # of what is mounted
         super().__init__(folder)
+        for node in self.nodes.values():
+            machines.link(node.root / DEVICE.lstrip("/"), self.lun)
 
-    def site(self, node: Node) -> dict[str, Any]:
-        site = super().site(node)
-        site["storage"]["shared"]["device"] = site["storage"]["filesystem"]["device"] = str(self.lun)
-        return site
+    def storage(self) -> dict[str, Any]:
+        return {"backend": "shared", "shared": {"device": DEVICE, "wipe": self.wipe.get("lun")}}
 
-    def _machine(self, node: Node) -> Iterator[tuple[Any, str, Any]]:
-        yield from super()._machine(node)
-        yield lun_claim, "write_claim", lambda *given: self._claim(node, *given)
-        yield disk, "stable_names", lambda _: (DEVICE,)
-        yield datadir, "Folder", lambda _: _Mountpoint(self, node)
+    def _seen(self, node: Node, event: str, arguments: Sequence[Any]) -> None:
+        super()._seen(node, event, arguments)
+        if event == "open" and str(arguments[0]) == str(node.root / DEVICE.lstrip("/")) and arguments[2] & os.O_EXCL:
+            self._moment(node, "before")
+            assert not any(one.mounted for one in self.nodes.values())
+            assert self.head() == bytes(lun_claim.BLOCK), "a claim was written over something"
+            self._written = node
 
-    def _claim(self, node: Node, device: str, cluster: str, uuid: str) -> None:
-        self._moment(node, "before")
-        assert not any(one.mounted for one in self.nodes.values())
-        assert self.head() == bytes(lun_claim.BLOCK), "a claim was written over something"
-        write_claim(device, cluster, uuid)
-        self._moment(node, "after")
+    def listing(self, node: Node) -> list[str]:
+        return {"": [], "half": ["ibdata1"], "complete": ["ibdata1", "mysql"]}[self.database]
+
+    def _listed(self, node: Node) -> None:
+        assert node.mounted, "the root file system's folder was looked at"
 
     def head(self) -> bytes:
         with open(self.lun, "rb") as file:
@@ -164,10 +148,11 @@ class Lun(InTurn):
         return [DIRECTORY if node.mounted else None]
 
     def _findmnt(self, node: Node, argv: list[str]) -> Result:
-        return Result(0, f"{self.source}\n") if node.mounted else Result(1, "")
+        there = node.mounted and argv[-1] == DIRECTORY
+        return Result(0, f"{self.source}\n") if there else Result(1, "")
 
     def _mkfs(self, node: Node, argv: list[str]) -> Result:
-        assert argv[-1] == str(self.lun)
+        assert argv[-1] == DEVICE
         assert not self.rows, f"a file system was made over {self.rows} rows"
         assert not any(one.mounted for one in self.nodes.values()), "a file system was made over one that is mounted"
         uuid = argv[argv.index("-m") + 1].removeprefix("uuid=")
@@ -179,7 +164,7 @@ class Lun(InTurn):
         return Result(0, "")
 
     def _mount(self, node: Node, argv: list[str]) -> Result:
-        assert argv[-2:] == [str(self.lun), DIRECTORY]
+        assert argv[-2:] == [DEVICE, DIRECTORY]
         assert not any(one.mounted for one in self.nodes.values()), "mounted twice"
         if not self.head().startswith(XFS):
             return Result(32, "", "wrong fs type, bad superblock")
@@ -195,14 +180,6 @@ class Lun(InTurn):
         return self._made(node, lambda state: setattr(self, "database", state))
 
 
-class _Mountpoint(Folder):
-    """The same on a LUN or an export, which both nodes see."""
-
-    def names(self) -> set[str]:
-        assert self.node.mounted, "the root file system's folder was looked at"
-        return {"": set(), "half": {"ibdata1"}, "complete": {"ibdata1", "mysql"}}[self.world.database]
-
-
 class Nas(InTurn):
     """db1 and db2 with one export; it is a folder that a mount makes accessible."""
 
@@ -211,24 +188,29 @@ class Nas(InTurn):
     def __init__(self, folder: Path) -> None:
         self.export = folder / "export"
         self.export.mkdir()
-        self.programs_there = folder / "sbin"
-        self.programs_there.mkdir()
-        (self.programs_there / "mount.nfs").touch(mode=0o755)
-        self.at: dict[str, bool] = {}  # the export's root is mounted on these
         self.down = False
         super().__init__(folder)
+        for node in self.nodes.values():
+            machines.program(node.root, "mount.nfs")
 
-    def _machine(self, node: Node) -> Iterator[tuple[Any, str, Any]]:
-        yield from super()._machine(node)
-        yield nfs_verbs, "PLACE", self.export
-        yield nfs_verbs, "PATH", str(self.programs_there)
-        yield nfs_verbs, "MOUNTS", self._files / f"{node.name}-mounts"
-        yield datadir, "Folder", lambda _: SimpleNamespace(mounted=lambda: self.at.get(node.name, False))
+    def storage(self) -> dict[str, Any]:
+        return {"backend": "nfs", "nfs": EXPORT}
+
+    def place(self, node: Node) -> Path:
+        """Where a node mounts the export's root for a moment."""
+        return node.root / str(nfs_verbs.PLACE).lstrip("/")
 
     def _refresh(self) -> None:
         super()._refresh()
         for node in self.nodes.values():
-            self._put(f"{node.name}-mounts", f"nas {DIRECTORY} nfs4 rw 0 0\n" if node.mounted else "")
+            self._put(node, "proc/self/mounts", f"nas {DIRECTORY} nfs4 rw 0 0\n" if node.mounted else "")
+
+    def _have_datadir(self, node: Node) -> None:
+        """Nobody looks: the data is in a folder of the export."""
+
+    def _findmnt(self, node: Node, argv: list[str]) -> Result:
+        there = argv[-1] == str(nfs_verbs.PLACE) and machines.is_mounted(self.place(node))
+        return Result(0, "192.0.2.50:/srv/galaxy-db\n") if there else Result(1, "")
 
     @property
     def database(self) -> str:
@@ -240,19 +222,19 @@ class Nas(InTurn):
         pass
 
     def _mount(self, node: Node, argv: list[str]) -> Result:
-        assert not self.at.get(node.name), "mounted twice"
+        assert not machines.is_mounted(self.place(node)), "mounted twice"
         if self.down:
             return Result(32, "", "mount.nfs: Connection timed out")
-        self.at[node.name] = True
+        machines.mount(self.place(node), self.export)
         return Result(0, "")
 
     def _umount(self, node: Node, argv: list[str]) -> Result:
-        self.at[node.name] = False
+        machines.umount(self.place(node))
         return Result(0, "")
 
     def _mariadb_install_db(self, node: Node, argv: list[str]) -> Result:
-        assert self.at[node.name]
-        assert f"--datadir={self.export / NFS_FOLDER}" in argv
+        assert machines.is_mounted(self.place(node))
+        assert f"--datadir={nfs_verbs.PLACE / NFS_FOLDER}" in argv
         result = self._made(node, (self.export / NFS_FOLDER / "ibdata1").write_text)
         (self.export / NFS_FOLDER / "mysql").mkdir()
         return result

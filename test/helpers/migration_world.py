@@ -1,8 +1,8 @@
 """A cluster that serves from one kind of storage and is moved to another; see ``storage_world`` and ``lun_nfs_world``.
 
-All verbs, plans, latches (in folders of their own for each node) and the orchestration's phases are the real ones. Programs are
-answered from a model: pacemaker obeys a CIB at once, a mount is a link to a folder with the data, and rsync copies files. What may
-never happen is an ``AssertionError`` at the moment at which it would.
+All verbs, plans, latches and the orchestration's phases are the real ones, on files below a folder for each node. Programs are
+answered from a model: pacemaker obeys a CIB at once, a mount is a link to a folder with the data, and rsync copies files. Waiting
+takes no time. What may never happen is an ``AssertionError`` at the moment at which it would.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ import os
 import shutil
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
+from unittest import mock
 
 from lun_nfs_world import Lun, Nas
-from storage_world import DEVICE, DIRECTORY, MasterKilled, Node, World, _Deployment, load
+from machines import is_mounted, mount, put, umount
+from storage_world import DEVICE, DIRECTORY, Deployment, MasterKilled, Node, World, crm_mon, load
 
 from hamysql.cib import plan as cib_plan
 from hamysql.cib import stop as cib_stop
@@ -25,7 +25,6 @@ from hamysql.master.members import Answer
 from hamysql.mysql import datadir
 from hamysql.storage import backends, latch, pending
 from hamysql.storage.latch import Latch, Stage
-from hamysql.storage.move import copying
 from hamysql.storage.move import switch as move_switch
 from hamysql.storage.move import verbs as move_verbs
 from hamysql.storage.nfs.mark import NFS_FOLDER
@@ -49,21 +48,6 @@ UP_TO_DATE = (
 DOWN = "version: 8.4.11 (api:1/proto:86-101)\n"
 
 
-def is_mounted(path: Any) -> bool:
-    return Path(path).is_symlink()
-
-
-def mount(path: Path, folder: Path) -> None:
-    """Show a folder below a name, in the place of the empty folder there."""
-    path.rmdir()
-    path.symlink_to(folder)
-
-
-def umount(path: Path) -> None:
-    path.unlink()
-    path.mkdir()
-
-
 class Move:
     """Mixed into a world: what the cluster serves from now, and the programs of a move."""
 
@@ -71,23 +55,11 @@ class Move:
     other = "shared"  # what the data is on at first
 
     def __init__(self, folder: Path) -> None:
-        self.folders = {name: folder / name for name in ("db1", "db2")}
-        self.copies = {
-            name: folder / f"copy-{name}" for name in self.folders
-        }  # where the new storage is mounted for the copy
-        self.datadir, self.boot, self.processes = folder / "datadir", folder / "boot_id", folder / "proc"
         self.stores = {kind: folder / f"store-{kind}" for kind in MOUNTED}
-        for path in (
-            *self.folders.values(),
-            *self.copies.values(),
-            *self.stores.values(),
-            self.datadir,
-            self.processes,
-        ):
+        for path in self.stores.values():
             path.mkdir()
         if isinstance(self, Nas):
             self.stores["nfs"] = folder / "export" / NFS_FOLDER
-        self.boot.write_text("cb1ce5b7\n")
         self.accepted: list[int] = []
         self.dead = False
         self.started_again = 0
@@ -96,6 +68,11 @@ class Move:
         self.fails = ("", "")  # one of them, and the program of it that does its work and says that it has failed
         self.xml = self._cib(self.other)
         super().__init__(folder) if isinstance(self, (Lun, Nas)) else super().__init__()
+        self.folders = {name: node.latches for name, node in self.nodes.items()}
+        for node in self.nodes.values():
+            for path in (node.latches, self.copy(node), self.datadir(node), node.root / "proc"):
+                path.mkdir(parents=True, exist_ok=True)
+            self._boot(node, "cb1ce5b7")
         (self.stores[self.other] / datadir.PROOF).mkdir()
         (self.stores[self.other] / datadir.PROOF / "user.frm").write_text("tables")
         (self.stores[self.other] / "rows").touch()
@@ -103,11 +80,19 @@ class Move:
         for path in self.folders.values():
             latch.write(Latch("galaxy-db", "mysql", "/dev/old", Stage.INITIALISED, "0ld", backend=self.other), path)
 
-    def site(self, node: Node) -> dict[str, Any]:
-        site = super().site(node)
-        site["storage"].setdefault("shared", {"lvm": {}})
-        site["mysql"]["datadir"] = site["storage"]["filesystem"]["directory"] = str(self.datadir)
-        return site
+    def datadir(self, node: Node) -> Path:
+        """Where the cluster mounts the data on a node."""
+        return node.root / DIRECTORY.lstrip("/")
+
+    def copy(self, node: Node) -> Path:
+        """Where a node mounts the new storage for the copy."""
+        return node.root / str(move_verbs.PLACE).lstrip("/")
+
+    def _boot(self, node: Node, boot: str) -> None:
+        put(node.root / str(move_verbs.BOOT).lstrip("/"), f"{boot}\n")
+
+    def _have_datadir(self, node: Node) -> None:
+        """What the cluster has mounted there: see ``_obey``."""
 
     # --- the verbs, on a node
 
@@ -118,33 +103,11 @@ class Move:
             "hamysql_mysql.active": lambda: self.serving == node.name,
             "hamysql_mysql.flush": lambda: {"settings": {}},
             "hamysql_mysql.unflush": lambda settings: None,
-            "hamysql_cluster.status": lambda: {"resources": self.resources()},
         }
 
-    def _machine(self, node: Node) -> Iterator[tuple[Any, str, Any]]:
-        yield from super()._machine(node)
-        yield move_verbs, "PLACE", self.copies[node.name]
-        yield move_verbs, "BOOT", self.boot
-        yield copying, "PROC", self.processes
-        if self.verb:
-            yield datadir, "Folder", Mountpoint
-            yield move_verbs, "wait", SimpleNamespace(until=partial(wait.until, sleep=lambda _: self._pass_time()))
-
-    def _pass_time(self) -> None:
+    def _pass_time(self, seconds: float) -> None:
         self.synchronise()
         self._refresh()
-
-    def _latches(self, node: Node) -> Any:
-        folder = self.folders[node.name]
-        return SimpleNamespace(
-            folder=folder,
-            read=lambda resource, backend: latch.read(resource, backend, folder),
-            write=lambda known: self._write_latch(node, known),
-        )
-
-    def _write_latch(self, node: Node, known: Latch) -> None:
-        super()._write_latch(node, known)
-        latch.write(known, self.folders[node.name])
 
     # --- the cluster
 
@@ -152,7 +115,7 @@ class Move:
         device, type_ = MOUNTED[kind]
         replica = REPLICA if kind == "drbd" else ""
         return CIB.format(
-            epoch=epoch, replica=replica, device=device, directory=self.datadir, type=type_, tag=cib_plan.TAG
+            epoch=epoch, replica=replica, device=device, directory=DIRECTORY, type=type_, tag=cib_plan.TAG
         )
 
     @property
@@ -190,9 +153,9 @@ class Move:
     def power_cycle(self, node: Node) -> None:
         """The service goes to the other node, where it is not stopped."""
         super().power_cycle(node)
-        self.boot.write_text(f"{self.programs}\n")
-        if is_mounted(self.copies[node.name]):
-            umount(self.copies[node.name])
+        self._boot(node, str(self.programs))
+        if is_mounted(self.copy(node)):
+            umount(self.copy(node))
         if self.serving == node.name:
             self.home = self.peer(node).name
         self._obey()
@@ -205,18 +168,16 @@ class Move:
         self._obey()
 
     def _obey(self) -> None:
-        if is_mounted(self.datadir):
-            umount(self.datadir)
-        if self.mounted:
-            mount(self.datadir, self.stores[self.cib])
+        for node in self.nodes.values():
+            if is_mounted(self.datadir(node)):
+                umount(self.datadir(node))
+            if self.mounted and node.name == self.home:
+                mount(self.datadir(node), self.stores[self.cib])
 
-    def resources(self) -> list[dict[str, Any]]:
-        """As ``hamysql_cluster.status`` tells of them."""
+    def _crm_mon(self, node: Node, argv: list[str]) -> Result:
         started = {"p_mysql": self.serving is not None, "p_fs_mysql": self.mounted}
-        return [
-            {"id": name, "role": "Started" if there else "Stopped", "node": self.home if there else None}
-            for name, there in started.items()
-        ]
+        resources = [(name, self.home if there else None) for name, there in started.items()]
+        return Result(0, crm_mon(self.nodes, resources=resources))
 
     def client(self) -> None:
         """A client writes a row, where the service runs."""
@@ -229,7 +190,7 @@ class Move:
             assert all(switched), "the new storage is served from before the switch"
         rows = self.places[self.cib]
         assert rows == self.accepted, f"{len(self.accepted) - len(rows)} acknowledged rows are gone"
-        with open(self.datadir / "rows", "a") as file:
+        with open(self.datadir(self.nodes[self.home]) / "rows", "a") as file:
             file.write(f"{len(rows)}\n")
         self.accepted.append(len(rows))
 
@@ -257,16 +218,7 @@ class Move:
             return {"changes": [], "actions": [], "drift": []}
         found = super()._execute(node, function, kwargs)
         if function == "hamysql_node.survey":
-            whole = {"online": True, "pending": False, "standby": False}
-            found["cluster"] |= {"running": True, "dc": "db1", "quorum": True, "maintenance": False}
-            found["cluster"] |= {
-                "nodes": dict.fromkeys(self.nodes, whole),
-                "failures": [],
-                "shell": "crm",
-                "resources": [],
-            }
-            found["settings"] = {**found["settings"], "warnings": []}
-            found |= {"database": self.serving == node.name, "pending": []}
+            found["database"] = self.serving == node.name
         return found
 
     def _move(self, node: Node, verb: str, kwargs: Any) -> Any:
@@ -280,8 +232,10 @@ class Move:
         assert allowed, why
         functions = vars(node.modules["hamysql_migration"])
         self.verb = verb
+        clock = mock.patch.dict(wait.until.__kwdefaults__, sleep=self._pass_time)
         try:
-            return (functions.get(f"{verb}_") or functions[verb])(**kwargs)
+            with clock:
+                return (functions.get(f"{verb}_") or functions[verb])(**kwargs)
         finally:
             self.verb = ""
 
@@ -320,38 +274,40 @@ class Move:
         return Result(1, "", "no space left") if failed else Result(0, "")
 
     def _findmnt(self, node: Node, argv: list[str]) -> Result:
-        if argv[-1] != str(self.datadir):
+        if argv[-1] == str(move_verbs.PLACE):
+            return Result(0, "the new storage\n") if is_mounted(self.copy(node)) else Result(1, "")
+        if argv[-1] != DIRECTORY:
             return super()._findmnt(node, argv)
-        there = self.mounted and self.home == node.name
-        return Result(0, f"{MOUNTED[self.cib][0]}\n") if there else Result(1, "")
+        return Result(0, f"{MOUNTED[self.cib][0]}\n") if is_mounted(self.datadir(node)) else Result(1, "")
 
     def _mkfs(self, node: Node, argv: list[str]) -> Result:
         assert self.cib == self.other, "a file system was made over the data in use"
-        assert not is_mounted(self.copies[node.name])
+        assert not is_mounted(self.copy(node))
         shutil.rmtree(self.stores[self.kind])
         self.stores[self.kind].mkdir()
         return super()._mkfs(node, argv)
 
     def _mount(self, node: Node, argv: list[str]) -> Result:
-        place = self.copies[node.name]
-        if argv[-1] != str(place):
+        place = self.copy(node)
+        if argv[-1] != str(move_verbs.PLACE):
             return super()._mount(node, argv)
         assert not is_mounted(place), "mounted twice: the first one would stay for ever"
         done = super()._mount(node, [*argv[:-1], DIRECTORY])
         if not done.returncode:
             node.mounted = False  # that is the cluster's place
-            vars(self).get("at", {}).pop(node.name, None)
+            if isinstance(self, Nas):
+                umount(self.place(node))
             mount(place, self.stores["nfs"].parent if self.kind == "nfs" else self.stores[self.kind])
         return done
 
     def _umount(self, node: Node, argv: list[str]) -> Result:
-        if argv != [str(self.copies[node.name])]:
+        if argv != [str(move_verbs.PLACE)]:
             return super()._umount(node, argv)
-        umount(self.copies[node.name])
+        umount(self.copy(node))
         return Result(0, "")
 
     def _secondary(self, node: Node, argv: list[str]) -> Result:
-        if is_mounted(self.copies[node.name]):
+        if is_mounted(self.copy(node)):
             return Result(11, "", "State change failed: (-12) Device is held open by someone")
         return super()._secondary(node, argv)
 
@@ -360,10 +316,10 @@ class Move:
 
     def _rsync(self, node: Node, argv: list[str]) -> Result:
         """What of it :mod:`hamysql.storage.move.copying` needs; its quick check knows whole seconds."""
-        source, target = map(Path, argv[-2:])
-        assert is_mounted(self.copies[node.name]), "the copy goes to the root file system"
+        source, target = (node.root / word.strip("/") for word in argv[-2:])
+        assert is_mounted(self.copy(node)), "the copy goes to the root file system"
         assert is_mounted(source), "what is copied is not the old storage"
-        assert source == self.datadir
+        assert source == self.datadir(node)
         assert self.cib == self.other
         listed = [word.partition("=")[2] for word in argv if word.startswith("--files-from=")]
         names = Path(listed[0]).read_bytes().decode().split("\0")[:-1] if listed else list(_files(source))
@@ -383,8 +339,7 @@ class Move:
         """Its four phases; returns the first that fails, or all of their changes."""
         self.dead = False
         states = load("_states/hamysql_migration.py", "world_hamysql_migration")
-        deployment = _Deployment(self, states)
-        deployment.test = test
+        deployment = Deployment(self, test)
         states.__context__, states.__opts__ = {"hamysql_orch": deployment}, {"test": test}
         changes: dict[str, Any] = {}
         for phase in PHASES:
@@ -393,16 +348,6 @@ class Move:
             if ret["result"] is False:
                 return ret
         return {"result": True, "changes": changes, "comment": ret["comment"], "steps": deployment.steps}
-
-
-class Mountpoint:
-    """Stands for :class:`hamysql.mysql.datadir.Folder`."""
-
-    def __init__(self, path: str) -> None:
-        self.path = path
-
-    def mounted(self) -> bool:
-        return is_mounted(self.path)
 
 
 def _files(folder: Path) -> Iterator[str]:

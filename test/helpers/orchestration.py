@@ -34,11 +34,13 @@ def survey(name):
         "storage": {
             "disk": "/dev/ubdb", "size": 2**29, "signatures": [], "uses": [], "partitions": [], "names": [], "generation": {}, "status": {}, "latch": {},
         },
-        "cluster": {"running": False, "dc": None, "nodes": {}, "failures": [], "shell": "crm"},
+        "cluster": {
+            "running": False, "dc": None, "quorum": False, "maintenance": False, "nodes": {}, "resources": [], "failures": [], "fencing": [], "shell": "crm",
+        },
         "database": False,
         "facts": {
             "nodename": name, "system": {"name": "Debian", "release": "12"}, "clock": [0.0, 0.0], "interfaces": links,
-            "packages": {}, "unreachable": [], "absent": [], "vip_owner": "",
+            "packages": {}, "unreachable": [], "absent": [], "vip_owner": "", "tls": {},
             "storage": {"reached": {}, "module": {"version": "", "loadable": True}},
         },
     }  # fmt: skip

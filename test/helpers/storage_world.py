@@ -1,6 +1,7 @@
-"""Two nodes with disks, DRBD and latches, made of plain objects, for the real plan, modules and orchestration state to work on.
+"""Two nodes with disks and DRBD, for the real plan, modules and orchestration state to work on.
 
-Programs are answered from a model instead of a kernel; everything above ``hamysql.command.run`` is the product's own code.
+Programs are answered from a model instead of a kernel. A node's files are real, below a folder of its own (``system.root``): its
+latches, its disk with DRBD's metadata, /proc. Everything above ``hamysql.system.command.run`` is the product's own code.
 What may never happen (a file system made on data, a forced promotion where data exists, metadata written over
 something) is an ``AssertionError`` at the program that would do it.
 """
@@ -10,27 +11,39 @@ from __future__ import annotations
 import functools
 import itertools
 import json
+import pickle
+import struct
+import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import CodeType, ModuleType, SimpleNamespace
 from typing import Any
 from unittest import mock
+from xml.sax.saxutils import quoteattr
 
+import machines
+
+from hamysql.config import resolution
 from hamysql.errors import CommandFailed, HamysqlError
+from hamysql.master import deployment as deployments
 from hamysql.master.members import Answer, Members
-from hamysql.mysql import datadir
-from hamysql.storage.drbd import replica as drbd_replica
-from hamysql.storage.drbd import status as drbd_status
+from hamysql.schema import language
+from hamysql.storage import backends
+from hamysql.storage import latch as latches
 from hamysql.storage.drbd.status import JUST_CREATED, Generation
 from hamysql.storage.latch import Latch
+from hamysql.system import root
 from hamysql.system.command import Result
 from hamysql.system.disk import Signature
-from support import ROOT
+from support import ROOT, load_pillar, parameters
 
-READING = ("blockdev", "lsblk", "findmnt", "crm_diff")
+READING = ("blockdev", "lsblk", "findmnt", "crm_diff", "crm_mon")
+LAST_BLOCK = struct.Struct(">Q4QQQII")  # of DRBD's metadata, see hamysql.storage.drbd.status
+MAGIC = 0x8374026B
+FAST = "/dev/shm" if Path("/dev/shm").is_dir() else None  # thousands of latches are synchronised to the disk
+CODE = "same"  # the digest of the formula, and of the pillar
 DEVICE, DIRECTORY, SECRET = "/dev/drbd0", "/var/lib/mysql", "canary-of-replication"
 
 
@@ -78,8 +91,9 @@ class Disk:
 @dataclass
 class Node:
     name: str
+    root: Path  # its files
+    kind: str  # of storage, whose latch is meant
     disk: Disk | None = field(default_factory=Disk)
-    latch: Latch | None = None
     on: bool = True
     up: bool = False
     primary: bool = False
@@ -90,6 +104,21 @@ class Node:
     dead: BaseException | None = None  # the process that works on the present job is gone
     modules: dict[str, ModuleType] = field(default_factory=dict)
 
+    @property
+    def latches(self) -> Path:
+        """The folder of its latches."""
+        return self.root / "var/lib/hamysql"
+
+    @property
+    def latch(self) -> Latch | None:
+        """What its latch says, of the kind of storage that the world is about."""
+        return latches.read("mysql", self.kind, self.latches)
+
+    @latch.setter
+    def latch(self, known: Latch | None) -> None:
+        path = latches.place(self.kind, self.latches) / "mysql.json"
+        machines.put(path, None if known is None else json.dumps(known.as_dict()))
+
     def boot(self) -> None:
         """Power cycle: what only the kernel knew is gone."""
         self.on, self.up, self.primary, self.mounted = True, False, False, False
@@ -98,8 +127,11 @@ class Node:
 class World:
     """The cluster galaxy-db: db1 and db2."""
 
+    kind = latches.DRBD
+
     def __init__(self) -> None:
-        self.nodes = {name: Node(name) for name in ("db1", "db2")}
+        self._kept = TemporaryDirectory(prefix="hamysql-world-", dir=FAST)
+        self.nodes = {name: Node(name, Path(self._kept.name) / name, self.kind) for name in ("db1", "db2")}
         self.acknowledged = 0
         self.programs = 0
         self.jobs = 0
@@ -112,58 +144,38 @@ class World:
         self.disk_row: dict[str, Any] = {}  # what lsblk says otherwise of a disk
         self.initial_sync = "auto"
         self._uuids = itertools.count(0x1000)
-        self._kept = TemporaryDirectory(prefix="hamysql-world-")
-        self._files = Path(self._kept.name)  # of the nodes' machines
-        self._there: dict[str, str | None] = {}  # what is in them
+        self._there: dict[Any, Any] = {}  # what is in the nodes' files
+        self._written: Node | None = None  # a file of this node was changed last
         self.runs = itertools.count(20260131120000000000)
         for node in self.nodes.values():
+            machines.program(node.root, "crm")
+            machines.program(node.root, "crm_mon")
             self._load(node)
 
     # --- the product's own modules, one copy for each node
 
-    def site(self, node: Node) -> dict[str, Any]:
-        return {
-            "self": node.name,
-            "cluster": {"name": "galaxy-db", "nodes": {name: {"disk": self.disk} for name in self.nodes}},
-            "storage": {
-                "backend": "drbd",
-                "drbd": {
-                    "resource": "mysql",
-                    "minor": 0,
-                    "device": DEVICE,
-                    "shared_secret": SECRET,
-                    "wipe": self.wipe,
-                    "initial_sync": self.initial_sync,
-                    "link": 1,
-                    "link_from": "last",
-                },
-                "filesystem": {
-                    "type": "xfs",
-                    "options": "noatime",
-                    "mkfs_options": [],
-                    "device": DEVICE,
-                    "directory": DIRECTORY,
-                },
-            },
-            "mysql": {
-                "flavor": "mariadb",
-                "user": "mysql",
-                "group": "mysql",
-                "install_db": "mariadb-install-db",
-                "datadir": DIRECTORY,
-            },
-            "fencing": {"enabled": False},
-        }
+    def pillar(self) -> Any:
+        """The pillar ``hamysql`` of the cluster."""
+        given = named("minimal")
+        drbd = {"disk": self.disk, "shared_secret": SECRET, "wipe": self.wipe, "initial_sync": self.initial_sync}
+        return {**given, "storage": {"drbd": drbd}}
+
+    def site(self, node: Node) -> Any:
+        """The node's configuration, as ``hamysql.config`` returns it."""
+        return pickle.loads(_resolved(json.dumps(self.pillar()), node.name))
 
     def _load(self, node: Node) -> None:
-        for name in ("hamysql_drbd", "hamysql_storage"):
-            self._module(node, name).__salt__ |= {"hamysql_cluster.status": lambda: {"running": node.failed}}
+        for name in ("hamysql_drbd", "hamysql_storage", "hamysql_cluster"):
+            self._module(node, name)
 
     def _module(self, node: Node, name: str) -> ModuleType:
-        """An execution module on a node: what it hands to its verbs is the world's."""
+        """An execution module on a node, over the world's programs."""
         module = node.modules[name] = load(f"_modules/{name}.py", f"{node.name}_{name}")
-        module.run, module.LATCHES = self._runner(node), self._latches(node)
-        module.__salt__ = {"hamysql.config": lambda **_: self.site(node)}
+        module.run = self._runner(node)
+        module.__salt__ = {
+            "hamysql.config": lambda **_: self.site(node),
+            "hamysql_cluster.status": lambda: node.modules["hamysql_cluster"].status(),
+        }
         for function, found in [*vars(module).items()]:
             inner = getattr(found, "__wrapped__", found)
             if not function.startswith("_") and getattr(inner, "__globals__", None) is vars(module):
@@ -171,54 +183,86 @@ class World:
         return module
 
     def _on(self, node: Node, function: Callable[..., Any]) -> Callable[..., Any]:
-        """A function that finds the node's own machine wherever the product looks without a program."""
+        """A function that works on the node's own machine."""
 
         @functools.wraps(function)
         def on_node(*given: Any, **named: Any) -> Any:
-            with ExitStack() as machine:
-                for module, name, value in self._machine(node):
-                    machine.enter_context(mock.patch.object(module, name, value))
-                self._refresh()
-                return function(*given, **named)
+            self._refresh()
+            watcher = functools.partial(self._seen, node)
+            with root.below(node.root), machines.watching(watcher):
+                done = function(*given, **named)
+            self._settle_file()
+            return done
 
         return on_node
 
-    def _machine(self, node: Node) -> Iterator[tuple[Any, str, Any]]:
-        """What the product finds on a node otherwise than here: the module, the name in it, and the value."""
-        yield drbd_replica, "PROC", self._files / f"{node.name}-proc-drbd"
-        yield drbd_replica, "RESOURCES", self._files / f"{node.name}-drbd.d"
-        yield drbd_status, "read_generation", lambda device, size: self._generation_on(node)
-        yield datadir, "Folder", lambda path: Folder(self, node)
+    def _seen(self, node: Node, event: str, arguments: Sequence[Any]) -> None:
+        """The product is about to do something to a file."""
+        path = str(arguments[0])
+        if event == "os.listdir" and path == str(node.root / DIRECTORY.lstrip("/")):
+            self._listed(node)
+        if event == "os.rename" and path.startswith(str(node.root)) and path.endswith(".new"):
+            self._moment(node, "before")
+            if (new := str(arguments[1])).endswith(".json"):
+                assert json.loads(Path(path).read_text())["cluster"] == "galaxy-db", new
+            self._written = node
+
+    def _listed(self, node: Node) -> None:
+        assert node.mounted, "the root file system's folder was looked at, not the replicated one"
+
+    def _settle_file(self) -> None:
+        """The change of a file is over: the last moment at which it could be the last that a node has done."""
+        node, self._written = self._written, None
+        if node is not None:
+            self._moment(node, "after")
 
     def _refresh(self) -> None:
-        """The files of DRBD, as the kernel and the states would have them now."""
+        """The files of DRBD and the disks, as the kernel and the states would have them now."""
         for node in self.nodes.values():
-            self._put(f"{node.name}-proc-drbd", self._proc(node))
-            self._put(f"{node.name}-drbd.d/mysql.res", "" if node.configured else None)
+            self._put(node, "proc/drbd", self._proc(node))
+            self._put(node, "etc/drbd.d/mysql.res", "" if node.configured else None)
+            self._have_disk(node)
+            self._have_datadir(node)
 
-    def _put(self, name: str, text: str | None) -> None:
+    def _put(self, node: Node, name: str, text: str | None) -> None:
         """Have a file with this text, or none."""
-        if self._there.get(name) == text:
-            return
-        self._there[name] = text
-        path = self._files / name
-        path.parent.mkdir(exist_ok=True)
-        path.unlink() if text is None else path.write_text(text, encoding="ascii")
+        if self._is_new(node, name, text):
+            machines.put(node.root / name, text)
 
-    def _latches(self, node: Node) -> Any:
-        return SimpleNamespace(read=lambda *_: node.latch, write=lambda latch: self._write_latch(node, latch))
+    def _is_new(self, node: Node, name: str, content: Any) -> bool:
+        """Whether a file is to be made anew."""
+        key, unknown = (node.name, name), object()
+        before, self._there[key] = self._there.get(key, unknown), content
+        return before is unknown or before != content
 
-    def _write_latch(self, node: Node, latch: Latch) -> None:
-        self._moment(node, "before")
-        assert latch.cluster == "galaxy-db"
-        node.latch = latch
-        self._moment(node, "after")
+    def _have_disk(self, node: Node) -> None:
+        """The disk, with DRBD's metadata at its end."""
+        path, block, size = node.root / "dev/sdb", b"", node.disk.size if node.disk else 0
+        if node.disk and (found := self._generation_on(node)):
+            younger, older = found.history
+            uuid = int(node.disk.metadata.uuid or "0", 16)
+            block = LAST_BLOCK.pack(
+                size // 512, found.current, found.bitmap, younger, older, uuid, 0, int(found.consistent), MAGIC
+            )
+        if self._is_new(node, "dev/sdb", (size, block)):
+            machines.put(path, None)
+            if node.disk:
+                machines.disk(path, size, block)
+        if self.disk != "/dev/sdb" and self._is_new(node, self.disk, ""):
+            machines.link(node.root / self.disk.lstrip("/"), path)
+
+    def _have_datadir(self, node: Node) -> None:
+        names = self.listing(node) if node.mounted else []
+        if self._is_new(node, DIRECTORY, names):
+            machines.only(node.root / DIRECTORY.lstrip("/"), names)
 
     def _moment(self, node: Node, moment: str) -> None:
         """Before, in the middle of or after something that changes the node: where it can be interrupted."""
         if node.dead:
             raise node.dead  # clean-up code does not run in a process that is gone
-        self.programs += moment == "before"
+        if moment == "before":
+            self._settle_file()
+            self.programs += 1
         try:
             self.disturb(node, moment)
         except BaseException as exc:
@@ -226,7 +270,7 @@ class World:
             raise
 
     def listing(self, node: Node) -> list[str]:
-        assert node.mounted, "the root file system's folder was looked at, not the replicated one"
+        """What is on the replicated device."""
         return {"": [], "half": ["ibdata1"], "complete": ["ibdata1", "mysql"]}[node.disk.volume.database]
 
     # --- DRBD
@@ -297,10 +341,14 @@ class World:
         def run(argv: Sequence[str], *, stdin=None, timeout=60, accept=(0,), env=None) -> Result:
             reading = argv[0] in READING or {"get-gi", "--no-act", "--query"} & {*argv}
             self.stdin = stdin
+            with machines.watching(None):
+                return answered(argv, reading, accept)
+
+        def answered(argv: Sequence[str], reading: bool, accept: Any) -> Result:
             if not reading:
                 self._moment(node, "before")
             verb = "new-current-uuid" if "new-current-uuid" in argv else argv[1]
-            program = verb if argv[0] == "drbdadm" else argv[0].partition(".")[0]
+            program = verb if argv[0] == "drbdadm" else Path(argv[0]).stem
             result = getattr(self, "_" + program.replace("-", "_"))(node, list(argv[1:]))
             self._refresh()
             if not reading:
@@ -338,7 +386,13 @@ class World:
         return Result(0, json.dumps({"blockdevices": [top | self.disk_row]}))
 
     def _findmnt(self, node: Node, argv: list[str]) -> Result:
-        return Result(0, f"{node.source}\n") if node.mounted else Result(1, "")
+        there = node.mounted and argv[-1] == DIRECTORY
+        return Result(0, f"{node.source}\n") if there else Result(1, "")
+
+    def _crm_mon(self, node: Node, argv: list[str]) -> Result:
+        """Pacemaker runs where it has something to say."""
+        failed = [one.name for one in self.nodes.values() if one.failed]
+        return Result(0, crm_mon(self.nodes, failed=failed)) if failed else Result(102, "<pacemaker-result/>")
 
     def _get_gi(self, node: Node, argv: list[str]) -> Result:
         found = node.disk.metadata if node.disk else None
@@ -483,13 +537,41 @@ class World:
 
     def _execute(self, node: Node, function: str, kwargs: Any) -> Any:
         if function == "hamysql_node.survey":
-            failures = [
-                {"node": one.name, "action": "p_drbd_mysql_start_0"} for one in self.nodes.values() if one.failed
-            ]
-            storage = node.modules["hamysql_storage"].survey()
-            return {"settings": self.site(node), "storage": storage, "cluster": {"failures": failures, "shell": "crm"}}
+            return self._survey(node)
         module, verb = function.split(".")
         return getattr(node.modules[module], verb)(**kwargs, **({"timeout": 0} if verb == "wait_connected" else {}))
+
+    def _survey(self, node: Node) -> dict[str, Any]:
+        """What ``hamysql_node.survey`` asks; the machine's network and its packages are as the pillar wants them."""
+        site = self.site(node)
+        links = enumerate(site["cluster"]["nodes"][node.name]["addresses"])
+        with root.below(node.root):
+            storage = {"reached": {}, **backends.used(site).facts(site)}
+        return {
+            "code": CODE,
+            "pillar": CODE,
+            "stale": False,
+            "settings": language.redacted(site),
+            "storage": node.modules["hamysql_storage"].survey(),
+            "cluster": node.modules["hamysql_cluster"].status(),
+            "database": False,
+            "pending": [],
+            "facts": {
+                "nodename": node.name,
+                "system": {"name": "Debian", "release": "12"},
+                "clock": [time.time()] * 2,
+                "interfaces": {
+                    f"eth{link}": {"mac": f"02:00:00:00:0{link}:0{node.name[-1]}", "addresses": [f"{address}/24"]}
+                    for link, address in links
+                },
+                "storage": storage,
+                "packages": {},
+                "unreachable": [],
+                "absent": [],
+                "vip_owner": "",
+                "tls": {},
+            },
+        }
 
     def power_cycle(self, node: Node) -> None:
         node.boot()
@@ -503,7 +585,7 @@ class World:
     def deploy(self) -> dict[str, Any]:
         """The orchestration's storage phase, as the state returns it; the members' survey of phase one included."""
         orch = load("_states/hamysql_orch.py", "world_hamysql_orch")
-        orch.__context__ = {"hamysql_orch": _Deployment(self, orch)}
+        orch.__context__ = {"hamysql_orch": Deployment(self)}
         orch.__opts__ = {"test": False}
         return orch.storage_initialised("hamysql-storage-initialised")
 
@@ -528,48 +610,50 @@ class World:
         return True
 
 
-class Folder:
-    """Stands for :class:`hamysql.mysql.datadir.Folder`."""
+def crm_mon(
+    nodes: Sequence[str],
+    failed: Sequence[str] = (),
+    resources: Sequence[tuple[str, str | None]] = (),
+    quorum: bool = True,
+) -> str:
+    """What ``crm_mon --output-as=xml`` prints where all nodes are members.
 
-    def __init__(self, world: World, node: Node) -> None:
-        self.world, self.node = world, node
+    failed
+        The nodes on which the replica could not be started.
+    resources
+        Each with the node that it is started on, ``None`` where it is stopped.
+    """
 
-    def make(self) -> None:
-        pass
+    def resource(name: str, node: str | None) -> str:
+        where = f'<node name="{node}" id="1" cached="false"/>' if node else ""
+        role = "Started" if node else "Stopped"
+        return f'<resource id="{name}" resource_agent="ocf:x:y" role="{role}" managed="true">{where}</resource>'
 
-    def mounted(self) -> bool:
-        return self.node.mounted
+    members = "".join(f'<node name={quoteattr(name)} id="1" online="true" standby="false"/>' for name in nodes)
+    failures = "".join(f'<failure op_key="p_drbd_mysql_start_0" node="{name}"/>' for name in failed)
+    return (
+        f'<pacemaker-result><summary><current_dc name="db1" with_quorum="{str(quorum).lower()}"/><cluster_options'
+        f' maintenance-mode="false"/></summary><nodes>{members}</nodes><resources>'
+        f"{''.join(itertools.starmap(resource, resources))}</resources><failures>{failures}</failures></pacemaker-result>"
+    )
 
-    def names(self) -> set[str]:
-        return set(self.world.listing(self.node))
 
+class Deployment(deployments.Deployment):
+    """The real one. Salt's client is replaced, and the lock on the master, which no two runs of a test share."""
 
-class _Deployment:
-    """What the orchestration's phases share, without Salt: see :mod:`hamysql.master.deployment`."""
-
-    def __init__(self, world: World, orch: ModuleType) -> None:
-        self.members = Members("galaxy-db", {name: name for name in world.nodes}, world.call)
-        self.unknown = ""
-        self.test, self.changed, self.jid = False, 0, str(next(world.runs))
+    def __init__(self, world: World, test: bool = False) -> None:
         self.steps: list[str] = []
-        self.lock = SimpleNamespace(release=lambda: None)
-        self._survey: dict[str, Any] = {}
+        members = Members(
+            "galaxy-db", {name: name for name in world.nodes}, world.call, dict.fromkeys(world.nodes, CODE)
+        )
+        master = SimpleNamespace(opts={}, code=CODE, members=lambda _: members, fire=self._fire)
+        lock = SimpleNamespace(release=lambda: None)
+        with mock.patch.multiple(deployments, Master=lambda _: master, Lock=lambda *_: lock):
+            super().__init__({"test": test}, None, str(next(world.runs)))
 
-    def survey(self) -> dict[str, Any]:
-        if not self._survey:
-            self._survey = self.members.ask("hamysql_node.survey")
-        return self._survey
-
-    def look_again(self) -> None:
-        self._survey = {}
-
-    @property
-    def first(self) -> Any:
-        return next(iter(self.survey().values()))["settings"]
-
-    def say(self, state: str, phase: str, text: str = "", **data: Any) -> None:
-        if state == "step":
-            self.steps.append(text)
+    def _fire(self, cluster: str, data: dict[str, Any]) -> None:
+        if data["state"] == "step":
+            self.steps.append(data["text"])
 
 
 class Interruption:
@@ -590,6 +674,30 @@ def load(path: str, name: str) -> ModuleType:
     module = ModuleType(name)
     exec(_code(path), vars(module))
     return module
+
+
+def named(pillar: str) -> Any:
+    """A pillar of test/pillar, with the world's name."""
+    return json.loads(_pillar(pillar))
+
+
+@functools.cache
+def _pillar(name: str) -> str:
+    given = load_pillar(name)
+    given["cluster"]["name"] = "galaxy-db"
+    for number, node in enumerate(given["cluster"]["nodes"].values(), start=11):
+        node["addresses"] = [f"192.0.2.{number}", f"198.51.100.{number}"]
+    return json.dumps(given)
+
+
+@functools.cache
+def _resolved(pillar: str, name: str) -> bytes:
+    """Pickled, because each who asks gets a copy."""
+    merged = resolution.layered(_parameters(), json.loads(pillar))
+    return pickle.dumps(resolution.resolve(merged, minion_id=name, nodename=name))
+
+
+_parameters = functools.cache(parameters)
 
 
 @functools.cache

@@ -48,6 +48,8 @@ ON_THE_MASTER = (
     "_states/hamysql_orch.py",
 )
 PACKAGE = "_utils/hamysql/"
+# What is tested in test/unit and is no part of the package; and a kind of storage that is in a folder of the tests alone.
+ELSEWHERE, TOY = ("bench", "lab", "pacemaker"), "storage/toy"
 MODULES = 16  # in one folder, at the most
 
 
@@ -148,6 +150,12 @@ def test_the_labs_rooms_lie_on_floors_as_well():
 
 def test_a_folder_can_be_taken_in_at_a_glance():
     assert crowded(texts("_utils", "lab")) == []
+
+
+def test_unit_tests_lie_in_the_folders_of_what_they_test():
+    folders = {path.rpartition("/")[0].removeprefix("test/unit").strip("/") for path in texts("test/unit")}
+    packages = {path.removeprefix(PACKAGE).rpartition("/")[0] for path in texts(PACKAGE)}
+    assert {folder for folder in folders - packages if folder.split("/")[0] not in ELSEWHERE} == {TOY}
 
 
 def test_each_folder_says_what_is_in_it():

@@ -12,7 +12,7 @@ BACKUP = Section(
         "directory": v.PATH,
         "at": v.TIME_OF_DAY,
         "keep": v.count(1, 1000, "how many backups are kept"),
-        "test_at": Value("a time of the day in UTC, such as '05:00'", _time_of_day),
+        "test_at": v.TIME_OF_DAY,
         "test_every": v.count(0, 366, "days between two tests of the newest backup on the standby, 0 for none"),
         "throttle": v.count(0, 1_000_000, "reads and writes a second, 0 for no limit"),
     }

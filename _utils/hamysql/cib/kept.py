@@ -6,7 +6,7 @@ from pathlib import Path
 
 from hamysql.cib.live import NO_PROGRAM, NOT_RUNNING
 from hamysql.errors import CommandFailed
-from hamysql.system import files
+from hamysql.system import files, root
 from hamysql.system.command import Run
 
 FILE = Path("/var/lib/pacemaker/cib/cib.xml")  # pacemaker writes it after each change, and reads it when it starts
@@ -28,4 +28,4 @@ def known(run: Run) -> str | None:
 
 def kept() -> str | None:
     """What pacemaker has kept in its file, whether or not it runs; ``None`` where it never ran. Needs no program."""
-    return files.text_if_any(FILE, files.LARGE)
+    return files.text_if_any(root.at(FILE), files.LARGE)

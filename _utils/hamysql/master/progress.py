@@ -28,7 +28,7 @@ _MIGRATION = {
 }
 # Those of hamysql/orch/switchover.sls.
 _SWITCHOVER = {
-    "checked": "the cluster is whole, and nobody has a hand on it",
+    "checked": "the cluster is whole, and no manual intervention is in effect",
     "moved": "the service moves, while a client on each node writes",
 }
 # Those of hamysql/orch/maintenance.sls.

@@ -18,7 +18,7 @@ RESTART_CLUSTER, SWITCH_OVER = "restart_cluster", "switch_over"
 
 
 @dataclass(frozen=True)
-class Step:
+class Restart:
     """One thing to do: restart the cluster services of ``node``, or switch the service over to ``node``."""
 
     action: str
@@ -30,7 +30,7 @@ class Step:
         return f"{what} {self.node}: {self.why}"
 
 
-def steps(surveys: Surveys) -> tuple[Step, ...]:
+def steps(surveys: Surveys) -> tuple[Restart, ...]:
     """All steps that are left, in their order: the standby, the switchover, the node that was active.
 
     surveys
@@ -39,18 +39,18 @@ def steps(surveys: Surveys) -> tuple[Step, ...]:
     return tuple(_steps(surveys))
 
 
-def _steps(surveys: Surveys) -> Iterator[Step]:
+def _steps(surveys: Surveys) -> Iterator[Restart]:
     waiting = {node: _waiting(survey) for node, survey in surveys.items()}
     serving = health.active(surveys)
     standbys = [node for node in surveys if node != serving]
     for node in standbys:
         if paths := waiting[node].get(True):
-            yield Step(RESTART_CLUSTER, node, _why(paths))
+            yield Restart(RESTART_CLUSTER, node, _why(paths))
     if serving is not None and waiting[serving]:
         paths = [path for found in waiting[serving].values() for path in found]
-        yield Step(SWITCH_OVER, standbys[0], f"{serving} has to change {', '.join(paths)}")
+        yield Restart(SWITCH_OVER, standbys[0], f"{serving} has to change {', '.join(paths)}")
         if stack := waiting[serving].get(True):
-            yield Step(RESTART_CLUSTER, serving, _why(stack))
+            yield Restart(RESTART_CLUSTER, serving, _why(stack))
 
 
 def _waiting(survey: Survey) -> dict[bool, list[str]]:
@@ -80,7 +80,7 @@ def obstacles(surveys: Surveys, drift: Sequence[str] = ()) -> tuple[str, ...]:
     return (*health.lacking(surveys, _NODES, _CLUSTER), *drift)
 
 
-def unfinished(left: Sequence[Step], reasons: Sequence[str]) -> str:
+def unfinished(left: Sequence[Restart], reasons: Sequence[str]) -> str:
     """The error of a run that has to leave steps undone."""
     lines = ["this waits for a restart:", *(f"  - {step}" for step in left), "and nothing is restarted because:"]
     return "\n".join([*lines, *(f"  - {reason}" for reason in reasons), "Put that right, and run hamysql.orch again."])

@@ -4,31 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from pathlib import Path
 
 from hamysql.errors import CommandFailed, Refused
 from hamysql.mysql.flavours import registry
 from hamysql.resolved.software import Mysql
 from hamysql.resolved.storage import Filesystem
+from hamysql.system import mounts, root
 from hamysql.system.command import Run, acting_as
 
 PROOF = "mysql"  # the folder of the system tables: a datadir without it holds no database
-
-
-class Folder:
-    """A mount point, as this node sees it."""
-
-    def __init__(self, path: str) -> None:
-        self.path = path
-
-    def make(self) -> None:
-        Path(self.path).mkdir(mode=0o755, parents=True, exist_ok=True)
-
-    def mounted(self) -> bool:
-        return os.path.ismount(self.path)
-
-    def names(self) -> set[str]:
-        return set(os.listdir(self.path))
 
 
 def make_filesystem(run: Run, filesystem: Filesystem, uuid: str = "") -> None:
@@ -43,7 +27,7 @@ def make_filesystem(run: Run, filesystem: Filesystem, uuid: str = "") -> None:
     run([f"mkfs.{kind}", force, *named, *filesystem["mkfs_options"], filesystem["device"]], timeout=3600)
 
 
-def fill(run: Run, filesystem: Filesystem, mysql: Mysql, folder: Folder, remake: Callable[[], None]) -> None:
+def fill(run: Run, filesystem: Filesystem, mysql: Mysql, remake: Callable[[], None]) -> None:
     """Mount the new file system, make the empty database in it, and unmount it again.
 
     remake
@@ -52,10 +36,10 @@ def fill(run: Run, filesystem: Filesystem, mysql: Mysql, folder: Folder, remake:
     Raises ``Refused`` where something else is mounted on the folder, and where there is no database on the device in the end.
     """
     directory, device = filesystem["directory"], filesystem["device"]
-    folder.make()
-    if folder.mounted():
-        source = _source(run, directory)
-        if not _same(source, device):
+    folder = root.at(directory)
+    folder.mkdir(mode=0o755, parents=True, exist_ok=True)
+    if source := mounts.source(run, directory):
+        if not mounts.same(source, device):
             raise Refused(f"{directory} is a mount point in use already, of {source}")
         # Left behind by an earlier run whose minion was killed in the middle.
         run(["umount", directory])
@@ -66,7 +50,7 @@ def fill(run: Run, filesystem: Filesystem, mysql: Mysql, folder: Folder, remake:
         remake()
         mount(run, filesystem)
     try:
-        if folder.names() - {"lost+found"}:
+        if {*os.listdir(folder)} - {"lost+found"}:
             # A database that an earlier run did not finish: start again from an empty file system.
             run(["umount", directory])
             remake()
@@ -74,22 +58,12 @@ def fill(run: Run, filesystem: Filesystem, mysql: Mysql, folder: Folder, remake:
         install(run, mysql, directory)
         run(["sync", "--file-system", directory], timeout=600)
         # What the latch says from here on is for good, and a folder of this name is on the root file system as well.
-        there = folder.mounted() and _same(_source(run, directory), device)
-        if not there or PROOF not in folder.names():
+        there = mounts.same(mounts.source(run, directory), device)
+        if not there or PROOF not in os.listdir(folder):
             raise Refused(f"{mysql['install_db']} has ended, and {device} holds no database: run again")
     finally:
-        if folder.mounted():
+        if mounts.source(run, directory):
             run(["umount", directory])
-
-
-def _source(run: Run, directory: str) -> str:
-    """What is mounted there."""
-    return run(["findmnt", "--noheadings", "--output", "SOURCE", "--mountpoint", directory]).stdout.strip()
-
-
-def _same(source: str, device: str) -> bool:
-    """findmnt has the kernel's name of a device; the pillar's may be a link to it."""
-    return source == device or os.path.realpath(source) == os.path.realpath(device)
 
 
 def mount(run: Run, filesystem: Filesystem) -> None:

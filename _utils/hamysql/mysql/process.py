@@ -13,7 +13,7 @@ from hamysql.mysql import pending
 from hamysql.mysql.flavours import registry
 from hamysql.mysql.pending import Options, Process
 from hamysql.resolved.software import Mysql
-from hamysql.system import files
+from hamysql.system import files, root
 from hamysql.system.files import Unreadable
 
 PROC = Path("/proc")
@@ -30,7 +30,7 @@ def found(config: Mysql, notes: Path) -> Process | None:
 
 def _noted(notes: Path) -> Process | None:
     try:
-        pid, born = map(int, files.text(notes, 64).split())
+        pid, born = map(int, files.text(root.at(notes), 64).split())
         return Process(pid, born) if stat(pid)[1] == born else None
     except (OSError, ValueError, IndexError, Unreadable):
         return None
@@ -38,13 +38,13 @@ def _noted(notes: Path) -> Process | None:
 
 def stat(pid: int) -> tuple[str, int]:
     """A process' name, and when it was born."""
-    name, _, fields = (PROC / str(pid) / "stat").read_text(encoding="utf-8", errors="replace").rpartition(")")
+    name, _, fields = root.at(PROC / str(pid) / "stat").read_text(encoding="utf-8", errors="replace").rpartition(")")
     return name.partition("(")[2], int(fields.split()[19])  # proc(5): field 22, the first after the name is 3
 
 
 def _claimed(config: Mysql) -> Process | None:
     try:
-        pid = int(files.text(config["pid_file"], 64))
+        pid = int(files.text(root.at(config["pid_file"]), 64))
         program, born = stat(pid)
     except (OSError, ValueError, IndexError, Unreadable):
         return None

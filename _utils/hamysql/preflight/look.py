@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 from collections.abc import Mapping
 from typing import TypedDict
 
@@ -12,7 +11,7 @@ from hamysql.errors import CommandFailed, ParseError
 from hamysql.preflight import machine
 from hamysql.survey import Interface
 from hamysql.system import disk
-from hamysql.system.command import PATH, Run
+from hamysql.system.command import Run, exists
 
 
 class Disk(TypedDict):
@@ -95,7 +94,7 @@ def _not_blank(run: Run, row: Mapping[str, object]) -> str:
 
 def board(run: Run) -> Board:
     """This machine's management board, by ``ipmitool lan print``, which asks the board of this machine itself."""
-    if not shutil.which("ipmitool", path=PATH):
+    if not exists("ipmitool"):
         return {"address": "", "why": "ipmitool is not installed"}
     try:
         text = run(["ipmitool", "lan", "print"], timeout=20).stdout

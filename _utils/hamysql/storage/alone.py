@@ -13,7 +13,7 @@ from hamysql.fencing import take_over as fencing_take_over
 from hamysql.fencing.take_over import Evidence
 from hamysql.resolved import Resolved
 from hamysql.storage import backends, latch
-from hamysql.storage.latch import Stage
+from hamysql.storage.latch import Latches, Stage
 from hamysql.survey import Cluster
 from hamysql.system import wait
 from hamysql.system.command import Run
@@ -26,7 +26,8 @@ def evidence(run: Run, site: Resolved, corosync: Membership, database: bool) -> 
         Whether a server answers on this node.
     """
     kind = backends.used(site)
-    known, there = latch.read(kind.latch_name(site), kind.name), latch.in_use()
+    latches = Latches()
+    known, there = latches.read(kind.latch_name(site), kind.name), latch.in_use(latches.folder)
     others = [item.backend for item in there if item.backend != kind.name and item.stage == Stage.INITIALISED]
     switched = any(item.backend == kind.name for item in there)
     return {

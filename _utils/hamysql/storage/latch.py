@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from hamysql.errors import ParseError
-from hamysql.system import files
+from hamysql.system import files, root
 from hamysql.system.files import Unreadable
 
 FOLDER = Path("/var/lib/hamysql")
@@ -80,9 +80,14 @@ class Latch:
 
 @dataclass(frozen=True)
 class Latches:
-    """All latches of a node, as its verbs get them."""
+    """All latches of a node, as its verbs get them; ``name`` is their folder's."""
 
-    folder: Path = FOLDER
+    name: Path = FOLDER
+
+    @property
+    def folder(self) -> Path:
+        """The folder, as it is opened."""
+        return root.at(self.name)
 
     def read(self, resource: str, backend: str) -> Latch | None:
         """See :func:`read`."""

@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from hamysql.errors import Refused
+from hamysql.system import root
 from hamysql.system.command import kept
 
 FOLDER = Path("/run/hamysql")
@@ -32,8 +33,9 @@ def held(work: str) -> Iterator[None]:
 
     Raises ``Refused`` where another one has it for longer than ``PATIENCE``. It is not re-entrant.
     """
-    FOLDER.mkdir(mode=0o700, parents=True, exist_ok=True)
-    handle = os.open(FOLDER / "storage.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    folder = root.at(FOLDER)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    handle = os.open(folder / "storage.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         _take(handle, work)
         os.ftruncate(handle, 0)

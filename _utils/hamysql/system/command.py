@@ -17,9 +17,11 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
+from shutil import which
 from typing import IO, Any, Protocol
 
 from hamysql.errors import CommandFailed, HamysqlError
+from hamysql.system import root
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +36,11 @@ LOOK = 0.2  # seconds between two looks at whether the program has ended
 kept: ContextVar[tuple[int, ...]] = ContextVar("kept", default=())
 
 _actor: ContextVar[str] = ContextVar("_actor", default="")
+
+
+def exists(program: str) -> bool:
+    """Whether this node has a program, where :func:`run` looks for it."""
+    return which(program, path=":".join(str(root.at(folder)) for folder in PATH.split(":"))) is not None
 
 
 @contextmanager

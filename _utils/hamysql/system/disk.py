@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TypedDict
 
 from hamysql.errors import ParseError, Refused
+from hamysql.system import root
 from hamysql.system.command import Run
 
 
@@ -55,7 +55,7 @@ def first_data(device: str) -> int | None:
 
     ``wipefs --all`` removes signatures and leaves the data, and so do many other tools.
     """
-    with open(device, "rb") as handle:
+    with open(root.at(device), "rb") as handle:
         head = handle.read(HEAD)
     rest = head.lstrip(b"\0")
     return len(head) - len(rest) if rest else None
@@ -67,7 +67,7 @@ def signatures(run: Run, device: str) -> tuple[Signature, ...]:
     A disk that has none, and yet is not empty at its beginning, has one of the type ``data``.
     """
     found = parse_signatures(run(["wipefs", "--no-act", "--json", device]).stdout)
-    if found or not Path(device).exists():
+    if found or not root.at(device).exists():
         return found
     offset = first_data(device)
     return () if offset is None else (Signature("data without a known signature", offset),)
@@ -79,15 +79,15 @@ def size(run: Run, device: str) -> int | None:
     return int(result.stdout) if result.returncode == 0 else None
 
 
-# Folders of /dev/disk whose names stay with a disk, the best first: by its serial number, by the slot that it is in.
-_STABLE = ("by-id", "by-path")
+# Folders of udev whose names stay with a disk, the best first: by its serial number, by the slot that it is in.
+_STABLE = ("/dev/disk/by-id", "/dev/disk/by-path")
 
 
-def stable_names(device: str, root: Path = Path("/dev/disk")) -> tuple[str, ...]:
+def stable_names(device: str) -> tuple[str, ...]:
     """The names under which udev knows this very disk, whatever order disks are found in; its own name where it has none."""
-    real = Path(device).resolve()
+    real = root.at(device).resolve()
     for folder in _STABLE:
-        found = sorted(str(link) for link in (root / folder).glob("*") if link.resolve() == real)
+        found = sorted(f"{folder}/{link.name}" for link in root.at(folder).glob("*") if link.resolve() == real)
         if found:
             return tuple(found)
     return (device,)

@@ -8,9 +8,8 @@ Sources: crmsh 4.4's help, pcs(8) of 0.11, crm_resource(8), crm_standby(8) and c
 from __future__ import annotations
 
 from collections.abc import Mapping
-from shutil import which
 
-from hamysql.system.command import PATH
+from hamysql.system.command import exists
 
 # crmsh's own `node standby` and `node online` ping the node by its name first, and do nothing where the name has no address
 # (parse_option_for_nodes in its ui_node.py). hamysql needs no such names.
@@ -51,7 +50,7 @@ _COMMANDS: Mapping[str, Mapping[str, str]] = {
 
 def installed() -> str:
     """The shell of this machine: "crm", "pcs", or "" where it has neither."""
-    return next((shell for shell in _COMMANDS if shell and which(shell, path=PATH)), "")
+    return next((shell for shell in _COMMANDS if shell and exists(shell)), "")
 
 
 def command(shell: str, verb: str, name: str, node: str = "") -> str:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import machines
 import pytest
 
 from hamysql.cib import kept
 from hamysql.errors import CommandFailed
+from hamysql.system import root
 from hamysql.system.command import Result
 
 
 @pytest.fixture
-def pacemaker(tmp_path, monkeypatch):
+def pacemaker(tmp_path):
     """Makes ``run`` for a pacemaker that ends with a code, after it kept something; ``kept`` is in its file."""
-    monkeypatch.setattr(kept, "FILE", tmp_path / "cib.xml")
 
     def make(code, text="", file=None):
         def run(argv, accept=(0,), **_):
@@ -22,10 +23,11 @@ def pacemaker(tmp_path, monkeypatch):
             return Result(code, text)
 
         if file is not None:
-            kept.FILE.write_text(file)
+            machines.put(root.at(kept.FILE), file)
         return run
 
-    return make
+    with root.below(tmp_path):
+        yield make
 
 
 @pytest.mark.parametrize("file", [None, "<cib epoch='1'/>"])

@@ -6,30 +6,25 @@ import ast
 import re
 import shlex
 import shutil
-from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
 
 from hamysql.cib import drift as cib_drift
-from hamysql.system import shells
+from hamysql.system import root, shells
 from support import ROOT
 
 SHELLS = [shell for shell in shells._COMMANDS if not shell or shutil.which(shell)]
 
 
-def program(folder: Path, name: str) -> None:
-    (folder / name).write_text("#!/bin/sh\n")
-    (folder / name).chmod(0o755)
-
-
-def test_the_shell_that_is_there_is_named_and_crmsh_first(tmp_path, monkeypatch):
-    monkeypatch.setattr(shells, "PATH", str(tmp_path))
-    assert shells.installed() == ""
-    program(tmp_path, "pcs")
-    assert shells.installed() == "pcs"
-    program(tmp_path, "crm")
-    assert shells.installed() == "crm"
+def test_the_shell_that_is_there_is_named_and_crmsh_first(tmp_path):
+    (tmp_path / "usr/sbin").mkdir(parents=True)
+    with root.below(tmp_path):
+        assert shells.installed() == ""
+        (tmp_path / "usr/sbin/pcs").touch(0o755)
+        assert shells.installed() == "pcs"
+        (tmp_path / "usr/sbin/crm").touch(0o755)
+        assert shells.installed() == "crm"
 
 
 def test_each_shell_has_words_for_the_same():

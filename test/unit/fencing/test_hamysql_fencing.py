@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 from types import SimpleNamespace
 
+import machines
 import pytest
 from storage_world import load
 
+from hamysql.cib import kept
 from hamysql.errors import CommandFailed, NotReady, Refused
 from hamysql.fencing import proving
-from hamysql.storage.drbd import replica as drbd_replica
-from hamysql.system import wait
+from hamysql.system import root, wait
 from hamysql.system.command import Result
 
 EMPTY = "<cib><configuration><resources/></configuration></cib>"
@@ -164,7 +166,7 @@ def alone(resolve, pillar, evidence, monkeypatch, tmp_path):
         given = pillar("fenced")
         given["quorum"] = {"device": {"minion_id": "qd1", "address": "192.0.2.13"} if device else {}}
         site = resolve(given, minion_id="db2", nodename="db2")
-        module.done, looks = [], list(quorate)
+        module.done, looks, replicas = [], list(quorate), tmp_path / "proc/drbd"
 
         def did(what):
             return lambda *_, **__: module.done.append(what)
@@ -176,17 +178,16 @@ def alone(resolve, pillar, evidence, monkeypatch, tmp_path):
         def run(argv, **_):
             module.done.append(" ".join(argv[:2]))
             if argv[:2] == ["drbdadm", "up"]:
-                (tmp_path / "proc").write_text(proc("Secondary"))
+                machines.put(replicas, proc("Secondary"))
             if argv[:2] == ["drbdadm", "primary"]:
-                (tmp_path / "proc").write_text(proc("Primary"))
+                machines.put(replicas, proc("Primary"))
             return Result(0, "")
 
         module.run = run
         module.evidence = lambda: {**evidence, "votes": votes}
-        until = wait.until
-        monkeypatch.setattr(wait, "until", lambda *args, **kwargs: until(*args, **{**kwargs, "timeout": 0}))
-        (tmp_path / "proc").write_text("version: 8.4.11 (api:1/proto:86-101)\n")
-        monkeypatch.setattr(drbd_replica, "PROC", tmp_path / "proc")
+        monkeypatch.setitem(wait.until.__kwdefaults__, "clock", itertools.count(step=10**6).__next__)
+        monkeypatch.setitem(wait.until.__kwdefaults__, "sleep", lambda seconds: None)
+        machines.put(replicas, "version: 8.4.11 (api:1/proto:86-101)\n")
         module.__salt__ = {
             "hamysql.config": lambda: site,
             "hamysql_cluster.start": did("start"),
@@ -196,7 +197,8 @@ def alone(resolve, pillar, evidence, monkeypatch, tmp_path):
         }
         return module
 
-    return make
+    with root.below(tmp_path):
+        yield make
 
 
 CONFIRMED = [
@@ -252,7 +254,6 @@ def left_behind(resolve, pillar, tmp_path, monkeypatch):
 
     def make(code=105, cib="", sbd=SBD):
         module = load("_modules/hamysql_fencing.py", "hamysql_fencing_left")
-        monkeypatch.setattr("hamysql.cib.kept.FILE", tmp_path / "cib.xml")
         for name in ("p_fence_db1/password", "p_fence_db1_4/password", "p_fence_db1_4/password.sign"):
             (tmp_path / "secrets" / name).parent.mkdir(parents=True, exist_ok=True)
             (tmp_path / "secrets" / name).touch()
@@ -272,7 +273,8 @@ def left_behind(resolve, pillar, tmp_path, monkeypatch):
         module.__salt__ = {"hamysql.config": lambda: site, "service.enabled": lambda unit: unit == "sbd"}
         return module
 
-    return make
+    with root.below(tmp_path):
+        yield make
 
 
 def secrets(tmp_path):
@@ -294,7 +296,7 @@ def secrets(tmp_path):
 def test_what_left_the_pillar_stays_while_the_cluster_can_need_it(left_behind, tmp_path, answer, file, keeps):
     module = left_behind(*answer)
     if file:
-        (tmp_path / "cib.xml").write_text(file)
+        machines.put(root.at(kept.FILE), file)
     found = module.unused()
     assert bool(found["files"]) is (keeps not in ("secret", "both"))
     assert bool(found["units"]) is (keeps not in ("sbd", "both"))

@@ -8,6 +8,7 @@ import pytest
 
 from hamysql.errors import CommandFailed, ParseError
 from hamysql.preflight import look, machine
+from hamysql.system import root
 from hamysql.system.command import Result
 
 # ipmitool 1.8.19
@@ -47,13 +48,15 @@ def test_a_board_without_an_address_is_none(text):
     assert look.parse_board(text) == {"address": "", "why": "the board has no address"}
 
 
-def test_a_machine_without_a_board_says_what_the_program_says(monkeypatch):
-    monkeypatch.setattr(look.shutil, "which", lambda name, path: "/usr/bin/ipmitool")
+def test_a_machine_without_a_board_says_what_the_program_says(tmp_path):
     failed = CommandFailed(["ipmitool"], 1, "Could not open device\nat /dev/ipmi0: No such file or directory\n")
-    assert look.board(Programs(ipmitool=failed))["why"] == "at /dev/ipmi0: No such file or directory"
-    assert look.board(Programs(ipmitool=LAN))["address"] == "192.0.2.21"
-    monkeypatch.setattr(look.shutil, "which", lambda name, path: None)
-    assert look.board(Programs()) == {"address": "", "why": "ipmitool is not installed"}
+    with root.below(tmp_path):
+        assert look.board(Programs()) == {"address": "", "why": "ipmitool is not installed"}
+        program = root.at("/usr/bin/ipmitool")
+        program.parent.mkdir(parents=True)
+        program.touch(0o755)
+        assert look.board(Programs(ipmitool=failed))["why"] == "at /dev/ipmi0: No such file or directory"
+        assert look.board(Programs(ipmitool=LAN))["address"] == "192.0.2.21"
 
 
 def test_the_interfaces_of_default_routes_the_preferred_first():

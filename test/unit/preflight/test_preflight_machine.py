@@ -7,6 +7,7 @@ import pytest
 from hamysql.errors import ParseError
 from hamysql.preflight import machine
 from hamysql.storage.drbd import replica as drbd_replica
+from hamysql.system import root
 from support import ROOT
 
 # iproute2 6.1.0 on Debian 12; without unset flags and lifetimes
@@ -74,4 +75,5 @@ PROC = (ROOT / "test/unit/storage/drbd/fixtures/proc-drbd-8.4.11-loaded.txt").re
     ids=["loaded", "unreadable", "in tree", "compressed", "built in", "another module", "another kernel's", "none"],
 )  # fmt: skip
 def test_drbd_is_loaded_loadable_or_missing(tmp_path, files, version, loadable):
-    assert drbd_replica.module("6.1", tree(tmp_path, **files)) == {"version": version, "loadable": loadable}
+    with root.below(tree(tmp_path, **files)):
+        assert drbd_replica.module("6.1") == {"version": version, "loadable": loadable}

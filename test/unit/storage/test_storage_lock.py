@@ -9,7 +9,7 @@ import sys
 import time
 
 import pytest
-from lun_nfs_world import Lun, Nas
+from lun_nfs_world import DEVICE, Lun, Nas
 from storage_world import World
 from test_storage_converges import assert_done, deployed
 
@@ -286,9 +286,9 @@ def test_a_database_that_is_not_on_the_lun_is_not_recorded(tmp_path, happens):
     world._mariadb_install_db = lambda node, argv: happens(world, node) or Result(0, "")
     returned = world.deploy()
     assert returned["result"] is False
-    assert f"{world.lun} holds no database" in returned["comment"]
+    assert f"{DEVICE} holds no database" in returned["comment"]
     assert (world.nodes["db1"].latch.stage, world.nodes["db1"].mounted) == (Stage.FILESYSTEM, False)
-    world.source, world._mariadb_install_db = str(world.lun), original
+    world.source, world._mariadb_install_db = DEVICE, original
     assert world.deploy()["result"] is True
     assert world.serve()
 

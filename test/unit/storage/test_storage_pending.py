@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import xml.etree.ElementTree as ET
-from types import SimpleNamespace
 
+import machines
 import pytest
 from storage_world import load as load_module
 
 from hamysql.config import resolution, resources
 from hamysql.storage import pending as storage_pending
 from hamysql.storage.drbd.plan import Latch, Stage
+from hamysql.system import root
 from support import ROOT, load, parameters
 
 LATCH = Latch("galaxy-db", "mysql", "/dev/ubdb", Stage.INITIALISED, "F00D")
@@ -142,10 +143,11 @@ def test_another_kind_of_storage_is_refused_with_the_way_to_have_it(moving, want
     [("", "", False, True), ("shared", "shared", False, False), ("shared", "", True, False), ("shared", "", False, True),
      ("nfs", "nfs", False, True), ("shared", "nfs", True, True)],
 )  # fmt: skip
-def test_only_the_move_itself_may_have_the_new_storage_in_the_pillar(moving, begun, test, refused):
+def test_only_the_move_itself_may_have_the_new_storage_in_the_pillar(moving, begun, test, refused, tmp_path):
     module = load_module("_modules/hamysql_change.py", "hamysql_change_refused")
     item = storage_pending.Pending(storage_pending.REFUSED, "data", storage_pending.BACKEND, "drbd", "shared")
     module._site, module._pending = lambda: {"storage": {"backend": "shared"}}, lambda _: [item]
-    module.latch = SimpleNamespace(moving_to=lambda: begun)
     module.__opts__ = {"test": test}
-    assert bool(module.refused(**({"moving": moving} if moving else {}))) is refused
+    machines.put(tmp_path / "var/lib/hamysql/next/backend", begun or None)
+    with root.below(tmp_path):
+        assert bool(module.refused(**({"moving": moving} if moving else {}))) is refused

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from hamysql.errors import CommandFailed, ParseError, Refused
-from hamysql.system import disk
+from hamysql.system import disk, root
 from hamysql.system.command import Result
 from hamysql.system.disk import Signature
 
@@ -89,25 +89,27 @@ def test_another_drbd_device_on_the_disk_is_a_foreign_use():
 
 
 def test_a_disk_has_the_names_that_stay_with_it(tmp_path):
-    device, other = tmp_path / "sdb", tmp_path / "sdc"
-    device.touch()
-    other.touch()
-    root = tmp_path / "disk"
+    (tmp_path / "dev").mkdir()
+    for name in ("sdb", "sdc"):
+        (tmp_path / "dev" / name).touch()
+    links = tmp_path / "dev/disk"
     for folder, name, target in (
-        ("by-path", "pci-0000:00:01.0", device),
-        ("by-id", "wwn-0x5000", device),
-        ("by-id", "ata-GALAXY", device),
-        ("by-id", "ata-OTHER", other),
+        ("by-path", "pci-0000:00:01.0", "sdb"),
+        ("by-id", "wwn-0x5000", "sdb"),
+        ("by-id", "ata-GALAXY", "sdb"),
+        ("by-id", "ata-OTHER", "sdc"),
     ):
-        (root / folder).mkdir(parents=True, exist_ok=True)
-        (root / folder / name).symlink_to(target)
-    by_id = (str(root / "by-id" / "ata-GALAXY"), str(root / "by-id" / "wwn-0x5000"))
-    assert disk.stable_names(str(device), root) == by_id
-    assert disk.stable_names(by_id[1], root) == by_id
-    for name in by_id:
-        (root / "by-id" / name.rsplit("/", 1)[1]).unlink()
-    assert disk.stable_names(str(device), root) == (str(root / "by-path" / "pci-0000:00:01.0"),)
-    assert disk.stable_names(str(device), tmp_path / "no udev") == (str(device),)
+        (links / folder).mkdir(parents=True, exist_ok=True)
+        (links / folder / name).symlink_to(f"../../{target}")
+    by_id = ("/dev/disk/by-id/ata-GALAXY", "/dev/disk/by-id/wwn-0x5000")
+    with root.below(tmp_path):
+        assert disk.stable_names("/dev/sdb") == by_id
+        assert disk.stable_names(by_id[1]) == by_id
+        for name in by_id:
+            root.at(name).unlink()
+        assert disk.stable_names("/dev/sdb") == ("/dev/disk/by-path/pci-0000:00:01.0",)
+    with root.below(tmp_path / "no udev"):
+        assert disk.stable_names("/dev/sdb") == ("/dev/sdb",)
 
 
 def test_wiping_destroys_the_signatures_and_both_ends():

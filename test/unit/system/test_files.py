@@ -156,9 +156,9 @@ def test_what_reads_a_node_goes_through_the_one_reader():
     allowed = {
         "hamysql.py": {"salt.utils.files.fopen("},
         "hamysql_fencing.py": {"BOOT_ID.read_text("},
-        "storage/move/verbs.py": {"BOOT.read_text("},
-        "storage/nfs/verbs.py": {"MOUNTS.read_text("},
-        "storage/drbd/replica.py": {"PROC.read_text(", '(root / "proc/drbd").read_text(', "path.read_text("},
+        "storage/move/verbs.py": {"root.at(BOOT).read_text("},
+        "storage/nfs/verbs.py": {"root.at(MOUNTS).read_text("},
+        "storage/drbd/replica.py": {"root.at(PROC).read_text(", "path.read_text("},
         # In a folder that root has just made, with nobody else's rights.
         "mysql/tracer/process.py": (
             'open(folder / "errors.writer"',
@@ -166,7 +166,7 @@ def test_what_reads_a_node_goes_through_the_one_reader():
             '(folder / "seen").read_text(',
             'os.open(folder / "lock"',
         ),
-        "mysql/process.py": {'(PROC / str(pid) / "stat").read_text('},
+        "mysql/process.py": {'root.at(PROC / str(pid) / "stat").read_text('},
         "hamysql_iscsi.py": {'(place / "targetname").read_text(', "open(handle,"},
     }
     folders = (ROOT / "_modules", ROOT / "_utils" / "hamysql")

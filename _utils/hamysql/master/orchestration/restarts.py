@@ -8,7 +8,7 @@ from hamysql.errors import NotReady, SaltError
 from hamysql.master import health, rolling
 from hamysql.master.deployment import Deployment
 from hamysql.master.phases import Outcome
-from hamysql.master.rolling import Step
+from hamysql.master.rolling import Restart
 
 
 def roll(deployment: Deployment, timeout: float) -> Outcome:
@@ -34,7 +34,7 @@ def roll(deployment: Deployment, timeout: float) -> Outcome:
     return ({"changes": done} if done else {}), "; ".join(done) or "nothing waits for a restart"
 
 
-def _perform(deployment: Deployment, steps: Sequence[Step], timeout: float) -> list[str]:
+def _perform(deployment: Deployment, steps: Sequence[Restart], timeout: float) -> list[str]:
     """Perform the first of the steps and plan again, until none is left; returns what was done, as sentences."""
     names = list(deployment.members.minions)
     done: list[str] = []
@@ -58,7 +58,7 @@ def _perform(deployment: Deployment, steps: Sequence[Step], timeout: float) -> l
     return done
 
 
-def _restart(deployment: Deployment, step: Step, timeout: float) -> None:
+def _restart(deployment: Deployment, step: Restart, timeout: float) -> None:
     """Perform one step, and wait until the cluster is whole again."""
     if step.action == rolling.SWITCH_OVER:
         deployment.members.ask("hamysql_rolling.check_options", [step.node])

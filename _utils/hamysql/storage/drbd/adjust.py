@@ -6,7 +6,6 @@ Every function here runs programs, ``drbdadm`` and ``drbdsetup``; ``kernel`` is 
 from __future__ import annotations
 
 import dataclasses
-import os
 from collections.abc import Sequence
 
 from hamysql.pending import Pending
@@ -15,7 +14,7 @@ from hamysql.resolved.storage import Drbd
 from hamysql.storage.drbd import drbdadm, replica, status
 from hamysql.storage.drbd import pending as drbd_pending
 from hamysql.storage.latch import Latch
-from hamysql.system import disk
+from hamysql.system import disk, mounts
 from hamysql.system.command import Run
 
 
@@ -40,7 +39,7 @@ def apply(run: Run, site: Resolved, kernel: str) -> None:
 def _with_disk(site: Resolved, running: drbd_pending.Running) -> Resolved:
     """The configuration with the disk's name that the kernel has, where that is the same disk."""
     wanted = replica.disk(site)
-    same = running.disk.startswith("/") and os.path.realpath(running.disk) == os.path.realpath(wanted)
+    same = running.disk.startswith("/") and mounts.same(running.disk, wanted)
     return drbd_pending.with_disk(site, running.disk) if same else site
 
 

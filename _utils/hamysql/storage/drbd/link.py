@@ -23,6 +23,7 @@ from pathlib import Path
 from hamysql.resolved import Resolved
 from hamysql.storage import latch
 from hamysql.survey import Surveys
+from hamysql.system import root
 
 REMEMBERED = latch.FOLDER / "drbd-link"
 RESOURCES = Path("/etc/drbd.d")
@@ -53,7 +54,7 @@ def chosen(pillar: int | None, known: int | None, links: int) -> tuple[int, str]
     return links - 1, LAST
 
 
-def known(config: Resolved, remembered: Path = REMEMBERED, resources: Path = RESOURCES) -> Known:
+def known(config: Resolved) -> Known:
     """What this node has of a link.
 
     config
@@ -61,14 +62,14 @@ def known(config: Resolved, remembered: Path = REMEMBERED, resources: Path = RES
     """
     addresses = {name: node["addresses"] for name, node in config["cluster"]["nodes"].items()}
     links = min(map(len, addresses.values()))
-    noted, problem = _read(remembered)
+    noted, problem = _read(REMEMBERED)
     link: int | None = None
     if noted is not None:
         link = parse(noted)
         if link is None or link >= links:
-            problem, link = f"{noted.strip()[:40]!r} in {remembered}", None
+            problem, link = f"{noted.strip()[:40]!r} in {REMEMBERED}", None
     if link is None:
-        text, unreadable = _read(resources / f"{config['storage']['drbd']['resource']}.res")
+        text, unreadable = _read(RESOURCES / f"{config['storage']['drbd']['resource']}.res")
         link, problem = matching(parse_resource(text or ""), addresses), problem or unreadable
     return Known(link, problem)
 
@@ -76,17 +77,18 @@ def known(config: Resolved, remembered: Path = REMEMBERED, resources: Path = RES
 def _read(path: Path) -> tuple[str | None, str]:
     """A file's text, or ``None``, and why it could not be read though it is there."""
     try:
-        return path.read_text(encoding="utf-8", errors="replace"), ""
+        return root.at(path).read_text(encoding="utf-8", errors="replace"), ""
     except FileNotFoundError:
         return None, ""
     except OSError as exc:
         return None, f"{path}, which cannot be read ({exc.strerror})"
 
 
-def note(link: int, remembered: Path = REMEMBERED) -> None:
+def note(link: int) -> None:
     """Note a link on this node, for good."""
-    remembered.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-    latch.write_file(remembered, f"{link}\n")
+    path = root.at(REMEMBERED)
+    path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+    latch.write_file(path, f"{link}\n")
 
 
 def parse(text: str) -> int | None:

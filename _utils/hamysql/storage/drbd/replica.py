@@ -18,6 +18,7 @@ from hamysql.storage.drbd.link import RESOURCES
 from hamysql.storage.drbd.status import Generation, Identifiers, Status, StatusSeen
 from hamysql.storage.latch import Latch, Stage
 from hamysql.system import disk as disks
+from hamysql.system import root
 from hamysql.system.command import Run
 from hamysql.system.disk import Signature, SignatureSeen
 
@@ -51,9 +52,9 @@ def disk(site: Resolved) -> str:
 
 def status(run: Run, resource: str, minor: int) -> Status | None:
     """The resource in this node's kernel; ``None`` where it is not configured there."""
-    if not PROC.exists():
+    if not root.at(PROC).exists():
         return None
-    text = PROC.read_text(encoding="ascii")
+    text = root.at(PROC).read_text(encoding="ascii")
     if drbd_status.kernel_version(text).startswith("8."):
         return drbd_status.parse_proc(text, minor)
     return drbd_status.parse_json(run(["drbdsetup", "status", "--json"]).stdout, resource)
@@ -75,7 +76,7 @@ def generation(run: Run, site: Resolved) -> Generation | None:
     """``None`` where there is no metadata. From the disk itself where DRBD is not installed or configured yet."""
     options = site["storage"]["drbd"]
     resource = options["resource"]
-    if (RESOURCES / f"{resource}.res").exists():
+    if root.at(RESOURCES / f"{resource}.res").exists():
         try:
             result = drbdadm.call(run, options["shared_secret"], "get-gi", resource, accept=range(256))
         except CommandFailed:
@@ -89,8 +90,8 @@ def generation(run: Run, site: Resolved) -> Generation | None:
 
 def kernel(run: Run) -> str:
     """Which configuration the kernel module understands, ``"8.4"`` or ``"9"``; ``"9"`` where none is installed yet."""
-    if PROC.exists():
-        version = drbd_status.kernel_version(PROC.read_text(encoding="ascii"))
+    if root.at(PROC).exists():
+        version = drbd_status.kernel_version(root.at(PROC).read_text(encoding="ascii"))
     else:
         try:
             version = run(["modinfo", "--field", "version", "drbd"]).stdout.strip()
@@ -106,22 +107,19 @@ class Module(TypedDict):
     loadable: bool
 
 
-def module(release: str, root: Path = Path("/")) -> Module:
+def module(release: str) -> Module:
     """What this machine has of DRBD's kernel module.
 
     release
-        What ``uname -r`` prints: the kernel whose modules count.
-    root
-        Where /proc and /lib are, for tests.
-    """
+        What ``uname -r`` prints: the kernel whose modules count."""
     try:
         return {
-            "version": drbd_status.kernel_version((root / "proc/drbd").read_text(encoding="ascii")),
+            "version": drbd_status.kernel_version(root.at(PROC).read_text(encoding="ascii")),
             "loadable": True,
         }
     except (OSError, ParseError):
         pass
-    folder = root / "lib/modules" / release
+    folder = root.at("/lib/modules") / release
     # The two indexes that modprobe(8) itself looks into; a module may be compressed: drbd.ko.xz
     names = (folder / name for name in ("modules.dep", "modules.builtin"))
     return {"version": "", "loadable": any("/drbd.ko" in _text(name) for name in names)}

@@ -15,6 +15,7 @@ from enum import Enum
 from typing import TypedDict
 
 from hamysql.errors import ParseError
+from hamysql.system import root
 
 # The current UUID of metadata that has never carried data: UUID_JUST_CREATED in DRBD's sources.
 JUST_CREATED = 0x4
@@ -259,7 +260,7 @@ def read_generation(device: str, size: int) -> Generation | None:
 
     For a disk that is not in use, on a node where DRBD is not installed, or not configured for it.
     """
-    with open(device, "rb") as handle:
+    with open(root.at(device), "rb") as handle:
         handle.seek(size // _BLOCK * _BLOCK - _BLOCK, os.SEEK_SET)
         block = handle.read(_BLOCK)
     if len(block) < _METADATA.size:

@@ -303,8 +303,7 @@ def initialise_datadir(run: Run, site: Resolved, latches: Latches) -> bool:
     if known.stage < Stage.FILESYSTEM:
         raise Refused("the file system has not been made yet")
     filesystem = site["storage"]["filesystem"]
-    folder = datadir.Folder(filesystem["directory"])
-    datadir.fill(run, filesystem, site["mysql"], folder, remake=lambda: datadir.make_filesystem(run, filesystem))
+    datadir.fill(run, filesystem, site["mysql"], remake=lambda: datadir.make_filesystem(run, filesystem))
     latches.write(replace(known, stage=Stage.DATADIR))
     return True
 

@@ -7,12 +7,11 @@ import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from shutil import which
 
 from hamysql.errors import Refused
 from hamysql.resolved.storage import Lvm
-from hamysql.system import disk
-from hamysql.system.command import PATH, Run
+from hamysql.system import disk, root
+from hamysql.system.command import Run, exists
 from hamysql.system.disk import Signature
 
 MAGIC = b"hamysql claim "
@@ -38,7 +37,7 @@ def parse_claim(block: bytes) -> dict[str, str]:
 
 def contents(run: Run, device: str) -> tuple[tuple[Signature, ...], dict[str, str]]:
     """The signatures on a LUN, and its claim. What lies behind a claim, and is no signature, is data without one."""
-    with open(device, "rb") as handle:
+    with open(root.at(device), "rb") as handle:
         head = handle.read(disk.HEAD)
     claim, found = parse_claim(head[:BLOCK]), disk.signatures(run, device)
     if not claim:
@@ -53,7 +52,7 @@ def write_claim(device: str, cluster: str, uuid: str) -> None:
 
     The device is opened exclusively: that fails while this node has it mounted, or anything on top of it.
     """
-    handle = os.open(device, os.O_RDWR | os.O_EXCL | os.O_SYNC | os.O_CLOEXEC)
+    handle = os.open(root.at(device), os.O_RDWR | os.O_EXCL | os.O_SYNC | os.O_CLOEXEC)
     try:
         os.pwrite(handle, claim_block(cluster, uuid), 0)
         os.fsync(handle)
@@ -118,5 +117,5 @@ def activate(run: Run, group: str, active: bool) -> None:
 
 def know_device(run: Run, device: str) -> None:
     """List the LUN in LVM's devices file, where this system has one (Enterprise Linux 9): LVM sees nothing else."""
-    if which("lvmdevices", path=PATH) and Path("/etc/lvm/devices/system.devices").exists():
+    if exists("lvmdevices") and root.at("/etc/lvm/devices/system.devices").exists():
         run(["lvmdevices", "--yes", "--adddev", device])

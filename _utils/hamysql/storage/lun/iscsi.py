@@ -13,6 +13,7 @@ from pathlib import Path
 from hamysql.resolved.storage import Iscsi
 from hamysql.schema.language import Secret
 from hamysql.storage.lun.values import split_portal
+from hamysql.system import root
 
 # Where the record of a node is kept: Debian, Enterprise Linux.
 FOLDERS = (Path("/etc/iscsi/nodes"), Path("/var/lib/iscsi/nodes"))
@@ -75,15 +76,15 @@ def merged(text: str, want: Mapping[str, str]) -> str:
     return "\n".join([*lines, ""])
 
 
-def record_file(iscsi: Iscsi, folders: tuple[Path, ...] = FOLDERS) -> Path | None:
+def record_file(iscsi: Iscsi) -> Path | None:
     """The file of the node's record; ``None`` where there is none yet.
 
     Its folder has the portal's address and port, and the number of its portal group where that is known; in it there is one file
     for each interface. Without a group's number older versions have a file in the place of the folder.
     """
     address, port = split_portal(iscsi["portal"])
-    for folder in folders:
-        for place in sorted((folder / str(iscsi["target"])).glob(f"{_escaped(address)},{port}*")):
+    for folder in FOLDERS:
+        for place in sorted((root.at(folder) / str(iscsi["target"])).glob(f"{_escaped(address)},{port}*")):
             if place.is_file():
                 return place
             if (place / "default").is_file():
@@ -95,22 +96,22 @@ def _escaped(address: str) -> str:
     return re.sub(r"([][*?])", r"[\1]", address)
 
 
-def logged_in(target: str, root: Path = SESSIONS) -> bool:
+def logged_in(target: str) -> bool:
     """Whether the kernel has a session with the target that works."""
     return any(
         _read(place / "targetname") == target and _read(place / "state") == "LOGGED_IN"
-        for place in root.glob("session*")
+        for place in root.at(SESSIONS).glob("session*")
     )
 
 
-def has_session(target: str, root: Path = SESSIONS) -> bool:
+def has_session(target: str) -> bool:
     """Whether the kernel has a session with the target, be it one that waits for its path to come back."""
-    return any(_read(place / "targetname") == target for place in root.glob("session*"))
+    return any(_read(place / "targetname") == target for place in root.at(SESSIONS).glob("session*"))
 
 
-def initiator_name(path: Path = INITIATOR_NAME) -> str:
+def initiator_name() -> str:
     """This machine's initiator name; "" where it has none yet."""
-    found = re.search(r"^InitiatorName=(\S+)", _read(path), re.MULTILINE)
+    found = re.search(r"^InitiatorName=(\S+)", _read(root.at(INITIATOR_NAME)), re.MULTILINE)
     return found[1] if found else ""
 
 

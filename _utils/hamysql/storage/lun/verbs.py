@@ -13,7 +13,6 @@ latches
 
 from __future__ import annotations
 
-import os
 import uuid as _uuid
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -28,7 +27,7 @@ from hamysql.storage.latch import RESOURCE, Latch, Latches, Stage
 from hamysql.storage.lun import claim as lun_claim
 from hamysql.storage.lun import iscsi, local
 from hamysql.storage.lun.local import Seen
-from hamysql.system import disk
+from hamysql.system import disk, mounts
 from hamysql.system.command import Run
 
 
@@ -48,12 +47,7 @@ def _above(run: Run, site: Resolved, device: str) -> disk.Occupants:
 def _mounted(run: Run, site: Resolved) -> bool:
     """Whether the datadir is where the LUN's file system is mounted."""
     filesystem = site["storage"]["filesystem"]
-    if not datadir.Folder(filesystem["directory"]).mounted():
-        return False
-    found = run(
-        ["findmnt", "--noheadings", "--output", "SOURCE", "--mountpoint", filesystem["directory"]], accept=(0, 1)
-    )
-    return os.path.realpath(found.stdout.strip()) == os.path.realpath(str(filesystem["device"]))
+    return mounts.same(mounts.source(run, filesystem["directory"]), str(filesystem["device"]))
 
 
 def survey(run: Run, site: Resolved, latches: Latches) -> Seen:
@@ -213,10 +207,9 @@ def initialise_datadir(run: Run, site: Resolved, latches: Latches) -> bool:
     if known.stage < Stage.FILESYSTEM:
         raise Refused("the file system has not been made yet")
     filesystem = site["storage"]["filesystem"]
-    folder = datadir.Folder(filesystem["directory"])
 
     def work() -> None:
-        datadir.fill(run, filesystem, site["mysql"], folder, remake=lambda: _mkfs(run, site, known))
+        datadir.fill(run, filesystem, site["mysql"], remake=lambda: _mkfs(run, site, known))
 
     _with_volume(run, lun, work)
     latches.write(replace(known, stage=Stage.DATADIR))

@@ -27,6 +27,7 @@ from pathlib import Path
 
 from hamysql.errors import Refused
 from hamysql.storage import latch
+from hamysql.system import root
 from hamysql.system.command import Run
 
 # Where the new storage is mounted for the copy: in a folder of root's alone (``storage.lock``). The files are those of the
@@ -150,7 +151,7 @@ def users(folder: Path) -> list[str]:
     """The processes that have something open below a folder, or work there: "mysqld (12345)"."""
     below = f"{folder}/"
     found = []
-    for process in PROC.iterdir():
+    for process in root.at(PROC).iterdir():
         if not process.name.isdigit():
             continue
         try:

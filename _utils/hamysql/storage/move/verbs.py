@@ -34,7 +34,7 @@ from hamysql.storage import pending as storage_pending
 from hamysql.storage.latch import Latch, Latches, Stage
 from hamysql.storage.move import copying, service
 from hamysql.storage.move import switch as move_switch
-from hamysql.system import shells, wait
+from hamysql.system import mounts, root, shells, wait
 from hamysql.system.command import Run
 
 PLACE = Path(copying.PLACE)
@@ -122,7 +122,7 @@ def _mounted(run: Run, site: Resolved, known: Latch) -> Iterator[Path]:
     """The new storage's folder for the data, mounted inside the ``with`` block."""
     kind, filesystem = backends.used(site), site["storage"]["filesystem"]
     kind.check_made(site, run, known)
-    PLACE.mkdir(mode=0o755, parents=True, exist_ok=True)
+    root.at(PLACE).mkdir(mode=0o755, parents=True, exist_ok=True)
     _unmount(run, site)
     kind.activate(site, run, True)
     try:
@@ -138,7 +138,7 @@ def _mounted(run: Run, site: Resolved, known: Latch) -> Iterator[Path]:
 
 def _unmount(run: Run, site: Resolved) -> None:
     """Take away what a run has left mounted whose minion was killed in the middle."""
-    if not datadir.Folder(str(PLACE)).mounted():
+    if not mounts.source(run, PLACE):
         return
     run(["umount", str(PLACE)], timeout=900)
     backends.used(site).activate(site, run, False)
@@ -152,10 +152,8 @@ def in_service(run: Run, site: Resolved) -> tuple[Path, str]:
     folder = site["mysql"]["datadir"]
     values = storage_pending.parameters(_live(run) or None)
     wanted = values.get((cib_names.FILE_SYSTEM, "device"), "")
-    argv = ["findmnt", "--noheadings", "--output", "SOURCE", "--mountpoint", folder]
-    source = run(argv, accept=(0, 1)).stdout.strip()
-    same = source.rstrip("/") == wanted.rstrip("/") or os.path.realpath(source) == os.path.realpath(wanted)
-    if not source or not wanted or not same:
+    source = mounts.source(run, folder)
+    if not mounts.same(source.rstrip("/"), wanted.rstrip("/")):
         raise Refused(
             f"{folder} is not mounted from {wanted or 'the old storage'} here, but from {source or 'nothing'}: nothing is changed"
         )
@@ -165,16 +163,16 @@ def in_service(run: Run, site: Resolved) -> tuple[Path, str]:
 def _pass(run: Run, site: Resolved, latches: Latches, known: Latch, live: bool) -> dict[str, float]:
     """One pass of the copy; returns what it did."""
     began, path = time.monotonic(), latches.folder / latch.NEXT / move_switch.COPIED
-    boot = BOOT.read_text(encoding="ascii").strip()
+    boot = root.at(BOOT).read_text(encoding="ascii").strip()
     with _mounted(run, site, known) as target:
         source, kind = in_service(run, site)
-        note, before = copying.look(source, boot, known.device_uuid), copying.kept(path)
-        copying.check_space(source, target)
+        note, before = copying.look(root.at(source), boot, known.device_uuid), copying.kept(path)
+        copying.check_space(root.at(source), root.at(target))
         again = copying.changed(note, before)
         first = before is None or not before.is_of(note)
         attributes = all(backends.KINDS[name].local for name in (kind, site["storage"]["backend"]))
         copying.transfer(run, source, target, None if first else again, live=live, attributes=attributes)
-        if in_service(run, site) != (source, kind) or datadir.PROOF not in os.listdir(target):
+        if in_service(run, site) != (source, kind) or datadir.PROOF not in os.listdir(root.at(target)):
             raise Refused(f"the copy of {source} has ended, and the new storage holds no database: run again")
         run(["sync", "--file-system", str(target)], timeout=3600)
     copying.keep(note, path)

@@ -19,6 +19,7 @@ from hamysql.storage.nfs.mark import NFS_FOLDER
 from hamysql.storage.nfs.mark import read as read_mark
 from hamysql.storage.steps import Step
 from hamysql.survey import Survey, Surveys
+from hamysql.system import root
 from hamysql.system.command import Run
 
 PORT = 2049  # of every NFS 4 server (RFC 7530, 3.1)
@@ -77,11 +78,11 @@ class Nfs(Kind):
         return site["storage"]["nfs"]["source"]
 
     def data_folder(self, site: Resolved, place: Path, known: Latch) -> Path:
-        mark = read_mark(place)
+        mark = read_mark(root.at(place))
         if mark.get("id") != known.device_uuid:
             raise Refused(f"{self.source(site)} bears {mark or 'no mark'}, not this node's ({known.device_uuid})")
         folder = place / NFS_FOLDER
-        folder.mkdir(exist_ok=True)
+        root.at(folder).mkdir(exist_ok=True)
         return folder
 
     # --- the master

@@ -21,7 +21,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from shutil import which
 
 from hamysql.errors import CommandFailed, Refused
 from hamysql.mysql import datadir
@@ -34,8 +33,8 @@ from hamysql.storage.latch import RESOURCE, Latch, Latches, Stage
 from hamysql.storage.nfs.mark import NFS_FOLDER, NFS_MARK
 from hamysql.storage.nfs.mark import read as read_mark
 from hamysql.storage.nfs.plan import Seen, ViewSeen, foreign
-from hamysql.system import files
-from hamysql.system.command import PATH, Run
+from hamysql.system import files, mounts, root
+from hamysql.system.command import Run, exists
 
 # Not below /run/hamysql, which is root's alone: the database's account makes its first files here.
 PLACE = Path("/run/hamysql-export")
@@ -47,21 +46,21 @@ LOOK = "ro,soft,timeo=50,retrans=2"
 @contextmanager
 def _export(run: Run, nfs: Nfs, options: str) -> Iterator[Path]:
     """The export's root, mounted inside the ``with`` block."""
-    PLACE.mkdir(mode=0o755, parents=True, exist_ok=True)
-    if datadir.Folder(str(PLACE)).mounted():  # left behind by a run whose minion was killed in the middle
+    root.at(PLACE).mkdir(mode=0o755, parents=True, exist_ok=True)
+    if mounts.source(run, PLACE):  # left behind by a run whose minion was killed in the middle
         run(["umount", str(PLACE)])
     run(["mount", "-t", "nfs", "-o", options, nfs["source"], str(PLACE)], timeout=180)
     try:
-        yield PLACE
+        yield root.at(PLACE)
     finally:
         run(["umount", str(PLACE)], timeout=180)
 
 
-def _view(root: Path) -> ViewSeen:
-    folder = root / NFS_FOLDER
+def _view(top: Path) -> ViewSeen:
+    folder = top / NFS_FOLDER
     return {
-        "entries": sorted(os.listdir(root)),
-        "mark": read_mark(root),
+        "entries": sorted(os.listdir(top)),
+        "mark": read_mark(top),
         "filled": folder.is_dir() and bool(os.listdir(folder)),
         "error": "",
     }
@@ -69,11 +68,11 @@ def _view(root: Path) -> ViewSeen:
 
 def _look(run: Run, nfs: Nfs) -> ViewSeen | None:
     """What is on the export; ``None`` where this node has no tools to mount it yet."""
-    if not which("mount.nfs", path=PATH):
+    if not exists("mount.nfs"):
         return None
     try:
-        with _export(run, nfs, f"vers={nfs['version']},{LOOK}") as root:
-            return _view(root)
+        with _export(run, nfs, f"vers={nfs['version']},{LOOK}") as top:
+            return _view(top)
     except (CommandFailed, OSError) as exc:
         return {"entries": [], "mark": {}, "filled": False, "error": str(exc)}
 
@@ -88,8 +87,8 @@ def _look_alone(run: Run, nfs: Nfs) -> ViewSeen | None:
 
 def _mounted(directory: str) -> bool:
     """Whether a file system of NFS is mounted on the datadir. From the kernel's list: asking the mount itself could hang."""
-    mounts = [line.split() for line in MOUNTS.read_text(encoding="utf-8", errors="replace").splitlines()]
-    return any(point == directory and kind.startswith("nfs") for _, point, kind, *_ in mounts)
+    lines = root.at(MOUNTS).read_text(encoding="utf-8", errors="replace").splitlines()
+    return any(point == directory and kind.startswith("nfs") for _, point, kind, *_ in map(str.split, lines))
 
 
 def survey(run: Run, site: Resolved, latches: Latches) -> Seen:
@@ -118,8 +117,8 @@ def claim(run: Run, site: Resolved, latches: Latches) -> bool:
     nfs, known = site["storage"]["nfs"], latches.read(RESOURCE, NAME)
     if known and known.stage != Stage.CLAIMED:
         raise Refused(f"this node's latch is about {known.disk} already ({known.stage.name})")
-    with _export(run, nfs, nfs["mount_options"]) as root:
-        mark, there = read_mark(root), foreign(os.listdir(root))
+    with _export(run, nfs, nfs["mount_options"]) as top:
+        mark, there = read_mark(top), foreign(os.listdir(top))
         if known and mark.get("id") == known.device_uuid:
             return False
         if mark or there:
@@ -128,18 +127,18 @@ def claim(run: Run, site: Resolved, latches: Latches) -> bool:
             name = site["cluster"]["name"]
             known = Latch(name, RESOURCE, nfs["source"], Stage.CLAIMED, str(_uuid.uuid4()), backend=NAME)
             latches.write(known)
-        _write_mark(root, known)
+        _write_mark(top, known)
     return True
 
 
-def _write_mark(root: Path, known: Latch) -> None:
+def _write_mark(top: Path, known: Latch) -> None:
     """Whole or not at all, and never over another one: a link to a name that exists fails on the server."""
-    new = root / f"{NFS_MARK}.{known.device_uuid}"
+    new = top / f"{NFS_MARK}.{known.device_uuid}"
     files.create(new, json.dumps({"cluster": known.cluster, "id": known.device_uuid}) + "\n")
     try:
-        os.link(new, root / NFS_MARK)
+        os.link(new, top / NFS_MARK)
     except FileExistsError:
-        raise Refused(f"the export bears the mark of {read_mark(root)} by now") from None
+        raise Refused(f"the export bears the mark of {read_mark(top)} by now") from None
     finally:
         new.unlink()
 
@@ -151,30 +150,30 @@ def initialise_datadir(run: Run, site: Resolved, latches: Latches) -> bool:
         raise Refused(f"this node was not chosen to make the first data on {nfs['source']}")
     if known.stage >= Stage.DATADIR:
         return False
-    with _export(run, nfs, nfs["mount_options"]) as root:
-        mark = read_mark(root)
+    with _export(run, nfs, nfs["mount_options"]) as top:
+        mark = read_mark(top)
         if mark.get("id") != known.device_uuid:
             raise Refused(f"{nfs['source']} bears {mark or 'no mark'}, not this node's ({known.device_uuid})")
-        folder = root / NFS_FOLDER
+        folder = top / NFS_FOLDER
         if folder.is_symlink():
             raise Refused(
                 f"{nfs['source']}: {NFS_FOLDER} is a symbolic link there, to {os.readlink(folder)}: nothing is made"
             )
         if folder.exists() and os.listdir(folder):
             folder.rename(
-                root / f"{NFS_FOLDER}-unfinished-{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{os.getpid()}"
+                top / f"{NFS_FOLDER}-unfinished-{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{os.getpid()}"
             )
         folder.mkdir(exist_ok=True)
         try:
-            datadir.install(run, site["mysql"], str(folder))
+            datadir.install(run, site["mysql"], str(PLACE / NFS_FOLDER))
         except CommandFailed as exc:
             if exc.argv[0] == "chown":
                 how = "is it exported with no_root_squash? root has to give the folder to the database's account"
                 raise Refused(f"{nfs['source']}: {exc} ({how})") from None
             raise
-        run(["sync", "--file-system", str(folder)], timeout=600)
+        run(["sync", "--file-system", str(PLACE / NFS_FOLDER)], timeout=600)
         # What the latch says from here on is for good, and a folder of this name is on the root file system as well.
-        if read_mark(root) != mark or datadir.PROOF not in os.listdir(folder):
+        if read_mark(top) != mark or datadir.PROOF not in os.listdir(folder):
             raise Refused(f"{site['mysql']['install_db']} has ended, and {nfs['source']} holds no database: run again")
     latches.write(replace(known, stage=Stage.DATADIR))
     return True

@@ -6,13 +6,12 @@ from contextlib import suppress
 
 import pytest
 from migration_world import ToDrbd, ToLun, ToNas
-from storage_world import _Deployment
+from storage_world import Deployment
 
 from hamysql.errors import HamysqlError, NotReady, Refused
 from hamysql.master import deployment as deployments
 from hamysql.master.members import NoAnswer
 from hamysql.master.orchestration import move, switch
-from hamysql.preflight import judge as preflight_judge
 from hamysql.storage import latch
 from hamysql.storage.latch import Stage
 
@@ -43,21 +42,14 @@ class Watched:
 
     def another(self, test=False):
         """One more run."""
-        made = _Deployment(self.world, None)
-        made.test = test
-        return made
+        return Deployment(self.world, test)
 
     def verbs(self, module="hamysql_migration"):
         return [(function.partition(".")[2], node) for function, node in self.asked if function.startswith(module)]
 
 
 @pytest.fixture
-def watched(tmp_path, monkeypatch):
-    for name in ("synchronise", "same_code"):
-        monkeypatch.setattr(deployments, name, lambda _: None)
-    monkeypatch.setattr(deployments, "same_link", lambda *_: {})
-    monkeypatch.setattr(preflight_judge, "judge", lambda *_: ())
-    monkeypatch.setattr("storage_world._Deployment.window", (0.0, 0.0), raising=False)
+def watched(tmp_path):
     return lambda kind=ToLun: Watched(kind(tmp_path))
 
 

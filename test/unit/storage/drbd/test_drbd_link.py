@@ -15,18 +15,21 @@ from hamysql.storage.drbd import link as drbd_link
 from hamysql.storage.drbd import pending as drbd_pending
 from hamysql.storage.drbd import replica
 from hamysql.storage.drbd.link import KNOWN, LAST, PILLAR, Agreement, Known, Side
+from hamysql.system import root
 from support import ROOT, load_pillar, parameters
 
 ADDRESSES = {"db1": ["192.0.2.11", "198.51.100.11"], "db2": ["192.0.2.12", "198.51.100.12"]}
 
 
 @pytest.fixture
-def node(tmp_path, monkeypatch):
+def node(tmp_path):
     """A node's own files, and ``hamysql.config`` on it; its pillar names no link."""
-    remembered, resources = tmp_path / "lib" / "drbd-link", tmp_path / "drbd.d"
-    resources.mkdir()
-    monkeypatch.setattr(drbd_link.known, "__defaults__", (remembered, resources))
-    monkeypatch.setattr(drbd_link.note, "__defaults__", (remembered,))
+    with root.below(tmp_path):
+        yield on(root.at(drbd_link.REMEMBERED), root.at(drbd_link.RESOURCES))
+
+
+def on(remembered, resources):
+    resources.mkdir(parents=True)
     spec = importlib.util.spec_from_file_location("hamysql_module", ROOT / "_modules" / "hamysql.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -45,7 +48,7 @@ def node(tmp_path, monkeypatch):
         module.__pillar__["hamysql"]["storage"]["drbd"]["link"] = link
         return module.config_()["storage"]["drbd"]
 
-    remembered.parent.mkdir()
+    remembered.parent.mkdir(parents=True)
     return SimpleNamespace(remembered=remembered, resources=resources, resource=resource, drbd=drbd, module=module)
 
 
@@ -80,7 +83,7 @@ def test_a_note_that_is_no_good_is_told_and_ignored(node, note, resource):
         node.resource(resource)
     found = node.drbd()
     assert found["link"] == (1 if resource is None else resource)
-    assert found["link_problem"].endswith(f" in {node.remembered}")
+    assert found["link_problem"].endswith(f" in {drbd_link.REMEMBERED}")
     assert len(found["link_problem"]) < 300
     assert not node.drbd(0)["link_problem"], "who names the link in the pillar needs no note"
 
@@ -90,7 +93,7 @@ def test_files_that_cannot_be_read_are_told_and_ignored(node):
     (node.resources / "mysql.res").mkdir()
     found = node.drbd()
     assert (found["link"], found["link_from"]) == (1, LAST)
-    assert found["link_problem"] == f"{node.remembered}, which cannot be read (Is a directory)"
+    assert found["link_problem"] == f"{drbd_link.REMEMBERED}, which cannot be read (Is a directory)"
 
 
 @pytest.mark.parametrize(
@@ -169,21 +172,25 @@ def test_a_note_of_more_links_than_there_are_is_not_used(resolve, pillar):
 
 
 @pytest.fixture
-def keep(node, monkeypatch):
+def keep(node):
     """``hamysql_drbd.keep_link`` on the node; ``up`` are the addresses that its kernel has."""
     spec = importlib.util.spec_from_file_location("hamysql_drbd", ROOT / "_modules" / "hamysql_drbd.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     module.__salt__ = {"hamysql.config": lambda **_: node.module.config_()}
     node.up = None
-    monkeypatch.setattr(replica, "status_of", lambda run, site: node.up)
 
     def run(argv):
+        if argv == ["drbdsetup", "status", "--json"]:
+            return SimpleNamespace(stdout='[{"name": "mysql"}]' if node.up else "[]")
         assert argv == ["drbdsetup", "show", "mysql"]
         hosts = [f"    {host} {{\n        address ipv4 {address}:7788;\n    }}\n" for host, address in node.up.items()]
         return SimpleNamespace(stdout="resource mysql {\n" + "".join(hosts) + "}\n")
 
-    monkeypatch.setattr(module, "run", run)
+    module.run = run
+    proc = root.at(replica.PROC)
+    proc.parent.mkdir()
+    proc.write_text("version: 9.2.8 (api:2/proto:86-121)\n")
     return module.keep_link
 
 
@@ -293,6 +300,8 @@ def test_the_members_are_read_from_their_surveys():
 
 
 def test_the_note_is_no_latch(tmp_path):
-    drbd_link.note(1, tmp_path / "hamysql" / "drbd-link")
-    assert latch.in_use(tmp_path / "hamysql") == []
-    assert [path.name for path in (tmp_path / "hamysql").iterdir()] == ["drbd-link"]
+    with root.below(tmp_path):
+        drbd_link.note(1)
+        folder = latch.Latches().folder
+    assert latch.in_use(folder) == []
+    assert [path.name for path in folder.iterdir()] == ["drbd-link"]

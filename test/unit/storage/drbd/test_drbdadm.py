@@ -5,13 +5,14 @@ from __future__ import annotations
 import ast
 import traceback
 
+import machines
 import pytest
 from storage_world import SECRET, Disk, Metadata, World, load
 
 from hamysql.errors import CommandFailed
-from hamysql.storage.drbd import drbdadm, replica
+from hamysql.storage.drbd import drbdadm
 from hamysql.storage.latch import Latch, Stage
-from hamysql.system import command
+from hamysql.system import command, root
 from hamysql.system.command import Result
 from support import ROOT
 
@@ -124,14 +125,13 @@ def test_rejoining_does_not_tell_it():
 
 
 @pytest.mark.parametrize("verb", ["relax", "restore"])
-def test_a_verb_of_fencing_does_not_tell_it(verb, tmp_path, monkeypatch):
-    monkeypatch.setattr(replica, "PROC", tmp_path / "proc")
-    replica.PROC.write_text("version: 9.2.8 (api:2/proto:86-121)\n")
+def test_a_verb_of_fencing_does_not_tell_it(verb, tmp_path):
+    machines.put(tmp_path / "proc/drbd", "version: 9.2.8 (api:2/proto:86-121)\n")
     module = load("_modules/hamysql_fencing.py", "fencing_that_fails")
     module.run = spoilt(lambda argv, **how: Result(0, '[{"name": "mysql", "role": "Secondary"}]'))
     drbd = {"resource": "mysql", "minor": 0, "shared_secret": SECRET}
     module.__salt__ = {"hamysql.config": lambda: {"storage": {"backend": "drbd", "drbd": drbd}}}
-    with pytest.raises(CommandFailed) as caught:
+    with root.below(tmp_path), pytest.raises(CommandFailed) as caught:
         getattr(module, verb)()
     assert masked(caught)
 

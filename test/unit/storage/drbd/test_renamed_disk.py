@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from types import SimpleNamespace
 
+import machines
 import pytest
 from orchestration import Site, working
 from storage_world import load
 
 from hamysql.config import resolution
-from hamysql.mysql import process
 from hamysql.storage import latch
-from hamysql.storage.drbd import adjust, replica
 from hamysql.storage.latch import Latch, Stage
+from hamysql.system import root
 from hamysql.system.command import Result
 from support import ROOT, parameters
 from support import load as load_yaml
@@ -29,7 +28,7 @@ UUIDS = {OLD: "e7c4c235a46d231d", "/dev/ubdc": "feedfeedfeedfeed"}
 
 
 @pytest.fixture
-def node(tmp_path, monkeypatch):
+def node(tmp_path):
     """hamysql_change on db1, whose replica was made and is in service as /dev/ubdb; ``ran`` are its programs, with their input."""
 
     def make(disk, up=True, **drbd):
@@ -73,19 +72,19 @@ def node(tmp_path, monkeypatch):
             )
             return moved + rate
 
-        module.run, module.which = run, lambda *_, **__: None
-        monkeypatch.setattr(process, "PROC", tmp_path)
-        monkeypatch.setattr("hamysql.cib.kept.FILE", tmp_path / "cib.xml")
-        monkeypatch.setattr(adjust, "os", SimpleNamespace(path=SimpleNamespace(realpath=REAL.__getitem__)))
-        module.latch = SimpleNamespace(in_use=lambda: latch.in_use(tmp_path), moving_to=lambda: "")
-        latch.write(Latch("galaxy-db", "mysql", OLD, Stage.INITIALISED, UUIDS[OLD].upper()), tmp_path)
+        module.run = run
+        for name, device in REAL.items():
+            machines.disk(root.at(device), 2**20)
+            if name != device:
+                machines.link(root.at(name), root.at(device))
+        latch.Latches().write(Latch("galaxy-db", "mysql", OLD, Stage.INITIALISED, UUIDS[OLD].upper()))
         replicated = " 0: cs:Connected ro:Secondary/Primary ds:UpToDate/UpToDate C r-----\n    oos:0\n" if up else ""
-        (tmp_path / "proc-drbd").write_text(f"version: 8.4.11 (api:1/proto:86-101)\n{replicated}")
-        monkeypatch.setattr(replica, "PROC", tmp_path / "proc-drbd")
+        machines.put(root.at("/proc/drbd"), f"version: 8.4.11 (api:1/proto:86-101)\n{replicated}")
         module.__salt__ = {"hamysql.config": lambda **_: site}
         return module
 
-    return make
+    with root.below(tmp_path):
+        yield make
 
 
 def members_checked(pending, disk, uuid):

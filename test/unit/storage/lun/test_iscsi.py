@@ -11,11 +11,12 @@ from storage_world import load
 
 from hamysql.errors import CommandFailed, NotReady
 from hamysql.storage.lun import iscsi
-from hamysql.system import wait
+from hamysql.system import root, wait
 from hamysql.system.command import Result
 
 RECORD = (Path(__file__).parent / "fixtures" / "node-open-iscsi-2.1.8.txt").read_text(encoding="ascii")
 TARGET, SECRET = "iqn.2026-01.org.example:t", "canary-chap-password"
+DEVICE = "/dev/disk/by-id/wwn-0x1"
 OPTIONS = {
     "portal": "192.0.2.40:3260",
     "target": TARGET,
@@ -68,43 +69,47 @@ def test_differences_hide_the_password_in_both_directions():
     ],
 )
 def test_the_records_file_is_found_with_and_without_the_portal_groups_number(tmp_path, portal, name):
-    options = {**OPTIONS, "portal": portal}
-    assert iscsi.record_file(options, (tmp_path,)) is None
-    file = tmp_path / TARGET / name
-    file.parent.mkdir(parents=True)
-    file.write_text(RECORD)
-    (tmp_path / TARGET / "192.0.2.41,3260").write_text("another portal's")
-    assert iscsi.record_file(options, (tmp_path / "none", tmp_path)) == file
+    options, folder = {**OPTIONS, "portal": portal}, tmp_path / "var/lib/iscsi/nodes" / TARGET
+    with root.below(tmp_path):
+        assert iscsi.record_file(options) is None
+        file = folder / name
+        file.parent.mkdir(parents=True)
+        file.write_text(RECORD)
+        (folder / "192.0.2.41,3260").write_text("another portal's")
+        assert iscsi.record_file(options) == file
 
 
 def test_a_session_that_waits_for_its_path_is_a_session(tmp_path):
     for number, (target, state) in enumerate([("other", "LOGGED_IN"), (TARGET, "FAILED")]):
-        folder = tmp_path / f"session{number}"
-        folder.mkdir()
+        folder = tmp_path / "sys/class/iscsi_session" / f"session{number}"
+        folder.mkdir(parents=True)
         (folder / "targetname").write_text(f"{target}\n")
         (folder / "state").write_text(f"{state}\n")
-    assert iscsi.has_session(TARGET, tmp_path)
-    assert not iscsi.logged_in(TARGET, tmp_path)
-    assert iscsi.logged_in("other", tmp_path)
-    assert not iscsi.has_session(TARGET, tmp_path / "none")
+    with root.below(tmp_path):
+        assert iscsi.has_session(TARGET)
+        assert not iscsi.logged_in(TARGET)
+        assert iscsi.logged_in("other")
+    with root.below(tmp_path / "none"):
+        assert not iscsi.has_session(TARGET)
 
 
 def test_the_initiator_name(tmp_path):
-    file = tmp_path / "initiatorname.iscsi"
-    assert iscsi.initiator_name(file) == ""
-    file.write_text("## DO NOT EDIT\nInitiatorName=iqn.1993-08.org.debian:01:f00d\n")
-    assert iscsi.initiator_name(file) == "iqn.1993-08.org.debian:01:f00d"
+    file = tmp_path / "etc/iscsi/initiatorname.iscsi"
+    file.parent.mkdir(parents=True)
+    with root.below(tmp_path):
+        assert iscsi.initiator_name() == ""
+        file.write_text("## DO NOT EDIT\nInitiatorName=iqn.1993-08.org.debian:01:f00d\n")
+        assert iscsi.initiator_name() == "iqn.1993-08.org.debian:01:f00d"
 
 
 @pytest.fixture
-def node(tmp_path, monkeypatch):
+def node(tmp_path):
     """A node with open-iscsi's files and a kernel's sessions below a folder; ``programs`` is what was started."""
-    records, sessions, device = tmp_path / "nodes", tmp_path / "sessions", tmp_path / "lun"
-    monkeypatch.setattr(iscsi, "FOLDERS", (records,))
-    monkeypatch.setattr(iscsi, "SESSIONS", sessions)
-    # The functions' defaults are those of the time when they were defined.
-    monkeypatch.setattr(iscsi, "record_file", lambda options, find=iscsi.record_file: find(options, (records,)))
-    monkeypatch.setattr(iscsi, "has_session", lambda target, find=iscsi.has_session: find(target, sessions))
+    with root.below(tmp_path):
+        yield on(*map(root.at, (iscsi.FOLDERS[0], iscsi.SESSIONS, DEVICE)))
+
+
+def on(records, sessions, device):
     state = SimpleNamespace(programs=[], login=True, lun=True, options=OPTIONS, device=device)
 
     def run(argv, **_):
@@ -124,6 +129,7 @@ def node(tmp_path, monkeypatch):
             (sessions / "session1" / "targetname").write_text(TARGET)
             (sessions / "session1" / "recovery_tmo").write_text("120")
             if state.lun:
+                device.parent.mkdir(parents=True)
                 device.touch()
         return Result(0, "")
 
@@ -131,7 +137,7 @@ def node(tmp_path, monkeypatch):
     module.run, module.WAIT = run, 0
     module.wait = SimpleNamespace(until=wait.until)
     module.__salt__ = {
-        "hamysql.config": lambda **_: {"storage": {"shared": {"iscsi": state.options, "device": str(device)}}}
+        "hamysql.config": lambda **_: {"storage": {"shared": {"iscsi": state.options, "device": DEVICE}}}
     }
     states = load("_states/hamysql_iscsi.py", "node_state_hamysql_iscsi")
     states.__salt__ = {"hamysql_iscsi.pending": module.pending, "hamysql_iscsi.apply": module.apply}
@@ -187,5 +193,5 @@ def test_a_login_that_fails_keeps_what_was_done(node):
 
 def test_a_lun_that_does_not_appear_is_told_with_its_name(node):
     node.lun = False
-    with pytest.raises(NotReady, match=rf"the LUN {node.device} is there; seen last: logged in, and there is no disk"):
+    with pytest.raises(NotReady, match=rf"the LUN {DEVICE} is there; seen last: logged in, and there is no disk"):
         node.module.apply()

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 
+import machines
 import pytest
 
 from hamysql.errors import Refused
-from hamysql.mysql import datadir
 from hamysql.storage import verbs as common
 from hamysql.storage.latch import Latch, Latches, Stage
 from hamysql.storage.lun import claim as lun_claim
 from hamysql.storage.lun import verbs
-from hamysql.system import disk
+from hamysql.system import root
 from hamysql.system.command import Result
 
 UUID, NAME = "627a22bb-ecf0-48ff-814b-c8b47add52c8", "/dev/disk/by-id/wwn-0x1"
@@ -24,13 +25,14 @@ class Node:
     """One node with a LUN, which is a file; ``changed`` are the programs that change something."""
 
     def __init__(self, folder):
-        self.lun, self.latches, self.changed = folder / "lun", Latches(folder / "latches"), []
+        self.lun, self.latches, self.changed = folder / "lun", Latches(), []
         self.lun.write_bytes(bytes(2**17))
+        machines.link(folder / NAME.lstrip("/"), self.lun)
         self.signatures: list[dict[str, str]] = []
         self.mountpoints, self.children, self.mounted = [None], [], False
         self.stubborn = False  # what is on it comes back
-        filesystem = {"type": "xfs", "options": "", "mkfs_options": [], "device": str(self.lun), "directory": "/srv"}
-        self.shared = {"device": str(self.lun), "lvm": {}, "iscsi": {}, "wipe": NAME}
+        filesystem = {"type": "xfs", "options": "", "mkfs_options": [], "device": NAME, "directory": "/srv"}
+        self.shared = {"device": NAME, "lvm": {}, "iscsi": {}, "wipe": NAME}
         self.site = {
             "cluster": {"name": "galaxy-db"},
             "storage": {"shared": self.shared, "filesystem": filesystem},
@@ -47,16 +49,18 @@ class Node:
         if argv[0] == "lsblk":
             row = {"name": "/dev/sdb", "type": "disk", "mountpoints": self.mountpoints, "children": self.children}
             return Result(0, json.dumps({"blockdevices": [row]}))
-        return Result(0, f"{2**22}\n" if argv[0] == "blockdev" else f"{self.lun}\n")
+        if argv[0] == "findmnt":
+            return Result(0, f"{NAME}\n") if self.mounted else Result(1, "")
+        return Result(0, f"{2**22}\n" if argv[0] == "blockdev" else "")
 
     def holds(self, kind, uuid=""):
         self.signatures = [{"type": kind, "offset": "0x438", "uuid": uuid}]
 
     def latched(self, stage, backend="shared"):
-        self.latches.write(Latch("galaxy-db", "mysql", str(self.lun), stage, UUID, backend=backend))
+        self.latches.write(Latch("galaxy-db", "mysql", NAME, stage, UUID, backend=backend))
 
     def claimed(self, uuid=UUID):
-        lun_claim.write_claim(str(self.lun), "galaxy-db", uuid)
+        lun_claim.write_claim(NAME, "galaxy-db", uuid)
 
     def refuses(self, match, verb, *arguments):
         """The verb is refused: neither the LUN nor the latch is changed."""
@@ -68,11 +72,9 @@ class Node:
 
 
 @pytest.fixture
-def node(tmp_path, monkeypatch):
-    made = Node(tmp_path)
-    monkeypatch.setattr(disk, "stable_names", lambda _: (NAME,))
-    monkeypatch.setattr(datadir.Folder, "mounted", lambda _: made.mounted)
-    return made
+def node(tmp_path):
+    with root.below(tmp_path):
+        yield Node(tmp_path)
 
 
 # How a LUN is in use, and how that is told.
@@ -161,10 +163,14 @@ def test_a_lun_in_use_is_not_claimed(node, use, told):
     node.refuses(told, verbs.claim)
 
 
-def test_the_latch_knows_of_a_claim_before_the_lun_does(node, monkeypatch):
-    monkeypatch.setattr(lun_claim, "write_claim", lambda *_: (_ for _ in ()).throw(OSError("no path")))
-    with pytest.raises(OSError, match="no path"):
+def test_the_latch_knows_of_a_claim_before_the_lun_does(node):
+    def lost(event, arguments):
+        if event == "open" and str(arguments[0]).endswith(NAME) and arguments[2] & os.O_EXCL:
+            raise OSError("no path")
+
+    with machines.watching(lost), pytest.raises(OSError, match="no path"):
         verbs.claim(node.run, node.site, node.latches)
+    assert node.lun.read_bytes() == bytes(2**17)
     assert node.latches.read("mysql", "shared").stage is Stage.CLAIMED
 
 

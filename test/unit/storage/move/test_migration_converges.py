@@ -7,11 +7,9 @@ from __future__ import annotations
 
 import pytest
 from migration_world import ToDrbd, ToLun, ToNas
-from storage_world import Interruption, MasterKilled, MinionKilled, PowerCut, _Deployment, load
+from storage_world import Deployment, Interruption, MasterKilled, MinionKilled, PowerCut, load
 
 from hamysql.errors import Refused
-from hamysql.master import deployment
-from hamysql.preflight import judge as preflight_judge
 from hamysql.storage import latch
 from hamysql.storage.latch import Stage
 from hamysql.storage.move import switch as move_switch
@@ -20,12 +18,8 @@ KINDS = [ToLun, ToNas, ToDrbd]
 
 
 @pytest.fixture
-def world(tmp_path_factory, monkeypatch):
+def world(tmp_path_factory):
     """A new world of a kind, each time."""
-    for name in ("synchronise", "same_code"):
-        monkeypatch.setattr(deployment, name, lambda _: None)
-    monkeypatch.setattr(preflight_judge, "judge", lambda *_: ())
-    monkeypatch.setattr("storage_world._Deployment.window", (0.0, 0.0), raising=False)
     return lambda kind: kind(tmp_path_factory.mktemp("world"))
 
 
@@ -200,7 +194,7 @@ def test_nothing_is_prepared_while_no_node_serves(world):
     made = world(ToLun)
     made.home = None
     states = load("_states/hamysql_migration.py", "alone_hamysql_migration")
-    states.__context__, states.__opts__ = {"hamysql_orch": _Deployment(made, states)}, {"test": False}
+    states.__context__, states.__opts__ = {"hamysql_orch": Deployment(made)}, {"test": False}
     returned = states.prepared("hamysql-migration-prepared")
     assert (returned["result"], returned["changes"]) == (False, {})
     assert "there is not exactly one node whose database answers" in returned["comment"]

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from dataclasses import replace
-from types import SimpleNamespace
 
+import machines
 import pytest
 from storage_world import load
 
 from hamysql.errors import CommandFailed, NotReady, Refused
-from hamysql.mysql import datadir
 from hamysql.storage import latch
-from hamysql.storage.drbd import replica as drbd_replica
 from hamysql.storage.latch import Latch, Latches, Stage
-from hamysql.storage.move import copying
 from hamysql.storage.move import switch as move_switch
+from hamysql.storage.move import verbs as move_verbs
+from hamysql.system import root, wait
 from hamysql.system.command import Result
 
 OLD = Latch("galaxy-db", "galaxy", "/dev/sdb", Stage.INITIALISED, "e7c4c235a46d231d")
@@ -25,6 +25,7 @@ CIB = """<cib epoch="1"><configuration><crm_config/><nodes/><resources>
 <nvpair id="p" name="directory" value="{}"/><nvpair id="q" name="fstype" value="xfs"/></instance_attributes></primitive>
 <primitive id="p_mysql"/></group></resources><constraints/></configuration></cib>"""
 
+DATADIR, LUN = "/var/lib/mysql", "/dev/lun"
 STOPPED = """<primitive id="p_mysql"><meta_attributes id="m"><nvpair id="r" name="target-role" value="Stopped"/></meta_attributes>
 </primitive>"""
 
@@ -44,60 +45,59 @@ RESOURCES = [
 
 
 @pytest.fixture(autouse=True)
-def _proc(tmp_path, monkeypatch):
-    """The kernel's DRBD is the machine's."""
-    monkeypatch.setattr(drbd_replica, "PROC", tmp_path / "proc")
+def _machine(tmp_path, monkeypatch):
+    """The node's files are below a folder, and nobody waits."""
+    monkeypatch.setitem(wait.until.__kwdefaults__, "clock", itertools.count(step=3600).__next__)
+    monkeypatch.setitem(wait.until.__kwdefaults__, "sleep", lambda seconds: None)
+    with root.below(tmp_path):
+        yield
 
 
 class Machine:
     """A node with the old storage mounted; ``ran`` are the programs that change something."""
 
     def __init__(self, folder, kind="shared", lvm=None):
-        self.folder, self.kind = folder / "latches", kind
-        self.data, self.place = folder / "data", folder / "place"
-        for path in (self.folder, self.data / "mysql", self.place):
+        self.folder, self.kind = Latches().folder, kind
+        self.data, self.place = root.at(DATADIR), root.at(move_verbs.PLACE)
+        for path in (self.folder, self.data / "mysql", self.place, root.at("/proc")):
             path.mkdir(parents=True)
         (self.data / "ibdata1").write_text("rows")
-        self.source, self.ran, self.mounted, self.active, self.users = "/dev/drbd3", [], False, False, []
-        self.fails, self.uuid, self.cib = "", "627a22bb", CIB.format(self.data)
+        self.source, self.ran, self.mounted, self.active = "/dev/drbd3", [], False, False
+        self.fails, self.uuid, self.cib = "", "627a22bb", CIB.format(DATADIR)
         self.empty = False
         latch.write(OLD, self.folder)
         module = self.module = load("_modules/hamysql_migration.py", "migration_module")
-        module.run, module.LATCHES = self.run, Latches(self.folder)
-        verbs = module.verbs = load("_utils/hamysql/storage/move/verbs.py", "migration_verbs")
-        verbs.PLACE, verbs.BOOT = self.place, folder / "boot"
-        verbs.BOOT.write_text("boot\n")
-        verbs.datadir = SimpleNamespace(
-            Folder=lambda _: SimpleNamespace(mounted=lambda: self.mounted), PROOF=datadir.PROOF
-        )
-        verbs.copying = SimpleNamespace(**{**vars(copying), "users": lambda _: self.users})
-        verbs.wait = SimpleNamespace(until=self.until)
-        self.lun = folder / "lun"
-        self.lun.write_bytes(bytes(2**17))
-        self.proc = folder / "proc"
+        module.run = self.run
+        machines.put(root.at(move_verbs.BOOT), "boot\n")
+        machines.disk(root.at(LUN), 2**17)
+        self.proc = root.at("/proc/drbd")
         self.proc.write_text(PROC.format("Primary"))
         self.site = {
             "cluster": {"name": "galaxy-db"},
             "storage": {
                 "backend": kind, "drbd": {"resource": "mysql", "minor": 0},
-                "shared": {"device": str(self.lun), "lvm": lvm or {}},
+                "shared": {"device": LUN, "lvm": lvm or {}},
                 "nfs": {"source": "192.0.2.50:/srv"},
                 "filesystem": {"device": "/dev/lun", "type": "nfs" if kind == "nfs" else "xfs", "options": "noatime"},
             },
-            "mysql": {"datadir": str(self.data)},
+            "mysql": {"datadir": DATADIR},
         }  # fmt: skip
         module.__salt__ = {
             "hamysql.config": lambda **_: self.site,
             "hamysql_mysql.active": lambda: self.active,
         }
 
-    def until(self, read, met, what, **_):
-        if not met(read()):
-            raise NotReady(what)
+    def open(self, pid, name, path):
+        """A process has a file of the datadir open."""
+        machines.put(root.at(f"/proc/{pid}/comm"), f"{name}\n")
+        machines.link(root.at(f"/proc/{pid}/fd/3"), path)
+        machines.link(root.at(f"/proc/{pid}/cwd"), "/")
 
     def run(self, argv, *, timeout=60, accept=(0,), **_):
         if argv[0] == "cibadmin":
             return Result(0, self.cib)
+        if argv[0] == "findmnt" and argv[-1] == str(move_verbs.PLACE):
+            return Result(0, "the new storage\n") if self.mounted else Result(1, "")
         if argv[0] == "findmnt":
             return Result(0, f"{self.source}\n") if self.source else Result(1, "")
         if argv[0] == "wipefs":
@@ -110,10 +110,9 @@ class Machine:
         if argv[0] == "rsync":
             assert self.mounted, "the copy goes to the root file system"
             self.ran.append("rsync" + " all" * ("--ignore-times" in argv))
-            target = argv[-1]
-            assert argv[-2] == f"{self.data}/"
+            assert argv[-2] == f"{DATADIR}/"
             if not self.empty:
-                (datadir.Path(target) / "mysql").mkdir(parents=True, exist_ok=True)
+                (root.at(argv[-1]) / "mysql").mkdir(parents=True, exist_ok=True)
         else:
             self.ran.append(argv[0])
         if self.fails == argv[0]:
@@ -236,7 +235,8 @@ def test_below_a_server_there_is_no_last_pass(machine):
     machine.active = True
     with pytest.raises(Refused, match="a database server answers"):
         machine.module.final()
-    machine.active, machine.users = False, ["mariadbd (4711)"]
+    machine.active = False
+    machine.open(4711, "mariadbd", f"{DATADIR}/ibdata1")
     with pytest.raises(NotReady, match="nobody has anything in"):
         machine.module.final()
     assert machine.ran == []
@@ -275,7 +275,7 @@ def test_the_survey_of_a_node_in_the_middle(machine):
     seen = machine.module.survey()
     assert (seen["backend"], seen["moving"], seen["cib"]) == ("shared", "shared", "drbd")
     assert (seen["in_use"], seen["next"]["stage"]) == ([OLD.as_dict()], "FILESYSTEM")
-    assert (seen["datadir"], seen["stopped"], seen["hands"]) == (str(machine.data), [], [])
+    assert (seen["datadir"], seen["stopped"], seen["hands"]) == (DATADIR, [], [])
     assert seen["replication"] == "", "the DRBD in use, and not what the pillar has by default"
     machine.proc.write_text("version: 9.2.8 (api:2/proto:86-121)\n")
     assert machine.module.survey()["replication"] == ""

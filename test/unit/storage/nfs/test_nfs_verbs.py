@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 import os
 
+import machines
 import pytest
 
 from hamysql.errors import CommandFailed, Refused
-from hamysql.mysql import datadir
 from hamysql.storage import lock as storage_lock
 from hamysql.storage import verbs as common
 from hamysql.storage.latch import Latch, Latches, Stage
 from hamysql.storage.nfs import verbs
 from hamysql.storage.nfs.mark import NFS_FOLDER, NFS_MARK
+from hamysql.system import root
 from hamysql.system.command import Result
 
 ID = "627a22bb-ecf0-48ff-814b-c8b47add52c8"
@@ -24,8 +25,8 @@ class Node:
     """One node with an export, which is a folder where it would be mounted; ``ran`` are its programs."""
 
     def __init__(self, folder):
-        self.export, self.latches, self.ran, self.fails = folder / "export", Latches(folder / "latches"), [], ""
-        self.export.mkdir()
+        self.export, self.latches, self.ran, self.fails = root.at(verbs.PLACE), Latches(), [], ""
+        self.export.mkdir(parents=True)
         self.mounted, self.install = False, lambda: (self.export / NFS_FOLDER / "mysql").mkdir()
         self.site = {
             "cluster": {"name": "galaxy-db"},
@@ -34,6 +35,8 @@ class Node:
         }
 
     def run(self, argv, **_):
+        if argv[0] == "findmnt":
+            return Result(0, f"{SOURCE}\n") if self.mounted else Result(1, "")
         self.ran.append(argv[0])
         if argv[0] == self.fails:
             raise CommandFailed(argv, 1, "Operation not permitted")
@@ -61,15 +64,10 @@ class Node:
 
 
 @pytest.fixture
-def node(tmp_path, monkeypatch):
-    made = Node(tmp_path)
-    tools = tmp_path / "sbin"
-    tools.mkdir()
-    (tools / "mount.nfs").touch(0o755)
-    monkeypatch.setattr(verbs, "PLACE", made.export)
-    monkeypatch.setattr(verbs, "PATH", str(tools))
-    monkeypatch.setattr(datadir.Folder, "mounted", lambda _: made.mounted)
-    return made
+def node(tmp_path):
+    machines.program(tmp_path, "mount.nfs")
+    with root.below(tmp_path):
+        yield Node(tmp_path)
 
 
 def test_the_first_database_on_an_export_is_not_made_in_the_folder_that_only_root_can_enter():
@@ -79,10 +77,10 @@ def test_the_first_database_on_an_export_is_not_made_in_the_folder_that_only_roo
 # --- looking
 
 
-def test_without_tools_or_with_a_server_that_does_not_answer_it_says_so(node, monkeypatch):
+def test_without_tools_or_with_a_server_that_does_not_answer_it_says_so(node):
     node.fails = "mount"
     node.refuses(f"{SOURCE}: .*Operation not permitted", verbs.look)
-    monkeypatch.setattr(verbs, "PATH", "/nowhere")
+    root.at("/usr/sbin/mount.nfs").unlink()
     node.refuses(f"{SOURCE}: there is no program mount.nfs", verbs.look)
 
 
@@ -113,15 +111,12 @@ def test_an_export_with_anything_on_it_is_not_claimed(node, stage):
     node.refuses("is not empty: .*another", verbs.claim, node.latches)
 
 
-def test_a_mark_that_is_made_at_the_same_time_is_not_replaced(node, monkeypatch):
-    create = verbs.files.create
+def test_a_mark_that_is_made_at_the_same_time_is_not_replaced(node):
+    def late(event, arguments):
+        if event == "os.link":
+            node.marked("another")
 
-    def late(path, text):
-        create(path, text)
-        node.marked("another")
-
-    monkeypatch.setattr(verbs.files, "create", late)
-    with pytest.raises(Refused, match=r"bears the mark of .*another.* by now"):
+    with machines.watching(late), pytest.raises(Refused, match=r"bears the mark of .*another.* by now"):
         verbs.claim(node.run, node.site, node.latches)
     assert [path.name for path in node.export.iterdir()] == [NFS_MARK]
     assert "another" in (node.export / NFS_MARK).read_text()

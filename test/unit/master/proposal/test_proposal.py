@@ -20,7 +20,7 @@ from hamysql.master.proposal import judged, propose, text
 from hamysql.schema.language import TODO, redacted
 from support import ROOT, parameters
 
-EXPECTED = ROOT / "test/unit/master/fixtures"
+EXPECTED = ROOT / "test/unit/master/proposal/fixtures"
 
 
 def disk(name="/dev/sdb", size=100 * 2**30, why="", stable=None):

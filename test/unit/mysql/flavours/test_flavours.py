@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
 
 import pytest
@@ -85,9 +84,8 @@ def test_accounts_are_written_in_the_flavours_words(toy):
     ]
 
 
-def test_its_own_program_makes_the_datadir(toy, tmp_path, monkeypatch):
+def test_its_own_program_makes_the_datadir(toy, tmp_path):
     commands = []
-    monkeypatch.setattr(datadir, "acting_as", lambda user: contextlib.nullcontext())
     datadir.install(lambda argv, **options: commands.append(argv), toy, str(tmp_path))
     assert commands[-1] == ["toy-server", "--initialize", str(tmp_path)]
 
