@@ -1,8 +1,8 @@
 """
 The phases of what an operator does on the second day, as states of an orchestration; they run on the master.
 
-``salt-run state.orchestrate hamysql.orch.switchover`` applies its own, and so does ``hamysql.orch.maintenance``. What each does
-is in :mod:`hamysql.master.orchestration`.
+``salt-run state.orchestrate hamysql.orch.switchover`` applies its own, and so does each other operation. What each does is in
+:mod:`hamysql.master.second_day`. The file is long, since each phase has its state here, and a state names its arguments.
 
 Killed at any moment and run again, each gets to its end: it looks at what there is, and does what is left.
 
@@ -15,7 +15,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hamysql.master import phases
-from hamysql.master.orchestration import backups, maintenance, restores, split_brain, switchover, undo, verify
+from hamysql.master.second_day import backups, maintenance, restores, split_brain, switchover, undo, verify
 
 if TYPE_CHECKING:
     from typing import Any
@@ -271,6 +271,8 @@ def confirmed(name: str, cluster: str | None = None) -> dict[str, Any]:
     The data that is kept and not in use is taken away.
     """
     return _phase(name, "restore_confirm", "confirmed", cluster, restores.confirm, last=True)
+
+
 def undo_checked(name: str, checkpoint: str | None = None, cluster: str | None = None) -> dict[str, Any]:
     """
     The cluster is whole, and nothing forbids that a checkpoint is put back.

@@ -11,7 +11,6 @@ import re
 from pathlib import Path
 
 from hamysql.errors import HamysqlError, Refused
-from hamysql.mysql.datadir import Folder
 from hamysql.resolved import Resolved
 from hamysql.storage import latch
 from hamysql.storage.copies import Image, Looked, Note, Tables
@@ -20,7 +19,7 @@ from hamysql.storage.drbd import status as drbd_status
 from hamysql.storage.drbd.care import image, site, tables
 from hamysql.storage.drbd.care.image import Data
 from hamysql.storage.drbd.status import Status
-from hamysql.system import disk
+from hamysql.system import disk, mounts
 from hamysql.system.command import Run
 
 NOTE = "split-brain.json"
@@ -43,7 +42,7 @@ def look(run: Run, config: Resolved) -> Looked:
 def _tables(run: Run, config: Resolved, seen: Status | None) -> Tables:
     filesystem = config["storage"]["filesystem"]
     datadir = Path(config["mysql"]["datadir"])
-    if Folder(filesystem["directory"]).mounted():
+    if mounts.source(run, filesystem["directory"]):
         return tables.listed(datadir)
     if seen is not None and seen.role == "Primary":
         raise HamysqlError("this side is Primary, and its file system is not mounted: somebody else may write to it")

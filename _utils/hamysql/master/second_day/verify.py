@@ -5,8 +5,8 @@ from __future__ import annotations
 from hamysql.errors import HamysqlError, Refused
 from hamysql.master import health, operations
 from hamysql.master.deployment import Deployment
-from hamysql.master.orchestration import gap, handover
 from hamysql.master.phases import Outcome
+from hamysql.master.second_day import gap, handover
 from hamysql.storage import backends
 from hamysql.storage.copies import Progress, Verified
 

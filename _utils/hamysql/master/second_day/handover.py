@@ -9,8 +9,8 @@ from hamysql.errors import Refused, SaltError
 from hamysql.master import deployment as deployments
 from hamysql.master import health, operations
 from hamysql.master.deployment import Deployment
-from hamysql.master.orchestration import gap
 from hamysql.master.phases import Outcome
+from hamysql.master.second_day import gap
 
 FROM_BEGIN_TO_END = 3600.0  # seconds: a writer that nobody ends is gone then
 SETTLED = 300.0  # seconds for pacemaker to end what it is at

@@ -8,8 +8,8 @@ from hamysql.backup.manifest import Kept, Manifest, Proof
 from hamysql.errors import Refused
 from hamysql.master import health
 from hamysql.master.deployment import Deployment
-from hamysql.master.orchestration import gap, handover
 from hamysql.master.phases import Outcome
+from hamysql.master.second_day import gap, handover
 
 
 class Tried(TypedDict):

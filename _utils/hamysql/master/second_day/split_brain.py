@@ -8,8 +8,8 @@ from hamysql.errors import Refused
 from hamysql.master import health
 from hamysql.master.deployment import Deployment
 from hamysql.master.members import NoAnswer
-from hamysql.master.orchestration import gap, handover, verify
 from hamysql.master.phases import Outcome
+from hamysql.master.second_day import gap, handover, verify
 from hamysql.storage import backends
 from hamysql.storage.copies import FOLDER, Image, Looked, Note, compared
 

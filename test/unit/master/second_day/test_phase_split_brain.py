@@ -8,7 +8,7 @@ from test_phase_verify import Compared
 
 from hamysql.errors import HamysqlError, Refused
 from hamysql.master import progress
-from hamysql.master.orchestration import split_brain
+from hamysql.master.second_day import split_brain
 
 IMAGE = {"path": "/mnt/kept/db1.img", "made": "", "size": 512_000_000, "sha256": "", "generation": "AAAA", "writes": ""}
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from hamysql.errors import HamysqlError
 from hamysql.master import health
 from hamysql.master.deployment import Deployment
-from hamysql.master.orchestration import handover
 from hamysql.master.phases import Outcome
+from hamysql.master.second_day import handover
 
 EXAMPLE = "salt-run state.orchestrate hamysql.orch.switchover"
 
@@ -21,7 +21,7 @@ def check(deployment: Deployment, to: str | None) -> Outcome:
 
 
 def move(deployment: Deployment, to: str | None, timeout: float) -> Outcome:
-    """The phase "moved"; see :func:`hamysql.master.orchestration.handover.move`."""
+    """The phase "moved"; see :func:`hamysql.master.second_day.handover.move`."""
     node = handover.named(deployment, to, "hamysql_to", EXAMPLE)
     changes, said = handover.move(deployment, node, "moved", timeout)
     if not deployment.test and health.active(deployment.survey()) != node:

@@ -13,8 +13,9 @@ from hamysql.cib.names import FILE_SYSTEM, SERVER
 from hamysql.errors import HamysqlError, Refused
 from hamysql.master import health, operations
 from hamysql.master.deployment import Deployment
-from hamysql.master.orchestration import backups, gap, handover, move
+from hamysql.master.orchestration import move
 from hamysql.master.phases import Outcome
+from hamysql.master.second_day import backups, gap, handover
 
 CONFIRM = "hamysql_confirm"
 UNDO_COMMAND = "hamysql.orch.restore_undo"

@@ -7,7 +7,7 @@ from test_phase_switchover import Whole
 
 from hamysql.errors import Refused
 from hamysql.master import progress
-from hamysql.master.orchestration import maintenance
+from hamysql.master.second_day import maintenance
 
 WHEN = "2026-01-31 10:00:00Z"
 

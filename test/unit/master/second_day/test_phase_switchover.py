@@ -7,7 +7,7 @@ from answering import Cluster, fails
 
 from hamysql.errors import HamysqlError, Refused
 from hamysql.master import progress
-from hamysql.master.orchestration import switchover
+from hamysql.master.second_day import switchover
 
 SEEN = {"acknowledged": 40, "number": 41, "failed": 2, "gap": 2.5, "at": 0.0, "began": 0.0, "last": ""}
 

@@ -8,8 +8,8 @@ from typing import TypedDict
 from hamysql.errors import Refused
 from hamysql.master import health
 from hamysql.master.deployment import Deployment
-from hamysql.master.orchestration import gap, handover
 from hamysql.master.phases import Outcome
+from hamysql.master.second_day import gap, handover
 
 EXAMPLE = "salt-run state.orchestrate hamysql.orch.maintenance"
 DRAIN, RETURN = "hamysql_drain", "hamysql_return"

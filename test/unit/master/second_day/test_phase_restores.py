@@ -8,7 +8,7 @@ from test_phase_backups import NAME, Backed
 
 from hamysql.errors import HamysqlError, NotReady, Refused
 from hamysql.master import progress
-from hamysql.master.orchestration import restores
+from hamysql.master.second_day import restores
 
 NOTHING = {
     "name": "",

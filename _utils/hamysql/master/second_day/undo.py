@@ -7,8 +7,8 @@ from typing import TypedDict
 from hamysql.errors import HamysqlError, Refused
 from hamysql.master import checkpoints, health, phases, shown
 from hamysql.master.deployment import Deployment
-from hamysql.master.orchestration import gap, handover
 from hamysql.master.phases import Outcome
+from hamysql.master.second_day import gap, handover
 
 EXAMPLE = "salt-run state.orchestrate hamysql.orch.undo"
 KEY = "hamysql_checkpoint"

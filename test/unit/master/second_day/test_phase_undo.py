@@ -8,7 +8,7 @@ from test_phase_switchover import Whole
 from hamysql.errors import HamysqlError, Refused
 from hamysql.master import checkpoints, progress
 from hamysql.master.members import Members
-from hamysql.master.orchestration import undo
+from hamysql.master.second_day import undo
 
 OLD, NEW = "20260131T100000Z", "20260131T110000Z"
 CHANGE = {"kind": "changed", "id": "p_mysql", "old": "op monitor timeout=44s", "new": "op monitor timeout=10s"}

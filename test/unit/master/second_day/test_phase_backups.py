@@ -8,7 +8,7 @@ from test_phase_switchover import Whole
 
 from hamysql.errors import HamysqlError, Refused
 from hamysql.master import progress
-from hamysql.master.orchestration import backups
+from hamysql.master.second_day import backups
 
 NAME = "20260131T030000Z"
 MANIFEST = {

@@ -8,7 +8,7 @@ from test_phase_switchover import Whole
 
 from hamysql.errors import HamysqlError, Refused
 from hamysql.master import operations, progress, rolling
-from hamysql.master.orchestration import maintenance, switchover, verify
+from hamysql.master.second_day import maintenance, switchover, verify
 
 EQUAL = {"node": "db2", "began": "2026-01-31T01:00:00Z", "seconds": 90, "out_of_sync": 0, "late": 0}
 

@@ -1,0 +1,1 @@
+"""What each phase of an operation on the second day does, without Salt: it takes a deployment, and returns changes and a comment."""
