@@ -23,7 +23,7 @@ from hamysql.cib import stop as cib_stop
 from hamysql.config import resources
 from hamysql.errors import Refused
 from hamysql.mysql.flavours import registry
-from hamysql.storage import backends
+from hamysql.storage import backends, lock
 from hamysql.system import shells, wait
 from hamysql.system.command import run
 
@@ -103,7 +103,8 @@ def move(node: str, timeout: float = 900) -> bool:
         and half as long again, pacemaker heeds the constraint if this function is killed; the next ``apply`` takes it away.
 
     Returns False where the service was there already, else True; a constraint that a killed move has left behind goes. Raises
-    ``Refused`` while somebody has a hand on the cluster (see ``interventions``), and ``NotReady`` with what was seen last.
+    ``Refused`` while somebody has a hand on the cluster (see ``interventions``), and ``NotReady`` with what was seen last. A move
+    that is at work on this node already ends first; ``Refused`` where it does not within ``timeout``.
 
     CLI Example:
 
@@ -118,29 +119,31 @@ def move(node: str, timeout: float = 900) -> bool:
             (item["node"] for item in found if item["id"] == cib_names.SERVER and item["role"] == "Started"), None
         )
 
-    if place() == node:
-        cib_live.edit(run, cib_move.ended)  # of a move that was killed
-        return False
-    hands = [
-        *cib_drift.interventions(cib_live.query(run), shells.installed()),
-        *cib_status.given_up(__salt__["hamysql_cluster.status"](), node),
-    ]
-    if hands:
-        raise Refused("nothing is moved while this is so:\n" + "\n".join(f"  - {hand}" for hand in hands))
-    settings = {}
-    try:
-        # While it still serves: what is written now, the shutdown does not have to write while nobody serves.
-        settings = __salt__["hamysql_mysql.flush"]()["settings"]
-        until = time.time() + 1.5 * timeout
-        cib_live.edit(run, lambda live: cib_move.begun(live, node, until))
-        what = f"pacemaker runs the database on {node}"
-        wait.until(place, lambda seen: seen == node, what, timeout=timeout, interval=2, describe=_place_in_words)
-    finally:
+    # A killed run has left its own at work here, perhaps: that one ends first.
+    with lock.held(f"move to {node}", "service", timeout):
+        if place() == node:
+            cib_live.edit(run, cib_move.ended)  # of a move that was killed
+            return False
+        hands = [
+            *cib_drift.interventions(cib_live.query(run), shells.installed()),
+            *cib_status.given_up(__salt__["hamysql_cluster.status"](), node),
+        ]
+        if hands:
+            raise Refused("nothing is moved while this is so:\n" + "\n".join(f"  - {hand}" for hand in hands))
+        settings = {}
         try:
-            cib_live.edit(run, cib_move.ended)
+            # While it still serves: what is written now, the shutdown does not have to write while nobody serves.
+            settings = __salt__["hamysql_mysql.flush"]()["settings"]
+            until = time.time() + 1.5 * timeout
+            cib_live.edit(run, lambda live: cib_move.begun(live, node, until))
+            what = f"pacemaker runs the database on {node}"
+            wait.until(place, lambda seen: seen == node, what, timeout=timeout, interval=2, describe=_place_in_words)
         finally:
-            __salt__["hamysql_mysql.unflush"](settings)
-    return True
+            try:
+                cib_live.edit(run, cib_move.ended)
+            finally:
+                __salt__["hamysql_mysql.unflush"](settings)
+        return True
 
 
 def diff(adopt: str | Sequence[str] | None = None) -> dict[str, Any]:

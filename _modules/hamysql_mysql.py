@@ -150,6 +150,12 @@ def flush(timeout: float = 60) -> flushing.Flushed:
         while after > flushing.FEW_PAGES and time.monotonic() < end:
             time.sleep(0.5)
             after = int(_execute(config, flushing.DIRTY_PAGES).split()[1])
+    except CommandFailed:
+        if active():
+            unflush(settings)
+            raise
+        flushing.end()  # it has ended meanwhile, and what it was set to with it
+        return {"before": int(before), "after": after, "settings": {}}
     except BaseException:  # nobody learns what it was before
         unflush(settings)
         raise
@@ -171,7 +177,11 @@ def unflush(settings: Mapping[str, float]) -> None:
     """
     known = {name: float(settings[name]) for name in flushing.FLUSHING if name in settings}
     if known and active():
-        _execute(_config(), "".join(f"SET GLOBAL {name} = {value};" for name, value in known.items()))
+        try:
+            _execute(_config(), "".join(f"SET GLOBAL {name} = {value};" for name, value in known.items()))
+        except CommandFailed:
+            if active():  # else it has ended in between
+                raise
     if known:
         flushing.end()
 

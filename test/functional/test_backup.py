@@ -18,6 +18,7 @@ from hamysql.backup.folder import Folder
 from hamysql.backup.take import Site
 from hamysql.errors import CommandFailed, HamysqlError, NotReady, Refused
 from hamysql.mysql.flavours import registry
+from hamysql.mysql.flavours.tools import SCRATCH_LOG
 from hamysql.system.command import run
 
 TOOL = shutil.which("mariadb-backup")
@@ -147,6 +148,16 @@ def test_without_a_backup_there_is_nothing_to_restore(site, scratch):
         restore.tried(run, site, scratch=scratch)
 
 
+def test_a_restored_server_that_does_not_start_says_why(server, site, scratch):
+    said = take.take(run, site)
+    options = site.folder.path / said["name"] / manifest.DATA / "backup-my.cnf"
+    options.write_text(f"{options.read_text()}init_file=/nonexistent\n")
+    lines = (f"{digest}  {name}\n" for name, digest in folder.sums(options.parent).items())
+    (site.folder.path / said["name"] / manifest.SUMS).write_text("".join(lines))
+    with pytest.raises(HamysqlError, match=r"does not start:(.|\n)*/nonexistent"):
+        restore.tried(run, site, scratch=scratch)
+
+
 def test_a_test_that_was_killed_is_cleared_away_by_the_next(server, site, scratch):
     """Its server runs on, in a folder that is to go."""
     said = take.take(run, site)
@@ -159,7 +170,7 @@ def test_a_test_that_was_killed_is_cleared_away_by_the_next(server, site, scratc
     try:
         deadline = time.monotonic() + 60
         while run(tool.ask, stdin="SELECT 1;", accept=range(256)).returncode:
-            assert left.poll() is None, (scratch / "log").read_text()
+            assert left.poll() is None, (scratch / SCRATCH_LOG).read_text()
             assert time.monotonic() < deadline
             time.sleep(0.2)
         threading.Thread(target=left.wait, daemon=True).start()  # init does that for an orphan

@@ -476,6 +476,27 @@ def test_a_flush_that_is_cut_off_sets_the_server_as_it_was(server, monkeypatch):
     assert server.sql(FLUSHING) == before
 
 
+def test_a_server_that_ends_while_it_flushes_is_no_error(server, monkeypatch, note):
+    """A killed run's own move, say, goes on here and stops it."""
+    running, before = server.config, server.sql(FLUSHING)
+    server.config = dict(running)
+
+    def ended(seconds):
+        server.config["socket"] = "/nonexistent/sock"
+
+    monkeypatch.setattr(server.module, "time", SimpleNamespace(monotonic=time.monotonic, sleep=ended))
+    monkeypatch.setattr(flushing, "FEW_PAGES", -1)
+    try:
+        flushed = server.module.flush(timeout=60)
+        assert flushed["settings"] == {}
+        assert not note.exists()
+        assert server.module.unflush(flushed["settings"]) is None
+    finally:
+        server.config = running
+        names = zip(flushing.FLUSHING, before[0].split())
+        server.sql("".join(f"SET GLOBAL {name} = {value};" for name, value in names))
+
+
 def flushed_and_killed(server, note):
     """A job that flushes, and is killed before it can set the server back."""
     pid = os.fork()

@@ -17,7 +17,7 @@ from hamysql.backup.manifest import Manifest, Proof
 from hamysql.backup.take import LIMIT, QUIETLY, Site
 from hamysql.errors import CommandFailed, HamysqlError, Refused
 from hamysql.mysql.flavours import registry
-from hamysql.mysql.flavours.tools import BackupTool
+from hamysql.mysql.flavours.tools import SCRATCH_LOG, BackupTool
 from hamysql.system import files, wait
 from hamysql.system.command import Run, acting_as
 from hamysql.system.files import Unreadable
@@ -136,7 +136,7 @@ def _served(run: Run, tool: BackupTool, user: str, scratch: Path, timeout: float
     try:
         wait.until(answers, bool, "the restored database answers", timeout=timeout, interval=0.5)
         if process.poll() is not None:
-            said = (files.text_if_any(scratch / "log") or "").splitlines()[-10:]
+            said = (files.text_if_any(scratch / SCRATCH_LOG) or "").splitlines()[-10:]
             raise HamysqlError("\n".join(["the restored database does not start:", *said]))
         yield
     finally:

@@ -11,6 +11,7 @@ from hamysql.cib import model as cib_model
 from hamysql.cib import move as cib_move
 from hamysql.cib.names import MOVE
 from hamysql.errors import CommandFailed, NotReady, Refused
+from hamysql.storage import lock
 
 
 @pytest.fixture
@@ -160,6 +161,18 @@ def test_a_move_that_is_cut_off_while_the_server_flushes_leaves_nothing_behind(m
     with pytest.raises(SystemExit):
         module.move("db2", timeout=0)
     assert tools.read() == before
+
+
+def test_a_move_waits_for_another_that_is_at_work_here(module, tools):
+    """The orchestration of that one was killed. It would stop the server while this one has it flush."""
+    before = tools.read()
+    with (
+        lock.held("move to db2", "service"),
+        pytest.raises(Refused, match=r"at work on this node's service .move to db2"),
+    ):
+        module.move("db2", timeout=0)
+    assert tools.read() == before
+    assert module.flushed == []
 
 
 def test_a_move_that_was_killed_is_cleared_away_by_the_next_run(module, tools):

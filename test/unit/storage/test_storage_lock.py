@@ -46,6 +46,14 @@ def test_a_second_job_is_told_who_is_at_work(folder):
     assert folder.stat().st_mode & 0o777 == 0o700
 
 
+def test_the_service_has_a_lock_of_its_own(folder):
+    with storage_lock.held("first"), storage_lock.held("move to db2", "service"):
+        message = r"move to db1: another job is still at work on this node's service \(move to db2, process \d+\)"
+        with pytest.raises(Refused, match=message):
+            with storage_lock.held("move to db1", "service", 0):
+                pass
+
+
 def test_an_error_gives_it_back(folder):
     with pytest.raises(ZeroDivisionError):
         with storage_lock.held("first"):

@@ -1,8 +1,10 @@
-"""The programs of a flavour that back a server up, and a server in which a backup is tried out. Types alone."""
+"""The programs of a flavour that back a server up, and a server in which a backup is tried out."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+SCRATCH_LOG = "error.log"  # beside the copy; a name without an ending gets one from the server
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from hamysql.mysql.flavours.face import Flavour, Names, Observed, Terms, Variabl
 from hamysql.mysql.flavours.mariadb.options import OPTIONS
 from hamysql.mysql.flavours.mariadb.passwords import DIGESTS, HASHES, random_password
 from hamysql.mysql.flavours.mariadb.privileges import PRIVILEGES
-from hamysql.mysql.flavours.tools import BackupTool
+from hamysql.mysql.flavours.tools import SCRATCH_LOG, BackupTool
 from hamysql.mysql.sql import Account, identifier, text, unescape
 from hamysql.resolved.software import Mysql
 
@@ -114,11 +114,13 @@ class MariaDB(Flavour):
                 ),
                 *(
                     f"--pid-file={parent}/pid",
-                    f"--log-error={parent}/log",
+                    f"--log-error={parent}/{SCRATCH_LOG}",
                     f"--user={mysql['user']}",
                     "--skip-networking",
                 ),
-                *("--skip-grant-tables", "--skip-slave-start", "--skip-log-bin", "--innodb-buffer-pool-size=64M"),
+                *("--skip-grant-tables", "--skip-slave-start", "--skip-log-bin"),
+                # The server reserves addresses for the size that it may grow to: 8 TB, where nothing is said.
+                *("--innodb-buffer-pool-size=64M", "--loose-innodb-buffer-pool-size-max=64M"),
                 *("--innodb-flush-log-at-trx-commit=0", "--performance-schema=OFF", f"--tmpdir={parent}"),
             ),
             ask=(mysql["client"], *login, "--batch", "--skip-column-names"),
