@@ -63,7 +63,7 @@ class Move:
         self.accepted: list[int] = []
         self.dead = False
         self.started_again = 0
-        self.home: str | None = "db1"  # where pacemaker has put the service
+        self._home: str | None = "db1"
         self.verb = ""  # of a move, that is at work
         self.fails = ("", "")  # one of them, and the program of it that does its work and says that it has failed
         self.xml = self._cib(self.other)
@@ -117,6 +117,16 @@ class Move:
         return CIB.format(
             epoch=epoch, replica=replica, device=device, directory=DIRECTORY, type=type_, tag=cib_plan.TAG
         )
+
+    @property
+    def home(self) -> str | None:
+        """Where pacemaker has put the service, and so mounts the data."""
+        return self._home
+
+    @home.setter
+    def home(self, name: str | None) -> None:
+        self._home = name
+        self._obey()
 
     @property
     def cib(self) -> str:
@@ -190,7 +200,9 @@ class Move:
             assert all(switched), "the new storage is served from before the switch"
         rows = self.places[self.cib]
         assert rows == self.accepted, f"{len(self.accepted) - len(rows)} acknowledged rows are gone"
-        with open(self.datadir(self.nodes[self.home]) / "rows", "a") as file:
+        datadir = self.datadir(self.nodes[self.home])
+        assert is_mounted(datadir), "the service runs on the folder below the mount point"
+        with open(datadir / "rows", "a") as file:
             file.write(f"{len(rows)}\n")
         self.accepted.append(len(rows))
 

@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, mkdtemp
 from types import CodeType, ModuleType, SimpleNamespace
 from typing import Any
 from unittest import mock
@@ -130,7 +130,7 @@ class World:
     kind = latches.DRBD
 
     def __init__(self) -> None:
-        self._kept = TemporaryDirectory(prefix="hamysql-world-", dir=FAST)
+        self._kept = TemporaryDirectory(prefix="world-", dir=folder())
         self.nodes = {name: Node(name, Path(self._kept.name) / name, self.kind) for name in ("db1", "db2")}
         self.acknowledged = 0
         self.programs = 0
@@ -679,6 +679,12 @@ def load(path: str, name: str) -> ModuleType:
 def named(pillar: str) -> Any:
     """A pillar of test/pillar, with the world's name."""
     return json.loads(_pillar(pillar))
+
+
+@functools.cache
+def folder() -> Path:
+    """Where this process has its worlds; the unit tests remove it at their end."""
+    return Path(mkdtemp(prefix="hamysql-worlds-", dir=FAST))
 
 
 @functools.cache

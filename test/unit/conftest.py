@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+import storage_world
 
 from hamysql.config import resolution
 from hamysql.storage import lock as storage_lock
@@ -20,6 +22,12 @@ STANDBY = "E1F8AB0F4D3F5F56:0000000000000000:5D0A2F6A0C7B2D14:5D092F6A0C7B2D15:1
 def _lock_of_no_node(tmp_path_factory):
     """The verbs take a lock of the test's own, and nobody waits for it: what happens at the same time happens in one thread."""
     storage_lock.FOLDER, storage_lock.PATIENCE = tmp_path_factory.mktemp("run"), 0
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _end_of_the_worlds():
+    yield
+    shutil.rmtree(storage_world.folder())
 
 
 @pytest.fixture
