@@ -117,7 +117,7 @@ def _job() -> str:
     """The job that this process works on, as the minion has noted it; "" where it has not."""
     for path in (Path(__opts__["cachedir"]) / "proc").glob("[0-9]*"):
         try:
-            said = salt.payload.loads(path.read_bytes())
+            said = salt.payload.loads(files.read(path))
         except Exception:  # it is being written, or of a job that has just ended
             continue
         if isinstance(said, dict) and said.get("pid") == os.getpid():

@@ -19,9 +19,12 @@ pytestmark = pytest.mark.long
 SWITCHOVER = "hamysql.orch.switchover"
 # The beginnings of the lines at which it is killed.
 MOMENTS = ("[1/", "- a client on", "- the service moves", "- the service moved")
+# A database of that name stays where it has something else in it, such as the rows of backups.
 LEFT = (
     "SELECT User FROM mysql.user WHERE User LIKE 'hamysql-tracer%'"
+    " UNION SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA = 'hamysql' AND TABLE_NAME = 'tracer'"
     " UNION SELECT SCHEMA_NAME FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = 'hamysql'"
+    " AND NOT EXISTS (SELECT 1 FROM information_schema.TABLES WHERE TABLE_SCHEMA = 'hamysql')"
 )
 
 

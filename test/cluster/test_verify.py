@@ -25,7 +25,9 @@ DIFFER = 64  # KiB
 def operations(cluster, progress, figures, pillar):
     """The cluster with a digest, and a rate of which the lab's disks need some seconds."""
     verify = {"alg": "sha256", "every": 1, "rate": "60M"}
-    pillar(lambda given: given["storage"].setdefault("drbd", {}).update(verify=verify))
+    # By itself DRBD gives way to the client that writes, down to 250 kB/s.
+    options = {"disk": {"c-min-rate": "60M"}}
+    pillar(lambda given: given["storage"].setdefault("drbd", {}).update(verify=verify, options=options))
     refresh_pillar(cluster.lab)
     planned = api.orchestrate(cluster.lab, progress, test=True)
     if planned.changes:

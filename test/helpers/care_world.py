@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import xml.etree.ElementTree as ET
 
+from machines import put
+
 from hamysql.errors import CommandFailed
 from hamysql.storage.drbd.care import record
 from hamysql.storage.drbd.care.site import Site
@@ -26,14 +28,15 @@ class Replica:
         self.programs, self.records = [], {}
         self.proc = tmp_path / f"proc-{node}"
         self.here = Site(node, "mysql", 0, "3M", "10M", tmp_path / f"run-{node}")
-        monkeypatch.setattr("hamysql.storage.drbd.replica.PROC", self)
+        put(self.proc, "")
+        monkeypatch.setattr("hamysql.storage.drbd.replica.PROC", self.proc)
 
-    # what the product does with /proc/drbd
+    def looked(self, event, arguments):
+        """Have ``/proc/drbd`` say what is so, right before somebody opens it (:func:`machines.watching`)."""
+        if event == "open" and arguments[0] == str(self.proc):
+            put(self.proc, self.text())
 
-    def exists(self):
-        return True
-
-    def read_text(self, encoding=None):
+    def text(self):
         progress = "\t[>....] verified: 40.0% (60/100)K\n" if self.connection.startswith("Verify") else ""
         if self.connection == "VerifyS":
             self.left -= 1

@@ -66,6 +66,8 @@ def built(path: Path) -> str | None:
         "config/places.py": {rule.allowed.pattern for rule in places.RULES.values()},
         "storage/options.py": {pattern for options in storage_options.MOUNT.values() for pattern in options.values()},
         "cib/judge.py": {STAND_IN},
+        # A table of texts that were escaped.
+        "records/masks.py": {r"secret|(?<![\w-])x1(?![\w-])"},
     }.get("/".join(path.parts[-2:]), ())
     return "|".join(f"(?:{pattern})" for pattern in sorted(filter(None, found))) or None
 

@@ -72,6 +72,7 @@ OTHERS = {
     "refused, told by its file": ("corosync:authkey",),
     "both nodes at the same moment, drbdadm adjust": (
         *("storage:drbd:protocol", "storage:drbd:shared_secret", "storage:drbd:cram_hmac_alg"),
+        "storage:drbd:verify:alg",
     ),
     "live, drbdadm adjust; some of the network's like the protocol": (
         *(
@@ -121,7 +122,10 @@ OTHERS = {
             "mysql:config_file",
         ),
     ),
-    "the node, in a highstate": ("repo", "package", "firewall", "backup", "mysql:log_group", "mysql:config_fragment"),
+    "the node, in a highstate": (
+        *("repo", "package", "firewall", "backup", "mysql:log_group", "mysql:config_fragment"),
+        *("storage:drbd:verify:every", "storage:drbd:verify:at", "storage:drbd:verify:rate"),
+    ),
     "the database, by SQL": ("mysql:databases", "mysql:roles", "mysql:users", "mysql:passwords"),
     "no service": ("cluster:nodes:*:minion_id", "mysql:install_db", "corosync:series"),
     "no other value yet": ("mysql:flavor",),

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from care_world import Replica
+from machines import watching
 
 from hamysql.errors import CommandFailed, HamysqlError, Refused
 from hamysql.storage import copies, latch
@@ -46,8 +47,8 @@ class Side(Replica):
         nodes = {name: {"disk": str(self.device)} for name in ("db1", "db2")}
         self.config = {"self": "db2", "cluster": {"name": "galaxy-db", "nodes": nodes}, "storage": {"drbd": drbd}}
 
-    def read_text(self, encoding=None):
-        text = super().read_text(encoding).replace("dw:0", f"dw:{self.written}")
+    def text(self):
+        text = super().text().replace("dw:0", f"dw:{self.written}")
         return text if self.up else text.splitlines()[0] + "\n"
 
     def run(self, argv, **options):
@@ -83,7 +84,9 @@ class Side(Replica):
 
 @pytest.fixture
 def side(tmp_path, monkeypatch):
-    return Side(tmp_path, monkeypatch)
+    found = Side(tmp_path, monkeypatch)
+    with watching(found.looked):
+        yield found
 
 
 def test_the_disk_is_copied_before_its_changes_are_given_up(side):

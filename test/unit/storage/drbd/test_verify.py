@@ -7,6 +7,7 @@ from datetime import datetime, timezone
 
 import pytest
 from care_world import Replica
+from machines import watching
 
 from hamysql.errors import CommandFailed, NotReady, Refused
 from hamysql.storage.drbd.care import job, record, resynchronise, verify
@@ -40,14 +41,17 @@ def killed_at(replica, number):
 
 @pytest.fixture
 def primary(tmp_path, monkeypatch):
-    return Replica(tmp_path, monkeypatch)
+    found = Replica(tmp_path, monkeypatch)
+    with watching(found.looked):
+        yield found
 
 
 @pytest.fixture
 def secondary(tmp_path, monkeypatch):
     found = Replica(tmp_path, monkeypatch, "db2", "Secondary")
     found.out_of_sync = 64
-    return found
+    with watching(found.looked):
+        yield found
 
 
 def whole(replica, run=None):
