@@ -187,7 +187,7 @@ def test_a_copy_that_fails_leaves_nothing_mounted_and_no_note(machine, program):
 def test_what_is_not_the_old_storage_is_not_copied_over_the_new_one(machine, source):
     """Debian's package makes a database in the folder below the mount point."""
     machine.source = source
-    with pytest.raises(Refused, match="nothing is copied"):
+    with pytest.raises(Refused, match="nothing is changed"):
         machine.module.final()
     assert "rsync all" not in machine.ran
     assert (machine.stage, machine.mounted) == (Stage.FILESYSTEM, False)
