@@ -21,7 +21,7 @@ FLOORS = (
     ("cib", "corosync", "mysql", "firewall"),
     ("fencing", "backup"),
     ("storage",),
-    ("config", "preflight"),
+    ("config", "preflight", "upkeep"),
     ("master",),
 )
 # The same inside storage/: what all kinds need, what a kind is, the kinds, which do not know each other, what knows them all, and

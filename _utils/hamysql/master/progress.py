@@ -46,6 +46,13 @@ ORDERS = {
         "checked": "which backup, and who tries it out",
         "restored": "it is restored into a server of its own",
     },
+    "update": {
+        "checked": "the cluster is whole, and what there is to update fits together",
+        "saved": "a backup, before the database is updated",
+        "standby": "the standby is drained, updated and taken back",
+        "other": "the service moves, and the other node is updated",
+        "finished": "the database's own tables, and what is left",
+    },
     "return": {"checked": _CHECKED, "returned": "the node is taken back, and synchronised"},
     "migration": {**_MIGRATION, **{name: PHASES[name] for name in list(PHASES) if name not in ("members", "storage")}},
 }

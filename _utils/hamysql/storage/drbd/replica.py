@@ -18,6 +18,7 @@ from hamysql.storage.drbd.link import RESOURCES
 from hamysql.storage.drbd.status import Generation, Identifiers, Status, StatusSeen
 from hamysql.storage.latch import Latch, Stage
 from hamysql.system import disk as disks
+from hamysql.system import kernels
 from hamysql.system.command import Run
 from hamysql.system.disk import Signature, SignatureSeen
 
@@ -121,17 +122,7 @@ def module(release: str, root: Path = Path("/")) -> Module:
         }
     except (OSError, ParseError):
         pass
-    folder = root / "lib/modules" / release
-    # The two indexes that modprobe(8) itself looks into; a module may be compressed: drbd.ko.xz
-    names = (folder / name for name in ("modules.dep", "modules.builtin"))
-    return {"version": "", "loadable": any("/drbd.ko" in _text(name) for name in names)}
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return ""
+    return {"version": "", "loadable": kernels.has(release, "drbd", root)}
 
 
 # --- in the plan
