@@ -134,6 +134,19 @@ def reboot() -> bool:
     return verbs.reboot(run, _site())
 
 
+def booting() -> bool:
+    """
+    Whether this node is about to boot, since ``reboot`` was called.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'db*' hamysql_update.booting
+    """
+    return verbs.BOOTING.exists()
+
+
 def end() -> bool:
     """
     Take the mark away: this node is updated, and back in the service.

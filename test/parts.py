@@ -198,6 +198,7 @@ PARTS = (
     Part("nodes with pcs and without crmsh", 14, (Some("test_pcs.py"),)),
     Part("the second day: switchover and maintenance, killed and run again", 18, (Some("test_second_day.py"),)),
     Part("backups: taken, killed, restored, made up for after a failover", 16, (Some("test_backups.py"),)),
+    Part("updates: killed at each step, with a boot of both nodes", 16, (Some("test_updates.py"),)),
 )
 
 

@@ -50,7 +50,7 @@ def fence_test(members: Members, confirm: str | None, only: str | None, timeout:
         say(f"waiting for {shot.node} to come back")
         deadline = time.monotonic() + timeout
         members.ask("hamysql_fencing.wait_recovered", [witness], timeout=timeout)
-        after = answer(members, shot.node, "hamysql_fencing.boot_id", deadline - time.monotonic())
+        after = _answer(members, shot.node, "hamysql_fencing.boot_id", deadline - time.monotonic())
         if after == before:
             raise HamysqlError(
                 f"{' and '.join(shot.devices)} reported that {shot.node} was cut off, but it has been running all the time: "
@@ -71,7 +71,7 @@ def _healthy(members: Members) -> dict[str, Survey]:
     return surveys
 
 
-def answer(members: Members, node: str, function: str, timeout: float) -> Any:
+def _answer(members: Members, node: str, function: str, timeout: float) -> Any:
     """What a node answers, as soon as its minion does."""
 
     def ask() -> list[Any]:

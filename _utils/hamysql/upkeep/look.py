@@ -94,21 +94,21 @@ def without(site: Site, running: str) -> list[str]:
 
 def foreseen(run: Run, site: Site, running: str, coming: Sequence[str], names: Sequence[str]) -> list[str]:
     """Sentences on kernels that come, and would lack the module as far as anybody can tell before they are installed."""
-    found = []
+    problems = []
     for release in coming if site.module else ():
         origin = kernels.origin(running, site.module, site.root)
         headers = site.manager.headers(release)
         if origin == kernels.KERNEL and site.manager.brings(run, release, site.module) is False:
-            found.append(
+            problems.append(
                 f"kernel {release} comes without the module {site.module}, which kernel {running} has: hold its package, or "
                 f"install another kind of kernel"
             )
         elif origin == kernels.DKMS and headers not in names and not _installed(site, release):
-            found.append(
+            problems.append(
                 f"the module {site.module} is built by dkms, and {headers} does not come with kernel {release}: install the "
                 f"package that brings the headers of each kernel"
             )
-    return found
+    return problems
 
 
 def _installed(site: Site, release: str) -> bool:

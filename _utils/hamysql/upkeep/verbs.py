@@ -15,6 +15,7 @@ from hamysql.upkeep import look, mark
 from hamysql.upkeep.look import Site, UpdateSeen
 
 LOCK = Path("/run/hamysql/update.lock")
+BOOTING = Path("/run/hamysql/booting")
 PATIENCE = 3600.0  # seconds: what a run that was cut off has begun goes on here
 
 
@@ -67,6 +68,7 @@ def reboot(run: Run, site: Site) -> bool:
     """Have this node boot anew, a moment after this has returned."""
     with _alone():
         bootable(site)
+    BOOTING.touch()  # until then: it is in memory
     run(["systemd-run", "--on-active=3", "systemctl", "reboot"])
     return True
 

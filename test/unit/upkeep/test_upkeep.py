@@ -91,6 +91,7 @@ def test_a_step_wants_the_mark_and_no_cluster_above_it(monkeypatch):
 
 def test_a_node_does_not_boot_into_a_kernel_without_its_data(tmp_path, monkeypatch):
     monkeypatch.setattr(verbs, "LOCK", tmp_path / "lock")
+    monkeypatch.setattr(verbs, "BOOTING", tmp_path / "booting")
     ran = []
 
     def run(argv, **_):
@@ -102,6 +103,7 @@ def test_a_node_does_not_boot_into_a_kernel_without_its_data(tmp_path, monkeypat
     with pytest.raises(Refused, match="has no module drbd"):
         verbs.reboot(run, site(tmp_path))
     assert ran == []
+    assert not verbs.BOOTING.exists()
     (tmp_path / "lib/modules" / newest / "modules.dep").write_text("extra/drbd.ko.zst:\n")
     assert verbs.reboot(run, site(tmp_path))
     assert ran == [["systemd-run", "--on-active=3", "systemctl", "reboot"]]

@@ -7,7 +7,7 @@ is left is what the nodes say of themselves.
 from __future__ import annotations
 
 from hamysql.errors import HamysqlError, Refused
-from hamysql.master import health, operate
+from hamysql.master import health
 from hamysql.master.deployment import Deployment
 from hamysql.master.members import NoAnswer
 from hamysql.master.orchestration import backups, gap, handover, maintenance
@@ -165,14 +165,16 @@ def _booted(deployment: Deployment, node: str, before: str) -> None:
 
 def _present(deployment: Deployment) -> None:
     """Wait for members that a run that was cut off has booted."""
-    if deployment.test:
+
+    def look() -> list[str]:
+        found = deployment.members.answers("hamysql_update.booting", (), 5)
+        return [*found.silent, *(node for node, booting in found.values.items() if booting)]
+
+    if deployment.test or not (absent := look()):
         return
-    try:
-        deployment.members.ask("test.ping", (), 5)
-    except NoAnswer as exc:
-        for node in exc.silent:
-            deployment.say("step", "checked", f"{node} does not answer, and may be booting")
-            operate.answer(deployment.members, node, "test.ping", PRESENT)
+    deployment.say("step", "checked", f"{' and '.join(absent)} does not answer, or is about to boot")
+    what = "all members answer, and none is about to boot"
+    wait.until(look, lambda left: not left, what, timeout=PRESENT, interval=3, describe=" and ".join)
 
 
 def _look(deployment: Deployment, refresh: bool = False) -> dict[str, Seen]:

@@ -8,6 +8,7 @@ from test_phase_maintenance import Maintained
 
 from hamysql.errors import HamysqlError, Refused
 from hamysql.master import progress
+from hamysql.master.members import Answer
 from hamysql.master.renewal import updates
 
 WHEN = "2026-01-31 11:00:00Z"
@@ -48,7 +49,7 @@ class Updated(Maintained):
             "hamysql_cluster.stop": self.stopped,
             "hamysql_cluster.start": self.started,
             "hamysql_backup.take": BACKUP,
-            "test.ping": True,
+            "hamysql_update.booting": False,
         }
 
     def call(self, minions, function, kwargs, timeout):
@@ -287,18 +288,18 @@ def test_what_is_left_is_an_error_and_a_boot_into_the_old_kernel_a_warning(deplo
 
 
 def test_a_node_that_boots_is_waited_for_by_the_next_run(deploy, monkeypatch):
-    cluster = Updated()
-    asked = []
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    cluster, left = Updated(), [{"db1": Answer(True), "db2": Answer(False)}, {"db2": Answer(False)}]
 
-    def absent(minions, function, kwargs, timeout):
-        if function == "test.ping" and not asked:
-            asked.append(minions)
-            return {}
+    def call(minions, function, kwargs, timeout):
+        if function == "hamysql_update.booting" and left:
+            return left.pop(0)
         return Updated.call(cluster, minions, function, kwargs, timeout)
 
-    monkeypatch.setattr(cluster, "call", absent)
+    monkeypatch.setattr(cluster, "call", call)
     run(deploy, cluster)
-    assert any("does not answer, and may be booting" in line for line in cluster.said)
+    assert left == []
+    assert "db1 does not answer, or is about to boot" in cluster.said
 
 
 def test_each_phase_has_its_words():
