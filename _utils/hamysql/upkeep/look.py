@@ -112,7 +112,8 @@ def foreseen(run: Run, site: Site, running: str, coming: Sequence[str], names: S
 
 
 def _installed(site: Site, release: str) -> bool:
-    return (site.root / "usr/src" / f"linux-headers-{release}").exists()
+    sources = site.root / "usr/src"
+    return (sources / f"linux-headers-{release}").exists() or (sources / "kernels" / release).exists()
 
 
 def boot(site: Site, running: str) -> str:
