@@ -15,7 +15,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hamysql.master import phases
-from hamysql.master.second_day import backups, maintenance, restores, split_brain, switchover, undo, verify
+from hamysql.master.second_day import backups, maintenance, restores, split_brain, switchover, undo, updates, verify
 
 if TYPE_CHECKING:
     from typing import Any
@@ -394,3 +394,47 @@ def split_resolved(
         return split_brain.resolve(deployment, victim, timeout)
 
     return _phase(name, "split_brain", "resolved", cluster, body, last=True)
+
+
+def update_checked(name: str, confirm: str | None = None, cluster: str | None = None) -> dict[str, Any]:
+    """
+    All members answer, the cluster could lose a node, and nothing speaks against what there is to update.
+
+    confirm
+        The cluster's name, where the database is to be updated and hamysql takes no backups.
+    """
+    return _phase(name, "update", "checked", cluster, lambda deployment: updates.check(deployment, confirm))
+
+
+def update_saved(name: str, cluster: str | None = None) -> dict[str, Any]:
+    """
+    The node that serves has taken a backup, where the database is to be updated.
+    """
+    return _phase(name, "update", "saved", cluster, updates.save)
+
+
+def update_standby(name: str, cluster: str | None = None, timeout: float = 3600) -> dict[str, Any]:
+    """
+    The standby has its updates, has booted where that was needed, and is back in the service.
+
+    timeout
+        Seconds for each step on the node, and for its data to be synchronised, 3600 by default.
+    """
+    return _phase(name, "update", "standby", cluster, lambda deployment: updates.first(deployment, timeout))
+
+
+def update_other(name: str, cluster: str | None = None, timeout: float = 3600) -> dict[str, Any]:
+    """
+    The service has left the other node, and that one is updated as well.
+
+    timeout
+        Seconds for each step on the node, and for its data to be synchronised, 3600 by default.
+    """
+    return _phase(name, "update", "other", cluster, lambda deployment: updates.second(deployment, timeout))
+
+
+def update_finished(name: str, cluster: str | None = None) -> dict[str, Any]:
+    """
+    The database's own tables are as its release needs them, nothing is left to update, and the cluster is whole.
+    """
+    return _phase(name, "update", "finished", cluster, updates.finish, last=True)

@@ -7,7 +7,7 @@ from __future__ import annotations
 from fnmatch import fnmatch
 from typing import TYPE_CHECKING
 
-from hamysql.firewall.backends import BACKENDS
+from hamysql.config import packages
 from hamysql.system import debian, dnf
 from hamysql.system.command import run
 
@@ -18,9 +18,6 @@ if TYPE_CHECKING:
     from injected import __grains__, __opts__, __salt__, __states__
 
 __virtualname__ = "hamysql_package"
-
-# Never touched by an installation, besides the units that are masked for good.
-CLUSTER_UNITS = ("corosync.service", "pacemaker.service")
 
 
 def __virtual__() -> str:
@@ -163,9 +160,7 @@ def _guarded(name: str, act: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     if __opts__["test"]:
         ret = act()
     else:
-        of_firewalls = [unit for firewall in BACKENDS.values() for unit in firewall.units]
-        units = {*CLUSTER_UNITS, *of_firewalls, *__salt__["hamysql.config"]()["package"]["masked_units"]}
-        with debian.quiet_services(units):
+        with debian.quiet_services(packages.guarded_units(__salt__["hamysql.config"]()["package"])):
             if "dpkg" in mended:
                 debian.finish_dpkg(run)
             ret = act()

@@ -63,3 +63,22 @@ hamysql-package-from-{{ name }}-installed:
     - require:
       - hamysql_package: hamysql-package-installed
 {%- endfor %}
+{%- if grains.os_family == "Debian" %}
+
+# unattended-upgrades would update both nodes at once, and a running cluster below itself. It reads the names as regular expressions.
+hamysql-package-unattended-upgrades-file-managed:
+  file.managed:
+    - name: /etc/apt/apt.conf.d/52hamysql-unattended-upgrades
+    - contents: |
+        // Managed by Salt: `salt-run state.orchestrate hamysql.orch.update` updates these, one node at a time.
+        Unattended-Upgrade::Package-Blacklist {
+        {%- for name in hamysql.package.attended %}
+          "{{ name | replace("+", "[+]") | replace(".", "[.]") }}";
+        {%- endfor %}
+        };
+    - user: root
+    - group: root
+    - mode: '0644'
+    - require:
+      - hamysql_package: hamysql-package-installed
+{%- endif %}

@@ -21,7 +21,7 @@ FLOORS = (
     ("cib", "corosync", "mysql", "firewall"),
     ("fencing", "backup"),
     ("storage",),
-    ("config", "preflight"),
+    ("config", "preflight", "upkeep"),
     ("records",),
     ("master",),
 )

@@ -9,6 +9,7 @@ from typing import Any
 from hamysql.fencing import devices as fencing_devices
 from hamysql.firewall import backends as firewalls
 from hamysql.mysql.flavours import registry
+from hamysql.resolved.software import Package
 from hamysql.schema import values as v
 from hamysql.schema.language import Items, Names, Report, Section, Value, closest
 from hamysql.schema.values import Config, given
@@ -88,12 +89,41 @@ def derive_packages(config: Config) -> None:
         for name in repo["packages"]
     ]
     package["names"] = [name for name in dict.fromkeys(wanted) if name not in temporary]
+    package["owned"] = [name for name in _owned(config) if name in package["names"]]
+    package["attended"] = [*package["owned"], *(KERNELS if backends.used(config).module_of_kernel else ())]
     package["hold"] = package["hold"] is True
     versions = package["versions"]
     package["pkgs"] = _with_versions(package["names"], versions)
     package["quorum"]["server"] = _with_versions(package["quorum"]["server"], versions)
     for repository in config["repo"]["repositories"].values():
         repository["packages"] = _with_versions(repository["packages"], versions)
+
+
+# What the names of Debian's and Ubuntu's packages with a kernel begin with.
+KERNELS = ("linux-image-", "linux-modules-")
+# What the cluster's own services are called, besides those that are masked for good.
+CLUSTER_UNITS = ("corosync.service", "pacemaker.service")
+
+
+def guarded_units(package: Package) -> set[str]:
+    """The services that no script of a package may start or stop."""
+    of_firewalls = [unit for firewall in firewalls.BACKENDS.values() for unit in firewall.units]
+    return {*CLUSTER_UNITS, *of_firewalls, *package["masked_units"]}
+
+
+def _owned(config: Config) -> list[str]:
+    """The packages that only an update of the cluster may update: what is at work, and what the storage needs of the kernel."""
+    package = config["package"]
+    wanted = [
+        *package["cluster"],
+        *(package["quorum"]["device"] if config["quorum"]["device"] else []),
+        *_fencing_packages(config["fencing"]["devices"], package["fencing"]),
+        *package["crm"],
+        *backends.used(config).packages(config),
+        *package["database"],
+        *(package["backup"] if config["backup"]["enabled"] else []),
+    ]
+    return list(dict.fromkeys(wanted))
 
 
 def _with_versions(names: Sequence[str], versions: Mapping[str, str]) -> list[str | dict[str, str]]:

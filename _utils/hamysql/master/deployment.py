@@ -74,7 +74,8 @@ class Deployment(View):
     kind
         Which orchestration it is, see :data:`hamysql.master.progress.ORDERS`; "" for the deployment.
 
-    ``unknown`` says why the deployment's phases cannot be planned, with ``test=True``; "" where they can.
+    ``done`` has sentences on what its phases did, and ``gaps`` the seconds without a write in each, for an operation that tells
+    both at its end. ``unknown`` says why the deployment's phases cannot be planned, with ``test=True``; "" where they can.
     """
 
     def __init__(self, opts: Opts, cluster: str | None, jid: str, kind: str = "") -> None:
@@ -86,6 +87,8 @@ class Deployment(View):
         self.test = bool(opts["test"])
         self.started = time.monotonic()
         self.changed = 0
+        self.done: list[str] = []
+        self.gaps: list[float] = []
         self._pending: dict[str, Left] = {}
 
     def pending(self) -> dict[str, Left]:

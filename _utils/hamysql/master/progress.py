@@ -74,6 +74,13 @@ ORDERS = {
         "kept": "the named side's disk is copied",
         "resolved": "the named side gets the other one's data",
     },
+    "update": {
+        "checked": "the cluster is whole, and what there is to update fits together",
+        "saved": "a backup, before the database is updated",
+        "standby": "the standby is drained, updated and taken back",
+        "other": "the service moves, and the other node is updated",
+        "finished": "the database's own tables, and what is left",
+    },
     "return": {"checked": _CHECKED, "returned": "the node is taken back, and synchronised"},
     "migration": {**_MIGRATION, **{name: PHASES[name] for name in list(PHASES) if name not in ("members", "storage")}},
 }

@@ -37,7 +37,11 @@ class QuorumPackages(TypedDict):
 
 
 class Package(TypedDict):
-    """Packages by what they are for. ``names`` are those of this site, ``pkgs`` the same with their versions."""
+    """Packages by what they are for. ``names`` are those of this site, ``pkgs`` the same with their versions.
+
+    ``owned`` are those that are updated by ``hamysql.orch.update`` alone, ``attended`` what the names of such packages begin with,
+    kernels among them where the storage needs a module of theirs.
+    """
 
     cluster: list[str]
     crm: list[str]
@@ -63,6 +67,8 @@ class Package(TypedDict):
     hold: bool
     masked_units: list[str]
     names: list[str]
+    owned: list[str]
+    attended: list[str]
     pkgs: list[str | dict[str, str]]
 
 

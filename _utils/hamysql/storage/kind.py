@@ -60,6 +60,8 @@ class Kind:
         Why it must not be used without fencing; "" where an operator may decide that.
     reached_by
         The pillar's key of what the data comes from over a network.
+    module_of_kernel
+        The module of the kernel that it needs; "" where every kernel of a distribution has what it needs.
     links
         What uses the links between the nodes, beside corosync.
     secrets
@@ -84,6 +86,7 @@ class Kind:
     replicates = False
     without_fencing = ""
     reached_by = ""
+    module_of_kernel = ""
     links: tuple[str, ...] = ()
     secrets: Mapping[tuple[str, ...], int] = {}
     chosen = Stage.CLAIMED

@@ -33,16 +33,22 @@ def back_up(deployment: Deployment) -> Outcome:
     if deployment.test:
         entry = f"~ {serving} takes a backup to {target(deployment)}"
         return {"backup": [entry]}, entry.removeprefix("~ ")
-    with gap.measured(deployment, "taken", handover.FROM_BEGIN_TO_END) as found:
-        deployment.say("step", "taken", f"{serving} takes a backup")
+    name, words, found = taken(deployment, serving, "taken")
+    deployment.say("finished", "taken", f"{words}; {found}")
+    return {"backup": [f"{name} taken on {serving}"]}, f"{words}; {found}"
+
+
+def taken(deployment: Deployment, serving: str, phase: str) -> tuple[str, str, gap.Measured]:
+    """Have the node that serves take a backup; returns its name, what it is in words, and the gap."""
+    with gap.measured(deployment, phase, handover.FROM_BEGIN_TO_END) as found:
+        deployment.say("step", phase, f"{serving} takes a backup")
         said: Manifest = deployment.members.ask("hamysql_backup.take", [serving])[serving]
     deployment.look_again()
     words = (
         f"backup {said['name']}: {said['size'] / 1e6:.0f} MB in {said['seconds']:.0f} s ({said['speed']:.0f} MB/s), at "
-        f"{said['binlog'] or 'no position of a binary log'}; {found}"
+        f"{said['binlog'] or 'no position of a binary log'}"
     )
-    deployment.say("finished", "taken", words)
-    return {"backup": [f"{said['name']} taken on {serving}"]}, words
+    return said["name"], words, found
 
 
 def check_restore(deployment: Deployment, node: str | None, name: str | None) -> Outcome:

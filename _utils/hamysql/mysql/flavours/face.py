@@ -142,7 +142,16 @@ class Flavour(ABC):
 
     backs_up = False  # whether `backup` knows the tools
 
+    goes_back = True  # whether an older release of the same series starts on what a newer one has written
+
     # --- programs
+
+    def upgrade(self, mysql: Mysql) -> tuple[Sequence[str], Sequence[str]] | None:
+        """What brings the server's own tables to its release: a program that ends with 0 where that is needed, and the one for it.
+
+        ``None`` where the server does so itself as it starts.
+        """
+        return None
 
     @abstractmethod
     def install(self, mysql: Mysql, directory: str) -> Sequence[str]:

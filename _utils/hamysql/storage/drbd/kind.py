@@ -52,6 +52,7 @@ class Drbd(Kind):
         cib_names.REPLICA: ("start", "stop", "promote", "demote", "notify", "monitor_promoted", "monitor_unpromoted")
     }
     replicates = True
+    module_of_kernel = "drbd"
     links = ("the replication",)
     secrets = {("shared_secret",): 24}
     chosen = Stage.SEEDING

@@ -18,7 +18,7 @@ from hamysql.storage.drbd.link import RESOURCES
 from hamysql.storage.drbd.status import Generation, Identifiers, Status, StatusSeen
 from hamysql.storage.latch import Latch, Stage
 from hamysql.system import disk as disks
-from hamysql.system import root
+from hamysql.system import kernels, root
 from hamysql.system.command import Run
 from hamysql.system.disk import Signature, SignatureSeen
 
@@ -119,17 +119,7 @@ def module(release: str) -> Module:
         }
     except (OSError, ParseError):
         pass
-    folder = root.at("/lib/modules") / release
-    # The two indexes that modprobe(8) itself looks into; a module may be compressed: drbd.ko.xz
-    names = (folder / name for name in ("modules.dep", "modules.builtin"))
-    return {"version": "", "loadable": any("/drbd.ko" in _text(name) for name in names)}
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return ""
+    return {"version": "", "loadable": kernels.has(release, "drbd")}
 
 
 # --- in the plan

@@ -76,6 +76,11 @@ class MariaDB(Flavour):
         argv = [mysql["install_db"], f"--user={mysql['user']}", f"--datadir={directory}", "--skip-test-db"]
         return [*argv, "--auth-root-authentication-method=socket"]
 
+    def upgrade(self, mysql: Mysql) -> tuple[Sequence[str], Sequence[str]]:
+        login = ("--no-defaults", "--protocol=socket", f"--socket={mysql['socket']}", "--user=root")
+        argv = (f"{dirname(mysql['client'])}/mariadb-upgrade", *login)
+        return (*argv, "--check-if-upgrade-is-needed"), argv
+
     def client(self, mysql: Mysql) -> Sequence[str]:
         argv = [mysql["client"], "--no-defaults", "--protocol=socket", f"--socket={mysql['socket']}", "--user=root"]
         # Whoever has the socket is trusted with SQL, and not with the files of root, which a server may ask its client for.

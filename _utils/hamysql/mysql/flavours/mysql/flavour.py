@@ -59,6 +59,8 @@ class MySQL(Flavour):
     accounts_query = QUERY
     persisted_query = "SELECT VARIABLE_NAME, VARIABLE_VALUE FROM performance_schema.persisted_variables;\n"
 
+    goes_back = False
+
     def install(self, mysql: Mapping[str, Any], directory: str) -> Sequence[str]:
         # The account opens a pipe of its own by name, and not one of root's.
         argv = ["sh", "-c", 'cat | "$@"', "sh", mysql["install_db"], f"--defaults-file={mysql['config']}"]
