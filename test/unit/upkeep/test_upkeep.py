@@ -20,7 +20,7 @@ def modules(folder_of, release, text, kernel=True):
     (folder / "modules.dep").write_text(text)
     if kernel:
         (folder_of / "boot").mkdir(exist_ok=True)
-        (root / "boot" / f"vmlinuz-{release}").touch()
+        (folder_of / "boot" / f"vmlinuz-{release}").touch()
 
 
 @pytest.fixture(autouse=True)
