@@ -15,7 +15,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hamysql.master import phases
-from hamysql.master.second_day import backups, maintenance, restores, split_brain, switchover, undo, verify
+from hamysql.master.second_day import backups, maintenance, restores, rotation, split_brain, switchover, undo, verify
+from hamysql.system.command import run
 
 if TYPE_CHECKING:
     from typing import Any
@@ -394,3 +395,53 @@ def split_resolved(
         return split_brain.resolve(deployment, victim, timeout)
 
     return _phase(name, "split_brain", "resolved", cluster, body, last=True)
+
+
+def secrets_checked(name: str, file: str | None = None, cluster: str | None = None) -> dict[str, Any]:
+    """
+    The cluster is whole, nothing but secrets is to change, and the fence devices answer with the pillar's secrets.
+
+    file
+        The pillar file whose secrets are made anew; None, the default, takes the pillar as it is.
+    """
+    return _phase(name, "rotate_secrets", "checked", cluster, lambda deployment: rotation.check(deployment, run, file))
+
+
+def secrets_made(
+    name: str, file: str | None = None, gpg_key: str | None = None, cluster: str | None = None
+) -> dict[str, Any]:
+    """
+    The file has new secrets, and the members know them. The old file is kept beside it.
+
+    file
+        The pillar file whose secrets are made anew; None, the default, takes the pillar as it is.
+    gpg_key
+        For whom they are encrypted, where the file is.
+    """
+
+    def body(deployment: Any) -> phases.Outcome:
+        return rotation.make(deployment, run, file, gpg_key)
+
+    return _phase(name, "rotate_secrets", "made", cluster, body)
+
+
+def secrets_rotated(name: str, cluster: str | None = None, timeout: float = 900) -> dict[str, Any]:
+    """
+    corosync, the storage, the fence devices and the database have the pillar's secrets. A client on each node writes meanwhile.
+
+    timeout
+        Seconds for the cluster to be whole afterwards, 900 by default.
+    """
+    return _phase(name, "rotate_secrets", "rotated", cluster, lambda deployment: rotation.rotate(deployment, timeout))
+
+
+def secrets_verified(name: str, file: str | None = None, cluster: str | None = None) -> dict[str, Any]:
+    """
+    Each service uses the pillar's secrets, and the old file is gone.
+
+    file
+        The pillar file whose secrets were made anew.
+    """
+    return _phase(
+        name, "rotate_secrets", "verified", cluster, lambda deployment: rotation.verify(deployment, file), last=True
+    )

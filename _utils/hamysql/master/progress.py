@@ -74,6 +74,12 @@ ORDERS = {
         "kept": "the named side's disk is copied",
         "resolved": "the named side gets the other one's data",
     },
+    "rotate_secrets": {
+        "checked": "the cluster is whole, and nothing but secrets is to change",
+        "made": "new secrets, where a file of them was named",
+        "rotated": "corosync, storage, fence devices and database take them over",
+        "verified": "each service uses them, and the old ones go",
+    },
     "return": {"checked": _CHECKED, "returned": "the node is taken back, and synchronised"},
     "migration": {**_MIGRATION, **{name: PHASES[name] for name in list(PHASES) if name not in ("members", "storage")}},
 }

@@ -64,6 +64,8 @@ class Kind:
         What uses the links between the nodes, beside corosync.
     secrets
         Its secrets that hamysql can make: the keys below its section, and how many random bytes each has.
+    known_elsewhere
+        Those of ``secrets`` that something outside of the cluster has to know first: nobody else makes new ones.
     chosen
         The stage from which on a node is the one that makes the first data.
     ready
@@ -86,6 +88,7 @@ class Kind:
     reached_by = ""
     links: tuple[str, ...] = ()
     secrets: Mapping[tuple[str, ...], int] = {}
+    known_elsewhere: frozenset[tuple[str, ...]] = frozenset()
     chosen = Stage.CLAIMED
     ready = Stage.FILESYSTEM
     by_exclusion = False
@@ -106,6 +109,10 @@ class Kind:
     def reservations(self, config: Config) -> Mapping[str, str]:
         """What cuts a node off from the data itself: ``{"type": "scsi" or "mpath", "device"}``; empty without."""
         return {}
+
+    def secret_lines(self, config: Resolved) -> list[str]:
+        """The secrets that a node's files have not taken over from the pillar, and nobody else tells, in words."""
+        return []
 
     def missing_secrets(self, section: Mapping[str, object]) -> list[tuple[str, ...]]:
         """Which of ``secrets`` a pillar needs and has not.

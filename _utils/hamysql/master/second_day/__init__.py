@@ -1,1 +1,1 @@
-"""What each phase of an operation on the second day does, without Salt: it takes a deployment, and returns changes and a comment."""
+"""What each phase of an operation on the second day does, without Salt: it takes a deployment, returns changes and a comment."""
