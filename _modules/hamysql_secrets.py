@@ -47,8 +47,8 @@ def state() -> State:
     """
     Which of the pillar's secrets are not those of this node yet.
 
-    Returns ``{"key": {"pillar", "file", "beside", "before": fingerprints of corosync's keys, or "", "able": why the key cannot be
-    changed in service, or ""}, "fencing": [fence devices whose secrets differ in their files], "storage": [what the files of
+    Returns ``{"key": {"pillar", "file", "beside", "before": fingerprints of corosync's keys, or "", "unable": [why the key cannot
+    be changed in service]}, "fencing": [fence devices whose secrets differ in their files], "storage": [what the files of
     the storage have not taken over, in words]}``. A fingerprint has twelve digits of a hash.
 
     CLI Example:

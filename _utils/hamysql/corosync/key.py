@@ -30,7 +30,7 @@ class Seen(TypedDict):
     file: str
     beside: str
     before: str
-    able: str  # why the key cannot be changed in service; "" where it can
+    unable: list[str]  # why the key cannot be changed in service, as sentences
 
 
 @dataclass(frozen=True)
@@ -67,18 +67,18 @@ def seen(run: Run, settings: Corosync, places: Places) -> Seen:
         "file": fingerprint(_text(places.key)),
         "beside": fingerprint(_text(places.beside)),
         "before": fingerprint(_text(places.before)),
-        "able": _unable(run, settings),
+        "unable": _unable(run, settings),
     }
 
 
-def _unable(run: Run, settings: Corosync) -> str:
+def _unable(run: Run, settings: Corosync) -> list[str]:
     if settings["transport"] != "knet":
-        return f"corosync's transport is {settings['transport']}, expected knet"
-    said = run(["corosync", "-v"]).stdout
+        return [f"corosync's transport is {settings['transport']}, expected knet"]
+    said = run(["corosync", "-v"]).stdout.strip()
     found = re.search(r"version '(\d+)\.(\d+)", said)
     if not found or (int(found[1]), int(found[2])) < FIRST:
-        return f"corosync is {said.splitlines()[0] if said else 'of an unknown version'}, expected 3.1 or later"
-    return ""
+        return [f"corosync is of the version {said.partition(chr(10))[0]}, expected 3.1 or later"]
+    return []
 
 
 def stage(settings: Corosync, places: Places) -> bool:

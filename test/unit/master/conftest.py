@@ -1,10 +1,11 @@
-"""What the tests of operations share: a healthy cluster's surveys."""
+"""What the tests of operations and of phases share: a healthy cluster's surveys, and a deployment of a cluster."""
 
 from __future__ import annotations
 
 import copy
 
 import pytest
+from answering import Cluster
 
 
 def node_state(**flags):
@@ -45,3 +46,15 @@ def surveys():
         "db2": [{"level": 1, "devices": ["p_fence_db2"]}],
     }
     return {"db1": survey(True, levels), "db2": survey(False, copy.deepcopy(levels))}
+
+
+@pytest.fixture
+def cluster():
+    """A cluster at work; db1 is the controller, db2 is active."""
+    return Cluster()
+
+
+@pytest.fixture
+def deploy(monkeypatch):
+    """A deployment of a cluster, real but for Salt."""
+    return lambda cluster, **options: cluster.deployment(monkeypatch, **options)

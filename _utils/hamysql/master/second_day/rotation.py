@@ -46,7 +46,7 @@ def check(deployment: Deployment, run: Run, file: str | None) -> Outcome:
         place is not None and ("corosync", "authkey") in new_secrets.changing(place)
     )
     if changes_key:
-        reasons += [f"{node}: {seen['key']['able']}" for node, seen in state.items() if seen["key"]["able"]]
+        reasons += [f"{node}: {line}" for node, seen in state.items() for line in seen["key"]["unable"]]
     for node, devices in deployment.members.ask("hamysql_secrets.refusing").items():
         reasons += [
             f"{node}: the fence device {name} does not answer with the pillar's secrets: set them on the device first"
