@@ -202,6 +202,7 @@ PARTS = (
     Part("checkpoints, an undo that is killed and run again, a report", 13, (Some("test_records.py"),)),
     Part("replicas compared, killed, found different, made equal; by the timer", 16, (Some("test_verify.py"),)),
     Part("a split brain shown, killed at each step, and ended", 14, (Some("test_split_brain.py"),)),
+    Part("secrets rotated in service, killed at each step", 18, (Some("test_rotation.py"),)),
 )
 
 
