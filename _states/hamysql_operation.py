@@ -15,7 +15,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hamysql.master import phases
-from hamysql.master.second_day import backups, maintenance, restores, rotation, split_brain, switchover, undo, verify
+from hamysql.master.second_day import (
+    backups,
+    maintenance,
+    restores,
+    rotation,
+    split_brain,
+    switchover,
+    teardown,
+    undo,
+    verify,
+)
 from hamysql.system.command import run
 
 if TYPE_CHECKING:
@@ -445,3 +455,30 @@ def secrets_verified(name: str, file: str | None = None, cluster: str | None = N
     return _phase(
         name, "rotate_secrets", "verified", cluster, lambda deployment: rotation.verify(deployment, file), last=True
     )
+
+
+def teardown_checked(name: str, confirm: str | None = None, cluster: str | None = None) -> dict[str, Any]:
+    """
+    All members answer, and the cluster was named once more.
+
+    confirm
+        The cluster's name: its database ends.
+    """
+    return _phase(name, "teardown", "checked", cluster, lambda deployment: teardown.check(deployment, confirm))
+
+
+def teardown_stopped(name: str, cluster: str | None = None, timeout: float = 900) -> dict[str, Any]:
+    """
+    The cluster runs nowhere; the standby has stopped first.
+
+    timeout
+        Seconds for all that a node runs to stop, 900 by default.
+    """
+    return _phase(name, "teardown", "stopped", cluster, lambda deployment: teardown.stop(deployment, timeout))
+
+
+def teardown_removed(name: str, cluster: str | None = None) -> dict[str, Any]:
+    """
+    What hamysql has laid down is gone from all members. The data stays, and where it is is told.
+    """
+    return _phase(name, "teardown", "removed", cluster, teardown.remove, last=True)

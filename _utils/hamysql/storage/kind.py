@@ -114,6 +114,10 @@ class Kind:
         """The secrets that a node's files have not taken over from the pillar, and nobody else tells, in words."""
         return []
 
+    def kept_text(self, config: Resolved) -> str:
+        """Where the data is once the cluster has gone, and how to mount it, in words."""
+        return f"`mount -o ro {self.source(config)} /mnt`"
+
     def missing_secrets(self, section: Mapping[str, object]) -> list[tuple[str, ...]]:
         """Which of ``secrets`` a pillar needs and has not.
 
