@@ -29,15 +29,15 @@ OF_THE_DATA = frozenset({"/etc/lvm/lvmlocal.conf"})
 
 def files(site: Resolved) -> Iterator[Path]:
     """Files that are there, in the order in which they go: what starts something goes first."""
+    units = sorted(root.at(UNITS).glob("hamysql-*"))
     named = [
-        *sorted(root.at(UNITS).glob("hamysql-*")),
-        *map(Path, FILES),
-        *(Path(path) for path in backends.used(site).files(site) if path not in OF_THE_DATA),
-        Path(site["mysql"]["config_fragment"]),
-        *(Path(file["path"] + suffix) for file in site["fencing"]["secret_files"] for suffix in ("", ".sign")),
-        *sorted(root.at(CIB).glob("cib*")),
+        *FILES,
+        *(path for path in backends.used(site).files(site) if path not in OF_THE_DATA),
+        site["mysql"]["config_fragment"],
+        *(file["path"] + suffix for file in site["fencing"]["secret_files"] for suffix in ("", ".sign")),
     ]
-    yield from (root.at(path) for path in named if root.at(path).is_file())
+    found = [*units, *map(root.at, named), *sorted(root.at(CIB).glob("cib*"))]
+    yield from (path for path in found if path.is_file())
     for unit in site["package"]["masked_units"]:
         link = root.at(UNITS / unit)
         if link.is_symlink() and str(link.readlink()) == "/dev/null":
