@@ -94,4 +94,4 @@ def remove() -> list[str]:
     for folder in laid.folders():
         shutil.rmtree(folder)
     run(["systemctl", "daemon-reload"])
-    return [*there["paths"], *(f"{unit} at boot" for unit in there["units"])]
+    return [*there["paths"], *there["units"]]
