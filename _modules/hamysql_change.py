@@ -16,6 +16,7 @@ from hamysql import pending as pending_changes
 from hamysql.cib import kept as cib_kept
 from hamysql.cib import names as cib_names
 from hamysql.corosync import conf as corosync_conf
+from hamysql.corosync import key as corosync_key
 from hamysql.corosync import pending as corosync_pending
 from hamysql.errors import CommandFailed, Refused
 from hamysql.fencing import sbd as fencing_sbd
@@ -179,6 +180,11 @@ def _corosync(site: Resolved) -> list[Pending]:
 
 
 def _reload_corosync(site: Resolved, timeout: float = 15) -> None:
+    if corosync_key.Places(AUTHKEY.parent).beside.exists():  # the other node may have another key in its file
+        raise Refused(
+            "a rotation of corosync's key was begun and has not ended: run "
+            "`salt-run state.orchestrate hamysql.orch.rotate_secrets` again"
+        )
     there = corosync_pending.keys(corosync_conf.parse(files.text(COROSYNC_CONF, links=True)))
     if there != corosync_pending.keys(site["corosync"]["sections"]):
         raise Refused(f"{COROSYNC_CONF} is not what the pillar says: `state.apply hamysql` writes it")

@@ -15,7 +15,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hamysql.master import phases
-from hamysql.master.second_day import backups, maintenance, restores, split_brain, switchover, undo, updates, verify
+from hamysql.master.second_day import (
+    backups,
+    maintenance,
+    restores,
+    rotation,
+    split_brain,
+    switchover,
+    teardown,
+    undo,
+    updates,
+    verify,
+)
+from hamysql.system.command import run
 
 if TYPE_CHECKING:
     from typing import Any
@@ -438,3 +450,80 @@ def update_finished(name: str, cluster: str | None = None) -> dict[str, Any]:
     The database's own tables are as its release needs them, nothing is left to update, and the cluster is whole.
     """
     return _phase(name, "update", "finished", cluster, updates.finish, last=True)
+
+
+def secrets_checked(name: str, file: str | None = None, cluster: str | None = None) -> dict[str, Any]:
+    """
+    The cluster is whole, nothing but secrets is to change, and the fence devices answer with the pillar's secrets.
+
+    file
+        The pillar file whose secrets are made anew; None, the default, takes the pillar as it is.
+    """
+    return _phase(name, "rotate_secrets", "checked", cluster, lambda deployment: rotation.check(deployment, run, file))
+
+
+def secrets_made(
+    name: str, file: str | None = None, gpg_key: str | None = None, cluster: str | None = None
+) -> dict[str, Any]:
+    """
+    The file has new secrets, and the members know them. The old file is kept beside it.
+
+    file
+        The pillar file whose secrets are made anew; None, the default, takes the pillar as it is.
+    gpg_key
+        For whom they are encrypted, where the file is.
+    """
+
+    def body(deployment: Any) -> phases.Outcome:
+        return rotation.make(deployment, run, file, gpg_key)
+
+    return _phase(name, "rotate_secrets", "made", cluster, body)
+
+
+def secrets_rotated(name: str, cluster: str | None = None, timeout: float = 900) -> dict[str, Any]:
+    """
+    corosync, the storage, the fence devices and the database have the pillar's secrets. A client on each node writes meanwhile.
+
+    timeout
+        Seconds for the cluster to be whole afterwards, 900 by default.
+    """
+    return _phase(name, "rotate_secrets", "rotated", cluster, lambda deployment: rotation.rotate(deployment, timeout))
+
+
+def secrets_verified(name: str, file: str | None = None, cluster: str | None = None) -> dict[str, Any]:
+    """
+    Each service uses the pillar's secrets, and the old file is gone.
+
+    file
+        The pillar file whose secrets were made anew.
+    """
+    return _phase(
+        name, "rotate_secrets", "verified", cluster, lambda deployment: rotation.verify(deployment, file), last=True
+    )
+
+
+def teardown_checked(name: str, confirm: str | None = None, cluster: str | None = None) -> dict[str, Any]:
+    """
+    All members answer, and the cluster was named once more.
+
+    confirm
+        The cluster's name: its database ends.
+    """
+    return _phase(name, "teardown", "checked", cluster, lambda deployment: teardown.check(deployment, confirm))
+
+
+def teardown_stopped(name: str, cluster: str | None = None, timeout: float = 900) -> dict[str, Any]:
+    """
+    The cluster runs nowhere; the standby has stopped first.
+
+    timeout
+        Seconds for all that a node runs to stop, 900 by default.
+    """
+    return _phase(name, "teardown", "stopped", cluster, lambda deployment: teardown.stop(deployment, timeout))
+
+
+def teardown_removed(name: str, cluster: str | None = None) -> dict[str, Any]:
+    """
+    What hamysql has laid down is gone from all members. The data stays, and where it is is told.
+    """
+    return _phase(name, "teardown", "removed", cluster, teardown.remove, last=True)

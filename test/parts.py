@@ -203,6 +203,8 @@ PARTS = (
     Part("replicas compared, killed, found different, made equal; by the timer", 16, (Some("test_verify.py"),)),
     Part("a split brain shown, killed at each step, and ended", 14, (Some("test_split_brain.py"),)),
     Part("updates: killed at each step, with a boot of both nodes", 16, (Some("test_updates.py"),)),
+    Part("secrets rotated in service, killed at each step", 18, (Some("test_rotation.py"),)),
+    Part("machines given back, killed at each step, and the data taken up again", 14, (Some("test_teardown.py"),)),
 )
 
 

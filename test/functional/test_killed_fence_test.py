@@ -137,3 +137,24 @@ def test_killed_between_two_devices_the_first_is_found(cluster, monkeypatch):
     with pytest.raises(SystemExit):
         cluster.module.prove("db1", 1)
     assert devices.left_stopped(ET.fromstring(cluster.path.read_text())) == [first]
+
+
+def test_devices_that_are_to_read_their_secrets_anew_are_as_before(cluster):
+    """Any change of the resources has pacemaker register its devices anew; nothing of it stays, and one that somebody stopped is left."""
+    names = [device["id"] for device in SITE["fencing"]["devices"] if device["secrets"]]
+    before, seen = cluster.path.read_text(), []
+
+    def run(argv, **options):
+        done = cluster.run(argv, **options)
+        if "--set-parameter" in argv:
+            seen.append(cluster.roles())
+        return done
+
+    assert proving.reread(run, names) == names[:1]
+    assert seen == [{names[0]: ["Started"]}]
+    assert cluster.roles() == {}
+    assert cluster.path.read_text() != before  # its epoch
+    for name in names:
+        cluster.by_hand(name, "--set-parameter", ROLE, "--parameter-value", "Stopped")
+    assert proving.reread(run, names) == []
+    cluster.verify()

@@ -3,7 +3,8 @@
 The running values are corosync's own map (``corosync-cmapctl``). ``corosync-cfgtool -R`` makes all nodes read their files
 again; what cannot be changed by that keeps its old value in the map, and corosync logs it ("Modified entry ... cannot be changed
 at run-time", ``exec/cfg.c``). corosync 3.1 could also take over new addresses, ports and keys, but only where every node's file
-has them already: nodes that do it one after the other lose sight of each other, so those are refused. So is another third vote:
+has them already: nodes that do it one after the other lose sight of each other, so those are refused. A key has an operation of its
+own (:mod:`hamysql.corosync.key`). So is another third vote:
 until its daemon runs on both nodes, with a certificate for each, it only raises the number of votes that are needed, and the
 cluster would not survive the loss of a node.
 """
@@ -35,6 +36,9 @@ _VOTE = re.compile(r"quorum\.(two_node|device\..*)")  # one takes the other's pl
 # this is pending; the start takes over the rest as well.
 _LINK_MODE = "totem.link_mode"
 _AT_START = re.compile(r"totem\.(netmtu|threads|ip_version|nodeid|clear_node_high_bit)|quorum\.provider|system\..*")
+
+AUTHKEY = "hamysql:corosync:authkey"
+ROTATE = f"`salt-run state.orchestrate hamysql.orch.rotate_secrets` changes it in service. Without that, {TOGETHER}"
 
 _PATHS = {
     "totem.cluster_name": "cluster:name",
@@ -88,7 +92,7 @@ def pending(config: Resolved, running: Mapping[str, str], key_differs: bool) -> 
     yield from dict.fromkeys(_keys_pending(running, wanted, list(config["cluster"]["nodes"])))
     yield from _third_vote(running, wanted)
     if key_differs:
-        yield Pending(REFUSED, COROSYNC, "hamysql:corosync:authkey", "another key", "a new one", TOGETHER)
+        yield Pending(REFUSED, COROSYNC, AUTHKEY, "another key", "a new one", ROTATE)
 
 
 def _keys_pending(running: Mapping[str, str], wanted: Mapping[str, str], names: list[str]) -> Iterator[Pending]:

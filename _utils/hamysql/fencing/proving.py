@@ -56,6 +56,22 @@ def mend(run: Run) -> list[str]:
     return left
 
 
+def reread(run: Run, names: Sequence[str]) -> list[str]:
+    """Have pacemaker read the secrets of its devices anew, and return the device that was touched for that.
+
+    pacemaker-fenced puts a secret in the place of its mention once, and keeps it. Any change of the resources has it register all
+    devices again, with the mentions (``update_cib_stonith_devices`` in ``fenced_cib.c``). So a role is set that the device has.
+    """
+    cib = ET.fromstring(cib_live.query(run))
+    for name, started in devices.to_stop(cib, names):
+        if not started:
+            run([*_meta(name), "--set-parameter", "target-role", "--parameter-value", "Started", *_mark(name)])
+            if left := back_into_use(run, [name]):
+                raise NotReady("\n".join(["a role of a fence device is left:", *left]))
+            return [name]
+    return []
+
+
 def _meta(name: str) -> list[str]:
     return ["crm_resource", "--resource", name, "--meta"]
 

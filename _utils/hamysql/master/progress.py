@@ -81,6 +81,17 @@ ORDERS = {
         "other": "the service moves, and the other node is updated",
         "finished": "the database's own tables, and what is left",
     },
+    "rotate_secrets": {
+        "checked": "the cluster is whole, and nothing but secrets is to change",
+        "made": "new secrets, where a file of them was named",
+        "rotated": "corosync, storage, fence devices and database take them over",
+        "verified": "each service uses them, and the old ones go",
+    },
+    "teardown": {
+        "checked": "all members answer, and the cluster was named once more",
+        "stopped": "the cluster stops, the standby first",
+        "removed": "what was laid down goes, and the data stays",
+    },
     "return": {"checked": _CHECKED, "returned": "the node is taken back, and synchronised"},
     "migration": {**_MIGRATION, **{name: PHASES[name] for name in list(PHASES) if name not in ("members", "storage")}},
 }

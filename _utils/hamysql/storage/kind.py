@@ -66,6 +66,8 @@ class Kind:
         What uses the links between the nodes, beside corosync.
     secrets
         Its secrets that hamysql can make: the keys below its section, and how many random bytes each has.
+    known_elsewhere
+        Those of ``secrets`` that something outside of the cluster has to know first: nobody else makes new ones.
     chosen
         The stage from which on a node is the one that makes the first data.
     ready
@@ -89,6 +91,7 @@ class Kind:
     module_of_kernel = ""
     links: tuple[str, ...] = ()
     secrets: Mapping[tuple[str, ...], int] = {}
+    known_elsewhere: frozenset[tuple[str, ...]] = frozenset()
     chosen = Stage.CLAIMED
     ready = Stage.FILESYSTEM
     by_exclusion = False
@@ -109,6 +112,14 @@ class Kind:
     def reservations(self, config: Config) -> Mapping[str, str]:
         """What cuts a node off from the data itself: ``{"type": "scsi" or "mpath", "device"}``; empty without."""
         return {}
+
+    def secret_lines(self, config: Resolved) -> list[str]:
+        """The secrets that a node's files have not taken over from the pillar, and nobody else tells, in words."""
+        return []
+
+    def kept_text(self, config: Resolved) -> str:
+        """Where the data is once the cluster has gone, and how to mount it, in words."""
+        return f"`mount -o ro {self.source(config)} /mnt`"
 
     def missing_secrets(self, section: Mapping[str, object]) -> list[tuple[str, ...]]:
         """Which of ``secrets`` a pillar needs and has not.

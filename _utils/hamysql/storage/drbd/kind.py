@@ -66,6 +66,10 @@ class Drbd(Kind):
     def taken(self, config: Config) -> list[int | None]:
         return [config["storage"]["drbd"]["port"]]
 
+    def kept_text(self, config: Resolved) -> str:
+        # blkid says "drbd" for it: the type has to be named
+        return f"`mount -t {config['storage']['filesystem']['type']} -o ro {config['storage']['drbd']['disk']} /mnt`"
+
     def missing_secrets(self, section: Mapping[str, object]) -> list[tuple[str, ...]]:
         return [] if section.get("shared_secret") else [("shared_secret",)]
 

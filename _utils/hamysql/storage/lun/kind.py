@@ -21,6 +21,7 @@ from hamysql.storage.lun import iscsi, local, plan, settings, verbs
 from hamysql.storage.lun.values import PATH, split_portal
 from hamysql.storage.steps import Step
 from hamysql.survey import Survey, Surveys
+from hamysql.system import files
 from hamysql.system.command import Run
 
 
@@ -37,6 +38,7 @@ class Lun(Kind):
     reached_by = f"{PATH}:iscsi:portal"
     # Many storage arrays take CHAP passwords of 12 to 16 characters only.
     secrets = {("iscsi", "password"): 8}
+    known_elsewhere = frozenset(secrets)
     by_exclusion = True
 
     def check(self, config: Config, report: Report) -> None:
@@ -49,6 +51,14 @@ class Lun(Kind):
         lun = config["storage"][NAME]
         used = lun["reservations"] in ("scsi", "mpath")
         return {"type": lun["reservations"], "device": lun["device"]} if used else {}
+
+    def secret_lines(self, config: Resolved) -> list[str]:
+        options = config["storage"][NAME]["iscsi"]
+        file = iscsi.record_file(options) if options else None
+        record = iscsi.parse_record(files.text(file)) if file else {}
+        if options and file and iscsi.SECRET & set(iscsi.differences(record, iscsi.wanted(options))):
+            return ["the CHAP password, which counts from the next login on"]
+        return []
 
     def missing_secrets(self, section: Mapping[str, object]) -> list[tuple[str, ...]]:
         given = section.get("iscsi")
