@@ -111,8 +111,8 @@ def apply(both: bool = False) -> dict[str, dict[str, Any]]:
     Let the running services take over what they can without an interruption. The files have to be written before.
 
     both
-        Whether this is about what both nodes have to take over at the same moment, and nothing else (default: False). The
-        orchestration calls it on both.
+        Whether this is about what both nodes have to take over at the same moment (default: False), and what else differs of
+        the storage. The orchestration calls it on both.
 
     corosync reads its file again (on all nodes), ``drbdadm adjust`` changes options of the resource, the database reads the files
     of its TLS again, and its variables are set. Returns ``{path: {"old", "new"}}`` of what was changed. Raises ``Refused`` where a
@@ -126,7 +126,12 @@ def apply(both: bool = False) -> dict[str, dict[str, Any]]:
         salt db1 hamysql_change.apply
     """
     site = _site()
-    live = pending_changes.of_kind(pending_changes.BOTH if both else pending_changes.LIVE, _pending(site))
+    found = _pending(site)
+    live = pending_changes.of_kind(pending_changes.BOTH if both else pending_changes.LIVE, found)
+    if both:
+        # DRBD itself brings some of them to the peer, verify-alg for one. What differs besides is live there from that moment on.
+        storage = (item for item in found if item.scope == pending_changes.STORAGE)
+        live += pending_changes.of_kind(pending_changes.LIVE, storage)
     scopes = {item.scope for item in live}
     if pending_changes.COROSYNC in scopes:
         _reload_corosync(site)
