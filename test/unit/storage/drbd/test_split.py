@@ -101,6 +101,12 @@ def test_the_disk_is_copied_before_its_changes_are_given_up(side):
     assert Path(made["path"]).exists()
 
 
+def test_the_note_is_not_taken_for_a_latch(side):
+    side.keep()
+    assert split.noted() is not None
+    assert latch.in_use(latch.FOLDER) == []
+
+
 def test_nothing_is_given_up_without_a_copy(side):
     with pytest.raises(Refused, match="there is no copy of its disk yet"):
         side.give_up()

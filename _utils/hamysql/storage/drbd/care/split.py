@@ -22,7 +22,7 @@ from hamysql.storage.drbd.status import Status
 from hamysql.system import disk, mounts
 from hamysql.system.command import Run
 
-NOTE = "split-brain.json"
+NOTE = "split-brain"  # files beside it that end in .json are latches
 BOOT = Path("/proc/sys/kernel/random/boot_id")
 NOTHING = "0"  # was written: DRBD is down, or has just been started
 ALONE = ("StandAlone", "WFConnection", "Connecting", "Unconnected")
