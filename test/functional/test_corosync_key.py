@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -62,11 +63,16 @@ SETTINGS = {"authkey": NEW, "encrypted": True, "transport": "knet"}
 NEEDED = key.fingerprint(NEW)
 
 
+def space(number: int) -> str:
+    """A node's network namespace."""
+    return f"hamysql-key-{os.getpid()}-{number}"
+
+
 class Node:
     """A node's corosync and its files."""
 
     def __init__(self, number: int, folder: Path) -> None:
-        self.space, self.folder = f"hamysql-key-{number}", folder
+        self.space, self.folder = space(number), folder
         folder.mkdir()
         self.places = key.Places(folder)
         self.start()
@@ -93,8 +99,15 @@ class Node:
         said = self.run(["corosync-quorumtool", "-s", "-i"])
         return membership.parse_quorum(said.stdout).members if said.returncode in (0, 2) else ()
 
-    def reload(self) -> None:
-        key.reload(self.run, NEEDED, self.places, self.members, lambda: time.sleep(4))
+    def reload(self, *, until: Callable[[], bool] = lambda: False, seconds: float = 4) -> None:
+        """As the product does; ``until`` ends its pause sooner."""
+
+        def pause() -> None:
+            deadline = time.monotonic() + seconds
+            while time.monotonic() < deadline and not until():
+                time.sleep(0.2)
+
+        key.reload(self.run, NEEDED, self.places, self.members, pause)
 
 
 def together(nodes) -> bool:
@@ -115,26 +128,26 @@ def nodes(tmp_path):
 
     try:
         for number in (1, 2):
-            ip("netns", "add", f"hamysql-key-{number}")
+            ip("netns", "add", space(number))
         ip(
             "link",
             "add",
             "v1",
             "netns",
-            "hamysql-key-1",
+            space(1),
             "type",
             "veth",
             "peer",
             "name",
             "v2",
             "netns",
-            "hamysql-key-2",
+            space(2),
         )
         for number in (1, 2):
-            space = ("-n", f"hamysql-key-{number}")
-            ip(*space, "address", "add", f"10.78.0.{number}/24", "dev", f"v{number}")
+            inside = ("-n", space(number))
+            ip(*inside, "address", "add", f"10.78.0.{number}/24", "dev", f"v{number}")
             for link in ("lo", f"v{number}"):
-                ip(*space, "link", "set", link, "up")
+                ip(*inside, "link", "set", link, "up")
             made.append(Node(number, tmp_path / f"db{number}"))
         assert together(made)
         yield made
@@ -142,7 +155,7 @@ def nodes(tmp_path):
         for node in made:
             node.end()
         for number in (1, 2):
-            subprocess.run(["ip", "netns", "delete", f"hamysql-key-{number}"], check=False)
+            subprocess.run(["ip", "netns", "delete", space(number)], check=False)
 
 
 def ring(node) -> str:
@@ -183,7 +196,7 @@ def test_a_reload_where_the_other_file_has_the_old_key_is_seen_and_put_right(nod
     key.stage(SETTINGS, nodes[0].places)
     key.replace(NEEDED, nodes[0].places)
     with pytest.raises(NotReady, match=r"had the members \[1, 2\] and has \[1\]"):
-        nodes[0].reload()
+        nodes[0].reload(until=lambda: nodes[0].members() == (1,), seconds=60)
     key.stage(SETTINGS, nodes[1].places)
     key.replace(NEEDED, nodes[1].places)
     nodes[1].reload()
