@@ -164,7 +164,7 @@ def end() -> bool:
 
 def tables() -> str:
     """
-    Have the database's own tables as its release needs them (``mariadb-upgrade``), on the node that serves, where that is needed.
+    Have the database's own tables as its release needs them, by its own program, on the node that serves, where that is needed.
 
     Returns the program's name, "" where nothing was needed. Raises ``CommandFailed`` with its words.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import signal
 from types import SimpleNamespace
 
 import pytest
@@ -179,6 +180,23 @@ def test_a_watch_looks_again_until_it_is_interrupted(runner, capsys, monkeypatch
     assert runner(site).status(watch=7)["retcode"] == 2
     assert capsys.readouterr().out.count("galaxy-db is down") == 3
     assert site.asked.count("saltutil.sync_all") == 1
+
+
+def test_ctrl_c_while_the_members_are_asked_ends_after_their_answer(runner, capsys, monkeypatch):
+    """Salt makes an error of it where it waits for minions."""
+    site, looked = Site(new=NAMES), overview.look.members
+    before = signal.getsignal(signal.SIGINT)
+
+    def members(view, **options):
+        if not options.get("bring", True):
+            signal.raise_signal(signal.SIGINT)
+        return looked(view, **options)
+
+    monkeypatch.setattr(overview.look, "members", members)
+    monkeypatch.setattr(overview.time, "sleep", lambda _: None)
+    assert runner(site).status(watch=7)["retcode"] == 2
+    assert capsys.readouterr().out.count("galaxy-db is down") == 1
+    assert signal.getsignal(signal.SIGINT) is before
 
 
 def test_a_minion_with_older_code_in_memory_is_a_finding(runner):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 
 from hamysql.errors import Refused
 from hamysql.master.deployment import View
@@ -34,15 +36,49 @@ def status(view: View, watch: float | None, say: Say | None) -> dict[str, object
     found = verdict.status(view.members.cluster, look.members(view))
     if say is None:
         return {**found}
-    while watch is not None:
-        clear = CLEAR if sys.stdout.isatty() else ""
-        say(f"{clear}{screen.text(found, time.time())}\n\nEvery {watch} s; Ctrl-C ends this.")
-        try:
-            time.sleep(watch)
+    with _ctrl_c() as pressed, suppress(KeyboardInterrupt, SystemExit):  # Salt makes the one of the other
+        while watch is not None and not pressed.was:
+            clear = CLEAR if sys.stdout.isatty() else ""
+            say(f"{clear}{screen.text(found, time.time())}\n\nEvery {watch} s; Ctrl-C ends this.")
+            pressed.sleep(watch)
             found = verdict.status(view.members.cluster, look.members(view, bring=False))
-        except (KeyboardInterrupt, SystemExit):  # Salt makes the one of the other
-            break
     return {**found, "outputter": OUTPUTTER}
+
+
+class _Pressed:
+    """Whether Ctrl-C was pressed. A sleep ends then; a look at the members goes on to its end, or a second Ctrl-C."""
+
+    was = False
+    asleep = False
+
+    def __call__(self, *_: object) -> None:
+        again, self.was = self.was, True
+        if again or self.asleep:
+            raise KeyboardInterrupt
+
+    def sleep(self, seconds: float) -> None:
+        self.asleep = True
+        try:
+            if self.was:
+                raise KeyboardInterrupt
+            time.sleep(seconds)
+        finally:
+            self.asleep = False
+
+
+@contextmanager
+def _ctrl_c() -> Iterator[_Pressed]:
+    """Salt makes an error of Ctrl-C where it waits for minions, so it is only noted there."""
+    pressed = _Pressed()
+    try:
+        before = signal.signal(signal.SIGINT, pressed)
+    except ValueError:  # not the main thread, which has no Ctrl-C
+        yield pressed
+        return
+    try:
+        yield pressed
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def cluster_lines(opts: Opts) -> list[str]:
