@@ -7,29 +7,19 @@ choose the node.
 
 from __future__ import annotations
 
-import json
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hamysql.backup import job, restore
 from hamysql.backup import take as backup_take
+from hamysql.system import timers
 from hamysql.system.command import run
 
 if TYPE_CHECKING:
-    from typing import TypedDict
-
     from injected import __opts__, __salt__
 
     from hamysql.backup.manifest import Glance, Kept, Manifest, Proof
     from hamysql.backup.take import Site
-
-    class Unit(TypedDict):
-        """What the unit of the timer's job has to know of this minion."""
-
-        python: str
-        path: str
-        task: str
+    from hamysql.system.timers import Unit
 
 
 __virtualname__ = "hamysql_backup"
@@ -139,5 +129,4 @@ def unit() -> Unit:
 
         salt 'db*' hamysql_backup.unit
     """
-    text = json.dumps(job.task(__salt__["hamysql.config"]()), indent=2, sort_keys=True)
-    return {"python": sys.executable, "path": str(Path(__opts__["extension_modules"]) / "utils"), "task": f"{text}\n"}
+    return timers.unit(job.task(__salt__["hamysql.config"]()), __opts__["extension_modules"])

@@ -20,7 +20,7 @@ from hamysql.cib import plan as cib_plan
 from hamysql.corosync import node_ids
 from hamysql.errors import CommandFailed, Refused
 from hamysql.records import masks, undo
-from hamysql.records.checkpoints import CIB, Store
+from hamysql.records.checkpoints import CIB, PRESENT, Store
 from hamysql.schema import secretnames
 from hamysql.storage import backends
 from hamysql.system import files
@@ -49,7 +49,6 @@ __virtualname__ = "hamysql_checkpoint"
 __func_alias__ = {"list_": "list"}
 
 STORE = Store()
-PRESENT = "now"
 
 
 def __virtual__() -> str:

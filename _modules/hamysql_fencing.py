@@ -16,7 +16,7 @@ from hamysql.fencing import proof, proving
 from hamysql.fencing import take_over as fencing_take_over
 from hamysql.fencing import unused as fencing_unused
 from hamysql.storage import alone, backends
-from hamysql.system import wait
+from hamysql.system import kernels, wait
 from hamysql.system.command import run
 
 if TYPE_CHECKING:
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from hamysql.resolved import Resolved
 
 __virtualname__ = "hamysql_fencing"
-
-BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
 def __virtual__() -> str:
@@ -48,7 +46,7 @@ def boot_id() -> str:
 
         salt 'db*' hamysql_fencing.boot_id
     """
-    return BOOT_ID.read_text(encoding="ascii").strip()
+    return kernels.boot_id()
 
 
 def power(node: str | None = None) -> dict[str, str]:

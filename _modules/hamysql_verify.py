@@ -6,31 +6,20 @@ The pillar ``hamysql:storage:drbd:verify`` says by which digest, how fast and wh
 
 from __future__ import annotations
 
-import json
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hamysql.storage import backends
 from hamysql.storage import lock as storage_lock
 from hamysql.storage.drbd.care import job, record, resynchronise, site, verify
-from hamysql.system import wait
+from hamysql.system import timers, wait
 from hamysql.system.command import run
 
 if TYPE_CHECKING:
-    from typing import TypedDict
-
     from injected import __opts__, __salt__
 
     from hamysql.storage.copies import Progress, Verified
     from hamysql.storage.drbd.care.site import Site
-
-    class Unit(TypedDict):
-        """What the unit of the timer's job has to know of this minion."""
-
-        python: str
-        path: str
-        task: str
+    from hamysql.system.timers import Unit
 
 
 __virtualname__ = "hamysql_verify"
@@ -180,5 +169,4 @@ def unit() -> Unit:
 
         salt 'db*' hamysql_verify.unit
     """
-    text = json.dumps(site.task(__salt__["hamysql.config"]()), indent=2, sort_keys=True)
-    return {"python": sys.executable, "path": str(Path(__opts__["extension_modules"]) / "utils"), "task": f"{text}\n"}
+    return timers.unit(site.task(__salt__["hamysql.config"]()), __opts__["extension_modules"])

@@ -28,7 +28,7 @@ from hamysql.storage.latch import Latch, Stage
 from hamysql.storage.move import switch as move_switch
 from hamysql.storage.move import verbs as move_verbs
 from hamysql.storage.nfs.mark import NFS_FOLDER
-from hamysql.system import wait
+from hamysql.system import kernels, wait
 from hamysql.system.command import Result
 
 PHASES = ("checked", "prepared", "copied", "switched")
@@ -89,7 +89,7 @@ class Move:
         return node.root / str(move_verbs.PLACE).lstrip("/")
 
     def _boot(self, node: Node, boot: str) -> None:
-        put(node.root / str(move_verbs.BOOT).lstrip("/"), f"{boot}\n")
+        put(node.root / str(kernels.BOOT).lstrip("/"), f"{boot}\n")
 
     def _have_datadir(self, node: Node) -> None:
         """What the cluster has mounted there: see ``_obey``."""

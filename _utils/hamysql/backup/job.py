@@ -17,11 +17,11 @@ from typing import TypedDict, cast
 
 from hamysql.backup import manifest, restore, take
 from hamysql.backup.take import Site
-from hamysql.errors import CommandFailed, HamysqlError, Refused
+from hamysql.errors import CommandFailed, Refused
 from hamysql.mysql.flavours import registry
 from hamysql.resolved import Resolved
 from hamysql.resolved.software import Mysql
-from hamysql.system import schedule
+from hamysql.system import schedule, timers
 from hamysql.system.command import Run, run
 
 FILE = Path("/etc/hamysql/backup.json")
@@ -108,15 +108,10 @@ def try_out(run: Run, site: Site, now: Callable[[], float] = time.time, scratch:
     return f"the newest backup was restored in {proof['seconds']:.0f} s: {proof['tables']} tables are in order"
 
 
-def main(path: str) -> int:
-    """Do it, and say it to the journal; returns the exit code."""
-    try:
-        print(scheduled(run, place(json.loads(Path(path).read_text(encoding="utf-8")))), flush=True)
-    except (OSError, ValueError, HamysqlError) as exc:
-        print(f"no backup was taken or tried out: {exc}", file=sys.stderr)
-        return 1
-    return 0
+def main(file: Path) -> str:
+    """Do what the timer's file says; returns what was done, in words."""
+    return scheduled(run, place(json.loads(file.read_text(encoding="utf-8"))))
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+    sys.exit(timers.main(main, "no backup was taken or tried out"))

@@ -12,10 +12,10 @@ from pathlib import Path
 from hamysql.backup import manifest, restore
 from hamysql.backup.beside import COPY, DATA, READY, RESTORE, STAYS, Beside, Intent
 from hamysql.backup.manifest import Manifest
-from hamysql.backup.take import LIMIT, QUIETLY, Site
+from hamysql.backup.take import LIMIT, Site
 from hamysql.errors import CommandFailed, HamysqlError, Refused
 from hamysql.mysql.flavours import registry
-from hamysql.system.command import Run
+from hamysql.system.command import QUIETLY, Run
 
 ROOM = restore.ROOM
 # Its version, and where the server keeps files that belong to the data; "" and "./" are the datadir.

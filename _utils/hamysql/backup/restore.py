@@ -14,12 +14,12 @@ from pathlib import Path
 
 from hamysql.backup import manifest, tracer
 from hamysql.backup.manifest import Manifest, Proof
-from hamysql.backup.take import LIMIT, QUIETLY, Site
+from hamysql.backup.take import LIMIT, Site
 from hamysql.errors import CommandFailed, HamysqlError, Refused
 from hamysql.mysql.flavours import registry
 from hamysql.mysql.flavours.tools import SCRATCH_LOG, BackupTool
 from hamysql.system import files, wait
-from hamysql.system.command import Run, acting_as
+from hamysql.system.command import QUIETLY, Run, acting_as
 from hamysql.system.files import Unreadable
 
 SCRATCH = Path("/var/lib/hamysql/restore-test")

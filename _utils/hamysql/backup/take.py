@@ -15,11 +15,10 @@ from hamysql.errors import CommandFailed, NotReady, Refused
 from hamysql.mysql.flavours import registry
 from hamysql.mysql.sql import without_statements
 from hamysql.resolved.software import Mysql
-from hamysql.system.command import Run
+from hamysql.system.command import QUIETLY, Run
 
 LIMIT = 86400.0  # seconds for a copy
 # The database comes first: the copy waits for the disk and the processor whenever somebody else wants them.
-QUIETLY = ("nice", "-n", "19", "ionice", "-c", "3")
 
 
 @dataclass(frozen=True)

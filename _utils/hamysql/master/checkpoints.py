@@ -7,9 +7,7 @@ from collections.abc import Iterable, Mapping
 
 from hamysql.errors import Refused
 from hamysql.master.members import Members
-from hamysql.records.checkpoints import Manifest, order
-
-PRESENT = "now"
+from hamysql.records.checkpoints import PRESENT, Manifest, order
 
 
 def by_node(lists: Mapping[str, Iterable[Manifest]]) -> dict[str, dict[str, Manifest]]:

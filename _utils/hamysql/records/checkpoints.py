@@ -27,6 +27,7 @@ from hamysql.system import files
 FOLDER = Path("/var/lib/hamysql/checkpoints")
 KEEP = 20
 FORM = "%Y%m%dT%H%M%SZ"  # of a name, for time.strftime
+PRESENT = "now"  # in place of a name: what there is at present
 CIB = "cib.xml"  # the cluster's configuration; all other files have the names that the caller gives
 MANIFEST = "manifest.json"
 _MAKING, _GOING = ".making-", ".going-"

@@ -27,6 +27,8 @@ log = logging.getLogger(__name__)
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
+QUIETLY = ("nice", "-n", "19", "ionice", "-c", "3")  # before a program that must not slow the database down
+
 KEPT = 4 * 2**20  # bytes of a program's output that are kept, of its beginning and of its end each
 TOLD = 16 * 2**10  # characters of them that an error tells: its text travels over Salt's bus
 GRACE = 3  # seconds: for a program that was killed, and for what still has an ended program's pipes open

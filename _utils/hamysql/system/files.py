@@ -9,6 +9,8 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from hamysql.errors import HamysqlError
@@ -31,6 +33,18 @@ def read(path: str | os.PathLike[str], limit: int = LIMIT, *, links: bool = Fals
 
     Raises ``FileNotFoundError``, and ``Unreadable`` for all else that keeps it from being read.
     """
+    content = bytearray()
+    with _opened(path, links) as handle:
+        while len(content) <= limit and (data := os.read(handle, min(limit + 1 - len(content), LIMIT))):
+            content += data
+    if len(content) > limit:
+        raise Unreadable(f"{os.fspath(path)}: found more than {limit} bytes, expected at most that")
+    return bytes(content)
+
+
+@contextmanager
+def _opened(path: str | os.PathLike[str], links: bool = False) -> Iterator[int]:
+    """A regular file, opened inside of the ``with`` block; an error of reading it there is ``Unreadable`` as well."""
     flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC | (0 if links else os.O_NOFOLLOW)
     try:
         handle = os.open(path, flags)
@@ -40,18 +54,14 @@ def read(path: str | os.PathLike[str], limit: int = LIMIT, *, links: bool = Fals
         found = "a symbolic link" if exc.errno == errno.ELOOP else exc.strerror
         raise Unreadable(f"{os.fspath(path)}: found {found}, expected a regular file") from exc
     try:
-        mode, content = os.fstat(handle).st_mode, bytearray()
+        mode = os.fstat(handle).st_mode
         if not stat.S_ISREG(mode):
             raise Unreadable(f"{os.fspath(path)}: found {_kind(mode)}, expected a regular file")
-        while len(content) <= limit and (data := os.read(handle, min(limit + 1 - len(content), LIMIT))):
-            content += data
+        yield handle
     except OSError as exc:
         raise Unreadable(f"{os.fspath(path)}: {exc.strerror}") from exc
     finally:
         os.close(handle)
-    if len(content) > limit:
-        raise Unreadable(f"{os.fspath(path)}: found more than {limit} bytes, expected at most that")
-    return bytes(content)
 
 
 def tail(path: str | os.PathLike[str], limit: int = LIMIT) -> str:
@@ -62,22 +72,9 @@ def tail(path: str | os.PathLike[str], limit: int = LIMIT) -> str:
 
     Raises ``FileNotFoundError``, and ``Unreadable`` for all else that keeps it from being read.
     """
-    try:
-        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC | os.O_NOFOLLOW)
-    except FileNotFoundError:
-        raise
-    except OSError as exc:
-        raise Unreadable(f"{os.fspath(path)}: found {exc.strerror}, expected a regular file") from exc
-    try:
-        found = os.fstat(handle)
-        if not stat.S_ISREG(found.st_mode):
-            raise Unreadable(f"{os.fspath(path)}: found {_kind(found.st_mode)}, expected a regular file")
-        begin = max(0, found.st_size - limit)
+    with _opened(path) as handle:
+        begin = max(0, os.fstat(handle).st_size - limit)
         data = os.pread(handle, limit, begin).decode(errors="replace")
-    except OSError as exc:
-        raise Unreadable(f"{os.fspath(path)}: {exc.strerror}") from exc
-    finally:
-        os.close(handle)
     return data.partition("\n")[2] if begin else data
 
 

@@ -9,8 +9,14 @@ from hamysql.system import root
 
 # Where a module's file lies below /lib/modules/RELEASE says who brings it there for the next kernel.
 KERNEL, DKMS, PACKAGE = "kernel", "dkms", "package"
+BOOT = Path("/proc/sys/kernel/random/boot_id")
 # The two indexes that modprobe(8) itself looks into.
 _INDEXES = ("modules.dep", "modules.builtin")
+
+
+def boot_id() -> str:
+    """The kernel's own id of this boot, which no two boots share."""
+    return root.at(BOOT).read_text(encoding="ascii").strip()
 
 
 def has(release: str, module: str) -> bool:

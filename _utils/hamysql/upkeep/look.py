@@ -70,7 +70,7 @@ def seen(run: Run, site: Site) -> Seen:
         "without": [*without(site, running), *foreseen(run, site, running, coming, [item.name for item in updates])],
         "boot": boot(site, running),
         "mark": marks.read(),
-        "boot_id": marks.BOOT_ID.read_text(encoding="ascii").strip(),
+        "boot_id": kernels.boot_id(),
     }
 
 

@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import TypedDict
 
 from hamysql.storage import latch
-from hamysql.system import files
+from hamysql.system import files, kernels
 
 FILE = Path("/var/lib/hamysql/update/begun")
-BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
 class Mark(TypedDict):
@@ -37,7 +36,7 @@ def write(file: Path = FILE) -> Mark:
     if found := read(file):
         return found
     now = time.strftime("%Y-%m-%d %H:%M:%SZ", time.gmtime())
-    mark: Mark = {"since": now, "boot": BOOT_ID.read_text(encoding="ascii").strip()}
+    mark: Mark = {"since": now, "boot": kernels.boot_id()}
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     latch.write_file(file, json.dumps(mark) + "\n")
     return mark

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Collection
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from hamysql.errors import Refused
-from hamysql.system import debian, wait
-from hamysql.system.command import Run, kept
+from hamysql.storage import lock
+from hamysql.system import debian
+from hamysql.system.command import Run
 from hamysql.upkeep import look, mark
 from hamysql.upkeep.look import Site, UpdateSeen
 
-LOCK = Path("/run/hamysql/update.lock")
 BOOTING = Path("/run/hamysql/booting")
 PATIENCE = 3600.0  # seconds: what a run that was cut off has begun goes on here
 
@@ -39,7 +38,7 @@ def install(run: Run, site: Site, units: Collection[str]) -> list[UpdateSeen]:
 
     Raises ``Refused`` where a kernel lacks the storage's module afterwards: the node must not boot then.
     """
-    with _alone():
+    with _alone("install"):
         if site.family == "Debian":
             with debian.quiet_services(units):
                 if debian.dpkg_interrupted():
@@ -66,38 +65,19 @@ def bootable(site: Site) -> None:
 
 def reboot(run: Run, site: Site) -> bool:
     """Have this node boot anew, a moment after this has returned."""
-    with _alone():
+    with _alone("boot"):
         bootable(site)
     BOOTING.touch()  # until then: it is in memory
     run(["systemd-run", "--on-active=3", "systemctl", "reboot"])
     return True
 
 
-@contextmanager
-def _alone() -> Iterator[None]:
+def _alone(work: str) -> AbstractContextManager[None]:
     """One update at a time: a job of a run that was cut off goes on, and is waited for. Its programs keep the lock."""
-    LOCK.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    handle = os.open(LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        wait.until(lambda: _taken(handle), bool, "no other update is at work here", timeout=PATIENCE, interval=2)
-        token = kept.set((*kept.get(), handle))
-        try:
-            yield
-        finally:
-            kept.reset(token)
-    finally:
-        os.close(handle)
-
-
-def _taken(handle: int) -> bool:
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
+    return lock.held(work, "packages", PATIENCE)
 
 
 def fetched(run: Run, site: Site) -> None:
-    """Download what is pending. Raises ``NotReady`` where the package manager is at work for longer than an hour."""
-    with _alone():
+    """Download what is pending. Raises ``Refused`` where another update is at work here for longer than an hour."""
+    with _alone("download"):
         site.manager.fetch(run, look.pending(run, site))

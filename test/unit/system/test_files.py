@@ -155,8 +155,6 @@ def test_what_reads_a_node_goes_through_the_one_reader():
     """``read_text`` and ``open`` follow links, wait for pipes and have no bound: only for /proc and /sys, and what root has just made."""
     allowed = {
         "hamysql.py": {"salt.utils.files.fopen("},
-        "hamysql_fencing.py": {"BOOT_ID.read_text("},
-        "storage/move/verbs.py": {"root.at(BOOT).read_text("},
         "storage/nfs/verbs.py": {"root.at(MOUNTS).read_text("},
         "storage/drbd/replica.py": {"root.at(PROC).read_text(", "path.read_text("},
         # In a folder that root has just made, with nobody else's rights.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 import pytest
+from machines import put
 
 from hamysql.errors import Refused
 from hamysql.system import kernels, root, upgrades
@@ -25,6 +26,7 @@ def modules(folder_of, release, text, kernel=True):
 
 @pytest.fixture(autouse=True)
 def machine(tmp_path):
+    put(tmp_path / str(kernels.BOOT).lstrip("/"), "boot\n")
     with root.below(tmp_path):
         yield
 
@@ -96,7 +98,6 @@ def test_a_step_wants_the_mark_and_no_cluster_above_it(monkeypatch):
 
 
 def test_a_node_does_not_boot_into_a_kernel_without_its_data(tmp_path, monkeypatch):
-    monkeypatch.setattr(verbs, "LOCK", tmp_path / "lock")
     monkeypatch.setattr(verbs, "BOOTING", tmp_path / "booting")
     ran = []
 

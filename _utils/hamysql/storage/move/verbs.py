@@ -34,11 +34,10 @@ from hamysql.storage import pending as storage_pending
 from hamysql.storage.latch import Latch, Latches, Stage
 from hamysql.storage.move import copying, service
 from hamysql.storage.move import switch as move_switch
-from hamysql.system import mounts, root, shells, wait
+from hamysql.system import kernels, mounts, root, shells, wait
 from hamysql.system.command import Run
 
 PLACE = Path(copying.PLACE)
-BOOT = Path("/proc/sys/kernel/random/boot_id")
 # How a sentence on what the move itself has stopped begins.
 OURS = tuple(f"{name} has {cib_stop.ROLE}=" for name in cib_stop.PARTS)
 
@@ -163,7 +162,7 @@ def in_service(run: Run, site: Resolved) -> tuple[Path, str]:
 def _pass(run: Run, site: Resolved, latches: Latches, known: Latch, live: bool) -> dict[str, float]:
     """One pass of the copy; returns what it did."""
     began, path = time.monotonic(), latches.folder / latch.NEXT / move_switch.COPIED
-    boot = root.at(BOOT).read_text(encoding="ascii").strip()
+    boot = kernels.boot_id()
     with _mounted(run, site, known) as target:
         source, kind = in_service(run, site)
         note, before = copying.look(root.at(source), boot, known.device_uuid), copying.kept(path)

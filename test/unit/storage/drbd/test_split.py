@@ -14,6 +14,7 @@ from machines import watching
 from hamysql.errors import CommandFailed, HamysqlError, Refused
 from hamysql.storage import copies, latch
 from hamysql.storage.drbd.care import image, split, tables
+from hamysql.system import kernels
 from hamysql.system.command import Result
 
 SIZE = 2**20
@@ -37,7 +38,7 @@ class Side(Replica):
         self.device.write_bytes(b"changes" + bytes(SIZE - 7 - 4096) + block.ljust(4096, b"\0"))
         self.boot = tmp_path / "boot_id"
         self.boot.write_text("first\n")
-        monkeypatch.setattr(split, "BOOT", self.boot)
+        monkeypatch.setattr(kernels, "BOOT", self.boot)
         monkeypatch.setattr(latch, "FOLDER", tmp_path)
         monkeypatch.setattr("hamysql.storage.drbd.replica.RESOURCES", tmp_path)
         (tmp_path / "mysql.res").touch()

@@ -15,7 +15,7 @@ from hamysql.storage import latch
 from hamysql.storage.latch import Latch, Latches, Stage
 from hamysql.storage.move import switch as move_switch
 from hamysql.storage.move import verbs as move_verbs
-from hamysql.system import root, wait
+from hamysql.system import kernels, root, wait
 from hamysql.system.command import Result
 
 OLD = Latch("galaxy-db", "galaxy", "/dev/sdb", Stage.INITIALISED, "e7c4c235a46d231d")
@@ -68,7 +68,7 @@ class Machine:
         latch.write(OLD, self.folder)
         module = self.module = load("_modules/hamysql_migration.py", "migration_module")
         module.run = self.run
-        machines.put(root.at(move_verbs.BOOT), "boot\n")
+        machines.put(root.at(kernels.BOOT), "boot\n")
         machines.disk(root.at(LUN), 2**17)
         self.proc = root.at("/proc/drbd")
         self.proc.write_text(PROC.format("Primary"))

@@ -19,10 +19,9 @@ from hamysql.storage import latch
 from hamysql.storage.copies import FOLDER, Image
 from hamysql.storage.drbd import status as drbd_status
 from hamysql.system import disk
-from hamysql.system.command import Run
+from hamysql.system.command import QUIETLY, Run
 
 LIMIT = 7 * 86400.0  # seconds for a copy
-QUIETLY = ("nice", "-n", "19", "ionice", "-c", "3")
 
 
 class Data(NamedTuple):

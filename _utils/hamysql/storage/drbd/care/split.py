@@ -19,11 +19,10 @@ from hamysql.storage.drbd import status as drbd_status
 from hamysql.storage.drbd.care import image, site, tables
 from hamysql.storage.drbd.care.image import Data
 from hamysql.storage.drbd.status import Status
-from hamysql.system import disk, mounts
+from hamysql.system import disk, kernels, mounts
 from hamysql.system.command import Run
 
 NOTE = "split-brain"  # files beside it that end in .json are latches
-BOOT = Path("/proc/sys/kernel/random/boot_id")
 NOTHING = "0"  # was written: DRBD is down, or has just been started
 ALONE = ("StandAlone", "WFConnection", "Connecting", "Unconnected")
 
@@ -109,7 +108,7 @@ def data(run: Run, config: Resolved) -> Data:
 
 def writes(run: Run, config: Resolved) -> str:
     """How much was written through DRBD since it was started, and in which boot: no replica is written to otherwise."""
-    boot, drbd = BOOT.read_text(encoding="ascii").strip(), config["storage"]["drbd"]
+    boot, drbd = kernels.boot_id(), config["storage"]["drbd"]
     if replica.status_of(run, config) is None:
         return f"{boot} {NOTHING}"
     text = replica.PROC.read_text(encoding="ascii")
