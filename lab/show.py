@@ -50,14 +50,17 @@ def deployment(result: Deployment, progress: Progress) -> None:
 
 
 def what_next(lab: Lab, progress: Progress) -> None:
-    """What to type now."""
-    progress.say(
-        "\nTry next:\n"
-        "  .venv/bin/python -m lab probe --seconds 60     write through the virtual IP; then, in a second terminal:\n"
-        f"  .venv/bin/python -m lab power {lab.topology.names[0]} off          cut the power of a node\n"
-        "  .venv/bin/python -m lab status                 see the other one take over\n"
-        "  .venv/bin/python -m lab down                   end it all (`make clean` removes its files as well)"
+    """What to type now: a client, three operations of the second day, and a power cut."""
+    steps = (
+        ("probe --seconds 60", "write through the virtual IP; the others in a second terminal"),
+        ("salt-run hamysql.status", "who serves, since when and why"),
+        ("salt-run state.orchestrate hamysql.orch.switchover", "move the service, and measure the gap"),
+        ("salt-run hamysql.report", "all that both nodes have to say, without secrets"),
+        (f"power {lab.topology.names[0]} off", "cut the power of a node; `status` shows the other one take over"),
+        ("down", "end it all (`make clean` removes its files as well)"),
     )
+    lines = (f"  # {what}\n  .venv/bin/python -m lab {words}" for words, what in steps)
+    progress.say("\n".join(("\nTry next:", *lines)))
 
 
 def probe(lab: Lab, seconds: float, progress: Progress, *, quiet: bool) -> prober.Outcome:

@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from lab import lifecycle, show
-from lab.__main__ import main
+from lab import cli, lifecycle, show
+from lab.__main__ import PASSED_ON, main
 from lab.basics import host
 from lab.basics.context import Lab
 from lab.basics.errors import HostError, LabError
@@ -356,3 +356,21 @@ def test_the_progress_of_a_deployment_has_one_count_and_nothing_stray(capsys: py
     shown = capsys.readouterr().err.splitlines()
     assert shown == [*said.splitlines()[:-1], "deployed in 806 s"]
     assert watched == said.splitlines()[:-1]
+
+
+def test_what_it_says_to_try_next_can_be_typed(lab: Lab, capsys: pytest.CaptureFixture[str]) -> None:
+    show.what_next(lab, Progress())
+    lines = capsys.readouterr().err.splitlines()
+    commands = [line.split("-m lab ")[1].split() for line in lines if "-m lab " in line]
+    operations = [words[1:] for words in commands if words[0] == "salt-run"]
+    assert len(operations) == 3
+    for function, *arguments in operations:
+        if function == "state.orchestrate":
+            (name,) = (argument.removeprefix("hamysql.orch.") for argument in arguments)
+            assert (ROOT / "hamysql" / "orch" / f"{name}.sls").is_file()
+        else:
+            runner = (ROOT / "_runners" / "hamysql.py").read_text(encoding="utf-8")
+            assert f"\ndef {function.removeprefix('hamysql.')}(" in runner
+    for words in commands:
+        if words[0] not in PASSED_ON:
+            cli.parser().parse_args(words)
