@@ -26,12 +26,12 @@ NODE = {"online": True, **dict.fromkeys(("standby", "maintenance", "pending", "u
 
 def survey(name):
     """A bare machine of the lab."""
-    return _said(name, None, False)
+    return _said(name, None)
 
 
 def installed(name):
     """A member of an initialised cluster whose pacemaker does not run."""
-    return _said(name, Stage.INITIALISED, False)
+    return _said(name, Stage.INITIALISED)
 
 
 def running(**fields):
@@ -41,23 +41,23 @@ def running(**fields):
     return Cluster(**{"dc": "db1", "quorum": True, "maintenance": False, "nodes": nodes, **empty, **fields})
 
 
-def working(name):
-    """A member of a cluster at work; db1 is the controller, db2 is active."""
-    return _said(name, Stage.INITIALISED, True)
+def working(name, active="db2", resources=()):
+    """A member of a cluster at work; db1 is the controller."""
+    return _said(name, Stage.INITIALISED, active, resources)
 
 
-def _said(name, stage, works):
-    return pickle.loads(_survey(name, stage, works))
+def _said(name, stage, active="", resources=()):
+    return pickle.loads(_survey(name, stage, active, resources))
 
 
 @cache
-def _survey(name, stage, works):
-    """Pickled, because each who asks gets a copy."""
+def _survey(name, stage, active, resources):
+    """Pickled, because each who asks gets a copy. ``active`` is the node that serves, "" where the cluster does not run."""
     node = lab_node.Node(name, stage=stage)
-    if works:
-        roles = ("Primary", "Secondary") if name == "db2" else ("Secondary", "Primary")
+    if active:
+        roles = ("Primary", "Secondary") if name == active else ("Secondary", "Primary")
         node.replica = Status("Connected", *roles, "UpToDate", "UpToDate")
-        node.cluster, node.database = running(), name == "db2"
+        node.cluster, node.database = running(resources=resources), name == active
     return pickle.dumps(node.survey())
 
 
