@@ -27,7 +27,7 @@ from hamysql.mysql.tls import files as tls_files
 from hamysql.mysql.tls import in_service
 from hamysql.storage import backends, latch
 from hamysql.storage import pending as storage_pending
-from hamysql.system import files, wait
+from hamysql.system import files, root, wait
 from hamysql.system.command import exists, run
 
 if TYPE_CHECKING:
@@ -179,7 +179,7 @@ def _corosync(site: Resolved) -> list[Pending]:
     if result.returncode:  # it does not run
         return []
     key = site["corosync"]["authkey"]
-    there = files.text_if_any(AUTHKEY, links=True)  # one that corosync-keygen has made is no text
+    there = files.text_if_any(root.at(AUTHKEY), links=True)  # one that corosync-keygen has made is no text
     differs = site["corosync"]["encrypted"] and there is not None and there.strip() != key
     return list(corosync_pending.pending(site, corosync_pending.parse_map(result.stdout), differs))
 
@@ -190,7 +190,7 @@ def _reload_corosync(site: Resolved, timeout: float = 15) -> None:
             "a rotation of corosync's key was begun and has not ended: run "
             "`salt-run state.orchestrate hamysql.orch.rotate_secrets` again"
         )
-    there = corosync_pending.keys(corosync_conf.parse(files.text(COROSYNC_CONF, links=True)))
+    there = corosync_pending.keys(corosync_conf.parse(files.text(root.at(COROSYNC_CONF), links=True)))
     if there != corosync_pending.keys(site["corosync"]["sections"]):
         raise Refused(f"{COROSYNC_CONF} is not what the pillar says: `state.apply hamysql` writes it")
     said = []
@@ -216,7 +216,7 @@ def _reload_corosync(site: Resolved, timeout: float = 15) -> None:
 
 
 def _sbd(site: Resolved) -> list[Pending]:
-    text = files.text_if_any(site["fencing"]["sbd_file"], links=True) or ""
+    text = files.text_if_any(root.at(site["fencing"]["sbd_file"]), links=True) or ""
     if not site["fencing"]["sbd"] and not text.startswith(fencing_sbd.MARK):
         return []
     corosync, sbd = run(["systemctl", "is-active", "corosync", "sbd"], accept=(0, 3, 4)).stdout.split()

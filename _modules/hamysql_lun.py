@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from hamysql.storage import latch
 from hamysql.storage import lock as storage_lock
 from hamysql.storage import verbs as common
-from hamysql.storage.lun import verbs
+from hamysql.storage.lun import NAME, verbs
 from hamysql.system.command import run
 
 if TYPE_CHECKING:
@@ -168,7 +168,7 @@ def seal() -> bool:
 
         salt db1 hamysql_lun.seal
     """
-    return common.seal(LATCHES, latch.LUN)
+    return common.seal(LATCHES, NAME)
 
 
 @storage_lock.held("adopt")

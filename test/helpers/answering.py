@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
+from lab_node import CODE, PILLARS
 from orchestration import NOTHING, working
 
 from hamysql.errors import HamysqlError
@@ -11,7 +12,6 @@ from hamysql.master import deployment as deployments
 from hamysql.master.members import Answer, Members
 
 NAMES = ("db1", "db2")
-CURRENT = {"db1": "same", "db2": "same"}  # the members' pillars, as their surveys have them
 
 
 class Cluster:
@@ -31,9 +31,9 @@ class Cluster:
 
     def deployment(self, monkeypatch, test=False, changed=0):
         """Its deployment, which is the real one."""
-        members = Members("galaxy-db", {name: name for name in NAMES}, self.call, CURRENT)
+        members = Members("galaxy-db", {name: name for name in NAMES}, self.call, PILLARS)
         master = SimpleNamespace(
-            opts={}, code="same", members=lambda _: members, fire=lambda _, data: self.events.append(data)
+            opts={}, code=CODE, members=lambda _: members, fire=lambda _, data: self.events.append(data)
         )
         monkeypatch.setattr(deployments, "Master", lambda opts: SimpleNamespace(**{**vars(master), "opts": opts}))
         monkeypatch.setattr(deployments, "Lock", lambda *_: None)

@@ -1,20 +1,23 @@
-"""The orchestration's states over a cluster's members, which are made of surveys in several states."""
+"""The orchestration's states over a cluster's members: the lab's nodes in several states, and what each says of itself."""
 
 from __future__ import annotations
 
-import copy
 import importlib.util
-import json
+import pickle
 import re
+from functools import cache
 from types import SimpleNamespace
+
+import lab_node
+from lab_node import CODE, PILLARS
 
 from hamysql.cib.status import Cluster, Node
 from hamysql.master import deployment as deployments
 from hamysql.master.members import Answer, Members
 from hamysql.storage.drbd.status import Status
+from hamysql.storage.latch import Stage
 from support import ROOT
 
-LAB = json.loads((ROOT / "test/unit/config/fixtures/lab.json").read_text(encoding="utf-8"))
 PHASES = re.findall(r'\("hamysql-[a-z-]+", "(\w+)"\)', (ROOT / "hamysql" / "orch" / "init.sls").read_text())
 # Everything that a member may be asked while nothing may be changed.
 READING = {"hamysql_node.survey", "hamysql_node.pending", "state.apply", "hamysql_cib.preview"}
@@ -23,41 +26,12 @@ NODE = {"online": True, **dict.fromkeys(("standby", "maintenance", "pending", "u
 
 def survey(name):
     """A bare machine of the lab."""
-    host = {"db1": 11, "db2": 12}[name]
-    links = {f"eth{n}": {"mac": f"02:00:00:00:0{n}:{host}", "addresses": [f"10.77.{n + 1}.{host}/24"]} for n in (0, 1)}
-    return {
-        "code": "same",
-        "pillar": "same",
-        "stale": False,
-        "pending": [],
-        "settings": copy.deepcopy(LAB),
-        "storage": {
-            "disk": "/dev/ubdb", "size": 2**29, "signatures": [], "uses": [], "partitions": [], "names": [], "generation": {}, "status": {}, "latch": {},
-        },
-        "cluster": {
-            "running": False, "dc": None, "quorum": False, "maintenance": False, "nodes": {}, "resources": [], "failures": [], "fencing": [], "shell": "crm",
-        },
-        "database": False,
-        "facts": {
-            "nodename": name, "system": {"name": "Debian", "release": "12"}, "clock": [0.0, 0.0], "interfaces": links,
-            "packages": {}, "unreachable": [], "absent": [], "vip_owner": "", "tls": {},
-            "storage": {"reached": {}, "module": {"version": "", "loadable": True}},
-        },
-    }  # fmt: skip
+    return _said(name, None)
 
 
 def installed(name):
     """A member of an initialised cluster whose pacemaker does not run."""
-    seen = survey(name)
-    uuid = f"{name}-uuid"
-    seen["storage"] |= {
-        "signatures": [{"type": "drbd", "offset": 0, "uuid": uuid}],
-        "generation": {"current": "AAAA", "bitmap": "0", "history": ["0", "0"], "just_created": False, "consistent": True},
-        "latch": {
-            "cluster": "galaxy-db", "resource": "mysql", "disk": "/dev/ubdb", "stage": "INITIALISED", "device_uuid": uuid,
-        },
-    }  # fmt: skip
-    return seen
+    return _said(name, Stage.INITIALISED)
 
 
 def running(**fields):
@@ -67,14 +41,24 @@ def running(**fields):
     return Cluster(**{"dc": "db1", "quorum": True, "maintenance": False, "nodes": nodes, **empty, **fields})
 
 
-def working(name):
-    """A member of a cluster at work; db1 is the controller, db2 is active."""
-    seen = installed(name)
-    roles = ("Primary", "Secondary") if name == "db2" else ("Secondary", "Primary")
-    seen["storage"]["status"] = Status("Connected", *roles, "UpToDate", "UpToDate").as_dict()
-    seen["cluster"] = running().as_dict("crm")
-    seen["database"] = name == "db2"
-    return seen
+def working(name, active="db2", resources=()):
+    """A member of a cluster at work; db1 is the controller."""
+    return _said(name, Stage.INITIALISED, active, resources)
+
+
+def _said(name, stage, active="", resources=()):
+    return pickle.loads(_survey(name, stage, active, resources))
+
+
+@cache
+def _survey(name, stage, active, resources):
+    """Pickled, because each who asks gets a copy. ``active`` is the node that serves, "" where the cluster does not run."""
+    node = lab_node.Node(name, stage=stage)
+    if active:
+        roles = ("Primary", "Secondary") if name == active else ("Secondary", "Primary")
+        node.replica = Status("Connected", *roles, "UpToDate", "UpToDate")
+        node.cluster, node.database = running(resources=resources), name == active
+    return pickle.dumps(node.survey())
 
 
 def state(changes=None, comment="", result=None, name="/etc/a", id_="hamysql-a"):
@@ -97,12 +81,12 @@ class Site:
         spec.loader.exec_module(self.module)
         self.module.__opts__, self.module.__context__ = {"test": True, "jid": "1"}, {}
         deployments.Master = lambda opts: SimpleNamespace(
-            opts=opts, code="same", members=self.members, fire=lambda cluster, data: self.events.append(data)
+            opts=opts, code=CODE, members=self.members, fire=lambda cluster, data: self.events.append(data)
         )
         deployments.Lock = lambda opts, cluster, jid: SimpleNamespace(release=lambda: None)
 
     def members(self, cluster):
-        return Members("galaxy-db", {"db1": "db1", "db2": "db2"}, self.call, {"db1": "same", "db2": "same"})
+        return Members("galaxy-db", {"db1": "db1", "db2": "db2"}, self.call, PILLARS)
 
     def call(self, minions, function, kwargs, timeout):
         self.asked.append((function, kwargs.get("mods"), kwargs.get("test")))

@@ -7,12 +7,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from orchestration import NODE, running, working
+from lab_node import NAMES
+from lab_node import Node as LabNode
+from orchestration import NODE, running
 
 from hamysql.cib.history import STARTED, STOPPED
 from hamysql.cib.status import Failure, Fencing, Node, Resource
 from hamysql.master.status.look import Seen
+from hamysql.pending import MYSQL, RESTART, Pending
 from hamysql.storage.drbd.status import Status
+from hamysql.storage.latch import Stage
 
 BEGUN = 1795453827  # 2026-11-23 17:10:27 UTC
 NOW = BEGUN + 3 * 3600 + 120.5
@@ -43,15 +47,20 @@ def event(when, node, what, name="p_mysql", action="", reason=""):
 
 
 class World:
-    """The surveys and the details of both nodes, and what is unknown of a node."""
+    """Both nodes of the lab, of which each is asked for its survey; their details, and what is unknown of a node.
+
+    ``other`` changes what a node has said, where the lab's nodes have nothing of the kind: another storage, a setting that waits.
+    """
 
     def __init__(self):
         self.cluster = running(resources=resources())
-        self.surveys = {name: working(name) for name in ("db1", "db2")}
-        for name, survey in self.surveys.items():
-            own = {"mac": f"02:00:00:00:00:{name[-1]}", "addresses": [f"10.77.1.1{name[-1]}/24"]}
-            survey["facts"]["interfaces"] = {"eth0": own}
-        self.surveys["db2"]["facts"]["interfaces"]["eth0"]["addresses"].append("10.77.1.100/24")
+        self.nodes = {name: LabNode(name, stage=Stage.INITIALISED, database=name == "db2") for name in NAMES}
+        for name, node in self.nodes.items():
+            node.addresses = {"eth0": [f"10.77.1.1{name[-1]}/24"]}
+        self.nodes["db2"].addresses["eth0"].append("10.77.1.100/24")
+        self.drbd("db2", "Connected", "Primary", "Secondary", "UpToDate", "UpToDate")
+        self.drbd("db1", "Connected", "Secondary", "Primary", "UpToDate", "UpToDate")
+        self.other = lambda name, survey: None
         self.events = [event(-4, "db1", STOPPED), event(0, "db2", STARTED)]
         self.attributes = {"db1": dict(HEALTHY), "db2": dict(HEALTHY)}
         self.links = {(name, link): True for name in ("db1", "db2") for link in (0, 1)}
@@ -78,14 +87,15 @@ class World:
         }
 
     def survey(self, name):
-        seen = self.surveys[name]
-        if name in self.stopped:
-            return {**seen, "cluster": working("db1")["cluster"] | {"running": False, "dc": None, "nodes": {}}}
-        return {**seen, "cluster": self.cluster.as_dict("crm")}
+        node = self.nodes[name]
+        node.cluster = None if name in self.stopped else self.cluster
+        found = node.survey()
+        self.other(name, found)
+        return found
 
     def seen(self):
         found = {}
-        for name in self.surveys:
+        for name in self.nodes:
             if name in self.unknown:
                 found[name] = Seen(name, unknown=self.unknown[name])
             else:
@@ -98,7 +108,7 @@ class World:
         self.cluster = replace(self.cluster, nodes=nodes)
 
     def drbd(self, name, *words, **numbers):
-        self.surveys[name]["storage"]["status"] = Status(*words, **numbers).as_dict()
+        self.nodes[name].replica = Status(*words, **numbers)
 
 
 def whole():
@@ -141,16 +151,8 @@ def resource_failed():
     failure = Failure("p_fs_mysql_start_0", "db1", "error (complete)", "Couldn't mount device", "2026-11-23 17:10:24Z")
     world.cluster = replace(world.cluster, failures=(failure,))
     world.events.insert(1, event(-3, "db1", "failed", "p_fs_mysql", "p_fs_mysql_start_0", "Couldn't mount device"))
-    world.surveys["db1"]["pending"] = [
-        {
-            "kind": "restart",
-            "scope": "mysql",
-            "path": "hamysql:mysql:options:mysqld:table_open_cache",
-            "old": "2000",
-            "new": "4000",
-            "advice": "",
-        }
-    ]
+    waits = Pending(RESTART, MYSQL, "hamysql:mysql:options:mysqld:table_open_cache", "2000", "4000")
+    world.other = lambda name, survey: survey.update(pending=[waits.as_dict()] if name == "db1" else [])
     return world
 
 
@@ -164,7 +166,7 @@ def moved_by_operator():
         "node db1 is in standby; `crm node online db1` ends it",
     ]
     world.drbd("db2", "WFConnection", "Primary", "Unknown", "UpToDate", "Outdated", out_of_sync=10**7)
-    world.surveys["db1"]["storage"]["status"] = {}
+    world.nodes["db1"].replica = None
     world.cluster = replace(
         world.cluster,
         resources=tuple(item for item in resources() if (item.id, item.node) != ("p_drbd_mysql", "db1")),
@@ -178,7 +180,7 @@ def split_brain():
     world.drbd("db2", "StandAlone", "Primary", "Unknown", "UpToDate", "DUnknown", out_of_sync=4096)
     world.drbd("db1", "StandAlone", "Secondary", "Unknown", "UpToDate", "DUnknown", out_of_sync=512)
     for name, current in (("db1", "B" * 16), ("db2", "C" * 16)):
-        world.surveys[name]["storage"]["generation"] |= {"current": current, "bitmap": "A" * 16}
+        world.nodes[name].generation = f"{current}:{'A' * 16}:{0:016X}:{0:016X}:1:1:0:1:0:0:0"
     return world
 
 
@@ -186,19 +188,24 @@ def both_down():
     """Both nodes run, and pacemaker on neither of them."""
     world = World()
     world.stopped = {"db1", "db2"}
-    world.surveys["db2"]["database"] = False
-    world.surveys["db2"]["facts"]["interfaces"]["eth0"]["addresses"].pop()
-    for survey in world.surveys.values():
-        survey["storage"]["status"] = {}
+    world.nodes["db2"].database = False
+    world.nodes["db2"].addresses["eth0"].pop()
+    for node in world.nodes.values():
+        node.replica = None
     return world
 
 
-def _without_replicas(backend, seen):
+def _without_replicas(backend, seen, reached=None):
     world = World()
-    for name, survey in world.surveys.items():
+
+    def other(name, survey):
         survey["settings"]["storage"]["backend"] = backend
         survey["storage"] = {"backend": backend, "latch": {}, **seen, "mounted": name == "db2"}
         survey["settings"]["fencing"]["levels"] = {}
+        if reached is not None:
+            survey["facts"]["storage"] = {"reached": reached(name)}
+
+    world.other = other
     world.proven = {}
     kept = [item for item in resources() if not item.id.startswith(("p_drbd", "p_fence"))]
     world.cluster = replace(world.cluster, resources=tuple(kept))
@@ -213,10 +220,8 @@ def lun():
 
 
 def nfs():
-    world = _without_replicas("nfs", {"disk": "192.0.2.50:/srv/galaxy-db"})
-    for name, survey in world.surveys.items():
-        survey["facts"]["storage"] = {"reached": {"192.0.2.50:2049": name == "db2"}}
-    return world
+    disk = {"disk": "192.0.2.50:/srv/galaxy-db"}
+    return _without_replicas("nfs", disk, lambda name: {"192.0.2.50:2049": name == "db2"})
 
 
 WORLDS = {

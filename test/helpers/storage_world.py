@@ -32,6 +32,7 @@ from hamysql.master.members import Answer, Members
 from hamysql.schema import language
 from hamysql.storage import backends
 from hamysql.storage import latch as latches
+from hamysql.storage.drbd import NAME as DRBD
 from hamysql.storage.drbd.status import JUST_CREATED, Generation
 from hamysql.storage.latch import Latch
 from hamysql.system import root
@@ -127,7 +128,7 @@ class Node:
 class World:
     """The cluster galaxy-db: db1 and db2."""
 
-    kind = latches.DRBD
+    kind = DRBD
 
     def __init__(self) -> None:
         self._kept = TemporaryDirectory(prefix="world-", dir=folder())

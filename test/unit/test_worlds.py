@@ -69,12 +69,12 @@ def test_what_is_mounted_on_a_folder(code, said, found):
 
 
 @pytest.mark.parametrize("member", [orchestration.survey, orchestration.installed, orchestration.working])
-def test_a_survey_that_is_made_by_hand_has_the_form_of_a_real_one(member):
+def test_what_a_node_of_the_lab_says_has_the_form_that_is_declared(member):
     seen = member("db1")
     assert set(seen) == set(Survey.__annotations__)
     assert set(seen["facts"]) == set(Facts.__annotations__)
     assert set(seen["cluster"]) == set(Cluster.__annotations__)
-    assert set(seen["storage"]) == {*Seen.__annotations__, "latch"}
+    assert set(seen["storage"]) == {*Seen.__annotations__, "latch", "backend"}
 
 
 @pytest.mark.parametrize("kind", [World, Lun, Nas])

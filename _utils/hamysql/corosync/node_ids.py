@@ -14,6 +14,7 @@ from hamysql.corosync import conf as corosync_conf
 from hamysql.errors import ParseError
 from hamysql.resolved.sections import Section
 from hamysql.survey import Surveys
+from hamysql.system import root
 
 FILE = Path("/etc/corosync/corosync.conf")
 KNOWN, ORDER = "known", "order"  # where ids come from
@@ -22,7 +23,7 @@ KNOWN, ORDER = "known", "order"  # where ids come from
 def known(cluster: str, file: Path | None = None) -> dict[str, int]:
     """The ids of nodes in this node's corosync.conf, if that is of this cluster; none where there is none to read."""
     try:
-        sections = corosync_conf.parse((file or FILE).read_text(encoding="utf-8"))
+        sections = corosync_conf.parse(root.at(file or FILE).read_text(encoding="utf-8"))
     except (OSError, ValueError, ParseError):
         return {}
     return parse(sections, cluster)

@@ -92,6 +92,7 @@ ORDERS = {
         "stopped": "the cluster stops, the standby first",
         "removed": "what was laid down goes, and the data stays",
     },
+    "maintenance": {"checked": _CHECKED},  # which is refused: it was not said which of both
     "return": {"checked": _CHECKED, "returned": "the node is taken back, and synchronised"},
     "migration": {**_MIGRATION, **{name: PHASES[name] for name in list(PHASES) if name not in ("members", "storage")}},
 }

@@ -12,6 +12,7 @@ from hamysql.fencing.take_over import Evidence
 from hamysql.finding import Finding, Machine
 from hamysql.resolved import Resolved
 from hamysql.schema.values import Config
+from hamysql.storage import latch
 from hamysql.storage.drbd.kind import KIND as DRBD
 from hamysql.storage.kind import Kind
 from hamysql.storage.latch import FIRST, Latches
@@ -22,6 +23,7 @@ from hamysql.survey import Survey, Surveys
 from hamysql.system.command import Run
 
 KINDS: dict[str, Kind] = {kind.name: kind for kind in (DRBD, LUN, NFS)}
+latch.kinds = KINDS  # by name
 DEFAULT = FIRST  # of a pillar that names none, see hamysql/parameters/defaults.yaml
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
@@ -26,13 +26,9 @@ RESOURCE = "mysql"  # of a latch about other storage than DRBD
 LATCH = "/var/lib/hamysql/mysql.json"  # the same as sentences name it
 NEXT = "next"
 MARK = "backend"  # in that folder: the kind of storage that it is about
-# The kinds of storage that a latch may be about, in the pillar's words; each kind has its name from here. The first one is all that
-# older versions know, whose latches name none.
-DRBD: Final = "drbd"
-LUN: Final = "shared"  # all but the pillar calls it a LUN, because an export is shared as well
-NFS: Final = "nfs"
-KINDS = (DRBD, LUN, NFS)
-FIRST = DRBD
+FIRST: Final = "drbd"  # the one kind of storage that older versions know, whose latches name none
+# The kinds that a latch may be about. They lie above this module: ``backends`` has their one list, and gives it to this name.
+kinds: Collection[str] = ()
 
 _ABANDON = "remove it to give up the move that was begun: the data in use is not touched by that"
 
@@ -144,8 +140,8 @@ def place(backend: str, folder: Path = FOLDER) -> Path:
     """The folder of the latches of a kind of storage: ``next`` from the beginning of a move to it until the switch."""
     if moving_to(folder) != backend:
         return folder
-    kinds = {latch.backend for latch in in_use(folder)}
-    return folder / NEXT if kinds and backend not in kinds else folder
+    there = {latch.backend for latch in in_use(folder)}
+    return folder / NEXT if there and backend not in there else folder
 
 
 def in_use(folder: Path = FOLDER) -> list[Latch]:
@@ -161,8 +157,8 @@ def moving_to(folder: Path = FOLDER) -> str:
         found = (files.text_if_any(path) or "").strip()
     except (Unreadable, NotADirectoryError) as exc:
         raise ParseError(f"{exc}; {_ABANDON}") from exc
-    if found not in ("", *KINDS):
-        raise ParseError(f"{path} is damaged: found {found[:40]!r}, expected one of {', '.join(KINDS)}; {_ABANDON}")
+    if found not in ("", *kinds):
+        raise ParseError(f"{path} is damaged: found {found[:40]!r}, expected one of {', '.join(kinds)}; {_ABANDON}")
     return found
 
 

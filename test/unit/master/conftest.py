@@ -2,50 +2,24 @@
 
 from __future__ import annotations
 
-import copy
-
 import pytest
 from answering import Cluster
+from orchestration import working
+
+from hamysql.cib.status import Resource
 
 
-def node_state(**flags):
-    names = ("standby", "maintenance", "pending", "unclean", "shutdown")
-    return {"online": True, **dict.fromkeys(names, False), **flags}
+def device(name, node):
+    return Resource(f"p_fence_{name}", "stonith:fence_ipmilan", "Started", node, None, True, False, False)
 
 
-def survey(database, levels):
-    resources = [
-        {"id": "p_fence_db1", "role": "Started", "failed": False, "node": "db2"},
-        {"id": "p_fence_db2", "role": "Started", "failed": False, "node": "db1"},
-    ]
-    cluster = {
-        "running": True,
-        "quorum": True,
-        "maintenance": False,
-        "dc": "db1",
-        "resources": resources,
-        "failures": [],
-        "shell": "crm",
-    }
-    cluster["nodes"] = {"db1": node_state(), "db2": node_state()}
-    replica = {"up_to_date": True, "connection": "Connected", "disk": "UpToDate", "peer_disk": "UpToDate"}
-    devices = [{"id": "p_fence_db1"}, {"id": "p_fence_db2"}]
-    return {
-        "cluster": cluster,
-        "storage": {"status": replica},
-        "database": database,
-        "settings": {"fencing": {"devices": devices, "levels": levels, "delay": 2}},
-    }
+DEVICES = (device("db1", "db2"), device("db2", "db1"))  # each runs on the node that would use it
 
 
 @pytest.fixture
 def surveys():
     """A healthy cluster whose first node serves."""
-    levels = {
-        "db1": [{"level": 1, "devices": ["p_fence_db1"]}],
-        "db2": [{"level": 1, "devices": ["p_fence_db2"]}],
-    }
-    return {"db1": survey(True, levels), "db2": survey(False, copy.deepcopy(levels))}
+    return {name: working(name, active="db1", resources=DEVICES) for name in ("db1", "db2")}
 
 
 @pytest.fixture

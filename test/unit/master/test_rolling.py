@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 
 import pytest
+from orchestration import working
 
 from hamysql.master import rolling
 from hamysql.pending import BOTH, COROSYNC, LIVE, MYSQL, REFUSED, RESTART, Pending
@@ -15,23 +16,8 @@ def item(scope, kind=RESTART):
 
 
 def member(database=False, pending=()):
-    return {
-        "cluster": {
-            "running": True,
-            "dc": "db1",
-            "quorum": True,
-            "failures": [],
-            "shell": "crm",
-            "nodes": {
-                name: {"online": True, "pending": False, "unclean": False, "shutdown": False} for name in ("db1", "db2")
-            },
-        },
-        "storage": {
-            "status": {"up_to_date": True, "disk": "UpToDate", "peer_disk": "UpToDate", "connection": "Connected"}
-        },
-        "database": database,
-        "pending": list(pending),
-    }
+    seen = working("db2" if database else "db1")
+    return {**seen, "database": database, "pending": list(pending)}
 
 
 def steps(db1, db2):

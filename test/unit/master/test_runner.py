@@ -7,6 +7,7 @@ import signal
 from types import SimpleNamespace
 
 import pytest
+from lab_node import CODE, PILLARS
 from orchestration import survey, working
 
 from hamysql.errors import Refused
@@ -44,7 +45,7 @@ class Site:
         }
 
     def members(self, cluster):
-        return Members("galaxy-db", dict(zip(NAMES, NAMES)), self.call, dict.fromkeys(NAMES, "same"))
+        return Members("galaxy-db", dict(zip(NAMES, NAMES)), self.call, PILLARS)
 
 
 def load_file(folder, name):
@@ -62,7 +63,7 @@ def runner(monkeypatch):
         module = load_file("_runners", "hamysql")
         module.__opts__ = {}
         monkeypatch.setattr(
-            deployment, "Master", lambda opts: SimpleNamespace(opts=opts, code="same", members=site.members)
+            deployment, "Master", lambda opts: SimpleNamespace(opts=opts, code=CODE, members=site.members)
         )
         monkeypatch.setattr(module, "Master", deployment.Master)
         return module
@@ -96,10 +97,10 @@ def test_a_member_that_is_down_is_a_finding_and_nothing_is_synchronised(runner):
 
 
 @pytest.mark.parametrize("function", ["survey", "steps"])
-@pytest.mark.parametrize(("code", "synchronised"), [("same", 0), ("another", 1)])
+@pytest.mark.parametrize(("code", "synchronised"), [(CODE, 0), ("another", 1)])
 def test_of_a_minion_with_older_code_in_memory_no_more_is_known(runner, function, code, synchronised):
     site = Site()
-    site.surveys["db2"] = {"code": code, "pillar": "same", "stale": True}
+    site.surveys["db2"] = {"code": code, "pillar": PILLARS["db1"], "stale": True}
     with pytest.raises(OldCode, match=r"^db2 \(minion db2\) keeps an older version of hamysql in memory: restart"):
         getattr(runner(site), function)()
     assert site.asked.count("saltutil.sync_all") == synchronised
@@ -109,7 +110,7 @@ def test_of_a_minion_with_older_code_in_memory_no_more_is_known(runner, function
 def test_the_status_of_the_other_node_is_shown_beside_older_code(runner, old):
     site = Site()
     for node in old:
-        site.surveys[node] = {"code": "same", "pillar": "same", "stale": True}
+        site.surveys[node] = {"code": CODE, "pillar": PILLARS["db1"], "stale": True}
     nodes = runner(site).status()["nodes"]
     assert list(nodes) == list(NAMES)
     for node in old:

@@ -13,8 +13,9 @@ import tarfile
 from types import SimpleNamespace
 from urllib.parse import quote
 
+import lab_node
 import pytest
-from answering import CURRENT, NAMES, Cluster, fails
+from answering import NAMES, Cluster, fails
 
 from hamysql.errors import Refused
 from hamysql.master import report
@@ -98,9 +99,12 @@ class Bundled(Cluster):
             "hamysql_node.details": fails(f"pacemaker says {self.text}"),
         }
         master = SimpleNamespace(
-            code="same", opts={"cachedir": str(tmp_path)}, served=["/srv/salt"], pillars=lambda _: {"db1": pillar}
+            code=lab_node.CODE,
+            opts={"cachedir": str(tmp_path)},
+            served=["/srv/salt"],
+            pillars=lambda _: {"db1": pillar},
         )
-        members = Members("galaxy-db", {name: name for name in NAMES}, self.call, CURRENT)
+        members = Members("galaxy-db", {name: name for name in NAMES}, self.call, lab_node.PILLARS)
         self.view = SimpleNamespace(master=master, members=members)
 
     def run(self, argv, *, stdin=None, timeout=60, accept=(0,), env=None):

@@ -21,11 +21,10 @@ from hamysql.resolved import Resolved
 from hamysql.schema.language import Report
 from hamysql.schema.values import Config
 from hamysql.storage import lock as storage_lock
-from hamysql.storage.drbd import adjust, conf, findings, link, plan, replica, settings, status, take_over, verbs
+from hamysql.storage.drbd import NAME, adjust, conf, findings, link, plan, replica, settings, status, take_over, verbs
 from hamysql.storage.drbd.care import record
 from hamysql.storage.drbd.replica import Seen
 from hamysql.storage.kind import Kind, Parameters, Primitive
-from hamysql.storage.latch import DRBD as NAME
 from hamysql.storage.latch import Latch, Latches, Stage
 from hamysql.storage.steps import Agreed, Step
 from hamysql.survey import Survey, Surveys

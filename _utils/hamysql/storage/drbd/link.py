@@ -22,6 +22,7 @@ from pathlib import Path
 
 from hamysql.resolved import Resolved
 from hamysql.storage import latch
+from hamysql.storage.drbd import NAME
 from hamysql.survey import Surveys
 from hamysql.system import root
 
@@ -175,7 +176,7 @@ def sides(surveys: Surveys) -> list[Side]:
             (seen["storage"].get("latch") or {}).get("stage") == "INITIALISED",
         )
         for name, seen in surveys.items()
-        if seen["settings"]["storage"]["backend"] == latch.DRBD
+        if seen["settings"]["storage"]["backend"] == NAME
     ]
 
 

@@ -22,12 +22,11 @@ from hamysql.cib import names as cib_names
 from hamysql.errors import Refused
 from hamysql.mysql import datadir
 from hamysql.resolved import Resolved
+from hamysql.storage.drbd import NAME, drbdadm, replica
 from hamysql.storage.drbd import conf as drbd_conf
-from hamysql.storage.drbd import drbdadm, replica
 from hamysql.storage.drbd import link as drbd_link
 from hamysql.storage.drbd import pending as drbd_pending
 from hamysql.storage.drbd.status import Status
-from hamysql.storage.latch import DRBD as NAME
 from hamysql.storage.latch import Latch, Latches, Stage
 from hamysql.system import disk, wait
 from hamysql.system.command import Run

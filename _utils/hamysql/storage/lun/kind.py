@@ -14,10 +14,9 @@ from hamysql.resolved import Resolved
 from hamysql.schema.language import Report
 from hamysql.schema.values import Config
 from hamysql.storage.kind import Kind, Parameters
-from hamysql.storage.latch import LUN as NAME
 from hamysql.storage.latch import Latch, Latches
+from hamysql.storage.lun import NAME, iscsi, local, plan, settings, verbs
 from hamysql.storage.lun import claim as lun_claim
-from hamysql.storage.lun import iscsi, local, plan, settings, verbs
 from hamysql.storage.lun.values import PATH, split_portal
 from hamysql.storage.steps import Step
 from hamysql.survey import Survey, Surveys

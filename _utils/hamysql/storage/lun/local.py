@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TypedDict
 
 from hamysql.resolved import Resolved
-from hamysql.storage.latch import LUN as NAME
+from hamysql.storage.lun import NAME
 from hamysql.system.disk import SignatureSeen
 
 

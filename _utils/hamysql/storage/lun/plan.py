@@ -15,7 +15,7 @@ from itertools import pairwise
 
 from hamysql.errors import Refused
 from hamysql.storage.latch import LATCH, Latch, NodeView, Stage
-from hamysql.storage.latch import LUN as NAME
+from hamysql.storage.lun import NAME
 from hamysql.storage.lun.local import Seen
 from hamysql.storage.lun.values import PATH
 from hamysql.storage.steps import Step, serving

@@ -6,7 +6,7 @@ from hamysql.cib import names as cib_names
 from hamysql.schema import values as v
 from hamysql.schema.language import Names, Report, Section
 from hamysql.schema.values import Config, seconds
-from hamysql.storage.latch import LUN as NAME
+from hamysql.storage.lun import NAME
 from hamysql.storage.lun import values as w
 
 LUN = Section(

@@ -7,7 +7,7 @@ from typing import Any
 
 from hamysql.schema.language import Value
 from hamysql.schema.values import address, device, fullmatch, integer
-from hamysql.storage.latch import LUN as NAME
+from hamysql.storage.lun import NAME
 
 _STABLE = re.compile(r"/dev/(disk/by-id|disk/by-path|mapper)/[A-Za-z0-9_.+:@%=-]{1,200}")
 # RFC 3720, 3.2.6.3: a date and a reversed domain, or an identifier of a naming authority

@@ -22,10 +22,9 @@ from hamysql.mysql import datadir
 from hamysql.resolved import Resolved
 from hamysql.resolved.storage import Lun
 from hamysql.storage import verbs as common
-from hamysql.storage.latch import LUN as NAME
 from hamysql.storage.latch import RESOURCE, Latch, Latches, Stage
+from hamysql.storage.lun import NAME, iscsi, local
 from hamysql.storage.lun import claim as lun_claim
-from hamysql.storage.lun import iscsi, local
 from hamysql.storage.lun.local import Seen
 from hamysql.system import disk, mounts
 from hamysql.system.command import Run

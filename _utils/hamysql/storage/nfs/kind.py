@@ -12,9 +12,8 @@ from hamysql.resolved import Resolved
 from hamysql.schema.language import Report
 from hamysql.schema.values import Config
 from hamysql.storage.kind import Kind, Parameters
-from hamysql.storage.latch import NFS as NAME
 from hamysql.storage.latch import Latch, Latches, Stage
-from hamysql.storage.nfs import plan, settings, verbs
+from hamysql.storage.nfs import NAME, plan, settings, verbs
 from hamysql.storage.nfs.mark import NFS_FOLDER
 from hamysql.storage.nfs.mark import read as read_mark
 from hamysql.storage.steps import Step

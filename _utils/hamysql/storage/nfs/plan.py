@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import TypedDict
 
 from hamysql.errors import Refused
-from hamysql.storage.latch import LATCH, NFS, Latch, NodeView, Stage
+from hamysql.storage.latch import LATCH, Latch, NodeView, Stage
+from hamysql.storage.nfs import NAME
 from hamysql.storage.nfs.mark import NFS_FOLDER, NFS_MARK
 from hamysql.storage.steps import Step, serving
 from hamysql.survey import Survey, Surveys
@@ -148,7 +149,7 @@ def steps(members: Sequence[Export], wanted: Wanted) -> tuple[Step, ...]:
 def _alone(member: Export, wanted: Wanted) -> list[str]:
     """What forbids going on whatever is on the export."""
     reasons, latch = [], member.latch
-    if latch and (latch.cluster, latch.backend) != (wanted.cluster, NFS):
+    if latch and (latch.cluster, latch.backend) != (wanted.cluster, NAME):
         old = f"cluster {latch.cluster}, storage:backend: {latch.backend}"
         reasons.append(
             f"{member.where}: this node holds the data of {old}, not of {wanted.cluster} over NFS. Neither can be changed in "

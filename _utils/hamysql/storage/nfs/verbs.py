@@ -28,8 +28,8 @@ from hamysql.resolved import Resolved
 from hamysql.resolved.storage import Nfs
 from hamysql.storage import lock as storage_lock
 from hamysql.storage import verbs as common
-from hamysql.storage.latch import NFS as NAME
 from hamysql.storage.latch import RESOURCE, Latch, Latches, Stage
+from hamysql.storage.nfs import NAME
 from hamysql.storage.nfs.mark import NFS_FOLDER, NFS_MARK
 from hamysql.storage.nfs.mark import read as read_mark
 from hamysql.storage.nfs.plan import Seen, ViewSeen, foreign

@@ -63,7 +63,7 @@ def test_a_whole_cluster_has_no_reasons_and_each_other_one_has():
 
 def test_a_database_on_both_nodes_is_down_and_says_both():
     world = status_world.whole()
-    world.surveys["db1"]["database"] = True
+    world.nodes["db1"].database = True
     found = of(world)
     assert (found["state"], found["service"]["node"]) == ("down", None)
     assert found["verdict"].startswith("the database answers on db1 and db2")
@@ -101,9 +101,9 @@ def test_the_virtual_ip_of_an_unknown_node_is_told_by_pacemaker():
 @pytest.mark.parametrize("where", [None, "db1"])
 def test_a_virtual_ip_that_is_not_where_the_database_is_keeps_clients_away(where):
     world = status_world.whole()
-    world.surveys["db2"]["facts"]["interfaces"]["eth0"]["addresses"].pop()
+    world.nodes["db2"].addresses["eth0"].pop()
     if where:
-        world.surveys[where]["facts"]["interfaces"]["eth0"]["addresses"].append("10.77.1.100/24")
+        world.nodes[where].addresses["eth0"].append("10.77.1.100/24")
     found = of(world)
     assert found["retcode"] == 2
     assert found["verdict"] == f"the virtual IP 10.77.1.100 is on {where or 'no node'}, and the database on db2"

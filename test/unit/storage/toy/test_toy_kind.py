@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 import xml.etree.ElementTree as ET
 from types import SimpleNamespace
 
+import machines
 import pytest
 from loop_kind import Loop
 from orchestration import Site
@@ -13,7 +16,7 @@ from orchestration import survey as machine_of
 from storage_world import load
 
 from hamysql.config import resources
-from hamysql.errors import ConfigError
+from hamysql.errors import ConfigError, ParseError
 from hamysql.master import migration, rolling, secretfile
 from hamysql.pending import from_dicts
 from hamysql.preflight import judge
@@ -242,11 +245,22 @@ def test_a_node_with_one_copy_may_serve_alone(evidence):
     assert "still has the data mounted" in backends.KINDS["loop"].consider(seen)
 
 
-def test_a_latch_may_be_about_every_kind(monkeypatch):
-    """The names stand in one place; a kind that is not among them cannot be moved to."""
-    monkeypatch.undo()
-    assert tuple(backends.KINDS) == latch.KINDS
+def test_a_latch_may_be_about_every_kind(tmp_path):
+    """The kinds stand in one place; one that is not among them cannot be moved to."""
     assert all(name == kind.name for name, kind in backends.KINDS.items())
+    for name in backends.KINDS:
+        machines.put(tmp_path / latch.NEXT / latch.MARK, f"{name}\n")
+        assert latch.moving_to(tmp_path) == name
+    machines.put(tmp_path / latch.NEXT / latch.MARK, "tape\n")
+    with pytest.raises(ParseError, match="expected one of drbd, shared, nfs, loop"):
+        latch.moving_to(tmp_path)
+
+
+def test_a_process_that_asks_for_latches_alone_knows_all_kinds():
+    asked = "from hamysql.storage import latch; print(*latch.kinds)"
+    place = {"PYTHONPATH": str(ROOT / "_utils"), "PYTHONDONTWRITEBYTECODE": "1"}
+    said = subprocess.run([sys.executable, "-c", asked], env=place, capture_output=True, text=True, check=True)
+    assert said.stdout.split() == ["drbd", "shared", "nfs"]
 
 
 def test_no_other_file_knows_the_toy():

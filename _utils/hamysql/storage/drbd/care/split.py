@@ -14,7 +14,7 @@ from hamysql.errors import HamysqlError, Refused
 from hamysql.resolved import Resolved
 from hamysql.storage import latch
 from hamysql.storage.copies import Image, Looked, Note, Tables
-from hamysql.storage.drbd import drbdadm, replica, verbs
+from hamysql.storage.drbd import NAME, drbdadm, replica, verbs
 from hamysql.storage.drbd import status as drbd_status
 from hamysql.storage.drbd.care import image, site, tables
 from hamysql.storage.drbd.care.image import Data
@@ -156,6 +156,6 @@ def _alone(run: Run, config: Resolved) -> None:
     uses = disk.occupants(run, device, config["storage"]["drbd"]["device"]).uses
     if uses:
         raise Refused(f"the changes of {config['self']} are not given up: {device} is in use: {', '.join(uses)}")
-    known = latch.Latches().read(config["storage"]["drbd"]["resource"], latch.DRBD)
+    known = latch.Latches().read(config["storage"]["drbd"]["resource"], NAME)
     if known is None or known.stage != latch.Stage.INITIALISED:
         raise Refused(f"the changes of {config['self']} are not given up: this node has no replica of its own")
