@@ -87,6 +87,9 @@ def test_the_job_takes_one_where_it_serves_and_one_is_due(tmp_path):
             "throttle": 0,
             "test_at": "05:00",
             "test_every": 0,
+            "mounted": False,
+            "staging": str(tmp_path / "staging"),
+            "repository": False,
         }
         elsewhere = {**task, "node": "db2", "mysql": {**mysql, "socket": str(tmp_path / "none")}}
         done = job(elsewhere, tmp_path / "task")
