@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 from database_server import CLIENT, MISSING, SERVER, running
+from test_restore_into_service import Place as InService
 
-from hamysql.backup import job, place, repository, restic, restore, take
+from hamysql.backup import job, place, repository, restic, restore, swap, take
 from hamysql.backup.take import Site
 from hamysql.errors import CommandFailed, HamysqlError, Refused
 from hamysql.system import command, root
@@ -80,6 +81,20 @@ def test_a_backup_goes_into_the_repository_and_comes_back(server, site, scratch,
     assert found.glance(run)["proven"] == proof["when"].replace(" ", "T")
     assert PASSWORD not in caplog.text
     assert PASSWORD not in repr(site)
+
+
+def test_a_backup_of_a_repository_replaces_the_data(tmp_path):
+    made = InService(tmp_path)
+    environment = {restic.REPOSITORY: str(tmp_path / "repository"), "RESTIC_PASSWORD": PASSWORD}
+    made.site = replace(made.site, directory="", staging=str(tmp_path / "staging"), environment=environment)
+    with root.below(tmp_path / "node"), made.served() as daemon:
+        daemon.sql("CREATE DATABASE shop; CREATE TABLE shop.orders (id INT PRIMARY KEY) ENGINE = InnoDB;")
+        daemon.sql("INSERT INTO shop.orders VALUES (1);")
+        name = take.take(run, made.site)["name"]
+        daemon.sql("INSERT INTO shop.orders VALUES (2);")
+        assert made.prepare(name).tables > 20
+    made.act(swap.replaced)
+    assert made.rows() == ["1"]
 
 
 def test_nothing_in_the_repository_is_readable_without_its_password(server, site):
