@@ -40,7 +40,7 @@ def take() -> Manifest:
 
     Returns its manifest: ``{"name", "cluster", "node", "began", "seconds": of the copy, "size": bytes, "files", "speed": MB/s,
     "flavor", "tool": version, "server": version, "binlog": file, position and GTID, "tracer": {"label", "rows"}, "scheduled": bool,
-    "late": seconds}``. Raises ``NotReady`` where no server answers here, ``Refused`` where another backup is at work or the folder
+    "late": seconds}``. Raises ``NotReady`` where no server answers here, ``Refused`` where another backup is at work or the place
     is missing, and ``CommandFailed`` with the tool's last words. A backup that was cut off leaves nothing that looks like one.
 
     CLI Example:
@@ -65,15 +65,15 @@ def list_() -> list[Kept]:
 
         salt 'db*' hamysql_backup.list
     """
-    return _site().folder.kept()
+    return _site().place(run).kept()
 
 
 def glance() -> Glance | None:
     """
     The newest backup that this node sees, and when one was proven last.
 
-    Returns ``{"newest", "proven": such as 2026-01-31T03:00:00Z, or None}``; None where the pillar names no folder, and where it
-    is out of reach for 5 seconds.
+    Returns ``{"newest", "proven": such as 2026-01-31T03:00:00Z, or None}``; None where the pillar names no place, and where it
+    is out of reach for some seconds.
 
     CLI Example:
 
@@ -82,7 +82,7 @@ def glance() -> Glance | None:
         salt 'db*' hamysql_backup.glance
     """
     config = __salt__["hamysql.config"]()
-    return job.of(config).folder.glance(run) if config["backup"]["enabled"] else None
+    return job.of(config).place(run).glance(run) if config["backup"]["enabled"] else None
 
 
 def restore_test(name: str = "", timeout: float = 3600) -> Proof:
@@ -108,7 +108,7 @@ def restore_test(name: str = "", timeout: float = 3600) -> Proof:
 
 def present() -> bool:
     """
-    Whether this node has the timer's file: for the states, which take it away when the pillar names no folder any more.
+    Whether this node has the timer's file: for the states, which take it away when the pillar names no place any more.
 
     CLI Example:
 

@@ -205,6 +205,11 @@ PARTS = (
     Part("updates: killed at each step, with a boot of both nodes", 16, (Some("test_updates.py"),)),
     Part("secrets rotated in service, killed at each step", 18, (Some("test_rotation.py"),)),
     Part("machines given back, killed at each step, and the data taken up again", 14, (Some("test_teardown.py"),)),
+    Part(
+        "backups in a repository of restic: killed, restored, no secret in sight",
+        10,
+        (Some("test_repository_backups.py"),),
+    ),
 )
 
 

@@ -47,6 +47,7 @@ TEST_PROGRAMS = {
     "mariadbd": "mariadb-server-core",
     "mariadb": "mariadb-client",
     "mariadb-backup": "mariadb-backup",
+    "restic": "restic",
     "mmdebstrap": "mmdebstrap",
     "multipath": "multipath-tools",
     "fence_ipmilan": "fence-agents",

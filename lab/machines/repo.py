@@ -23,6 +23,7 @@ PACKAGES = {
             "mariadb-server",
             "mariadb-client",
             "mariadb-backup",
+            "restic",
             "open-iscsi",
             "sg3-utils",
             "nfs-common",

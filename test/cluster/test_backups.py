@@ -25,7 +25,7 @@ def operations(cluster, progress, figures, pillar):
     lab = cluster.lab
     for node in lab.topology.data_nodes:
         api.ssh(lab, node.name, f"mkdir -p {FOLDER}")
-    pillar(lambda given: given.update(backup={"directory": FOLDER, "keep": 2}))
+    pillar(lambda given: given.update(backup={"directory": FOLDER, "mounted": False, "keep": 2}))
     refresh_pillar(lab)
     api.deploy(lab, progress)
     return Operations(cluster, progress, figures)

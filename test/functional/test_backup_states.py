@@ -56,6 +56,34 @@ def test_the_files_are_what_systemd_reads(configured, tmp_path):
         assert not ours, verified.stderr
 
 
+def test_the_secrets_of_a_repository_are_in_roots_file_alone(tmp_path):
+    backup = {
+        "repository": "rest:https://backups.example.org/galaxy",
+        "password": "canary of the repository",
+        "environment": {"RESTIC_REST_USERNAME": "me", "RESTIC_REST_PASSWORD": "canary-login"},
+    }
+    made = Node(tmp_path / "root", {**load_pillar("minimal"), "backup": backup}, "debian12")
+    try:
+        chunks = {chunk["__id__"]: chunk for chunk in made.low()}
+        file = chunks["hamysql-backup-repository-file-managed"]
+        assert (file["mode"], file["user"], file["show_changes"]) == ("0600", "root", False)
+        assert "canary" not in json.dumps(list(chunks.values()), default=str)
+        assert "canary" not in json.dumps(made.call("hamysql.settings"))
+        text = made.call("slsutil.renderer", file["source"], default_renderer="jinja", saltenv="base")
+        assert json.loads(text) == {
+            "RESTIC_REPOSITORY": "rest:https://me:canary-login@backups.example.org/galaxy",
+            "RESTIC_PASSWORD": "canary of the repository",
+        }
+        unit = "salt://hamysql/backup/files/hamysql-backup.service.jinja"
+        text = made.call("slsutil.renderer", unit, default_renderer="jinja", saltenv="base")
+        assert "RequiresMountsFor" not in text
+        assert "canary" not in text
+        names = made.call("hamysql.config")["package"]["names"]
+        assert {"restic", "mariadb-backup"} <= set(names)
+    finally:
+        made.end()
+
+
 def job(task, path):
     """What the timer's unit runs."""
     path.write_text(json.dumps(task))
@@ -87,6 +115,9 @@ def test_the_job_takes_one_where_it_serves_and_one_is_due(tmp_path):
             "throttle": 0,
             "test_at": "05:00",
             "test_every": 0,
+            "mounted": False,
+            "staging": str(tmp_path / "staging"),
+            "repository": False,
         }
         elsewhere = {**task, "node": "db2", "mysql": {**mysql, "socket": str(tmp_path / "none")}}
         done = job(elsewhere, tmp_path / "task")

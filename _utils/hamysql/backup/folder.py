@@ -10,36 +10,42 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 from hamysql.backup import manifest
 from hamysql.backup.manifest import Glance, Kept, Manifest, Proof
+from hamysql.backup.place import Place, must_be_mounted
 from hamysql.errors import CommandFailed, HamysqlError, NotReady, ParseError, Refused
 from hamysql.system import files, wait
-from hamysql.system.command import Run
+from hamysql.system.command import QUIETLY, Run
 
 MAKING, GOING = ".making-", ".going-"
+LIMIT = 86400.0  # seconds for a copy
 PATIENCE = 60.0  # seconds for another backup to end: one whose orchestration was killed goes on to its end
 
 
-class Folder:
-    """The backups of one cluster.
+class Folder(Place):
+    """The backups of one cluster in a folder.
 
     target
         The pillar's ``hamysql:backup:directory``; there is a folder below it for each cluster.
+    mounted
+        Whether the target has to be on another file system than this node's root.
     """
 
-    def __init__(self, target: str, cluster: str) -> None:
-        self.target, self.path = Path(target), Path(target) / cluster
+    def __init__(self, target: str, cluster: str, mounted: bool = False) -> None:
+        self.target, self.path, self.mounted = Path(target), Path(target) / cluster, mounted
+        self.told = str(self.path)
 
     def prepare(self) -> None:
         """Make the cluster's folder, which only root can enter. The target has to be there: it may be a mount that is missing."""
+        if self.mounted:
+            must_be_mounted(self.target)
         if not self.target.is_dir():
             raise Refused(
-                f"there is no folder {self.target} for the backups on this node: make it, or mount what is to be there "
-                "(hamysql:backup:directory)"
+                f"there is no folder {self.target} for the backups on this node: make it, or mount what is to be there"
             )
         self.path.mkdir(mode=0o700, exist_ok=True)
 
@@ -94,6 +100,9 @@ class Folder:
         finally:
             os.close(handle)
 
+    def room(self, size: Callable[[], int]) -> None:
+        """It may be a file system whose room nobody can tell, and a copy that does not fit leaves nothing."""
+
     def making(self, name: str) -> Path:
         """The folder in which a backup is made."""
         path = self.path / f"{MAKING}{name}"
@@ -124,24 +133,32 @@ class Folder:
             shutil.rmtree(going)
         return names
 
-    def checked(self, name: str, copy: Path | None = None) -> None:
-        """Raise ``HamysqlError`` where a backup's files are not those that were written.
-
-        copy
-            Another folder that has its files, instead of the backup's own.
-        """
+    def fetch(self, run: Run, name: str, parent: Path) -> None:
         path = self.path / name
-        wanted = {}
-        for line in (path / manifest.SUMS).read_text(encoding="utf-8").splitlines():
-            digest, _, file = line.partition("  ")
-            wanted[file] = digest
-        found = sums(copy or path / manifest.DATA)
-        wrong = sorted(file for file in {*wanted, *found} if wanted.get(file) != found.get(file))
-        if wrong:
-            raise HamysqlError(
-                f"the backup {name} in {self.path} is damaged: {len(wrong)} of {len(wanted)} files are not as they were written, "
-                f"the first one is {wrong[0]}. Take a new backup, and look at the disk"
-            )
+        source, target = path / manifest.DATA, parent / manifest.DATA
+        run([*QUIETLY, "cp", "--recursive", "--no-dereference", str(source), str(target)], timeout=LIMIT)
+        checked(name, self.told, (path / manifest.SUMS).read_text(encoding="utf-8"), target)
+
+
+def checked(name: str, told: str, listed: str, copy: Path) -> None:
+    """Raise ``HamysqlError`` where the files of a backup's copy are not those that were written.
+
+    told
+        Where the backup is.
+    listed
+        The lines of its sums.
+    """
+    wanted = {}
+    for line in listed.splitlines():
+        digest, _, file = line.partition("  ")
+        wanted[file] = digest
+    found = sums(copy)
+    wrong = sorted(file for file in {*wanted, *found} if wanted.get(file) != found.get(file))
+    if wrong:
+        raise HamysqlError(
+            f"the backup {name} in {told} is damaged: {len(wrong)} of {len(wanted)} files are not as they were written, "
+            f"the first one is {wrong[0]}. Take a new backup, and look at the disk"
+        )
 
 
 def sums(path: Path) -> dict[str, str]:

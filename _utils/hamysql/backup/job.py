@@ -10,7 +10,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TypedDict, cast
@@ -25,11 +25,16 @@ from hamysql.system import schedule, timers
 from hamysql.system.command import Run, run
 
 FILE = Path("/etc/hamysql/backup.json")
+# What restic is started with, for root alone: the repository and its password.
+SECRETS = "backup-repository.json"
 _MYSQL = ("flavor", "client", "socket", "datadir", "binary", "user")
 
 
 class Task(TypedDict):
-    """The file's content: a :class:`hamysql.backup.take.Site` without what the tools do not look at. It has no secret."""
+    """The file's content: a :class:`hamysql.backup.take.Site` without what the tools do not look at. It has no secret.
+
+    ``repository`` says whether the file beside it has the environment of restic.
+    """
 
     cluster: str
     node: str
@@ -40,6 +45,9 @@ class Task(TypedDict):
     throttle: int
     test_at: str
     test_every: int
+    mounted: bool
+    staging: str
+    repository: bool
 
 
 def task(site: Resolved) -> Task:
@@ -55,19 +63,27 @@ def task(site: Resolved) -> Task:
         "throttle": backup["throttle"],
         "test_at": backup["test_at"],
         "test_every": backup["test_every"],
+        "mounted": backup["mounted"],
+        "staging": backup["staging"],
+        "repository": bool(backup["repository"]),
     }
 
 
-def place(said: Task) -> Site:
-    """The same, for those who back up and restore."""
-    return Site(**{**said, "mysql": cast(Mysql, said["mysql"])})  # type: ignore[arg-type]
+def place(said: Task, variables: Mapping[str, str] | None = None) -> Site:
+    """The same, for those who back up and restore.
+
+    variables
+        The environment of restic.
+    """
+    given = {key: value for key, value in said.items() if key != "repository"}
+    return Site(**{**given, "mysql": cast(Mysql, said["mysql"]), "environment": variables or {}})  # type: ignore[arg-type]
 
 
 def of(config: Resolved) -> Site:
     """What is backed up, and where to. Raises ``Refused`` where the pillar names no folder."""
     if not config["backup"]["enabled"]:
-        raise Refused("the pillar names no folder for backups: set hamysql:backup:directory, and apply the states")
-    return place(task(config))
+        raise Refused("the pillar names no place for backups: set hamysql:backup:directory or repository, and apply it")
+    return place(task(config), config["backup"]["variables"])
 
 
 def serves(run: Run, site: Site) -> bool:
@@ -82,7 +98,7 @@ def scheduled(run: Run, site: Site) -> str:
     """Take a backup where one is due here, or try one out; returns what was done, in words."""
     if not serves(run, site):
         return f"{site.node} does not serve: its peer takes the backups; {try_out(run, site)}"
-    late = take.due(site)
+    late = take.due(run, site)
     if late is None:
         return "no backup is due"
     said = take.take(run, site, late)
@@ -97,7 +113,7 @@ def try_out(run: Run, site: Site, now: Callable[[], float] = time.time, scratch:
     if os.path.ismount(site.mysql["datadir"]):
         return "the data is mounted here, and its server may be starting: nothing is tried out"
     moment = datetime.fromtimestamp(now(), timezone.utc)
-    if not manifest.proof_due(site.folder.kept(), site.test_at, site.test_every, moment):
+    if not manifest.proof_due(site.place(run).kept(), site.test_at, site.test_every, moment):
         return "no test is due"
     stamp = scratch.with_name("restore-tried")
     if stamp.exists() and stamp.stat().st_mtime >= schedule.latest(site.test_at, moment).timestamp():
@@ -110,7 +126,9 @@ def try_out(run: Run, site: Site, now: Callable[[], float] = time.time, scratch:
 
 def main(file: Path) -> str:
     """Do what the timer's file says; returns what was done, in words."""
-    return scheduled(run, place(json.loads(file.read_text(encoding="utf-8"))))
+    said: Task = json.loads(file.read_text(encoding="utf-8"))
+    secrets = json.loads(file.with_name(SECRETS).read_text(encoding="utf-8")) if said["repository"] else {}
+    return scheduled(run, place(said, secrets))
 
 
 if __name__ == "__main__":

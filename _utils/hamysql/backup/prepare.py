@@ -9,13 +9,13 @@ import os
 import shutil
 from pathlib import Path
 
-from hamysql.backup import manifest, restore
+from hamysql.backup import restore
 from hamysql.backup.beside import COPY, DATA, READY, RESTORE, STAYS, Beside, Intent
 from hamysql.backup.manifest import Manifest
-from hamysql.backup.take import LIMIT, Site
+from hamysql.backup.take import Site
 from hamysql.errors import CommandFailed, HamysqlError, Refused
 from hamysql.mysql.flavours import registry
-from hamysql.system.command import QUIETLY, Run
+from hamysql.system.command import Run
 
 ROOM = restore.ROOM
 # Its version, and where the server keeps files that belong to the data; "" and "./" are the datadir.
@@ -31,7 +31,7 @@ def prepared(run: Run, site: Site, name: str, beside: Beside, timeout: float) ->
     Raises ``Refused`` where another restore is not confirmed, the file system has no room, or the server keeps files elsewhere, and
     ``HamysqlError`` with what is wrong with the backup. Then nothing of the copy stays.
     """
-    said = restore.chosen(site, name)
+    said = restore.chosen(run, site, name)
     intent = beside.intent()
     if intent is not None and (intent.stage != READY or intent.direction != RESTORE):
         raise Refused(
@@ -46,9 +46,7 @@ def prepared(run: Run, site: Site, name: str, beside: Beside, timeout: float) ->
     _room(beside.datadir, said["size"] * ROOM, name)
     copy.mkdir(mode=0o700)
     try:
-        source = site.folder.path / name / manifest.DATA
-        run([*QUIETLY, "cp", "--recursive", "--no-dereference", str(source), str(copy / DATA)], timeout=LIMIT)
-        site.folder.checked(name, copy / DATA)
+        site.place(run).fetch(run, name, copy)
         tables, _ = restore.recovered(run, site, said, copy, named, timeout)
     except HamysqlError:
         restore.clear(copy, named)

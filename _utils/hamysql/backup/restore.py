@@ -13,8 +13,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from hamysql.backup import manifest, tracer
+from hamysql.backup.folder import LIMIT
 from hamysql.backup.manifest import Manifest, Proof
-from hamysql.backup.take import LIMIT, Site
+from hamysql.backup.take import Site
 from hamysql.errors import CommandFailed, HamysqlError, Refused
 from hamysql.mysql.flavours import registry
 from hamysql.mysql.flavours.tools import SCRATCH_LOG, BackupTool
@@ -35,19 +36,17 @@ def tried(run: Run, site: Site, name: str = "", scratch: Path = SCRATCH, timeout
     Nothing of the scratch server stays. Raises ``Refused`` where there is no such backup or no room, and ``HamysqlError`` with
     what is wrong with the backup.
     """
-    place, said = site.folder, chosen(site, name)
+    place, said = site.place(run), chosen(run, site, name)
     began = time.monotonic()
-    place.checked(said["name"])
     clear(scratch)
     scratch.mkdir(mode=0o700, parents=True)
-    free = shutil.disk_usage(scratch).free
-    if free < said["size"] * ROOM:
-        raise Refused(
-            f"{scratch} has {free / 1e6:.0f} MB left, expected {said['size'] * ROOM / 1e6:.0f} MB for the backup {said['name']}"
-        )
     try:
-        data = scratch / manifest.DATA
-        shutil.copytree(place.path / said["name"] / manifest.DATA, data)
+        free = shutil.disk_usage(scratch).free
+        if free < said["size"] * ROOM:
+            raise Refused(
+                f"{scratch} has {free / 1e6:.0f} MB left, expected {said['size'] * ROOM / 1e6:.0f} MB for the backup {said['name']}"
+            )
+        place.fetch(run, said["name"], scratch)
         tables, rows = recovered(run, site, said, scratch, scratch, timeout)
     finally:
         clear(scratch)
@@ -62,16 +61,16 @@ def tried(run: Run, site: Site, name: str = "", scratch: Path = SCRATCH, timeout
     return proof
 
 
-def chosen(site: Site, name: str = "") -> Manifest:
+def chosen(run: Run, site: Site, name: str = "") -> Manifest:
     """The manifest of a backup that this node sees, the newest by default. Raises ``Refused`` where there is none."""
-    place = site.folder
+    place = site.place(run)
     kept = {item["manifest"]["name"]: item["manifest"] for item in place.kept()}
     if not kept:
         raise Refused(
-            f"there is no backup in {place.path} on {site.node}: take one, `salt-run state.orchestrate hamysql.orch.backup`"
+            f"there is no backup in {place.told} on {site.node}: take one, `salt-run state.orchestrate hamysql.orch.backup`"
         )
     if name and name not in kept:
-        raise Refused(f"there is no backup {name} in {place.path}; there are: {', '.join(kept)}")
+        raise Refused(f"there is no backup {name} in {place.told}; there are: {', '.join(kept)}")
     return kept[name or max(kept)]
 
 

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
 
 from hamysql.backup import folder, manifest, tracer
-from hamysql.backup.folder import Folder
+from hamysql.backup.beside import FOLDER
+from hamysql.backup.folder import LIMIT, Folder
 from hamysql.backup.manifest import Manifest
+from hamysql.backup.place import Place
+from hamysql.backup.repository import Repository
+from hamysql.backup.restic import REPOSITORY, Restic
 from hamysql.errors import CommandFailed, NotReady, Refused
 from hamysql.mysql.flavours import registry
 from hamysql.mysql.sql import without_statements
 from hamysql.resolved.software import Mysql
 from hamysql.system.command import QUIETLY, Run
 
-LIMIT = 86400.0  # seconds for a copy
 # The database comes first: the copy waits for the disk and the processor whenever somebody else wants them.
 
 
@@ -25,7 +28,9 @@ LIMIT = 86400.0  # seconds for a copy
 class Site:
     """What is backed up, and where to. ``at`` is the time of a day (UTC), ``keep`` how many backups stay.
 
-    The newest one is tried out at ``test_at`` (UTC) each ``test_every`` days, 0 for never.
+    The newest one is tried out at ``test_at`` (UTC) each ``test_every`` days, 0 for never. ``environment`` is that of restic, where
+    backups go into its repository; they are made in the folder ``staging`` then. With ``mounted``, a folder has to be on another
+    file system than the node's root.
     """
 
     cluster: str
@@ -37,16 +42,27 @@ class Site:
     throttle: int
     test_at: str = "05:00"
     test_every: int = 0
+    mounted: bool = False
+    staging: str = ""
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @property
     def folder(self) -> Folder:
+        """The folder that has the backups, where that is no repository."""
+        return Folder(self.directory, self.cluster, self.mounted)
+
+    def place(self, run: Run) -> Place:
         """Where the backups are."""
-        return Folder(self.directory, self.cluster)
+        if REPOSITORY not in self.environment:
+            return self.folder
+        return Repository(Restic(run, self.environment, self.cluster), self.staging, self.mounted)
 
 
-def due(site: Site, now: Callable[[], float] = time.time) -> float | None:
+def due(run: Run, site: Site, now: Callable[[], float] = time.time) -> float | None:
     """How many seconds ago a backup should have begun; ``None`` where none is due."""
-    return manifest.due(site.folder.names(), site.at, datetime.fromtimestamp(now(), timezone.utc))
+    place = site.place(run)
+    place.prepare()
+    return manifest.due(place.names(), site.at, datetime.fromtimestamp(now(), timezone.utc))
 
 
 def take(run: Run, site: Site, late: float | None = None, now: Callable[[], float] = time.time) -> Manifest:
@@ -58,12 +74,13 @@ def take(run: Run, site: Site, late: float | None = None, now: Callable[[], floa
     Raises ``NotReady`` where no server answers on this node, ``Refused`` where another one is at work or the folder is missing,
     ``CommandFailed`` with the tool's last words.
     """
-    place = site.folder
+    place = site.place(run)
     with place.locked():
         began = now()
         name = manifest.name_of(began)
         if name in place.names():
             raise Refused(f"a backup of this second is there already: {name}")
+        place.room(lambda: _size(run, site.mysql["datadir"]))
         flavour = registry.of(site.mysql)
         path = place.making(name)
         tool = flavour.backup(site.mysql, str(path / manifest.DATA), site.throttle)
@@ -111,6 +128,12 @@ def _tracer(run: Run, site: Site, label: str) -> manifest.Tracer:
         ) from None
     assert there
     return counted
+
+
+def _size(run: Run, datadir: str) -> int:
+    """The bytes of the data; files may go while they are counted."""
+    argv = ["du", "--bytes", "--summarize", f"--exclude={FOLDER}", datadir]
+    return int(run([*QUIETLY, *argv], timeout=3600, accept=(0, 1)).stdout.split()[0])
 
 
 def _first(data: Path, names: tuple[str, ...]) -> str:

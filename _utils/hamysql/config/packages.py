@@ -59,6 +59,7 @@ def section() -> Section:
             "database": PACKAGES,
             "tls": PACKAGES,
             "backup": PACKAGES,
+            "restic": PACKAGES,
             "further": PACKAGES,
             "versions": Names(v.PACKAGE, v.required(v.VERSION), "a mapping of package names to versions"),
             "hold": v.BOOLEAN,
@@ -79,6 +80,7 @@ def derive_packages(config: Config) -> None:
         *package["database"],
         *(package["tls"] if config["mysql"]["tls"]["enabled"] else []),
         *(package["backup"] if config["backup"]["enabled"] else []),
+        *(package["restic"] if config["backup"]["repository"] else []),
         *package["further"],
         *(package["lock"] if package["hold"] is True else []),
     ]

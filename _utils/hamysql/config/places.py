@@ -51,6 +51,17 @@ def _rule(expected: str, *patterns: str) -> Rule:
 
 _PROGRAM = _rule("a program below /usr or /opt, where only root can replace it", rf"/(?:usr|opt|bin|sbin)(?:/{_NAME})+")
 
+_OF_BACKUPS = (
+    rf"{_SITE}(?:/{_NAME})*",
+    rf"{_ROOT}(?:/{_NAME})*",
+    rf"/var/backups(?:/{_NAME})+",
+    rf"/backups?(?:/{_NAME})*",
+)
+_BACKUPS = _rule(
+    f"a folder for the backups that is there, or is mounted there: one below {_SITES}, /var/backups or /backup",
+    *_OF_BACKUPS,
+)
+
 RULES: Mapping[str, Rule] = {
     "mysql:datadir": _rule(
         "a folder of its own, on which the cluster mounts the data: /var/lib/mysql, another one below /var/lib "
@@ -90,12 +101,11 @@ RULES: Mapping[str, Rule] = {
     "mysql:client": _PROGRAM,
     "mysql:admin": _PROGRAM,
     "mysql:install_db": _PROGRAM,
-    "backup:directory": _rule(
-        f"a folder for the backups that is there, or is mounted there: one below {_SITES}, /var/backups or /backup",
-        rf"{_SITE}(?:/{_NAME})*",
-        rf"{_ROOT}(?:/{_NAME})*",
-        rf"/var/backups(?:/{_NAME})+",
-        rf"/backups?(?:/{_NAME})*",
+    "backup:directory": _BACKUPS,
+    "backup:staging": _rule(
+        f"a folder in which a backup is made: one below {_SITES}, /var/backups, /backup or /var/lib/hamysql",
+        *_OF_BACKUPS,
+        rf"/var/lib/hamysql(?:/{_NAME})+",
     ),
     "corosync:logfile": _rule(
         "a file in a folder of its own directly below /var/log, whose name begins with corosync or cluster, such as "
@@ -128,6 +138,8 @@ def problems(config: Config) -> Iterator[tuple[str, str, str]]:
             good[key] = path
         else:
             yield key, repr(path), rule.expected
+    if (config["backup"]["repository"] or "").startswith("/") and not _BACKUPS.found(config["backup"]["repository"]):
+        yield "backup:repository", repr(config["backup"]["repository"]), _BACKUPS.expected
     for name, repository in config["repo"]["repositories"].items():
         if repository["file"] is not None and not REPOSITORY.found(repository["file"]):
             yield f"repo:repositories:{name}:file", repr(repository["file"]), REPOSITORY.expected

@@ -62,6 +62,7 @@ class Package(TypedDict):
     database: list[str]
     tls: list[str]
     backup: list[str]
+    restic: list[str]
     further: list[str]
     versions: dict[str, str]
     hold: bool
@@ -120,12 +121,20 @@ class Mysql(TypedDict):
 
 
 class Backup(TypedDict):
-    """Where backups go, when (UTC), and how many are kept; ``enabled`` where there is a folder.
+    """Where backups go, when (UTC), and how many are kept; ``enabled`` where there is a place for them, and ``told`` says which.
 
-    The newest one is tried out at ``test_at`` (UTC) each ``test_every`` days, 0 for never.
+    The newest one is tried out at ``test_at`` (UTC) each ``test_every`` days, 0 for never. ``repository`` is one of restic, with
+    its ``password`` and the ``environment`` that its protocol needs.
     """
 
     directory: str | None
+    mounted: bool
+    repository: str | None
+    password: str | None
+    environment: dict[str, str]
+    variables: dict[str, str]  # what restic is started with
+    staging: str
+    told: str
     at: str
     keep: int
     test_at: str

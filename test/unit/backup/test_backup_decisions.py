@@ -6,8 +6,9 @@ from datetime import datetime, timezone
 
 import pytest
 
-from hamysql.backup import job, manifest
+from hamysql.backup import job, manifest, restic
 from hamysql.errors import ConfigError, ParseError
+from hamysql.schema import language
 from support import load_pillar
 
 
@@ -72,6 +73,9 @@ def test_a_manifest_that_is_none_is_an_error():
             manifest.read(text)
 
 
+PASSWORD = "canary of the repository"
+
+
 def pillar(**backup):
     return {**load_pillar("minimal"), "backup": backup}
 
@@ -107,8 +111,52 @@ def test_a_time_without_quotes_is_what_was_written(resolve, given):
         ("test_at", "5"),
         ("test_every", 367),
         ("throttle", -1),
+        ("mounted", "perhaps"),
+        ("staging", "/etc/staging"),
+        ("repository", "/mnt/backups/restic"),
+        ("password", PASSWORD),
+        ("environment", {"AWS_ACCESS_KEY_ID": "x"}),
     ],
 )
 def test_what_makes_no_sense_is_refused(resolve, key, value):
     with pytest.raises(ConfigError, match=f"hamysql:backup:{key}"):
         resolve(pillar(**{"directory": "/mnt/backups", key: value}))
+
+
+@pytest.mark.parametrize(
+    ("given", "key"),
+    [
+        ({"repository": "/etc/restic"}, "repository"),
+        ({"repository": "rest:https://me:canary@host/x"}, "repository"),
+        ({"repository": "s3:a b"}, "repository"),
+        ({"password": "short"}, "password"),
+        ({"password": None}, "password"),
+        ({"environment": {"LD_PRELOAD": "/x"}}, "environment"),
+        ({"environment": {"RESTIC_REST_USERNAME": "me"}}, "environment"),
+    ],
+)
+def test_a_repository_that_cannot_be_opened_is_refused(resolve, given, key):
+    with pytest.raises(ConfigError, match=f"hamysql:backup:{key}") as told:
+        resolve(pillar(**{"repository": "s3:https://host/bucket", "password": PASSWORD, **given}))
+    assert "canary@" not in str(told.value)
+
+
+def test_what_restic_is_started_with_is_secret_and_its_address_has_the_login(resolve):
+    login = {"RESTIC_REST_USERNAME": "me", "RESTIC_REST_PASSWORD": "canary/@:"}
+    found = resolve(pillar(repository="rest:https://host:8000/x", password=PASSWORD, environment=login))
+    assert found["backup"]["variables"] == {
+        "RESTIC_REPOSITORY": "rest:https://me:canary%2F%40%3A@host:8000/x",
+        "RESTIC_PASSWORD": PASSWORD,
+    }
+    assert "canary" not in str(language.redacted(found))
+    assert found["backup"]["told"] == "rest:https://host:8000/x"
+    assert "canary" not in str(job.task(found))
+    assert "restic" in found["package"]["names"]
+    assert restic.without_password("sftp:me@host:/x") == "sftp:me@host:/x"
+
+
+def test_a_tag_has_no_comma_and_gives_its_value_back():
+    said = {"label": "20260131T030000Z", "rows": 3, "text": "0-1-6,1-2-3 = %"}
+    tag = restic.tag("tracer", said)
+    assert "," not in tag
+    assert restic.value(tag.partition("=")[2]) == said

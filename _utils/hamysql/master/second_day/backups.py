@@ -82,8 +82,10 @@ def restore(deployment: Deployment, node: str | None, name: str | None, timeout:
 def target(deployment: Deployment) -> str:
     backup = deployment.first["backup"]
     if not backup["enabled"]:
-        raise Refused("the pillar names no folder for backups: set hamysql:backup:directory, and deploy it")
-    return str(backup["directory"])
+        raise Refused(
+            "the pillar names no place for backups: set hamysql:backup:directory or repository, and deploy it"
+        )
+    return str(backup["told"])
 
 
 def _serving(deployment: Deployment) -> str:

@@ -39,7 +39,7 @@ def check(deployment: Deployment, confirm: str | None) -> Outcome:
     remarks = versions.remarks(seen, site)
     if _unsaved(deployment, seen):
         names = ", ".join(versions.database(seen, site))
-        what = f"{names} would be updated, and this cluster has no backups (hamysql:backup:directory)."
+        what = f"{names} would be updated, and this cluster has no backups (hamysql:backup)."
         if deployment.test:
             remarks.append(f'{what} It wants {{"{CONFIRM}": "{deployment.members.cluster}"}}')
         else:

@@ -25,7 +25,7 @@ class Backed(Whole):
     def __init__(self, *seen_by):
         super().__init__()
         for seen in self.surveys.values():
-            seen["settings"]["backup"] |= {"directory": "/mnt/backups", "enabled": True}
+            seen["settings"]["backup"] |= {"directory": "/mnt/backups", "told": "/mnt/backups", "enabled": True}
         kept = [
             {"manifest": {**MANIFEST, "name": "20260130T030000Z"}, "proof": None},
             {"manifest": MANIFEST, "proof": None},
@@ -79,7 +79,7 @@ def test_what_cannot_be_tried_out_is_refused(deploy, seen_by, node, name, why):
 
 
 def test_nothing_is_done_without_a_folder_or_with_two_that_serve(deploy):
-    with pytest.raises(Refused, match="the pillar names no folder"):
+    with pytest.raises(Refused, match="the pillar names no place"):
         backups.check_backup(deploy(Whole()))
     cluster = Backed()
     cluster.surveys["db1"]["database"] = True
