@@ -18,6 +18,7 @@ from hamysql.master import phases
 from hamysql.master.second_day import (
     backups,
     maintenance,
+    replacement,
     restores,
     rotation,
     split_brain,
@@ -527,3 +528,59 @@ def teardown_removed(name: str, cluster: str | None = None) -> dict[str, Any]:
     What hamysql has laid down is gone from all members. The data stays, and where it is is told.
     """
     return _phase(name, "teardown", "removed", cluster, teardown.remove, last=True)
+
+
+def replace_checked(name: str, node: str | None = None, cluster: str | None = None) -> dict[str, Any]:
+    """
+    One node serves and has all data, the named one is provably out of the cluster, and a blank machine is in its place.
+
+    node
+        The node that died, by the name that the cluster knows.
+    """
+    return _phase(name, "replace_node", "checked", cluster, lambda deployment: replacement.check(deployment, node))
+
+
+def replace_released(name: str, node: str | None = None, cluster: str | None = None) -> dict[str, Any]:
+    """
+    The node that serves has let the dead one go, and knows the new one's name and addresses. The database serves meanwhile.
+
+    node
+        The node that died.
+    """
+    return _phase(name, "replace_node", "released", cluster, lambda deployment: replacement.release(deployment, node))
+
+
+def replace_joined(
+    name: str, node: str | None = None, cluster: str | None = None, timeout: float = 180
+) -> dict[str, Any]:
+    """
+    The new machine has packages, files and storage, and is a member of the cluster.
+
+    node
+        The node that died.
+    timeout
+        Seconds for the new one to be online, 180 by default.
+    """
+
+    def body(deployment: Any) -> phases.Outcome:
+        return replacement.join(deployment, node, timeout)
+
+    return _phase(name, "replace_node", "joined", cluster, body)
+
+
+def replace_synchronised(
+    name: str, node: str | None = None, cluster: str | None = None, timeout: float = 86400
+) -> dict[str, Any]:
+    """
+    The new node has all data, and the cluster is whole.
+
+    node
+        The node that died.
+    timeout
+        Seconds for the data to be there, 86400 by default.
+    """
+
+    def body(deployment: Any) -> phases.Outcome:
+        return replacement.synchronise(deployment, node, timeout)
+
+    return _phase(name, "replace_node", "synchronised", cluster, body, last=True)
