@@ -205,6 +205,9 @@ PARTS = (
     Part("updates: killed at each step, with a boot of both nodes", 16, (Some("test_updates.py"),)),
     Part("secrets rotated in service, killed at each step", 18, (Some("test_rotation.py"),)),
     Part("machines given back, killed at each step, and the data taken up again", 14, (Some("test_teardown.py"),)),
+    Part(
+        "a node that died for good replaced, killed at each step; under another name", 18, (Some("test_replaced.py"),)
+    ),
 )
 
 
