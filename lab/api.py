@@ -81,7 +81,7 @@ def power(lab: Lab, name: str, action: str) -> str:
 
 
 def blank(lab: Lab, name: str) -> None:
-    """Put a blank machine in a node's place: its power is cut, and it is switched on with new disks. It answers to the same name."""
+    """Put a blank machine in a node's place: its power is cut, and it is switched on with new disks, under the same name."""
     item = lab.node(name)
     key = node.disks_of(lab, item)
     if not key:
