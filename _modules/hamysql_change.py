@@ -9,6 +9,7 @@ stops or restarts anything; ``hamysql_rolling`` does.
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ from hamysql.cib import names as cib_names
 from hamysql.corosync import conf as corosync_conf
 from hamysql.corosync import key as corosync_key
 from hamysql.corosync import pending as corosync_pending
+from hamysql.corosync import replaced
 from hamysql.errors import CommandFailed, Refused
 from hamysql.fencing import sbd as fencing_sbd
 from hamysql.mysql import flushing, process
@@ -181,7 +183,8 @@ def _corosync(site: Resolved) -> list[Pending]:
     key = site["corosync"]["authkey"]
     there = files.text_if_any(root.at(AUTHKEY), links=True)  # one that corosync-keygen has made is no text
     differs = site["corosync"]["encrypted"] and there is not None and there.strip() != key
-    return list(corosync_pending.pending(site, corosync_pending.parse_map(result.stdout), differs))
+    place_taken = replaced.peer(site) and replaced.alone(result.stdout)
+    return list(corosync_pending.pending(site, corosync_pending.parse_map(result.stdout), differs, place_taken))
 
 
 def _reload_corosync(site: Resolved, timeout: float = 15) -> None:
@@ -194,6 +197,8 @@ def _reload_corosync(site: Resolved, timeout: float = 15) -> None:
     if there != corosync_pending.keys(site["corosync"]["sections"]):
         raise Refused(f"{COROSYNC_CONF} is not what the pillar says: `state.apply hamysql` writes it")
     said = []
+    if replaced.peer(site):
+        _let_go(site)
 
     def look() -> tuple[Pending, ...]:
         left = pending_changes.of_kind(pending_changes.LIVE, _corosync(site))
@@ -210,6 +215,15 @@ def _reload_corosync(site: Resolved, timeout: float = 15) -> None:
         interval=1,
         describe=lambda left: "; ".join([*map(str, left), *said[-1:]]),
     )
+
+
+def _let_go(site: Resolved) -> None:
+    """The other node takes the place of one that died for good: corosync forgets the old one before it reads of the new one."""
+
+    def running() -> dict[str, str]:
+        return corosync_pending.parse_map(run(["corosync-cmapctl"]).stdout)
+
+    replaced.let_go(run, site, running, lambda: time.sleep(0.5), COROSYNC_CONF)
 
 
 # --- sbd

@@ -15,6 +15,7 @@ from hamysql.master import phases
 from hamysql.master.second_day import (
     backups,
     maintenance,
+    replacement,
     restores,
     rotation,
     split_brain,
@@ -101,6 +102,12 @@ OPERATIONS: dict[str, dict[str, tuple[Callable[..., phases.Outcome], dict[str, A
         "made": (rotation.make, {"run": run, "file": None, "gpg_key": None}),
         "rotated": (rotation.rotate, {"timeout": 900}),
         "verified": (rotation.verify, {"file": None}),
+    },
+    "replace_node": {
+        "checked": (replacement.check, {"node": None}),
+        "released": (replacement.release, {"node": None}),
+        "joined": (replacement.join, {"node": None, "timeout": 180}),
+        "synchronised": (replacement.synchronise, {"node": None, "timeout": 86400}),
     },
     "teardown": {
         "checked": (teardown.check, {"confirm": None}),

@@ -87,6 +87,9 @@ def _run(words: list[str]) -> int:
         case "power":
             _need_up(lab)
             print(api.power(lab, options.node, options.action))
+        case "blank":
+            _need_up(lab)
+            api.blank(lab, options.node)
         case "freeze":
             node.freeze(lab, lab.node(options.node))
         case "thaw":

@@ -28,6 +28,7 @@ __all__ = [
     "Outcome",
     "Progress",
     "Running",
+    "blank",
     "bmc_listen",
     "bmc_power",
     "delete",
@@ -77,6 +78,17 @@ def power(lab: Lab, name: str, action: str) -> str:
             raise LabError(f"{name} has no disks yet: start the lab with `python -m lab up`")
         node.power_on(lab, item)
     return node.power_status(lab, item)
+
+
+def blank(lab: Lab, name: str) -> None:
+    """Put a blank machine in a node's place: its power is cut, and it is switched on with new disks, under the same name."""
+    item = lab.node(name)
+    key = node.disks_of(lab, item)
+    if not key:
+        raise LabError(f"{name} has no disks yet: start the lab with `python -m lab up`")
+    node.power_off(lab, item)
+    node.make_disks(lab, item, key, keep_shared=True)
+    node.power_on(lab, item)
 
 
 def net(lab: Lab, name: str, action: str, *, link: str = "all", loss: str = "", delay: str = "") -> None:

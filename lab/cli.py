@@ -56,6 +56,7 @@ def parser() -> argparse.ArgumentParser:
     verbs.add_parser("sync", help="give the master the project's changed modules and runners")
     power = _on_node(verbs, "power", "a node's power button; off is a power cut")
     power.add_argument("action", choices=("on", "off", "cycle", "status"))
+    _on_node(verbs, "blank", "a blank machine in a node's place: new disks, the same name")
     net = _on_node(verbs, "net", "a node's cables")
     net.add_argument("action", choices=("cut", "heal", "lossy"))
     net.add_argument("--link", choices=("0", "1", "all"), default="all", help="which cable (default: all)")

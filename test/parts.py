@@ -198,7 +198,19 @@ PARTS = (
     Part("nodes with pcs and without crmsh", 14, (Some("test_pcs.py"),)),
     Part("the second day: switchover and maintenance, killed and run again", 18, (Some("test_second_day.py"),)),
     Part("backups: taken, killed, restored, made up for after a failover", 16, (Some("test_backups.py"),)),
-    Part("a backup replaces the data: killed at each step, undone, confirmed", 18, (Some("test_restores.py"),)),
+    Part(
+        "a backup replaces the data: undone, confirmed, and a power cut in the middle",
+        18,
+        (
+            Some(
+                "test_restores.py",
+                (
+                    "test_a_restore_is_shown_done_undone_and_confirmed",
+                    "test_a_power_cut_in_the_middle_leaves_the_other_node_to_go_on",
+                ),
+            ),
+        ),
+    ),
     Part("checkpoints, an undo that is killed and run again, a report", 13, (Some("test_records.py"),)),
     Part("replicas compared, killed, found different, made equal; by the timer", 16, (Some("test_verify.py"),)),
     Part("a split brain shown, killed at each step, and ended", 14, (Some("test_split_brain.py"),)),
@@ -209,6 +221,14 @@ PARTS = (
         "backups in a repository of restic: killed, restored, no secret in sight",
         10,
         (Some("test_repository_backups.py"),),
+    ),
+    Part(
+        "a restore killed at each step, its undo as well",
+        18,
+        (Some("test_restores.py", ("test_killed_at_each_step_and_run_again_it_goes_on",)),),
+    ),
+    Part(
+        "a node that died for good replaced, killed at each step; under another name", 18, (Some("test_replaced.py"),)
     ),
 )
 

@@ -37,6 +37,10 @@ STOPPED = (
     "run hamysql.orch again"
 )
 TOGETHER = f"both nodes have to change it at the same moment. Put the old value back, or {STOPPED}"
+REPLACE = (
+    "where that node died for good, and a blank machine takes its place: `salt-run state.orchestrate hamysql.orch.replace_node`. "
+    f"Otherwise {TOGETHER}"
+)
 KEEP = (
     "this value describes the data that is there. Put the old value back. For other storage, deploy a new cluster, and "
     "move the data by a dump"

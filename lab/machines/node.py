@@ -205,13 +205,19 @@ def calm(lab: Lab, node: Node, links: list[int]) -> None:
     mark.unlink(missing_ok=True)
 
 
-def make_disks(lab: Lab, node: Node, image_key: str) -> None:
-    """Throw a node's disks away and give it new ones, empty unless they come with a file system."""
+def make_disks(lab: Lab, node: Node, image_key: str, keep_shared: bool = False) -> None:
+    """Throw a node's disks away and give it new ones, empty unless they come with a file system.
+
+    keep_shared
+        Leave a disk alone that other nodes see as well; False by default.
+    """
     folder = lab.node_dir(node)
     forget_disks(lab, node)
     folder.mkdir(parents=True, exist_ok=True)
     for disk in node.disks:
         path = _shared(lab, disk) if disk.shared else folder / f"{disk.name}.img"
+        if disk.shared and keep_shared and path.exists():
+            continue
         _blank(path, disk)
         if disk.filesystem:
             run([f"mkfs.{disk.filesystem}", "-q", path])

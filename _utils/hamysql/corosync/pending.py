@@ -6,7 +6,8 @@ at run-time", ``exec/cfg.c``). corosync 3.1 could also take over new addresses, 
 has them already: nodes that do it one after the other lose sight of each other, so those are refused. A key has an operation of its
 own (:mod:`hamysql.corosync.key`). So is another third vote:
 until its daemon runs on both nodes, with a certificate for each, it only raises the number of votes that are needed, and the
-cluster would not survive the loss of a node.
+cluster would not survive the loss of a node. What is about a node that died for good is taken over in service all the same, by the
+operation that replaces it (:mod:`hamysql.corosync.replaced`).
 """
 
 from __future__ import annotations
@@ -14,8 +15,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 
+from hamysql.corosync import replaced as replaced_node
 from hamysql.errors import ParseError
-from hamysql.pending import COROSYNC, DEFAULT, LIVE, REFUSED, RESTART, TOGETHER, Pending
+from hamysql.pending import COROSYNC, DEFAULT, LIVE, REFUSED, REPLACE, RESTART, TOGETHER, Pending
 from hamysql.resolved import Resolved
 from hamysql.resolved.sections import Section
 
@@ -77,7 +79,9 @@ def _keys(sections: Iterable[Section], prefix: str) -> Iterator[tuple[str, str]]
         yield from _keys(part["sections"], f"{name}.")
 
 
-def pending(config: Resolved, running: Mapping[str, str], key_differs: bool) -> Iterator[Pending]:
+def pending(
+    config: Resolved, running: Mapping[str, str], key_differs: bool, replaced: bool = False
+) -> Iterator[Pending]:
     """What a running corosync has not taken over.
 
     config
@@ -86,23 +90,32 @@ def pending(config: Resolved, running: Mapping[str, str], key_differs: bool) -> 
         What :func:`parse_map` returns.
     key_differs
         Whether the key file on this node is not the pillar's. Only hamysql writes it, and not while corosync runs.
+    replaced
+        Whether the other node takes the place of one that died for good, and this one is alone. False by default.
     """
     wanted = keys(config["corosync"]["sections"])
     # An option of all links is one setting, not one of each link.
-    yield from dict.fromkeys(_keys_pending(running, wanted, list(config["cluster"]["nodes"])))
+    nodes = config["cluster"]["nodes"]
+    theirs = replaced_node.keys_of(nodes[config["self"]]["id"], running, wanted)
+    yield from dict.fromkeys(_keys_pending(running, wanted, list(nodes), theirs, replaced))
     yield from _third_vote(running, wanted)
     if key_differs:
         yield Pending(REFUSED, COROSYNC, AUTHKEY, "another key", "a new one", ROTATE)
 
 
-def _keys_pending(running: Mapping[str, str], wanted: Mapping[str, str], names: list[str]) -> Iterator[Pending]:
+def _keys_pending(
+    running: Mapping[str, str], wanted: Mapping[str, str], names: list[str], theirs: set[str], replaced: bool
+) -> Iterator[Pending]:
+    """``theirs`` are the keys about the other node."""
     live = LIVE if running.get(_LINK_MODE) == wanted.get(_LINK_MODE) else RESTART
     for key in sorted({*wanted, *(name for name in running if not _NOT_OURS.fullmatch(name))}):
         old, new = running.get(key), wanted.get(key)
         if old == new or _VOTE.fullmatch(key):
             continue
         kind = REFUSED if _TOGETHER.fullmatch(key) else RESTART if _AT_START.fullmatch(key) else live
-        advice = TOGETHER if kind == REFUSED else ""
+        if replaced and key in theirs:
+            kind = live
+        advice = "" if kind != REFUSED else REPLACE if key in theirs else TOGETHER
         yield Pending(kind, COROSYNC, path(key, names), old or DEFAULT, new or DEFAULT, advice)
 
 

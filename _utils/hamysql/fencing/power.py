@@ -18,14 +18,18 @@ def of(run: Run, fencing: Fencing, node: str) -> dict[str, str]:
     }
 
 
-def registered(run: Run, fencing: Fencing, node: str) -> bool:
-    """Whether a node is registered with the shared LUN. Raises ``Refused`` where nothing is reserved."""
+def registered(run: Run, fencing: Fencing, node: str, key_of: str | None = None) -> bool:
+    """Whether a node is registered with the shared LUN. Raises ``Refused`` where nothing is reserved.
+
+    key_of
+        The node of the pillar that has the same id, where ``node`` is not in the pillar any more; ``node`` itself by default.
+    """
     device = fencing["reservations"]
     if not device:
         raise Refused("hamysql:storage:shared:reservations: nothing is reserved in this cluster")
     options = dict(device["options"])
     if device["agent"] == "fence_mpath":
-        options["key"] = device["keys"][node]
+        options["key"] = device["keys"][key_of or node]
     return _ask(run, device["agent"], node, options, device["timeout"]) == "on"
 
 

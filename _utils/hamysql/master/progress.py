@@ -87,6 +87,12 @@ ORDERS = {
         "rotated": "corosync, storage, fence devices and database take them over",
         "verified": "each service uses them, and the old ones go",
     },
+    "replace_node": {
+        "checked": "who serves, that the named node is out, and that a blank machine is in its place",
+        "released": "the node that serves lets the dead one go, and knows the new one",
+        "joined": "the new machine is configured, and joins",
+        "synchronised": "the new node gets all data, while the database serves",
+    },
     "teardown": {
         "checked": "all members answer, and the cluster was named once more",
         "stopped": "the cluster stops, the standby first",

@@ -310,6 +310,10 @@ class Kind:
         """Why this node could not serve, or the other one could not be lost, as one sentence; "" where all is well."""
         raise NotImplementedError
 
+    def incomplete(self, survey: Survey) -> str:
+        """Why a node's own copy lacks data, whatever becomes of the other one's, as a sentence; "" where it has all."""
+        return ""
+
     def behind(self, surveys: Surveys) -> dict[str, int]:
         """By how many bytes a node's copy lacks the newest data, as far as the given members know: ``{node: bytes}``."""
         return {}

@@ -106,3 +106,48 @@ def test_what_does_not_stop_is_told(module, known):
     module.resources = [{"id": "p_drbd_mysql", "node": "db2", "role": "Unpromoted"}]
     with pytest.raises(NotReady, match="p_drbd_mysql"):
         module.begin("db2", timeout=0)
+
+
+BANS = (
+    '<rsc_location id="cli-ban-p_mysql-on-db2" rsc="p_mysql" node="db2" score="-INFINITY"/>'
+    '<rsc_location id="cli-prefer-p_mysql" rsc="p_mysql"><rule id="r" score="INFINITY">'
+    '<expression id="e" attribute="#uname" operation="eq" value="db2"/></rule></rsc_location>'
+    '<rsc_location id="site" rsc="p_mysql" node="db2" score="5"/>'
+    '<rsc_location id="cli-ban-p_mysql-on-db1" rsc="p_mysql" node="db1" score="-INFINITY"/>'
+    '<rsc_location id="drbd-fence-by-handler-mysql-ms_drbd_mysql" rsc="ms_drbd_mysql"><rule id="d" role="Master"'
+    ' score="-INFINITY"><expression id="f" attribute="#uname" operation="ne" value="db1"/></rule></rsc_location>'
+)
+
+
+@pytest.mark.parametrize("gone", [False, True])
+def test_what_people_have_said_about_a_dead_node_goes_and_nothing_else(live, gone):
+    """DRBD's constraint names the node that has the data: it keeps the new one from being promoted before it has all."""
+    text = live.replace("</constraints>", f"{BANS}</constraints>")
+    before = {item.get("id") for item in model.parse(text).iterfind("configuration/constraints/*")}
+    left = cib_maintenance.without(text, "db2", gone)
+    after = {item.get("id") for item in model.parse(left).iterfind("configuration/constraints/*")}
+    lost = {"cli-ban-p_mysql-on-db2", "cli-prefer-p_mysql", *(["site"] if gone else [])}
+    assert before - after == lost
+    assert cib_maintenance.without(left, "db2", gone) is left
+
+
+def test_hamysql_s_own_constraints_about_a_dead_node_are_the_pillar_s_to_change(live):
+    text = live.replace(
+        "</constraints>", '<rsc_location id="ours" rsc="p_mysql" node="db2" score="5"/></constraints>'
+    ).replace('<tag id="hamysql">', '<tag id="hamysql"><obj_ref id="ours"/>')
+    assert 'ref id="ours"' in text, "the fixture has another form"
+    assert cib_maintenance.without(text, "db2", True) is text
+
+
+def test_a_dead_node_s_entry_goes_with_its_state(live):
+    text = cib_maintenance.begun(live, "db2", WHEN)
+    assert set(cib_maintenance.known(text)) == {"db1", "db2"}
+    left = cib_maintenance.unregistered(text, "db2")
+    assert cib_maintenance.known(left) == ["db1"]
+    assert not any("db2" in line for line in cib_drift.interventions(left, "crm"))
+    assert cib_maintenance.unregistered(left, "db2") is left
+
+
+def test_the_controller_s_list_of_nodes_is_read():
+    """As pacemaker 2.1.5 prints it."""
+    assert cib_maintenance.listed("1 db1 member\n2 db2 lost\n\n") == ["db1", "db2"]

@@ -120,7 +120,7 @@ def changes(tmp_path):
 @pytest.mark.parametrize("key", [bytes(range(256)) * 4, b"\xff" * 128, b""])
 def test_a_key_that_corosync_has_made_itself_differs(changes, monkeypatch, key):
     seen = []
-    monkeypatch.setattr(changes.corosync_pending, "pending", lambda site, there, differs: seen.append(differs) or ())
+    monkeypatch.setattr(changes.corosync_pending, "pending", lambda site, there, differs, _: seen.append(differs) or ())
     changes.AUTHKEY.write_bytes(key)
     monkeypatch.setattr(changes.corosync_pending, "parse_map", lambda _: {})
     changes._corosync({"corosync": {"authkey": "k" * 128, "encrypted": True}})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
@@ -16,13 +16,15 @@ from hamysql.mysql.tracer.writer import Seen
 class Measured:
     """What the writers have seen, by node; ``why`` says why there is nothing, "" while they write.
 
-    ``hashes`` are those of their passwords; ``replaced`` says that the database they wrote to was replaced by another one.
+    ``on`` are the nodes on which they are, all where it is empty. ``hashes`` are those of their passwords; ``replaced`` says that
+    the database they wrote to was replaced by another one.
     """
 
     seen: dict[str, Seen] = field(default_factory=dict)
     why: str = ""
     hashes: dict[str, str] = field(default_factory=dict)
     replaced: bool = False
+    on: Sequence[str] = ()
 
     def __str__(self) -> str:
         if not self.seen:
@@ -40,15 +42,17 @@ class Measured:
 
 
 @contextmanager
-def measured(deployment: Deployment, phase: str, limit: float) -> Iterator[Measured]:
+def measured(deployment: Deployment, phase: str, limit: float, on: Sequence[str] = ()) -> Iterator[Measured]:
     """Have a client on each member write through the virtual IP inside of the ``with`` block.
 
     limit
         Seconds after which a writer ends itself and cleans up, where nobody ends it.
+    on
+        Some of the members: another one may have no client yet. All by default.
 
     An operation goes on where this does not succeed, and says so. Raises ``HamysqlError`` where an acknowledged write is lost.
     """
-    found = Measured()
+    found = Measured(on=tuple(on))
     _start(deployment, phase, limit, found)
     try:
         yield found
@@ -76,7 +80,7 @@ def admit_again(deployment: Deployment, found: Measured) -> None:
             tidy(deployment)  # a run that was cut off may have left some
             return
         deployment.members.ask("hamysql_tracer.admit", [serving], hashes=found.hashes)
-        deployment.members.ask("hamysql_tracer.go", again=True, timeout=60)
+        deployment.members.ask("hamysql_tracer.go", found.on, again=True, timeout=60)
     except HamysqlError as exc:
         found.why = str(exc)
         with suppress(HamysqlError):
@@ -89,9 +93,9 @@ def _start(deployment: Deployment, phase: str, limit: float, found: Measured) ->
         found.why = "no database answered when it began"
         return
     try:
-        found.hashes = deployment.members.ask("hamysql_tracer.start", limit=limit)
+        found.hashes = deployment.members.ask("hamysql_tracer.start", found.on, limit=limit)
         deployment.members.ask("hamysql_tracer.admit", [serving], hashes=found.hashes)
-        deployment.members.ask("hamysql_tracer.go")
+        deployment.members.ask("hamysql_tracer.go", found.on)
         deployment.say("step", phase, f"a client on {' and '.join(found.hashes)} writes through the virtual IP")
     except HamysqlError as exc:
         found.why = str(exc)
@@ -105,7 +109,7 @@ def _end(deployment: Deployment, found: Measured) -> None:
         return
     found.why = "its writers have ended"
     try:
-        ended = deployment.members.ask("hamysql_tracer.stop")
+        ended = deployment.members.ask("hamysql_tracer.stop", found.on)
         deployment.look_again()
         serving = health.active(deployment.survey())
         kept = deployment.members.ask("hamysql_tracer.forget", [serving])[serving] if serving else {}

@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
+from hamysql.corosync import replaced
 from hamysql.pending import Pending
 from hamysql.resolved import Resolved
 from hamysql.resolved.storage import Drbd
@@ -27,7 +28,7 @@ def pending(run: Run, site: Resolved, kernel: str) -> list[Pending]:
         return []
     site = _with_disk(site, running)
     commands = drbd_pending.parse_commands(_adjust(run, site, kernel, "--dry-run"))
-    return list(drbd_pending.pending(site, running, full, commands))
+    return list(drbd_pending.pending(site, running, full, commands, replaced.peer(site)))
 
 
 def apply(run: Run, site: Resolved, kernel: str) -> None:

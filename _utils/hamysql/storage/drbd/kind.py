@@ -280,6 +280,10 @@ class Drbd(Kind):
     def trouble(self, survey: Survey) -> str:
         return status.out_of_step(survey["storage"]["status"])
 
+    def incomplete(self, survey: Survey) -> str:
+        seen = survey["storage"]["status"]
+        return "" if seen and seen["disk"] == "UpToDate" else f"its replica is not UpToDate: {self.state(survey)}"
+
     def behind(self, surveys: Surveys) -> dict[str, int]:
         return plan.behind(surveys)
 

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from hamysql.errors import ParseError
-from hamysql.pending import BOTH, DEFAULT, KEEP, LIVE, REFUSED, RESTART, STORAGE, TOGETHER, Pending
+from hamysql.pending import BOTH, DEFAULT, KEEP, LIVE, REFUSED, REPLACE, RESTART, STORAGE, TOGETHER, Pending
 from hamysql.resolved import Resolved
 from hamysql.resolved.cluster import Node
 from hamysql.resolved.storage import Drbd
@@ -129,7 +129,9 @@ def config_text(config: Resolved, kernel: str) -> str:
     return drbd["global_text"] + drbd["resource_texts"][kernel]
 
 
-def pending(config: Resolved, running: Running, full: Running, commands: tuple[Command, ...]) -> Iterator[Pending]:
+def pending(
+    config: Resolved, running: Running, full: Running, commands: tuple[Command, ...], replaced: bool = False
+) -> Iterator[Pending]:
     """What a running resource has not taken over.
 
     config
@@ -138,8 +140,10 @@ def pending(config: Resolved, running: Running, full: Running, commands: tuple[C
         What is in service: only what is not the default, and with ``--show-defaults``.
     commands
         What the adjustment to the pillar consists of.
+    replaced
+        Whether the other node takes the place of one that died for good: the adjustment connects to it. False by default.
     """
-    yield from _identity(config, running)
+    yield from _identity(config, running, replaced)
     kind = LIVE
     if any(
         VERBS.get(command.verb) == "net" and COMPARED & {*_changed("net", running, full, command)}
@@ -147,7 +151,7 @@ def pending(config: Resolved, running: Running, full: Running, commands: tuple[C
     ):
         kind = BOTH  # all that differs: an adjustment does not do a part of it
     # Taken apart by an operator or an error: an adjustment would put it together again as well.
-    if not all(command.verb in VERBS for command in commands):
+    if not replaced and not all(command.verb in VERBS for command in commands):
         kind = RESTART
     for command in commands:
         section = VERBS.get(command.verb, "")
@@ -156,10 +160,11 @@ def pending(config: Resolved, running: Running, full: Running, commands: tuple[C
             yield from _options(kind, section, running, full, command, given)
 
 
-def _identity(config: Resolved, running: Running) -> Iterator[Pending]:
+def _identity(config: Resolved, running: Running, replaced: bool) -> Iterator[Pending]:
     drbd = config["storage"]["drbd"]
-    nodes = config["cluster"]["nodes"].values()
-    addresses = tuple(sorted(drbd_conf.endpoint(node["replication"], drbd["port"]) for node in nodes))
+    nodes = config["cluster"]["nodes"]
+    ends = {name: drbd_conf.endpoint(node["replication"], drbd["port"]) for name, node in nodes.items()}
+    addresses = tuple(sorted(ends.values()))
     if running.minor and running.minor != str(drbd["minor"]):
         yield Pending(
             REFUSED, STORAGE, "hamysql:storage:drbd:device", f"/dev/drbd{running.minor}", drbd["device"], TOGETHER
@@ -167,7 +172,16 @@ def _identity(config: Resolved, running: Running) -> Iterator[Pending]:
     disk = replica.disk(config)
     if running.disk not in ("", "none", disk):
         yield Pending(REFUSED, STORAGE, "hamysql:storage:drbd:disk", running.disk, disk, KEEP)
-    if running.addresses and not set(running.addresses) <= set(addresses):
+    if not running.addresses and replaced:  # an adjustment that was cut off has disconnected already
+        where = f"hamysql:cluster:nodes:{config['peer']}:addresses:{drbd['link']}"
+        yield Pending(LIVE, STORAGE, where, "no connection", ends[config["peer"]])
+    elif running.addresses and ends[config["self"]] in running.addresses and running.addresses != addresses:
+        where = f"hamysql:cluster:nodes:{config['peer']}:addresses:{drbd['link']}"
+        others = [address for address in running.addresses if address != ends[config["self"]]]
+        kind, advice = (LIVE, "") if replaced else (REFUSED, REPLACE)
+        if others:
+            yield Pending(kind, STORAGE, where, " and ".join(others), ends[config["peer"]], advice)
+    elif running.addresses and not set(running.addresses) <= set(addresses):
         ports = {address.rpartition(":")[2] for address in running.addresses}
         where = "link" if ports == {str(drbd["port"])} else "port"
         old, new = " and ".join(running.addresses), " and ".join(addresses)

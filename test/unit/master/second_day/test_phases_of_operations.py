@@ -35,6 +35,7 @@ FILES = [
     ("split_brain", {"victim": "db1", "keep": "/srv"}, "split_brain", 4),
     ("update", {"confirm": "galaxy-db"}, "update", 5),
     ("rotate_secrets", {"file": "/srv/a.sls", "gpg_key": "K"}, "rotate_secrets", 4),
+    ("replace_node", {"replace": "db2"}, "replace_node", 4),
     ("teardown", {"confirm": "galaxy-db"}, "teardown", 3),
 ]
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from hamysql import pending as pending_changes
 from hamysql.config import resolution
 from hamysql.storage.drbd import pending as drbd_pending
 from support import ROOT, load, parameters
@@ -51,6 +52,7 @@ def pending(tmp_path):
         argv = ["unshare", "--mount", "--uts", "sh", "-ec", script]
         done = subprocess.run(argv, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
+        (tmp_path / "said").write_text(done.stdout)
         commands = drbd_pending.parse_commands(done.stdout)
         items = drbd_pending.pending(wanted, drbd_pending.parse_show(show), drbd_pending.parse_show(full), commands)
         return [(item.kind, item.path, item.old, item.new) for item in items]
@@ -207,6 +209,50 @@ def test_what_a_resource_is_made_of_is_refused(drbd, expected):
     running = drbd_pending.parse_show(SHOW)
     items = list(drbd_pending.pending(site(**drbd), running, running, ()))
     assert [(item.kind, item.path, item.old) for item in items] == [("refused", *expected)]
+
+
+def elsewhere(address="10.77.1.13"):
+    """The lab's pillar with another address of db2."""
+    given = load(ROOT / "lab" / "software" / "pillar.sls")["hamysql"]
+    given["cluster"]["nodes"]["db2"]["addresses"][0] = address
+    net = {"ping-int": 10, "ping-timeout": 5, "timeout": 60, "ko-count": 7}
+    given["storage"]["drbd"].update({"link": 0}, options={"net": net})
+    return resolution.resolve(resolution.layered(parameters(), given), minion_id="db1", nodename="db1")
+
+
+PEER = "hamysql:cluster:nodes:db2:addresses:0"
+ENDS = ("ipv4 10.77.1.12:7788", "ipv4 10.77.1.13:7788")
+
+
+def test_another_address_of_the_other_node_is_for_the_operation_that_replaces_it():
+    running = drbd_pending.parse_show(SHOW)
+    (item,) = drbd_pending.pending(elsewhere(), running, running, ())
+    assert (item.kind, item.path, item.old, item.new) == ("refused", PEER, *ENDS)
+    assert item.advice == pending_changes.REPLACE
+    (item,) = drbd_pending.pending(elsewhere(), running, running, (), True)
+    assert (item.kind, item.path, item.old, item.new) == ("live", PEER, *ENDS)
+
+
+def test_a_connection_that_a_replacement_has_ended_before_it_was_killed_is_made_by_the_next_run():
+    running = drbd_pending.parse_show(
+        re.sub(r"(?s)    _remote_host.*?\}\n", "", SHOW).replace("address\t\t\tipv4 10.77.1.11:7788;", "")
+    )
+    assert running.addresses == ()
+    assert list(drbd_pending.pending(elsewhere(), running, running, ())) == []
+    (item,) = drbd_pending.pending(elsewhere(), running, running, (), True)
+    assert (item.kind, item.path, item.old, item.new) == ("live", PEER, "no connection", ENDS[1])
+
+
+@real
+def test_drbdadm_connects_to_the_new_address_and_leaves_the_disk_alone(pending, tmp_path):
+    """What the adjustment consists of: the disk that serves is neither detached nor attached, and the device stays."""
+    items = pending(elsewhere())
+    assert [item[:2] for item in items if item[1] == PEER] == [("refused", PEER)]
+    said = (tmp_path / "said").read_text()
+    assert ENDS[1] in said.replace("ipv4:", "ipv4 ")
+    verbs = {command.verb for command in drbd_pending.parse_commands(said)}
+    assert {"disconnect", "connect"} <= verbs
+    assert not verbs & {"detach", "attach", "del-minor", "new-minor", "down", "secondary", "invalidate"}
 
 
 def test_a_resource_that_is_not_configured_shows_nothing():
