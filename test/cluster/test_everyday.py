@@ -177,6 +177,21 @@ def test_a_score_that_pacemaker_has_lost_comes_back(day):
     api.wait_for(lambda: 'value="10000"' in score(), "the standby to have a score again", timeout=90)
 
 
+def test_a_replica_that_has_been_synchronised_may_be_promoted_at_once(day):
+    """Without a monitor, which comes each 30 s: a node that left before it stopped the service, and nobody was promoted meanwhile."""
+    maintenance = "crm_resource --resource ms_drbd_mysql --meta --{} maintenance"
+    score = f"attrd_updater --query --name master-p_drbd_mysql --node {day.standby}"
+    day.ssh(day.active, f"{maintenance.format('set-parameter')} --parameter-value true && crm_resource --wait")
+    try:
+        day.ssh(day.standby, "drbdadm disconnect mysql && attrd_updater --name master-p_drbd_mysql --update 10")
+        day.seen("replication stopped by hand", lambda: time.sleep(2))
+        day.ssh(day.standby, "drbdadm connect mysql")
+        day.cluster.wait_healthy()
+        api.wait_for(lambda: 'value="10000"' in day.ssh(day.active, score), "the standby's score", timeout=60)
+    finally:
+        day.ssh(day.active, f"{maintenance.format('delete-parameter')} && crm_resource --wait")
+
+
 def test_a_step_of_the_clock_interrupts_nobody(day):
     """With a failure in pacemaker's history, whose time is over by that step."""
     day.ssh(day.active, f"kill -KILL $({SERVER})")

@@ -307,6 +307,31 @@ def test_a_resync_lifts_the_constraint_whoever_has_placed_it(handler, owner):
     assert handler.constraint is None
 
 
+@pytest.mark.parametrize(
+    ("state", "said"),
+    [
+        (WHOLE, ["--name master-p_drbd_mysql --update 10000"]),
+        ("cs:SyncTarget ro:Secondary/Primary ds:Inconsistent/UpToDate C r-----", []),
+    ],
+    ids=["synchronised", "not yet"],
+)
+@pytest.mark.parametrize("owner", [None, "db2"])
+def test_the_score_of_a_replica_is_written_when_it_has_been_synchronised(handler, owner, state, said):
+    """The words are noted here; test_everyday.py has the real attrd_updater, test_combinations.py a reboot after a resync."""
+    program = handler.folder / "bin" / "attrd_updater"
+    program.parent.mkdir()
+    program.write_text(f'#!/bin/sh\necho "$*" >>{handler.folder}/scores\n')
+    program.chmod(0o755)
+    handler.drbd(state)
+    if owner:
+        handler.placed_by(owner)
+    text = (handler.folder / "handler").read_text()
+    (handler.folder / "handler").write_text(text.replace("RESYNC=10", "RESYNC=1"))
+    handler.call("unfence", PATH=f"{program.parent}:{os.environ['PATH']}")
+    scores = handler.folder / "scores"
+    assert (scores.read_text().splitlines() if scores.exists() else []) == said
+
+
 def test_without_a_constraint_there_is_nothing_to_lift(handler):
     handler.drbd(WHOLE)
     before = handler.cib.read_text()

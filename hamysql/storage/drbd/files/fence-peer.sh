@@ -14,7 +14,8 @@
 . "${OCF_ROOT:-/usr/lib/ocf}/lib/hamysql/agents-1.sh"
 
 STATES=/proc/drbd
-CLONE=ms_drbd_mysql
+CLONE=ms_drbd_mysql PRIMITIVE=p_drbd_mysql
+GOOD=10000 # the score that ocf:hamysql:drbd gives to a replica where both are up to date
 BROKEN=1 OUTDATED=4 UNREACHABLE=5 FENCED=7
 POLL=0.2  # seconds between two looks
 ANSWER=1  # seconds in which a controller that lives answers
@@ -227,6 +228,9 @@ unfence() {
 	until lifted; do
 		within $RESYNC || answer $BROKEN "$reason: the constraint stays"
 	done
+	# Until the next monitor, up to 30 s, pacemaker would know the score of a replica that is being synchronised. A node that leaves
+	# meanwhile stops the service, and the other one is not promoted.
+	attrd_updater --name "master-$PRIMITIVE" --update $GOOD >/dev/null 2>&1
 	exit 0
 }
 
