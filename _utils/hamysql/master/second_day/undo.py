@@ -98,7 +98,8 @@ def _node(deployment: Deployment, name: str | None) -> str:
     if not running:
         raise Refused("pacemaker runs on no node, so nothing can be undone: start the cluster first")
     there = ", ".join(newest[:3])
+    missing = f"no node whose pacemaker runs has {name}" if name else "none was named"
     raise Refused(
-        f"say which checkpoint, no running node has {name or 'none'}: the newest ones are {there} (`salt-run hamysql.checkpoints` "
+        f"say which checkpoint, {missing}: the newest ones are {there} (`salt-run hamysql.checkpoints` "
         f'says before what they were made), {EXAMPLE} pillar=\'{{"{KEY}": "{newest[0]}"}}\''
     )
