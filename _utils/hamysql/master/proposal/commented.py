@@ -43,18 +43,26 @@ def _mapping(value: Config, path: str, indent: str, comments: Mapping[str, Seque
     for key, item in value.items():
         here = f"{path}:{key}"
         shown = scalar(key)
-        if isinstance(item, dict) and item:
+        if _empty(item):
+            continue
+        if isinstance(item, dict):
             yield from _comments(comments.get(here, ()), indent)
             yield f"{indent}{shown}:"
             yield from _mapping(item, here, f"{indent}  ", comments)
-        elif item not in ({}, []):
+        else:
             yield from _comments(comments.get(here, ()), indent)
             yield f"{indent}{shown}: {_value(item)}"
     # What has no key, or no value any more, is told at the end of where it would be.
     for here, said in comments.items():
-        parent, _, key = here.rpartition(":")
-        if parent == path and value.get(key) in (None, "", {}, []):
-            yield from _comments(said, indent)
+        if here.startswith(f"{path}:"):
+            key = here.removeprefix(f"{path}:").partition(":")[0]
+            if _empty(value.get(key)):
+                yield from _comments(said, indent)
+
+
+def _empty(value: object) -> bool:
+    """Whether nothing would be left of a value in the text."""
+    return all(map(_empty, value.values())) if isinstance(value, dict) else value in (None, "", [])
 
 
 def _comments(said: Sequence[str], indent: str) -> Iterator[str]:
