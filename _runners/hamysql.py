@@ -17,6 +17,7 @@ from hamysql.master import deployment as deployments
 from hamysql.master import operate, secretfile, shown
 from hamysql.master import report as reports
 from hamysql.master.follow import follow as follow_orchestration
+from hamysql.master.proposal import adopt as adoptions
 from hamysql.master.proposal import propose as proposals
 from hamysql.master.salt import Lock, Master
 from hamysql.master.status import overview
@@ -184,6 +185,35 @@ def propose(
         salt-run hamysql.propose db1.example.org db2.example.org path=/srv/pillar/galaxy-db.sls
     """
     return proposals.propose(Master(__opts__), (node1, node2), vip, path, cluster, _say)
+
+
+def adopt(node1: str, node2: str, path: str | None = None) -> dict[str, Any]:
+    """
+    The pillar that describes a cluster which somebody else has built on two minions: pacemaker, corosync, DRBD and a database.
+
+    Nothing is changed there, but that they get the formula's modules. What hamysql has no key for is a comment in the text that
+    says ``NOT TAKEN OVER``, and is returned.
+
+    node1, node2
+        The minions' ids.
+    path
+        The new file, below a folder of ``pillar_roots``, which only the master's user can read. The secrets that the nodes have
+        come into a second one beside it, ``NAME-secrets.sls``. By default the text is printed, without secrets.
+
+    Returns ``{"file": path or None, "secrets_file": path or None, "secrets": [pillar paths], "todo": [pillar paths], "unfit":
+    [sentences about what is not taken over], "warnings": [sentences], "adopt": [ids that hamysql would own], "changes": [those of
+    the cluster's configuration], "actions": [what pacemaker would do about them], "waits": [what corosync and the storage do not
+    take over at once]}``. Raises ``Refused`` where there is no cluster, and where a file exists or every minion could read it, and
+    ``NoAnswer``.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-run hamysql.adopt db1.example.org db2.example.org
+        salt-run hamysql.adopt db1.example.org db2.example.org path=/srv/pillar/galaxy-db.sls
+    """
+    return adoptions.adopt(Master(__opts__), run, (node1, node2), path, _say)
 
 
 def checkpoints(cluster: str | None = None) -> list[str]:

@@ -230,6 +230,7 @@ PARTS = (
     Part(
         "a node that died for good replaced, killed at each step; under another name", 18, (Some("test_replaced.py"),)
     ),
+    Part("a cluster of the 2013 procedure described, and not touched", 14, (Some("test_adopted.py"),)),
 )
 
 

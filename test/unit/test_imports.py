@@ -22,7 +22,7 @@ FLOORS = (
     ("fencing", "backup"),
     ("storage",),
     ("config", "preflight", "upkeep"),
-    ("records",),
+    ("adoption", "records"),
     ("master",),
 )
 # The same inside storage/: what all kinds need, what a kind is, the kinds, which do not know each other, what knows them all, and

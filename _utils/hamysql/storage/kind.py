@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +29,22 @@ from hamysql.storage.steps import Agreed, Step
 from hamysql.survey import Survey, Surveys
 from hamysql.system.command import Run
 
+Written = Mapping[str, object]  # what each node says of storage that somebody else has set up: its kind knows the shape
 Parameters = Mapping[tuple[str, str], str]  # of the cluster's resources: {(resource, name): value}
 Primitive = Callable[[str, str, cib_build.Parameters], ET.Element]  # of an id, an agent and its parameters
+
+
+@dataclass(frozen=True)
+class Described:
+    """What a pillar says of storage that somebody else has set up: the keys of the kind's section and of each node.
+
+    ``unclear`` has sentences about what no key says, and ``addresses`` those between which the nodes copy the data.
+    """
+
+    section: Mapping[str, object]
+    nodes: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    unclear: Sequence[str] = ()
+    addresses: Mapping[str, str] = field(default_factory=dict)
 
 
 class Kind:
@@ -74,6 +88,8 @@ class Kind:
         The stage at which it has all but its data: a move copies it then.
     by_exclusion
         A cluster's configuration that no other kind recognises is about this one.
+    agents_elsewhere
+        Types of agents by which its resources are found in a cluster that somebody else has built, by hamysql's ids.
     """
 
     name: str
@@ -95,6 +111,7 @@ class Kind:
     chosen = Stage.CLAIMED
     ready = Stage.FILESYSTEM
     by_exclusion = False
+    agents_elsewhere: Mapping[str, tuple[str, ...]] = {}
 
     # --- the pillar
 
@@ -261,6 +278,30 @@ class Kind:
 
     def serve_alone(self, site: Resolved, run: Run) -> None:
         """Let this node's copy serve, though it has not seen the other one since it started."""
+
+    # --- a cluster that somebody else has built
+
+    def written(self, run: Run, values: Parameters) -> Any:
+        """What this node says of the storage that the cluster's configuration is about, without its secrets.
+
+        values
+            What the cluster's configuration has.
+        """
+        return {}
+
+    def written_secrets(self, run: Run, values: Parameters) -> dict[tuple[str, ...], str]:
+        """Its secrets, by their keys below its section."""
+        return {}
+
+    def described(self, values: Parameters, nodes: Written) -> Described:
+        """The pillar's part about it.
+
+        nodes
+            What each node has returned of :meth:`written`.
+        """
+        return Described(
+            {}, {}, ["a cluster that somebody else has built on this kind of storage cannot be taken over"]
+        )
 
     # --- a node, while the data is moved
 

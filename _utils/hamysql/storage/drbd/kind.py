@@ -9,6 +9,7 @@ import os
 import xml.etree.ElementTree as ET
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import cast
 
 from hamysql.cib import build as cib_build
 from hamysql.cib import names as cib_names
@@ -21,10 +22,24 @@ from hamysql.resolved import Resolved
 from hamysql.schema.language import Report
 from hamysql.schema.values import Config
 from hamysql.storage import lock as storage_lock
-from hamysql.storage.drbd import NAME, adjust, conf, findings, link, plan, replica, settings, status, take_over, verbs
+from hamysql.storage.drbd import (
+    NAME,
+    adjust,
+    conf,
+    findings,
+    link,
+    plan,
+    replica,
+    settings,
+    status,
+    take_over,
+    verbs,
+    written,
+)
 from hamysql.storage.drbd.care import record
 from hamysql.storage.drbd.replica import Seen
-from hamysql.storage.kind import Kind, Parameters, Primitive
+from hamysql.storage.drbd.written import Written
+from hamysql.storage.kind import Described, Kind, Parameters, Primitive
 from hamysql.storage.latch import Latch, Latches, Stage
 from hamysql.storage.steps import Agreed, Step
 from hamysql.survey import Survey, Surveys
@@ -55,6 +70,7 @@ class Drbd(Kind):
     links = ("the replication",)
     secrets = {("shared_secret",): 24}
     chosen = Stage.SEEDING
+    agents_elsewhere = {cib_names.REPLICA: ("drbd",)}
 
     def check(self, config: Config, report: Report) -> None:
         settings.check_drbd(config, report)
@@ -156,6 +172,19 @@ class Drbd(Kind):
             (cib_names.FILE_SYSTEM, "fstype"): ("storage:filesystem:type", filesystem["type"]),
             **super().identity(config, values),
         }
+
+    # --- a cluster that somebody else has built
+
+    def written(self, run: Run, values: Parameters) -> Written:
+        return written.seen(run, values[(cib_names.REPLICA, "drbd_resource")])
+
+    def written_secrets(self, run: Run, values: Parameters) -> dict[tuple[str, ...], str]:
+        found = written.secret(run, values[(cib_names.REPLICA, "drbd_resource")])
+        return {("shared_secret",): found} if found else {}
+
+    def described(self, values: Parameters, nodes: Mapping[str, object]) -> Described:
+        said = cast(Mapping[str, Written], nodes)
+        return written.described(values[(cib_names.REPLICA, "drbd_resource")], said)
 
     # --- the latch
 

@@ -1,0 +1,183 @@
+"""A resource that somebody else has set up: what drbd.conf says of it, in the pillar's terms.
+
+Source: what ``drbdadm dump-xml`` prints (drbd-utils 9.22). A resource's own options overrule those of the section ``common``.
+"""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+from collections.abc import Mapping
+from typing import TypedDict
+
+from hamysql.errors import CommandFailed, ParseError
+from hamysql.storage.drbd import drbdadm, replica
+from hamysql.storage.drbd.link import RESOURCES
+from hamysql.storage.drbd.settings import FENCE_HANDLERS, OWN_DRBD
+from hamysql.storage.kind import Described
+from hamysql.system.command import Run
+
+_SECRET = "shared-secret"
+_SECTIONS = ("startup", "disk", "net", "handlers", "options")
+
+
+class Host(TypedDict):
+    """One node's part of a resource."""
+
+    volumes: int
+    device: str
+    minor: str
+    disk: str
+    meta: str
+    address: str
+    port: str
+
+
+class Written(TypedDict):
+    """A resource as its file has it, but for its secret, and in words what the kernel does with it.
+
+    ``file`` is where it stands, and ``why`` has what kept it from being read, "" where nothing did.
+    """
+
+    file: str
+    hosts: dict[str, Host]
+    options: dict[str, dict[str, str]]
+    secret: bool
+    state: str
+    why: str
+
+
+def seen(run: Run, resource: str) -> Written:
+    """What this node says of a resource."""
+    try:
+        file, hosts, options = parse(_dump(run), resource)
+    except (CommandFailed, ParseError) as exc:
+        why = (str(exc).strip().splitlines() or ["drbdadm failed"])[-1]
+        return {"file": "", "hosts": {}, "options": {}, "secret": False, "state": "", "why": why}
+    has = bool(options["net"].pop(_SECRET, ""))
+    minor = next((host["minor"] for host in hosts.values()), "")
+    state = _state(run, resource, minor)
+    return {"file": file, "hosts": hosts, "options": options, "secret": has, "state": state, "why": ""}
+
+
+def secret(run: Run, resource: str) -> str:
+    """Its shared secret; "" without one."""
+    return parse(_dump(run), resource)[2]["net"].get(_SECRET, "")
+
+
+def _dump(run: Run) -> str:
+    return drbdadm.call(run, None, "dump-xml").stdout
+
+
+def _state(run: Run, resource: str, minor: str) -> str:
+    found = replica.status(run, resource, int(minor)) if minor.isdecimal() else None
+    return (
+        f"{found.connection} {found.role} {found.disk}/{found.peer_disk}" if found else "not configured in the kernel"
+    )
+
+
+def parse(text: str, resource: str) -> tuple[str, dict[str, Host], dict[str, dict[str, str]]]:
+    """The file, the nodes and the options of a resource, its secret among them. A ``ParseError`` never quotes the text."""
+    try:
+        root = ET.fromstring(text)
+    except ET.ParseError:
+        raise ParseError("drbdadm dump-xml printed no XML") from None
+    found = next((item for item in root.iter("resource") if item.get("name") == resource), None)
+    if found is None:
+        raise ParseError(f"drbd.conf has no resource {resource}")
+    options: dict[str, dict[str, str]] = {name: {} for name in _SECTIONS}
+    for parent in (*root.iter("common"), found):
+        for section in parent.findall("section"):
+            pairs = {item.get("name", ""): item.get("value", "yes") for item in section.findall("option")}
+            options.setdefault(section.get("name", ""), {}).update(pairs)
+    file = found.get("conf-file-line", "").rpartition(":")[0]
+    return file, {host.get("name", ""): _host(host) for host in found.findall("host")}, options
+
+
+def _host(host: ET.Element) -> Host:
+    volumes, address = host.findall("volume"), host.find("address")
+    first = volumes[0] if volumes else ET.Element("volume")
+    device = first.find("device")
+    minor = device.get("minor", "") if device is not None else ""
+    return {
+        "volumes": len(volumes),
+        "device": first.findtext("device", "").strip() or f"/dev/drbd{minor}",
+        "minor": minor,
+        "disk": first.findtext("disk", "").strip(),
+        "meta": first.findtext("meta-disk", "").strip() or first.findtext("flexible-meta-disk", "").strip(),
+        "address": (address.text or "").strip() if address is not None else "",
+        "port": address.get("port", "") if address is not None else "",
+    }
+
+
+def described(resource: str, nodes: Mapping[str, Written]) -> Described:
+    """The pillar's part about a resource.
+
+    nodes
+        What each node says of it.
+    """
+    unclear = [f"{name}: {said['why']}" for name, said in nodes.items() if said["why"]]
+    read = {name: said for name, said in nodes.items() if not said["why"]}
+    if not read:
+        return Described({}, {}, unclear)
+    first, *others = read.values()
+    unclear += [
+        f"{' and '.join(read)} have different files of the resource {resource}"
+        for other in others
+        if _differ(first, other)
+    ]
+    unclear += [
+        f"{name}: the resource {resource} is {said['state']}" for name, said in read.items() if not _whole(said)
+    ]
+    own = str(RESOURCES / f"{resource}.res")
+    if first["file"] != own:
+        unclear.append(
+            f"the resource {resource} is in {first['file']}, and hamysql writes {own}: drbdadm reads a resource in one place"
+        )
+    hosts = first["hosts"]
+    section: dict[str, object] = {"resource": resource}
+    one = next(iter(hosts.values()))
+    section |= {"device": one["device"], "port": one["port"]}
+    for name, host in hosts.items():
+        if name not in nodes:
+            unclear.append(f"drbd.conf has {name}, which is neither {' nor '.join(nodes)}")
+        if host["volumes"] != 1:
+            unclear.append(f"{resource} has {host['volumes']} volumes on {name}, expected one")
+        if host["meta"] != "internal":
+            unclear.append(f"{resource} has its metadata on {host['meta'] or 'no disk'}, expected internal metadata")
+        if (host["device"], host["port"]) != (one["device"], one["port"]):
+            unclear.append(f"{resource} has another device or port on {name} than on the other node")
+    section |= _options(first["options"], unclear)
+    links = {name: host["address"] for name, host in hosts.items()}
+    return Described(section, {name: {"disk": host["disk"]} for name, host in hosts.items()}, unclear, links)
+
+
+def _differ(one: Written, other: Written) -> bool:
+    return (one["hosts"], one["options"], one["secret"]) != (other["hosts"], other["options"], other["secret"])
+
+
+def _whole(said: Written) -> bool:
+    return said["state"].startswith("Connected ") and said["state"].endswith(" UpToDate/UpToDate")
+
+
+def _options(options: Mapping[str, Mapping[str, str]], unclear: list[str]) -> dict[str, object]:
+    """The keys of the pillar for options of drbd.conf; those that have no key of their own go below ``options``."""
+    found: dict[str, object] = {}
+    further: dict[str, dict[str, str]] = {}
+    for section, given in options.items():
+        for name, value in given.items():
+            key = OWN_DRBD.get(section, {}).get(name, "")
+            if section == "handlers" and name in FENCE_HANDLERS:
+                unclear.append(f"the handler {name} is not taken over: hamysql:fencing writes its own")
+            elif (section, name) == ("disk", "resync-rate"):
+                found["rate"] = value
+            elif (section, name) == ("net", "verify-alg"):
+                found["verify"] = {"alg": value}
+            elif (section, name) in (("disk", "c-plan-ahead"), ("disk", "fencing"), ("net", "fencing")):
+                continue  # they follow from the rate, and from hamysql:fencing
+            elif key:
+                found[key] = value
+            else:
+                further.setdefault(section, {})[name] = value
+    if "rate" not in found:
+        found["rate"] = "auto"
+    return found | ({"options": further} if further else {})
