@@ -21,7 +21,20 @@ from hamysql.resolved import Resolved
 from hamysql.schema.language import Report
 from hamysql.schema.values import Config
 from hamysql.storage import lock as storage_lock
-from hamysql.storage.drbd import NAME, adjust, conf, findings, link, plan, replica, settings, status, take_over, verbs
+from hamysql.storage.drbd import (
+    NAME,
+    adjust,
+    conf,
+    findings,
+    growth,
+    link,
+    plan,
+    replica,
+    settings,
+    status,
+    take_over,
+    verbs,
+)
 from hamysql.storage.drbd.care import record
 from hamysql.storage.drbd.replica import Seen
 from hamysql.storage.kind import Kind, Parameters, Primitive
@@ -53,6 +66,7 @@ class Drbd(Kind):
     replicates = True
     module_of_kernel = "drbd"
     links = ("the replication",)
+    growth = growth.GROWTH
     secrets = {("shared_secret",): 24}
     chosen = Stage.SEEDING
 
