@@ -423,6 +423,8 @@ def test_metadata_follows_a_disk_that_has_grown_and_all_that_the_peer_lacks_is_k
     assert (grown.meta("get-gi"), grown.bits()) == (before, grown.was)
     assert set(grown.was) == {0, 1, 1279}
     assert str(655128) in grown.meta("dump-md")
+    grown.meta("apply-al")  # which comes before each attach
+    assert grown.bits() == grown.was
     assert list((grown.agent.folder / "kept").iterdir()) == []
     assert not subprocess.run(["losetup", "--associated", grown.device], capture_output=True, check=False).stdout
 
@@ -441,8 +443,17 @@ def test_a_move_of_the_metadata_that_was_cut_off_is_done_again(grown):
     assert "it is kept in" in grown.agent.done.stderr
     assert not any(call.startswith("drbdadm up") for call in grown.agent.calls)
     (grown.agent.folder / "bin" / "drbdmeta").unlink()
+    (kept,) = (grown.agent.folder / "kept").iterdir()
+    dump = kept.read_text()
     assert grown.start() == SUCCESS
     assert grown.bits() == grown.was
+    # Cut off right before the dump goes, and DRBD has gone on since: an old dump changes nothing any more.
+    kept.write_text(dump)
+    grown.meta("set-gi", "849CA4647D747839:949CA4647D747839:0:0:1:1:0:1:0:1:0")
+    newer = grown.meta("get-gi")
+    grown.agent.drbd(NOTHING, 9996)
+    assert grown.start() == SUCCESS
+    assert (grown.meta("get-gi"), kept.exists()) == (newer, False)
 
 
 def test_a_disk_that_has_not_grown_and_one_without_metadata_are_left_alone(grown):

@@ -210,7 +210,7 @@ class Drbd(Kind):
         return {
             "disk": device,
             "size": size,
-            "signatures": [signature.as_dict() for signature in disk.signatures(run, device)] if there else [],
+            "signatures": [one.as_dict() for one in replica.signatures(run, site, size)] if size is not None else [],
             "uses": list(above.uses),
             "partitions": list(above.partitions),
             "names": list(disk.stable_names(device)) if there else [],

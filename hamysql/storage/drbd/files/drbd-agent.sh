@@ -138,6 +138,8 @@ follow() {
 	[ -n "$known" ] || [ -e "$dump" ] || return 0
 	backing=$(drbdadm sh-ll-dev "$resource") && size=$(blockdev --getsize64 "$backing") || return 0
 	case $known$size in *[!0-9]*) return 0 ;; esac
+	# The block that makes it metadata comes last: with it all is in its place, and what was written since counts.
+	[ ! -e "$dump" ] || ! drbdmeta "$minor" v08 "$backing" internal get-gi >/dev/null 2>&1 || rm "$dump"
 	if [ ! -e "$dump" ]; then
 		[ "$known" -lt "$size" ] || return 0
 		before=$(losetup --find --show --sizelimit "$known" "$backing") ||
