@@ -230,6 +230,11 @@ PARTS = (
     Part(
         "a node that died for good replaced, killed at each step; under another name", 18, (Some("test_replaced.py"),)
     ),
+    Part(
+        "a larger disk in service, killed at each step, and one that grew while DRBD was down",
+        17,
+        (Some("test_grow.py"),),
+    ),
 )
 
 

@@ -75,8 +75,8 @@ class DrbdGrowth(Growth):
                 f"{replica.disk(site)} has room for {words(usable(there))}, and {drbd['device']} has {words(before)}: "
                 "nothing is made smaller"
             )
-        # What both disks have gained was never part of the device. Who lets the first synchronisation be skipped accepts blocks that
-        # differ until they are written to. Else the standby could not take over while it gets them.
+        # What both disks have gained was never part of the device. Who lets the first synchronisation be skipped accepts blocks
+        # that differ until they are written to. Else the standby could not take over while it gets them.
         clean = ["--", "--assume-clean"] if drbd["initial_sync"] == "auto" else []
         try:
             drbdadm.call(run, drbd["shared_secret"], *clean, "resize", drbd["resource"])

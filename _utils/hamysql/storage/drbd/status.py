@@ -1,7 +1,8 @@
 """What DRBD reports, as values: connection, roles, disk states and generation identifiers.
 
 The kernel module 8.4 is read from ``/proc/drbd``, 9 from ``drbdsetup status --json``; both become the same
-:class:`Status`. The words are DRBD's own (DRBD user's guide, "Checking DRBD status").
+:class:`Status`. The words are DRBD's own (DRBD user's guide, "Checking DRBD status"). It is one long file: both
+modules, and the metadata on a disk, become the same values.
 """
 
 from __future__ import annotations
