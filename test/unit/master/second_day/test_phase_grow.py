@@ -49,10 +49,6 @@ class Layered(Whole):
         return self.device
 
 
-def wait(cluster):
-    return [function for function in cluster.functions if function.startswith(("hamysql_grow", "hamysql_rolling"))]
-
-
 def all_of_it(deployment, size="2G"):
     return [grow.check(deployment, size), grow.grow_disks(deployment, size), grow.grow(deployment, size, 60)]
 
