@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from hamysql.master import phases
 from hamysql.master.second_day import (
     backups,
+    grow,
     maintenance,
     replacement,
     restores,
@@ -108,6 +109,11 @@ OPERATIONS: dict[str, dict[str, tuple[Callable[..., phases.Outcome], dict[str, A
         "released": (replacement.release, {"node": None}),
         "joined": (replacement.join, {"node": None, "timeout": 180}),
         "synchronised": (replacement.synchronise, {"node": None, "timeout": 86400}),
+    },
+    "grow": {
+        "checked": (grow.check, {"size": None}),
+        "disks": (grow.grow_disks, {"size": None}),
+        "grown": (grow.grow, {"size": None, "timeout": 86400}),
     },
     "teardown": {
         "checked": (teardown.check, {"confirm": None}),

@@ -231,6 +231,11 @@ PARTS = (
         "a node that died for good replaced, killed at each step; under another name", 18, (Some("test_replaced.py"),)
     ),
     Part("a cluster of the 2013 procedure described, and not touched", 14, (Some("test_adopted.py"),)),
+    Part(
+        "a larger disk in service, killed at each step, and one that grew while DRBD was down",
+        17,
+        (Some("test_grow.py"),),
+    ),
 )
 
 

@@ -48,6 +48,8 @@ TEST_PROGRAMS = {
     "mariadb": "mariadb-client",
     "mariadb-backup": "mariadb-backup",
     "restic": "restic",
+    "xfs_growfs": "xfsprogs",
+    "lvextend": "lvm2",
     "mmdebstrap": "mmdebstrap",
     "multipath": "multipath-tools",
     "fence_ipmilan": "fence-agents",

@@ -28,7 +28,7 @@ FLOORS = (
 # The same inside storage/: what all kinds need, what a kind is, the kinds, which do not know each other, what knows them all, and
 # what moves data from one to another.
 STORAGE = (
-    ("copies", "latch", "lock", "options", "steps"),
+    ("copies", "growth", "latch", "lock", "options", "steps"),
     ("kind", "verbs"),
     ("drbd", "lun", "nfs"),
     ("backends",),

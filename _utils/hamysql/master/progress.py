@@ -93,6 +93,11 @@ ORDERS = {
         "joined": "the new machine is configured, and joins",
         "synchronised": "the new node gets all data, while the database serves",
     },
+    "grow": {
+        "checked": "how large each layer is and can be, and whether both copies are up to date",
+        "disks": "the volume below DRBD, on each node",
+        "grown": "the device and the file system, while the database serves",
+    },
     "teardown": {
         "checked": "all members answer, and the cluster was named once more",
         "stopped": "the cluster stops, the standby first",

@@ -24,6 +24,7 @@ from hamysql.ports import Access
 from hamysql.resolved import Resolved
 from hamysql.schema.language import Report, Section
 from hamysql.schema.values import Config
+from hamysql.storage.growth.layers import Growth
 from hamysql.storage.latch import RESOURCE, Latch, Latches, Stage
 from hamysql.storage.steps import Agreed, Step
 from hamysql.survey import Survey, Surveys
@@ -86,6 +87,8 @@ class Kind:
         The stage from which on a node is the one that makes the first data.
     ready
         The stage at which it has all but its data: a move copies it then.
+    growth
+        How its layers grow.
     by_exclusion
         A cluster's configuration that no other kind recognises is about this one.
     agents_elsewhere
@@ -110,6 +113,7 @@ class Kind:
     known_elsewhere: frozenset[tuple[str, ...]] = frozenset()
     chosen = Stage.CLAIMED
     ready = Stage.FILESYSTEM
+    growth = Growth()
     by_exclusion = False
     agents_elsewhere: Mapping[str, tuple[str, ...]] = {}
 

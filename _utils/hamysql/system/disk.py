@@ -46,6 +46,7 @@ def parse_signatures(text: str) -> tuple[Signature, ...]:
         raise ParseError(f"wipefs --json printed something unknown: {exc}") from exc
 
 
+DATA = "data without a known signature"  # a type of a signature
 # As much as drbdmeta itself looks at before it calls a disk without a known signature empty.
 HEAD = 68 * 1024
 
@@ -70,7 +71,7 @@ def signatures(run: Run, device: str) -> tuple[Signature, ...]:
     if found or not root.at(device).exists():
         return found
     offset = first_data(device)
-    return () if offset is None else (Signature("data without a known signature", offset),)
+    return () if offset is None else (Signature(DATA, offset),)
 
 
 def size(run: Run, device: str) -> int | None:

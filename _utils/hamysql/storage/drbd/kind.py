@@ -36,7 +36,7 @@ from hamysql.storage.drbd import (
     verbs,
     written,
 )
-from hamysql.storage.drbd.care import record
+from hamysql.storage.drbd.care import growth, record
 from hamysql.storage.drbd.replica import Seen
 from hamysql.storage.drbd.written import Written
 from hamysql.storage.kind import Described, Kind, Parameters, Primitive
@@ -68,6 +68,7 @@ class Drbd(Kind):
     replicates = True
     module_of_kernel = "drbd"
     links = ("the replication",)
+    growth = growth.GROWTH
     secrets = {("shared_secret",): 24}
     chosen = Stage.SEEDING
     agents_elsewhere = {cib_names.REPLICA: ("drbd",)}
@@ -225,7 +226,7 @@ class Drbd(Kind):
         return {
             "disk": device,
             "size": size,
-            "signatures": [signature.as_dict() for signature in disk.signatures(run, device)] if there else [],
+            "signatures": [one.as_dict() for one in replica.signatures(run, site, size)] if size is not None else [],
             "uses": list(above.uses),
             "partitions": list(above.partitions),
             "names": list(disk.stable_names(device)) if there else [],

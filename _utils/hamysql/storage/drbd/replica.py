@@ -18,11 +18,13 @@ from hamysql.storage.drbd.link import RESOURCES
 from hamysql.storage.drbd.status import Generation, Identifiers, Status, StatusSeen
 from hamysql.storage.latch import Latch, Stage
 from hamysql.system import disk as disks
-from hamysql.system import kernels, root
+from hamysql.system import files, kernels, root
 from hamysql.system.command import Run
 from hamysql.system.disk import Signature, SignatureSeen
 
 PROC = Path("/proc/drbd")
+LAST_KNOWN = Path("/var/lib/drbd")
+_MAGIC = 60  # the byte of the metadata's block by which wipefs knows it
 
 
 class Seen(TypedDict):
@@ -85,7 +87,37 @@ def generation(run: Run, site: Resolved) -> Generation | None:
             return drbd_status.parse_generation(result.stdout)
     device = disk(site)
     size = disks.size(run, device)
-    return None if size is None else drbd_status.read_generation(device, size)
+    if size is None:
+        return None
+    before = ended(site, size)
+    return drbd_status.read_generation(device, before or size)
+
+
+def ended(site: Resolved, size: int) -> int:
+    """Where the disk ended when DRBD noted it last, in bytes, if it has grown since and its metadata is there still; otherwise 0.
+
+    The file is drbdmeta's ("check-resize" in drbdmeta(8)).
+    """
+    try:
+        text = files.text_if_any(root.at(LAST_KNOWN / f"drbd-minor-{site['storage']['drbd']['minor']}.lkbd")) or ""
+    except files.Unreadable:
+        return 0
+    known = int(text.split()[0]) if text[:1].isdecimal() and text.split()[0].isdecimal() else 0
+    return known if 0 < known < size and drbd_status.read_uuid(disk(site), known) else 0
+
+
+def signatures(run: Run, site: Resolved, size: int) -> tuple[Signature, ...]:
+    """What is on this node's disk; DRBD's metadata as well where the disk has grown behind it.
+
+    size
+        Of the disk.
+    """
+    device = disk(site)
+    found, before = disks.signatures(run, device), ended(site, size)
+    if not before or any(one.type == "drbd" for one in found):
+        return found
+    known = tuple(one for one in found if one.type != disks.DATA)
+    return (*known, Signature("drbd", before // 4096 * 4096 - 4096 + _MAGIC, drbd_status.read_uuid(device, before)))
 
 
 def kernel(run: Run) -> str:

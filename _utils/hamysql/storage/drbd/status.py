@@ -1,7 +1,8 @@
 """What DRBD reports, as values: connection, roles, disk states and generation identifiers.
 
 The kernel module 8.4 is read from ``/proc/drbd``, 9 from ``drbdsetup status --json``; both become the same
-:class:`Status`. The words are DRBD's own (DRBD user's guide, "Checking DRBD status").
+:class:`Status`. The words are DRBD's own (DRBD user's guide, "Checking DRBD status"). It is one long file: both
+modules, and the metadata on a disk, become the same values.
 """
 
 from __future__ import annotations
@@ -260,15 +261,26 @@ def read_generation(device: str, size: int) -> Generation | None:
 
     For a disk that is not in use, on a node where DRBD is not installed, or not configured for it.
     """
+    found = _read_metadata(device, size)
+    return found[0] if found else None
+
+
+def read_uuid(device: str, size: int) -> str:
+    """The UUID in the metadata of a disk that ended, or ends, after so many bytes, as ``wipefs`` prints it; "" without metadata."""
+    found = _read_metadata(device, size)
+    return f"{found[1]:016x}" if found else ""
+
+
+def _read_metadata(device: str, size: int) -> tuple[Generation, int] | None:
     with open(root.at(device), "rb") as handle:
         handle.seek(size // _BLOCK * _BLOCK - _BLOCK, os.SEEK_SET)
         block = handle.read(_BLOCK)
     if len(block) < _METADATA.size:
         return None
-    _, current, bitmap, younger, older, _, _, flags, magic = _METADATA.unpack_from(block)
+    _, current, bitmap, younger, older, uuid, _, flags, magic = _METADATA.unpack_from(block)
     if magic not in _MAGIC:
         return None
-    return Generation(current, bitmap, (younger, older), bool(flags & _FLAG_CONSISTENT))
+    return Generation(current, bitmap, (younger, older), bool(flags & _FLAG_CONSISTENT)), uuid
 
 
 @dataclass(frozen=True)

@@ -74,7 +74,7 @@ def wipe(run: Run, site: Resolved, latches: Latches, found: Sequence[str], held_
     names = disk.stable_names(device)
     if named not in names:
         raise Refused(f"hamysql:storage:drbd:wipe names {named or 'nothing'} for {site['self']}, not {names[0]}")
-    signatures = disk.signatures(run, device)
+    signatures = replica.signatures(run, site, disk.size(run, device) or 0)
     seen = [str(signature) for signature in signatures]
     if not seen:
         return False
@@ -109,7 +109,7 @@ def create_metadata(run: Run, site: Resolved, latches: Latches, run_id: str = ""
     """
     resource, device = site["storage"]["drbd"]["resource"], replica.disk(site)
     known = latches.read(resource, NAME)
-    found = disk.signatures(run, device)
+    found = replica.signatures(run, site, disk.size(run, device) or 0)
     metadata = next((signature for signature in found if signature.type == "drbd"), None)
     uuid = metadata.uuid if metadata else ""
     if known and uuid and known.device_uuid == uuid:
@@ -151,7 +151,7 @@ def adopt(run: Run, site: Resolved, latches: Latches, device_uuid: str) -> bool:
         return False
     if known and not (mine and mine.disk != device):
         raise Refused(f"this node's latch is about {known.resource} on {known.disk} already ({known.stage.name})")
-    signatures = disk.signatures(run, device)
+    signatures = replica.signatures(run, site, disk.size(run, device) or 0)
     uuid = next((signature.uuid for signature in signatures if signature.type == "drbd"), "")
     if not uuid or uuid.lower() != wanted:
         raise Refused(f"{device} holds {', '.join(map(str, signatures)) or 'nothing'}, not DRBD metadata {wanted}")

@@ -15,7 +15,7 @@ from hamysql.schema.language import Report
 from hamysql.schema.values import Config
 from hamysql.storage.kind import Kind, Parameters
 from hamysql.storage.latch import Latch, Latches
-from hamysql.storage.lun import NAME, iscsi, local, plan, settings, verbs
+from hamysql.storage.lun import NAME, growth, iscsi, local, plan, settings, verbs
 from hamysql.storage.lun import claim as lun_claim
 from hamysql.storage.lun.values import PATH, split_portal
 from hamysql.storage.steps import Step
@@ -39,6 +39,7 @@ class Lun(Kind):
     secrets = {("iscsi", "password"): 8}
     known_elsewhere = frozenset(secrets)
     by_exclusion = True
+    growth = growth.GROWTH
 
     def check(self, config: Config, report: Report) -> None:
         settings.check_lun(config, report)

@@ -13,7 +13,7 @@ from hamysql.schema.language import Report
 from hamysql.schema.values import Config
 from hamysql.storage.kind import Kind, Parameters
 from hamysql.storage.latch import Latch, Latches, Stage
-from hamysql.storage.nfs import NAME, plan, settings, verbs
+from hamysql.storage.nfs import NAME, growth, plan, settings, verbs
 from hamysql.storage.nfs.mark import NFS_FOLDER
 from hamysql.storage.nfs.mark import read as read_mark
 from hamysql.storage.steps import Step
@@ -35,6 +35,7 @@ class Nfs(Kind):
         "as it reaches the server. Then no failover ends"
     )
     reached_by = "hamysql:storage:nfs:server"
+    growth = growth.GROWTH
     ready = Stage.CLAIMED
 
     def check(self, config: Config, report: Report) -> None:

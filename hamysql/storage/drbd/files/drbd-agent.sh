@@ -12,6 +12,8 @@
 STOCK=${OCF_ROOT:-/usr/lib/ocf}/resource.d/linbit/drbd
 STATES=/proc/drbd
 HANDLER=/usr/lib/hamysql/fence-peer
+KNOWN=/var/lib/drbd
+KEPT=/var/lib/hamysql
 
 PATIENCE=5 # tenths of a second: DRBD's own ping-timeout, which it does not mention
 HURRY=2    # tenths of a second: the same for a primary that is gone, says pacemaker
@@ -125,11 +127,42 @@ tidy() {
 	[ ! -x $HANDLER ] || DRBD_RESOURCE=$resource DRBD_MINOR=$minor $HANDLER tidy
 }
 
+# Move the metadata to the end of a disk that has grown while DRBD was down. It lies where the disk ended before, as drbdmeta has noted.
+#
+# "drbdmeta check-resize" does that as well, and until drbd-utils 9.34 at least it puts the bitmap into the wrong place: what the peer
+# lacks would be taken for other blocks, and never be synchronised (drbd-utils 998865d3). So what lies there is dumped, from a device that
+# ends where the disk ended, and restored. The dump stays until that is done: after a power cut in between it is restored again.
+follow() {
+	dump=$KEPT/drbd-$resource.metadata
+	{ read -r known _ <$KNOWN/drbd-minor-"$minor".lkbd; } 2>/dev/null || known=''
+	[ -n "$known" ] || [ -e "$dump" ] || return 0
+	backing=$(drbdadm sh-ll-dev "$resource") && size=$(blockdev --getsize64 "$backing") || return 0
+	case $known$size in *[!0-9]*) return 0 ;; esac
+	# The block that makes it metadata comes last: with it all is in its place, and what was written since counts.
+	[ ! -e "$dump" ] || ! drbdmeta "$minor" v08 "$backing" internal get-gi >/dev/null 2>&1 || rm "$dump"
+	if [ ! -e "$dump" ]; then
+		[ "$known" -lt "$size" ] || return 0
+		before=$(losetup --find --show --sizelimit "$known" "$backing") ||
+			fail $OCF_ERR_GENERIC "$backing has grown from $known to $size bytes while DRBD was down, and no loop device shows its old end: give it the old size back"
+		if drbdmeta "$minor" v08 "$before" internal apply-al && drbdmeta "$minor" v08 "$before" internal dump-md >"$dump.new"; then
+			sync "$dump.new" && mv "$dump.new" "$dump"
+		fi
+		losetup --detach "$before"
+		rm -f "$dump.new"
+		[ -e "$dump" ] || return 0 # no metadata ended there
+	fi
+	drbdmeta --force "$minor" v08 "$backing" internal restore-md "$dump" ||
+		fail $OCF_ERR_GENERIC "$backing has grown while DRBD was down, and its metadata cannot be moved: it is kept in $dump"
+	rm "$dump"
+	echo "$backing has grown to $size bytes while DRBD was down: its metadata follows" >&2
+}
+
 # Configure the device in the kernel: what is there already, or does not come up, is the other agent's.
 start() {
 	[ -r $STATES ] || modprobe drbd
 	unconfigured || stock start
-	drbdadm check-resize "$resource" # where the disk has grown meanwhile
+	follow
+	drbdadm check-resize "$resource" # notes the size of the disk
 	drbdadm up "$resource" || stock start
 	$SETUP wait-connect "$minor" --wfc-timeout=$TOGETHER --degr-wfc-timeout=$TOGETHER --outdated-wfc-timeout=$TOGETHER >/dev/null 2>&1
 	look
