@@ -44,8 +44,9 @@ def take() -> Manifest:
 
     Returns its manifest: ``{"name", "cluster", "node", "began", "seconds": of the copy, "size": bytes, "files", "speed": MB/s,
     "flavor", "tool": version, "server": version, "binlog": file, position and GTID, "tracer": {"label", "rows"}, "scheduled": bool,
-    "late": seconds, "log": only with binary logs, {"name", "position", "ended"}}``. Raises ``NotReady`` where no server answers here, ``Refused`` where another backup is at work or the place
-    is missing, and ``CommandFailed`` with the tool's last words. A backup that was cut off leaves nothing that looks like one.
+    "late": seconds, "log": only with binary logs, {"name", "position", "ended"}}``. Raises ``NotReady`` where no server answers
+    here, ``Refused`` where another backup is at work or the place is missing, and ``CommandFailed`` with the tool's last words. A
+    backup that was cut off leaves nothing that looks like one.
 
     CLI Example:
 
@@ -78,7 +79,7 @@ def glance() -> Glance | None:
 
     ``point`` is the newest second that can be restored with binary logs.
 
-    Returns ``{"newest", "proven", "point": such as 2026-01-31T03:00:00Z, or None}``; None where the pillar names no place, and where it
+    Returns ``{"newest", "proven", "point": such as 2026-01-31T03:00:00Z, or None}``; None where the pillar names no place, or it
     is out of reach for some seconds.
 
     CLI Example:

@@ -50,7 +50,8 @@ def state() -> State:
     How far a restore has come, on the node that has the data mounted. Reads only.
 
     Returns ``{"name": backup or "", "direction": "restore" or "undo", "stage": "ready", "leaving", "entering" or "done", "point":
-    the moment of the data, "tables": number, "to": the moment that was asked for or "", "kept": [folders with data that is not in use], "folder": path}``.
+    the moment of the data, "tables": number, "to": the moment that was asked for or "",
+    "kept": [folders with data that is not in use], "folder": path}``.
     Raises ``Refused`` where the data is not mounted here.
 
     CLI Example:

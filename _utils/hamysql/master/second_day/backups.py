@@ -112,13 +112,7 @@ def tried(deployment: Deployment, node: str | None, name: str | None, to: str | 
     serving = health.active(deployment.survey())
     where = node or next((other for other in names if other != serving), names[0])
     if to:
-        way: Way = deployment.members.ask("hamysql_backup.way", [where], to=to)[where]
-        if name and name != way["manifest"]["name"]:
-            raise Refused(
-                f"the backup {way['manifest']['name']} leads to {to}, and {name} was named: leave hamysql_backup or "
-                "hamysql_restore_to out"
-            )
-        return {"node": where, "manifest": way["manifest"]}
+        return {"node": where, "manifest": leading(deployment, where, name, to)}
     kept: dict[str, list[Kept]] = deployment.members.ask("hamysql_backup.list")
     everywhere = {item["manifest"]["name"]: holder for holder, items in kept.items() for item in items}
     wanted = name or max(everywhere, default="")
@@ -133,3 +127,14 @@ def tried(deployment: Deployment, node: str | None, name: str | None, to: str | 
         f"{where} does not see the backup {wanted}, which {everywhere[wanted]} has: have both nodes mount the same "
         f'hamysql:backup:directory, or add "hamysql_node": "{everywhere[wanted]}" to the pillar of this command'
     )
+
+
+def leading(deployment: Deployment, node: str, name: str | None, to: str) -> Manifest:
+    """The backup that leads to a moment, with binary logs."""
+    way: Way = deployment.members.ask("hamysql_backup.way", [node], to=to)[node]
+    found = way["manifest"]
+    if name and name != found["name"]:
+        raise Refused(
+            f"the backup {found['name']} leads to {to}, and {name} was named: leave hamysql_backup or hamysql_restore_to out"
+        )
+    return found

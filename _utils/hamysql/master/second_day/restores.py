@@ -9,7 +9,6 @@ import time
 from typing import Any
 
 from hamysql.backup.beside import DONE, ENTERING, LEAVING, READY, RESTORE, UNDO, State
-from hamysql.backup.logs.replay import Way
 from hamysql.cib.names import FILE_SYSTEM, SERVER
 from hamysql.errors import HamysqlError, Refused
 from hamysql.master import health, operations
@@ -93,7 +92,10 @@ def replace(deployment: Deployment, name: str | None, timeout: float, to: str | 
         gap.tidy(deployment)
         return _told(deployment, "replaced", {}, f"{done} already; {_kept(state)}")
     found, state = _exchange(deployment, node, state, "replaced", "hamysql_restore.replace", timeout, name=name)
-    words = f"{done}: its recovery point is {state['point']}, {state['tables']} tables are in order; {found}; {_kept(state)}{_anew(deployment)}"
+    words = (
+        f"{done}: its recovery point is {state['point']}, {state['tables']} tables are in order; {found}; "
+        f"{_kept(state)}{_anew(deployment)}"
+    )
     return _told(deployment, "replaced", {"service": [f"data replaced by {name}"]}, words)
 
 
@@ -236,20 +238,13 @@ def _state(deployment: Deployment, node: str) -> State:
 
 
 def _meant(deployment: Deployment, node: str, name: str | None, to: str | None) -> str | None:
-    """The backup that an operator has named, or that leads to the moment; one that is under way for that moment already stays it."""
+    """The backup that was named, or that leads to the moment; one that is under way for that moment stays it."""
     if not to:
         return name
     state = _state(deployment, node)
     if state["to"] == to and state["direction"] == RESTORE:
-        found = state["name"]
-    else:
-        way: Way = deployment.members.ask("hamysql_backup.way", [node], to=to)[node]
-        found = way["manifest"]["name"]
-    if name and name != found:
-        raise Refused(
-            f"the backup {found} leads to {to}, and {name} was named: leave hamysql_backup or hamysql_restore_to out"
-        )
-    return found
+        return state["name"]
+    return backups.leading(deployment, node, name, to)["name"]
 
 
 def _called(name: str, to: str | None) -> str:
