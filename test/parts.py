@@ -230,6 +230,11 @@ PARTS = (
     Part(
         "a node that died for good replaced, killed at each step; under another name", 18, (Some("test_replaced.py"),)
     ),
+    Part(
+        "a restore to a second by binary logs, after a failover, killed at each step",
+        18,
+        (Some("test_point_in_time.py"),),
+    ),
 )
 
 

@@ -1,13 +1,14 @@
 """The events in the file of a binary log: when it was made, whether it was closed, and where its last whole event ends.
 
 ``mariadb-binlog`` ends with 0 where a file stops in the middle of an event. So a log that is damaged would look like a short one.
-Source: MariaDB's knowledge base, "2-Binlog Event Header" and "FORMAT_DESCRIPTION_EVENT"; the same bytes in MySQL's.
+Source: MariaDB's knowledge base, "2-Binlog Event Header" and "FORMAT_DESCRIPTION_EVENT" and "GTID_EVENT".
 """
 
 from __future__ import annotations
 
 import struct
 import zlib
+from dataclasses import dataclass
 from typing import BinaryIO
 
 from hamysql.errors import ParseError
@@ -15,6 +16,10 @@ from hamysql.errors import ParseError
 _MAGIC = b"\xfebin"
 _HEADER = struct.Struct("<IBIIIH")  # time, type, server, length, next position, flags
 _IN_USE, _DESCRIPTION, _CRC32 = 0x1, 15, 1
+_SUM = 5  # bytes before the end of the description: which sum each event ends with
+# What a transaction begins with; whether it is one statement alone; what else it ends with: a commit, or an XA PREPARE.
+_GTID, _FLAGS, _ALONE, _COMMITS = 162, 12, 0x1, (16, 38)
+_QUERIES = (2, 165)
 
 
 def made(file: BinaryIO) -> int:
@@ -27,26 +32,46 @@ def closed(file: BinaryIO) -> bool:
     return not _first(file)[5] & _IN_USE
 
 
-def whole(file: BinaryIO) -> int:
-    """Where the last event ends that is whole, in bytes."""
+@dataclass(frozen=True)
+class Ends:
+    """Where the last whole event ends, and the last whole transaction, in bytes."""
+
+    event: int
+    transaction: int
+
+
+def ends(file: BinaryIO) -> Ends:
+    """How far the log is whole.
+
+    The transaction after that was never committed, and the server gives its number to the next one.
+    """
     _first(file)
     place, checked = len(_MAGIC), False
-    while True:
-        file.seek(place)
-        head = file.read(_HEADER.size)
-        if len(head) < _HEADER.size:
-            return place
-        _, kind, _, length, _, _ = _HEADER.unpack(head)
-        if length < _HEADER.size:
-            return place
-        body = file.read(length - _HEADER.size)
-        if len(body) < length - _HEADER.size:
-            return place
+    begun, alone = None, False
+    while event := _event(file, place):
+        head, kind, body = event
         if kind == _DESCRIPTION:
-            checked = body[-5] == _CRC32
+            checked = body[-_SUM] == _CRC32
         elif checked and zlib.crc32(head + body[:-4]) != int.from_bytes(body[-4:], "little"):
-            return place
-        place += length
+            break
+        said = body[:-4] if checked else body
+        if kind == _GTID:
+            begun, alone = place, bool(said[_FLAGS] & _ALONE)
+        elif kind in _COMMITS or (kind in _QUERIES and (alone or said.endswith((b"COMMIT", b"ROLLBACK")))):
+            begun = None
+        place += len(head) + len(body)
+    return Ends(place, place if begun is None else begun)
+
+
+def _event(file: BinaryIO, place: int) -> tuple[bytes, int, bytes] | None:
+    """The event at a place: its header, its type, and the rest; ``None`` where the file ends before it does."""
+    file.seek(place)
+    head = file.read(_HEADER.size)
+    if len(head) < _HEADER.size:
+        return None
+    _, kind, _, length, _, _ = _HEADER.unpack(head)
+    body = file.read(max(length - _HEADER.size, 0))
+    return (head, kind, body) if len(body) == length - _HEADER.size else None
 
 
 def _first(file: BinaryIO) -> tuple[int, ...]:

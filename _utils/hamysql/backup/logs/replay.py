@@ -66,13 +66,15 @@ def fetch(run: Run, site: Site, wanted: Target, folder: Path) -> list[Path]:
     found = site.place(run).logs().fetch(wanted.way.logs, folder)
     for file, log in zip(found, wanted.way.logs):
         with open(file, "r+b") as content:
-            end, length = events.whole(content), os.fstat(content.fileno()).st_size
-            if end < length and events.closed(content):
+            found_ends, length = events.ends(content), os.fstat(content.fileno()).st_size
+            end, closed = found_ends.event, events.closed(content)
+            if end < length and closed:
                 raise HamysqlError(
                     f"the binary log {log.id} is damaged at byte {end} of {length}: restore a moment before "
                     f"{chain.told(log.stamp)}, or one after a later backup"
                 )
-            content.truncate(end)
+            if not closed:
+                content.truncate(found_ends.transaction)
     return found
 
 

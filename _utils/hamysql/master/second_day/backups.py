@@ -52,7 +52,7 @@ def taken(deployment: Deployment, serving: str, phase: str) -> tuple[str, str, g
     return said["name"], words, found
 
 
-def check_restore(deployment: Deployment, node: str | None, name: str | None, to: str | None) -> Outcome:
+def check_restore(deployment: Deployment, node: str | None, name: str | None, to: str | None = None) -> Outcome:
     """The phase "checked" of a test: there is a backup, and the node sees it."""
     handover.prepare(deployment)
     target(deployment)
@@ -60,7 +60,9 @@ def check_restore(deployment: Deployment, node: str | None, name: str | None, to
     return {}, f"{found['node']} restores {found['manifest']['name']}, which {found['manifest']['node']} has taken"
 
 
-def restore(deployment: Deployment, node: str | None, name: str | None, timeout: float, to: str | None) -> Outcome:
+def restore(
+    deployment: Deployment, node: str | None, name: str | None, timeout: float, to: str | None = None
+) -> Outcome:
     """The phase "restored": the backup is restored into a server of its own on the node, and checked."""
     found = tried(deployment, node, name, to)
     where, chosen = found["node"], found["manifest"]["name"]
@@ -71,7 +73,7 @@ def restore(deployment: Deployment, node: str | None, name: str | None, timeout:
     with gap.measured(deployment, "restored", handover.FROM_BEGIN_TO_END) as measured:
         deployment.say("step", "restored", f"{where} restores {what} into a server of its own")
         proof: Proof = deployment.members.ask(
-            "hamysql_backup.restore_test", [where], name=chosen, timeout=timeout, to=to or ""
+            "hamysql_backup.restore_test", [where], name=chosen, timeout=timeout, **({"to": to} if to else {})
         )[where]
     words = (
         f"backup {what} was restored on {where} in {proof['seconds']:.0f} s: {proof['tables']} tables are in order, and its "

@@ -25,7 +25,7 @@ _NODES = (health.runs, health.has_quorum, health.is_managed, health.sees_each(he
 _OURS = f"{SERVER} has target-role="
 
 
-def check(deployment: Deployment, name: str | None, confirm: str | None, to: str | None) -> Outcome:
+def check(deployment: Deployment, name: str | None, confirm: str | None, to: str | None = None) -> Outcome:
     """The phase "checked" of a restore: all that speaks against it is told at once."""
     handover.prepare(deployment)
     backups.target(deployment)
@@ -52,7 +52,7 @@ def check(deployment: Deployment, name: str | None, confirm: str | None, to: str
     return {}, f"{node} has the data and {_called(name, to)} of {manifest['began']}"
 
 
-def prepare(deployment: Deployment, name: str | None, timeout: float, to: str | None) -> Outcome:
+def prepare(deployment: Deployment, name: str | None, timeout: float, to: str | None = None) -> Outcome:
     """The phase "prepared": the backup is made ready beside the data, while the database serves.
 
     timeout
@@ -68,14 +68,14 @@ def prepare(deployment: Deployment, name: str | None, timeout: float, to: str | 
         return {"restore": [entry]}, entry.removeprefix("~ ")
     began = time.monotonic()
     deployment.say("step", "prepared", f"{node} prepares {what} beside the data, and tries it out")
-    found: State = deployment.members.ask("hamysql_restore.prepare", [node], name=name, timeout=timeout, to=to or "")[
-        node
-    ]
+    found: State = deployment.members.ask(
+        "hamysql_restore.prepare", [node], name=name, timeout=timeout, **({"to": to} if to else {})
+    )[node]
     said = f"{what} is prepared after {time.monotonic() - began:.0f} s, with {found['tables']} tables in order"
     return {"restore": [f"{what} prepared on {node}"]}, said
 
 
-def replace(deployment: Deployment, name: str | None, timeout: float, to: str | None) -> Outcome:
+def replace(deployment: Deployment, name: str | None, timeout: float, to: str | None = None) -> Outcome:
     """The phase "replaced": the database stops, gets the backup's data, and starts.
 
     timeout
@@ -84,7 +84,7 @@ def replace(deployment: Deployment, name: str | None, timeout: float, to: str | 
     node = _holder(deployment)
     state, name = _state(deployment, node), _meant(deployment, node, name, to)
     if deployment.test:
-        entry = f"~ the database stops on {node}, gets the data of {_called(str(name), to)}, and starts"
+        entry = f"~ the database stops on {node}, gets the data of {f'{to} UTC' if to else name}, and starts"
         return {"service": [entry]}, entry.removeprefix("~ ")
     done = f"{node} serves {_called(str(name), to)}"
     if _is(state, str(name), RESTORE, to) and state["stage"] == DONE and health.active(deployment.survey()):
