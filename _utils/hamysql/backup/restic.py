@@ -112,6 +112,8 @@ class Restic:
         try:
             said = self.call("snapshots", "--json", "--no-lock", "--host", self.host, *wanted, timeout=timeout)
         except CommandFailed as exc:
+            if exc.returncode == _MISSING or any(word in exc.output for word in _ABSENT):
+                raise NoRepository(f"nobody has made the repository {self.told} yet") from None
             self._out_of_reach(exc)
         try:
             found = sorted(json.loads(said) or [], key=lambda item: str(item["time"]))
@@ -154,8 +156,7 @@ class Restic:
         self.call("unlock")
 
     def _out_of_reach(self, exc: CommandFailed) -> NoReturn:
-        absent = exc.returncode == _MISSING or any(word in exc.output for word in _ABSENT)
-        raise (NoRepository if absent else HamysqlError)(
+        raise HamysqlError(
             f"the repository {self.told} cannot be read, or nobody has made it yet; the first backup does. restic says: "
             f"{exc.output.strip()}"
         ) from None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TypedDict
+from typing import Any, TypedDict
 
 from hamysql.backup.logs.replay import Way
 from hamysql.backup.manifest import Kept, Manifest, Proof
@@ -73,7 +73,7 @@ def restore(
     with gap.measured(deployment, "restored", handover.FROM_BEGIN_TO_END) as measured:
         deployment.say("step", "restored", f"{where} restores {what} into a server of its own")
         proof: Proof = deployment.members.ask(
-            "hamysql_backup.restore_test", [where], name=chosen, timeout=timeout, **({"to": to} if to else {})
+            "hamysql_backup.restore_test", [where], name=chosen, timeout=timeout, **moment(to)
         )[where]
     words = (
         f"backup {what} was restored on {where} in {proof['seconds']:.0f} s: {proof['tables']} tables are in order, and its "
@@ -140,3 +140,20 @@ def leading(deployment: Deployment, node: str, name: str | None, to: str) -> Man
             f"the backup {found['name']} leads to {to}, and {name} was named: leave hamysql_backup or hamysql_restore_to out"
         )
     return found
+
+
+def moment(to: str | None) -> dict[str, Any]:
+    """The argument of a verb that restores; it is left out where no moment was asked for."""
+    return {"to": to} if to else {}
+
+
+def called(name: str, to: str | None) -> str:
+    """What is restored, in words."""
+    return f"the data of {to} UTC, from the backup {name}" if to else f"the backup {name}"
+
+
+def anew(deployment: Deployment) -> str:
+    """The server's binary logs begin anew, and no backup leads to them."""
+    if not deployment.first["backup"]["binary_logs"]:
+        return ""
+    return "; take a backup, hamysql.orch.backup: until then no moment from now on can be restored"

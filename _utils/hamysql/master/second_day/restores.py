@@ -38,18 +38,18 @@ def check(deployment: Deployment, name: str | None, confirm: str | None, to: str
         )
     state = _state(deployment, node)
     if _is(state, name, RESTORE, to) and state["stage"] != READY:
-        return {}, f"{node} has replaced its data by {_called(name, to)} already, or goes on with that"
+        return {}, f"{node} has replaced its data by {backups.called(name, to)} already, or goes on with that"
     if state["name"] and not (state["direction"] == RESTORE and state["stage"] == READY):
         raise Refused(_unfinished(state))
     manifest = backups.tried(deployment, node, name)["manifest"]
     _whole(deployment)
     what = (
-        f"{node} is about to replace the data of {deployment.members.cluster} by {_called(name, to)} of {manifest['began']}. "
+        f"{node} is about to replace the data of {deployment.members.cluster} by {backups.called(name, to)} of {manifest['began']}. "
         "What was written since is not served afterwards"
     )
     if not deployment.test:
         operations.confirmed(deployment.members.cluster, confirm, what, CONFIRM)
-    return {}, f"{node} has the data and {_called(name, to)} of {manifest['began']}"
+    return {}, f"{node} has the data and {backups.called(name, to)} of {manifest['began']}"
 
 
 def prepare(deployment: Deployment, name: str | None, timeout: float, to: str | None = None) -> Outcome:
@@ -69,7 +69,7 @@ def prepare(deployment: Deployment, name: str | None, timeout: float, to: str | 
     began = time.monotonic()
     deployment.say("step", "prepared", f"{node} prepares {what} beside the data, and tries it out")
     found: State = deployment.members.ask(
-        "hamysql_restore.prepare", [node], name=name, timeout=timeout, **({"to": to} if to else {})
+        "hamysql_restore.prepare", [node], name=name, timeout=timeout, **backups.moment(to)
     )[node]
     said = f"{what} is prepared after {time.monotonic() - began:.0f} s, with {found['tables']} tables in order"
     return {"restore": [f"{what} prepared on {node}"]}, said
@@ -86,7 +86,7 @@ def replace(deployment: Deployment, name: str | None, timeout: float, to: str | 
     if deployment.test:
         entry = f"~ the database stops on {node}, gets the data of {f'{to} UTC' if to else name}, and starts"
         return {"service": [entry]}, entry.removeprefix("~ ")
-    done = f"{node} serves {_called(str(name), to)}"
+    done = f"{node} serves {backups.called(str(name), to)}"
     if _is(state, str(name), RESTORE, to) and state["stage"] == DONE and health.active(deployment.survey()):
         _accounts(deployment, "replaced")
         gap.tidy(deployment)
@@ -94,7 +94,7 @@ def replace(deployment: Deployment, name: str | None, timeout: float, to: str | 
     found, state = _exchange(deployment, node, state, "replaced", "hamysql_restore.replace", timeout, name=name)
     words = (
         f"{done}: its recovery point is {state['point']}, {state['tables']} tables are in order; {found}; "
-        f"{_kept(state)}{_anew(deployment)}"
+        f"{_kept(state)}{backups.anew(deployment)}"
     )
     return _told(deployment, "replaced", {"service": [f"data replaced by {name}"]}, words)
 
@@ -245,18 +245,6 @@ def _meant(deployment: Deployment, node: str, name: str | None, to: str | None) 
     if state["to"] == to and state["direction"] == RESTORE:
         return state["name"]
     return backups.leading(deployment, node, name, to)["name"]
-
-
-def _called(name: str, to: str | None) -> str:
-    """What is restored, in words."""
-    return f"the data of {to} UTC, from the backup {name}" if to else f"the backup {name}"
-
-
-def _anew(deployment: Deployment) -> str:
-    """The server's binary logs begin anew, and no backup leads to them."""
-    if not deployment.first["backup"]["binary_logs"]:
-        return ""
-    return "; take a backup, hamysql.orch.backup: until then no moment from now on can be restored"
 
 
 def _is(state: State, name: str, direction: str, to: str | None) -> bool:
