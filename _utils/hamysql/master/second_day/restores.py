@@ -44,8 +44,8 @@ def check(deployment: Deployment, name: str | None, confirm: str | None, to: str
     manifest = backups.tried(deployment, node, name)["manifest"]
     _whole(deployment)
     what = (
-        f"{node} is about to replace the data of {deployment.members.cluster} by {backups.called(name, to)} of {manifest['began']}. "
-        "What was written since is not served afterwards"
+        f"{node} is about to replace the data of {deployment.members.cluster} by {backups.called(name, to)} of "
+        f"{manifest['began']}. What was written since is not served afterwards"
     )
     if not deployment.test:
         operations.confirmed(deployment.members.cluster, confirm, what, CONFIRM)
