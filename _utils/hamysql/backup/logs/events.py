@@ -1,7 +1,7 @@
 """The events in the file of a binary log: when it was made, whether it was closed, and where its last whole event ends.
 
-``mariadb-binlog`` ends with 0 where a file stops in the middle of an event. So a log that is damaged would look like a short one.
-Source: MariaDB's knowledge base, "2-Binlog Event Header" and "FORMAT_DESCRIPTION_EVENT" and "GTID_EVENT".
+The flavour's tool may end with 0 where a file stops in the middle of an event. So a damaged log would look like a short one.
+Sources: "2-Binlog Event Header", "FORMAT_DESCRIPTION_EVENT" and "GTID_EVENT" in the servers' knowledge bases.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ _MAGIC = b"\xfebin"
 _HEADER = struct.Struct("<IBIIIH")  # time, type, server, length, next position, flags
 _IN_USE, _DESCRIPTION, _CRC32 = 0x1, 15, 1
 _SUM = 5  # bytes before the end of the description: which sum each event ends with
-# What a transaction begins with; whether it is one statement alone; what else it ends with: a commit, or an XA PREPARE.
-_GTID, _FLAGS, _ALONE, _COMMITS = 162, 12, 0x1, (16, 38)
+_ALONE = 0x1  # in the flags that a transaction begins with: it is one statement
+_COMMITS = (16, 38)  # what it ends with, besides a statement that says so: a commit, an XA PREPARE
 _QUERIES = (2, 165)
 
 
@@ -40,8 +40,11 @@ class Ends:
     transaction: int
 
 
-def ends(file: BinaryIO) -> Ends:
+def ends(file: BinaryIO, begins: tuple[int, int]) -> Ends:
     """How far the log is whole.
+
+    begins
+        The type of the event that a transaction begins with, and where its flags are, in bytes after the header.
 
     The transaction after that was never committed, and the server gives its number to the next one.
     """
@@ -55,8 +58,8 @@ def ends(file: BinaryIO) -> Ends:
         elif checked and zlib.crc32(head + body[:-4]) != int.from_bytes(body[-4:], "little"):
             break
         said = body[:-4] if checked else body
-        if kind == _GTID:
-            begun, alone = place, bool(said[_FLAGS] & _ALONE)
+        if kind == begins[0]:
+            begun, alone = place, bool(said[begins[1]] & _ALONE)
         elif kind in _COMMITS or (kind in _QUERIES and (alone or said.endswith((b"COMMIT", b"ROLLBACK")))):
             begun = None
         place += len(head) + len(body)

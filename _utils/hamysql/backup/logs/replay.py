@@ -13,6 +13,7 @@ from hamysql.backup.logs.chain import Range
 from hamysql.backup.manifest import Manifest
 from hamysql.backup.take import Site
 from hamysql.errors import HamysqlError
+from hamysql.mysql.flavours import registry
 from hamysql.mysql.flavours.tools import BackupTool, LogTool
 from hamysql.system.command import QUIETLY, Run
 
@@ -63,10 +64,11 @@ def fetch(run: Run, site: Site, wanted: Target, folder: Path) -> list[Path]:
     Raises ``HamysqlError`` where one is damaged. One that the server could not close may end with half an event.
     """
     folder.mkdir(mode=0o700)
+    begins = registry.of(site.mysql).logging(site.mysql).begins
     found = site.place(run).logs().fetch(wanted.way.logs, folder)
     for file, log in zip(found, wanted.way.logs):
         with open(file, "r+b") as content:
-            found_ends, length = events.ends(content), os.fstat(content.fileno()).st_size
+            found_ends, length = events.ends(content, begins), os.fstat(content.fileno()).st_size
             end, closed = found_ends.event, events.closed(content)
             if end < length and closed:
                 raise HamysqlError(

@@ -42,9 +42,12 @@ class LogTool:
         Of a server in which a backup is tried out: a client that takes that from standard input; the server with its accounts.
     idle
         The types of events that a log has though nobody has written.
+    begins
+        The number of the event that a transaction begins with, and where its flags are, in bytes after the header.
     """
 
     read: tuple[str, ...]
     write: Callable[[BackupTool], tuple[str, ...]]
     serve: Callable[[BackupTool], tuple[str, ...]]
     idle: frozenset[str]
+    begins: tuple[int, int]

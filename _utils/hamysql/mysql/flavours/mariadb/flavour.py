@@ -147,6 +147,7 @@ class MariaDB(Flavour):
             write=lambda tool: (*tool.ask, *more),
             serve=lambda tool: (*(word for word in tool.serve if word != _NO_ACCOUNTS), "--event-scheduler=OFF"),
             idle=frozenset(("Format_desc", "Gtid_list", "Binlog_checkpoint", "Rotate", "Stop")),
+            begins=(162, 12),  # GTID_EVENT: number and domain come before the flags
         )
 
     def is_answer(self, output: str) -> bool:
