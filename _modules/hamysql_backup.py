@@ -11,12 +11,16 @@ from typing import TYPE_CHECKING
 
 from hamysql.backup import job, restore
 from hamysql.backup import take as backup_take
+from hamysql.backup.logs import job as logs_job
+from hamysql.backup.logs import replay
+from hamysql.backup.logs import ship as logs_ship
 from hamysql.system import timers
 from hamysql.system.command import run
 
 if TYPE_CHECKING:
     from injected import __opts__, __salt__
 
+    from hamysql.backup.logs.replay import Way
     from hamysql.backup.manifest import Glance, Kept, Manifest, Proof
     from hamysql.backup.take import Site
     from hamysql.system.timers import Unit
@@ -40,8 +44,9 @@ def take() -> Manifest:
 
     Returns its manifest: ``{"name", "cluster", "node", "began", "seconds": of the copy, "size": bytes, "files", "speed": MB/s,
     "flavor", "tool": version, "server": version, "binlog": file, position and GTID, "tracer": {"label", "rows"}, "scheduled": bool,
-    "late": seconds}``. Raises ``NotReady`` where no server answers here, ``Refused`` where another backup is at work or the place
-    is missing, and ``CommandFailed`` with the tool's last words. A backup that was cut off leaves nothing that looks like one.
+    "late": seconds, "log": only with binary logs, {"name", "position", "ended"}}``. Raises ``NotReady`` where no server answers
+    here, ``Refused`` where another backup is at work or the place is missing, and ``CommandFailed`` with the tool's last words. A
+    backup that was cut off leaves nothing that looks like one.
 
     CLI Example:
 
@@ -72,7 +77,9 @@ def glance() -> Glance | None:
     """
     The newest backup that this node sees, and when one was proven last.
 
-    Returns ``{"newest", "proven": such as 2026-01-31T03:00:00Z, or None}``; None where the pillar names no place, and where it
+    ``point`` is the newest second that can be restored with binary logs.
+
+    Returns ``{"newest", "proven", "point": such as 2026-01-31T03:00:00Z, or None}``; None where the pillar names no place, or it
     is out of reach for some seconds.
 
     CLI Example:
@@ -85,7 +92,7 @@ def glance() -> Glance | None:
     return job.of(config).place(run).glance(run) if config["backup"]["enabled"] else None
 
 
-def restore_test(name: str = "", timeout: float = 3600) -> Proof:
+def restore_test(name: str = "", timeout: float = 3600, to: str = "") -> Proof:
     """
     Restore a backup into a server of its own, check it, and write the proof beside it. The server has no network and little memory.
 
@@ -93,6 +100,8 @@ def restore_test(name: str = "", timeout: float = 3600) -> Proof:
         The backup; the newest by default.
     timeout
         Seconds for that server to answer, 3600 by default.
+    to
+        A time in UTC, ``2026-05-01 12:00:03``: the newest backup before that is restored, and binary logs bring it there.
 
     Returns ``{"when", "node", "seconds", "tables": number, "rows": of the tracer}``. Raises ``Refused`` where there is no such
     backup or no room for it, and ``HamysqlError`` with what is wrong with it. Nothing of that server stays.
@@ -103,7 +112,42 @@ def restore_test(name: str = "", timeout: float = 3600) -> Proof:
 
         salt db2 hamysql_backup.restore_test
     """
-    return restore.tried(run, _site(), name, timeout=timeout)
+    return restore.tried(run, _site(), name, timeout=timeout, to=to)
+
+
+def way(to: str) -> Way:
+    """
+    Which backup and binary logs lead to a moment.
+
+    to
+        A time in UTC, ``2026-05-01 12:00:03``.
+
+    Returns ``{"manifest": see take, "logs": number}``. Raises ``Refused`` with the moments that are possible.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt db1 hamysql_backup.way '2026-05-01 12:00:03'
+    """
+    found = replay.target(run, _site(), to)
+    return {"manifest": found.backup, "logs": len(found.way.logs)}
+
+
+def ship() -> str:
+    """
+    Ship the binary logs now, on the node that serves.
+
+    Returns what was done, in words. Raises ``NotReady`` where no server answers here, ``Refused`` where somebody else is at work or
+    the place is missing.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt db1 hamysql_backup.ship
+    """
+    return logs_ship.ship(run, _site())
 
 
 def present() -> bool:
@@ -117,6 +161,19 @@ def present() -> bool:
         salt 'db*' hamysql_backup.present
     """
     return job.FILE.exists()
+
+
+def logs_present() -> bool:
+    """
+    Whether this node has the file of the timer that ships the binary logs: for the states, as ``present``.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'db*' hamysql_backup.logs_present
+    """
+    return logs_job.FILE.exists()
 
 
 def unit() -> Unit:

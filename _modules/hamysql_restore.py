@@ -50,7 +50,8 @@ def state() -> State:
     How far a restore has come, on the node that has the data mounted. Reads only.
 
     Returns ``{"name": backup or "", "direction": "restore" or "undo", "stage": "ready", "leaving", "entering" or "done", "point":
-    the moment of the backup, "tables": number, "kept": [folders with data that is not in use], "folder": path}``.
+    the moment of the data, "tables": number, "to": the moment that was asked for or "",
+    "kept": [folders with data that is not in use], "folder": path}``.
     Raises ``Refused`` where the data is not mounted here.
 
     CLI Example:
@@ -64,7 +65,7 @@ def state() -> State:
 
 
 @storage_lock.held("prepare")
-def prepare_(name: str, timeout: float = 3600) -> State:
+def prepare_(name: str, timeout: float = 3600, to: str = "") -> State:
     """
     Make a backup ready to be served, while the database serves: copy it beside the data, compare it, recover it, and try it out.
 
@@ -72,6 +73,8 @@ def prepare_(name: str, timeout: float = 3600) -> State:
         The backup.
     timeout
         Seconds for the scratch server to answer, 3600 by default.
+    to
+        A time in UTC, ``2026-05-01 12:00:03``, to which binary logs bring the backup; none by default.
 
     Returns as ``state`` does. Raises ``Refused`` where there is no such backup, no room, or another restore is not confirmed, and
     ``HamysqlError`` with what is wrong with the backup. Then nothing of the copy stays.
@@ -85,7 +88,7 @@ def prepare_(name: str, timeout: float = 3600) -> State:
     site = job.of(__salt__["hamysql.config"]())
     with _beside(make=True) as beside:
         assert beside
-        return backup_beside.state(beside, prepare.prepared(run, site, name, beside, timeout))
+        return backup_beside.state(beside, prepare.prepared(run, site, name, beside, timeout, to))
 
 
 @storage_lock.held("swap")

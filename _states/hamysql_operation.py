@@ -60,13 +60,13 @@ OPERATIONS: dict[str, dict[str, tuple[Callable[..., phases.Outcome], dict[str, A
         "taken": (backups.back_up, {}),
     },
     "restore_test": {
-        "checked": (backups.check_restore, {"node": None, "backup": None}),
-        "restored": (backups.restore, {"node": None, "backup": None, "timeout": 3600}),
+        "checked": (backups.check_restore, {"node": None, "backup": None, "to": None}),
+        "restored": (backups.restore, {"node": None, "backup": None, "timeout": 3600, "to": None}),
     },
     "restore": {
-        "checked": (restores.check, {"backup": None, "confirm": None}),
-        "prepared": (restores.prepare, {"backup": None, "timeout": 3600}),
-        "replaced": (restores.replace, {"backup": None, "timeout": 900}),
+        "checked": (restores.check, {"backup": None, "confirm": None, "to": None}),
+        "prepared": (restores.prepare, {"backup": None, "timeout": 3600, "to": None}),
+        "replaced": (restores.replace, {"backup": None, "timeout": 900, "to": None}),
     },
     "restore_undo": {
         "checked": (restores.check_undo, {"confirm": None}),

@@ -18,6 +18,9 @@ include:
 {%- if hamysql.backup.enabled or salt["hamysql_backup.present"]() %}
   - hamysql.backup
 {%- endif %}
+{%- if hamysql.backup.binary_logs or salt["hamysql_backup.logs_present"]() %}
+  - hamysql.logs
+{%- endif %}
 {%- if salt["hamysql_verify.wanted"]() or salt["hamysql_verify.present"]() %}
   - hamysql.verify
 {%- endif %}

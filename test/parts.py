@@ -236,6 +236,11 @@ PARTS = (
         17,
         (Some("test_grow.py"),),
     ),
+    Part(
+        "a restore to a second by binary logs, after a failover, killed at each step",
+        18,
+        (Some("test_point_in_time.py"),),
+    ),
 )
 
 

@@ -20,7 +20,10 @@ from support import ROOT, load_pillar
 @pytest.fixture(scope="module")
 def configured(tmp_path_factory):
     """A node whose pillar has a folder for backups."""
-    pillar = {**load_pillar("minimal"), "backup": {"directory": "/mnt/backups", "at": "04:30", "keep": 3}}
+    pillar = {
+        **load_pillar("minimal"),
+        "backup": {"directory": "/mnt/backups", "at": "04:30", "keep": 3, "binary_logs": True},
+    }
     made = Node(tmp_path_factory.mktemp("backup") / "root", pillar, "debian12")
     yield made
     made.end()
@@ -54,6 +57,21 @@ def test_the_files_are_what_systemd_reads(configured, tmp_path):
         )
         ours = [line for line in verified.stderr.splitlines() if "hamysql-backup" in line]
         assert not ours, verified.stderr
+
+
+def test_binary_logs_have_a_timer_and_the_server_its_options(configured, tmp_path):
+    chunks = {chunk["__id__"]: chunk for chunk in configured.low()}
+    assert chunks["hamysql-logs-timer-running"]["enable"] is True
+    for kind in ("service", "timer"):
+        template = f"salt://hamysql/logs/files/hamysql-logs.{kind}.jinja"
+        text = configured.call("slsutil.renderer", template, default_renderer="jinja", saltenv="base")
+        (tmp_path / f"hamysql-logs.{kind}").write_text(text)
+    if shutil.which("systemd-analyze"):
+        files = [str(tmp_path / f"hamysql-logs.{kind}") for kind in ("service", "timer")]
+        verified = run(["systemd-analyze", "verify", *files], accept=range(256))
+        assert not [line for line in verified.stderr.splitlines() if "hamysql-logs" in line], verified.stderr
+    lines = configured.call("hamysql.config")["mysql"]["option_lines"]["mysqld"]
+    assert {"log-bin = binlog", "sync-binlog = 1", "expire-logs-days = 3"} <= set(lines)
 
 
 def test_the_secrets_of_a_repository_are_in_roots_file_alone(tmp_path):

@@ -24,6 +24,7 @@ from hamysql.system import files
 from hamysql.system.command import kept
 
 FOLDER, INTENT, COPY, DATA, GOING = ".hamysql", "restore.json", "copy", "data", "going-"
+LOGS = "copy-logs"  # the binary logs that are replayed on the copy
 # What stays in the datadir: this folder, and what the file system or its server has there.
 STAYS = frozenset({FOLDER, "lost+found", ".snapshot"})
 RESTORE: Final = "restore"
@@ -39,13 +40,17 @@ _FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 @dataclass(frozen=True)
 class Intent:
-    """What is being done, and how far it is; ``point`` is the moment of the backup, ``tables`` how many were in order."""
+    """What is being done, and how far it is; ``point`` is the moment of the data, ``tables`` how many were in order.
+
+    ``to`` is the second that an operator has asked for, "" for that of the backup.
+    """
 
     name: str
     direction: Literal["restore", "undo"]
     stage: Stage
     point: str
     tables: int
+    to: str = ""
 
     @property
     def out(self) -> str:
@@ -71,6 +76,7 @@ class State(TypedDict):
     stage: str
     point: str
     tables: int
+    to: str
     kept: list[str]
     folder: str
 
@@ -158,6 +164,7 @@ def state(beside: Beside | None, intent: Intent | None) -> State:
         "stage": intent.stage if intent else "",
         "point": intent.point if intent else "",
         "tables": intent.tables if intent else 0,
+        "to": intent.to if intent else "",
         "kept": beside.kept() if beside else [],
         "folder": str(beside.named) if beside else "",
     }

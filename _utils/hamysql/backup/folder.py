@@ -15,6 +15,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from hamysql.backup import manifest
+from hamysql.backup.logs import directory
+from hamysql.backup.logs.directory import LogFolder
+from hamysql.backup.logs.store import LogStore
 from hamysql.backup.manifest import Glance, Kept, Manifest, Proof
 from hamysql.backup.place import Place, must_be_mounted
 from hamysql.errors import CommandFailed, HamysqlError, NotReady, ParseError, Refused
@@ -67,7 +70,18 @@ class Folder(Place):
 
     def glance(self, run: Run) -> Glance | None:
         """The newest backup and proof; ``None`` where the folder is out of reach: a program looks, which may be left behind."""
-        names = ["(", "-name", manifest.FILE, "-o", "-name", manifest.PROOF, ")"]
+        names = [
+            "(",
+            "-name",
+            manifest.FILE,
+            "-o",
+            "-name",
+            manifest.PROOF,
+            "-o",
+            "-path",
+            f"*/{directory.FOLDER}/{manifest.POINT}",
+            ")",
+        ]
         try:
             found = run(
                 ["find", str(self.path), "-mindepth", "2", "-maxdepth", "2", *names, "-printf", "%P %T@\\n"], timeout=5
@@ -75,6 +89,10 @@ class Folder(Place):
         except CommandFailed:
             return None
         return manifest.glance(found.stdout)
+
+    def logs(self) -> LogStore:
+        self.prepare()
+        return LogFolder(self.path)
 
     def _proof(self, name: str) -> Proof | None:
         try:

@@ -126,9 +126,14 @@ def try_out(run: Run, site: Site, now: Callable[[], float] = time.time, scratch:
 
 def main(file: Path) -> str:
     """Do what the timer's file says; returns what was done, in words."""
+    return scheduled(run, read(file))
+
+
+def read(file: Path) -> Site:
+    """What a timer's file says, with the secrets beside it."""
     said: Task = json.loads(file.read_text(encoding="utf-8"))
     secrets = json.loads(file.with_name(SECRETS).read_text(encoding="utf-8")) if said["repository"] else {}
-    return scheduled(run, place(said, secrets))
+    return place(said, secrets)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from hamysql.errors import ParseError
 from hamysql.system import schedule
 
 FILE, PROOF, SUMS, DATA = "manifest.json", "proof.json", "SHA256SUMS", "data"
+POINT = "point"  # a file beside shipped binary logs, whose time is the newest second that can be restored
 STAMP = "%Y%m%dT%H%M%SZ"
 _NAME = re.compile(r"[0-9]{8}T[0-9]{6}Z")
 
@@ -23,8 +24,16 @@ class Tracer(TypedDict):
     rows: int
 
 
-class Manifest(TypedDict):
-    """One backup. ``seconds`` and ``size`` (bytes) are of the copy; ``binlog`` is file, position and GTID, as the server says."""
+class Position(TypedDict):
+    """Where the binary log stood: its name as it is shipped, the position, and by which second (since 1970) the copy had ended."""
+
+    name: str
+    position: int
+    ended: int
+
+
+class _Always(TypedDict):
+    """What each manifest has. ``seconds`` and ``size`` (bytes) are of the copy; ``binlog`` is file, position and GTID."""
 
     name: str
     cluster: str
@@ -41,6 +50,12 @@ class Manifest(TypedDict):
     tracer: Tracer
     scheduled: bool
     late: float  # seconds after the time that the pillar says
+
+
+class Manifest(_Always, total=False):
+    """One backup, with what manifests of an older version do not have. ``log`` is there where the server writes binary logs."""
+
+    log: Position
 
 
 class Proof(TypedDict):
@@ -79,7 +94,7 @@ def read(text: str) -> Manifest:
     """A manifest from its file. Raises ``ParseError`` where it is none."""
     try:
         found: Manifest = json.loads(text)
-        if not isinstance(found, dict) or set(Manifest.__annotations__) - set(found):
+        if not isinstance(found, dict) or set(_Always.__annotations__) - set(found):
             raise ValueError("keys are missing")
     except ValueError as exc:
         raise ParseError(f"the manifest of a backup cannot be read: {exc}") from exc
@@ -126,22 +141,33 @@ def _moment(when: str) -> datetime:
 
 
 class Glance(TypedDict):
-    """The newest backup, and when one was proven last, such as ``2026-01-31T03:00:00Z``; ``None`` where there is none."""
+    """The newest backup, and when one was proven last, such as ``2026-01-31T03:00:00Z``; ``None`` where there is none.
+
+    ``point`` is the newest second that can be restored with binary logs.
+    """
 
     newest: str | None
     proven: str | None
+    point: str | None
 
 
 def glance(listed: str) -> Glance:
     """What ``find`` prints of the manifests and proofs: lines of NAME/FILE, a blank, and the time of the last change."""
-    names, proofs = [], []
+    names, proofs, points = [], [], []
     for path, _, changed in (line.partition(" ") for line in listed.splitlines()):
         name, _, file = path.partition("/")
         if is_name(name) and file == FILE:
             names.append(began(name))
         elif is_name(name) and file == PROOF:
             proofs.append(datetime.fromtimestamp(float(changed), timezone.utc))
-    return {"newest": _told(names), "proven": _told(proofs)}
+        elif file == POINT:
+            points.append(datetime.fromtimestamp(float(changed), timezone.utc))
+    return {"newest": _told(names), "proven": _told(proofs), "point": _told(points)}
+
+
+def moment_of(second: int) -> str:
+    """A second since 1970 as :class:`Glance` has it."""
+    return f"{datetime.fromtimestamp(second, timezone.utc):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def _told(moments: Sequence[datetime]) -> str | None:

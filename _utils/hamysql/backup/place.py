@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 
+from hamysql.backup.logs.store import LogStore
 from hamysql.backup.manifest import Glance, Kept, Manifest, Proof
 from hamysql.errors import Refused
 from hamysql.system import root
@@ -69,6 +70,10 @@ class Place(ABC):
 
         Raises ``HamysqlError`` where a file is not as it was written.
         """
+
+    @abstractmethod
+    def logs(self) -> LogStore:
+        """The server's binary logs there. Raises ``Refused`` where what is to be mounted is missing."""
 
 
 def must_be_mounted(folder: Path) -> None:

@@ -11,43 +11,48 @@ from pathlib import Path
 
 from hamysql.backup import restore
 from hamysql.backup.beside import COPY, DATA, READY, RESTORE, STAYS, Beside, Intent
+from hamysql.backup.logs import replay
 from hamysql.backup.manifest import Manifest
 from hamysql.backup.take import Site
 from hamysql.errors import CommandFailed, HamysqlError, Refused
 from hamysql.mysql.flavours import registry
 from hamysql.system.command import Run
 
-ROOM = restore.ROOM
 # Its version, and where the server keeps files that belong to the data; "" and "./" are the datadir.
 ASKED = "SELECT VERSION(), @@innodb_data_home_dir, @@innodb_log_group_home_dir, @@innodb_undo_directory;\n"
 
 
-def prepared(run: Run, site: Site, name: str, beside: Beside, timeout: float) -> Intent:
+def prepared(run: Run, site: Site, name: str, beside: Beside, timeout: float, to: str = "") -> Intent:
     """Make a backup ready to be served; one that is ready already is left as it is.
 
+    to
+        A time in UTC, ``2026-05-01 12:00:03``, to which binary logs bring it; none by default.
     timeout
         Seconds for the scratch server to answer.
 
     Raises ``Refused`` where another restore is not confirmed, the file system has no room, or the server keeps files elsewhere, and
     ``HamysqlError`` with what is wrong with the backup. Then nothing of the copy stays.
     """
-    said = restore.chosen(run, site, name)
     intent = beside.intent()
     if intent is not None and (intent.stage != READY or intent.direction != RESTORE):
         raise Refused(
             f"the {intent.direction} of {intent.name} has not ended, or its data is kept still: confirm or undo it"
         )
-    if intent is not None and intent.name == name:
+    if intent is not None and (intent.name, intent.to) == (name, to):
         return intent
+    wanted = replay.target(run, site, to) if to else None
+    said = restore.chosen(run, site, name)
+    if wanted and wanted.backup["name"] != name:
+        raise Refused(f"the backup {wanted.backup['name']} leads to {to}, and not {name}: run this again")
     _fits(run, site, said, beside.datadir)
     beside.forget()
     copy, named = beside.path / COPY, beside.named / COPY
     restore.clear(copy, named)
-    _room(beside.datadir, said["size"] * ROOM, name)
+    _room(beside.datadir, restore.room(run, site, said, wanted), name)
     copy.mkdir(mode=0o700)
     try:
         site.place(run).fetch(run, name, copy)
-        tables, _ = restore.recovered(run, site, said, copy, named, timeout)
+        tables, _ = restore.recovered(run, site, said, copy, named, timeout, wanted)
     except HamysqlError:
         restore.clear(copy, named)
         raise
@@ -55,8 +60,8 @@ def prepared(run: Run, site: Site, name: str, beside: Beside, timeout: float) ->
     os.chown(copy, os.geteuid(), os.getegid())
     _without_what_is_not_data(site, copy / DATA)
     run(["sync", "--file-system", str(copy)], timeout=3600)
-    point = f"{said['began']} ({said['binlog'] or 'no position of a binary log'})"
-    return beside.write(Intent(name, RESTORE, READY, point, tables))
+    point = str(wanted) if wanted else f"{said['began']} ({said['binlog'] or 'no position of a binary log'})"
+    return beside.write(Intent(name, RESTORE, READY, point, tables, to))
 
 
 def _room(datadir: Path, need: float, name: str) -> None:

@@ -15,9 +15,12 @@ from pathlib import Path
 
 from hamysql.backup import manifest, restic
 from hamysql.backup.folder import Folder, checked
+from hamysql.backup.logs import snapshots
+from hamysql.backup.logs.snapshots import LogSnapshots
+from hamysql.backup.logs.store import LogStore
 from hamysql.backup.manifest import Glance, Kept, Manifest, Proof
 from hamysql.backup.place import Place, must_be_mounted
-from hamysql.backup.restic import Restic, Snapshot
+from hamysql.backup.restic import NoRepository, Restic, Snapshot
 from hamysql.errors import HamysqlError, ParseError, Refused
 from hamysql.system.command import Run
 
@@ -41,11 +44,18 @@ class Repository(Place):
         self.mounted = mounted and self.told.startswith("/")
 
     def prepare(self) -> None:
+        self._mounted()
+        self.staged.target.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.restic.make()
+
+    def _mounted(self) -> None:
         if self.mounted:
             path = Path(self.told)
             must_be_mounted(path if path.exists() else path.parent)
-        self.staged.target.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self.restic.make()
+
+    def logs(self) -> LogStore:
+        self._mounted()
+        return LogSnapshots(self.restic, self.staged.target)
 
     def names(self) -> list[str]:
         return sorted(self._found(), reverse=True)
@@ -60,13 +70,16 @@ class Repository(Place):
 
     def glance(self, run: Run) -> Glance | None:
         try:
-            found = [(_manifest(item), _proof(item)) for item in self.restic.snapshots(TAG, timeout=LOOK)]
+            listed = self.restic.snapshots(timeout=LOOK)
+        except NoRepository:
+            listed = []
         except HamysqlError:
             return None
+        found = [(_manifest(item), _proof(item)) for item in listed]
         began = [said["began"] for said, _ in found if said]
         proofs = [proof["when"] for _, proof in found if proof]
         newest, proven = (max(times, default="").replace(" ", "T") or None for times in (began, proofs))
-        return {"newest": newest, "proven": proven}
+        return {"newest": newest, "proven": proven, "point": snapshots.point(listed)}
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -108,7 +121,7 @@ class Repository(Place):
 
     def fetch(self, run: Run, name: str, parent: Path) -> None:
         snapshot = self._snapshot(name)["id"]
-        self.restic.restore(snapshot, manifest.DATA, parent)
+        self.restic.restore(snapshot, [manifest.DATA], parent)
         checked(name, self.told, self.restic.text(snapshot, manifest.SUMS), parent / manifest.DATA)
 
     def _clear(self) -> None:
@@ -120,7 +133,12 @@ class Repository(Place):
 
     def _found(self) -> dict[str, Snapshot]:
         """The snapshots by the names of their backups."""
-        found = ((_value(item, "name"), item) for item in self.restic.snapshots(TAG))
+        try:
+            listed = self.restic.snapshots(TAG)
+        except NoRepository:
+            self._mounted()
+            return {}  # the first backup makes it
+        found = ((restic.value_of(item, "name"), item) for item in listed)
         return {name: item for name, item in found if isinstance(name, str) and manifest.is_name(name)}
 
     def _snapshot(self, name: str) -> Snapshot:
@@ -130,21 +148,15 @@ class Repository(Place):
         return found
 
 
-def _value(snapshot: Snapshot, key: str) -> object:
-    with suppress(KeyError, ValueError):
-        return restic.value(snapshot["tags"][key])
-    return None
-
-
 def _manifest(snapshot: Snapshot) -> Manifest | None:
-    found = {key: _value(snapshot, key) for key in Manifest.__annotations__ if key in snapshot["tags"]}
+    found = {key: restic.value_of(snapshot, key) for key in Manifest.__annotations__ if key in snapshot["tags"]}
     with suppress(ParseError):
         return manifest.read(json.dumps(found))
     return None
 
 
 def _proof(snapshot: Snapshot) -> Proof | None:
-    found = _value(snapshot, PROOF)
+    found = restic.value_of(snapshot, PROOF)
     if not isinstance(found, dict) or set(Proof.__annotations__) - set(found):
         return None
     with suppress(ValueError):

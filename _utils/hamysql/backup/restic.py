@@ -6,7 +6,9 @@ Secrets are in its environment, which only root can read, and never on a command
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NoReturn, TypedDict
@@ -21,6 +23,15 @@ REPOSITORY = "RESTIC_REPOSITORY"
 CACHE = "/var/lib/hamysql/restic"
 LIMIT = 86400.0  # seconds for a copy; a day is for a slow line
 ASKED = 300.0  # seconds for a question
+# What it says where another restic has the repository. Taking a backup, shipping binary logs and a test may meet.
+_LOCKED = "unable to create lock"
+_PATIENCE, _AGAIN = 300.0, 2.0  # seconds to wait for the other one, and between two attempts
+# What it says of a repository that nobody has made: the version says so by its exit code from 0.17 on.
+_MISSING, _ABSENT = 10, ("no such file", "not exist", "not found", "404")
+
+
+class NoRepository(HamysqlError):
+    """Nobody has made the repository yet, or what it is on is missing."""
 
 
 class Snapshot(TypedDict):
@@ -38,11 +49,14 @@ class Restic:
         ``RESTIC_REPOSITORY``, ``RESTIC_PASSWORD``, and what the repository's protocol needs, such as ``AWS_ACCESS_KEY_ID``.
     host
         Under which name snapshots are kept and found: a repository may have those of others.
+    patience
+        Seconds to wait for another restic that has the repository.
     """
 
     run: Run = field(repr=False)
     environment: Mapping[str, str] = field(repr=False)
     host: str
+    patience: float = _PATIENCE
 
     @property
     def told(self) -> str:
@@ -55,6 +69,17 @@ class Restic:
         cwd
             Where it is started: names of files are kept as they are given.
         """
+        until = time.monotonic() + self.patience
+        while True:
+            try:
+                return self._call(*argv, timeout=timeout, cwd=cwd)
+            except CommandFailed as exc:
+                if _LOCKED not in exc.output or time.monotonic() > until:
+                    raise
+            self._call("unlock")  # what a killed one has left
+            time.sleep(_AGAIN)
+
+    def _call(self, *argv: str, timeout: float = ASKED, cwd: Path | None = None) -> str:
         started = ["env", f"--chdir={cwd}"] if cwd else []
         variables = {**self.environment, "RESTIC_CACHE_DIR": str(root.at(CACHE))}
         try:
@@ -87,6 +112,8 @@ class Restic:
         try:
             said = self.call("snapshots", "--json", "--no-lock", "--host", self.host, *wanted, timeout=timeout)
         except CommandFailed as exc:
+            if exc.returncode == _MISSING or any(word in exc.output for word in _ABSENT):
+                raise NoRepository(f"nobody has made the repository {self.told} yet") from None
             self._out_of_reach(exc)
         try:
             found = sorted(json.loads(said) or [], key=lambda item: str(item["time"]))
@@ -94,9 +121,13 @@ class Restic:
         except (ValueError, KeyError, TypeError) as exc:
             raise ParseError(f"restic has printed {said[:100]!r} for its snapshots") from exc
 
-    def keep(self, folder: Path, names: Sequence[str], tags: Sequence[str]) -> None:
-        """Take files of a folder, under their names there, into a new snapshot; it is there when all of them are."""
-        given = [word for tag in tags for word in ("--tag", tag)]
+    def keep(self, folder: Path, names: Sequence[str], tags: Sequence[str], parent: str = "") -> None:
+        """Take files of a folder, under their names there, into a new snapshot; it is there when all of them are.
+
+        parent
+            A snapshot that has some of them, which are not read again.
+        """
+        given = [word for tag in tags for word in ("--tag", tag)] + (["--parent", parent] if parent else [])
         self.call("backup", "--quiet", "--host", self.host, *given, *names, timeout=LIMIT, cwd=folder)
 
     def add_tag(self, snapshot: str, tag: str) -> None:
@@ -106,9 +137,10 @@ class Restic:
         """A file of a snapshot."""
         return self.call("dump", snapshot, f"/{name}")
 
-    def restore(self, snapshot: str, name: str, target: Path) -> None:
-        """Bring a file or folder of a snapshot into the folder ``target``."""
-        self.call("restore", snapshot, "--target", str(target), "--include", f"/{name}", timeout=LIMIT)
+    def restore(self, snapshot: str, names: Sequence[str], target: Path) -> None:
+        """Bring files or folders of a snapshot into the folder ``target``."""
+        wanted = [word for name in names for word in ("--include", f"/{name}")]
+        self.call("restore", snapshot, "--target", str(target), *wanted, timeout=LIMIT)
 
     def forget(self, snapshots: Sequence[str], prune: bool = True) -> None:
         """Take snapshots away, and what nobody else needs of them.
@@ -138,6 +170,13 @@ def tag(name: str, value: object) -> str:
 def value(text: str) -> object:
     """The value of a tag. Raises ``ValueError`` where it is none of :func:`tag`."""
     return json.loads(unquote(text))
+
+
+def value_of(snapshot: Snapshot, name: str) -> object:
+    """The value of a snapshot's tag; ``None`` where it has none."""
+    with suppress(KeyError, ValueError):
+        return value(snapshot["tags"][name])
+    return None
 
 
 def _tags(listed: Sequence[str]) -> dict[str, str]:

@@ -34,6 +34,7 @@ BACKUP = Section(
         "keep": v.count(1, 1000, "how many backups are kept"),
         "test_at": v.TIME_OF_DAY,
         "test_every": v.count(0, 366, "days between two tests of the newest backup on the standby, 0 for none"),
+        "binary_logs": v.BOOLEAN,
         "throttle": v.count(0, 1_000_000, "reads and writes a second, 0 for no limit"),
     }
 )
@@ -50,6 +51,8 @@ def check_backup(config: Config, report: Report) -> None:
             f"a place, and the flavour {config['mysql']['flavor']}",
             "nothing: hamysql knows no tool for backups of that flavour yet",
         )
+    if backup["binary_logs"] and not (backup["directory"] or repository):
+        report.add(f"{path}:binary_logs", "true without a place", "hamysql:backup:directory or repository as well")
     if backup["directory"] and repository:
         report.add(f"{path}:repository", "a directory beside it", "one place: a repository may be in that directory")
     if repository and not backup["password"] and not report.bad_under(f"{path}:password"):
@@ -75,6 +78,7 @@ def derive_backup(config: Config) -> None:
     """Whether there are backups, where, and what restic is started with."""
     backup = config["backup"]
     backup["mounted"] = backup["mounted"] is not False
+    backup["binary_logs"] = backup["binary_logs"] is True
     backup["enabled"] = bool(backup["directory"] or backup["repository"])
     backup["told"] = backup["directory"] or backup["repository"] or ""
     variables = dict(backup["environment"])

@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable
 from dataclasses import replace
 
-from hamysql.backup.beside import COPY, DONE, ENTERING, LEAVING, READY, RESTORE, STAYS, UNDO, Beside, Intent
+from hamysql.backup.beside import COPY, DONE, ENTERING, LEAVING, LOGS, READY, RESTORE, STAYS, UNDO, Beside, Intent
 from hamysql.errors import Refused
 from hamysql.mysql.datadir import PROOF
 
@@ -94,6 +94,7 @@ def given_up(beside: Beside) -> bool:
     there = intent is not None or COPY in os.listdir(beside.handle)
     beside.forget()
     beside.remove(COPY)
+    beside.remove(LOGS)
     return there
 
 
@@ -112,5 +113,6 @@ def confirmed(beside: Beside, active: Callable[[], bool]) -> list[str]:
     for name in names:
         beside.remove(name)
     beside.remove(COPY)
+    beside.remove(LOGS)
     beside.forget()
     return names

@@ -11,6 +11,7 @@ from pathlib import Path
 from hamysql.backup import folder, manifest, tracer
 from hamysql.backup.beside import FOLDER
 from hamysql.backup.folder import LIMIT, Folder
+from hamysql.backup.logs import made as logs_made
 from hamysql.backup.manifest import Manifest
 from hamysql.backup.place import Place
 from hamysql.backup.repository import Repository
@@ -91,10 +92,11 @@ def take(run: Run, site: Site, late: float | None = None, now: Callable[[], floa
         except CommandFailed as exc:
             last = "\n".join(exc.output.strip().splitlines()[-10:])
             raise CommandFailed(exc.argv, exc.returncode, last) from None
-        seconds = time.monotonic() - copying
+        seconds, ended = time.monotonic() - copying, now()
         data = path / manifest.DATA
         sums, size = folder.sums(data), folder.size(data)
         info = manifest.info(_first(data, tool.info))
+        binlog = " ".join(_first(data, tool.binlog).split())
         said: Manifest = {
             "name": name,
             "cluster": site.cluster,
@@ -107,11 +109,13 @@ def take(run: Run, site: Site, late: float | None = None, now: Callable[[], floa
             "flavor": flavour.name,
             "tool": info.get("tool_version", ""),
             "server": info.get("server_version", ""),
-            "binlog": " ".join(_first(data, tool.binlog).split()),
+            "binlog": binlog,
             "tracer": counted,
             "scheduled": late is not None,
             "late": round(late or 0.0),
         }
+        if log := logs_made.first_of(site.mysql["datadir"], binlog, ended):
+            said["log"] = log
         place.complete(said, sums)
         place.forget(site.keep)
         return said

@@ -50,9 +50,10 @@ def check_server(config: Config, report: Report, taken: Collection[int | None]) 
 def _wrong(reading: Reading, config: Config, taken: Collection[int | None]) -> Iterator[str]:
     name, value = reading.name, reading.value
     tables = registry.of(config["mysql"]).options
-    if name in tables.guarded:
-        if not tables.guarded[name].accepts(value):
-            yield tables.guarded[name].expected
+    guarded = {**tables.guarded, **(tables.logged if config["backup"]["binary_logs"] else {})}
+    if name in guarded:
+        if not guarded[name].accepts(value):
+            yield guarded[name].expected
         return
     for family, expected in tables.families.items():
         if name.startswith(family):

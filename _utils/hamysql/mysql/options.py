@@ -43,7 +43,9 @@ class Reading:
 def known(flavour: Flavour) -> frozenset[str]:
     """The options about which there is a rule: a beginning of such a name stands for the longer one."""
     tables = flavour.options
-    return frozenset({*OWN_MYSQL, *OWN_TLS, *tables.guarded, *tables.elsewhere, *tables.logs, *_LISTENS})
+    return frozenset(
+        {*OWN_MYSQL, *OWN_TLS, *tables.guarded, *tables.elsewhere, *tables.logs, *tables.logged, *_LISTENS}
+    )
 
 
 def readings(flavour: Flavour, given: str, value: str | None) -> Iterator[Reading]:

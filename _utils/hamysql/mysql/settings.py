@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterator, Mapping
 from posixpath import dirname
 
@@ -62,6 +63,7 @@ def derive_mysql(config: Config) -> None:
         "user": mysql["user"],
         "log-error": mysql["error_log"],
         **tls_settings.derive(config),
+        **_binary_logs(config),
     }
     # Where the server listens: at these addresses instead of the virtual IP, if any, and at these ports.
     mysql["addresses"] = mysql_options.addresses(config)
@@ -75,6 +77,17 @@ def derive_mysql(config: Config) -> None:
     mysql["config"] = mysql.pop("config_file")
     mysql["log_folder"] = dirname(mysql["error_log"])
     derive_accounts(mysql)
+
+
+def _binary_logs(config: Config) -> dict[str, str]:
+    """What the server needs to write binary logs that are shipped, as far as the pillar does not say it."""
+    if not config["backup"]["binary_logs"]:
+        return {}
+    # Both nodes are one server to a replica, and no other cluster is.
+    number = 1 + zlib.crc32(config["cluster"]["name"].encode()) % (2**32 - 1)
+    wanted = {**registry.of(config["mysql"]).options.binary_logs, "server-id": str(number)}
+    given = {reading.name for _, _, reading in mysql_options.server_options(config)}
+    return {name: value for name, value in wanted.items() if name.replace("-", "_") not in given}
 
 
 # Where a server listens at all addresses of a node, by family.

@@ -139,5 +139,6 @@ class Backup(TypedDict):
     keep: int
     test_at: str
     test_every: int
+    binary_logs: bool  # whether they are shipped
     throttle: int
     enabled: bool

@@ -34,7 +34,7 @@ def read(path: str | os.PathLike[str], limit: int = LIMIT, *, links: bool = Fals
     Raises ``FileNotFoundError``, and ``Unreadable`` for all else that keeps it from being read.
     """
     content = bytearray()
-    with _opened(path, links) as handle:
+    with opened(path, links) as handle:
         while len(content) <= limit and (data := os.read(handle, min(limit + 1 - len(content), LIMIT))):
             content += data
     if len(content) > limit:
@@ -43,8 +43,8 @@ def read(path: str | os.PathLike[str], limit: int = LIMIT, *, links: bool = Fals
 
 
 @contextmanager
-def _opened(path: str | os.PathLike[str], links: bool = False) -> Iterator[int]:
-    """A regular file, opened inside of the ``with`` block; an error of reading it there is ``Unreadable`` as well."""
+def opened(path: str | os.PathLike[str], links: bool = False) -> Iterator[int]:
+    """A descriptor of a regular file inside of the ``with`` block; an error of reading it there is ``Unreadable`` as well."""
     flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC | (0 if links else os.O_NOFOLLOW)
     try:
         handle = os.open(path, flags)
@@ -72,7 +72,7 @@ def tail(path: str | os.PathLike[str], limit: int = LIMIT) -> str:
 
     Raises ``FileNotFoundError``, and ``Unreadable`` for all else that keeps it from being read.
     """
-    with _opened(path) as handle:
+    with opened(path) as handle:
         begin = max(0, os.fstat(handle).st_size - limit)
         data = os.pread(handle, limit, begin).decode(errors="replace")
     return data.partition("\n")[2] if begin else data

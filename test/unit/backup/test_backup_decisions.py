@@ -62,9 +62,13 @@ def test_the_newest_backup_is_tried_out_each_week(proofs, now, due):
 
 
 def test_the_newest_backup_and_proof_are_told_from_a_list_of_files():
-    listed = "20260131T030000Z/manifest.json 1\n20260130T030000Z/manifest.json 2\n20260130T030000Z/proof.json 1769835600.5\n.x/manifest.json 9\n"
-    assert manifest.glance(listed) == {"newest": "2026-01-31T03:00:00Z", "proven": "2026-01-31T05:00:00Z"}
-    assert manifest.glance("") == {"newest": None, "proven": None}
+    listed = "20260131T030000Z/manifest.json 1\n20260130T030000Z/manifest.json 2\n20260130T030000Z/proof.json 1769835600.5\n.x/manifest.json 9\nlogs/point 1769839200.0\n"
+    assert manifest.glance(listed) == {
+        "newest": "2026-01-31T03:00:00Z",
+        "proven": "2026-01-31T05:00:00Z",
+        "point": "2026-01-31T06:00:00Z",
+    }
+    assert manifest.glance("") == {"newest": None, "proven": None, "point": None}
 
 
 def test_a_manifest_that_is_none_is_an_error():

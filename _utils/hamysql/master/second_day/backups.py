@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TypedDict
+from typing import Any, TypedDict
 
+from hamysql.backup.logs.replay import Way
 from hamysql.backup.manifest import Kept, Manifest, Proof
 from hamysql.errors import Refused
 from hamysql.master import health
@@ -51,28 +52,31 @@ def taken(deployment: Deployment, serving: str, phase: str) -> tuple[str, str, g
     return said["name"], words, found
 
 
-def check_restore(deployment: Deployment, node: str | None, name: str | None) -> Outcome:
+def check_restore(deployment: Deployment, node: str | None, name: str | None, to: str | None = None) -> Outcome:
     """The phase "checked" of a test: there is a backup, and the node sees it."""
     handover.prepare(deployment)
     target(deployment)
-    found = tried(deployment, node, name)
+    found = tried(deployment, node, name, to)
     return {}, f"{found['node']} restores {found['manifest']['name']}, which {found['manifest']['node']} has taken"
 
 
-def restore(deployment: Deployment, node: str | None, name: str | None, timeout: float) -> Outcome:
+def restore(
+    deployment: Deployment, node: str | None, name: str | None, timeout: float, to: str | None = None
+) -> Outcome:
     """The phase "restored": the backup is restored into a server of its own on the node, and checked."""
-    found = tried(deployment, node, name)
+    found = tried(deployment, node, name, to)
     where, chosen = found["node"], found["manifest"]["name"]
+    what = f"{chosen}{f' up to {to}' if to else ''}"
     if deployment.test:
-        entry = f"~ {where} restores {chosen} into a server of its own, and checks it"
+        entry = f"~ {where} restores {what} into a server of its own, and checks it"
         return {"restore_test": [entry]}, entry.removeprefix("~ ")
     with gap.measured(deployment, "restored", handover.FROM_BEGIN_TO_END) as measured:
-        deployment.say("step", "restored", f"{where} restores {chosen} into a server of its own")
-        proof: Proof = deployment.members.ask("hamysql_backup.restore_test", [where], name=chosen, timeout=timeout)[
-            where
-        ]
+        deployment.say("step", "restored", f"{where} restores {what} into a server of its own")
+        proof: Proof = deployment.members.ask(
+            "hamysql_backup.restore_test", [where], name=chosen, timeout=timeout, **moment(to)
+        )[where]
     words = (
-        f"backup {chosen} was restored on {where} in {proof['seconds']:.0f} s: {proof['tables']} tables are in order, and its "
+        f"backup {what} was restored on {where} in {proof['seconds']:.0f} s: {proof['tables']} tables are in order, and its "
         f"tracer has {proof['rows']} rows as it should; {measured}"
     )
     deployment.say("finished", "restored", words)
@@ -98,13 +102,19 @@ def _serving(deployment: Deployment) -> str:
     return serving
 
 
-def tried(deployment: Deployment, node: str | None, name: str | None) -> Tried:
-    """The backup that is meant, and the node that tries it out: the standby, unless another one is named."""
+def tried(deployment: Deployment, node: str | None, name: str | None, to: str | None = None) -> Tried:
+    """The backup that is meant, and the node that tries it out: the standby, unless another one is named.
+
+    to
+        A time in UTC: the backup is the one that leads there.
+    """
     names = list(deployment.members.minions)
     if node is not None and node not in names:
         raise Refused(f"{node} is no node of this cluster; the nodes are {' and '.join(names)}")
     serving = health.active(deployment.survey())
     where = node or next((other for other in names if other != serving), names[0])
+    if to:
+        return {"node": where, "manifest": leading(deployment, where, name, to)}
     kept: dict[str, list[Kept]] = deployment.members.ask("hamysql_backup.list")
     everywhere = {item["manifest"]["name"]: holder for holder, items in kept.items() for item in items}
     wanted = name or max(everywhere, default="")
@@ -119,3 +129,31 @@ def tried(deployment: Deployment, node: str | None, name: str | None) -> Tried:
         f"{where} does not see the backup {wanted}, which {everywhere[wanted]} has: have both nodes mount the same "
         f'hamysql:backup:directory, or add "hamysql_node": "{everywhere[wanted]}" to the pillar of this command'
     )
+
+
+def leading(deployment: Deployment, node: str, name: str | None, to: str) -> Manifest:
+    """The backup that leads to a moment, with binary logs."""
+    way: Way = deployment.members.ask("hamysql_backup.way", [node], to=to)[node]
+    found = way["manifest"]
+    if name and name != found["name"]:
+        raise Refused(
+            f"the backup {found['name']} leads to {to}, and {name} was named: leave hamysql_backup or hamysql_restore_to out"
+        )
+    return found
+
+
+def moment(to: str | None) -> dict[str, Any]:
+    """The argument of a verb that restores; it is left out where no moment was asked for."""
+    return {"to": to} if to else {}
+
+
+def called(name: str, to: str | None) -> str:
+    """What is restored, in words."""
+    return f"the data of {to} UTC, from the backup {name}" if to else f"the backup {name}"
+
+
+def anew(deployment: Deployment) -> str:
+    """The server's binary logs begin anew, and no backup leads to them."""
+    if not deployment.first["backup"]["binary_logs"]:
+        return ""
+    return "; take a backup, hamysql.orch.backup: until then no moment from now on can be restored"

@@ -25,70 +25,77 @@ _NODES = (health.runs, health.has_quorum, health.is_managed, health.sees_each(he
 _OURS = f"{SERVER} has target-role="
 
 
-def check(deployment: Deployment, name: str | None, confirm: str | None) -> Outcome:
+def check(deployment: Deployment, name: str | None, confirm: str | None, to: str | None = None) -> Outcome:
     """The phase "checked" of a restore: all that speaks against it is told at once."""
     handover.prepare(deployment)
     backups.target(deployment)
     node = _holder(deployment)
+    name = _meant(deployment, node, name, to)
     if not name:
         newest = backups.tried(deployment, node, None)["manifest"]["name"]
         raise Refused(
             f'no backup was named: say "hamysql_backup": NAME in the pillar of this command; the newest one is {newest}'
         )
     state = _state(deployment, node)
-    if _is(state, name, RESTORE) and state["stage"] != READY:
-        return {}, f"{node} has replaced its data by {name} already, or goes on with that"
+    if _is(state, name, RESTORE, to) and state["stage"] != READY:
+        return {}, f"{node} has replaced its data by {backups.called(name, to)} already, or goes on with that"
     if state["name"] and not (state["direction"] == RESTORE and state["stage"] == READY):
         raise Refused(_unfinished(state))
     manifest = backups.tried(deployment, node, name)["manifest"]
     _whole(deployment)
     what = (
-        f"{node} is about to replace the data of {deployment.members.cluster} by the backup {name} of {manifest['began']}. "
-        "What was written since is not served afterwards"
+        f"{node} is about to replace the data of {deployment.members.cluster} by {backups.called(name, to)} of "
+        f"{manifest['began']}. What was written since is not served afterwards"
     )
     if not deployment.test:
         operations.confirmed(deployment.members.cluster, confirm, what, CONFIRM)
-    return {}, f"{node} has the data and the backup {name} of {manifest['began']}"
+    return {}, f"{node} has the data and {backups.called(name, to)} of {manifest['began']}"
 
 
-def prepare(deployment: Deployment, name: str | None, timeout: float) -> Outcome:
+def prepare(deployment: Deployment, name: str | None, timeout: float, to: str | None = None) -> Outcome:
     """The phase "prepared": the backup is made ready beside the data, while the database serves.
 
     timeout
         Seconds for the scratch server to answer.
     """
     node = _holder(deployment)
-    state = _state(deployment, node)
-    if _is(state, str(name), RESTORE):
+    state, name = _state(deployment, node), _meant(deployment, node, name, to)
+    if _is(state, str(name), RESTORE, to):
         return {}, f"{name} is prepared already"
+    what = f"{name}{f' up to {to}' if to else ''}"
     if deployment.test:
-        entry = f"~ {node} prepares {name} beside the data, and tries it out"
+        entry = f"~ {node} prepares {what} beside the data, and tries it out"
         return {"restore": [entry]}, entry.removeprefix("~ ")
     began = time.monotonic()
-    deployment.say("step", "prepared", f"{node} prepares {name} beside the data, and tries it out")
-    found: State = deployment.members.ask("hamysql_restore.prepare", [node], name=name, timeout=timeout)[node]
-    said = f"{name} is prepared after {time.monotonic() - began:.0f} s, with {found['tables']} tables in order"
-    return {"restore": [f"{name} prepared on {node}"]}, said
+    deployment.say("step", "prepared", f"{node} prepares {what} beside the data, and tries it out")
+    found: State = deployment.members.ask(
+        "hamysql_restore.prepare", [node], name=name, timeout=timeout, **backups.moment(to)
+    )[node]
+    said = f"{what} is prepared after {time.monotonic() - began:.0f} s, with {found['tables']} tables in order"
+    return {"restore": [f"{what} prepared on {node}"]}, said
 
 
-def replace(deployment: Deployment, name: str | None, timeout: float) -> Outcome:
+def replace(deployment: Deployment, name: str | None, timeout: float, to: str | None = None) -> Outcome:
     """The phase "replaced": the database stops, gets the backup's data, and starts.
 
     timeout
         Seconds for the database to stop, and to answer, each.
     """
     node = _holder(deployment)
-    state = _state(deployment, node)
+    state, name = _state(deployment, node), _meant(deployment, node, name, to)
     if deployment.test:
-        entry = f"~ the database stops on {node}, gets the data of {name}, and starts"
+        entry = f"~ the database stops on {node}, gets the data of {f'{to} UTC' if to else name}, and starts"
         return {"service": [entry]}, entry.removeprefix("~ ")
-    done = f"{node} serves the backup {name}"
-    if _is(state, str(name), RESTORE) and state["stage"] == DONE and health.active(deployment.survey()):
+    done = f"{node} serves {backups.called(str(name), to)}"
+    if _is(state, str(name), RESTORE, to) and state["stage"] == DONE and health.active(deployment.survey()):
         _accounts(deployment, "replaced")
         gap.tidy(deployment)
         return _told(deployment, "replaced", {}, f"{done} already; {_kept(state)}")
     found, state = _exchange(deployment, node, state, "replaced", "hamysql_restore.replace", timeout, name=name)
-    words = f"{done}: its recovery point is {state['point']}, {state['tables']} tables are in order; {found}; {_kept(state)}"
+    words = (
+        f"{done}: its recovery point is {state['point']}, {state['tables']} tables are in order; {found}; "
+        f"{_kept(state)}{backups.anew(deployment)}"
+    )
     return _told(deployment, "replaced", {"service": [f"data replaced by {name}"]}, words)
 
 
@@ -230,8 +237,18 @@ def _state(deployment: Deployment, node: str) -> State:
     return found
 
 
-def _is(state: State, name: str, direction: str) -> bool:
-    return (state["name"], state["direction"]) == (name, direction)
+def _meant(deployment: Deployment, node: str, name: str | None, to: str | None) -> str | None:
+    """The backup that was named, or that leads to the moment; one that is under way for that moment stays it."""
+    if not to:
+        return name
+    state = _state(deployment, node)
+    if state["to"] == to and state["direction"] == RESTORE:
+        return state["name"]
+    return backups.leading(deployment, node, name, to)["name"]
+
+
+def _is(state: State, name: str, direction: str, to: str | None) -> bool:
+    return (state["name"], state["direction"], state["to"]) == (name, direction, to or "")
 
 
 def _unfinished(state: State) -> str:

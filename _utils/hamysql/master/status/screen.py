@@ -131,7 +131,8 @@ def _device_text(device: Device, now: float) -> str:
 def _backup_text(backup: Glance, now: float) -> str:
     newest = _ago(backup["newest"], now) if backup["newest"] else "none yet (hamysql.orch.backup)"
     proven = f"proven {_ago(backup['proven'], now)}" if backup["proven"] else "never proven (hamysql.orch.restore_test)"
-    return f"{newest}, {proven}"
+    point = f"; can be restored to {_ago(backup['point'], now)}" if backup["point"] else ""
+    return f"{newest}, {proven}{point}"
 
 
 def _failure_lines(status: Status) -> Iterator[str]:

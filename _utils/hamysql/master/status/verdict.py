@@ -253,6 +253,7 @@ def _backup(seen: Mapping[str, Seen]) -> Glance | None:
     return {
         "newest": max((item["newest"] for item in found if item["newest"]), default=None),
         "proven": max((item["proven"] for item in found if item["proven"]), default=None),
+        "point": max((point for item in found if (point := item.get("point"))), default=None),
     }
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from hamysql.errors import Refused
 from hamysql.mysql.flavours.allowed import Allowed
-from hamysql.mysql.flavours.tools import BackupTool
+from hamysql.mysql.flavours.tools import BackupTool, LogTool
 from hamysql.mysql.grants import Grant, Privileges
 from hamysql.mysql.sql import Account
 from hamysql.resolved.software import Mysql
@@ -97,7 +97,7 @@ class Options:
     ``off`` and ``on`` are what an option's name may begin with, to switch it off, or without another meaning. ``whole`` are names
     that others begin with, though they are whole. ``guarded`` and ``families`` say what an option, or all that begin so, may be.
     The value of an option is a path below the datadir, but for those that may lie ``elsewhere``, the ``logs`` beside the error log,
-    and those that are ``no_paths``.
+    and those that are ``no_paths``. ``binary_logs`` are set where the binary logs are shipped, and ``logged`` guards options then.
     """
 
     read: re.Pattern[str]
@@ -111,6 +111,8 @@ class Options:
     logs: Sequence[str]
     no_paths: frozenset[str]
     lists_of_paths: Sequence[str]
+    binary_logs: Mapping[str, str] = field(default_factory=dict)
+    logged: Mapping[str, Allowed] = field(default_factory=dict)
 
 
 class Flavour(ABC):
@@ -185,6 +187,10 @@ class Flavour(ABC):
 
         Raises ``Refused`` where hamysql knows no such tool for the flavour.
         """
+        raise Refused(f"hamysql cannot back up {self.name} yet: its backups know MariaDB alone")
+
+    def logging(self, mysql: Mysql) -> LogTool:
+        """The programs of the server's binary logs. Raises ``Refused`` where hamysql cannot back up the flavour."""
         raise Refused(f"hamysql cannot back up {self.name} yet: its backups know MariaDB alone")
 
     @abstractmethod

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 SCRATCH_LOG = "error.log"  # beside the copy; a name without an ending gets one from the server
@@ -29,3 +30,24 @@ class BackupTool:
     info: tuple[str, ...]
     binlog: tuple[str, ...]
     own: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class LogTool:
+    """The programs of the binary logs.
+
+    read
+        Prints what is in log files as SQL; arguments follow.
+    write, serve
+        Of a server in which a backup is tried out: a client that takes that from standard input; the server with its accounts.
+    idle
+        The types of events that a log has though nobody has written.
+    begins
+        The number of the event that a transaction begins with, and where its flags are, in bytes after the header.
+    """
+
+    read: tuple[str, ...]
+    write: Callable[[BackupTool], tuple[str, ...]]
+    serve: Callable[[BackupTool], tuple[str, ...]]
+    idle: frozenset[str]
+    begins: tuple[int, int]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from answering import fails
-from test_phase_backups import NAME, Backed
+from test_phase_backups import MANIFEST, NAME, Backed
 
 from hamysql.errors import HamysqlError, NotReady, Refused
 from hamysql.master import progress
@@ -16,6 +16,7 @@ NOTHING = {
     "stage": "",
     "point": "",
     "tables": 0,
+    "to": "",
     "kept": [],
     "folder": "/var/lib/mysql/.hamysql",
 }
@@ -50,9 +51,9 @@ class Restored(Backed):
             "hamysql_tracer.go": self.answers["hamysql_tracer.go"],
         }
 
-    def prepare(self, minion, name, timeout):
+    def prepare(self, minion, name, timeout, to=""):
         assert not self.stopped, "the database serves meanwhile"
-        self.state |= {"name": name, "direction": "restore", "stage": "ready", "point": POINT, "tables": 90}
+        self.state |= {"name": name, "direction": "restore", "stage": "ready", "point": POINT, "tables": 90, "to": to}
         return dict(self.state)
 
     def stop(self, minion, timeout):
@@ -90,10 +91,10 @@ class Restored(Backed):
         return [name for name in self.functions if name not in looks and not name.startswith("hamysql_tracer")]
 
 
-def restore(deployment, name=NAME, confirm=CLUSTER):
-    restores.check(deployment, name, confirm)
-    restores.prepare(deployment, name, 60)
-    return restores.replace(deployment, name, 60)
+def restore(deployment, name=NAME, confirm=CLUSTER, to=None):
+    restores.check(deployment, name, confirm, to)
+    restores.prepare(deployment, name, 60, to)
+    return restores.replace(deployment, name, 60, to)
 
 
 def test_the_backup_is_prepared_before_anything_stops_and_the_gap_and_the_point_are_told(deploy):
@@ -288,3 +289,47 @@ def test_each_phase_has_its_words():
     assert list(progress.ORDERS["restore"]) == ["checked", "prepared", "replaced"]
     assert list(progress.ORDERS["restore_undo"]) == ["checked", "undone"]
     assert list(progress.ORDERS["restore_confirm"]) == ["checked", "confirmed"]
+
+
+TO = "2026-01-31 12:00:03"
+
+
+def moments(cluster):
+    """A cluster whose binary logs lead to each moment from a backup."""
+    cluster.answers["hamysql_backup.way"] = lambda minion, to: {"manifest": MANIFEST, "logs": 3}
+    for seen in cluster.surveys.values():
+        seen["settings"]["backup"]["binary_logs"] = True
+    return cluster
+
+
+def test_a_moment_is_restored_from_the_backup_that_leads_there(deploy):
+    cluster = moments(Restored())
+    changes, said = restore(deploy(cluster), None, to=TO)
+    assert changes == {"service": [f"data replaced by {NAME}"]}
+    assert f"db2 serves the data of {TO} UTC, from the backup {NAME}" in said
+    assert "take a backup, hamysql.orch.backup: until then no moment from now on can be restored" in said
+    assert ("hamysql_restore.prepare", ("db2",), {"name": NAME, "timeout": 60, "to": TO}) in cluster.asked
+    changes, _ = restores.prepare(deploy(moments(Restored()), test=True), None, 60, TO)
+    assert changes == {"restore": [f"~ db2 prepares {NAME} up to {TO} beside the data, and tries it out"]}
+
+
+def test_killed_it_goes_on_with_the_backup_that_it_had_begun_with(deploy):
+    """A newer one may lead there now, or none any more."""
+    cluster = moments(Restored())
+    cluster.state |= {"name": NAME, "direction": "restore", "stage": "ready", "point": POINT, "tables": 90, "to": TO}
+    del cluster.answers["hamysql_backup.way"]
+    _, said = restore(deploy(cluster), None, to=TO)
+    assert f"db2 serves the data of {TO} UTC" in said
+    assert "hamysql_restore.prepare" not in cluster.functions
+
+
+def test_what_is_kept_of_another_moment_is_in_the_way(deploy):
+    cluster = moments(Restored()).restored()
+    cluster.state |= {"to": "2026-01-31 11:00:00"}
+    with pytest.raises(Refused, match="is kept still"):
+        restores.check(deploy(cluster), None, CLUSTER, TO)
+
+
+def test_a_backup_that_does_not_lead_there_is_refused(deploy):
+    with pytest.raises(Refused, match=f"the backup {NAME} leads to {TO}, and 20250101T000000Z was named"):
+        restores.check(deploy(moments(Restored())), "20250101T000000Z", CLUSTER, TO)

@@ -12,10 +12,11 @@ from hamysql.mysql.flavours.face import Flavour, Names, Observed, Terms, Variabl
 from hamysql.mysql.flavours.mariadb.options import OPTIONS
 from hamysql.mysql.flavours.mariadb.passwords import DIGESTS, HASHES, random_password
 from hamysql.mysql.flavours.mariadb.privileges import PRIVILEGES
-from hamysql.mysql.flavours.tools import SCRATCH_LOG, BackupTool
+from hamysql.mysql.flavours.tools import SCRATCH_LOG, BackupTool, LogTool
 from hamysql.mysql.sql import Account, identifier, text, unescape
 from hamysql.resolved.software import Mysql
 
+_NO_ACCOUNTS = "--skip-grant-tables"
 _NOT_TAKEN = re.compile(r"Error while setting value|Unknown suffix")
 _OFF_INSTEAD = re.compile(r"was(n't| not) recognized")
 # Neither the general log nor the slow log nor the performance schema keeps what this session sends.
@@ -123,12 +124,12 @@ class MariaDB(Flavour):
                     f"--user={mysql['user']}",
                     "--skip-networking",
                 ),
-                *("--skip-grant-tables", "--skip-slave-start", "--skip-log-bin"),
+                *(_NO_ACCOUNTS, "--skip-slave-start", "--skip-log-bin", "--max-allowed-packet=1G"),
                 # The server reserves addresses for the size that it may grow to: 8 TB, where nothing is said.
                 *("--innodb-buffer-pool-size=64M", "--loose-innodb-buffer-pool-size-max=64M"),
                 *("--innodb-flush-log-at-trx-commit=0", "--performance-schema=OFF", f"--tmpdir={parent}"),
             ),
-            ask=(mysql["client"], *login, "--batch", "--skip-column-names"),
+            ask=(mysql["client"], *login, "--local-infile=0", "--batch", "--skip-column-names"),
             check=(f"{beside}/mariadb-check", *login, "--all-databases", "--silent"),
             info=("mariadb_backup_info", "xtrabackup_info"),
             binlog=("mariadb_backup_binlog_info", "xtrabackup_binlog_info"),
@@ -136,6 +137,17 @@ class MariaDB(Flavour):
                 *(f"{name}_{file}" for name in ("mariadb_backup", "xtrabackup") for file in _OWN),
                 "backup-my.cnf",
             ),
+        )
+
+    def logging(self, mysql: Mysql) -> LogTool:
+        # In binary mode it takes no commands of its own, such as one that starts a program.
+        more = ("--binary-mode", "--max-allowed-packet=1G")
+        return LogTool(
+            read=(f"{dirname(mysql['client'])}/mariadb-binlog", "--no-defaults", "--verify-binlog-checksum"),
+            write=lambda tool: (*tool.ask, *more),
+            serve=lambda tool: (*(word for word in tool.serve if word != _NO_ACCOUNTS), "--event-scheduler=OFF"),
+            idle=frozenset(("Format_desc", "Gtid_list", "Binlog_checkpoint", "Rotate", "Stop")),
+            begins=(162, 12),  # GTID_EVENT: number and domain come before the flags
         )
 
     def is_answer(self, output: str) -> bool:

@@ -99,6 +99,19 @@ _NO_PATHS = frozenset(
     "replicate_rewrite_db ignore_db_dirs bind_address ft_boolean_syntax date_format datetime_format time_format "
     "hashicorp_key_management_vault_url".split()
 )
+_PART = "what is not in the binary logs cannot be restored from them"
+# Where the binary logs are shipped.
+_LOGGED: Mapping[str, Allowed] = {
+    "log_bin": Allowed(
+        lambda value: value is None or (bool(value) and not set(value) & set("/\\.") and value.lower() not in OFF),
+        "a plain name, or not to be set: hamysql:backup:binary_logs ships the logs, which are in the datadir",
+    ),
+    "sync_binlog": number("1", why="a power cut would take away what was committed and shipped"),
+    "binlog_format": words("row", "mixed", why="statements alone may do something else when they are replayed"),
+    "binlog_do_db": never(_PART),
+    "binlog_ignore_db": never(_PART),
+    "encrypt_binlog": words(*OFF, why="nobody but this server could read the shipped logs"),
+}
 _LISTS_OF_PATHS = ("tmpdir", "slave_load_tmpdir")
 
 OPTIONS = Options(
@@ -113,4 +126,7 @@ OPTIONS = Options(
     logs=_LOGS,
     no_paths=_NO_PATHS,
     lists_of_paths=_LISTS_OF_PATHS,
+    # Three days in the datadir are for a place that is out of reach over a weekend.
+    binary_logs={"log-bin": "binlog", "sync-binlog": "1", "expire-logs-days": "3"},
+    logged=_LOGGED,
 )
