@@ -147,8 +147,8 @@ def facts(running: bool = False) -> Facts:
     comes: whether it answers}}, "packages": {name: version that is installed, or would be}, "unreachable": [addresses of the
     peer that do not answer a ping], "absent": [those of them that provably nobody has: no neighbour answers for them on their
     own network; not asked where the cluster runs], "vip_owner": hardware address that answers for the virtual IP, or "",
-    "tls": see hamysql_tls.judge}``. With DRBD ``storage`` also has "module": {"version": of the loaded one or "", "loadable":
-    bool}, with a LUN "initiator": the node's iSCSI name, or "".
+    "tls": see hamysql_tls.judge, "foreign": what is there of a cluster that hamysql has not made, or ""}``. With DRBD ``storage``
+    also has "module": {"version": of the loaded one or "", "loadable": bool}, with a LUN "initiator": the node's iSCSI name, or "".
 
     CLI Example:
 
@@ -156,7 +156,7 @@ def facts(running: bool = False) -> Facts:
 
         salt 'db*' hamysql_node.facts
     """
-    from hamysql.preflight import machine
+    from hamysql.preflight import foreign, machine
     from hamysql.storage import backends
     from hamysql.system import reach
     from hamysql.system.command import run
@@ -178,7 +178,33 @@ def facts(running: bool = False) -> Facts:
         "absent": [] if running else reach.absent(_neighbours(zip(own, peer), silent, found)),
         "vip_owner": "" if running else _vip_owner(site["vip"], found),
         "tls": __salt__["hamysql_tls.judge"](),
+        "foreign": foreign.seen(run, site),
     }
+
+
+def spare_foreign(saltenv: str | None = None) -> bool:
+    """
+    See that no cluster is here that somebody else has made: before any file of hamysql's is written. Each SLS file asks.
+
+    saltenv
+        As for ``hamysql.config``.
+
+    Returns True. Raises ``Refused`` where there is one, and says what it is.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'db*' hamysql_node.spare_foreign
+    """
+    from hamysql.errors import Refused
+    from hamysql.preflight import foreign
+    from hamysql.system.command import run
+
+    site = __salt__["hamysql.config"](saltenv=saltenv)
+    if there := foreign.seen(run, site):
+        raise Refused(f"this node has a cluster that hamysql has not made ({there}), expected {foreign.EXPECTED}")
+    return True
 
 
 def _reached(servers: Sequence[tuple[str, int]]) -> dict[str, bool]:

@@ -43,6 +43,8 @@ class Machine:
         Pacemaker runs on it.
     storage
         What the kind of storage in use has to know of the machine.
+    foreign
+        What is there of a cluster that hamysql has not made, in words.
     """
 
     name: str
@@ -59,6 +61,7 @@ class Machine:
     storage: Any
     settings: Resolved = field(repr=False)
     tls: Mapping[str, Sequence[Mapping[str, str]]] = field(default_factory=dict)
+    foreign: str = ""
 
     @classmethod
     def from_survey(cls, name: str, survey: Survey) -> Machine:
@@ -79,6 +82,7 @@ class Machine:
             storage=facts["storage"],
             settings=survey["settings"],
             tls=facts.get("tls", {}),
+            foreign=facts.get("foreign", ""),
         )
 
     @property

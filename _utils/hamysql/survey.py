@@ -49,7 +49,7 @@ class Facts(TypedDict):
     """What a machine is, ``hamysql_node.facts``.
 
     ``storage`` is what the pillar's kind of storage has to know of it. All kinds have ``reached``: whether each ``address:port``
-    answers from which the data comes.
+    answers from which the data comes. ``foreign`` is what is there of a cluster that hamysql has not made, "" where nothing is.
     """
 
     nodename: str
@@ -62,6 +62,7 @@ class Facts(TypedDict):
     absent: Sequence[str]
     vip_owner: str
     tls: Mapping[str, Sequence[Mapping[str, str]]]
+    foreign: str
 
 
 class Survey(TypedDict):

@@ -103,6 +103,9 @@ def test_a_deployment_of_it_is_refused_and_the_service_runs_on(built, progress):
     finally:
         lab.unlink()
         lab.write_bytes(kept)
-    assert "no member knows whose it is" in " ".join(result.failures.values()), result.failures
+    said = " ".join(result.failures.values())
+    assert "a cluster that hamysql has not made" in said, result.failures
+    assert "p_mysql" in said
+    assert "hamysql_storage.adopt" not in said, "advice that would have its files written"
     assert result.changes == {}
     assert unchanged(built) == before

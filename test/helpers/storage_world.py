@@ -571,6 +571,7 @@ class World:
                 "absent": [],
                 "vip_owner": "",
                 "tls": {},
+                "foreign": "",
             },
         }
 

@@ -209,6 +209,12 @@ def same_code(view: View) -> None:
             raise HamysqlError("the master has another version of hamysql: run `salt-run saltutil.sync_all` on it")
 
 
+def spare_foreign(view: View) -> None:
+    """Raise ``Refused`` where a member has a cluster that hamysql has not made. That alone is said."""
+    if refusal := judge.refusal(judge.foreign(view.survey())):
+        raise Refused(refusal)
+
+
 def preflight(view: View) -> list[str]:
     """All that is judged before anything is changed, as sentences: those that forbid a deployment first."""
     try:
@@ -219,6 +225,8 @@ def preflight(view: View) -> list[str]:
     except HamysqlError as exc:
         return [str(exc)]
     surveys = view.survey()
+    if foreign := judge.foreign(surveys):
+        return [str(finding) for finding in foreign]
     findings = judge.judge(surveys, view.window)
     forbidding = [str(finding) for finding in findings if finding.refuses]
     try:

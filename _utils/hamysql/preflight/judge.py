@@ -15,6 +15,7 @@ from itertools import combinations
 
 from hamysql.corosync import node_ids, oldest
 from hamysql.finding import Finding, Machine
+from hamysql.preflight import foreign as foreign_cluster
 from hamysql.storage import backends
 from hamysql.survey import Survey, Surveys
 
@@ -39,7 +40,11 @@ def judge(surveys: Surveys, window: tuple[float, float] | None = None) -> tuple[
         What ``hamysql_node.survey`` returned, of *all* members.
     window
         The master's time before the members were asked and after all had answered; without it clocks are not compared.
+
+    Where a member has a cluster of somebody else's, that alone is told: what else is found there is that cluster's.
     """
+    if others_made := foreign(surveys):
+        return others_made
     first = next(iter(surveys))
     ours = _cluster(surveys[first])
     others = [name for name, survey in surveys.items() if _cluster(survey) != ours]
@@ -60,6 +65,18 @@ def judge(surveys: Surveys, window: tuple[float, float] | None = None) -> tuple[
     found += _clocks(machines, window) if window else []
     order = list(surveys)
     return tuple(sorted(found, key=lambda finding: order.index(finding.node)))
+
+
+def foreign(surveys: Surveys) -> tuple[Finding, ...]:
+    """The members with a cluster that hamysql has not made: nothing may be written there, whatever else is found."""
+    machines = [Machine.from_survey(name, survey) for name, survey in surveys.items()]
+    return tuple(
+        Finding(
+            machine.name, f"a cluster that hamysql has not made ({machine.foreign})", foreign_cluster.EXPECTED, NODES
+        )
+        for machine in machines
+        if machine.foreign
+    )
 
 
 def _cluster(survey: Survey) -> dict[str, object]:

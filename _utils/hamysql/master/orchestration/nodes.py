@@ -17,6 +17,7 @@ def check(deployment: Deployment) -> Outcome:
     """The phase "members": see that nothing forbids the deployment. Raises ``Refused`` with all that does."""
     deployments.synchronise(deployment)
     deployments.same_code(deployment)
+    deployments.spare_foreign(deployment)
     changes = deployments.same_link(deployment, "members")
     found = phases.check(deployment, deployment.survey(), lambda: deployments.storage_plan(deployment))
     for warning in deployments.warnings(deployment):

@@ -76,6 +76,7 @@ def surveys(looks: Looks, understood: Mapping[str, Mapping[str, Any]]) -> dict[s
             "absent": [],
             "vip_owner": "",
             "tls": {},
+            "foreign": "",
         }
         cluster: dict[str, object] = {
             "running": False,

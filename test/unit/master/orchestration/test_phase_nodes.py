@@ -111,3 +111,14 @@ def test_a_step_that_fails_ends_the_phase(deploy):
     with pytest.raises(HamysqlError, match=r"hamysql_drbd\.create_metadata: the disk is gone"):
         nodes.initialise_storage(deploy(cluster))
     assert cluster.functions == ["hamysql_drbd.create_metadata"]
+
+
+def test_a_cluster_of_somebody_else_is_told_alone_and_before_anything_is_written(deploy):
+    cluster = Cluster(survey)
+    cluster.surveys["db1"]["storage"]["size"] = None
+    cluster.surveys["db2"]["facts"]["foreign"] = "pacemaker's configuration has p_mysql"
+    with pytest.raises(Refused) as caught:
+        nodes.check(deploy(cluster))
+    (line,) = str(caught.value).splitlines()[1:]
+    assert line.startswith("  - db2: found a cluster that hamysql has not made (pacemaker's configuration has p_mysql)")
+    assert cluster.asked == []

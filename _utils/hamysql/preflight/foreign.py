@@ -1,0 +1,118 @@
+"""A cluster on this machine that hamysql has not made: it is told before a file of it is changed. Reads only.
+
+A cluster is hamysql's own where its corosync.conf is hamysql's file, or where a tag of hamysql is in pacemaker's configuration. A
+deployment lays down the one before it starts anything, and makes the other together with the first resource.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Iterator, Mapping, Sequence
+
+from hamysql.cib import kept, model
+from hamysql.cib import plan as cib_plan
+from hamysql.cib.model import Item
+from hamysql.corosync import conf as corosync_conf
+from hamysql.corosync import node_ids
+from hamysql.errors import ParseError
+from hamysql.resolved import Resolved
+from hamysql.resolved.sections import Section
+from hamysql.system import files, root
+from hamysql.system.command import Run, exists
+from hamysql.system.files import Unreadable
+
+MARK = "# Managed by Salt: /etc/corosync/corosync.conf, from the pillar hamysql:cluster"  # how the file begins where it is ours
+EXPECTED = (
+    "none, or hamysql's own. Nothing of it is changed: `salt-run hamysql.adopt` with both minions describes it as a pillar. Only "
+    "if nothing of it is needed any more: end it on both nodes with `systemctl disable --now pacemaker corosync`, and move "
+    "/etc/corosync/corosync.conf and /var/lib/pacemaker/cib away"
+)
+# What pacemaker writes by itself, and what a distribution's build of it begins with.
+_PACEMAKERS = re.compile(
+    r"dc-version|cluster-infrastructure|cluster-name|have-watchdog|last-lrm-refresh|stonith-watchdog-timeout|build-[a-z-]+"
+)
+_SHOWN = 6
+
+
+def seen(run: Run, site: Resolved) -> str:
+    """What is there of a cluster that is not hamysql's, in words; "" where there is none."""
+    text = _corosync_conf()
+    if text.startswith(MARK):
+        return ""
+    try:
+        xml = kept.kept()
+        have = model.index(model.configuration(model.parse(xml))) if xml else {}
+    except (ParseError, Unreadable) as exc:
+        return f"pacemaker has a configuration that cannot be read: {exc}"
+    if any(cib_plan.listed(have, tag) for tag in (cib_plan.TAG, cib_plan.TEXT_TAG)):
+        return ""
+    return "; ".join([*_corosync(run, text, site), *_pacemaker(have)])
+
+
+def _corosync_conf() -> str:
+    try:
+        return files.text(root.at(node_ids.FILE), links=True)
+    except OSError:
+        return ""
+    except Unreadable as exc:
+        return f"# {exc}"
+
+
+def _pacemaker(have: Mapping[str, Item]) -> Iterator[str]:
+    """What somebody has put into pacemaker's configuration."""
+    ids = [
+        str(item.element.get("name")) if item.is_setting else item.id
+        for item in have.values()
+        if not (item.is_setting and _PACEMAKERS.fullmatch(str(item.element.get("name"))))
+    ]
+    if ids:
+        more = f" and {len(ids) - _SHOWN} more" if len(ids) > _SHOWN else ""
+        yield f"pacemaker's configuration has {', '.join(ids[:_SHOWN])}{more}"
+
+
+def _corosync(run: Run, text: str, site: Resolved) -> Iterator[str]:
+    """A corosync that runs, and whose file is about another cluster. An example of a distribution reaches nobody."""
+    try:
+        sections = corosync_conf.parse(text)
+    except ParseError:
+        sections = []
+    name, addresses = _identity(sections)
+    wanted = {address for node in site["cluster"]["nodes"].values() for address in node["addresses"]}
+    if all(map(_loopback, addresses)) or (name == site["cluster"]["name"] and addresses == wanted):
+        return
+    if (
+        exists("corosync-cmapctl")
+        and run(["corosync-cmapctl", "-g", "totem.version"], accept=range(256)).returncode == 0
+    ):
+        what = f"cluster {name}" if name else "a cluster without a name"
+        yield f"corosync runs as {what} with {', '.join(sorted(addresses))}"
+
+
+def _identity(sections: Sequence[Section]) -> tuple[str, set[str]]:
+    """The name of the cluster of a corosync.conf, and each address of its nodes; without a list of nodes, what it is bound to."""
+    options = {part["name"]: dict(part["options"]) for part in sections}
+    listed = {
+        value
+        for part in sections
+        if part["name"] == "nodelist"
+        for node in part["sections"]
+        for key, value in node["options"]
+        if key.startswith("ring") and key.endswith("_addr")
+    }
+    bound = {
+        value
+        for part in sections
+        if part["name"] == "totem"
+        for link in part["sections"]
+        for key, value in link["options"]
+        if key == "bindnetaddr"
+    }
+    return options.get("totem", {}).get("cluster_name", ""), listed or bound
+
+
+def _loopback(address: str) -> bool:
+    try:
+        return ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return address == "localhost"
