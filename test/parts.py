@@ -228,7 +228,17 @@ PARTS = (
         (Some("test_restores.py", ("test_killed_at_each_step_and_run_again_it_goes_on",)),),
     ),
     Part(
-        "a node that died for good replaced, killed at each step; under another name", 18, (Some("test_replaced.py"),)
+        "a node that died for good replaced, killed at each step",
+        18,
+        (
+            Some(
+                "test_replaced.py",
+                (
+                    "test_a_node_that_is_alive_is_not_replaced",
+                    "test_a_blank_machine_of_the_same_name_takes_the_place_killed_at_each_step",
+                ),
+            ),
+        ),
     ),
     Part("a cluster of the 2013 procedure described, and not touched", 14, (Some("test_adopted.py"),)),
     Part(
@@ -240,6 +250,11 @@ PARTS = (
         "a restore to a second by binary logs, after a failover, killed at each step",
         18,
         (Some("test_point_in_time.py"),),
+    ),
+    Part(
+        "a dead node replaced by one of another name and other addresses",
+        16,
+        (Some("test_replaced.py", ("test_a_machine_with_another_name_and_other_addresses_takes_the_place",)),),
     ),
 )
 
