@@ -245,7 +245,7 @@ def test_what_has_no_key_is_a_comment_and_a_finding(site):
     told = "\n".join(done["unfit"])
     assert "hamysql:storage:drbd:options:net:after-sb-1pri: found 'discard-secondary'" in told
     assert "hamysql:pacemaker:properties:symmetric-cluster" in told
-    assert made.count("NOT TAKEN OVER") == len(done["unfit"])
+    assert made.count("# NOT TAKEN OVER:") == len(done["unfit"])
     assert "primitive p_mail ocf:heartbeat:Dummy" in made
     assert "after-sb-1pri" not in str(text.pillar(made))
     assert "p_mail" not in done["adopt"]
