@@ -25,6 +25,7 @@ REAL = [
     *("nas-galaxy-db.storage.example.org", "/srv/x", "4.1", 4.2, "noatime", "hard,proto=tcp", "iqn.2026-01.org.example:galaxy-db"),
     *("STRICT_TRANS_TABLES,NO_ZERO_DATE", "SET NAMES 'utf8mb4'", "1G", "ON", "", "a" * 64, "b" * 128, "c" * 200, "d" * 255),
     *("/usr/sbin/mariadbd", "/var/log/mysql/error.log", "100G", "deb https://repo.example.org/debian bookworm main", "2001:db8::%", "%"),
+    *("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "s3:https://s3.example.org/galaxy-db", "sftp:backup@nas.example.org:/srv/restic", "rest:https://nas.example.org:8000/"),
 ]  # fmt: skip
 PRINTABLE = st.characters(min_codepoint=32, max_codepoint=126)
 KINDS = (
