@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import groupby
 from pathlib import Path
 
 import parts
@@ -55,14 +54,12 @@ def _last(entry: records.Entry) -> str:
 
 
 def scenarios(known: Mapping[str, records.Entry], tests: Sequence[str]) -> str:
-    """The tests of the cluster: a table for each file, in the order in which they run."""
-    out = []
-    for file, found in groupby(tests, key=lambda nodeid: nodeid.partition("::")[0]):
-        rows = [f"| {scenario(nodeid)} | {part(nodeid)} | {_last(known.get(nodeid, {}))} |" for nodeid in found]
-        out.append(
-            "\n".join([f"### {Path(file).name}", "| scenario | run by | last passed |", "|---|---|---|", *rows, ""])
-        )
-    return "\n".join(out)
+    """The tests of the cluster, a row for each, in the order in which they run."""
+    rows = [
+        f"| {Path(nodeid.partition('::')[0]).name} | {scenario(nodeid)} | {part(nodeid)} | {_last(known.get(nodeid, {}))} |"
+        for nodeid in tests
+    ]
+    return "\n".join(["| file | scenario | run by | last passed |", "|---|---|---|---|", *rows, ""])
 
 
 COLUMNS = {
