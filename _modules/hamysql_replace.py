@@ -16,20 +16,9 @@ from hamysql.system import shells, wait
 from hamysql.system.command import run
 
 if TYPE_CHECKING:
-    from typing import TypedDict
-
     from injected import __salt__
 
-    from hamysql.corosync.replaced import Note
-
-    class Looked(TypedDict):
-        """What the node that serves knows of the one that died."""
-
-        noted: Note | None
-        known: list[str]
-        members: list[int]
-        registered: bool
-        left: list[str]
+    from hamysql.corosync.replaced import Looked
 
 
 __virtualname__ = "hamysql_replace"

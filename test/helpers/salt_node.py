@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import multiprocessing
 import os
+import shutil
 import signal
 import sys
 from functools import cache
@@ -30,6 +31,7 @@ import salt.states.pkg
 import salt.version
 import yaml
 
+from hamysql.system.command import run
 from support import ROOT
 
 # The grains that the formula looks at, of each operating system that it renders for.
@@ -128,6 +130,17 @@ class Node:
         found = self._low[name]
         assert all(isinstance(chunk, dict) for chunk in found), f"{name} does not compile: {found}"
         return found
+
+    def complaints(self, sls: str, folder: Path) -> str:
+        """What systemd says against the service and the timer of an SLS file, which are rendered into a folder."""
+        files = [folder / f"hamysql-{sls}.{kind}" for kind in ("service", "timer")]
+        for file in files:
+            template = f"salt://hamysql/{sls}/files/{file.name}.jinja"
+            file.write_text(self.call("slsutil.renderer", template, default_renderer="jinja", saltenv="base"))
+        if not shutil.which("systemd-analyze"):
+            return ""
+        said = run(["systemd-analyze", "verify", *map(str, files)], accept=range(256)).stderr
+        return "\n".join(line for line in said.splitlines() if f"hamysql-{sls}" in line)
 
 
 def _serve(pipe: Connection, file: str) -> None:

@@ -35,6 +35,16 @@ class Note(TypedDict):
     since: str
 
 
+class Looked(TypedDict):
+    """What the node that serves knows of the one that died: ``hamysql_replace.look``."""
+
+    noted: Note | None
+    known: list[str]
+    members: list[int]
+    registered: bool
+    left: list[str]
+
+
 def noted() -> Note | None:
     """The note on this node; ``None`` where nobody is being replaced. Raises ``ParseError`` where it is damaged."""
     text = files.text_if_any(root.at(FILE))

@@ -32,6 +32,7 @@ EXPECTED = (
 _PACEMAKERS = re.compile(
     r"dc-version|cluster-infrastructure|cluster-name|have-watchdog|last-lrm-refresh|stonith-watchdog-timeout|build-[a-z-]+"
 )
+_RING, _BOUND = re.compile(r"ring.*_addr"), re.compile("bindnetaddr")
 _SHOWN = 6
 
 
@@ -92,23 +93,20 @@ def _corosync(run: Run, text: str, site: Resolved) -> Iterator[str]:
 def _identity(sections: Sequence[Section]) -> tuple[str, set[str]]:
     """The name of the cluster of a corosync.conf, and each address of its nodes; without a list of nodes, what it is bound to."""
     options = {part["name"]: dict(part["options"]) for part in sections}
-    listed = {
+    addresses = _values(sections, "nodelist", _RING) or _values(sections, "totem", _BOUND)
+    return options.get("totem", {}).get("cluster_name", ""), addresses
+
+
+def _values(sections: Sequence[Section], name: str, wanted: re.Pattern[str]) -> set[str]:
+    """The values of some options of all sections within the sections of a name."""
+    return {
         value
         for part in sections
-        if part["name"] == "nodelist"
-        for node in part["sections"]
-        for key, value in node["options"]
-        if key.startswith("ring") and key.endswith("_addr")
+        if part["name"] == name
+        for below in part["sections"]
+        for key, value in below["options"]
+        if wanted.fullmatch(key)
     }
-    bound = {
-        value
-        for part in sections
-        if part["name"] == "totem"
-        for link in part["sections"]
-        for key, value in link["options"]
-        if key == "bindnetaddr"
-    }
-    return options.get("totem", {}).get("cluster_name", ""), listed or bound
 
 
 def _loopback(address: str) -> bool:

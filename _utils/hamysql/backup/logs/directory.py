@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import shutil
@@ -13,8 +12,7 @@ from pathlib import Path
 from hamysql.backup import manifest
 from hamysql.backup.logs import chain
 from hamysql.backup.logs.chain import Log, Shipped
-from hamysql.backup.logs.store import LogStore
-from hamysql.errors import Refused
+from hamysql.backup.logs.store import LogStore, alone
 from hamysql.system import files
 
 FOLDER, UNTIL = "logs", "until.json"
@@ -34,17 +32,10 @@ class LogFolder(LogStore):
     @contextmanager
     def locked(self) -> Iterator[None]:
         self.path.mkdir(mode=0o700, exist_ok=True)
-        handle = os.open(self.path / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise Refused(f"somebody else ships binary logs to {self.path} at this moment") from None
+        with alone(self.path / ".lock", str(self.path)):
             for item in self.path.glob(f"{_MAKING}*"):
                 item.unlink()
             yield
-        finally:
-            os.close(handle)
 
     def shipped(self) -> Shipped:
         logs, until = [], {}

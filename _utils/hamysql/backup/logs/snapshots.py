@@ -5,7 +5,6 @@ So there are few snapshots, and none of them has to be pruned for the next. rest
 
 from __future__ import annotations
 
-import fcntl
 import os
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
@@ -13,9 +12,9 @@ from pathlib import Path
 
 from hamysql.backup import manifest, restic
 from hamysql.backup.logs.chain import Log, Shipped
-from hamysql.backup.logs.store import LogStore
+from hamysql.backup.logs.store import LogStore, alone
 from hamysql.backup.restic import NoRepository, Restic, Snapshot
-from hamysql.errors import HamysqlError, Refused
+from hamysql.errors import HamysqlError
 from hamysql.system import files
 
 TAG, _RUN, _UNTIL, _SIZE = "hamysql-logs", "run", "until", "size"
@@ -35,15 +34,8 @@ class LogSnapshots(LogStore):
     @contextmanager
     def locked(self) -> Iterator[None]:
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        handle = os.open(self.folder / ".logs.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise Refused(f"somebody else ships binary logs to {self.restic.told} at this moment") from None
+        with alone(self.folder / ".logs.lock", self.restic.told):
             yield
-        finally:
-            os.close(handle)
 
     def shipped(self) -> Shipped:
         logs: dict[Log, None] = {}

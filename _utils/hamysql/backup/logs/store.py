@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from hamysql.backup.logs.chain import Log, Shipped
+from hamysql.errors import Refused
+
+
+@contextmanager
+def alone(file: Path, told: str) -> Iterator[None]:
+    """Hold the lock of a file inside of the ``with`` block. Raises ``Refused`` where somebody else ships to ``told``."""
+    handle = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Refused(f"somebody else ships binary logs to {told} at this moment") from None
+        yield
+    finally:
+        os.close(handle)
 
 
 class LogStore(ABC):

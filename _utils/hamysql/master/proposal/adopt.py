@@ -88,13 +88,7 @@ def _whole(found: Described) -> Config:
     for devices in given.get("fencing", {}).get("devices", {}).values():
         for device in devices:
             device["secrets"] = dict.fromkeys(device.get("secrets", ()), "x")
-    whole = judged.filled(given)
-    for secret in secretfile.missing(whole):
-        below = whole
-        for key in secret[:-1]:
-            below = below.setdefault(key, {})
-        below[secret[-1]] = judged.SECRET if secret == secretfile.AUTHKEY else judged.SECRET[:32]
-    return whole
+    return judged.with_secrets(judged.filled(given))
 
 
 def _fit(members: Members, found: Described) -> bool:

@@ -10,9 +10,11 @@ import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
+from hamysql.master import secretfile
 from hamysql.master.proposal.plan import Looks
 from hamysql.preflight import judge
 from hamysql.schema.language import TODO
+from hamysql.schema.values import Config
 from hamysql.survey import Survey
 
 SECRET = "x" * 128  # stands for what `hamysql.secrets` makes, too
@@ -54,6 +56,16 @@ def filled(pillar: Mapping[str, Any]) -> dict[str, Any]:
 
     whole: dict[str, Any] = fill(pillar, "")
     return whole
+
+
+def with_secrets(pillar: Config) -> Config:
+    """The same pillar, with a stand-in for each secret that it lacks."""
+    for secret in secretfile.missing(pillar):
+        below = pillar
+        for key in secret[:-1]:
+            below = below.setdefault(key, {})
+        below[secret[-1]] = SECRET if secret == secretfile.AUTHKEY else SECRET[:32]
+    return pillar
 
 
 def surveys(looks: Looks, understood: Mapping[str, Mapping[str, Any]]) -> dict[str, Survey]:

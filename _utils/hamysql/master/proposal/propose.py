@@ -110,12 +110,7 @@ def _judged(
     members: Members, looks: Looks, pillar: Mapping[str, Any], todo: Sequence[str]
 ) -> tuple[list[str], list[str]]:
     """What preflight would say of it. A pillar that does not even resolve is unfit in the words of the minion that says so."""
-    whole = judged.filled(pillar)
-    for secret in secretfile.missing(whole):
-        below = whole
-        for key in secret[:-1]:
-            below = below.setdefault(key, {})
-        below[secret[-1]] = judged.SECRET if secret == secretfile.AUTHKEY else judged.SECRET[:32]
+    whole = judged.with_secrets(judged.filled(pillar))
     try:
         understood = members.ask("hamysql_proposal.understood", patience=60, pillar=whole)
     except NoAnswer as exc:

@@ -6,10 +6,8 @@ note it takes over the new one's name and addresses in service, which would be r
 
 from __future__ import annotations
 
-from typing import TypedDict
-
 from hamysql import pending
-from hamysql.corosync.replaced import Note
+from hamysql.corosync.replaced import Looked
 from hamysql.errors import Refused
 from hamysql.master import deployment as deployments
 from hamysql.master import health, phases
@@ -23,16 +21,6 @@ from hamysql.survey import Survey, Surveys
 
 EXAMPLE = "salt-run state.orchestrate hamysql.orch.replace_node"
 KEY = "hamysql_replace"
-
-
-class Looked(TypedDict):
-    """What ``hamysql_replace.look`` says."""
-
-    noted: Note | None
-    known: list[str]
-    members: list[int]
-    registered: bool
-    left: list[str]
 
 
 def check(deployment: Deployment, dead: str | None) -> Outcome:
