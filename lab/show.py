@@ -54,7 +54,10 @@ def what_next(lab: Lab, progress: Progress) -> None:
     steps = (
         ("probe --seconds 60", "write through the virtual IP; the others in a second terminal"),
         ("salt-run hamysql.status", "who serves, since when and why"),
-        ("salt-run state.orchestrate hamysql.orch.switchover", "move the service, and measure the gap"),
+        (
+            f'salt-run state.orchestrate hamysql.orch.switchover pillar=\'{{"hamysql_to": "{lab.topology.names[1]}"}}\'',
+            "move the service, and measure the gap",
+        ),
         ("salt-run hamysql.report", "all that both nodes have to say, without secrets"),
         (f"power {lab.topology.names[0]} off", "cut the power of a node; `status` shows the other one take over"),
         ("down", "end it all (`make clean` removes its files as well)"),

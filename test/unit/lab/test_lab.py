@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import select
+import shlex
 import shutil
 import signal
 import subprocess
@@ -361,13 +362,15 @@ def test_the_progress_of_a_deployment_has_one_count_and_nothing_stray(capsys: py
 def test_what_it_says_to_try_next_can_be_typed(lab: Lab, capsys: pytest.CaptureFixture[str]) -> None:
     show.what_next(lab, Progress())
     lines = capsys.readouterr().err.splitlines()
-    commands = [line.split("-m lab ")[1].split() for line in lines if "-m lab " in line]
+    commands = [shlex.split(line.split("-m lab ")[1]) for line in lines if "-m lab " in line]
     operations = [words[1:] for words in commands if words[0] == "salt-run"]
     assert len(operations) == 3
     for function, *arguments in operations:
         if function == "state.orchestrate":
-            (name,) = (argument.removeprefix("hamysql.orch.") for argument in arguments)
-            assert (ROOT / "hamysql" / "orch" / f"{name}.sls").is_file()
+            name, said = arguments
+            assert (ROOT / "hamysql" / "orch" / f"{name.removeprefix('hamysql.orch.')}.sls").is_file()
+            # Without a node it is refused.
+            assert json.loads(said.removeprefix("pillar=")) == {"hamysql_to": lab.topology.names[1]}
         else:
             runner = (ROOT / "_runners" / "hamysql.py").read_text(encoding="utf-8")
             assert f"\ndef {function.removeprefix('hamysql.')}(" in runner

@@ -143,7 +143,7 @@ follow() {
 	if [ ! -e "$dump" ]; then
 		[ "$known" -lt "$size" ] || return 0
 		before=$(losetup --find --show --sizelimit "$known" "$backing") ||
-			fail $OCF_ERR_GENERIC "$backing has grown from $known to $size bytes while DRBD was down, and no loop device shows its old end: give it the old size back"
+			fail $OCF_ERR_GENERIC "$backing has grown from $known to $size bytes while DRBD was down. No loop device shows its old end. Give it the old size back"
 		if drbdmeta "$minor" v08 "$before" internal apply-al && drbdmeta "$minor" v08 "$before" internal dump-md >"$dump.new"; then
 			sync "$dump.new" && mv "$dump.new" "$dump"
 		fi
