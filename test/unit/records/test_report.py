@@ -17,7 +17,7 @@ import lab_node
 import pytest
 from answering import NAMES, Cluster, fails
 
-from hamysql.errors import Refused
+from hamysql.errors import CommandFailed, Refused
 from hamysql.master import report
 from hamysql.master.members import Members
 from hamysql.records import bundle, masks
@@ -181,6 +181,23 @@ def test_a_source_that_fails_is_missing_and_no_more(make):
     said, found = cluster.made()
     assert "corosync.journal: " in said["missing"][0]
     assert "db1/pacemaker.journal" in found
+
+
+def test_units_that_have_never_said_anything_have_an_empty_journal(resolve):
+    """As on nodes that were deployed a moment ago (systemd 252)."""
+    site = resolve(load_pillar("minimal"))
+
+    def journalctl(said):
+        def run(argv, **options):
+            raise CommandFailed(argv, 1, said)
+
+        return run
+
+    read = bundle.sources(site)["hamysql.journal"]
+    silent = journalctl("Failed to add filter for units: No data available")
+    assert read(silent, 0, 1) == "(no unit of that name has said anything)\n"
+    with pytest.raises(CommandFailed, match="No journal files"):
+        read(journalctl("No journal files were opened due to insufficient permissions."), 0, 1)
 
 
 def test_what_is_there_is_never_overwritten_nor_served(make, tmp_path):
