@@ -1,0 +1,103 @@
+"""Each daemon of a node is killed and restarted, as a fault or an administrator does it, under a writing client.
+
+Whatever happens, nothing acknowledged is lost, and the cluster gets over it without a hand. The gaps are figures, printed at the end.
+"""
+
+from __future__ import annotations
+
+import pytest
+from test_everyday import Day
+
+from lab import api
+from lab.basics.topology import DEFAULT
+
+pytestmark = pytest.mark.long
+
+# pacemakerd starts its children anew. A node whose controller or corosync dies has left, and the other one fences it.
+CHILDREN = ("pacemaker-attrd", "pacemaker-based", "pacemaker-execd", "pacemaker-fenced", "pacemaker-schedulerd")
+FATAL = ("pacemaker-controld", "corosync")
+NOT_NOTICED = ("pacemakerd", "watch-network", "salt-minion", "systemd-journald", "sshd", "dbus-daemon", "cron")
+SERVERS = ("mariadb", "mysql", "mysqld")
+
+
+@pytest.fixture
+def day(deployed, figures):
+    deployed.wait_healthy()
+    for node in DEFAULT.data_nodes:
+        api.ssh(deployed.lab, node.name, "stonith_admin --cleanup --history '*' >/dev/null", check=False)
+    return Day(deployed, figures)
+
+
+def kill(day, node, daemon):
+    """Kill it; whether it was there."""
+    return (
+        day.ssh(
+            node, f"pkill -KILL -f '^([^ ]*python[0-9.]* )?[^ ]*{daemon}( |:|$)' && echo killed", check=False
+        ).strip()
+        == "killed"
+    )
+
+
+def both(day, name, act):
+    """``act`` on the standby, then on the active node, with the cluster whole after each."""
+    outcomes = []
+    for node in (day.standby, day.active):
+        where = "active" if node == day.active else "standby"
+        outcomes.append(day.seen(f"{name} on the {where}", lambda node=node: (act(node), day.cluster.wait_healthy())))
+    return outcomes
+
+
+@pytest.mark.parametrize("daemon", CHILDREN)
+def test_a_child_of_pacemaker_that_dies_is_started_anew_and_nobody_is_fenced(day, daemon):
+    found = []
+    both(day, f"{daemon} killed", lambda node: found.append(kill(day, node, daemon)))
+    assert found == [True, True]
+    assert day.restarted() == []
+    assert day.shot() == set()
+
+
+@pytest.mark.parametrize("daemon", FATAL)
+def test_a_node_that_has_lost_its_cluster_is_fenced_and_comes_back(day, daemon):
+    found = []
+    both(day, f"{daemon} killed", lambda node: found.append(kill(day, node, daemon)))
+    assert found == [True, True]
+
+
+@pytest.mark.parametrize("daemon", NOT_NOTICED)
+def test_the_death_of_another_daemon_is_not_noticed(day, daemon):
+    server, found = day.server(day.active), []
+    outcomes = both(day, f"{daemon} killed", lambda node: found.append(kill(day, node, daemon)))
+    assert found == [True, True]
+    assert [outcome.errors for outcome in outcomes] == [0, 0]
+    assert day.server(day.active) == server
+    assert day.restarted() == []
+    assert day.shot() == set()
+
+
+@pytest.mark.parametrize("unit", ["corosync", "pacemaker"])
+def test_a_restart_of_the_cluster_s_units_is_a_planned_move(day, unit):
+    both(day, f"{unit} restarted", lambda node: day.ssh(node, f"systemctl restart {unit}", timeout=180))
+    assert day.cluster.active == day.standby
+    assert day.restarted() == []
+    assert day.shot() == set()
+
+
+def test_the_database_s_own_unit_interrupts_nobody(day):
+    """By habit: the cluster has the server, and the unit must not start a second one, nor stop this one."""
+    server = day.server(day.active)
+    units = day.ssh(
+        day.active,
+        f"systemctl list-unit-files --no-legend {' '.join(f'{name}.service' for name in SERVERS)} | cut -d' ' -f1",
+    )
+    assert units.split()
+
+    def act(node):
+        for unit in units.split():
+            for verb in ("start", "restart", "stop"):
+                day.ssh(node, f"systemctl {verb} {unit}", check=False, timeout=120)
+
+    outcomes = both(day, "the database's unit", act)
+    assert [outcome.errors for outcome in outcomes] == [0, 0]
+    assert day.server(day.active) == server
+    assert day.ssh(day.standby, "pgrep -x 'mariadbd|mysqld' || true").strip() == ""
+    assert day.restarted() == []
