@@ -161,12 +161,13 @@ PARTS = (
         ),
     ),
     Part(
-        "orderly ends: both nodes at once, one while the other is down",
+        "orderly ends: both nodes at once, one while the other is down; another host name",
         17,
         (
             Some(
                 "test_everyday.py",
                 (
+                    "test_a_host_name_with_a_domain_that_somebody_has_set_costs_nothing",
                     "test_both_at_once_and_nothing_is_lost",
                     "test_the_active_node_powers_off_while_the_other_one_is_down",
                 ),
