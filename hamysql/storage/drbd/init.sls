@@ -63,6 +63,16 @@ hamysql-drbd-resource-config-file-managed:
       - hamysql_package: hamysql-package-installed
       - file: hamysql-drbd-fence-peer-managed
 
+# Called where the host name is not what the cluster calls this node: the agent sees to that.
+hamysql-drbd-renamed-drbdadm-managed:
+  file.managed:
+    - name: /usr/lib/hamysql/renamed/drbdadm
+    - source: salt://hamysql/storage/drbd/files/renamed-drbdadm.sh
+    - user: root
+    - group: root
+    - mode: '0755'
+    - makedirs: True
+
 # Without storage:drbd:link in the pillar, what the node goes by from then on (_utils/hamysql/storage/drbd/link.py): a later
 # default changes nothing.
 hamysql-drbd-link-noted:

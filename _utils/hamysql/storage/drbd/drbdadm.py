@@ -55,6 +55,6 @@ def _renamed(output: str) -> str:
     if now.partition(".")[0] == name:
         return ""
     return (
-        f"\nThe host name of this machine is {now} now, and DRBD's configuration has {name}. DRBD cannot run its handlers, and "
-        f"would hold all writes if it lost its peer: `hostnamectl set-hostname {name}`"
+        f"\nThe host name of this machine is {now} now, and DRBD's configuration has {name}. Give it that name back: "
+        f"`hostnamectl set-hostname {name}`"
     )

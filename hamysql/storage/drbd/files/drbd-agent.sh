@@ -14,6 +14,10 @@ STATES=/proc/drbd
 HANDLER=/usr/lib/hamysql/fence-peer
 KNOWN=/var/lib/drbd
 KEPT=/var/lib/hamysql
+HOST=/proc/sys/kernel/hostname
+ADMIN=/sbin/drbdadm                                # what DRBD calls for its handlers,
+CALLED=/sys/module/drbd/parameters/usermode_helper # and where it says so
+RENAMED=/usr/lib/hamysql/renamed                   # has a drbdadm that goes by the cluster's name of this machine
 
 PATIENCE=5 # tenths of a second: DRBD's own ping-timeout, which it does not mention
 HURRY=2    # tenths of a second: the same for a primary that is gone, says pacemaker
@@ -61,6 +65,23 @@ and quick; everything else is done by ocf:linbit:drbd, which has to be installed
 
 stock() {
 	exec "$STOCK" "$1"
+}
+
+# drbdadm finds this machine in drbd.conf by its host name. Where somebody has changed that, as cloud-init or an administrator does, DRBD's
+# handlers would not run, and a primary that loses its peer would hold all writes. So another drbdadm is called meanwhile. What a site
+# has set itself stays.
+go_by_name() {
+	{ read -r node <$KEPT/node && read -r host <$HOST; } 2>/dev/null || return 0
+	admin=$ADMIN
+	if [ "$node" != "$host" ]; then
+		admin=$RENAMED/drbdadm
+		PATH=$RENAMED:$PATH
+	fi
+	{ read -r called <$CALLED; } 2>/dev/null || return 0
+	case $called in
+	"$admin") ;;
+	"$ADMIN" | "$RENAMED/drbdadm") echo "$admin" >$CALLED ;;
+	esac
 }
 
 # What DRBD 8.4 says of our device, as $role and $disk, and of the other one, as $peer_role and $peer_disk; empty if it says nothing.
@@ -159,7 +180,7 @@ follow() {
 
 # Configure the device in the kernel: what is there already, or does not come up, is the other agent's.
 start() {
-	[ -r $STATES ] || modprobe drbd
+	[ -r $STATES ] || { modprobe drbd && go_by_name; }
 	unconfigured || stock start
 	follow
 	drbdadm check-resize "$resource" # notes the size of the disk
@@ -241,7 +262,10 @@ usage | help)
 	echo "usage: $0 start|stop|promote|demote|monitor|notify|reload|validate-all|meta-data"
 	exit $OCF_SUCCESS
 	;;
-stop | notify | reload | validate-all) stock "$1" ;;
+stop | notify | reload | validate-all)
+	go_by_name
+	stock "$1"
+	;;
 start | promote | demote | monitor) ;;
 *) exit $OCF_ERR_UNIMPLEMENTED ;;
 esac
@@ -251,6 +275,7 @@ case $minor in
 	fail $OCF_ERR_CONFIGURED "the parameter minor is not a number"
 	;;
 esac
+go_by_name
 case $1 in
 start) start ;;
 promote) promote ;;
