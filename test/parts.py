@@ -258,26 +258,18 @@ PARTS = (
         (Some("test_replaced.py", ("test_a_machine_with_another_name_and_other_addresses_takes_the_place",)),),
     ),
     Part(
-        "each daemon killed that nobody may miss: pacemaker's children, the minion and others",
+        "each daemon of the cluster killed on both nodes",
         18,
-        (
-            Some(
-                "test_daemons.py",
-                (
-                    "test_a_child_of_pacemaker_that_dies_is_started_anew_and_nobody_is_fenced",
-                    "test_the_death_of_another_daemon_is_not_noticed",
-                ),
-            ),
-        ),
+        (Some("test_daemons.py", ("test_the_cluster_gets_over_the_death_of_one_of_its_own",)),),
     ),
     Part(
-        "corosync and the controller killed, units restarted by hand",
-        18,
+        "other daemons killed, and units restarted by hand",
+        16,
         (
             Some(
                 "test_daemons.py",
                 (
-                    "test_a_node_that_has_lost_its_cluster_is_fenced_and_comes_back",
+                    "test_the_death_of_another_daemon_is_not_noticed",
                     "test_a_restart_of_the_cluster_s_units_is_a_planned_move",
                     "test_the_database_s_own_unit_interrupts_nobody",
                 ),
