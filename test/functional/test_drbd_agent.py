@@ -15,7 +15,7 @@ import pytest
 from support import ROOT
 
 AGENT = ROOT / "hamysql" / "storage" / "drbd" / "files" / "drbd-agent.sh"
-RENAMED = AGENT.with_name("renamed-drbdadm.sh")
+BY_NAME = AGENT.with_name("drbdadm-by-name.sh")
 SUCCESS, UNIMPLEMENTED, CONFIGURED, PROMOTED = 0, 3, 6, 8
 STOCK = 42
 DTD = "/usr/share/resource-agents/ra-api-1.dtd"
@@ -46,6 +46,7 @@ class Agent:
             ("SETUP", "/lib/drbd/drbdsetup-84", "bin/drbdsetup-84"),
             ("HOST", "/proc/sys/kernel/hostname", "host"),
             ("CALLED", "/sys/module/drbd/parameters/usermode_helper", "called"),
+            ("NAMED", "/usr/lib/hamysql/by-name", "named"),
         ):
             text, changed = re.subn(rf"(?m)^{name}={re.escape(real)}(?=$| )", f"{name}={folder}/{ours}", text)
             assert changed == 1
@@ -559,27 +560,33 @@ class TestAHostNameThatSomebodyHasChanged:
         (agent.folder / "kept").mkdir()
         (agent.folder / "kept/node").write_text("db1\n")
         (agent.folder / "called").write_text("/sbin/drbdadm\n")
+        (agent.folder / "host").write_text("db1.example.org\n")
+        agent.program("named/drbdadm", "")
 
-    def called(self, agent, name, action="monitor"):
-        """What DRBD calls after the agent has run under this host name."""
-        (agent.folder / "host").write_text(f"{name}\n")
+    def called(self, agent, action):
+        """What DRBD calls for its handlers after an action."""
         agent.run(action)
-        return (agent.folder / "called").read_text()
+        return (agent.folder / "called").read_text().strip()
 
-    @pytest.mark.parametrize("action", ["monitor", "promote", "demote", "start", "stop"])
-    def test_drbd_calls_a_drbdadm_that_goes_by_the_old_name_until_it_is_back(self, agent, action):
-        assert self.called(agent, "db1", action) == "/sbin/drbdadm\n"
-        assert self.called(agent, "db1.example.org", action) == "/usr/lib/hamysql/renamed/drbdadm\n"
-        assert self.called(agent, "db1", action) == "/sbin/drbdadm\n"
+    @pytest.mark.parametrize("action", ["monitor", "promote", "demote", "start"])
+    def test_drbd_calls_a_drbdadm_that_goes_by_the_cluster_s_name_until_the_stop(self, agent, action):
+        assert self.called(agent, action) == f"{agent.folder}/named/drbdadm"
+        assert self.called(agent, "stop") == "/sbin/drbdadm"
 
     def test_what_a_site_has_set_itself_stays(self, agent):
         (agent.folder / "called").write_text("/usr/local/sbin/drbd-helper\n")
-        assert self.called(agent, "db1.example.org") == "/usr/local/sbin/drbd-helper\n"
+        assert {self.called(agent, action) for action in ("monitor", "stop")} == {"/usr/local/sbin/drbd-helper"}
 
-    def test_so_does_drbds_own_agent(self, agent):
+    def test_without_that_program_drbd_calls_its_own(self, agent):
+        (agent.folder / "named/drbdadm").unlink()
+        assert self.called(agent, "monitor") == "/sbin/drbdadm"
+
+    @pytest.mark.parametrize(("host", "first"), [("db1.example.org", True), ("db1", False)])
+    def test_drbds_own_agent_gets_it_where_the_names_differ(self, agent, host, first):
+        (agent.folder / "host").write_text(f"{host}\n")
         agent.program("root/resource.d/linbit/drbd", f"echo $PATH >{agent.folder}/path")
-        self.called(agent, "db1.example.org", "stop")
-        assert (agent.folder / "path").read_text().startswith("/usr/lib/hamysql/renamed:")
+        agent.run("stop")
+        assert (agent.folder / "path").read_text().startswith(f"{agent.folder}/named:") is first
 
     @pytest.mark.skipif(os.geteuid() != 0, reason="only root can change a host name")
     def test_that_drbdadm_runs_the_handler_and_the_host_name_stays(self, tmp_path):
@@ -590,7 +597,7 @@ class TestAHostNameThatSomebodyHasChanged:
             handlers { fence-peer "uname -n; exit 7"; }
             on db1 { address 192.0.2.1:7789; } on db2 { address 192.0.2.2:7789; } }"""
         )
-        text = RENAMED.read_text()
+        text = BY_NAME.read_text()
         assert "NODE=/var/lib/hamysql/node\n" in text
         (tmp_path / "drbdadm").write_text(text.replace("NODE=/var/lib/hamysql/node\n", f"NODE={tmp_path}/kept/node\n"))
         words = ["--config-file", str(tmp_path / "drbd.conf"), "fence-peer", "mysql"]

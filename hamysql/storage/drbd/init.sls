@@ -63,11 +63,11 @@ hamysql-drbd-resource-config-file-managed:
       - hamysql_package: hamysql-package-installed
       - file: hamysql-drbd-fence-peer-managed
 
-# Called where the host name is not what the cluster calls this node: the agent sees to that.
-hamysql-drbd-renamed-drbdadm-managed:
+# What DRBD calls for its handlers, whatever the host name is: the agent sees to that.
+hamysql-drbd-drbdadm-by-name-managed:
   file.managed:
-    - name: /usr/lib/hamysql/renamed/drbdadm
-    - source: salt://hamysql/storage/drbd/files/renamed-drbdadm.sh
+    - name: /usr/lib/hamysql/by-name/drbdadm
+    - source: salt://hamysql/storage/drbd/files/drbdadm-by-name.sh
     - user: root
     - group: root
     - mode: '0755'

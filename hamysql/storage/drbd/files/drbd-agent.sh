@@ -17,7 +17,7 @@ KEPT=/var/lib/hamysql
 HOST=/proc/sys/kernel/hostname
 ADMIN=/sbin/drbdadm                                # what DRBD calls for its handlers,
 CALLED=/sys/module/drbd/parameters/usermode_helper # and where it says so
-RENAMED=/usr/lib/hamysql/renamed                   # has a drbdadm that goes by the cluster's name of this machine
+NAMED=/usr/lib/hamysql/by-name                     # has a drbdadm that goes by the cluster's name of this machine
 
 PATIENCE=5 # tenths of a second: DRBD's own ping-timeout, which it does not mention
 HURRY=2    # tenths of a second: the same for a primary that is gone, says pacemaker
@@ -67,21 +67,19 @@ stock() {
 	exec "$STOCK" "$1"
 }
 
-# drbdadm finds this machine in drbd.conf by its host name. Where somebody has changed that, as cloud-init or an administrator does, DRBD's
-# handlers would not run, and a primary that loses its peer would hold all writes. So another drbdadm is called meanwhile. What a site
-# has set itself stays.
+# Have drbdadm find this machine by the cluster's name of it, also where somebody has changed the host name: DRBD itself, the other agent
+# and this one. What a site has set itself stays.
 go_by_name() {
+	[ -x $NAMED/drbdadm ] || return 0
+	call_from $ADMIN $NAMED/drbdadm
 	{ read -r node <$KEPT/node && read -r host <$HOST; } 2>/dev/null || return 0
-	admin=$ADMIN
-	if [ "$node" != "$host" ]; then
-		admin=$RENAMED/drbdadm
-		PATH=$RENAMED:$PATH
-	fi
+	[ "$node" = "$host" ] || PATH=$NAMED:$PATH
+}
+
+# Have DRBD call another program than this one: call_from PROGRAM OTHER
+call_from() {
 	{ read -r called <$CALLED; } 2>/dev/null || return 0
-	case $called in
-	"$admin") ;;
-	"$ADMIN" | "$RENAMED/drbdadm") echo "$admin" >$CALLED ;;
-	esac
+	[ "$called" != "$1" ] || echo "$2" >$CALLED
 }
 
 # What DRBD 8.4 says of our device, as $role and $disk, and of the other one, as $peer_role and $peer_disk; empty if it says nothing.
@@ -262,10 +260,12 @@ usage | help)
 	echo "usage: $0 start|stop|promote|demote|monitor|notify|reload|validate-all|meta-data"
 	exit $OCF_SUCCESS
 	;;
-stop | notify | reload | validate-all)
+stop)
 	go_by_name
-	stock "$1"
+	call_from $NAMED/drbdadm $ADMIN # the program may go with the cluster
+	stock stop
 	;;
+notify | reload | validate-all) stock "$1" ;;
 start | promote | demote | monitor) ;;
 *) exit $OCF_ERR_UNIMPLEMENTED ;;
 esac
