@@ -206,7 +206,7 @@ class Node:
 def proc(seen: Status) -> str:
     """The first device's lines in ``/proc/drbd``."""
     words = f"cs:{seen.connection} ro:{seen.role}/{seen.peer_role} ds:{seen.disk}/{seen.peer_disk}"
-    return f" 0: {words} C r-----\n    ns:0 nr:0 dw:0 dr:0 al:8 bm:0 lo:0 pe:0 ua:0 ap:0 ep:1 wo:f oos:{seen.out_of_sync}\n"
+    return f" 0: {words} C {'s' if seen.held else 'r'}-----\n    ns:0 nr:0 dw:0 dr:0 al:8 bm:0 lo:0 pe:0 ua:0 ap:0 ep:1 wo:f oos:{seen.out_of_sync}\n"
 
 
 def crm_mon(seen: Cluster) -> str:

@@ -129,6 +129,14 @@ def standby_out_of_date():
     return world
 
 
+def writes_held():
+    """corosync has died on db2, which serves, while db1 booted: nobody fences anybody."""
+    world = standby_out_of_date()
+    world.drbd("db2", "WFConnection", "Primary", "Unknown", "UpToDate", "DUnknown", held=True)
+    world.stopped = {"db2"}
+    return world
+
+
 def node_off():
     """db1 served, and was fenced; it has not come back."""
     world = World()
@@ -229,6 +237,7 @@ WORLDS = {
     for function in (
         whole,
         standby_out_of_date,
+        writes_held,
         node_off,
         resource_failed,
         moved_by_operator,

@@ -39,7 +39,7 @@ def status(cluster: str, seen: Mapping[str, Seen]) -> Status:
         backends.of(known).behind(known) if known and not apart else {}
     )  # no side is ahead of one that has gone its own way
     left = list(dict.fromkeys(line for member in seen.values() if member.details for line in member.details["left"]))
-    service_lines = [*_service_lines(serving, vip)]
+    service_lines = [*_service_lines(serving, vip), *_held_lines(serving, known)]
     reasons = [
         *service_lines,
         *apart,
@@ -104,6 +104,13 @@ def _service_lines(serving: list[str], vip: Vip | None) -> Iterator[str]:
     elif vip and vip["nodes"] != serving:
         where = " and ".join(vip["nodes"]) or "no node"
         yield f"the virtual IP {vip['address']} is on {where}, and the database on {serving[0]}"
+
+
+def _held_lines(serving: list[str], known: Surveys) -> Iterator[str]:
+    """Nodes that answer, and on which nobody can write."""
+    for node in serving:
+        if node in known and (why := backends.seen(known[node]).held(known[node])):
+            yield f"{node}: {why}"
 
 
 def _health_lines(known: Surveys, pacemaker: Cluster | None) -> list[str]:

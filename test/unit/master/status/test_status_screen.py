@@ -16,7 +16,7 @@ from hamysql.master.status.shape import STATES, Node, Status
 from support import ROOT
 
 FIXTURES = Path(__file__).parent / "fixtures"
-CODES = {"whole": 0, "lun": 0, "both_down": 2}  # of the others: 1
+CODES = {"whole": 0, "lun": 0, "both_down": 2, "writes_held": 2}  # of the others: 1
 
 
 def of(world) -> Status:
