@@ -20,7 +20,8 @@ from typing import Any
 from unittest import mock
 
 import machines
-from storage_world import folder, load
+from machines import folder
+from minion import load
 
 from hamysql import fingerprint
 from hamysql.cib.status import Cluster

@@ -15,15 +15,21 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+import minion
+from cut_off import MasterKilled
 from lun_nfs_world import Lun, Nas
 from machines import is_mounted, mount, put, umount
-from storage_world import DEVICE, DIRECTORY, Deployment, MasterKilled, Node, World, crm_mon, load
+from minion import load
+from printed import MODULE, crm_mon, proc, resource, running
+from storage_nodes import DEVICE, DIRECTORY, Node
+from storage_world import Deployment, World
 
 from hamysql.cib import plan as cib_plan
 from hamysql.cib import stop as cib_stop
 from hamysql.master.members import Answer
 from hamysql.mysql import datadir
 from hamysql.storage import backends, latch, pending
+from hamysql.storage.drbd.status import Status
 from hamysql.storage.latch import Latch, Stage
 from hamysql.storage.move import switch as move_switch
 from hamysql.storage.move import verbs as move_verbs
@@ -42,10 +48,6 @@ CIB = """<cib epoch="{epoch}" num_updates="0"><configuration><crm_config/><nodes
 <obj_ref id="ms_drbd_mysql"/></tag></tags></configuration></cib>"""
 REPLICA = """<clone id="ms_drbd_mysql"><primitive id="p_drbd_mysql"><instance_attributes id="i">
 <nvpair id="n" name="drbd_resource" value="mysql"/></instance_attributes></primitive></clone>"""
-UP_TO_DATE = (
-    "version: 8.4.11 (api:1/proto:86-101)\n 0: cs:Connected ro:{}/{} ds:UpToDate/UpToDate C r-----\n    oos:0\n"
-)
-DOWN = "version: 8.4.11 (api:1/proto:86-101)\n"
 
 
 class Move:
@@ -97,13 +99,18 @@ class Move:
     # --- the verbs, on a node
 
     def _load(self, node: Node) -> None:
+        self.verbs = (*type(self).verbs, "hamysql_migration")
         super()._load(node)
-        module = self._module(node, "hamysql_migration")
-        module.__salt__ |= {
-            "hamysql_mysql.active": lambda: self.serving == node.name,
+
+    def _answered(self, node: Node) -> minion.Functions:
+        return {
+            **super()._answered(node),
             "hamysql_mysql.flush": lambda: {"settings": {}},
             "hamysql_mysql.unflush": lambda settings: None,
         }
+
+    def serves(self, node: Node) -> bool:
+        return self.serving == node.name
 
     def _pass_time(self, seconds: float) -> None:
         self.synchronise()
@@ -186,8 +193,8 @@ class Move:
 
     def _crm_mon(self, node: Node, argv: list[str]) -> Result:
         started = {"p_mysql": self.serving is not None, "p_fs_mysql": self.mounted}
-        resources = [(name, self.home if there else None) for name, there in started.items()]
-        return Result(0, crm_mon(self.nodes, resources=resources))
+        resources = [resource(name, self.home if there else None) for name, there in started.items()]
+        return Result(0, crm_mon(running(resources=resources)))
 
     def client(self) -> None:
         """A client writes a row, where the service runs."""
@@ -228,10 +235,7 @@ class Move:
             return self._apply(node, kwargs["mods"])
         if module in ("hamysql_cib", "hamysql_checkpoint", "hamysql_mysql", "hamysql_fencing"):
             return {"changes": [], "actions": [], "drift": []}
-        found = super()._execute(node, function, kwargs)
-        if function == "hamysql_node.survey":
-            found["database"] = self.serving == node.name
-        return found
+        return super()._execute(node, function, kwargs)
 
     def _move(self, node: Node, verb: str, kwargs: Any) -> Any:
         may = {
@@ -378,9 +382,9 @@ class ToLun(Move, Lun):
     def _proc(self, node: Node) -> str:
         """Of the DRBD in use."""
         if self.cib != "drbd" or "ms_drbd_mysql" in self.stopped:
-            return DOWN
-        roles = ("Primary", "Secondary")
-        return UP_TO_DATE.format(*(roles if node.name == self.home else reversed(roles)))
+            return MODULE
+        roles = ("Primary", "Secondary") if node.name == self.home else ("Secondary", "Primary")
+        return MODULE + proc(Status("Connected", *roles, "UpToDate", "UpToDate"))
 
 
 class ToNas(Move, Nas):
