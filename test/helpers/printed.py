@@ -11,9 +11,16 @@ from typing import Any
 from hamysql.cib.status import Cluster, Node, Resource
 from hamysql.storage.drbd.status import Status
 
-MODULE = "version: 8.4.11 (api:1/proto:86-101)\n"  # how /proc/drbd begins
 NODE = {"online": True, **dict.fromkeys(("standby", "maintenance", "pending", "unclean", "shutdown"), False)}
 NO_SERVER = "ERROR 2002 (HY000): Can't connect to local server"
+
+
+def module(version: str) -> str:
+    """How ``/proc/drbd`` begins."""
+    return f"version: {version} (api:1/proto:86-101)\n"
+
+
+MODULE = module("8.4.11")
 
 
 def proc(seen: Status) -> str:
