@@ -24,6 +24,7 @@ from printed import MODULE, crm_mon, proc, resource, running
 from storage_nodes import DEVICE, DIRECTORY, Node
 from storage_world import Deployment, World
 
+from hamysql.cib import kept as cib_kept
 from hamysql.cib import plan as cib_plan
 from hamysql.cib import stop as cib_stop
 from hamysql.master.members import Answer
@@ -39,7 +40,7 @@ from hamysql.system.command import Result
 
 PHASES = ("checked", "prepared", "copied", "switched")
 SAME = {"hamysql_cib_|-a_|-a_|-managed": {"__id__": "a", "result": True, "changes": {}, "comment": ""}}
-# What a cluster mounts that serves from such storage, and the kind of file system.
+# What a cluster mounts that serves from such storage before its move, and the kind of file system.
 MOUNTED = {"drbd": (DEVICE, "xfs"), "shared": ("/dev/disk/by-id/wwn-0x2", "xfs"), "nfs": ("nas:/srv/mysql", "nfs")}
 CIB = """<cib epoch="{epoch}" num_updates="0"><configuration><crm_config/><nodes/><resources>{replica}<group id="g_mysql">
 <primitive id="p_fs_mysql"><instance_attributes id="j"><nvpair id="o" name="device" value="{device}"/>
@@ -119,11 +120,18 @@ class Move:
     # --- the cluster
 
     def _cib(self, kind: str, epoch: int = 1) -> str:
-        device, type_ = MOUNTED[kind]
+        device, type_ = self._mounts_of(kind)
         replica = REPLICA if kind == "drbd" else ""
         return CIB.format(
             epoch=epoch, replica=replica, device=device, directory=DIRECTORY, type=type_, tag=cib_plan.TAG
         )
+
+    def _mounts_of(self, kind: str) -> tuple[str, str]:
+        """What a cluster mounts that serves from it, and the kind of file system: of the new storage what the pillar says."""
+        if kind != self.kind:
+            return MOUNTED[kind]
+        new = self.site(self.nodes["db1"])["storage"]["filesystem"]
+        return new["device"], new["type"]
 
     @property
     def home(self) -> str | None:
@@ -186,6 +194,7 @@ class Move:
 
     def _obey(self) -> None:
         for node in self.nodes.values():
+            put(node.root / str(cib_kept.FILE).lstrip("/"), self.xml)
             if is_mounted(self.datadir(node)):
                 umount(self.datadir(node))
             if self.mounted and node.name == self.home:
@@ -294,7 +303,7 @@ class Move:
             return Result(0, "the new storage\n") if is_mounted(self.copy(node)) else Result(1, "")
         if argv[-1] != DIRECTORY:
             return super()._findmnt(node, argv)
-        return Result(0, f"{MOUNTED[self.cib][0]}\n") if is_mounted(self.datadir(node)) else Result(1, "")
+        return Result(0, f"{self._mounts_of(self.cib)[0]}\n") if is_mounted(self.datadir(node)) else Result(1, "")
 
     def _mkfs(self, node: Node, argv: list[str]) -> Result:
         assert self.cib == self.other, "a file system was made over the data in use"
