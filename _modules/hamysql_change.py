@@ -254,7 +254,7 @@ def _mysql(config: Mysql) -> list[Pending]:
     known = process.found(config, NOTES)
     if known is None:
         return []
-    running = process.options(config, known, RECORD)
+    running = process.options(config, known, root.at(RECORD))
     if running is None:
         return [mysql_pending.UNKNOWN]
     want = mysql_pending.wanted(config)
@@ -301,13 +301,13 @@ def _sql(config: Mysql, statements: str, *more: str) -> str:
 
 def _set_variables(config: Mysql) -> None:
     known = process.found(config, NOTES)
-    running = process.options(config, known, RECORD) if known else None
+    running = process.options(config, known, root.at(RECORD)) if known else None
     if known is None or running is None:
         return
     want = mysql_pending.wanted(config)
     if persisted := _persisted(config, want):
         running |= persisted
-        process.note(known, running, RECORD)
+        process.note(known, running, root.at(RECORD))
         _sql(config, "".join(f"RESET PERSIST IF EXISTS {name};\n" for name in persisted))
     variables = _variables(config, mysql_pending.changed(running, want))
     for name, sql in mysql_pending.statements(running, want, variables).items():
@@ -318,7 +318,7 @@ def _set_variables(config: Mysql) -> None:
             running[name] = want[name]
         else:
             del running[name]
-        process.note(known, running, RECORD)
+        process.note(known, running, root.at(RECORD))
 
 
 # --- the database's TLS

@@ -9,7 +9,7 @@ import shutil
 import xml.etree.ElementTree as ET
 
 import pytest
-from storage_world import load
+from minion import load
 
 from hamysql.cib import plan as cib_plan
 from hamysql.config import resolution, resources

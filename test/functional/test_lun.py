@@ -7,7 +7,7 @@ import shutil
 
 import machines
 import pytest
-from storage_world import load
+from minion import load
 
 from hamysql.errors import Refused
 from hamysql.storage.latch import Latches, Stage

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
-from storage_world import load
+from minion import load
 
 from hamysql.errors import CommandFailed, Refused
 from hamysql.mysql import flushing

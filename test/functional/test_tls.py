@@ -16,7 +16,7 @@ from pathlib import Path
 
 import certificates
 import pytest
-from storage_world import load
+from minion import load
 
 from hamysql import pending as pending_changes
 from hamysql.config import resolution

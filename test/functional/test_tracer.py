@@ -7,7 +7,7 @@ import time
 
 import pytest
 from database_server import MARIADB, MISSING, running
-from storage_world import load
+from minion import load
 
 from hamysql.errors import CommandFailed, NotReady
 from hamysql.mysql.tracer import process, tables

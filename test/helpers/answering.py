@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
-from lab_node import CODE, PILLARS
+from lab_node import PILLARS
+from minion import CODE
 from orchestration import NOTHING, working
 
 from hamysql.errors import HamysqlError

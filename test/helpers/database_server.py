@@ -16,7 +16,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from storage_world import load
+from minion import load
 
 from hamysql.mysql import grants as mysql_grants
 from hamysql.mysql import sql as mysql_sql

@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import machines
-from storage_world import DIRECTORY, Node, World, crm_mon, named
+from printed import crm_mon, resource, running
+from storage_nodes import DIRECTORY, Node
+from storage_world import World, named
 
-from hamysql.storage import backends
 from hamysql.storage.lun import claim as lun_claim
 from hamysql.storage.nfs import verbs as nfs_verbs
 from hamysql.storage.nfs.mark import NFS_FOLDER
@@ -44,23 +45,19 @@ class InTurn(World):
         """The pillar's storage."""
         raise NotImplementedError
 
-    def _load(self, node: Node) -> None:
-        for name in (backends.KINDS[self.kind].module, "hamysql_storage", "hamysql_cluster"):
-            self._module(node, name)
-
     def _have_disk(self, node: Node) -> None:
         pass
 
     def _crm_mon(self, node: Node, argv: list[str]) -> Result:
-        serving = [("p_fs_mysql", one.name) for one in self.nodes.values() if one.primary]
-        return Result(0, crm_mon(self.nodes, resources=serving))
+        serving = [resource("p_fs_mysql", one.name) for one in self.nodes.values() if one.primary]
+        return Result(0, crm_mon(running(resources=serving)))
 
     def serve(self, name: str = "db1") -> bool:
         """What pacemaker does with initialised members: one of them mounts the file system, and lets clients write."""
         if any(node.latch is None or node.latch.stage.name != "INITIALISED" for node in self.nodes.values()):
             return False
         for node in self.nodes.values():
-            node.mounted = node.primary = node.name == name
+            node.mounted = node.primary = node.serving = node.name == name
         assert self.database == "complete", "an incomplete database was handed over"
         self.rows += 1
         return True
@@ -83,6 +80,7 @@ class Lun(InTurn):
     """db1 and db2 with one LUN."""
 
     kind = "shared"
+    verbs = ("hamysql_lun",)
 
     def __init__(self, folder: Path) -> None:
         self.lun = folder / "lun"
@@ -184,6 +182,7 @@ class Nas(InTurn):
     """db1 and db2 with one export; it is a folder that a mount makes accessible."""
 
     kind = "nfs"
+    verbs = ("hamysql_nfs",)
 
     def __init__(self, folder: Path) -> None:
         self.export = folder / "export"

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import Any
 
 Seen = Callable[[str, Sequence[Any]], None]
 _watchers: list[Seen | None] = []
 EVENTS = ("open", "os.rename", "os.link", "os.listdir")
+FAST = "/dev/shm" if Path("/dev/shm").is_dir() else None  # thousands of latches are synchronised to the disk
+
+
+@functools.cache
+def folder() -> Path:
+    """Where this process has its machines; the unit tests remove it at their end."""
+    return Path(mkdtemp(prefix="hamysql-worlds-", dir=FAST))
 
 
 def _audit(event: str, arguments: tuple[Any, ...]) -> None:

@@ -15,15 +15,22 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+import minion
+from cut_off import MasterKilled
 from lun_nfs_world import Lun, Nas
 from machines import is_mounted, mount, put, umount
-from storage_world import DEVICE, DIRECTORY, Deployment, MasterKilled, Node, World, crm_mon, load
+from minion import load
+from printed import MODULE, crm_mon, proc, resource, running
+from storage_nodes import DEVICE, DIRECTORY, Node
+from storage_world import Deployment, World
 
+from hamysql.cib import kept as cib_kept
 from hamysql.cib import plan as cib_plan
 from hamysql.cib import stop as cib_stop
 from hamysql.master.members import Answer
 from hamysql.mysql import datadir
 from hamysql.storage import backends, latch, pending
+from hamysql.storage.drbd.status import Status
 from hamysql.storage.latch import Latch, Stage
 from hamysql.storage.move import switch as move_switch
 from hamysql.storage.move import verbs as move_verbs
@@ -33,7 +40,7 @@ from hamysql.system.command import Result
 
 PHASES = ("checked", "prepared", "copied", "switched")
 SAME = {"hamysql_cib_|-a_|-a_|-managed": {"__id__": "a", "result": True, "changes": {}, "comment": ""}}
-# What a cluster mounts that serves from such storage, and the kind of file system.
+# What a cluster mounts that serves from such storage before its move, and the kind of file system.
 MOUNTED = {"drbd": (DEVICE, "xfs"), "shared": ("/dev/disk/by-id/wwn-0x2", "xfs"), "nfs": ("nas:/srv/mysql", "nfs")}
 CIB = """<cib epoch="{epoch}" num_updates="0"><configuration><crm_config/><nodes/><resources>{replica}<group id="g_mysql">
 <primitive id="p_fs_mysql"><instance_attributes id="j"><nvpair id="o" name="device" value="{device}"/>
@@ -42,10 +49,6 @@ CIB = """<cib epoch="{epoch}" num_updates="0"><configuration><crm_config/><nodes
 <obj_ref id="ms_drbd_mysql"/></tag></tags></configuration></cib>"""
 REPLICA = """<clone id="ms_drbd_mysql"><primitive id="p_drbd_mysql"><instance_attributes id="i">
 <nvpair id="n" name="drbd_resource" value="mysql"/></instance_attributes></primitive></clone>"""
-UP_TO_DATE = (
-    "version: 8.4.11 (api:1/proto:86-101)\n 0: cs:Connected ro:{}/{} ds:UpToDate/UpToDate C r-----\n    oos:0\n"
-)
-DOWN = "version: 8.4.11 (api:1/proto:86-101)\n"
 
 
 class Move:
@@ -97,13 +100,18 @@ class Move:
     # --- the verbs, on a node
 
     def _load(self, node: Node) -> None:
+        self.verbs = (*type(self).verbs, "hamysql_migration")
         super()._load(node)
-        module = self._module(node, "hamysql_migration")
-        module.__salt__ |= {
-            "hamysql_mysql.active": lambda: self.serving == node.name,
+
+    def _answered(self, node: Node) -> minion.Functions:
+        return {
+            **super()._answered(node),
             "hamysql_mysql.flush": lambda: {"settings": {}},
             "hamysql_mysql.unflush": lambda settings: None,
         }
+
+    def serves(self, node: Node) -> bool:
+        return self.serving == node.name
 
     def _pass_time(self, seconds: float) -> None:
         self.synchronise()
@@ -112,11 +120,18 @@ class Move:
     # --- the cluster
 
     def _cib(self, kind: str, epoch: int = 1) -> str:
-        device, type_ = MOUNTED[kind]
+        device, type_ = self._mounts_of(kind)
         replica = REPLICA if kind == "drbd" else ""
         return CIB.format(
             epoch=epoch, replica=replica, device=device, directory=DIRECTORY, type=type_, tag=cib_plan.TAG
         )
+
+    def _mounts_of(self, kind: str) -> tuple[str, str]:
+        """What a cluster mounts that serves from it, and the kind of file system: of the new storage what the pillar says."""
+        if kind != self.kind:
+            return MOUNTED[kind]
+        new = self.site(self.nodes["db1"])["storage"]["filesystem"]
+        return new["device"], new["type"]
 
     @property
     def home(self) -> str | None:
@@ -179,6 +194,7 @@ class Move:
 
     def _obey(self) -> None:
         for node in self.nodes.values():
+            put(node.root / str(cib_kept.FILE).lstrip("/"), self.xml)
             if is_mounted(self.datadir(node)):
                 umount(self.datadir(node))
             if self.mounted and node.name == self.home:
@@ -186,8 +202,8 @@ class Move:
 
     def _crm_mon(self, node: Node, argv: list[str]) -> Result:
         started = {"p_mysql": self.serving is not None, "p_fs_mysql": self.mounted}
-        resources = [(name, self.home if there else None) for name, there in started.items()]
-        return Result(0, crm_mon(self.nodes, resources=resources))
+        resources = [resource(name, self.home if there else None) for name, there in started.items()]
+        return Result(0, crm_mon(running(resources=resources)))
 
     def client(self) -> None:
         """A client writes a row, where the service runs."""
@@ -228,10 +244,7 @@ class Move:
             return self._apply(node, kwargs["mods"])
         if module in ("hamysql_cib", "hamysql_checkpoint", "hamysql_mysql", "hamysql_fencing"):
             return {"changes": [], "actions": [], "drift": []}
-        found = super()._execute(node, function, kwargs)
-        if function == "hamysql_node.survey":
-            found["database"] = self.serving == node.name
-        return found
+        return super()._execute(node, function, kwargs)
 
     def _move(self, node: Node, verb: str, kwargs: Any) -> Any:
         may = {
@@ -290,7 +303,7 @@ class Move:
             return Result(0, "the new storage\n") if is_mounted(self.copy(node)) else Result(1, "")
         if argv[-1] != DIRECTORY:
             return super()._findmnt(node, argv)
-        return Result(0, f"{MOUNTED[self.cib][0]}\n") if is_mounted(self.datadir(node)) else Result(1, "")
+        return Result(0, f"{self._mounts_of(self.cib)[0]}\n") if is_mounted(self.datadir(node)) else Result(1, "")
 
     def _mkfs(self, node: Node, argv: list[str]) -> Result:
         assert self.cib == self.other, "a file system was made over the data in use"
@@ -378,9 +391,9 @@ class ToLun(Move, Lun):
     def _proc(self, node: Node) -> str:
         """Of the DRBD in use."""
         if self.cib != "drbd" or "ms_drbd_mysql" in self.stopped:
-            return DOWN
-        roles = ("Primary", "Secondary")
-        return UP_TO_DATE.format(*(roles if node.name == self.home else reversed(roles)))
+            return MODULE
+        roles = ("Primary", "Secondary") if node.name == self.home else ("Secondary", "Primary")
+        return MODULE + proc(Status("Connected", *roles, "UpToDate", "UpToDate"))
 
 
 class ToNas(Move, Nas):

@@ -9,9 +9,10 @@ from functools import cache
 from types import SimpleNamespace
 
 import lab_node
-from lab_node import CODE, PILLARS
+from lab_node import PILLARS
+from minion import CODE
+from printed import running
 
-from hamysql.cib.status import Cluster, Node
 from hamysql.master import deployment as deployments
 from hamysql.master.members import Answer, Members
 from hamysql.storage.drbd.status import Status
@@ -21,7 +22,6 @@ from support import ROOT
 PHASES = re.findall(r'\("hamysql-[a-z-]+", "(\w+)"\)', (ROOT / "hamysql" / "orch" / "init.sls").read_text())
 # Everything that a member may be asked while nothing may be changed.
 READING = {"hamysql_node.survey", "hamysql_node.pending", "state.apply", "hamysql_cib.preview"}
-NODE = {"online": True, **dict.fromkeys(("standby", "maintenance", "pending", "unclean", "shutdown"), False)}
 
 
 def survey(name):
@@ -32,13 +32,6 @@ def survey(name):
 def installed(name):
     """A member of an initialised cluster whose pacemaker does not run."""
     return _said(name, Stage.INITIALISED)
-
-
-def running(**fields):
-    """The state of a cluster at work whose controller is db1, as ``crm_mon`` is read."""
-    nodes = {name: Node(name, str(number), **NODE) for number, name in enumerate(("db1", "db2"), start=1)}
-    empty = {"resources": (), "failures": (), "fencing": ()}
-    return Cluster(**{"dc": "db1", "quorum": True, "maintenance": False, "nodes": nodes, **empty, **fields})
 
 
 def working(name, active="db2", resources=()):

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from storage_world import load
+from minion import load
 
 from hamysql.config import resolution
 from hamysql.system import command, wait

@@ -5,27 +5,24 @@ db2 serves and db1 stands by; each function below makes one thing of that otherw
 
 from __future__ import annotations
 
+import copy
 from dataclasses import replace
 
-from lab_node import NAMES
+from lab_node import NAMES, pillar
 from lab_node import Node as LabNode
-from orchestration import NODE, running
+from printed import NODE, resource, running
 
 from hamysql.cib.history import STARTED, STOPPED
-from hamysql.cib.status import Failure, Fencing, Node, Resource
+from hamysql.cib.status import Failure, Fencing, Node
 from hamysql.master.status.look import Seen
-from hamysql.pending import MYSQL, RESTART, Pending
 from hamysql.storage.drbd.status import Status
 from hamysql.storage.latch import Stage
 
+LUN = "/dev/disk/by-id/wwn-0x60014051234567890abcdef012345678"
 BEGUN = 1795453827  # 2026-11-23 17:10:27 UTC
 NOW = BEGUN + 3 * 3600 + 120.5
 PROVEN = "2026-11-20T09:30:00Z"
 HEALTHY = {"master-p_drbd_mysql": "10000", "hamysql-carrier": "0", "hamysql-reach": "0"}
-
-
-def resource(name, node, role="Started", **flags):
-    return Resource(name, "ocf:x:y", role, node, None, **{"managed": True, "blocked": False, "failed": False, **flags})
 
 
 def resources(active="db2", passive="db1"):
@@ -49,18 +46,22 @@ def event(when, node, what, name="p_mysql", action="", reason=""):
 class World:
     """Both nodes of the lab, of which each is asked for its survey; their details, and what is unknown of a node.
 
-    ``other`` changes what a node has said, where the lab's nodes have nothing of the kind: another storage, a setting that waits.
+    storage
+        Of the pillar; the lab's by default.
     """
 
-    def __init__(self):
+    def __init__(self, storage=None):
         self.cluster = running(resources=resources())
-        self.nodes = {name: LabNode(name, stage=Stage.INITIALISED, database=name == "db2") for name in NAMES}
+        given = {**pillar(), "storage": storage} if storage else pillar()
+        self.nodes = {
+            name: LabNode(name, copy.deepcopy(given), stage=Stage.INITIALISED, database=name == "db2") for name in NAMES
+        }
         for name, node in self.nodes.items():
             node.addresses = {"eth0": [f"10.77.1.1{name[-1]}/24"]}
         self.nodes["db2"].addresses["eth0"].append("10.77.1.100/24")
-        self.drbd("db2", "Connected", "Primary", "Secondary", "UpToDate", "UpToDate")
-        self.drbd("db1", "Connected", "Secondary", "Primary", "UpToDate", "UpToDate")
-        self.other = lambda name, survey: None
+        if not storage:
+            self.drbd("db2", "Connected", "Primary", "Secondary", "UpToDate", "UpToDate")
+            self.drbd("db1", "Connected", "Secondary", "Primary", "UpToDate", "UpToDate")
         self.events = [event(-4, "db1", STOPPED), event(0, "db2", STARTED)]
         self.attributes = {"db1": dict(HEALTHY), "db2": dict(HEALTHY)}
         self.links = {(name, link): True for name in ("db1", "db2") for link in (0, 1)}
@@ -89,9 +90,7 @@ class World:
     def survey(self, name):
         node = self.nodes[name]
         node.cluster = None if name in self.stopped else self.cluster
-        found = node.survey()
-        self.other(name, found)
-        return found
+        return node.survey()
 
     def seen(self):
         found = {}
@@ -144,9 +143,7 @@ def node_off():
     world.state("db1", online=False)
     shot = Fencing("db1", "off", "success", "pacemaker-controld.260", "2026-11-23 17:10:21Z", "")
     left = [item for item in resources() if item.node != "db1"]
-    world.cluster = replace(
-        world.cluster, dc="db2", fencing=(shot,), resources=(*left, resource("p_fence_db2", None, "Stopped"))
-    )
+    world.cluster = replace(world.cluster, dc="db2", fencing=(shot,), resources=(*left, resource("p_fence_db2", None)))
     world.drbd("db2", "WFConnection", "Primary", "Unknown", "UpToDate", "DUnknown", out_of_sync=700)
     world.links |= {("db2", 0): False, ("db2", 1): False}
     world.events = [event(0, "db2", STARTED)]
@@ -159,8 +156,8 @@ def resource_failed():
     failure = Failure("p_fs_mysql_start_0", "db1", "error (complete)", "Couldn't mount device", "2026-11-23 17:10:24Z")
     world.cluster = replace(world.cluster, failures=(failure,))
     world.events.insert(1, event(-3, "db1", "failed", "p_fs_mysql", "p_fs_mysql_start_0", "Couldn't mount device"))
-    waits = Pending(RESTART, MYSQL, "hamysql:mysql:options:mysqld:table_open_cache", "2000", "4000")
-    world.other = lambda name, survey: survey.update(pending=[waits.as_dict()] if name == "db1" else [])
+    world.nodes["db2"].pillar["mysql"]["config"]["mysqld"]["back_log"] = 4000
+    world.nodes["db2"].started_with = {"back_log": "2000"}
     return world
 
 
@@ -203,19 +200,9 @@ def both_down():
     return world
 
 
-def _without_replicas(backend, seen, reached=None):
-    world = World()
-
-    def other(name, survey):
-        survey["settings"]["storage"]["backend"] = backend
-        survey["storage"] = {"backend": backend, "latch": {}, **seen, "mounted": name == "db2"}
-        survey["settings"]["fencing"]["levels"] = {}
-        if reached is not None:
-            survey["facts"]["storage"] = {"reached": reached(name)}
-
-    world.other = other
-    world.proven = {}
-    kept = [item for item in resources() if not item.id.startswith(("p_drbd", "p_fence"))]
+def _without_replicas(storage):
+    world = World(storage)
+    kept = [item for item in resources() if not item.id.startswith("p_drbd")]
     world.cluster = replace(world.cluster, resources=tuple(kept))
     for attributes in world.attributes.values():
         del attributes["master-p_drbd_mysql"]
@@ -223,13 +210,14 @@ def _without_replicas(backend, seen, reached=None):
 
 
 def lun():
-    device = "/dev/disk/by-id/wwn-0x60014051234567890abcdef012345678"
-    return _without_replicas("shared", {"disk": device, "size": 2**30, "error": "", "session": True})
+    session = {"portal": "192.0.2.40:3260", "target": "iqn.2026-01.org.example.san:galaxy-db"}
+    return _without_replicas({"backend": "shared", "shared": {"device": LUN, "iscsi": session}})
 
 
 def nfs():
-    disk = {"disk": "192.0.2.50:/srv/galaxy-db"}
-    return _without_replicas("nfs", disk, lambda name: {"192.0.2.50:2049": name == "db2"})
+    world = _without_replicas({"backend": "nfs", "nfs": {"server": "192.0.2.50", "export": "/srv/galaxy-db"}})
+    world.nodes["db1"].away = ("192.0.2.50:2049",)
+    return world
 
 
 WORLDS = {

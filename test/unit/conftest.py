@@ -6,8 +6,8 @@ import shutil
 from collections.abc import Callable
 from typing import Any
 
+import machines
 import pytest
-import storage_world
 
 from hamysql.config import resolution
 from hamysql.storage import lock as storage_lock
@@ -27,7 +27,7 @@ def _lock_of_no_node(tmp_path_factory):
 @pytest.fixture(scope="session", autouse=True)
 def _end_of_the_worlds():
     yield
-    shutil.rmtree(storage_world.folder())
+    shutil.rmtree(machines.folder())
 
 
 @pytest.fixture

@@ -156,3 +156,23 @@ def test_everything_in_lint_is_a_hook_before_a_commit():
     ):
         assert program in makefile
         assert program in hooks
+
+
+WALKS = {
+    "From the pillar to drbd.conf": 11,
+    "From a survey to a step on a node": 11,
+    "From the pillar to a patch of the CIB": 8,
+}
+
+
+@pytest.mark.parametrize("walk", WALKS)
+def test_a_walk_through_the_code_enters_few_files_and_all_of_them_are_there(walk):
+    page = (ROOT / "docs" / "development" / "architecture.md").read_text()
+    table = page.partition(f"\n{walk}")[2].partition("\n\n")[2].partition("\n\n")[0]
+    cells = [line.split("|")[1] for line in table.splitlines()[2:]]
+    names = [part for cell in cells for part in re.findall(r"`([\w./-]+\.[\w.]+)`", cell)]
+    assert len(cells) <= len(names) <= WALKS[walk]
+    folder = ROOT / "hamysql" / "storage" / "drbd" / "files"
+    for part in names:
+        places = [ROOT / part, folder / part, ROOT / "_utils" / "hamysql" / f"{part.replace('.', '/')}.py"]
+        assert any(place.exists() for place in places), part

@@ -32,7 +32,7 @@ STORAGE = (
     ("kind", "verbs"),
     ("drbd", "lun", "nfs"),
     ("backends",),
-    ("__init__", "alone", "pending", "settings"),
+    ("__init__", "alone", "pending"),
     ("move",),
 )
 # The lab's rooms; what is in no room is on top of them.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 import pytest
-from storage_world import load
+from minion import load
 
 from hamysql import pending as pending_changes
 from hamysql.errors import CommandFailed, Refused

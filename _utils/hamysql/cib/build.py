@@ -1,20 +1,13 @@
-"""Elements of a CIB that more than one part of the configuration has."""
+"""What more than one part of the configuration has: a value that nodes may differ in, and a fence device."""
 
 from __future__ import annotations
 
 import xml.etree.ElementTree as ET
 from collections.abc import Mapping
 
+from hamysql.cib.model import Parameters as Parameters
+from hamysql.cib.model import pairs
 from hamysql.resolved.cluster import FenceDevice, Reservations
-
-Parameters = Mapping[str, object]  # of an agent, or of the cluster: each value is written as a text
-
-
-def pairs(parent: ET.Element, tag: str, name: str, values: Parameters) -> None:
-    """Add a set of name/value pairs with the ids that crm would give: ``name`` for the set, ``NAME-KEY`` for each pair."""
-    found = ET.SubElement(parent, tag, id=name)
-    for key, value in values.items():
-        ET.SubElement(found, "nvpair", id=f"{name}-{key}", name=key, value=str(value))
 
 
 def shared(values: Mapping[str, str]) -> str | None:

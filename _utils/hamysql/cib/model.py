@@ -11,7 +11,7 @@ import copy
 import json
 import re
 import xml.etree.ElementTree as ET
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from hamysql.errors import ParseError
@@ -34,9 +34,10 @@ SETS = {"instance_attributes": "params", "meta_attributes": "meta", "utilization
 
 # What `crm resource stop`, `unmanage` and `maintenance` write into a resource: an operator's decision of the moment.
 RUNTIME_META = frozenset({"target-role", "is-managed", "maintenance"})
-
 # Ids of such a decision that is a fence test's: what a test that was killed has left is undone by the next run.
 PROVING = "hamysql-proving-"
+
+Parameters = Mapping[str, object]  # of an agent, or of the cluster: each value is written as a text
 
 _TRUE = frozenset({"true", "on", "yes", "y", "1"})
 _PLAIN = re.compile(r"[\w./:@%+,*-]+")
@@ -96,6 +97,13 @@ def drop(config: ET.Element, name: str) -> None:
         for child in elements(parent):
             if child.get("id") == name or (child.tag == "tag" and not elements(child)):
                 parent.remove(child)
+
+
+def pairs(parent: ET.Element, tag: str, name: str, values: Parameters) -> None:
+    """Add a set of name/value pairs with the ids that crm would give: ``name`` for the set, ``NAME-KEY`` for each pair."""
+    found = ET.SubElement(parent, tag, id=name)
+    for key, value in values.items():
+        ET.SubElement(found, "nvpair", id=f"{name}-{key}", name=key, value=str(value))
 
 
 def is_true(pair: ET.Element) -> bool:
@@ -259,7 +267,7 @@ def _constraint(element: ET.Element, rest: dict[str, str]) -> str:
     """The head of a constraint; what is not in crm's short form follows as name=value."""
     take = rest.pop
     if element.tag == "rsc_colocation" and {"rsc", "with-rsc"} <= set(rest):
-        ends = [_end(take("rsc"), take("rsc-role", "")), _end(take("with-rsc"), take("with-rsc-role", ""))]
+        ends = [":".join(filter(None, (take(end), take(f"{end}-role", "")))) for end in ("rsc", "with-rsc")]
         said = ["colocation", f"{_score(take('score', 'INFINITY'))}:", *ends]
     elif element.tag == "rsc_order" and {"first", "then"} <= set(rest):
         first, then = take("first"), take("then")
@@ -286,10 +294,6 @@ def _place(rule: ET.Element) -> str:
     if "value" in said:
         return f"rule {score}: {said['attribute']} {said['operation']} {word(said['value'])}"
     return f"rule {score}: {said['operation']} {said['attribute']}"
-
-
-def _end(resource: str, role: str) -> str:
-    return f"{resource}:{role}" if role else resource
 
 
 def _score(score: str) -> str:

@@ -14,7 +14,6 @@ from hamysql.schema import values as v
 from hamysql.schema.language import Items, Names, Report, Section, Value, closest
 from hamysql.schema.values import Config, given
 from hamysql.storage import backends
-from hamysql.storage import settings as storage_settings
 
 # The options of Salt's pkgrepo.managed that describe a repository, of apt, dnf and zypper together.
 REPOSITORY_TEXT = Value("a text on one line", v.text(1, 1024))
@@ -75,7 +74,7 @@ def derive_packages(config: Config) -> None:
         *(package["quorum"]["device"] if config["quorum"]["device"] else []),
         *_fencing_packages(config["fencing"]["devices"], package["fencing"]),
         *package["crm"],
-        *storage_settings.packages(config),
+        *backends.packages(config),
         *package["firewall"].get(firewalls.chosen(config["firewall"]["backend"]), []),
         *package["database"],
         *(package["tls"] if config["mysql"]["tls"]["enabled"] else []),

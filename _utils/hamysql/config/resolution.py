@@ -24,7 +24,6 @@ from hamysql.resolved import Resolved
 from hamysql.schema.language import Report, check, kind
 from hamysql.schema.values import Config, given
 from hamysql.storage import backends
-from hamysql.storage import settings as storage_settings
 
 
 def merge(base: Any, over: Any) -> Any:
@@ -107,7 +106,7 @@ def derive(config: Config, minion_id: str, noted: Any, known_ids: Mapping[str, i
     vip["interfaces"] = {name: node["vip_interface"] or vip["interface"] for name, node in nodes.items()}
     vip["interface"] = vip["interfaces"][config["self"]]
     vip["watch"] = vip["watch"] is True
-    storage_settings.derive(config, noted)
+    backends.derive(config, noted)
     device = config["quorum"]["device"]
     config["quorum"]["device"] = device if device["address"] else {}
     devices.derive(config)

@@ -8,8 +8,7 @@ from collections.abc import Mapping
 
 from hamysql.cib import build as cib_build
 from hamysql.cib import names as cib_names
-from hamysql.cib.build import Parameters
-from hamysql.cib.model import SETTING_SETS, unreadable
+from hamysql.cib.model import SETTING_SETS, Parameters, pairs, unreadable
 from hamysql.config import placement
 from hamysql.errors import Refused
 from hamysql.fencing import devices
@@ -115,7 +114,7 @@ def _pairs(parent: ET.Element, tag: str, name: str, values: Parameters) -> None:
     """Add a set of those name/value pairs that have a value; none where there is nothing to set."""
     given = {key: value for key, value in values.items() if value not in (None, "")}
     if given:
-        cib_build.pairs(parent, tag, name, given)
+        pairs(parent, tag, name, given)
 
 
 def _primitive(

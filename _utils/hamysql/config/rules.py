@@ -24,7 +24,6 @@ from hamysql.schema import values as v
 from hamysql.schema.language import Items, Names, Report, Section, Value
 from hamysql.schema.values import Config
 from hamysql.storage import backends
-from hamysql.storage import settings as storage_settings
 
 PROPERTIES = Names(v.OPTION_NAME, v.required(v.PROPERTY_VALUE), "a mapping of names to values")
 
@@ -113,7 +112,7 @@ def schema() -> Section:
             "repo": Section({"repositories": Names(v.NAME, REPOSITORY, "a mapping of names to repositories")}),
             "package": packages.section(),
             "firewall": FIREWALL,
-            "storage": storage_settings.section(),
+            "storage": backends.section(),
             "mysql": MYSQL,
             "backup": BACKUP,
             "pacemaker": _pacemaker(),
@@ -131,18 +130,18 @@ def check_all(config: Config, report: Report, minion_id: str, nodename: str | No
     check_nodes(config, report)
     check_self(config, report, minion_id, nodename)
     check_vip(config, report)
-    check_fencing(config, report, storage_settings.for_fencing(config))
+    check_fencing(config, report, backends.for_fencing(config))
     check_quorum(config, report)
     check_corosync(config, report)
     check_repositories(config, report)
     check_packages(config, report)
     check_firewall(config, report)
-    storage_settings.check_storage(config, report)
+    backends.check(config, report)
     for key, found, expected in places.problems(config):
         report.add(f"hamysql:{key}", found, expected)
     check_given(config, report)
     check_ping_timeout(config, report)
-    check_server(config, report, (config["corosync"]["port"], *storage_settings.taken(config)))
+    check_server(config, report, (config["corosync"]["port"], *backends.taken(config)))
     check_tls(config, report)
     check_secrets(config, report)
     check_accounts(config, report)

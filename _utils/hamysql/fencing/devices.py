@@ -294,5 +294,5 @@ def _power_on(fencing: Fencing) -> ET.Element:
     own = {"hamysql_nodes": " ".join(fencing["power_on"]), "hamysql_timeout": str(limit)}
     time = {"timeout": f"{POWER_ON_ATTEMPTS * (limit + 10)}s"}
     for tag, values in (("meta_attributes", time), ("instance_attributes", own)):
-        cib_build.pairs(alert, tag, f"{POWER_ON_ID}-{tag}", values)
+        cib_model.pairs(alert, tag, f"{POWER_ON_ID}-{tag}", values)
     return alert

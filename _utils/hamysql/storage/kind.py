@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from hamysql.cib import build as cib_build
+from hamysql.cib import model as cib_model
 from hamysql.cib import names as cib_names
 from hamysql.fencing.take_over import Evidence, one_copy
 from hamysql.finding import Finding, Machine
@@ -32,7 +32,7 @@ from hamysql.system.command import Run
 
 Written = Mapping[str, object]  # what each node says of storage that somebody else has set up: its kind knows the shape
 Parameters = Mapping[tuple[str, str], str]  # of the cluster's resources: {(resource, name): value}
-Primitive = Callable[[str, str, cib_build.Parameters], ET.Element]  # of an id, an agent and its parameters
+Primitive = Callable[[str, str, cib_model.Parameters], ET.Element]  # of an id, an agent and its parameters
 
 
 @dataclass(frozen=True)
@@ -181,7 +181,7 @@ class Kind:
 
     # --- the cluster's configuration
 
-    def below_the_filesystem(self, config: Resolved) -> list[tuple[str, str, cib_build.Parameters]]:
+    def below_the_filesystem(self, config: Resolved) -> list[tuple[str, str, cib_model.Parameters]]:
         """What the group ``g_mysql`` starts before it mounts: (id, agent, parameters) of each resource."""
         return []
 

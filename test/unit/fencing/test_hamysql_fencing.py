@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import machines
 import pytest
-from storage_world import load
+from minion import load
 
 from hamysql.cib import kept
 from hamysql.errors import CommandFailed, NotReady, Refused

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 
 import pytest
-from storage_world import load
+from minion import load
 
 from hamysql.corosync import conf as corosync_conf
 from hamysql.errors import ConfigError, NotReady

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import jinja2
 import pytest
-from storage_world import load
+from minion import load
 
 from hamysql.fencing import sbd
 from hamysql.pending import from_dicts

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from storage_world import load
+from minion import load
 
 from hamysql.errors import CommandFailed
 from hamysql.firewall import backends, settings

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from orchestration import running, working
+from orchestration import working
+from printed import running
 
 from hamysql.cib.status import Resource
 from hamysql.master import health, migration, operations, rolling

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from orchestration import NODE, Site, installed, state, survey, working
+from orchestration import Site, installed, state, survey, working
+from printed import NODE
 
 from hamysql.master import progress
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from storage_world import load
+from minion import load
 
 from hamysql.master.members import Answer, Members
 

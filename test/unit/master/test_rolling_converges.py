@@ -8,7 +8,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 import pytest
-from storage_world import load
+from minion import load
 
 from hamysql.errors import HamysqlError, NotReady
 from hamysql.pending import COROSYNC, MYSQL, RESTART, Pending

@@ -7,7 +7,8 @@ import signal
 from types import SimpleNamespace
 
 import pytest
-from lab_node import CODE, PILLARS
+from lab_node import PILLARS
+from minion import CODE
 from orchestration import survey, working
 
 from hamysql.errors import Refused

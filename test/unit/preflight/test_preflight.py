@@ -3,42 +3,35 @@
 from __future__ import annotations
 
 import copy
-import json
 
+import lab_node
 import pytest
+from printed import mac
 
 from hamysql import pending
 from hamysql.preflight import judge as preflight_judge
-from support import ROOT
 
-LAB = json.loads((ROOT / "test/unit/config/fixtures/lab.json").read_text(encoding="utf-8"))
 WINDOW = (1000.0, 1004.0)
-MACS = {"db1": "02:00:00:00:00:11", "db2": "02:00:00:00:00:12"}
+MACS = {name: mac("eth0", name) for name in lab_node.NAMES}
 ADDRESSES = {"db1": ["10.77.1.11/24", "10.77.2.11/24"], "db2": ["10.77.1.12/24", "10.77.2.12/24"]}
-OPERATING = {"corosync": "3.1.7-1+deb12u1", "drbd-utils": "9.22.0-1", "mariadb-server": "1:10.11.6-0+deb12u1"}
+OPERATING = {
+    "corosync": "3.1.7-1+deb12u1",
+    "drbd-utils": "9.22.0-1",
+    "mariadb-server": "1:10.11.6-0+deb12u1",
+    "pacemaker": "2.1.5-1+deb12u1",
+}
+
+
+def member(name, **fields):
+    """A bare machine of the lab whose clock is right; its fields are those of ``lab_node.Node``."""
+    node = lab_node.Node(name, **{"packages": OPERATING, "clock": (1001.0, 1003.0), **fields})
+    node.addresses = {"lo": ["127.0.0.1/8", "::1/128"], **node.addresses}
+    node.addresses["eth0"].append("fe80::1/64")
+    return node
 
 
 def survey(name):
-    return {
-        "settings": copy.deepcopy(LAB),
-        "storage": {"latch": {}},
-        "cluster": {"running": False},
-        "facts": {
-            "nodename": name,
-            "system": {"name": "Debian", "release": "12"},
-            "clock": [1001.0, 1003.0],
-            "interfaces": {
-                "lo": {"mac": "00:00:00:00:00:00", "addresses": ["127.0.0.1/8", "::1/128"]},
-                "eth0": {"mac": MACS[name], "addresses": [ADDRESSES[name][0], "fe80::1/64"]},
-                "eth1": {"mac": MACS[name][:-2] + "ff", "addresses": [ADDRESSES[name][1]]},
-            },
-            "packages": dict(OPERATING),
-            "unreachable": [],
-            "absent": [],
-            "storage": {"reached": {}, "module": {"version": "", "loadable": True}},
-            "vip_owner": "",
-        },
-    }
+    return member(name).survey()
 
 
 @pytest.fixture

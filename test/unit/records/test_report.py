@@ -16,6 +16,7 @@ from urllib.parse import quote
 import lab_node
 import pytest
 from answering import NAMES, Cluster, fails
+from minion import CODE
 
 from hamysql.errors import CommandFailed, Refused
 from hamysql.master import report
@@ -99,7 +100,7 @@ class Bundled(Cluster):
             "hamysql_node.details": fails(f"pacemaker says {self.text}"),
         }
         master = SimpleNamespace(
-            code=lab_node.CODE,
+            code=CODE,
             opts={"cachedir": str(tmp_path)},
             served=["/srv/salt"],
             pillars=lambda _: {"db1": pillar},

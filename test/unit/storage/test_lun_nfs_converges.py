@@ -4,8 +4,8 @@ data. Plan, verbs and the orchestration's loop are the real ones; see ``lun_nfs_
 from __future__ import annotations
 
 import pytest
+from cut_off import MasterKilled, MinionKilled, PowerCut
 from lun_nfs_world import DEVICE, InTurn, Lun, Nas
-from storage_world import MasterKilled, MinionKilled, PowerCut
 from test_storage_converges import interrupted
 
 from hamysql.storage import backends

@@ -4,10 +4,12 @@ is ever overwritten. Plan, verbs and the orchestration's loop are the real ones;
 from __future__ import annotations
 
 import pytest
+from cut_off import Interruption, MasterKilled, MinionKilled, PowerCut
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from storage_world import Disk, Interruption, MasterKilled, Metadata, MinionKilled, PowerCut, World
+from storage_nodes import Disk, Metadata
+from storage_world import World
 
 from hamysql.storage.drbd.status import JUST_CREATED
 from hamysql.storage.latch import Stage

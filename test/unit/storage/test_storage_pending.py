@@ -6,7 +6,7 @@ import xml.etree.ElementTree as ET
 
 import machines
 import pytest
-from storage_world import load as load_module
+from minion import load as load_module
 
 from hamysql.config import resolution, resources
 from hamysql.storage import pending as storage_pending

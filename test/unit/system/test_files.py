@@ -7,7 +7,7 @@ import socket
 from types import SimpleNamespace
 
 import pytest
-from storage_world import load
+from minion import load
 
 from hamysql.errors import HamysqlError, ParseError
 from hamysql.mysql import process

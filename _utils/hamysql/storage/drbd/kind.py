@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import cast
 
-from hamysql.cib import build as cib_build
+from hamysql.cib import model as cib_model
 from hamysql.cib import names as cib_names
 from hamysql.errors import Refused
 from hamysql.fencing.take_over import Evidence
@@ -150,7 +150,7 @@ class Drbd(Kind):
         # that is out of date is marked by DRBD's fencing.
         one_primary = {"promotable": "true", "notify": "false", "clone-max": 2, "clone-node-max": 1}
         one_primary |= {"promoted-max": 1, "promoted-node-max": 1, "failure-timeout": 0}
-        cib_build.pairs(clone, "meta_attributes", f"{cib_names.REPLICAS}-meta_attributes", one_primary)
+        cib_model.pairs(clone, "meta_attributes", f"{cib_names.REPLICAS}-meta_attributes", one_primary)
         # Our own agent also wants to know the device's number.
         params = {"drbd_resource": drbd["resource"], "ignore_missing_notifications": "true"}
         if drbd["agent"] == "ocf:hamysql:drbd":

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 from typing import Any
 
-from hamysql.cib import build as cib_build
+from hamysql.cib import model as cib_model
 from hamysql.cib import names as cib_names
 from hamysql.errors import Refused
 from hamysql.finding import Finding, Machine
@@ -105,7 +105,7 @@ class Lun(Kind):
 
     # --- the cluster's configuration
 
-    def below_the_filesystem(self, config: Resolved) -> list[tuple[str, str, cib_build.Parameters]]:
+    def below_the_filesystem(self, config: Resolved) -> list[tuple[str, str, cib_model.Parameters]]:
         volume = config["storage"][NAME]["lvm"]
         if not volume:
             return []

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 from answering import Cluster, fails
-from orchestration import installed, running, state, working
+from orchestration import installed, state, working
+from printed import running
 
 from hamysql.errors import HamysqlError, Refused
 from hamysql.master.members import NoAnswer

@@ -9,7 +9,7 @@ import jinja2
 import pytest
 import yaml
 from answering import Cluster
-from storage_world import load
+from minion import load
 
 from hamysql.master import progress
 from support import ROOT

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import status_world
-from orchestration import running
+from printed import running
 from status_world import BEGUN, event
 
 from hamysql.cib.status import Fencing

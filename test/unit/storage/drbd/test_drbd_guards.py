@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from storage_world import Disk, Metadata, World
+from storage_nodes import Disk, Metadata
+from storage_world import World
 
 from hamysql.errors import Refused
 from hamysql.storage.latch import Latch, Stage

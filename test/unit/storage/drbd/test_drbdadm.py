@@ -8,7 +8,9 @@ import traceback
 
 import machines
 import pytest
-from storage_world import SECRET, Disk, Metadata, World, load
+from minion import load
+from storage_nodes import Disk, Metadata
+from storage_world import SECRET, World
 
 from hamysql.errors import CommandFailed
 from hamysql.storage.drbd import drbdadm

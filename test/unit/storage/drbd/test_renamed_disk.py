@@ -7,8 +7,8 @@ from pathlib import Path
 
 import machines
 import pytest
+from minion import load
 from orchestration import Site, working
-from storage_world import load
 
 from hamysql.config import resolution
 from hamysql.storage import latch

@@ -7,7 +7,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from storage_world import load
+from minion import load
 
 from hamysql.errors import CommandFailed, NotReady
 from hamysql.storage.lun import iscsi

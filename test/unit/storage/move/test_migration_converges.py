@@ -6,8 +6,10 @@ Phases, plans, latches and all verbs are the real ones; see ``migration_world``.
 from __future__ import annotations
 
 import pytest
+from cut_off import Interruption, MasterKilled, MinionKilled, PowerCut
 from migration_world import ToDrbd, ToLun, ToNas
-from storage_world import Deployment, Interruption, MasterKilled, MinionKilled, PowerCut, load
+from minion import load
+from storage_world import Deployment
 
 from hamysql.errors import Refused
 from hamysql.storage import latch

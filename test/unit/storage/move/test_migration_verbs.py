@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import machines
 import pytest
-from storage_world import load
+from minion import load
 
 from hamysql.errors import CommandFailed, NotReady, Refused
 from hamysql.storage import latch

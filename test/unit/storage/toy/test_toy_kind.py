@@ -11,9 +11,9 @@ from types import SimpleNamespace
 import machines
 import pytest
 from loop_kind import Loop
+from minion import load
 from orchestration import Site
 from orchestration import survey as machine_of
-from storage_world import load
 
 from hamysql.config import resources
 from hamysql.errors import ConfigError, ParseError
