@@ -276,6 +276,7 @@ PARTS = (
             ),
         ),
     ),
+    Part("file systems that are full: either system, the data", 14, (Some("test_full_disks.py"),)),
 )
 
 
