@@ -78,8 +78,9 @@ go_by_name() {
 
 # Have DRBD call another program than this one: call_from PROGRAM OTHER
 call_from() {
-	{ read -r called <$CALLED; } 2>/dev/null || return 0
-	[ "$called" != "$1" ] || echo "$2" >$CALLED
+	called=''
+	{ read -r called <$CALLED; } 2>/dev/null
+	[ "$called" != "$1" ] || printf %s "$2" >$CALLED # a newline would be part of the name
 }
 
 # What DRBD 8.4 says of our device, as $role and $disk, and of the other one, as $peer_role and $peer_disk; empty if it says nothing.
