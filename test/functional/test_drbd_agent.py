@@ -578,6 +578,7 @@ class TestAHostNameThatSomebodyHasChanged:
         assert {self.called(agent, action) for action in ("monitor", "stop")} == {"/usr/local/sbin/drbd-helper"}
 
     def test_without_that_program_drbd_calls_its_own(self, agent):
+        assert self.called(agent, "monitor") == f"{agent.folder}/named/drbdadm"
         (agent.folder / "named/drbdadm").unlink()
         assert self.called(agent, "monitor") == "/sbin/drbdadm"
 

@@ -70,7 +70,10 @@ stock() {
 # Have drbdadm find this machine by the cluster's name of it, also where somebody has changed the host name: DRBD itself, the other agent
 # and this one. What a site has set itself stays.
 go_by_name() {
-	[ -x $NAMED/drbdadm ] || return 0
+	if [ ! -x $NAMED/drbdadm ]; then # without its helper, DRBD would hold all writes
+		call_from $NAMED/drbdadm $ADMIN
+		return
+	fi
 	call_from $ADMIN $NAMED/drbdadm
 	{ read -r node <$KEPT/node && read -r host <$HOST; } 2>/dev/null || return 0
 	[ "$node" = "$host" ] || PATH=$NAMED:$PATH
