@@ -21,6 +21,7 @@ from hamysql.storage.latch import Stage
 LUN = "/dev/disk/by-id/wwn-0x60014051234567890abcdef012345678"
 BEGUN = 1795453827  # 2026-11-23 17:10:27 UTC
 NOW = BEGUN + 3 * 3600 + 120.5
+GIB = 2**30
 PROVEN = "2026-11-20T09:30:00Z"
 HEALTHY = {"master-p_drbd_mysql": "10000", "hamysql-carrier": "0", "hamysql-reach": "0"}
 
@@ -69,6 +70,7 @@ class World:
         self.proven = {"db1": PROVEN, "db2": None}
         self.stopped, self.unknown = set(), {}
         self.backup = {"db1": None, "db2": None}
+        self.room = {"db1": 20 * GIB, "db2": 20 * GIB}
 
     def details(self, name):
         other = {"db1": 2, "db2": 1}[name]
@@ -85,6 +87,7 @@ class World:
             "history": {"events": self.events, "attributes": self.attributes},
             "proofs": proofs,
             "backup": self.backup[name],
+            "room": [{"folder": "/", "size": 40 * GIB, "free": self.room[name]}],
         }
 
     def survey(self, name):
