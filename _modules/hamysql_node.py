@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 __virtualname__ = "hamysql_node"
 
+# In whose file systems a node's programs write, beside the data: each may be one of its own.
+_FOLDERS = ("/", "/run", "/tmp", "/var", "/var/lib/pacemaker", "/var/log")
+
 
 def __virtual__() -> str:
     return __virtualname__
@@ -105,8 +108,9 @@ def details() -> dict[str, Any]:
     Returns ``{"links": see hamysql_cluster.corosync, "left": see hamysql_cib.interventions, "notes": sentences on what else was put
     over the configuration, and on when the replicas were compared, "history": what pacemaker has done with the service last,
     {"events": [{"when": seconds since 1970, "node", "what": started, stopped or failed, "resource", "action", "reason"}],
-    "attributes": {node: {name: value}}}, "proofs": see hamysql_fencing.proofs, "backup": see hamysql_backup.glance}``. Raises
-    ``NotReady`` where pacemaker does not run.
+    "attributes": {node: {name: value}}}, "proofs": see hamysql_fencing.proofs, "backup": see hamysql_backup.glance, "room":
+    [{"folder", "size", "free": bytes}], of the file systems of the system, of logs and of the data}``. Raises ``NotReady`` where
+    pacemaker does not run.
 
     CLI Example:
 
@@ -116,11 +120,12 @@ def details() -> dict[str, Any]:
     """
     from hamysql.cib import drift, history, live
     from hamysql.storage import backends
-    from hamysql.system import shells
+    from hamysql.system import mounts, shells
     from hamysql.system.command import run
 
     cib = live.query(run)
-    storage = backends.used(__salt__["hamysql.config"](misnamed=True))
+    site = __salt__["hamysql.config"](misnamed=True)
+    storage = backends.used(site)
     shell = shells.installed()
     left = drift.interventions(cib, shell)
     notes = [sentence for sentence in drift.drift(cib, shell) if sentence not in left]
@@ -131,6 +136,7 @@ def details() -> dict[str, Any]:
         "history": history.read(cib),
         "proofs": __salt__["hamysql_fencing.proofs"](),
         "backup": __salt__["hamysql_backup.glance"](),
+        "room": mounts.room(run, [*_FOLDERS, site["mysql"]["datadir"]]),
     }
 
 

@@ -161,12 +161,13 @@ PARTS = (
         ),
     ),
     Part(
-        "orderly ends: both nodes at once, one while the other is down",
+        "orderly ends: both nodes at once, one while the other is down; another host name",
         17,
         (
             Some(
                 "test_everyday.py",
                 (
+                    "test_a_host_name_with_a_domain_that_somebody_has_set_costs_nothing",
                     "test_both_at_once_and_nothing_is_lost",
                     "test_the_active_node_powers_off_while_the_other_one_is_down",
                 ),
@@ -256,6 +257,26 @@ PARTS = (
         16,
         (Some("test_replaced.py", ("test_a_machine_with_another_name_and_other_addresses_takes_the_place",)),),
     ),
+    Part(
+        "each daemon of the cluster killed on both nodes",
+        18,
+        (Some("test_daemons.py", ("test_the_cluster_gets_over_the_death_of_one_of_its_own",)),),
+    ),
+    Part(
+        "other daemons killed, and units restarted by hand",
+        16,
+        (
+            Some(
+                "test_daemons.py",
+                (
+                    "test_the_death_of_another_daemon_is_not_noticed",
+                    "test_a_restart_of_the_cluster_s_units_is_a_planned_move",
+                    "test_the_database_s_own_unit_interrupts_nobody",
+                ),
+            ),
+        ),
+    ),
+    Part("file systems that are full: either system, the data", 14, (Some("test_full_disks.py"),)),
 )
 
 

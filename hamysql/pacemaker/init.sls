@@ -16,6 +16,16 @@ hamysql-pacemaker-boot-enabled:
     - require:
       - hamysql_package: hamysql-package-installed
 
+# What the cluster calls this node. Programs that pacemaker or DRBD runs go by it, and not by the host name, which somebody may change.
+hamysql-pacemaker-node-noted:
+  file.managed:
+    - name: /var/lib/hamysql/node
+    - contents: '{{ hamysql.self }}'
+    - user: root
+    - group: root
+    - mode: '0644'
+    - makedirs: True
+
 {%- if hamysql.pacemaker.hand_over %}
 
 # What hands the service over before pacemaker stops here, in order (pillar hamysql:pacemaker:hand_over).

@@ -67,7 +67,9 @@ def kernel(folder: Path) -> list[str]:
 def restarts(console: Path) -> bool:
     """Whether the last that a kernel said is that it starts anew."""
     _, restarting, after = console.read_bytes()[-400:].rpartition(RESTARTING)
-    return bool(restarting) and (not after.strip() or after.strip().startswith(NOT_FOUND))
+    said = after.strip().splitlines()
+    # More than one line: it has started anew, and what it has said since is about another end.
+    return bool(restarting) and (not said or (len(said) == 1 and said[0].startswith(NOT_FOUND)))
 
 
 def run(command: Sequence[str], console: Path) -> None:

@@ -15,6 +15,7 @@ import pytest
 from support import ROOT
 
 AGENT = ROOT / "hamysql" / "storage" / "drbd" / "files" / "drbd-agent.sh"
+BY_NAME = AGENT.with_name("drbdadm-by-name.sh")
 SUCCESS, UNIMPLEMENTED, CONFIGURED, PROMOTED = 0, 3, 6, 8
 STOCK = 42
 DTD = "/usr/share/resource-agents/ra-api-1.dtd"
@@ -43,9 +44,12 @@ class Agent:
             ("KNOWN", "/var/lib/drbd", "known"),
             ("KEPT", "/var/lib/hamysql", "kept"),
             ("SETUP", "/lib/drbd/drbdsetup-84", "bin/drbdsetup-84"),
+            ("HOST", "/proc/sys/kernel/hostname", "host"),
+            ("CALLED", "/sys/module/drbd/parameters/usermode_helper", "called"),
+            ("NAMED", "/usr/lib/hamysql/by-name", "named"),
         ):
-            assert f"\n{name}={real}\n" in text
-            text = text.replace(f"\n{name}={real}\n", f"\n{name}={folder}/{ours}\n")
+            text, changed = re.subn(rf"(?m)^{name}={re.escape(real)}(?=$| )", f"{name}={folder}/{ours}", text)
+            assert changed == 1
         self.path = folder / "agent"
         self.path.write_text(text)
 
@@ -546,3 +550,62 @@ def test_the_meta_data_have_the_form_that_all_agents_have(agent):
     argv = ["xmllint", "--noout", "--dtdvalid", DTD, "-"]
     done = subprocess.run(argv, input=agent.done.stdout, capture_output=True, text=True, timeout=20, check=False)
     assert done.returncode == 0, done.stderr
+
+
+class TestAHostNameThatSomebodyHasChanged:
+    """drbdadm finds the machine in drbd.conf by its host name, and DRBD calls it for its handlers."""
+
+    @pytest.fixture(autouse=True)
+    def db1(self, agent):
+        (agent.folder / "kept").mkdir()
+        (agent.folder / "kept/node").write_text("db1\n")
+        (agent.folder / "called").write_text("/sbin/drbdadm")
+        (agent.folder / "host").write_text("db1.example.org\n")
+        agent.program("named/drbdadm", "")
+
+    def called(self, agent, action):
+        """What DRBD calls for its handlers after an action; the kernel takes a newline for a part of the name."""
+        agent.run(action)
+        return (agent.folder / "called").read_text()
+
+    @pytest.mark.parametrize("action", ["monitor", "promote", "demote", "start"])
+    def test_drbd_calls_a_drbdadm_that_goes_by_the_cluster_s_name_until_the_stop(self, agent, action):
+        assert self.called(agent, action) == f"{agent.folder}/named/drbdadm"
+        assert self.called(agent, "stop") == "/sbin/drbdadm"
+
+    def test_what_a_site_has_set_itself_stays(self, agent):
+        (agent.folder / "called").write_text("/usr/local/sbin/drbd-helper")
+        assert {self.called(agent, action) for action in ("monitor", "stop")} == {"/usr/local/sbin/drbd-helper"}
+
+    def test_without_that_program_drbd_calls_its_own(self, agent):
+        assert self.called(agent, "monitor") == f"{agent.folder}/named/drbdadm"
+        (agent.folder / "named/drbdadm").unlink()
+        assert self.called(agent, "monitor") == "/sbin/drbdadm"
+
+    @pytest.mark.parametrize(("host", "first"), [("db1.example.org", True), ("db1", False)])
+    def test_drbds_own_agent_gets_it_where_the_names_differ(self, agent, host, first):
+        (agent.folder / "host").write_text(f"{host}\n")
+        agent.program("root/resource.d/linbit/drbd", f"echo $PATH >{agent.folder}/path")
+        agent.run("stop")
+        assert (agent.folder / "path").read_text().startswith(f"{agent.folder}/named:") is first
+
+    @pytest.mark.skipif(os.geteuid() != 0, reason="only root can change a host name")
+    def test_that_drbdadm_runs_the_handler_and_the_host_name_stays(self, tmp_path):
+        """With the real drbdadm, to which this machine is none of the two."""
+        (tmp_path / "drbd.conf").write_text(
+            """global { usage-count no; }
+            resource mysql { device /dev/drbd0; disk /dev/loop7; meta-disk internal;
+            handlers { fence-peer "uname -n; exit 7"; }
+            on db1 { address 192.0.2.1:7789; } on db2 { address 192.0.2.2:7789; } }"""
+        )
+        text = BY_NAME.read_text()
+        assert "NODE=/var/lib/hamysql/node\n" in text
+        (tmp_path / "drbdadm").write_text(text.replace("NODE=/var/lib/hamysql/node\n", f"NODE={tmp_path}/kept/node\n"))
+        words = ["--config-file", str(tmp_path / "drbd.conf"), "fence-peer", "mysql"]
+        refused, done = (
+            subprocess.run([*program, *words], capture_output=True, text=True, check=False)
+            for program in (["drbdadm"], ["sh", str(tmp_path / "drbdadm")])
+        )
+        assert "(for this host)" in refused.stderr
+        assert (done.stdout, done.returncode) == ("db1\n", 7)
+        assert os.uname().nodename != "db1"

@@ -52,7 +52,7 @@ class Handler:
     def __init__(self, folder: Path):
         self.folder, self.cib = folder, folder / "cib.xml"
         text = HANDLER.read_text()
-        for name, path in (("STATES", folder / "drbd"), ("LOG", folder / "log")):
+        for name, path in (("STATES", folder / "drbd"), ("LOG", folder / "log"), ("NODE", folder / "node")):
             (line,) = [line for line in text.splitlines() if line.startswith(f"{name}=")]
             text = text.replace(line, f"{name}={path}")
         (folder / "handler").write_text(text)
@@ -137,6 +137,15 @@ def test_of_a_fenced_peer_only_this_node_may_be_promoted(handler, state, drbd):
         "value": SELF,
         "id": "drbd-fence-by-handler-mysql-expr-ms_drbd_mysql",
     }
+
+
+def test_a_host_name_that_was_changed_meanwhile_is_no_matter(handler):
+    """pacemaker knows the node by its own name. A constraint with another name would leave nobody to be promoted."""
+    (handler.folder / "node").write_text("db1\n")
+    handler.cib.write_text(CIB.read_text())
+    handler.peer(**DEAD)
+    assert handler.fence() == FENCED
+    assert handler.owner == "db1"
 
 
 def test_an_older_pacemaker_gets_the_roles_old_name(handler):

@@ -192,18 +192,21 @@ def _apply_once(run: Run, wanted: Wanted, tag: str, adopt: Collection[str]) -> O
     outcome = preview(run, wanted, tag=tag, adopt=adopt)
     new = outcome.plan.xml
     if cib_agents.running(new) or cib_agents.begun(outcome.live):
-        _exchange(run, outcome.live, new)
+        _exchange(run, outcome)
     elif outcome.plan.changes:
         patch(run, outcome.live, new)
     return outcome
 
 
-def _exchange(run: Run, live: str, new: str) -> None:
+def _exchange(run: Run, outcome: Outcome) -> None:
     """Make the live CIB the new one without a stop of what gets another agent, or finish what a run that was cut off has begun."""
+    live, new = outcome.live, outcome.plan.xml
     settle(run)
     stay = cib_agents.names(live) & cib_agents.names(new)
     before = _places(run, stay)
-    patch(run, live, cib_agents.held(new))
+    held = cib_agents.held(new)
+    if outcome.plan.changes or held != new:  # not where an operator has maintenance mode on, and a run was cut off
+        patch(run, live, held)
     settle(run)  # what was under way when pacemaker was held: it would be forgotten as well
     for name in cib_agents.exchanged(query(run)):
         run(["crm_resource", "--refresh", "--resource", name], timeout=_LOOK)

@@ -3,6 +3,9 @@
 Each node says so itself, in attributes that end with its run of pacemaker: ``/usr/lib/hamysql/hand-over`` and
 ``/usr/lib/hamysql/watch-network``. The constraints here read them. A node without an attribute is taken as good, and a node that
 is no better than the other one is not left.
+
+pacemaker runs nothing on a node whose sum of scores is below zero. So all nodes get :data:`BONUS`, which outweighs all that may be
+said against a node together: where both are bad, the service stays.
 """
 
 from __future__ import annotations
@@ -17,6 +20,7 @@ from hamysql.resolved import Resolved
 LEAVING, CARRIER, REACH = "hamysql-leaving", "hamysql-carrier", "hamysql-reach"
 # More than a lost network (-20000): a node that stops is left even for one that clients may not reach.
 AWAY = "-30000"
+BONUS = "60000"  # AWAY, and what watch-network may say: no carrier (-20000) and no target (-10000)
 AGENT = "ocf:hamysql:network"
 
 
@@ -31,6 +35,8 @@ def watcher(config: Resolved) -> cib_build.Parameters:
 
 def constraints(config: Resolved) -> Iterator[ET.Element]:
     """The constraints on where the service runs."""
+    if config["pacemaker"]["hand_over"] or config["vip"]["watch"]:
+        yield _rule(cib_names.ANYWHERE, {"score": BONUS}, {"attribute": "#uname", "operation": "defined"})
     if config["pacemaker"]["hand_over"]:
         leaving = {"attribute": LEAVING, "operation": "eq", "value": "1"}
         yield _rule(cib_names.NOT_WHERE_LEAVING, {"score": AWAY}, leaving)

@@ -359,6 +359,10 @@ class Kind:
         """Why a node's own copy lacks data, whatever becomes of the other one's, as a sentence; "" where it has all."""
         return ""
 
+    def held(self, survey: Survey) -> str:
+        """Why nothing can be written though the server answers, as one sentence; "" where it can."""
+        return ""
+
     def behind(self, surveys: Surveys) -> dict[str, int]:
         """By how many bytes a node's copy lacks the newest data, as far as the given members know: ``{node: bytes}``."""
         return {}

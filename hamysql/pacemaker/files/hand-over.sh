@@ -9,10 +9,11 @@
 
 LEAVING=hamysql-leaving
 SERVICE=p_mysql
+NODE=/var/lib/hamysql/node # what the cluster calls this machine: its host name may be another one by now
 LIMIT=600 # seconds for a move; pacemaker's own stop comes after that
 SETTLE=1  # seconds until the mark is part of pacemaker's plan
 
-read -r self </proc/sys/kernel/hostname
+{ read -r self <$NODE; } 2>/dev/null || read -r self </proc/sys/kernel/hostname
 
 say() {
 	echo "hand-over: $1"

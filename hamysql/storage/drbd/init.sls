@@ -63,6 +63,16 @@ hamysql-drbd-resource-config-file-managed:
       - hamysql_package: hamysql-package-installed
       - file: hamysql-drbd-fence-peer-managed
 
+# What DRBD calls for its handlers, whatever the host name is: the agent sees to that.
+hamysql-drbd-drbdadm-by-name-managed:
+  file.managed:
+    - name: /usr/lib/hamysql/by-name/drbdadm
+    - source: salt://hamysql/storage/drbd/files/drbdadm-by-name.sh
+    - user: root
+    - group: root
+    - mode: '0755'
+    - makedirs: True
+
 # Without storage:drbd:link in the pillar, what the node goes by from then on (_utils/hamysql/storage/drbd/link.py): a later
 # default changes nothing.
 hamysql-drbd-link-noted:

@@ -26,7 +26,8 @@ MODULE = module("8.4.11")
 def proc(seen: Status) -> str:
     """The first device's lines in ``/proc/drbd``."""
     words = f"cs:{seen.connection} ro:{seen.role}/{seen.peer_role} ds:{seen.disk}/{seen.peer_disk}"
-    return f" 0: {words} C r-----\n    ns:0 nr:0 dw:0 dr:0 al:8 bm:0 lo:0 pe:0 ua:0 ap:0 ep:1 wo:f oos:{seen.out_of_sync}\n"
+    flags = "s-----" if seen.held else "r-----"
+    return f" 0: {words} C {flags}\n    ns:0 nr:0 dw:0 dr:0 al:8 bm:0 lo:0 pe:0 ua:0 ap:0 ep:1 wo:f oos:{seen.out_of_sync}\n"
 
 
 def show(site: Any, disk: str) -> str:

@@ -21,6 +21,7 @@ from hamysql.storage.latch import Stage
 LUN = "/dev/disk/by-id/wwn-0x60014051234567890abcdef012345678"
 BEGUN = 1795453827  # 2026-11-23 17:10:27 UTC
 NOW = BEGUN + 3 * 3600 + 120.5
+GIB = 2**30
 PROVEN = "2026-11-20T09:30:00Z"
 HEALTHY = {"master-p_drbd_mysql": "10000", "hamysql-carrier": "0", "hamysql-reach": "0"}
 
@@ -69,6 +70,7 @@ class World:
         self.proven = {"db1": PROVEN, "db2": None}
         self.stopped, self.unknown = set(), {}
         self.backup = {"db1": None, "db2": None}
+        self.room = {"db1": 20 * GIB, "db2": 20 * GIB}
 
     def details(self, name):
         other = {"db1": 2, "db2": 1}[name]
@@ -85,6 +87,7 @@ class World:
             "history": {"events": self.events, "attributes": self.attributes},
             "proofs": proofs,
             "backup": self.backup[name],
+            "room": [{"folder": "/", "size": 40 * GIB, "free": self.room[name]}],
         }
 
     def survey(self, name):
@@ -125,6 +128,14 @@ def standby_out_of_date():
         "drbd-fence-by-handler-mysql-ms_drbd_mysql: DRBD keeps a node with outdated data from being promoted, and lifts that "
         "itself after the resync"
     ]
+    return world
+
+
+def writes_held():
+    """corosync has died on db2, which serves, while db1 booted: nobody fences anybody."""
+    world = standby_out_of_date()
+    world.drbd("db2", "WFConnection", "Primary", "Unknown", "UpToDate", "DUnknown", held=True)
+    world.stopped = {"db2"}
     return world
 
 
@@ -217,6 +228,7 @@ WORLDS = {
     for function in (
         whole,
         standby_out_of_date,
+        writes_held,
         node_off,
         resource_failed,
         moved_by_operator,

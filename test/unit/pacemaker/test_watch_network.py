@@ -9,6 +9,7 @@ import sys
 
 import pytest
 
+from hamysql.config import placement
 from support import ROOT
 
 SPEC = importlib.util.spec_from_loader("watch_network", loader=None)
@@ -175,3 +176,9 @@ def test_the_gateway_is_the_interfaces_own(tmp_path, route, route6, gateway):
     (tmp_path / "route").write_text(route)
     (tmp_path / "ipv6_route").write_text(route6)
     assert watch_network.gateway("eth0", tmp_path) == gateway
+
+
+def test_all_that_may_be_said_against_a_node_is_outweighed():
+    """pacemaker runs nothing where the sum is below zero, and where both nodes are bad the service has to stay."""
+    worst = watch_network.NO_CARRIER + watch_network.NO_TARGET + int(placement.AWAY)
+    assert int(placement.BONUS) + worst >= 0

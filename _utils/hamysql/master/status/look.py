@@ -12,6 +12,7 @@ from hamysql.fencing.proof import Proven
 from hamysql.master.deployment import View
 from hamysql.master.members import Answers
 from hamysql.survey import Survey
+from hamysql.system.mounts import Room
 
 
 class LinkSeen(TypedDict):
@@ -31,6 +32,7 @@ class Details(TypedDict):
     history: History
     proofs: Mapping[str, list[Proven]]
     backup: Glance | None
+    room: list[Room]
 
 
 @dataclass(frozen=True)

@@ -314,6 +314,11 @@ class Drbd(Kind):
         seen = survey["storage"]["status"]
         return "" if seen and seen["disk"] == "UpToDate" else f"its replica is not UpToDate: {self.state(survey)}"
 
+    def held(self, survey: Survey) -> str:
+        seen = survey["storage"]["status"]
+        why = "DRBD holds all writes: it has lost its peer, and nothing has fenced that one yet (docs/emergencies.md, Writes hang)"
+        return why if seen and seen["held"] else ""
+
     def behind(self, surveys: Surveys) -> dict[str, int]:
         return plan.behind(surveys)
 

@@ -34,6 +34,7 @@ class StatusSeen(TypedDict, total=False):
     peer_disk: str
     out_of_sync: int
     done: float | None
+    held: bool
     connected: bool
     up_to_date: bool
 
@@ -44,7 +45,8 @@ class Status:
 
     ``connection`` is DRBD's connection state (``Connected``, ``WFConnection``, ``SyncTarget``, ``StandAlone`` ...), also for
     DRBD 9, where replication states (``SyncSource``) replace ``Connected`` while they last. ``out_of_sync`` is in KiB,
-    ``done`` is the percentage of a running synchronisation or verification, ``None`` when there is none.
+    ``done`` is the percentage of a running synchronisation or verification, ``None`` when there is none. ``held`` says that all
+    writes wait: the peer is lost, and DRBD's fencing has not said yet that this side may go on.
     """
 
     connection: str
@@ -54,6 +56,7 @@ class Status:
     peer_disk: str
     out_of_sync: int = 0
     done: float | None = None
+    held: bool = False
 
     @property
     def connected(self) -> bool:
@@ -75,6 +78,7 @@ class Status:
             "peer_disk": self.peer_disk,
             "out_of_sync": self.out_of_sync,
             "done": self.done,
+            "held": self.held,
             "connected": self.connected,
             "up_to_date": self.up_to_date,
         }
@@ -168,7 +172,8 @@ class Generation:
 
 
 _VERSION = re.compile(r"^version: (\d+(?:\.\d+)+)", re.MULTILINE)
-_DEVICE = re.compile(r"^ *(\d+): cs:(\w+)(?: ro:(\w+)/(\w+) ds:(\w+)/(\w+))?", re.MULTILINE)
+# The last are the flags of its I/O: "s" where it is suspended, "r" where it runs.
+_DEVICE = re.compile(r"^ *(\d+): cs:(\w+)(?: ro:(\w+)/(\w+) ds:(\w+)/(\w+)(?: \w (\S+))?)?", re.MULTILINE)
 
 
 def kernel_version(proc_drbd: str) -> str:
@@ -200,6 +205,7 @@ def parse_proc(proc_drbd: str, minor: int) -> Status | None:
             peer_disk=match[6] or "DUnknown",
             out_of_sync=int(behind[1]) if behind else 0,
             done=float(done[1]) if done else None,
+            held=(match[7] or "").startswith("s"),
         )
     return None
 
@@ -231,6 +237,7 @@ def parse_json(text: str, resource: str) -> Status | None:
         peer_disk=link.get("peer-disk-state", "DUnknown"),
         out_of_sync=int(link.get("out-of-sync", 0)),
         done=float(link[how_far]) if how_far in link else None,
+        held=bool(found.get("suspended")),
     )
 
 

@@ -14,6 +14,10 @@ STATES=/proc/drbd
 HANDLER=/usr/lib/hamysql/fence-peer
 KNOWN=/var/lib/drbd
 KEPT=/var/lib/hamysql
+HOST=/proc/sys/kernel/hostname
+ADMIN=/sbin/drbdadm                                # what DRBD calls for its handlers,
+CALLED=/sys/module/drbd/parameters/usermode_helper # and where it says so
+NAMED=/usr/lib/hamysql/by-name                     # has a drbdadm that goes by the cluster's name of this machine
 
 PATIENCE=5 # tenths of a second: DRBD's own ping-timeout, which it does not mention
 HURRY=2    # tenths of a second: the same for a primary that is gone, says pacemaker
@@ -61,6 +65,25 @@ and quick; everything else is done by ocf:linbit:drbd, which has to be installed
 
 stock() {
 	exec "$STOCK" "$1"
+}
+
+# Have drbdadm find this machine by the cluster's name of it, also where somebody has changed the host name: DRBD itself, the other agent
+# and this one. What a site has set itself stays.
+go_by_name() {
+	if [ ! -x $NAMED/drbdadm ]; then # without its helper, DRBD would hold all writes
+		call_from $NAMED/drbdadm $ADMIN
+		return
+	fi
+	call_from $ADMIN $NAMED/drbdadm
+	{ read -r node <$KEPT/node && read -r host <$HOST; } 2>/dev/null || return 0
+	[ "$node" = "$host" ] || PATH=$NAMED:$PATH
+}
+
+# Have DRBD call another program than this one: call_from PROGRAM OTHER
+call_from() {
+	called=''
+	{ read -r called <$CALLED; } 2>/dev/null
+	[ "$called" != "$1" ] || printf %s "$2" >$CALLED # a newline would be part of the name
 }
 
 # What DRBD 8.4 says of our device, as $role and $disk, and of the other one, as $peer_role and $peer_disk; empty if it says nothing.
@@ -159,7 +182,7 @@ follow() {
 
 # Configure the device in the kernel: what is there already, or does not come up, is the other agent's.
 start() {
-	[ -r $STATES ] || modprobe drbd
+	[ -r $STATES ] || { modprobe drbd && go_by_name; }
 	unconfigured || stock start
 	follow
 	drbdadm check-resize "$resource" # notes the size of the disk
@@ -241,7 +264,12 @@ usage | help)
 	echo "usage: $0 start|stop|promote|demote|monitor|notify|reload|validate-all|meta-data"
 	exit $OCF_SUCCESS
 	;;
-stop | notify | reload | validate-all) stock "$1" ;;
+stop)
+	go_by_name
+	call_from $NAMED/drbdadm $ADMIN # the program may go with the cluster
+	stock stop
+	;;
+notify | reload | validate-all) stock "$1" ;;
 start | promote | demote | monitor) ;;
 *) exit $OCF_ERR_UNIMPLEMENTED ;;
 esac
@@ -251,6 +279,7 @@ case $minor in
 	fail $OCF_ERR_CONFIGURED "the parameter minor is not a number"
 	;;
 esac
+go_by_name
 case $1 in
 start) start ;;
 promote) promote ;;

@@ -21,6 +21,7 @@ POLL=0.2  # seconds between two looks
 ANSWER=1  # seconds in which a controller that lives answers
 RESYNC=10 # seconds for the constraint to go after a resync; `tidy` looks again later
 LOG=/dev/kmsg
+NODE=/var/lib/hamysql/node # what the cluster calls this machine: its host name may be another one by now
 CONFIGURATION=${CIB_file:-/var/lib/pacemaker/cib/cib.xml} # as this node has it
 
 action=$1
@@ -36,7 +37,7 @@ for word; do
 	esac
 	previous=$word
 done
-read -r self </proc/sys/kernel/hostname
+{ read -r self <$NODE; } 2>/dev/null || read -r self </proc/sys/kernel/hostname
 # An XPath: pacemaker has fenced the other node.
 FENCED_PEER="status/node_state[@uname!='$self' and (@in_ccm='false' or @in_ccm='0') and (@crmd='offline' or @crmd='0') and @expected='down']"
 

@@ -67,6 +67,10 @@ def _running(word):
         ("reboot: Restarting system\n\n\nFailed to exec kernel: No such file or directory\n", True),
         ("reboot: Power down\n", False),
         ("reboot: Restarting system\nLinux version 6.1\n", False),
+        (
+            "reboot: Restarting system\nFailed to exec kernel: No such file or directory\nbooted\nreboot: System halted\n",
+            False,
+        ),
         ("", False),
     ],
 )

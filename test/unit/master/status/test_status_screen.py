@@ -16,7 +16,7 @@ from hamysql.master.status.shape import STATES, Node, Status
 from support import ROOT
 
 FIXTURES = Path(__file__).parent / "fixtures"
-CODES = {"whole": 0, "lun": 0, "both_down": 2}  # of the others: 1
+CODES = {"whole": 0, "lun": 0, "both_down": 2, "writes_held": 2}  # of the others: 1
 
 
 def of(world) -> Status:
@@ -126,6 +126,22 @@ def test_a_node_without_its_clients_is_told(attribute, words):
     assert found["retcode"] == 1
     assert words in found["reasons"][0]
     assert found["service"]["why"].startswith("db1 handed it over in good order")
+
+
+@pytest.mark.parametrize(("free", "told"), [(2**30, False), (2**30 - 1, True), (0, True)])
+def test_a_file_system_that_is_nearly_full_is_told(free, told):
+    world = status_world.whole()
+    world.room["db1"] = free
+    found = of(world)
+    assert any(reason.startswith("db1: / is nearly full: ") for reason in found["reasons"]) is told
+    assert found["state"] == ("degraded" if told else "whole")
+
+
+def test_a_small_file_system_is_nearly_full_by_its_share():
+    world = status_world.whole()
+    details = world.details
+    world.details = lambda name: {**details(name), "room": [{"folder": "/run", "size": 100 * 2**20, "free": 6 * 2**20}]}
+    assert of(world)["state"] == "whole"
 
 
 def test_a_blocked_resource_is_told():

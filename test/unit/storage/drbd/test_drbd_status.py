@@ -87,6 +87,15 @@ def test_the_version_of_the_kernel_module():
     )
 
 
+@pytest.mark.parametrize(("flags", "held"), [("s-----", True), ("r-----", False), ("r---d-", False), ("r----s", False)])
+def test_a_primary_that_waits_for_its_peer_s_fencing_holds_its_writes(flags, held):
+    """The last flag is about DRBD's log of what is being written, and no word of that."""
+    head = "version: 8.4.11 (api:1/proto:86-101)\n"
+    line = f" 0: cs:WFConnection ro:Primary/Unknown ds:UpToDate/DUnknown C {flags}\n    ns:705251 oos:0\n"
+    status = drbd_status.parse_proc(head + line, 0)
+    assert (status.held, status.as_dict()["held"]) == (held, held)
+
+
 @pytest.mark.parametrize("text", ["", " 0: cs:Connected ro:Secondary/Primary ds:UpToDate/UpToDate C r-----\n"])
 def test_proc_drbd_without_a_version_is_not_guessed_at(text):
     with pytest.raises(ParseError, match="version"):
@@ -138,7 +147,7 @@ def test_drbd_9_shows_a_synchronisation_in_place_of_the_connection():
 FIXTURES9 = {
     "uptodate": Status("Connected", "Primary", "Secondary", "UpToDate", "UpToDate"),
     "syncing": Status("SyncTarget", "Secondary", "Primary", "Inconsistent", "UpToDate", 1048576, 87.5),
-    "peer-away": Status("Connecting", "Primary", "Unknown", "UpToDate", "DUnknown", 2048),
+    "peer-away": Status("Connecting", "Primary", "Unknown", "UpToDate", "DUnknown", 2048, held=True),
     "split-brain": Status("StandAlone", "Primary", "Unknown", "UpToDate", "DUnknown"),
 }
 

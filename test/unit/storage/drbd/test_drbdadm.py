@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import traceback
 
 import machines
@@ -60,6 +61,29 @@ def test_so_is_another_one_that_is_in_the_file_still(failing):
     with pytest.raises(CommandFailed, match=r"--shared-secret=\*+ --ping-int=3'") as caught:
         drbdadm.call(command.run, SECRET, "up", "mysql")
     assert "canary" not in told(caught.value)
+
+
+CONFIGURATION = """global { usage-count no; }
+resource mysql { device /dev/drbd0; disk /dev/loop7; meta-disk internal;
+  on db1 { address 192.0.2.1:7789; } on db2 { address 192.0.2.2:7789; } }
+"""
+
+
+@pytest.mark.parametrize(
+    ("called", "told"),
+    [("db1", True), (os.uname().nodename.partition(".")[0], False), (None, False)],
+    ids=["another host name", "the same", "not known"],
+)
+def test_a_machine_whose_host_name_was_changed_is_told_how_to_go_on(tmp_path, called, told):
+    """With the real drbdadm, to which this machine is none of the two."""
+    (tmp_path / "drbd.conf").write_text(CONFIGURATION)
+    if called:
+        note = tmp_path / drbdadm.NODE.relative_to("/")
+        note.parent.mkdir(parents=True)
+        note.write_text(f"{called}\n")
+    with root.below(tmp_path), pytest.raises(CommandFailed) as caught:
+        drbdadm.call(command.run, None, "--config-file", f"{tmp_path}/drbd.conf", "get-gi", "mysql")
+    assert ("`hostnamectl set-hostname db1`" in str(caught.value)) is told
 
 
 def test_what_it_accepts_is_returned_as_it_is(failing):
