@@ -103,7 +103,7 @@ def move(node: str, timeout: float = 900) -> bool:
         and half as long again, pacemaker heeds the constraint if this function is killed; the next ``apply`` takes it away.
 
     Returns False where the service was there already, else True; a constraint that a killed move has left behind goes. Raises
-    ``Refused`` while somebody has a hand on the cluster (see ``interventions``), and ``NotReady`` with what was seen last. A move
+    ``Refused`` while a manual intervention is in effect (see ``interventions``), and ``NotReady`` with what was seen last. A move
     that is at work on this node already ends first; ``Refused`` where it does not within ``timeout``.
 
     CLI Example:

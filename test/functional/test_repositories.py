@@ -57,7 +57,9 @@ def test_a_repository_is_added_disabled_and_enabled_again_and_test_mode_knows(sy
     script = f'mount --bind {apt} /etc/apt; exec "$@"'
     arguments = json.dumps([str(tmp_path / "root"), system, LINES])
     argv = ["unshare", "--mount", "sh", "-ec", script, "sh", sys.executable, "-c", INSIDE, arguments]
-    paths = os.pathsep.join(str(ROOT / folder) for folder in ("_utils", "test", "test/helpers", "."))
+    paths = os.pathsep.join(
+        str(ROOT / folder) for folder in ("_utils", "test", "test/helpers", "test/helpers/worlds", ".")
+    )
     done = subprocess.run(argv, env={**os.environ, "PYTHONPATH": paths}, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     for line, said in json.loads(done.stdout.splitlines()[-1]).items():

@@ -87,7 +87,9 @@ def test_the_policys_own_programs_take_the_contexts_and_test_mode_knows(tmp_path
     for place, copy in stores.items():
         shutil.copytree(place, copy, symlinks=True)
     mounts = "; ".join(f"mount --bind {copy} {place}" for place, copy in stores.items())
-    paths = os.pathsep.join(str(ROOT / folder) for folder in ("_utils", "test", "test/helpers", "."))
+    paths = os.pathsep.join(
+        str(ROOT / folder) for folder in ("_utils", "test", "test/helpers", "test/helpers/worlds", ".")
+    )
     arguments = json.dumps([str(tmp_path / "root"), CONTEXTS, list(LABELS)])
     argv = ["unshare", "--mount", "sh", "-ec", f'{mounts}; exec "$@"', "sh", sys.executable, "-c", INSIDE, arguments]
     done = subprocess.run(argv, env={**os.environ, "PYTHONPATH": paths}, capture_output=True, text=True, check=False)

@@ -101,7 +101,9 @@ class Machine:
 
     def salt(self, script: str, *arguments: Any) -> Any:
         """What a Python script prints as JSON on its last line; it runs on the machine, with the tests' helpers to import."""
-        paths = os.pathsep.join(str(ROOT / folder) for folder in ("_utils", "test", "test/helpers", "."))
+        paths = os.pathsep.join(
+            str(ROOT / folder) for folder in ("_utils", "test", "test/helpers", "test/helpers/worlds", ".")
+        )
         argv = [*self._inside(), sys.executable, "-c", script, json.dumps(arguments)]
         done = subprocess.run(argv, env={**self.env, "PYTHONPATH": paths}, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr[-3000:]

@@ -6,25 +6,31 @@ import ast
 import re
 
 import machines
+import minion
 import orchestration
 import pytest
 from lun_nfs_world import Lun, Nas
 from storage_world import World
 
+from hamysql import fingerprint
 from hamysql.storage.drbd.replica import Seen
 from hamysql.survey import Cluster, Facts, Survey
 from hamysql.system import command, mounts, root
 from hamysql.system.command import Result
 from support import ROOT
 
-WORLDS = ("storage_world", "lun_nfs_world", "migration_world")
+WORLDS = (
+    "storage_world", "storage_nodes", "drbd_programs", "lun_nfs_world", "migration_world", "migration_programs", "status_world",
+    "lab_node", "printed",
+)  # fmt: skip
+
 # Replaces something of the product: what is allowed beside it is the clock of ``wait.until``.
 REPLACES = re.compile(r"patch\.object|monkeypatch|(?<!patch\.dict\()wait\.until")
 
 
 @pytest.mark.parametrize("name", WORLDS)
 def test_a_world_replaces_nothing_but_programs_and_the_clock(name):
-    text = (ROOT / "test/helpers" / f"{name}.py").read_text(encoding="utf-8")
+    text = (ROOT / "test/helpers/worlds" / f"{name}.py").read_text(encoding="utf-8")
     assert REPLACES.findall(text) == []
     imported = {alias.asname or alias.name for item in ast.walk(ast.parse(text)) if isinstance(item, ast.ImportFrom)
                 if (item.module or "").startswith("hamysql") for alias in item.names}  # fmt: skip
@@ -32,6 +38,13 @@ def test_a_world_replaces_nothing_but_programs_and_the_clock(name):
              for target in item.targets if isinstance(target, ast.Attribute) and isinstance(target.value, ast.Name)}  # fmt: skip
     assert not {one for one in given if one.partition(".")[0] in imported}
     assert {one for one in given if one.startswith("module.")} <= {"module.run", "module.__salt__"}
+
+
+def test_what_runs_programs_and_asks_the_network_is_replaced_in_one_place():
+    text = (ROOT / "test/helpers/worlds/minion.py").read_text(encoding="utf-8")
+    assert re.findall(r"mock\.patch\.\w+\((\w+)", text) == ["command", "reach", "fingerprint"]
+    with minion.at_work(ROOT, None):
+        assert fingerprint.package(ROOT / "_utils/hamysql") == fingerprint.LOADED, "remembered, and not made up"
 
 
 def test_a_node_s_files_are_below_its_root_and_its_names_stay(tmp_path):

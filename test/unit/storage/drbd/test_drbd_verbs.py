@@ -170,7 +170,7 @@ def test_the_choice_is_recorded_before_it_takes_effect(world):
 
 def test_without_metadata_nothing_is_seeded(world):
     prepared(world, "seed")
-    world._get_gi, world._generation_on = lambda *_: Result(255, "", "No valid meta data found"), lambda _: None
+    world._get_gi, world._metadata_on = lambda *_: Result(255, "", "No valid meta data found"), lambda _: b""
     refused(world, "seed", "mysql has no metadata")
 
 

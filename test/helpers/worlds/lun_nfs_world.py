@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import machines
+from minion import named
 from printed import crm_mon, resource, running
 from storage_nodes import DIRECTORY, Node
-from storage_world import World, named
+from storage_world import World
 
 from hamysql.storage.lun import claim as lun_claim
 from hamysql.storage.nfs import verbs as nfs_verbs
@@ -167,10 +168,6 @@ class Lun(InTurn):
         if not self.head().startswith(XFS):
             return Result(32, "", "wrong fs type, bad superblock")
         node.mounted = True
-        return Result(0, "")
-
-    def _umount(self, node: Node, argv: list[str]) -> Result:
-        node.mounted = False
         return Result(0, "")
 
     def _mariadb_install_db(self, node: Node, argv: list[str]) -> Result:

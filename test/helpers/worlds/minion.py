@@ -6,6 +6,8 @@ What is replaced for them is replaced here: what runs programs, and what asks th
 from __future__ import annotations
 
 import functools
+import json
+import pickle
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,9 +16,10 @@ from typing import Any
 from unittest import mock
 
 from hamysql import fingerprint
+from hamysql.config import resolution
 from hamysql.system import command, reach, root
 from hamysql.system.command import Run
-from support import PARAMETERS, ROOT
+from support import PARAMETERS, ROOT, load_pillar, parameters
 
 Functions = dict[str, Callable[..., Any]]
 
@@ -44,6 +47,34 @@ def load(path: str, name: str) -> ModuleType:
 @functools.cache
 def _code(path: str) -> CodeType:
     return compile((ROOT / path).read_text(encoding="utf-8"), ROOT / path, "exec")
+
+
+def named(pillar: str) -> Any:
+    """A pillar of test/pillar, with the worlds' name."""
+    return json.loads(_pillar(pillar))
+
+
+@functools.cache
+def _pillar(name: str) -> str:
+    given = load_pillar(name)
+    given["cluster"]["name"] = "galaxy-db"
+    for number, node in enumerate(given["cluster"]["nodes"].values(), start=11):
+        node["addresses"] = [f"192.0.2.{number}", f"198.51.100.{number}"]
+    return json.dumps(given)
+
+
+def configuration(pillar: Any, node: str) -> Any:
+    """The configuration of a node of this pillar, as ``hamysql.config`` returns it. Each who asks gets a copy."""
+    return pickle.loads(_resolved(json.dumps(pillar), node))
+
+
+@functools.cache
+def _resolved(pillar: str, node: str) -> bytes:
+    merged = resolution.layered(_parameters(), json.loads(pillar))
+    return pickle.dumps(resolution.resolve(merged, minion_id=node, nodename=node))
+
+
+_parameters = functools.cache(parameters)
 
 
 def salts_own(packages: Mapping[str, str] | None = None) -> Functions:

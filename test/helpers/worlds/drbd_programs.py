@@ -17,7 +17,7 @@ from printed import crm_mon, running
 from storage_nodes import DEVICE, DIRECTORY, Metadata, Node, Volume
 
 from hamysql.cib.status import Failure
-from hamysql.storage.drbd.status import JUST_CREATED, Generation, Status
+from hamysql.storage.drbd.status import JUST_CREATED, Status
 from hamysql.system.command import Result
 
 
@@ -169,10 +169,6 @@ class Programs(Replicas):
         return Result(
             0, f"{found.current:016X}:{found.bitmap:016X}:{found.history:016X}:{0:016X}:{consistent}:0:0:0:0:0:0\n"
         )
-
-    def _generation_on(self, node: Node) -> Generation | None:
-        found = node.disk.metadata
-        return found and Generation(found.current, found.bitmap, (found.history, 0), found.disk == "UpToDate")
 
     def _blkdiscard(self, node: Node, argv: list[str]) -> Result:
         assert node.disk.given_up

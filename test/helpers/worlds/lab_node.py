@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import json
 import os
-import pickle
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -23,7 +21,6 @@ from storage_nodes import DIRECTORY as DATADIR
 
 from hamysql import fingerprint
 from hamysql.cib.status import Cluster
-from hamysql.config import resolution
 from hamysql.corosync import pending as corosync_pending
 from hamysql.errors import CommandFailed
 from hamysql.mysql import pending as mysql_pending
@@ -32,7 +29,7 @@ from hamysql.storage import latch as latches
 from hamysql.storage.drbd.status import Status
 from hamysql.storage.latch import Latch, Stage
 from hamysql.system.command import Result
-from support import ROOT, parameters
+from support import ROOT
 from support import load as load_yaml
 
 NAMES = ("db1", "db2")
@@ -245,11 +242,4 @@ class Node:
         return "".join(f"{key} (str) = {value}\n" for key, value in wanted.items())
 
     def _site(self) -> Any:
-        return pickle.loads(_resolved(json.dumps(self.pillar), self.name))
-
-
-@cache
-def _resolved(given: str, name: str) -> bytes:
-    """Pickled, because each who asks gets a copy."""
-    merged = resolution.layered(parameters(), json.loads(given))
-    return pickle.dumps(resolution.resolve(merged, minion_id=name, nodename=name))
+        return minion.configuration(self.pillar, self.name)

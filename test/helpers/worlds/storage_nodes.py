@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import struct
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
@@ -15,6 +16,8 @@ from hamysql.storage.drbd.status import JUST_CREATED
 from hamysql.storage.latch import Latch
 from hamysql.system.disk import Signature
 
+LAST_BLOCK = struct.Struct(">Q4QQQII")  # of DRBD's metadata, see hamysql.storage.drbd.status
+MAGIC = 0x8374026B
 DEVICE, DIRECTORY = "/dev/drbd0", "/var/lib/mysql"
 
 
@@ -45,6 +48,15 @@ class Disk:
     metadata: Metadata | None = None
     given_up: bool = False  # the operator's word that what is on it may be lost
     volume: Volume = field(default_factory=Volume)
+
+    def last_block(self) -> bytes:
+        """DRBD's metadata as it is at the end of the disk; nothing where there is none."""
+        found = self.metadata
+        if found is None:
+            return b""
+        uuid, flags = int(found.uuid or "0", 16), int(found.disk == "UpToDate")
+        generation = (found.current, found.bitmap, found.history, 0)
+        return LAST_BLOCK.pack(self.size // 512, *generation, uuid, 0, flags, MAGIC)
 
 
 @dataclass

@@ -11,8 +11,6 @@ import functools
 import itertools
 import json
 import os
-import pickle
-import struct
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -24,24 +22,20 @@ import machines
 import minion
 from cut_off import MasterKilled, MinionKilled, PowerCut
 from drbd_programs import Programs
-from minion import load
+from minion import load, named
 from storage_nodes import DIRECTORY, Node
 
 from hamysql import fingerprint
-from hamysql.config import resolution
 from hamysql.errors import CommandFailed, HamysqlError
 from hamysql.master import deployment as deployments
 from hamysql.master.members import Answer, Members
 from hamysql.schema import language
 from hamysql.storage.drbd import NAME as DRBD
 from hamysql.system.command import Result
-from support import load_pillar, parameters
 
 # They change nothing: no moment of them is told, and none can be cut off.
 READING = ("blockdev", "lsblk", "findmnt", "crm_diff", "crm_mon", "ip", "mariadb", "mysql", "drbdsetup")
 ASKING = {"get-gi", "--no-act", "--query", "--dry-run"}
-LAST_BLOCK = struct.Struct(">Q4QQQII")  # of DRBD's metadata, see hamysql.storage.drbd.status
-MAGIC = 0x8374026B
 SECRET = "canary-of-replication"
 
 
@@ -85,7 +79,7 @@ class World(Programs):
 
     def site(self, node: Node) -> Any:
         """The node's configuration, as ``hamysql.config`` returns it."""
-        return pickle.loads(_resolved(json.dumps(self.pillar()), node.name))
+        return minion.configuration(self.pillar(), node.name)
 
     def _load(self, node: Node) -> None:
         """Its execution modules, over the world's programs; those of its storage and of what a survey asks."""
@@ -162,19 +156,18 @@ class World(Programs):
 
     def _have_disk(self, node: Node) -> None:
         """The disk, with DRBD's metadata at its end."""
-        path, block, size = node.root / "dev/sdb", b"", node.disk.size if node.disk else 0
-        if node.disk and (found := self._generation_on(node)):
-            younger, older = found.history
-            uuid = int(node.disk.metadata.uuid or "0", 16)
-            block = LAST_BLOCK.pack(
-                size // 512, found.current, found.bitmap, younger, older, uuid, 0, int(found.consistent), MAGIC
-            )
+        path, block, size = node.root / "dev/sdb", b"", 0
+        if node.disk:
+            block, size = self._metadata_on(node), node.disk.size
         if self._is_new(node, "dev/sdb", (size, block)):
             machines.put(path, None)
             if node.disk:
                 machines.disk(path, size, block)
         if self.disk != "/dev/sdb" and self._is_new(node, self.disk, ""):
             machines.link(node.root / self.disk.lstrip("/"), path)
+
+    def _metadata_on(self, node: Node) -> bytes:
+        return node.disk.last_block()
 
     def _have_datadir(self, node: Node) -> None:
         names = self.listing(node) if node.mounted else []
@@ -302,27 +295,3 @@ class Deployment(deployments.Deployment):
     def _fire(self, cluster: str, data: dict[str, Any]) -> None:
         if data["state"] == "step":
             self.steps.append(data["text"])
-
-
-def named(pillar: str) -> Any:
-    """A pillar of test/pillar, with the world's name."""
-    return json.loads(_pillar(pillar))
-
-
-@functools.cache
-def _pillar(name: str) -> str:
-    given = load_pillar(name)
-    given["cluster"]["name"] = "galaxy-db"
-    for number, node in enumerate(given["cluster"]["nodes"].values(), start=11):
-        node["addresses"] = [f"192.0.2.{number}", f"198.51.100.{number}"]
-    return json.dumps(given)
-
-
-@functools.cache
-def _resolved(pillar: str, name: str) -> bytes:
-    """Pickled, because each who asks gets a copy."""
-    merged = resolution.layered(_parameters(), json.loads(pillar))
-    return pickle.dumps(resolution.resolve(merged, minion_id=name, nodename=name))
-
-
-_parameters = functools.cache(parameters)
