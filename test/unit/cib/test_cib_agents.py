@@ -224,6 +224,21 @@ def test_what_an_operator_says_of_maintenance_is_still_said_afterwards(pacemaker
     assert cib_agents.ID not in tools.read()
 
 
+def test_a_run_that_was_cut_off_in_maintenance_mode_of_an_operator_is_finished_by_the_next(pacemaker, apply, tools):
+    """The configuration has it all already, so there is nothing to patch."""
+    root = pacemaker.root
+    root.find("configuration/crm_config/*[@id='cib-bootstrap-options']").append(ET.fromstring(EXPLICIT.format("true")))
+    tools.write(ET.tostring(root, "unicode"))
+    pacemaker.dies_at = "crm_resource --refresh"
+    with pytest.raises(KeyboardInterrupt):
+        apply()
+    pacemaker.dies_at = ""
+    assert cib_agents.exchanged(tools.read()) == tuple(sorted(AGENTS))
+    assert apply().plan.changes == ()
+    assert cib_agents.exchanged(tools.read()) == ()
+    assert pacemaker.maintenance
+
+
 def test_a_node_that_is_away_is_not_waited_for(pacemaker, apply, tools):
     """It looks at everything anew when it comes back."""
     root = pacemaker.root
