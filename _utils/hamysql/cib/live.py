@@ -98,6 +98,22 @@ def simulate(run: Run, xml: str) -> tuple[str, ...]:
     return cib_status.parse_actions(result.stdout)
 
 
+def digests(run: Run, xml: str, places: Collection[tuple[str, str]]) -> dict[tuple[str, str], str]:
+    """By what pacemaker would know the parameters of resources on nodes: ``{(resource, node): digest}``.
+
+    It notes that with each operation, and restarts what was started by another one (crm_resource(8), ``--digests``).
+    """
+    found = {}
+    with _scratch({"cib.xml": xml}) as folder:
+        for name, node in places:
+            argv = ["crm_resource", "--digests", "--resource", name, "--node", node, "--output-as=xml"]
+            said = model.parse(run(argv, env={"CIB_file": f"{folder}/cib.xml"}).stdout)
+            digest = said.find("digests/digest[@type='all']")
+            if digest is not None:
+                found[(name, node)] = digest.get("hash", "")
+    return found
+
+
 def patch(run: Run, live: str, new: str) -> None:
     """Turn the live CIB into the new one, in one step or not at all.
 
