@@ -99,14 +99,27 @@ class Pacemaker:
                 code = ("8" if active else "0") if replica else "0" if active and id_ != "p_network_mysql" else "7"
                 code = "7" if id_ in self.lost else code
                 kind = {key: primitive.get(key) for key in ("class", "provider", "type")}
-                done = {"id": f"{id_}_last_0", "operation_key": f"{id_}_monitor_0", "operation": "monitor", "rc-code": code}
+                done = {
+                    "id": f"{id_}_last_0",
+                    "operation_key": f"{id_}_monitor_0",
+                    "operation": "monitor",
+                    "rc-code": code,
+                }
                 done |= {"op-status": "0", "call-id": "50", "interval": "0", "crm_feature_set": "3.16.1"}
-                done |= {"transition-key": "1:1:7:x", "transition-magic": f"0:{code};1:1:7:x", "on_node": state.get("uname")}
+                done |= {
+                    "transition-key": "1:1:7:x",
+                    "transition-magic": f"0:{code};1:1:7:x",
+                    "on_node": state.get("uname"),
+                }
                 ET.SubElement(ET.SubElement(place, "lrm_resource", {"id": id_, **kind}), "lrm_rsc_op", done)
                 if replica:  # its agent says at each look which replica is to be promoted
                     pairs = state.find("transient_attributes/instance_attributes")
                     if not [pair for pair in pairs if pair.get("name") == f"master-{id_}"]:
-                        score = {"id": f"status-{state.get('id')}-master-{id_}", "name": f"master-{id_}", "value": "10000"}
+                        score = {
+                            "id": f"status-{state.get('id')}-master-{id_}",
+                            "name": f"master-{id_}",
+                            "value": "10000",
+                        }
                         ET.SubElement(pairs, "nvpair", score)
         text = ET.tostring(root, "unicode")
         self.path.write_text(exchange.with_digests(text, cib_live.digests(really, text, exchange.places(text))))
@@ -197,7 +210,11 @@ def test_it_is_taken_over_in_one_change_while_pacemaker_is_held(pacemaker, carry
 def test_no_name_of_before_is_left_in_the_configuration(pacemaker, carry_out):
     take_over.hold(pacemaker.run)
     carry_out()
-    left = {value for element in ET.fromstring(pacemaker.read()).find("configuration").iter() for value in element.attrib.values()}
+    left = {
+        value
+        for element in ET.fromstring(pacemaker.read()).find("configuration").iter()
+        for value in element.attrib.values()
+    }
     assert not left & {*NAMES.values()}
 
 
@@ -267,7 +284,11 @@ def test_a_constraint_of_somebody_else_follows_the_new_name(pacemaker, wanted):
 def test_fence_devices_and_what_is_about_them_alone_go(pacemaker, wanted):
     devices = '<primitive id="st1" class="stonith" type="fence_ipmilan"/>'
     about = '<rsc_location id="l_st1" rsc="st1" node="db1" score="-INFINITY"/>'
-    text = pacemaker.read().replace("</resources>", f"{devices}</resources>").replace("</constraints>", f"{about}</constraints>")
+    text = (
+        pacemaker.read()
+        .replace("</resources>", f"{devices}</resources>")
+        .replace("</constraints>", f"{about}</constraints>")
+    )
     plan = exchange.planned(text, wanted(text))
     assert {change.id for change in plan.changes if change.kind == "removed"} == {"st1", "l_st1"}
 
@@ -278,7 +299,11 @@ def test_fence_devices_and_what_is_about_them_alone_go(pacemaker, wanted):
         ('value="10.77.1.100"', 'value="10.77.1.101"', "ip_mysql has ip 10.77.1.101"),
         ('name="drbd_resource" value="mysql"', 'name="drbd_resource" value="r1"', "drbd_mysql has drbd_resource r1"),
         ('name="directory" value="/var/lib/mysql"', 'name="directory" value="/srv"', "fs_mysql has directory /srv"),
-        ("</resources>", '<primitive id="p_mysql" class="ocf" provider="heartbeat" type="Dummy"/></resources>', "p_mysql is something"),
+        (
+            "</resources>",
+            '<primitive id="p_mysql" class="ocf" provider="heartbeat" type="Dummy"/></resources>',
+            "p_mysql is something",
+        ),
         ("</resources>", '<primitive id="x" class="systemd" type="mariadb"/></resources>', "not one database server"),
     ],
 )
