@@ -11,7 +11,7 @@ from hamysql import fingerprint
 
 if TYPE_CHECKING:
     import xml.etree.ElementTree as ET
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
     from typing import Any
 
     from injected import __grains__, __salt__
@@ -90,14 +90,12 @@ def problems(pillar: Mapping[str, Any]) -> list[dict[str, str]]:
     return []
 
 
-def outcome(pillar: Mapping[str, Any], adopt: Sequence[str]) -> dict[str, Any]:
+def outcome(pillar: Mapping[str, Any]) -> dict[str, Any]:
     """
     What would become of the running cluster with a pillar: what pacemaker would do, and what corosync and the storage wait for.
 
     pillar
         As in ``hamysql_adopt.problems``.
-    adopt
-        The ids that hamysql would own from then on.
 
     Returns ``{"changes": [in words], "actions": [what pacemaker would do], "waits": [sentences]}``. Raises ``NotReady`` where
     pacemaker does not run, and ``Refused`` where pacemaker would not accept the result.
@@ -106,13 +104,13 @@ def outcome(pillar: Mapping[str, Any], adopt: Sequence[str]) -> dict[str, Any]:
 
     .. code-block:: bash
 
-        salt db1 hamysql_adopt.outcome '{cluster: {...}}' adopt='[p_mysql]'
+        salt db1 hamysql_adopt.outcome '{cluster: {...}}'
     """
     from hamysql.adoption import outcome as adoption_outcome
     from hamysql.system.command import run
 
     site = __salt__["hamysql.config"](misnamed=True, pillar=pillar)
-    return {**adoption_outcome.seen(run, site, adopt)}
+    return {**adoption_outcome.outcome(run, site)}
 
 
 def planned() -> dict[str, Any]:
@@ -120,8 +118,7 @@ def planned() -> dict[str, Any]:
     What taking the cluster over with this node's pillar would do. Reads only.
 
     Returns ``{"state": "foreign", "begun", "exchanged" (and still held) or "done", "problems": why it cannot be, in sentences,
-    "changes": as in ``hamysql_cib.diff``, "actions": what pacemaker would do, "interrupting": those of them that touch what runs}``.
-    Raises ``NotReady`` where pacemaker does not run.
+    "changes": as in ``hamysql_cib.diff``, "actions": what pacemaker would do, "interrupting": those that touch what runs}``. Raises ``NotReady`` where pacemaker does not run.
 
     CLI Example:
 

@@ -43,7 +43,7 @@ def is_begun(xml: str) -> bool:
 
 
 def held(xml: str) -> str:
-    """The CIB in which pacemaker does nothing, by hamysql, one epoch later; the given text itself where somebody holds it already."""
+    """The CIB in which hamysql has pacemaker do nothing, one epoch later; the given text itself where it is held already."""
     new = cib_agents.held(xml)
     return xml if new is xml else next_epoch(model.parse(new))
 
@@ -237,7 +237,7 @@ def interrupting(actions: Iterable[str], xml: str, before: Collection[str] = ())
     root = model.parse(xml)
     harmless = {item.get("id") for item in root.iterfind("configuration/resources//primitive[@class='stonith']")}
     harmless |= {*before, cib_names.WATCHER}
-    return [line for line in actions if (line.split() + ["", ""])[1].partition(":")[0] not in harmless]
+    return [line for line in actions if [*line.split(), "", ""][1].partition(":")[0] not in harmless]
 
 
 def fences(xml: str) -> set[str]:
@@ -247,7 +247,7 @@ def fences(xml: str) -> set[str]:
 
 
 def put_back(now: str, before: str) -> str:
-    """The CIB of before the change, still held, one epoch after the present one; what pacemaker has noted stays the present one's."""
+    """The CIB of before the change, still held, one epoch after the present one. What pacemaker has noted stays as it is."""
     root = model.parse(now)
     old = model.parse(cib_agents.held(before))
     root.remove(model.configuration(root))

@@ -158,13 +158,13 @@ def _undone(run: Run, before: str, against: list[str]) -> Exception:
     again = _against(run, _look(run), before)
     if again:
         return NotReady(
-            f"with hamysql's configuration pacemaker would {said}; with that of before, which is back, it would {'; '.join(again)}. It "
-            f"does nothing while the cluster is in maintenance mode: look at `crm_mon -1`; `crm_attribute --delete --name "
+            f"with hamysql's configuration pacemaker would {said}; with that of before, which is back, {'; '.join(again)}. "
+            f"It does nothing while the cluster is in maintenance mode: look at `crm_mon -1`; `crm_attribute --delete --name "
             f"{cib_agents.NAME}` ends that"
         )
     cib_live.edit(run, lambda now: cib_agents.released(now, before))
     return Refused(
-        f"the cluster is not taken over: at the end of maintenance mode pacemaker would {said}. The cluster's configuration of before is "
+        f"the cluster is not taken over: at the end of maintenance mode pacemaker would {said}. The configuration of before is "
         "back, and everything runs on"
     )
 

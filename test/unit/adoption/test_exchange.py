@@ -259,7 +259,7 @@ def test_what_pacemaker_would_interrupt_is_named_and_the_configuration_of_before
 def test_where_that_would_interrupt_as_well_pacemaker_stays_held(pacemaker, carry_out):
     take_over.hold(pacemaker.run)
     pacemaker.lost = {"p_mysql", "sql"}
-    with pytest.raises(NotReady, match=r"(?i)would start p_mysql.*would start sql.*crm_attribute --delete"):
+    with pytest.raises(NotReady, match=r"(?i)would start p_mysql.*is back, .*start sql.*crm_attribute --delete"):
         carry_out()
     assert exchange.is_begun(pacemaker.read())
 

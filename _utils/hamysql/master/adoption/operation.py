@@ -18,7 +18,7 @@ from hamysql.system import wait
 
 KEY = "hamysql_confirm"
 NOTHING = "the cluster is hamysql's: nothing was to be taken over"
-AFTERWARDS = "the next deployment makes accounts, and restarts what waits for that (`salt-run hamysql.plan` shows it): nothing was restarted"
+AFTERWARDS = "nothing was restarted: the next deployment does that to what waits (`salt-run hamysql.plan`), and makes accounts"
 _FILE = 60.0  # seconds for pacemaker on each node to write its configuration's file, by which a node knows that it may be changed
 
 # The fence devices of the pillar are not there yet, and an agent of somebody else's may have failed in the past.
@@ -41,7 +41,7 @@ def check(deployment: Deployment, confirm: str | None) -> Outcome:
     handover.prepare(deployment)
     if backends.of(deployment.survey()).name != "drbd":
         raise Refused(
-            "only a cluster with DRBD is taken over: for other storage, deploy a new cluster, and move the data by a dump"
+            "only a cluster with DRBD is taken over: for other storage, deploy a new one, and move the data by a dump"
         )
     node = _node(deployment)
     seen = _planned(deployment, node)

@@ -94,7 +94,9 @@ def test_it_is_held_before_a_file_is_laid_and_exchanged_after(deploy):
     ((_, before, asked),) = cluster.checkpoints
     assert before == "a takeover"
     assert "hamysql_adopt.hold" not in cluster.functions[:asked]
-    assert {on for function, on, _ in cluster.asked if function in ("hamysql_adopt.hold", "hamysql_adopt.exchange")} == {("db1",)}
+    assert {
+        on for function, on, _ in cluster.asked if function in ("hamysql_adopt.hold", "hamysql_adopt.exchange")
+    } == {("db1",)}
     assert cluster.events[-1]["state"] == "finished"
 
 
@@ -105,7 +107,10 @@ def test_it_is_shown_before_and_nothing_is_changed(deploy):
     for seen in cluster.surveys.values():
         seen["pending"] = [live.as_dict(), later.as_dict()]
     checked, held, laid, exchanged = run(cluster, deploy, test=True)
-    assert "waits: db1, db2: hamysql:corosync:options:totem:threads: 0 -> 1, when this node's cluster services" in checked[1]
+    assert (
+        "waits: db1, db2: hamysql:corosync:options:totem:threads: 0 -> 1, when this node's cluster services"
+        in checked[1]
+    )
     assert held[0]["held"][0].startswith("~ maintenance mode begins")
     assert laid[0]["laid"][0].startswith("~ db1, db2: hamysql:mysql:config:mysqld:max_connections: 151 -> 300")
     assert exchanged[0] == {
@@ -121,7 +126,9 @@ def test_all_that_forbids_it_is_told(deploy):
     cluster.problems, cluster.interrupting = ["ip_mysql has ip 10.0.0.1"], ["restart p_mysql on db2"]
     cluster.interventions = ["node db1 is in standby"]
     cluster.surveys["db1"]["storage"]["status"]["up_to_date"] = False
-    cluster.surveys["db2"]["pending"] = [Pending(pending.REFUSED, pending.COROSYNC, "hamysql:cluster:name", "a", "b", "no").as_dict()]
+    cluster.surveys["db2"]["pending"] = [
+        Pending(pending.REFUSED, pending.COROSYNC, "hamysql:cluster:name", "a", "b", "no").as_dict()
+    ]
     with pytest.raises(Refused) as raised:
         operation.check(deploy(cluster), None)
     told = str(raised.value)
@@ -135,7 +142,7 @@ def test_where_nodes_are_not_fenced_it_waits_for_a_word(deploy):
     cluster = Foreign()
     for seen in cluster.surveys.values():
         seen["settings"]["fencing"]["enabled"] = False
-    with pytest.raises(Refused, match='no fence devices(.|\n)*"hamysql_confirm": "galaxy-db"'):
+    with pytest.raises(Refused, match=r'no fence devices(.|\n)*"hamysql_confirm": "galaxy-db"'):
         operation.check(deploy(cluster), None)
     operation.check(deploy(cluster), "galaxy-db")
     _, said = operation.check(deploy(cluster, test=True), None)
