@@ -211,6 +211,9 @@ def make_way(run: Run, site: Resolved, kernel: str) -> list[str]:
         beside = [path.name for path in sorted(root.at(RESOURCES).glob("*.res")) if path.name != file.name]
         if file == MAIN and beside:
             raise Refused(f"{RESOURCES} has {', '.join(beside)}, which {MAIN} does not read yet: move that away first")
+        common = root.at(RESOURCES / "global_common.conf")
+        if not common.exists():  # drbdadm reads nothing at all without it
+            files.create(common, site["storage"]["drbd"]["global_text"])
         _aside(file)
         done.append(f"{file} is {file}{ASIDE} now")
     target = root.at(own)
@@ -221,7 +224,11 @@ def make_way(run: Run, site: Resolved, kernel: str) -> list[str]:
 
 def _where(run: Run, resource: str) -> tuple[Path | None, list[str]]:
     """The file of a resource, and which others are in it; ``None`` where no file has it."""
-    found = ET.fromstring(_dump(run))
+    text = _dump(run)
+    try:
+        found = ET.fromstring(text) if text.strip() else ET.Element("config")
+    except ET.ParseError:
+        raise ParseError("drbdadm dump-xml printed no XML") from None
     at = {item.get("name", ""): item.get("conf-file-line", "").rpartition(":")[0] for item in found.iter("resource")}
     if resource not in at:
         return None, []
