@@ -118,7 +118,8 @@ def planned() -> dict[str, Any]:
     What taking the cluster over with this node's pillar would do. Reads only.
 
     Returns ``{"state": "foreign", "begun", "exchanged" (and still held) or "done", "problems": why it cannot be, in sentences,
-    "changes": as in ``hamysql_cib.diff``, "actions": what pacemaker would do, "interrupting": those that touch what runs}``. Raises ``NotReady`` where pacemaker does not run.
+    "changes": as in ``hamysql_cib.diff``, "actions": what pacemaker would do, "interrupting": those that touch what runs}``.
+    Raises ``NotReady`` where pacemaker does not run.
 
     CLI Example:
 
@@ -150,11 +151,11 @@ def hold() -> bool:
     return take_over.hold(run)
 
 
-def prepare() -> list[str]:
+def prepare() -> dict[str, list[str]]:
     """
     Before hamysql's files are laid down: what stands in their way is put aside, and what the database runs with is noted.
 
-    Nothing that runs is touched. Returns what was done, in words.
+    Nothing that runs is touched. Returns ``{"done": [in words]}``.
 
     CLI Example:
 
@@ -167,8 +168,9 @@ def prepare() -> list[str]:
     from hamysql.system.command import run
 
     site = __salt__["hamysql.config"]()
-    done = backends.used(site).make_way(site, run)
-    return [*done, *(["what the database runs with is noted"] if server.note(run, site["mysql"]) else [])]
+    made = backends.used(site).make_way(site, run)
+    noted = ["what the database runs with is noted"] if server.note(run, site["mysql"]) else []
+    return {"done": [*made, *noted]}
 
 
 def record() -> bool:

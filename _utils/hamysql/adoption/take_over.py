@@ -7,8 +7,8 @@ tag, are in the cluster's configuration.
 from __future__ import annotations
 
 import xml.etree.ElementTree as ET
-from collections.abc import Callable
-from typing import TypedDict
+from collections.abc import Callable, Sequence
+from typing import NoReturn, TypedDict
 
 from hamysql.adoption import cluster as adoption_cluster
 from hamysql.adoption import exchange
@@ -106,7 +106,7 @@ def carry_out(run: Run, wanted: Wanted, kept: Callable[[], str]) -> list[str]:
         cib_live.edit(run, lambda now: cib_agents.held(_plan(run, now, wanted).xml))
     looked = _look(run)
     if against := _against(run, looked, before):
-        raise _undone(run, before, against)
+        _undo(run, before, against)
     cib_live.edit(run, lambda now: cib_agents.released(now, before))
     _tidy(run, before)
     return changes
@@ -130,7 +130,7 @@ def _look(run: Run) -> str:
     for name in (*exchange.orphans(now), *there):
         run(["crm_resource", "--refresh", "--resource", name], timeout=_LOOK)
 
-    def left() -> list[str]:
+    def left() -> Sequence[str]:
         now = cib_live.query(run)
         return [*cib_agents.unseen(now), *(f"{name} is noted still" for name in exchange.orphans(now))]
 
@@ -151,19 +151,19 @@ def _against(run: Run, now: str, before: str) -> list[str]:
     return exchange.interrupting(cib_live.simulate(run, then), then, exchange.fences(before))
 
 
-def _undone(run: Run, before: str, against: list[str]) -> Exception:
-    """Put the configuration of before back; returns what is to be raised."""
+def _undo(run: Run, before: str, against: list[str]) -> NoReturn:
+    """Put the configuration of before back, and raise ``Refused``, or ``NotReady`` where pacemaker stays held."""
     said = "; ".join(against)
     cib_live.edit(run, lambda now: exchange.put_back(now, before))
     again = _against(run, _look(run), before)
     if again:
-        return NotReady(
+        raise NotReady(
             f"with hamysql's configuration pacemaker would {said}; with that of before, which is back, {'; '.join(again)}. "
             f"It does nothing while the cluster is in maintenance mode: look at `crm_mon -1`; `crm_attribute --delete --name "
             f"{cib_agents.NAME}` ends that"
         )
     cib_live.edit(run, lambda now: cib_agents.released(now, before))
-    return Refused(
+    raise Refused(
         f"the cluster is not taken over: at the end of maintenance mode pacemaker would {said}. The configuration of before is "
         "back, and everything runs on"
     )

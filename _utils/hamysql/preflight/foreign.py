@@ -31,7 +31,6 @@ EXPECTED = (
     "if nothing of it is needed any more: end it on both nodes with `systemctl disable --now pacemaker corosync`, and move "
     "/etc/corosync/corosync.conf and /var/lib/pacemaker/cib away"
 )
-BEGUN = "its takeover has begun and has not ended: run `salt-run state.orchestrate hamysql.orch.adopt` again"
 # What pacemaker writes by itself, and what a distribution's build of it begins with.
 _PACEMAKERS = re.compile(
     r"dc-version|cluster-infrastructure|cluster-name|have-watchdog|last-lrm-refresh|stonith-watchdog-timeout|build-[a-z-]+"
@@ -54,7 +53,9 @@ def seen(run: Run, site: Resolved, begun: bool = False) -> str:
         return "" if text.startswith(MARK) else f"pacemaker has a configuration that cannot be read: {exc}"
     owned = {name for tag in (cib_plan.TAG, cib_plan.TEXT_TAG) for name in cib_plan.listed(have, tag)}
     if owned == {cib_plan.TAG, cib_agents.ID} and not begun:  # no more than the hold
-        return BEGUN if any(map(_is_server, have.values())) else ""
+        if not any(map(_is_server, have.values())):
+            return ""
+        return "its takeover has begun and has not ended: run `salt-run state.orchestrate hamysql.orch.adopt` again"
     # The file alone is no proof where somebody else's database server is: a takeover that was undone leaves its files.
     if owned or (text.startswith(MARK) and not any(map(_is_server, have.values()))):
         return ""

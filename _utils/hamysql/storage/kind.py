@@ -307,7 +307,7 @@ class Kind:
             {}, {}, ["a cluster that somebody else has built on this kind of storage cannot be taken over"]
         )
 
-    def make_way(self, site: Resolved, run: Run) -> list[str]:
+    def make_way(self, site: Resolved, run: Run) -> Sequence[str]:
         """Put aside what stands in the way of hamysql's files of the storage, while it runs; returns what was done, in words."""
         return []
 

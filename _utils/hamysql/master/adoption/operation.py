@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from typing import cast
 
 from hamysql import pending as pending_changes
@@ -14,11 +15,14 @@ from hamysql.master.deployment import Deployment
 from hamysql.master.phases import Outcome, keep
 from hamysql.master.second_day import gap, handover
 from hamysql.storage import backends
+from hamysql.survey import Survey
 from hamysql.system import wait
 
 KEY = "hamysql_confirm"
 NOTHING = "the cluster is hamysql's: nothing was to be taken over"
-AFTERWARDS = "nothing was restarted: the next deployment does that to what waits (`salt-run hamysql.plan`), and makes accounts"
+AFTERWARDS = (
+    "nothing was restarted: the next deployment does that to what waits (`salt-run hamysql.plan`), and makes accounts"
+)
 _FILE = 60.0  # seconds for pacemaker on each node to write its configuration's file, by which a node knows that it may be changed
 
 # The fence devices of the pillar are not there yet, and an agent of somebody else's may have failed in the past.
@@ -68,8 +72,8 @@ def check(deployment: Deployment, confirm: str | None) -> Outcome:
 
 
 _UNFENCED = (
-    "The pillar has no fence devices (hamysql:fencing:devices): when the nodes lose sight of each other, both may write, and what one "
-    "of them wrote is lost"
+    "The pillar has no fence devices (hamysql:fencing:devices): when the nodes lose sight of each other, both may write, and "
+    "what one of them wrote is lost"
 )
 
 
@@ -117,9 +121,9 @@ def lay(deployment: Deployment) -> Outcome:
         deployment.members.ask("hamysql_adopt.record")
     deployment.look_again()
     _note(deployment, found)
-    for node, done in prepared.items():
-        if done:
-            changes[node] = {**changes.get(node, {}), "hamysql-adopt-prepared": done}
+    for node, seen in prepared.items():
+        if seen["done"]:
+            changes[node] = {**changes.get(node, {}), "hamysql-adopt-prepared": seen["done"]}
     return changes, f"{deployments.counted(changes, 'changes')}; {found}"
 
 
@@ -182,12 +186,16 @@ def _planned(deployment: Deployment, node: str) -> Planned:
 def _against(deployment: Deployment, node: str) -> list[str]:
     surveys = deployment.survey()
     found = health.lacking(surveys, _NODES, _CLUSTER)
-    found += [
-        f"{item['id']} is not managed by pacemaker: `crm_resource --resource {item['id']} --meta --delete-parameter is-managed`"
-        for item in surveys[node]["cluster"]["resources"]
-        if not item["managed"] and not surveys[node]["cluster"]["maintenance"]
-    ]
+    found += _unmanaged(surveys[node])
     return list(dict.fromkeys([*found, *deployment.members.ask("hamysql_cib.interventions", [node])[node]]))
+
+
+def _unmanaged(survey: Survey) -> Iterator[str]:
+    """What somebody has taken out of pacemaker's hands."""
+    for item in survey["cluster"]["resources"]:
+        if not item["managed"] and not survey["cluster"]["maintenance"]:
+            how = f"`crm_resource --resource {item['id']} --meta --delete-parameter is-managed`"
+            yield f"{item['id']} is not managed by pacemaker: {how}"
 
 
 def _foreign(deployment: Deployment) -> list[str]:

@@ -187,7 +187,7 @@ class Drbd(Kind):
         said = cast(Mapping[str, Written], nodes)
         return written.described(values[(cib_names.REPLICA, "drbd_resource")], said)
 
-    def make_way(self, site: Resolved, run: Run) -> list[str]:
+    def make_way(self, site: Resolved, run: Run) -> Sequence[str]:
         return written.make_way(run, site, replica.kernel(run))
 
     def uuid_to_adopt(self, site: Resolved, run: Run) -> str:

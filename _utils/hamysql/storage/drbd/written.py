@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import xml.etree.ElementTree as ET
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TypedDict
 
@@ -185,7 +185,7 @@ def _options(options: Mapping[str, Mapping[str, str]], unclear: list[str]) -> di
     return found | ({"options": further} if further else {})
 
 
-def make_way(run: Run, site: Resolved, kernel: str) -> list[str]:
+def make_way(run: Run, site: Resolved, kernel: str) -> Sequence[str]:
     """Have the resource in hamysql's own file, and in no other: drbdadm reads it in one place. The kernel's resource runs on.
 
     kernel

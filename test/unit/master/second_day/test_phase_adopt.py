@@ -26,7 +26,7 @@ class Foreign(Whole):
         self.answers |= {
             "hamysql_adopt.planned": self.planned,
             "hamysql_adopt.hold": self.hold,
-            "hamysql_adopt.prepare": lambda minion: ["/etc/drbd.conf is /etc/drbd.conf.before-hamysql now"],
+            "hamysql_adopt.prepare": lambda minion: {"done": ["/etc/drbd.conf is /etc/drbd.conf.before-hamysql now"]},
             "hamysql_adopt.record": True,
             "hamysql_adopt.exchange": self.exchange,
             "hamysql_node.spare_foreign": self.spare,
