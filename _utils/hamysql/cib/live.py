@@ -108,8 +108,7 @@ def digests(run: Run, xml: str, places: Collection[tuple[str, str]]) -> dict[tup
         for name, node in places:
             argv = ["crm_resource", "--digests", "--resource", name, "--node", node, "--output-as=xml"]
             said = model.parse(run(argv, env={"CIB_file": f"{folder}/cib.xml"}).stdout)
-            digest = said.find("digests/digest[@type='all']")
-            if digest is not None:
+            for digest in said.iterfind("digests/digest[@type='all']"):
                 found[(name, node)] = digest.get("hash", "")
     return found
 
