@@ -219,9 +219,8 @@ def _exchange(run: Run, live: str, new: str) -> None:
     stay = cib_agents.names(live) & cib_agents.names(new)
     before = _places(run, stay)
     holding = cib_agents.held(new)
-    if (
-        holding != live
-    ):  # an operator may have held it before, and then a run that was cut off has changed all that there was
+    # Where an operator has held it before, a run that was cut off has changed all that there was.
+    if holding != live:
         patch(run, live, holding)
     settle(run)  # what was under way when pacemaker was held: it would be forgotten as well
     for name in cib_agents.exchanged(query(run)):
