@@ -378,7 +378,7 @@ def test_a_server_that_does_not_shut_down_is_killed_when_its_time_is_over(resour
 
 def test_a_start_that_was_given_up_in_the_middle_of_a_recovery_leaves_a_server_that_stop_finds(resource):
     slow = resource.folder / "slow-server"
-    slow.write_text("#!/bin/sh\ntrap '' TERM\nwhile :; do sleep 0.1; done\n")
+    slow.write_text("#!/bin/sh\n[ $2 != --version ] || exit\ntrap '' TERM\nwhile :; do sleep 0.1; done\n")
     slow.chmod(0o755)
     with pytest.raises(subprocess.TimeoutExpired):
         resource.call("start", binary=str(slow), patience=3)
@@ -520,6 +520,17 @@ def test_a_package_that_was_updated_since_the_last_probe_counts(resource, datadi
     known.write_text("5.5\n")
     assert resource.does("start") == SUCCESS
     assert (datadir / "hamysql-series").read_text() == own
+
+
+@pytest.mark.parametrize("answer", ["exit 1", "echo no version", "sleep 60"])
+def test_a_binary_that_does_not_tell_its_version_is_started(resource, datadir, tmp_path, answer):
+    (datadir / "hamysql-series").write_text("10.1\n")
+    binary = tmp_path / "server"
+    binary.write_text(f'#!/bin/sh\n[ $2 != --version ] || {{ {answer}; exit; }}\nexec {SERVER} "$@"\n')
+    binary.chmod(0o755)
+    assert resource.does("start", binary=str(binary)) == SUCCESS
+    assert (datadir / "hamysql-series").read_text() == "10.1\n"
+    assert resource.does("stop", binary=str(binary)) == SUCCESS
 
 
 def test_a_note_that_is_a_link_or_a_pipe_is_no_note(resource, datadir, tmp_path):

@@ -161,12 +161,13 @@ ask_version() {
 	version=''
 	[ -n "$1" ] || ! trusted || { read -r version <"$version_file"; } 2>/dev/null
 	[ -z "$version" ] || return 0
-	version=$("$binary" --no-defaults --version 2>/dev/null)
+	version=$(timeout --kill-after=1 5 "$binary" --no-defaults --version 2>/dev/null </dev/null)
 	version=${version#*Ver }
 	version=${version%%[!0-9.]*}
 	rest=${version#*.}
 	version=${version%%.*}.${rest%%.*}
-	! trusted || echo "$version" >"$version_file"
+	case $version in *[0-9].[0-9]*) ;; *) version='' ;; esac
+	[ -n "$version" ] && { ! trusted || echo "$version" >"$version_file"; }
 }
 
 # The series of the newest server that has run on this data, as $newest. The file is the account's: no link is followed, no pipe waited for.
@@ -189,7 +190,7 @@ older() {
 
 # Note in the data that this server has run on it. A process only where that is new.
 note_series() {
-	ask_version
+	ask_version || return 0
 	[ "$version" != "$newest" ] || return 0
 	# shellcheck disable=SC2016 # it is the other shell that expands it
 	as_account sh -c 'rm -f "$1" && echo "$2" >"$1"' sh "$series" "$version" 2>/dev/null
