@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
-from typing import Any, TypedDict, cast
+from typing import Any, TypedDict
 
 from hamysql.backup import job
 from hamysql.backup.settings import login
@@ -103,4 +103,4 @@ def backups(said: Task, pillar: Mapping[str, Any]) -> Site:
 
 def datadir(said: Task) -> Path:
     """The folder of the data."""
-    return Path(cast(str, said["backup"]["mysql"]["datadir"]))
+    return Path(said["backup"]["mysql"]["datadir"])
