@@ -135,7 +135,9 @@ def databases(path: str | os.PathLike[str]) -> list[str]:
     return [
         name
         for name in names
-        if name not in (*_SERVERS, *STAYS) and not name.startswith("#") and stat.S_ISDIR(os.lstat(folder / name).st_mode)
+        if name not in (*_SERVERS, *STAYS)
+        and not name.startswith("#")
+        and stat.S_ISDIR(os.lstat(folder / name).st_mode)
     ]
 
 

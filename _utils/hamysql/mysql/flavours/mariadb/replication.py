@@ -43,9 +43,7 @@ class MariaDBs(Replication):
     }
     privilege = "REPLICATION SLAVE"
     ask = ("--column-names",)
-    source_query = (
-        "SELECT @@GLOBAL.gtid_binlog_pos, @@GLOBAL.log_bin, @@GLOBAL.sync_binlog, @@GLOBAL.innodb_flush_log_at_trx_commit;\n"
-    )
+    source_query = "SELECT @@GLOBAL.gtid_binlog_pos, @@GLOBAL.log_bin, @@GLOBAL.sync_binlog, @@GLOBAL.innodb_flush_log_at_trx_commit;\n"
     state_query = (
         "SHOW SLAVE STATUS;\nSELECT @@GLOBAL.gtid_slave_pos AS slave_pos, @@GLOBAL.gtid_binlog_pos AS own_pos,"
         " @@GLOBAL.read_only AS read_only;\n"
@@ -95,7 +93,9 @@ class MariaDBs(Replication):
         lag = row["Seconds_Behind_Master"]
         return {
             **found,
-            "source": f"{row['Master_Host']}:{row['Master_Port']}" if row["Using_Gtid"] == "Slave_Pos" else "another one",
+            "source": f"{row['Master_Host']}:{row['Master_Port']}"
+            if row["Using_Gtid"] == "Slave_Pos"
+            else "another one",
             "receives": receives,
             "applies": applies,
             "ended": any(error and row[f"{thread}_Running"] == "No" for thread, error in errors.items()),
