@@ -32,7 +32,7 @@ class Secrets(TypedDict, total=False):
 
 
 class Task(TypedDict):
-    """The file's content. ``address`` and ``port`` are the virtual IP's; ``tls``, ``ca`` and ``verify`` are of the connection to it.
+    """The file's content. ``address`` and ``port`` are the virtual IP's; ``tls``, ``ca`` and ``verify`` are of the connection.
 
     ``service`` is the unit of the database server, ``options`` its option file, ``backup`` as for the timer of the backups.
     """
@@ -101,8 +101,8 @@ def backups(said: Task, pillar: Secrets) -> Site:
     password = pillar.get("password")
     if not password:
         raise Refused(
-            f"the backups are in the repository {said['repository']}, and the minion of {said['name']} has no password for it: give "
-            f"it a pillar `{PILLAR}` with the password and the environment of hamysql:backup"
+            f"the backups are in the repository {said['repository']}, and the minion of {said['name']} has no password for it: "
+            f"give it a pillar `{PILLAR}` with the password and the environment of hamysql:backup"
         )
     environment = {str(key): str(value) for key, value in dict(pillar.get("environment") or {}).items()}
     return job.place(said["backup"], login(said["repository"], str(password), environment))

@@ -104,8 +104,8 @@ def follows(server: Server) -> Following:
     if seen["source"] != wanted:
         if noted["stage"] != SEEDING:
             raise Refused(
-                f"{server.task['name']} follows {seen['source'] or 'nobody'}, expected {wanted}: somebody has changed that, and where "
-                "its data stands is unknown. Seed it again"
+                f"{server.task['name']} follows {seen['source'] or 'nobody'}, expected {wanted}: somebody has changed that, and "
+                "where its data stands is unknown. Seed it again"
             )
         server.sql(server.replication.begin(noted["position"], _source(server.task)))
     server.sql(server.replication.start)

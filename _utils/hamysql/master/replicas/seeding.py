@@ -20,15 +20,13 @@ from hamysql.master.replicas.situation import DOWN, FOLLOWS, SEEDING, STOPPED, S
 from hamysql.master.second_day import backups, handover
 from hamysql.replica import site
 from hamysql.replica.server import Looked
-from hamysql.resolved import Resolved
-from hamysql.resolved.software import Replica
 from hamysql.schema.values import Config
 
 KEY, CONFIRM = "hamysql_replica", "hamysql_confirm"
 
 
 def check(deployment: Deployment, replica: str | None, confirm: str | None) -> Outcome:
-    """The phase "checked": the cluster is sound and can be followed, and no data is lost on the replica that nobody has given up."""
+    """The phase "checked": the cluster is sound and can be followed. No data is lost on the replica that nobody has given up."""
     handover.prepare(deployment)
     name = _named(deployment, replica)
     serving = _sound(deployment)
@@ -38,8 +36,8 @@ def check(deployment: Deployment, replica: str | None, confirm: str | None) -> O
     if found.replaces and (found.kind != DOWN or confirm) and not deployment.test:
         lost = f", with {', '.join(found.databases)}" if found.databases else ""
         what = (
-            f"a backup of {deployment.members.cluster} is about to replace the data of the replica {name}{lost}. {name}: {found.why}. "
-            "What is there now is taken away as soon as the replica follows"
+            f"a backup of {deployment.members.cluster} is about to replace the data of the replica {name}{lost}. {name}: "
+            f"{found.why}. What is there now is taken away as soon as the replica follows"
         )
         operations.confirmed(deployment.members.cluster, confirm, what, CONFIRM)
     return {}, f"{serving} serves; {name}: {found.why}"
@@ -168,17 +166,7 @@ def follow(deployment: Deployment, replica: str | None, timeout: float) -> Outco
 
 def machine(deployment: Deployment, name: str) -> Members:
     """The replica's machine, to be asked like a member."""
-    return of(deployment.members, name, deployment.first["replicas"][name])
-
-
-def of(members: Members, name: str, replica: Replica) -> Members:
-    """The same, from the members and what the pillar has of the replica."""
-    return Members(members.cluster, {f"replica {name}": replica["minion_id"]}, members.call)
-
-
-def source(first: Resolved) -> str:
-    """What a replica of a cluster follows."""
-    return f"{first['vip']['address']}:{first['mysql']['port']}"
+    return situation.machines(deployment.members, {name: deployment.first["replicas"][name]})
 
 
 def wanted(deployment: Deployment, name: str, verify: bool) -> dict[str, object]:
@@ -213,7 +201,7 @@ def _look(deployment: Deployment, name: str) -> tuple[Situation, Looked | None]:
         (seen,) = third.ask("hamysql_replica.look").values()
     else:
         (held,) = third.ask("hamysql_replica.holds", datadir=first["mysql"]["datadir"]).values()
-    return situation.of(seen, tuple(held), deployment.members.cluster, source(first)), seen
+    return situation.of(seen, tuple(held), deployment.members.cluster, situation.source(first)), seen
 
 
 def _named(deployment: Deployment, replica: str | None) -> str:
@@ -225,8 +213,8 @@ def _named(deployment: Deployment, replica: str | None) -> str:
         return names[0]
     if replica not in names:
         raise Refused(
-            f'the replica was not named ({replica or "none"}): there are {", ".join(names)}. Say "{KEY}": "{names[0]}" in the pillar '
-            "of this command"
+            f'the replica was not named ({replica or "none"}): there are {", ".join(names)}. Say "{KEY}": "{names[0]}" in the '
+            "pillar of this command"
         )
     return str(replica)
 
