@@ -15,6 +15,7 @@ from hamysql.master.replicas import situation
 from hamysql.replica.server import Looked
 from hamysql.resolved.software import Replica
 from hamysql.survey import Survey
+from hamysql.system.mounts import Room
 
 
 class LinkSeen(TypedDict):
@@ -34,6 +35,7 @@ class Details(TypedDict):
     history: History
     proofs: Mapping[str, list[Proven]]
     backup: Glance | None
+    room: list[Room]
 
 
 @dataclass(frozen=True)

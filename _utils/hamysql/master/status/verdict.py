@@ -9,12 +9,15 @@ from hamysql.backup.manifest import Glance
 from hamysql.cib.names import ADDRESS, REPLICA, SERVER
 from hamysql.config.placement import CARRIER, REACH
 from hamysql.master import health
-from hamysql.master.status import cause, replica
+from hamysql.master.status import cause, replica, screen
 from hamysql.master.status.look import Details, Machine, Seen
 from hamysql.master.status.shape import DEGRADED, DOWN, STATES, WHOLE, Device, Failure, Link, Node, Status, Vip
 from hamysql.resolved import Resolved
 from hamysql.storage import backends
 from hamysql.survey import Cluster, Resource, Survey, Surveys
+
+# A file system with less than both of them free is nearly full.
+SHARE, ROOM = 0.05, 2**30  # of its size; bytes
 
 
 def status(cluster: str, seen: Mapping[str, Seen], machines: Mapping[str, Machine] | None = None) -> Status:
@@ -42,7 +45,7 @@ def status(cluster: str, seen: Mapping[str, Seen], machines: Mapping[str, Machin
         backends.of(known).behind(known) if known and not apart else {}
     )  # no side is ahead of one that has gone its own way
     left = list(dict.fromkeys(line for member in seen.values() if member.details for line in member.details["left"]))
-    service_lines = [*_service_lines(serving, vip)]
+    service_lines = [*_service_lines(serving, vip), *_held_lines(serving, known)]
     reasons = [
         *service_lines,
         *apart,
@@ -53,6 +56,7 @@ def status(cluster: str, seen: Mapping[str, Seen], machines: Mapping[str, Machin
         *_stuck_lines(pacemaker),
         *_score_lines(known, details),
         *(line for name, machine in (machines or {}).items() for line in replica.trouble(name, cluster, machine)),
+        *_room_lines(seen),
         *left,
     ]
     state = DOWN if service_lines else DEGRADED if reasons else WHOLE
@@ -111,6 +115,13 @@ def _service_lines(serving: list[str], vip: Vip | None) -> Iterator[str]:
         yield f"the virtual IP {vip['address']} is on {where}, and the database on {serving[0]}"
 
 
+def _held_lines(serving: list[str], known: Surveys) -> Iterator[str]:
+    """Nodes that answer, and on which nobody can write."""
+    for node in serving:
+        if node in known and (why := backends.seen(known[node]).held(known[node])):
+            yield f"{node}: {why}"
+
+
 def _health_lines(known: Surveys, pacemaker: Cluster | None) -> list[str]:
     """What a cluster lacks to lose a node now. What the whole cluster agrees on is told once, and what an operator has left is
     told elsewhere."""
@@ -153,6 +164,15 @@ def _score_lines(known: Surveys, details: Details | None) -> Iterator[str]:
         if runs and score is None and not backends.trouble(survey):
             how = f"`attrd_updater --refresh` on {node} writes it again"
             yield f"pacemaker has lost the promotion score of {node}, and would not run the service there: {how}"
+
+
+def _room_lines(seen: Mapping[str, Seen]) -> Iterator[str]:
+    """File systems that are nearly full."""
+    for node, member in seen.items():
+        for room in member.details["room"] if member.details else ():
+            if room["free"] < min(room["size"] * SHARE, ROOM):
+                left = f"{screen.size(room['free'])} of {screen.size(room['size'])} are left"
+                yield f"{node}: {room['folder']} is nearly full: {left}"
 
 
 def _links(settings: Resolved, seen: Mapping[str, Seen]) -> list[Link]:
