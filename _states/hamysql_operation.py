@@ -106,7 +106,7 @@ OPERATIONS: dict[str, dict[str, tuple[Callable[..., phases.Outcome], dict[str, A
         "verified": (rotation.verify, {"file": None}),
     },
     "replace_node": {
-        "checked": (replacement.check, {"node": None}),
+        "checked": (replacement.check, {"node": None, "newer": False}),
         "released": (replacement.release, {"node": None}),
         "joined": (replacement.join, {"node": None, "timeout": 180}),
         "synchronised": (replacement.synchronise, {"node": None, "timeout": 86400}),

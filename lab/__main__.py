@@ -89,7 +89,7 @@ def _run(words: list[str]) -> int:
             print(api.power(lab, options.node, options.action))
         case "blank":
             _need_up(lab)
-            api.blank(lab, options.node)
+            api.blank(lab, options.node, options.release, progress)
         case "freeze":
             node.freeze(lab, lab.node(options.node))
         case "thaw":

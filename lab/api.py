@@ -7,10 +7,12 @@ import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from lab import lifecycle
 from lab.basics.context import Lab
 from lab.basics.errors import LabError
 from lab.basics.host import run, wait_for
 from lab.basics.progress import Progress
+from lab.basics.setup import RELEASES
 from lab.devices import bmc
 from lab.devices import storage as storage_module
 from lab.lifecycle import delete, down, save, up, wait_for_minions
@@ -80,15 +82,13 @@ def power(lab: Lab, name: str, action: str) -> str:
     return node.power_status(lab, item)
 
 
-def blank(lab: Lab, name: str) -> None:
-    """Put a blank machine in a node's place: its power is cut, and it is switched on with new disks, under the same name."""
-    item = lab.node(name)
-    key = node.disks_of(lab, item)
-    if not key:
-        raise LabError(f"{name} has no disks yet: start the lab with `python -m lab up`")
-    node.power_off(lab, item)
-    node.make_disks(lab, item, key, keep_shared=True)
-    node.power_on(lab, item)
+def blank(lab: Lab, name: str, release: str | None = None, progress: Progress | None = None) -> None:
+    """Put a blank machine in a node's place: its power is cut, and it is switched on with new disks, under the same name.
+
+    release
+        Debian's codename on it, that of the lab by default.
+    """
+    lifecycle.blank(lab, lab.node(name), RELEASES[release] if release else lab.setup.system, progress or Progress())
 
 
 def net(lab: Lab, name: str, action: str, *, link: str = "all", loss: str = "", delay: str = "") -> None:

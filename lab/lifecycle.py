@@ -15,7 +15,7 @@ from lab.basics.errors import Broken, LabError
 from lab.basics.host import wait_for
 from lab.basics.lock import locked
 from lab.basics.progress import Progress
-from lab.basics.setup import Setup
+from lab.basics.setup import Release, Setup
 from lab.basics.topology import EVERYTHING, STORAGES, Node
 from lab.devices import bmc
 from lab.devices import storage as storage_module
@@ -77,7 +77,7 @@ def up(
                 node.forget_disks(lab, item)
         lab.setup_file.write_text(setup.text())
         if not _running(lab):
-            need_image(lab, progress)
+            need_image(lab, progress, setup.system)
             _link(lab.run_dir / "image", image.of(lab, setup.system).dir)
         if snapshot_name:
             with progress.stage("snapshot"):
@@ -96,14 +96,27 @@ def _refuse_other_machines(now: Setup, wanted: Setup) -> None:
         raise LabError(f"this lab runs with {' '.join(wrong)}: take it down first, or add --fresh")
 
 
-def need_image(lab: Lab, progress: Progress) -> None:
-    """Build the image that the setup and the present sources stand for, unless it is there."""
-    release = lab.setup.system
+def need_image(lab: Lab, progress: Progress, release: Release) -> None:
+    """Build the image that a release and the present sources stand for, unless it is there."""
     if image.of(lab, release).disk.exists():
         return
     with locked(lab.cache / "lock", progress.say), progress.stage("image", image.STEPS):
         if not image.of(lab, release).disk.exists():  # another lab may have built it meanwhile
             image.build(lab, release, progress.step)
+
+
+def blank(lab: Lab, item: Node, release: Release, progress: Progress) -> None:
+    """Put a blank machine with a release of Debian in a node's place, under the same name; its power is cut."""
+    if not node.disks_of(lab, item):
+        raise LabError(f"{item.name} has no disks yet: start the lab with `python -m lab up`")
+    with locked(lab.dir / "lock", progress.say):
+        need_image(lab, progress, release)
+        found = image.of(lab, release)
+        if found.key != image_key(lab):
+            _link(lab.run_dir / f"image-{found.key}", found.dir)
+        node.power_off(lab, item)
+        node.make_disks(lab, item, found.key, keep_shared=True)
+        node.power_on(lab, item)
 
 
 def image_key(lab: Lab) -> str:
@@ -138,7 +151,7 @@ def _boot(lab: Lab, progress: Progress) -> None:
     current = image_key(lab)
     for item in lab.topology.start_order:
         if item not in running:
-            if node.disks_of(lab, item) != current:
+            if node.disks_of(lab, item) != current and node.image_of(lab, item).name == "image":
                 if node.disks_of(lab, item):
                     progress.say(f"the image has changed: {item.name} starts with new disks")
                 node.make_disks(lab, item, current)

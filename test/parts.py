@@ -277,6 +277,7 @@ PARTS = (
         ),
     ),
     Part("file systems that are full: either system, the data", 14, (Some("test_full_disks.py"),)),
+    Part("from Debian 12 to Debian 13, a node at a time", 18, (Some("test_rolling_release.py"),)),
 )
 
 

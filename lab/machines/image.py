@@ -275,7 +275,7 @@ def _end_processes_in(folder: Path) -> None:
 
 def _forget_old(lab: Lab, image: Image) -> None:
     """Keep the newest few images: developing the lab makes many of them."""
-    in_use = {link.resolve() for link in Path("/run").glob("hamysql-*/image")}
+    in_use = {link.resolve() for link in Path("/run").glob("hamysql-*/image*")}
     others = [path for path in lab.cache.glob("image-*") if path != image.dir and path.resolve() not in in_use]
     for path in sorted(others, key=lambda item: item.stat().st_mtime)[: -(KEEP - 1)]:
         _delete_tree(path)

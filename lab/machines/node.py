@@ -75,7 +75,7 @@ def power_on(lab: Lab, node: Node) -> None:
     """Press the power button of a node that is off; one that is on stays on."""
     if power_status(lab, node) != "off":
         return
-    folder = lab.run_dir / "nodes" / node.name
+    folder, image = lab.run_dir / "nodes" / node.name, image_of(lab, node)
     disks = [_disk(lab, folder, number, disk) for number, disk in enumerate(node.disks)]
     links = [
         f"vec{number}:transport=tap,ifname={network.tap(node, number)},depth=128,gro=1,mac={_mac(node, number)}"
@@ -84,17 +84,17 @@ def power_on(lab: Lab, node: Node) -> None:
     command = lab.in_namespace(
         *("taskset", "--cpu-list", str(_processor(lab, node))),
         *registers.before_the_kernel(lab.cache),
-        *machine.kernel(lab.run_dir / "image/kernel"),
+        *machine.kernel(image / "kernel"),
         f"umid={lab.umid(node)}",
         f"uml_dir={lab.run_dir}/uml",
         f"mem={node.memory_mib}M",
-        f"ubda={folder}/root.cow,{lab.run_dir}/image/base.img",
+        f"ubda={folder}/root.cow,{image}/base.img",
         *disks,
         *("root=/dev/ubda", "rw", "con=null", "con0=null,fd:1", "ssl=null", "ssl0=fd:0,null", "quiet"),
         *("lsm=yama", "audit=0"),  # no SELinux, TOMOYO...: they make each start of a process slower
         *links,
         f"lab.seed={folder}/seed",
-        f"lab.repo={lab.run_dir}/image/repo",
+        f"lab.repo={image}/repo",
     )
     shutil.rmtree(lab.run_dir / "uml" / lab.umid(node), ignore_errors=True)
     sensor = cables.sensor(lab, node)
@@ -102,6 +102,12 @@ def power_on(lab: Lab, node: Node) -> None:
     for number in range(len(lab.topology.networks)):
         if cables.is_cut(lab, node, number):
             cables.say(sensor, f"{number} cut")
+
+
+def image_of(lab: Lab, node: Node) -> Path:
+    """The image that a node starts with: the lab's, unless its disks belong to another release's (:func:`lab.api.blank`)."""
+    own = lab.run_dir / f"image-{disks_of(lab, node)}"
+    return own if own.exists() else lab.run_dir / "image"
 
 
 def _processor(lab: Lab, node: Node) -> int:

@@ -44,6 +44,7 @@ ORDER = {
     "test_lun_guarded.py": 5,
     "test_readme.py": 7,
     "test_pcs.py": 8,
+    "test_rolling_release.py": 9,
 }
 
 

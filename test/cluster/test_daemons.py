@@ -18,7 +18,7 @@ CLUSTER = (
     *("pacemaker-attrd", "pacemaker-based", "pacemaker-execd", "pacemaker-fenced", "pacemaker-schedulerd"),
     *("pacemaker-controld", "corosync"),
 )
-NOT_NOTICED = ("pacemakerd", "watch-network", "salt-minion", "systemd-journald", "cron")
+NOT_NOTICED = ("pacemakerd", "watch-network", "salt-minion", "systemd-journald")
 SERVERS = ("mariadb", "mysql", "mysqld")
 
 

@@ -42,6 +42,7 @@ WITH_BOTH = {
     "test_a_server_that_does_not_shut_down_is_killed_when_its_time_is_over",
     "test_a_server_that_does_not_come_up_fails_at_once_and_says_where_to_look",
     "test_a_lock_file_of_a_process_that_lives_keeps_no_server_from_starting",
+    "test_data_on_which_a_newer_server_has_run_is_left_alone",
 }
 
 
@@ -487,6 +488,53 @@ def test_a_lock_file_of_a_process_that_lives_keeps_no_server_from_starting(resou
     assert resource.does("start") == SUCCESS
     assert resource.does("stop") == SUCCESS
     assert list(folder.iterdir()) == []
+
+
+def test_data_on_which_a_newer_server_has_run_is_left_alone(resource, datadir):
+    """As after a move to a node with a newer release. The note goes with the data."""
+    note = datadir / "hamysql-series"
+    assert resource.does("start") == SUCCESS
+    own = note.read_text().strip()
+    assert re.fullmatch(r"\d+\.\d+", own)
+    assert resource.does("stop") == SUCCESS
+    major, minor = map(int, own.split("."))
+    for newer in (f"{major}.{minor + 1}", f"{major + 1}.0"):
+        note.write_text(f"{newer}\n")
+        refused = resource.call("start")
+        assert refused.returncode == INSTALLED
+        assert f"a server of series {newer} has run on this data, and the one here is {own}" in refused.stderr
+        assert note.read_text() == f"{newer}\n"
+    for older in (f"{major}.{minor - 1}" if minor else f"{major - 1}.9", "nonsense", ""):
+        note.write_text(f"{older}\n")
+        assert resource.does("start") == SUCCESS
+        assert note.read_text().strip() == own
+        assert resource.does("stop") == SUCCESS
+
+
+def test_a_package_that_was_updated_since_the_last_probe_counts(resource, datadir):
+    (datadir / "hamysql-series").write_text("10.1\n")
+    assert resource.does("start") == SUCCESS
+    assert resource.does("stop") == SUCCESS
+    own = (datadir / "hamysql-series").read_text()
+    (known,) = resource.folder.rglob("*.version")
+    known.write_text("5.5\n")
+    assert resource.does("start") == SUCCESS
+    assert (datadir / "hamysql-series").read_text() == own
+
+
+def test_a_note_that_is_a_link_or_a_pipe_is_no_note(resource, datadir, tmp_path):
+    note = datadir / "hamysql-series"
+    (tmp_path / "elsewhere").write_text("99.9\n")
+    note.unlink(missing_ok=True)
+    note.symlink_to(tmp_path / "elsewhere")
+    assert resource.does("start") == SUCCESS
+    assert resource.does("stop") == SUCCESS
+    assert not note.is_symlink()
+    assert (tmp_path / "elsewhere").read_text() == "99.9\n"
+    note.unlink()
+    os.mkfifo(note)
+    assert resource.does("start") == SUCCESS
+    assert note.is_file()
 
 
 def test_no_datadir_is_an_error_and_none_is_made(resource):

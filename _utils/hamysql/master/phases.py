@@ -103,7 +103,11 @@ def end(
 
 
 def check(
-    deployment: Deployment, surveys: Surveys, plan: Callable[[], Sequence[Step]], evidence: Sequence[str] = ()
+    deployment: Deployment,
+    surveys: Surveys,
+    plan: Callable[[], Sequence[Step]],
+    evidence: Sequence[str] = (),
+    newer: str = "",
 ) -> str:
     """Judge members, pillar and storage, and raise ``Refused`` with all that forbids going on; returns the warnings as lines.
 
@@ -111,8 +115,10 @@ def check(
         What the members say of what is pending.
     evidence
         What else forbids it.
+    newer
+        As in :func:`hamysql.preflight.judge.judge`.
     """
-    findings, evidence = preflight_judge.judge(deployment.survey(), deployment.window), list(evidence)
+    findings, evidence = preflight_judge.judge(deployment.survey(), deployment.window, newer), list(evidence)
     if refused := pending.by_members(pending.REFUSED, surveys):
         evidence.append("this cannot be changed in place:\n" + "\n".join(f"  - {sentence}" for sentence in refused))
     try:

@@ -33,13 +33,15 @@ CLOCK = 10  # seconds by which two members' clocks may differ
 NODES = "hamysql:cluster:nodes"
 
 
-def judge(surveys: Surveys, window: tuple[float, float] | None = None) -> tuple[Finding, ...]:
+def judge(surveys: Surveys, window: tuple[float, float] | None = None, newer: str = "") -> tuple[Finding, ...]:
     """Every finding about every member, in the order of the members.
 
     surveys
         What ``hamysql_node.survey`` returned, of *all* members.
     window
         The master's time before the members were asked and after all had answered; without it clocks are not compared.
+    newer
+        A member that may have newer major versions than the others: a new release of the system, one node at a time.
 
     Where a member has a cluster of somebody else's, that alone is told: what else is found there is that cluster's.
     """
@@ -56,7 +58,7 @@ def judge(surveys: Surveys, window: tuple[float, float] | None = None) -> tuple[
     found += [
         *_links(machines),
         *_vip_owner(machines),
-        *_versions(machines),
+        *_versions(machines, newer),
         *_series(machines),
         *_one_link(machines[0]),
     ]
@@ -205,7 +207,7 @@ def _vip_owner(machines: Sequence[Machine]) -> Iterator[Finding]:
             yield Finding(machine.name, seen, "an address that no other machine uses", path)
 
 
-def _versions(machines: Sequence[Machine]) -> Iterator[Finding]:
+def _versions(machines: Sequence[Machine], newer: str) -> Iterator[Finding]:
     """Members that would talk to each other in different versions; what is not installed counts by its candidate."""
     for one, two in combinations(machines, 2):
         both = {name: (one.packages[name], two.packages[name]) for name in one.packages if name in two.packages}
@@ -216,8 +218,18 @@ def _versions(machines: Sequence[Machine]) -> Iterator[Finding]:
             parts = 2 if name in series else 1  # of a database: 10.6 and 10.11 are as far apart as 10 and 11
             if first and second and major(first, parts) != major(second, parts):
                 expected = f"the same major version as on {one.name}, which has {first}"
-                refuses = not (one.settled and two.settled)
+                ahead = two.name if _number(first, parts) < _number(second, parts) else one.name
+                refuses = not (one.settled and two.settled) and ahead != newer
                 yield Finding(two.name, f"{name} {second}", expected, "hamysql:package", refuses)
+                if name in series and ahead == newer:
+                    older = one.name if ahead == two.name else two.name
+                    says = f"a database that is older than that on {ahead}"
+                    expected = f"a node that is replaced next: once {ahead} has served, {older} cannot take over"
+                    yield Finding(older, says, expected, "hamysql:package", refuses=False)
+
+
+def _number(version: str, parts: int) -> tuple[int, ...]:
+    return tuple(int(part) for part in major(version, parts).split(".") if part.isdecimal())
 
 
 def _series(machines: Sequence[Machine]) -> Iterator[Finding]:

@@ -28,6 +28,8 @@ timeout=$((${OCF_RESKEY_CRM_meta_timeout:-120000} / 1000)) # of the operation, s
 run=${HA_RSCTMP:-/run/resource-agents}/hamysql
 own=$run/${OCF_RESOURCE_INSTANCE:-mysql}.pid        # "ID BORN": the server's process, and the tick in which it was born (proc(5))
 hung_file=$run/${OCF_RESOURCE_INSTANCE:-mysql}.hung # the process that a monitor found hanging
+series=$datadir/hamysql-series # "11.8": of the newest server that has run on this data; it goes with the data
+version_file=$run/${OCF_RESOURCE_INSTANCE:-mysql}.version # "11.8": of the binary here, as last asked
 said=$run/${OCF_RESOURCE_INSTANCE:-mysql}.out       # what the server says before it has its error log open
 KILL_AFTER_HUNG=5 # seconds: what has not answered for $ping_timeout will not shut down either
 KILL_AFTER_FROZEN=0 # seconds: what does nothing at all does not shut down
@@ -152,6 +154,45 @@ runs_binary() {
 	# shellcheck disable=SC3013
 	[ "/proc/$pid/exe" -ef "$binary" ] && return 0
 	[ "$(readlink "/proc/$pid/exe")" = "$(readlink -f "$binary") (deleted)" ]
+}
+
+# The series of the binary, as $version: ask_version [again]. It is asked at a probe, so that a failover does not wait for that.
+ask_version() {
+	version=''
+	[ -n "$1" ] || ! trusted || { read -r version <"$version_file"; } 2>/dev/null
+	[ -z "$version" ] || return 0
+	version=$("$binary" --no-defaults --version 2>/dev/null)
+	version=${version#*Ver }
+	version=${version%%[!0-9.]*}
+	rest=${version#*.}
+	version=${version%%.*}.${rest%%.*}
+	! trusted || echo "$version" >"$version_file"
+}
+
+# The series of the newest server that has run on this data, as $newest. The file is the account's: no link is followed, no pipe waited for.
+newest_server() {
+	newest=''
+	[ ! -f "$series" ] || newest=$(dd if="$series" bs=16 count=1 iflag=nofollow,nonblock 2>/dev/null)
+	case $newest in *[!0-9.]* | *.*.* | .* | *.) newest='' ;; *.*) ;; *) newest='' ;; esac
+}
+
+# Whether a newer server has run on this data than the one here. Its server would not read it, or read it wrongly.
+too_old() {
+	newest_server
+	[ -n "$newest" ] && ask_version && older || return 1
+	ask_version again && older # the package may have been updated since
+}
+
+older() {
+	[ "${version%.*}" -lt "${newest%.*}" ] || { [ "${version%.*}" -eq "${newest%.*}" ] && [ "${version#*.}" -lt "${newest#*.}" ]; }
+}
+
+# Note in the data that this server has run on it. A process only where that is new.
+note_series() {
+	ask_version
+	[ "$version" != "$newest" ] || return 0
+	# shellcheck disable=SC2016 # it is the other shell that expands it
+	as_account sh -c 'rm -f "$1" && echo "$2" >"$1"' sh "$series" "$version" 2>/dev/null
 }
 
 # Whether the server answers within so many seconds: answers SECONDS [exec]. One that refuses the login has answered.
@@ -288,7 +329,13 @@ validate() {
 }
 
 monitor() {
-	running || return $OCF_NOT_RUNNING
+	if ! running; then
+		if [ "${OCF_RESKEY_CRM_meta_interval:-}" = 0 ] && [ -O / ] && [ -x "$binary" ]; then # a probe
+			keep_notes
+			ask_version again
+		fi
+		return $OCF_NOT_RUNNING
+	fi
 	clock
 	began=$now
 	responds && return $OCF_SUCCESS
@@ -305,6 +352,7 @@ start() {
 		[ -d "$datadir/mysql" ] || fail $OCF_ERR_INSTALLED "$datadir: no data of a database server is there"
 		account || fail $OCF_ERR_INSTALLED "$user: no such account"
 		keep_notes
+		! too_old || fail $OCF_ERR_INSTALLED "a server of series $newest has run on this data, and the one here is $version: update this node"
 		forget
 		for folder in "${pid_file%/*}" "${socket%/*}"; do
 			[ -d "$folder" ] || make_folder "$folder" || fail $OCF_ERR_GENERIC "$folder: could not be made"
@@ -325,6 +373,7 @@ start() {
 		fi
 		sleep $START_POLL
 	done
+	note_series
 	# Younger than the server's own pid file, which is not looked at then.
 	! trusted || echo "$pid $born" >"$own"
 	return $OCF_SUCCESS

@@ -333,6 +333,25 @@ def test_versions_that_do_not_go_together(site, package, version, same):
         assert found == [f"db2: found {package} {version}, {expected}"]
 
 
+NEWER = {"mariadb-server": "1:11.8.3-0+deb13u1", "drbd-utils": "10.1-1"}
+
+
+@pytest.mark.parametrize(("newer", "refused"), [("db2", False), ("db1", True), ("", True)])
+def test_a_machine_with_a_newer_release_is_refused_unless_its_operator_says_so(site, newer, refused):
+    site["db2"]["facts"]["packages"].update(NEWER)
+    found = preflight_judge.judge(site, WINDOW, newer)
+    assert {finding.node for finding in found if finding.refuses} == ({"db2"} if refused else set())
+    assert len([finding for finding in found if finding.node == "db2"]) == len(NEWER)
+    told = "db1: found a database that is older than that on db2, expected a node that is replaced next: once db2 has served"
+    assert any(str(finding).startswith(told) for finding in found) is (newer == "db2")
+
+
+def test_an_older_machine_is_refused_though_newer_ones_are_not(site):
+    site["db1"]["facts"]["packages"].update(NEWER)
+    found = preflight_judge.judge(site, WINDOW, "db2")
+    assert [finding.refuses for finding in found] == [True] * len(NEWER)
+
+
 def test_another_corosync_than_the_configuration_is_written_for(site):
     """A pillar that an older system had may say ``corosync:series``, and corosync would not start with that file."""
     for name in ("db1", "db2"):

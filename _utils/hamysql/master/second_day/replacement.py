@@ -23,8 +23,12 @@ EXAMPLE = "salt-run state.orchestrate hamysql.orch.replace_node"
 KEY = "hamysql_replace"
 
 
-def check(deployment: Deployment, dead: str | None) -> Outcome:
-    """The phase "checked": one node serves and has all data, the named one is provably out, and a blank machine is in its place."""
+def check(deployment: Deployment, dead: str | None, newer: bool = False) -> Outcome:
+    """The phase "checked": one node serves and has all data, the named one is provably out, and a blank machine is in its place.
+
+    newer
+        Whether the blank machine may have newer major versions, of a newer release of the system (default: false).
+    """
     handover.prepare(deployment)
     survivor, new = _sides(deployment)
     seen = _look(deployment, survivor, dead)
@@ -52,7 +56,11 @@ def check(deployment: Deployment, dead: str | None) -> Outcome:
         else []
     )
     warnings = phases.check(
-        deployment, _to_judge(surveys), lambda: deployments.storage_plan(deployment), evidence=evidence
+        deployment,
+        _to_judge(surveys),
+        lambda: deployments.storage_plan(deployment),
+        evidence=evidence,
+        newer=new if newer else "",
     )
     begun = f" A replacement has begun, since {noted['since']}." if noted else ""
     return {}, f"{survivor} serves and has all data, {dead} is out, and {new} may take its place.{begun}{warnings}"
