@@ -1,31 +1,29 @@
 """
 An asynchronous replica of the virtual IP: the verbs of ``hamysql.orch.replica``.
 
-``admit``, ``source`` and ``verifies`` are for a member of the cluster. All else is for the replica's own machine, which is no member and
-has no pillar of the cluster's. It knows its cluster from a file that the orchestration has laid down (``/etc/hamysql/replica.json``).
+They are for the replica's own machine, which is no member and has no pillar of the cluster's. It knows its cluster from a file that
+the orchestration has laid down (``/etc/hamysql/replica.json``). What a member does for it is in ``hamysql_followed``.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from hamysql.backup import take
 from hamysql.errors import HamysqlError, Refused
-from hamysql.replica import account, record, server, site, verbs
+from hamysql.replica import record, server, site, verbs
 from hamysql.storage import lock as storage_lock
 from hamysql.system.command import run
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from typing import Any
-
-    from injected import __pillar__, __salt__
+    from injected import __pillar__
 
     from hamysql.backup.beside import State
     from hamysql.backup.manifest import Manifest
     from hamysql.mysql.flavours.replication import Following
     from hamysql.replica.record import Record
     from hamysql.replica.server import Looked, Server
+    from hamysql.replica.site import Secrets
 
 __virtualname__ = "hamysql_replica"
 
@@ -38,62 +36,9 @@ def _server() -> Server:
     return server.Server(run, site.read())
 
 
-def _pillar() -> Mapping[str, Any]:
+def _pillar() -> Secrets:
     found = __pillar__.get(site.PILLAR)
-    return found if isinstance(found, dict) else {}
-
-
-def admit(name: str, digest: str) -> list[str]:
-    """
-    On the node that serves: have the account by which a replica follows, which may do nothing else.
-
-    name
-        The replica's, in the pillar ``hamysql:replicas``.
-    digest
-        The hash of its password, which ``digest`` has returned there.
-
-    Returns what was changed, a list. Raises ``NotApplied`` with what the server refuses.
-
-    CLI Example:
-
-    .. code-block:: bash
-
-        salt db1 hamysql_replica.admit reports '*0123456789ABCDEF0123456789ABCDEF01234567'
-    """
-    config = __salt__["hamysql.config"]()
-    if name not in config["replicas"]:
-        raise Refused(f"the pillar has no replica {name!r}, there are: {', '.join(config['replicas']) or 'none'}")
-    return account.admit(run, config["mysql"], config["replicas"][name]["address"], digest)
-
-
-def source() -> str:
-    """
-    On the node that serves: where the binary logs stand.
-
-    Returns a position, such as ``0-7-42``. Raises ``Refused`` with all that keeps a replica from following this server.
-
-    CLI Example:
-
-    .. code-block:: bash
-
-        salt db1 hamysql_replica.source
-    """
-    config = __salt__["hamysql.config"]()
-    return account.source(run, config["mysql"], config["self"])
-
-
-def verifies() -> bool:
-    """
-    On a node: whether a replica can insist on the server's certificate. There are authorities, and it has the virtual IP.
-
-    CLI Example:
-
-    .. code-block:: bash
-
-        salt db1 hamysql_replica.verifies
-    """
-    config = __salt__["hamysql.config"]()
-    return account.has_address(run, config["mysql"]["tls"], config["vip"]["address"])
+    return cast("Secrets", found) if isinstance(found, dict) else {}
 
 
 def look() -> Looked:
@@ -291,7 +236,8 @@ def restart(timeout: float = 900) -> bool:
 
 def promote(confirm: str = "", timeout: float = 3600) -> Following:
     """
-    Make this replica a server of its own, which takes writes. **The cluster must not serve any more**: see docs/operations/replica.md.
+    Make this replica a server of its own, which takes writes. **The cluster must not serve any
+    more**: see docs/operations/replica.md.
 
     confirm
         The cluster's name, once more.
@@ -309,8 +255,8 @@ def promote(confirm: str = "", timeout: float = 3600) -> Following:
     found = _server()
     if confirm != found.task["cluster"]:
         raise Refused(
-            f"{found.task['name']} would take writes that {found.task['cluster']} never gets, and follow it no more. If the cluster is "
-            f"lost and stays off, say confirm={found.task['cluster']}"
+            f"{found.task['name']} would take writes that {found.task['cluster']} never gets, and follow it no more. If the "
+            f"cluster is lost and stays off, say confirm={found.task['cluster']}"
         )
     return verbs.promote(found, timeout)
 

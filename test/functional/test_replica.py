@@ -60,7 +60,12 @@ class Machine:
         if (more := self.options.with_name(verbs.PROMOTED_OPTIONS)).exists():
             argv.append(f"--{more.read_text().splitlines()[-1].replace(' ', '')}")
         argv += ["--user=root", f"--datadir={self.datadir}", f"--socket={self.server.socket}", f"--port={self.port}"]
-        argv += ["--bind-address=127.0.0.1", f"--server-id={self.number}", "--innodb-buffer-pool-size=32M", f"--tmpdir={self.path}/tmp"]
+        argv += [
+            "--bind-address=127.0.0.1",
+            f"--server-id={self.number}",
+            "--innodb-buffer-pool-size=32M",
+            f"--tmpdir={self.path}/tmp",
+        ]
         with open(self.path / "error.log", "a") as log:
             self.process = subprocess.Popen(argv, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
         wait.until(lambda: self.process.poll() is not None or self.server.module.active(), bool, "", timeout=60)
@@ -97,7 +102,10 @@ class World:
         backup = {
             "cluster": "galaxy-db",
             "node": "reports",
-            "mysql": {key: self.replica.server.config[key] for key in ("flavor", "client", "socket", "datadir", "binary", "user")},
+            "mysql": {
+                key: self.replica.server.config[key]
+                for key in ("flavor", "client", "socket", "datadir", "binary", "user")
+            },
             "directory": str(path / "backups"),
             "at": "03:00",
             "keep": 7,
@@ -327,7 +335,15 @@ def killed_before(word):
 
 @pytest.mark.parametrize(
     "moment",
-    ["--prepare", "--silent", "systemctl stop", "systemctl start", "RESET SLAVE ALL", "START SLAVE", "MASTER_GTID_WAIT"],
+    [
+        "--prepare",
+        "--silent",
+        "systemctl stop",
+        "systemctl start",
+        "RESET SLAVE ALL",
+        "START SLAVE",
+        "MASTER_GTID_WAIT",
+    ],
 )
 def test_killed_at_each_step_and_run_again_it_goes_on_from_the_same_backup(world, moment):
     world.source.sql("INSERT INTO shop.orders VALUES (2);")
@@ -400,7 +416,9 @@ def test_a_promotion_applies_what_was_received_and_not_applied_yet(world):
     world.replica.sql("STOP SLAVE SQL_THREAD;")
     world.source.sql("INSERT INTO shop.orders VALUES (2), (3);")
     position = account.source(command.run, world.source.server.config, "db1")
-    wait.until(lambda: world.server.following()["received"], lambda seen: seen == position, "it is received", timeout=30)
+    wait.until(
+        lambda: world.server.following()["received"], lambda seen: seen == position, "it is received", timeout=30
+    )
     world.source.end(signal.SIGKILL)
     world.replica.sql("START SLAVE SQL_THREAD;")
     verbs.promote(world.server, 60)

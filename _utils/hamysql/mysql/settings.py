@@ -95,7 +95,7 @@ _EVERYWHERE = {"*": FAMILIES, "::": FAMILIES, "0.0.0.0": ("ipv4",)}
 
 
 def ports(config: Config) -> list[Access]:
-    """Who may reach the database: the nodes, replicas and the clients' networks, at the virtual IP and wherever else the server listens."""
+    """Who may reach the database: the nodes, replicas and clients' networks, at the virtual IP and wherever else it listens."""
     vip, mysql = config["vip"]["address"], config["mysql"]
     everywhere = {name for address in mysql["addresses"] for name in _EVERYWHERE.get(address, ())}
     members = [address for node in config["cluster"]["nodes"].values() for address in node["addresses"]]

@@ -6,9 +6,8 @@ The machine is no member, so it needs no pillar of the cluster's. The password b
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
-from typing import Any, TypedDict
+from typing import TypedDict
 
 from hamysql.backup import job
 from hamysql.backup.settings import login
@@ -25,8 +24,15 @@ USER = "hamysql-replica"  # the account of each replica; the host tells them apa
 PILLAR = "hamysql_replica"  # of a replica's minion: what opens a repository of backups
 
 
+class Secrets(TypedDict, total=False):
+    """The pillar ``hamysql_replica`` of a replica's minion: what opens a repository of backups, as in ``hamysql:backup``."""
+
+    password: str
+    environment: dict[str, str]
+
+
 class Task(TypedDict):
-    """The file's content. ``address`` and ``port`` are the virtual IP's; ``tls``, ``ca`` and ``verify`` are of the connection to it.
+    """The content of the file. ``address`` and ``port`` are of the virtual IP, ``tls``, ``ca`` and ``verify`` of the way there.
 
     ``service`` is the unit of the database server, ``options`` its option file, ``backup`` as for the timer of the backups.
     """
@@ -84,7 +90,7 @@ def read() -> Task:
     return found
 
 
-def backups(said: Task, pillar: Mapping[str, Any]) -> Site:
+def backups(said: Task, pillar: Secrets) -> Site:
     """Where the replica's machine sees the cluster's backups.
 
     pillar
@@ -92,13 +98,14 @@ def backups(said: Task, pillar: Mapping[str, Any]) -> Site:
     """
     if not said["repository"]:
         return job.place(said["backup"])
-    if not pillar.get("password"):
+    password = pillar.get("password")
+    if not password:
         raise Refused(
-            f"the backups are in the repository {said['repository']}, and the minion of {said['name']} has no password for it: give "
-            f"it a pillar `{PILLAR}` with the password and the environment of hamysql:backup"
+            f"the backups are in the repository {said['repository']}, and the minion of {said['name']} has no password for it: "
+            f"give it a pillar `{PILLAR}` with the password and the environment of hamysql:backup"
         )
     environment = {str(key): str(value) for key, value in dict(pillar.get("environment") or {}).items()}
-    return job.place(said["backup"], login(said["repository"], str(pillar["password"]), environment))
+    return job.place(said["backup"], login(said["repository"], str(password), environment))
 
 
 def datadir(said: Task) -> Path:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from pathlib import PurePosixPath
-from typing import Any
 
 from hamysql.backup import beside as backup_beside
 from hamysql.backup import prepare, restore, swap
@@ -16,7 +14,7 @@ from hamysql.mysql.flavours.replication import Following, Source
 from hamysql.replica import record, site
 from hamysql.replica.record import FOLLOWING, PROMOTED, SEEDING, Record
 from hamysql.replica.server import Server, said
-from hamysql.replica.site import USER, Task, datadir
+from hamysql.replica.site import USER, Secrets, Task, datadir
 from hamysql.system import files, root, wait
 
 PROMOTED_OPTIONS = "zz-hamysql-promoted.cnf"  # beside the other option file, and read after it
@@ -32,7 +30,7 @@ def digest(server: Server) -> str:
     return registry.of(server.mysql).digest(record.password())
 
 
-def begin(server: Server, pillar: Mapping[str, Any], name: str) -> Record:
+def begin(server: Server, pillar: Secrets, name: str) -> Record:
     """Note which backup the machine begins with. From now on its data may be replaced.
 
     pillar
@@ -56,7 +54,7 @@ def begin(server: Server, pillar: Mapping[str, Any], name: str) -> Record:
     )
 
 
-def prepared(server: Server, pillar: Mapping[str, Any], timeout: float) -> State:
+def prepared(server: Server, pillar: Secrets, timeout: float) -> State:
     """Copy the noted backup beside the data, and make it ready: what serves meanwhile goes on.
 
     timeout
@@ -106,8 +104,8 @@ def follows(server: Server) -> Following:
     if seen["source"] != wanted:
         if noted["stage"] != SEEDING:
             raise Refused(
-                f"{server.task['name']} follows {seen['source'] or 'nobody'}, expected {wanted}: somebody has changed that, and where "
-                "its data stands is unknown. Seed it again"
+                f"{server.task['name']} follows {seen['source'] or 'nobody'}, expected {wanted}: somebody has changed that, and "
+                "where its data stands is unknown. Seed it again"
             )
         server.sql(server.replication.begin(noted["position"], _source(server.task)))
     server.sql(server.replication.start)

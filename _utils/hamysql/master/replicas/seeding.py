@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import time
-from typing import Any, cast
+from typing import cast
 
 from hamysql.errors import HamysqlError, Refused
 from hamysql.master import health, highstate, operations
@@ -20,24 +20,26 @@ from hamysql.master.replicas.situation import DOWN, FOLLOWS, SEEDING, STOPPED, S
 from hamysql.master.second_day import backups, handover
 from hamysql.replica import site
 from hamysql.replica.server import Looked
+from hamysql.resolved import Resolved
 from hamysql.resolved.software import Replica
+from hamysql.schema.values import Config
 
 KEY, CONFIRM = "hamysql_replica", "hamysql_confirm"
 
 
 def check(deployment: Deployment, replica: str | None, confirm: str | None) -> Outcome:
-    """The phase "checked": the cluster is sound and can be followed, and no data is lost on the replica that nobody has given up."""
+    """The phase "checked": the cluster is sound and can be followed, and no data of the replica is lost that is wanted."""
     handover.prepare(deployment)
     name = _named(deployment, replica)
     serving = _sound(deployment)
-    deployment.members.ask("hamysql_replica.source", [serving])
+    deployment.members.ask("hamysql_followed.source", [serving])
     machine(deployment, name).ask("saltutil.sync_all", patience=60)
     found, _ = _look(deployment, name)
     if found.replaces and (found.kind != DOWN or confirm) and not deployment.test:
         lost = f", with {', '.join(found.databases)}" if found.databases else ""
         what = (
-            f"a backup of {deployment.members.cluster} is about to replace the data of the replica {name}{lost}. {name}: {found.why}. "
-            "What is there now is taken away as soon as the replica follows"
+            f"a backup of {deployment.members.cluster} is about to replace the data of the replica {name}{lost}. {name}: "
+            f"{found.why}. What is there now is taken away as soon as the replica follows"
         )
         operations.confirmed(deployment.members.cluster, confirm, what, CONFIRM)
     return {}, f"{serving} serves; {name}: {found.why}"
@@ -52,7 +54,7 @@ def configure(deployment: Deployment, replica: str | None, timeout: float) -> Ou
     name, serving = _named(deployment, replica), _sound(deployment)
     third = machine(deployment, name)
     deployment.say("step", "configured", f"packages and options on {name}")
-    verify = bool(deployment.members.ask("hamysql_replica.verifies", [serving])[serving])
+    verify = bool(deployment.members.ask("hamysql_followed.verifies", [serving])[serving])
     options = {"mods": "hamysql.replica.server", "pillar": {"hamysql_replica_server": wanted(deployment, name, verify)}}
     (returned,) = third.ask("state.apply", patience=60, test=deployment.test, queue=True, **options).values()
     outcome = highstate.summarise(returned)
@@ -62,7 +64,7 @@ def configure(deployment: Deployment, replica: str | None, timeout: float) -> Ou
     if deployment.test:
         return changes, f"{name} gets its packages and files, and {serving} an account for it"
     (digest,) = third.ask("hamysql_replica.digest").values()
-    account = deployment.members.ask("hamysql_replica.admit", [serving], name=name, digest=digest)[serving]
+    account = deployment.members.ask("hamysql_followed.admit", [serving], name=name, digest=digest)[serving]
     if account:
         changes[f"{name}'s account"] = account
     found, seen = _look(deployment, name)
@@ -148,7 +150,7 @@ def follow(deployment: Deployment, replica: str | None, timeout: float) -> Outco
             return {}, f"{name} follows already"
         entry = f"~ {name} follows the virtual IP, and catches up"
         return {"replica": [entry]}, entry.removeprefix("~ ")
-    position = deployment.members.ask("hamysql_replica.source", [serving])[serving]
+    position = deployment.members.ask("hamysql_followed.source", [serving])[serving]
     deployment.say("step", "follows", f"{name} follows the virtual IP, and catches up")
     began = time.monotonic()
     if found.kind != FOLLOWS:
@@ -174,12 +176,12 @@ def of(members: Members, name: str, replica: Replica) -> Members:
     return Members(members.cluster, {f"replica {name}": replica["minion_id"]}, members.call)
 
 
-def source(first: Any) -> str:
+def source(first: Resolved) -> str:
     """What a replica of a cluster follows."""
     return f"{first['vip']['address']}:{first['mysql']['port']}"
 
 
-def wanted(deployment: Deployment, name: str, verify: bool) -> dict[str, Any]:
+def wanted(deployment: Deployment, name: str, verify: bool) -> dict[str, object]:
     """What the states of a replica's machine have to know; none of it is secret."""
     settings = deployment.first
     package, mysql = settings["package"], settings["mysql"]
@@ -187,7 +189,9 @@ def wanted(deployment: Deployment, name: str, verify: bool) -> dict[str, Any]:
     repositories = settings["repo"]["repositories"]
     task = site.task(settings, name, verify)
     return {
-        "packages": [item for item in package["pkgs"] if (item if isinstance(item, str) else next(iter(item))) in names],
+        "packages": [
+            item for item in package["pkgs"] if (item if isinstance(item, str) else next(iter(item))) in names
+        ],
         "repositories": {
             key: given["options"] for key, given in repositories.items() if not given["disable_after_install"]
         },
@@ -196,7 +200,7 @@ def wanted(deployment: Deployment, name: str, verify: bool) -> dict[str, Any]:
         "lines": settings["replicas"][name]["option_lines"],
         "options": mysql["config_fragment"],
         "service": task["service"],
-        **{key: cast(dict[str, Any], mysql)[key] for key in ("datadir", "user", "group", "log_folder", "log_group")},
+        **{key: cast(Config, mysql)[key] for key in ("datadir", "user", "group", "log_folder", "log_group")},
     }
 
 
@@ -221,8 +225,8 @@ def _named(deployment: Deployment, replica: str | None) -> str:
         return names[0]
     if replica not in names:
         raise Refused(
-            f'the replica was not named ({replica or "none"}): there are {", ".join(names)}. Say "{KEY}": "{names[0]}" in the pillar '
-            "of this command"
+            f'the replica was not named ({replica or "none"}): there are {", ".join(names)}. Say "{KEY}": "{names[0]}" in the '
+            "pillar of this command"
         )
     return str(replica)
 
@@ -231,7 +235,9 @@ def _sound(deployment: Deployment) -> str:
     """The node that serves. Raises ``Refused`` with all that is wrong with the cluster."""
     if reasons := operations.unsound(deployment.survey()):
         raise Refused(
-            "\n".join(["no replica is seeded while this is so:", *(f"  - {reason}" for reason in dict.fromkeys(reasons))])
+            "\n".join(
+                ["no replica is seeded while this is so:", *(f"  - {reason}" for reason in dict.fromkeys(reasons))]
+            )
         )
     serving = health.active(deployment.survey())
     assert serving is not None

@@ -11,6 +11,9 @@ from hamysql.cib.history import History
 from hamysql.fencing.proof import Proven
 from hamysql.master.deployment import View
 from hamysql.master.members import Answers
+from hamysql.master.replicas import seeding
+from hamysql.replica.server import Looked
+from hamysql.resolved.software import Replica
 from hamysql.survey import Survey
 
 
@@ -40,6 +43,16 @@ class Seen:
     minion: str
     survey: Survey | None = None
     details: Details | None = None
+    unknown: str = ""
+
+
+@dataclass(frozen=True)
+class Machine:
+    """A replica: what the pillar has of it, what it follows, and what its machine says; ``unknown`` says why that says nothing."""
+
+    replica: Replica
+    source: str
+    looked: Looked | None = None
     unknown: str = ""
 
 
@@ -73,6 +86,19 @@ def members(view: View, bring: bool = True) -> dict[str, Seen]:
         else Seen(minion, surveys.values[node], details.values.get(node), partly.get(node, ""))
         for node, minion in view.members.minions.items()
     }
+
+
+def replicas(view: View, seen: Mapping[str, Seen]) -> dict[str, Machine]:
+    """What the replicas' machines say, by the replicas' names; none where no member could be asked, or all have older code."""
+    first = next((member.survey["settings"] for member in seen.values() if member.survey), None)
+    found: dict[str, Machine] = {}
+    for name, replica in first.get("replicas", {}).items() if first else ():
+        third = seeding.of(view.members, name, replica)
+        answers = third.answers("hamysql_replica.look", patience=10)
+        looked = next(iter(answers.values.values()), None)
+        unknown = next(iter((*answers.silent.values(), *answers.failed.values())), "")
+        found[name] = Machine(replica, seeding.source(first), looked, unknown)
+    return found
 
 
 def _is_behind(view: View, node: str, survey: Mapping[str, Any]) -> bool:

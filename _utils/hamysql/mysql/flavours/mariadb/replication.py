@@ -23,7 +23,7 @@ class MariaDBs(Replication):
     options = {
         "read-only": "ON",  # its clients read; root is excepted, and what it writes is seen in its binary log
         "relay-log": "relay",
-        # After a crash nothing of a half written relay log is used: it gets all again from its position, which is a row of InnoDB's.
+        # After a crash nothing of a half written relay log is used: it gets all again from its position, a row of InnoDB's.
         "relay-log-recovery": "ON",
         "log-bin": "binlog",
         "log-slave-updates": "OFF",  # so that its binary log has what others than the cluster have written, and nothing else
@@ -44,7 +44,8 @@ class MariaDBs(Replication):
     privilege = "REPLICATION SLAVE"
     ask = ("--column-names",)
     source_query = (
-        "SELECT @@GLOBAL.gtid_binlog_pos, @@GLOBAL.log_bin, @@GLOBAL.sync_binlog, @@GLOBAL.innodb_flush_log_at_trx_commit;\n"
+        "SELECT @@GLOBAL.gtid_binlog_pos, @@GLOBAL.log_bin, @@GLOBAL.sync_binlog,"
+        " @@GLOBAL.innodb_flush_log_at_trx_commit;\n"
     )
     state_query = (
         "SHOW SLAVE STATUS;\nSELECT @@GLOBAL.gtid_slave_pos AS slave_pos, @@GLOBAL.gtid_binlog_pos AS own_pos,"
@@ -95,7 +96,9 @@ class MariaDBs(Replication):
         lag = row["Seconds_Behind_Master"]
         return {
             **found,
-            "source": f"{row['Master_Host']}:{row['Master_Port']}" if row["Using_Gtid"] == "Slave_Pos" else "another one",
+            "source": f"{row['Master_Host']}:{row['Master_Port']}"
+            if row["Using_Gtid"] == "Slave_Pos"
+            else "another one",
             "receives": receives,
             "applies": applies,
             "ended": any(error and row[f"{thread}_Running"] == "No" for thread, error in errors.items()),
@@ -108,8 +111,8 @@ class MariaDBs(Replication):
         found = "".join(noted.split()[2:])
         if not _POSITION.fullmatch(found):
             raise Refused(
-                f"the backup has no position that a replica could begin at ({noted or 'none'}): it was taken before the server wrote "
-                "binary logs. Take another one, `salt-run state.orchestrate hamysql.orch.backup`"
+                f"the backup has no position that a replica could begin at ({noted or 'none'}): it was taken before the server "
+                "wrote binary logs. Take another one, `salt-run state.orchestrate hamysql.orch.backup`"
             )
         return found
 
