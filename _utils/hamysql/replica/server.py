@@ -29,8 +29,8 @@ class Looked(TypedDict):
     """A replica's machine, over Salt's bus.
 
     ``databases`` are those in its datadir that are not the server's own; ``following`` is ``None`` where no server answers.
-    ``restore`` is how far a backup has come into the datadir. ``waits`` says whether the option file is newer than the
-    server's start.
+    ``restore`` is how far a backup has come into the datadir. ``waits`` says whether the option file is newer than the server's
+    start.
     """
 
     answers: bool
@@ -95,8 +95,8 @@ class Server:
             self.run(["systemctl", "start", self.task["service"]], timeout=timeout)
         except CommandFailed as exc:
             raise NotReady(
-                f"the database of {self.task['name']} does not start: {exc.output.strip()}. "
-                f"`journalctl -u {self.task['service']}` on it says why"
+                f"the database of {self.task['name']} does not start: {exc.output.strip()}. `journalctl -u "
+                f"{self.task['service']}` on it says why"
             ) from None
         wait.until(self.answers, bool, f"the database of {self.task['name']} answers", timeout=timeout)
 

@@ -32,7 +32,7 @@ class Secrets(TypedDict, total=False):
 
 
 class Task(TypedDict):
-    """The file's content. ``address`` and ``port`` are the virtual IP's; ``tls``, ``ca`` and ``verify`` are of the connection.
+    """The content of the file. ``address`` and ``port`` are of the virtual IP, ``tls``, ``ca`` and ``verify`` of the way there.
 
     ``service`` is the unit of the database server, ``options`` its option file, ``backup`` as for the timer of the backups.
     """

@@ -20,13 +20,15 @@ from hamysql.master.replicas.situation import DOWN, FOLLOWS, SEEDING, STOPPED, S
 from hamysql.master.second_day import backups, handover
 from hamysql.replica import site
 from hamysql.replica.server import Looked
+from hamysql.resolved import Resolved
+from hamysql.resolved.software import Replica
 from hamysql.schema.values import Config
 
 KEY, CONFIRM = "hamysql_replica", "hamysql_confirm"
 
 
 def check(deployment: Deployment, replica: str | None, confirm: str | None) -> Outcome:
-    """The phase "checked": the cluster is sound and can be followed. No data is lost on the replica that nobody has given up."""
+    """The phase "checked": the cluster is sound and can be followed, and no data of the replica is lost that is wanted."""
     handover.prepare(deployment)
     name = _named(deployment, replica)
     serving = _sound(deployment)
@@ -166,7 +168,17 @@ def follow(deployment: Deployment, replica: str | None, timeout: float) -> Outco
 
 def machine(deployment: Deployment, name: str) -> Members:
     """The replica's machine, to be asked like a member."""
-    return situation.machines(deployment.members, {name: deployment.first["replicas"][name]})
+    return of(deployment.members, name, deployment.first["replicas"][name])
+
+
+def of(members: Members, name: str, replica: Replica) -> Members:
+    """The same, from the members and what the pillar has of the replica."""
+    return Members(members.cluster, {f"replica {name}": replica["minion_id"]}, members.call)
+
+
+def source(first: Resolved) -> str:
+    """What a replica of a cluster follows."""
+    return f"{first['vip']['address']}:{first['mysql']['port']}"
 
 
 def wanted(deployment: Deployment, name: str, verify: bool) -> dict[str, object]:
@@ -201,7 +213,7 @@ def _look(deployment: Deployment, name: str) -> tuple[Situation, Looked | None]:
         (seen,) = third.ask("hamysql_replica.look").values()
     else:
         (held,) = third.ask("hamysql_replica.holds", datadir=first["mysql"]["datadir"]).values()
-    return situation.of(seen, tuple(held), deployment.members.cluster, situation.source(first)), seen
+    return situation.of(seen, tuple(held), deployment.members.cluster, source(first)), seen
 
 
 def _named(deployment: Deployment, replica: str | None) -> str:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from hamysql.master.members import Members
 from hamysql.replica.record import PROMOTED as IS_PROMOTED
 from hamysql.replica.record import SEEDING as IS_SEEDING
 from hamysql.replica.server import Looked, said
-from hamysql.resolved import Resolved
-from hamysql.resolved.software import Replica
 
 Kind = Literal["new", "foreign", "seeding", "promoted", "down", "stopped", "broken", "follows"]
 # Nothing is there; data is there that is no copy of this cluster's; a backup is about to be its data; it takes writes of its own.
@@ -43,17 +40,6 @@ class Situation:
     def seeds(self, confirmed: bool) -> bool:
         """Whether it is to be seeded. A server that does not answer may only have to be started: it is, if that is confirmed."""
         return self.kind in (NEW, FOREIGN, SEEDING, PROMOTED, BROKEN) or (self.kind == DOWN and confirmed)
-
-
-def machines(members: Members, replicas: Mapping[str, Replica]) -> Members:
-    """The machines of replicas, to be asked like members, by ``replica NAME`` in the order of ``replicas``."""
-    called = {f"replica {name}": replica["minion_id"] for name, replica in replicas.items()}
-    return Members(members.cluster, called, members.call)
-
-
-def source(settings: Resolved) -> str:
-    """What a replica of a cluster follows: the virtual IP, and the server's port."""
-    return f"{settings['vip']['address']}:{settings['mysql']['port']}"
 
 
 def of(seen: Looked | None, held: tuple[str, ...], cluster: str, source: str) -> Situation:

@@ -11,7 +11,7 @@ from hamysql.cib.history import History
 from hamysql.fencing.proof import Proven
 from hamysql.master.deployment import View
 from hamysql.master.members import Answers
-from hamysql.master.replicas import situation
+from hamysql.master.replicas import seeding
 from hamysql.replica.server import Looked
 from hamysql.resolved.software import Replica
 from hamysql.survey import Survey
@@ -92,20 +92,20 @@ def members(view: View, bring: bool = True) -> dict[str, Seen]:
 
 def replicas(view: View, seen: Mapping[str, Seen]) -> dict[str, Machine]:
     """What the replicas' machines say, by the replicas' names; none where no member could be asked for the pillar."""
-    first = next((member.survey["settings"] for member in seen.values() if member.survey), None)
-    if first is None or not first["replicas"]:
+    known = [member.survey["settings"] for member in seen.values() if member.survey]
+    if not known:
         return {}
-    third = situation.machines(view.members, first["replicas"])
-    # It fails alone on a machine on which the formula never was: there is no replica yet, either.
-    there = third.answers("hamysql_replica.there", patience=10)
-    asked = [name for name, value in there.values.items() if value]
-    said = third.answers("hamysql_replica.look", asked, patience=10) if asked else Answers({}, {}, {})
-    unknown = {**there.silent, **said.silent, **said.failed}
-    source = situation.source(first)
-    return {
-        name: Machine(replica, source, said.values.get(called), unknown.get(called, ""))
-        for (name, replica), called in zip(first["replicas"].items(), third.minions)
-    }
+    first, found = known[0], {}
+    for name, replica in first["replicas"].items():
+        third = seeding.of(view.members, name, replica)
+        # It fails alone on a machine on which the formula never was: there is no replica yet, either.
+        there = third.answers("hamysql_replica.there", patience=10)
+        is_one = any(there.values.values())
+        answers = third.answers("hamysql_replica.look", patience=10) if is_one else Answers({}, there.silent, {})
+        looked = next(iter(answers.values.values()), None)
+        unknown = next(iter((*answers.silent.values(), *answers.failed.values())), "")
+        found[name] = Machine(replica, seeding.source(first), looked, unknown)
+    return found
 
 
 def _is_behind(view: View, node: str, survey: Mapping[str, Any]) -> bool:
