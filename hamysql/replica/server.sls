@@ -10,12 +10,13 @@ hamysql-replica-repo-{{ name }}-managed:
     - {{ option }}: {{ value | json }}
     {%- endfor %}
     - require_in:
-      - pkg: hamysql-replica-server-installed
+      - hamysql_package: hamysql-replica-server-installed
 {%- endfor %}
 
 hamysql-replica-server-installed:
-  pkg.installed:
+  hamysql_package.installed:
     - pkgs: {{ given.packages | json }}
+    - services: {{ [given.service] | json }}
 
 hamysql-replica-task-file-managed:
   file.managed:
@@ -26,7 +27,7 @@ hamysql-replica-task-file-managed:
     - mode: '0644'
     - makedirs: True
     - require:
-      - pkg: hamysql-replica-server-installed
+      - hamysql_package: hamysql-replica-server-installed
 
 hamysql-replica-authorities-file:
   {%- if given.ca %}
@@ -51,7 +52,7 @@ hamysql-replica-options-file-managed:
     - mode: '0644'
     - makedirs: True
     - require:
-      - pkg: hamysql-replica-server-installed
+      - hamysql_package: hamysql-replica-server-installed
 
 hamysql-replica-log-folder-managed:
   file.directory:
@@ -60,7 +61,7 @@ hamysql-replica-log-folder-managed:
     - group: {{ given.log_group | json }}
     - mode: '2750'
     - require:
-      - pkg: hamysql-replica-server-installed
+      - hamysql_package: hamysql-replica-server-installed
 
 hamysql-replica-data-folder-managed:
   file.directory:
@@ -69,7 +70,7 @@ hamysql-replica-data-folder-managed:
     - group: {{ given.group | json }}
     - makedirs: True
     - require:
-      - pkg: hamysql-replica-server-installed
+      - hamysql_package: hamysql-replica-server-installed
 
 # Its server listens at one address, which has to be there when it starts.
 hamysql-replica-unit-file-managed:
@@ -88,7 +89,7 @@ hamysql-replica-unit-file-managed:
     - mode: '0644'
     - makedirs: True
     - require:
-      - pkg: hamysql-replica-server-installed
+      - hamysql_package: hamysql-replica-server-installed
 
 hamysql-replica-server-boot-enabled:
   service.enabled:
