@@ -90,9 +90,11 @@ def members(view: View, bring: bool = True) -> dict[str, Seen]:
 
 def replicas(view: View, seen: Mapping[str, Seen]) -> dict[str, Machine]:
     """What the replicas' machines say, by the replicas' names; none where no member could be asked, or all have older code."""
-    first = next((member.survey["settings"] for member in seen.values() if member.survey), None)
-    found: dict[str, Machine] = {}
-    for name, replica in first.get("replicas", {}).items() if first else ():
+    known = [member.survey["settings"] for member in seen.values() if member.survey]
+    if not known:
+        return {}
+    first, found = known[0], {}
+    for name, replica in first.get("replicas", {}).items():
         third = seeding.of(view.members, name, replica)
         answers = third.answers("hamysql_replica.look", patience=10)
         looked = next(iter(answers.values.values()), None)
