@@ -17,6 +17,7 @@ from database_server import CLIENT, MISSING, SERVER, Server, make_datadir
 from hamysql.backup import restore, take
 from hamysql.backup import swap as backup_swap
 from hamysql.backup.take import Site
+from hamysql.config import resolution
 from hamysql.errors import CommandFailed, NotReady, Refused
 from hamysql.master.replicas import situation
 from hamysql.mysql.flavours import registry
@@ -24,6 +25,7 @@ from hamysql.replica import account, record, site, verbs
 from hamysql.replica import server as replica_server
 from hamysql.system import command, root, wait
 from hamysql.system.command import Result
+from support import load_pillar, parameters
 
 pytestmark = pytest.mark.skipif(
     bool(MISSING) or not shutil.which("mariadb-backup") or os.geteuid() != 0,
@@ -190,6 +192,28 @@ def world(tmp_path, empty):
         finally:
             made.source.end()
             made.replica.end()
+
+
+def test_a_real_server_takes_the_options_that_follow_from_a_pillar(tmp_path):
+    pillar = load_pillar("fenced")
+    pillar["backup"] = {"directory": "/mnt/backups", "binary_logs": True}
+    pillar["replicas"] = {"reports": {"address": "192.0.2.31"}}
+    merged = resolution.layered(parameters("Debian"), pillar)
+    found = resolution.resolve(merged, minion_id="db1", nodename="db1")
+    options = tmp_path / "replica.cnf"
+    options.write_text("\n".join([*found["replicas"]["reports"]["option_lines"], ""]))
+    flavour = registry.FLAVOURS["mariadb"]
+    said = command.run([SERVER, f"--defaults-file={options}", *flavour.validate], accept=range(256))
+    assert said.returncode == 0, said.stderr
+    assert flavour.not_taken(said.stderr, switches=True) == []
+    shown = dict(line.split(maxsplit=1) for line in said.stdout.splitlines() if len(line.split()) == 2)
+    wanted = {
+        "log-slave-updates": "FALSE",
+        "gtid-strict-mode": "TRUE",
+        "master-retry-count": "0",
+        "slave-net-timeout": "10",
+    }
+    assert {name: shown[name] for name in wanted} == wanted
 
 
 def test_it_is_seeded_and_what_is_written_later_gets_there(world):

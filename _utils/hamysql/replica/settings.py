@@ -20,7 +20,7 @@ _MOST = 2**32 - 1
 REPLICA = Section(
     {
         "minion_id": v.NAME,
-        "address": v.required(v.ADDRESS, "its address: it comes from there, and its clients reach it there"),
+        "address": v.required(v.ADDRESS, "its own: it comes from there, and its clients reach it there"),
         "server_id": v.count(1, _MOST),
         "lag": v.count(1, 30 * 86400, "seconds behind the cluster from which on the status complains"),
         "config": Names(v.OPTION_NAME, m.MYSQL_VALUE, "a mapping of options of its server to values"),

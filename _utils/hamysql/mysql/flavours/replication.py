@@ -50,7 +50,7 @@ class Replication(ABC):
     """How a flavour replicates.
 
     ``options`` are those of a replica's server, and ``own`` their names, which only hamysql sets. Of the cluster's options a
-    replica does not take those that begin with ``apart``. ``guarded`` are options of the cluster's server that a replica depends on.
+    replica does not take those that begin with ``apart``. ``guarded`` are options of the cluster's server that it depends on.
     ``privilege`` is what its account needs. ``ask`` is for behind the client's command line: columns get their names.
     """
 
