@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from hamysql.master import phases
 from hamysql.master.adoption import operation as adoption
+from hamysql.master.replicas import seeding as replicas
 from hamysql.master.second_day import (
     backups,
     grow,
@@ -116,6 +117,13 @@ OPERATIONS: dict[str, dict[str, tuple[Callable[..., phases.Outcome], dict[str, A
         "released": (replacement.release, {"node": None}),
         "joined": (replacement.join, {"node": None, "timeout": 180}),
         "synchronised": (replacement.synchronise, {"node": None, "timeout": 86400}),
+    },
+    "replica": {
+        "checked": (replicas.check, {"replica": None, "confirm": None}),
+        "configured": (replicas.configure, {"replica": None, "timeout": 900}),
+        "prepared": (replicas.prepare, {"replica": None, "backup": None, "timeout": 3600, "confirm": None}),
+        "replaced": (replicas.replace, {"replica": None, "timeout": 900, "confirm": None}),
+        "follows": (replicas.follow, {"replica": None, "timeout": 86400}),
     },
     "grow": {
         "checked": (grow.check, {"size": None}),

@@ -24,7 +24,9 @@ def __virtual__() -> str:
     return __virtualname__
 
 
-def installed(name: str, pkgs: Sequence[str | dict[str, str]], hold: bool = False) -> dict[str, Any]:
+def installed(
+    name: str, pkgs: Sequence[str | dict[str, str]], hold: bool = False, services: Sequence[str] | None = None
+) -> dict[str, Any]:
     """
     Have packages installed (``pkg.installed``), with the services of the cluster left alone by their scripts.
 
@@ -34,6 +36,8 @@ def installed(name: str, pkgs: Sequence[str | dict[str, str]], hold: bool = Fals
         A list of package names, or of ``{name: version}``.
     hold
         Whether the package manager shall keep them at their version (default: False).
+    services
+        The units that are left alone, on a machine that is no member (default: those of the cluster).
 
     .. code-block:: yaml
 
@@ -41,7 +45,7 @@ def installed(name: str, pkgs: Sequence[str | dict[str, str]], hold: bool = Fals
           hamysql_package.installed:
             - pkgs: [corosync, pacemaker]
     """
-    return _guarded(name, lambda: _install(name, pkgs, hold))
+    return _guarded(name, lambda: _install(name, pkgs, hold), services)
 
 
 def borrowed(
@@ -148,7 +152,7 @@ def _repository(repository: dict[str, Any], enabled: bool) -> dict[str, Any]:
     return ret
 
 
-def _guarded(name: str, act: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+def _guarded(name: str, act: Callable[[], dict[str, Any]], services: Sequence[str] | None = None) -> dict[str, Any]:
     """Run ``act`` with the guard up; put right what a killed run left, even where nothing is installed."""
     if __grains__["os_family"] != "Debian":
         return act()  # elsewhere, installing a package does not start its services
@@ -160,7 +164,9 @@ def _guarded(name: str, act: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     if __opts__["test"]:
         ret = act()
     else:
-        with debian.quiet_services(packages.guarded_units(__salt__["hamysql.config"]()["package"])):
+        if services is None:
+            services = packages.guarded_units(__salt__["hamysql.config"]()["package"])
+        with debian.quiet_services(services):
             if "dpkg" in mended:
                 debian.finish_dpkg(run)
             ret = act()

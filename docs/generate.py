@@ -36,6 +36,7 @@ SECTIONS = {
     "storage": "where the data is",
     "mysql": "the database",
     "backup": "copies of the database: where, when, and how many",
+    "replicas": "servers elsewhere that follow the virtual IP",
     "pacemaker": "the cluster's resources, properties and operations",
 }
 

@@ -20,7 +20,7 @@ FLOORS = (
     ("__init__", "system", "schema"),
     ("cib", "corosync", "mysql", "firewall"),
     ("fencing", "backup"),
-    ("storage",),
+    ("storage", "replica"),
     ("config", "preflight", "upkeep"),
     ("adoption", "records"),
     ("master",),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from urllib.parse import quote
 
 from hamysql.mysql.flavours import registry
@@ -81,13 +82,18 @@ def derive_backup(config: Config) -> None:
     backup["binary_logs"] = backup["binary_logs"] is True
     backup["enabled"] = bool(backup["directory"] or backup["repository"])
     backup["told"] = backup["directory"] or backup["repository"] or ""
-    variables = dict(backup["environment"])
-    repository, login = backup["repository"], [variables.pop(name, "") for name in LOGIN]
-    if repository and all(login):
+    backup["variables"] = {}
+    if backup["repository"]:
+        variables = login(backup["repository"], backup["password"] or "", backup["environment"])
+        backup["variables"] = {name: Secret(value) for name, value in variables.items()}
+
+
+def login(repository: str, password: str, environment: Mapping[str, str]) -> dict[str, str]:
+    """The variables that restic is started with, for a repository, its password, and what its protocol needs."""
+    variables = dict(environment)
+    names = [variables.pop(name, "") for name in LOGIN]
+    if all(names):
         # restic reads these two variables from 0.16 on, and each version reads an address.
         scheme, sign, rest = repository.partition("://")
-        repository = f"{scheme}{sign}{':'.join(quote(word, safe='') for word in login)}@{rest}"
-    backup["variables"] = {}
-    if repository:
-        given = {**variables, "RESTIC_REPOSITORY": repository, "RESTIC_PASSWORD": backup["password"] or ""}
-        backup["variables"] = {name: Secret(value) for name, value in given.items()}
+        repository = f"{scheme}{sign}{':'.join(quote(word, safe='') for word in names)}@{rest}"
+    return {**variables, "RESTIC_REPOSITORY": repository, "RESTIC_PASSWORD": password}

@@ -20,6 +20,7 @@ from hamysql.fencing.settings import OPT_OUT
 from hamysql.firewall.settings import derive_firewall
 from hamysql.mysql.settings import derive_mysql
 from hamysql.mysql.settings import ports as mysql_ports
+from hamysql.replica.settings import derive_replicas, server_ids
 from hamysql.resolved import Resolved
 from hamysql.schema.language import Report, check, kind
 from hamysql.schema.values import Config, given
@@ -111,8 +112,10 @@ def derive(config: Config, minion_id: str, noted: Any, known_ids: Mapping[str, i
     config["quorum"]["device"] = device if device["address"] else {}
     devices.derive(config)
     _derive_warnings(config)
+    numbers = server_ids(config)
     derive_mysql(config)
     derive_backup(config)
+    derive_replicas(config, numbers)
     derive_repositories(config)
     derive_packages(config)
     settings = config["corosync"]

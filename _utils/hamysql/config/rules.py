@@ -20,6 +20,7 @@ from hamysql.mysql.account_settings import check_accounts
 from hamysql.mysql.judge import check_server
 from hamysql.mysql.settings import INIT_SCRIPT, MYSQL, check_given, check_secrets
 from hamysql.mysql.tls.settings import check_tls
+from hamysql.replica.settings import REPLICAS, check_replicas
 from hamysql.schema import values as v
 from hamysql.schema.language import Items, Names, Report, Section, Value
 from hamysql.schema.values import Config
@@ -115,6 +116,7 @@ def schema() -> Section:
             "storage": backends.section(),
             "mysql": MYSQL,
             "backup": BACKUP,
+            "replicas": REPLICAS,
             "pacemaker": _pacemaker(),
         }
     )
@@ -147,6 +149,7 @@ def check_all(config: Config, report: Report, minion_id: str, nodename: str | No
     check_accounts(config, report)
     check_monitors(config, report)
     check_backup(config, report)
+    check_replicas(config, report)
 
 
 def check_ping_timeout(config: Config, report: Report) -> None:

@@ -99,6 +99,13 @@ ORDERS = {
         "joined": "the new machine is configured, and joins",
         "synchronised": "the new node gets all data, while the database serves",
     },
+    "replica": {
+        "checked": "who serves, and what is on the replica's machine",
+        "configured": "packages and options of the replica, and its account in the cluster",
+        "prepared": "a backup is copied to the replica, and tried out there",
+        "replaced": "the replica serves the backup's data",
+        "follows": "it follows the virtual IP, and has caught up",
+    },
     "grow": {
         "checked": "how large each layer is and can be, and whether both copies are up to date",
         "disks": "the volume below DRBD, on each node",

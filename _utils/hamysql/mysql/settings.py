@@ -95,11 +95,12 @@ _EVERYWHERE = {"*": FAMILIES, "::": FAMILIES, "0.0.0.0": ("ipv4",)}
 
 
 def ports(config: Config) -> list[Access]:
-    """Who may reach the database: the nodes and the clients' networks, at the virtual IP and wherever else the server listens."""
+    """Who may reach the database: the nodes, replicas and clients' networks, at the virtual IP and wherever else it listens."""
     vip, mysql = config["vip"]["address"], config["mysql"]
     everywhere = {name for address in mysql["addresses"] for name in _EVERYWHERE.get(address, ())}
     members = [address for node in config["cluster"]["nodes"].values() for address in node["addresses"]]
-    sources = (*members, *config["firewall"]["client_networks"])
+    replicas = [replica["address"] for replica in config["replicas"].values()]
+    sources = (*members, *replicas, *config["firewall"]["client_networks"])
     return [
         Access("tcp", tuple(mysql["ports"]), sources, name, "" if name in everywhere else vip)
         for name in FAMILIES

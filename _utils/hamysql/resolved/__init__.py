@@ -10,7 +10,7 @@ from typing import TypedDict
 
 from hamysql.resolved.cluster import Cluster, Corosync, Fencing, Pacemaker, Quorum, Vip
 from hamysql.resolved.options import Options
-from hamysql.resolved.software import Backup, Mysql, Package, Repo
+from hamysql.resolved.software import Backup, Mysql, Package, Replica, Repo
 from hamysql.resolved.storage import Storage
 
 
@@ -28,6 +28,7 @@ class Resolved(TypedDict):
     storage: Storage
     mysql: Mysql
     backup: Backup
+    replicas: dict[str, Replica]
     pacemaker: Pacemaker
     self: str
     peer: str

@@ -142,3 +142,13 @@ class Backup(TypedDict):
     binary_logs: bool  # whether they are shipped
     throttle: int
     enabled: bool
+
+
+class Replica(TypedDict):
+    """A server that follows the virtual IP; ``option_lines`` is its option file, ``lag`` the seconds that it may be behind."""
+
+    minion_id: str
+    address: str
+    server_id: int
+    lag: int
+    option_lines: list[str]

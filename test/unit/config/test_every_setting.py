@@ -123,9 +123,10 @@ OTHERS = {
         ),
     ),
     "the node, in a highstate": (
-        *("repo", "package", "firewall", "backup", "mysql:log_group", "mysql:config_fragment"),
+        *("repo", "package", "firewall", "backup", "replicas", "mysql:log_group", "mysql:config_fragment"),
         *("storage:drbd:verify:every", "storage:drbd:verify:at", "storage:drbd:verify:rate"),
     ),
+    "the replica, by its own operation; its address also the nodes' firewall": ("replicas",),
     "the database, by SQL": ("mysql:databases", "mysql:roles", "mysql:users", "mysql:passwords"),
     "no service": ("cluster:nodes:*:minion_id", "mysql:install_db", "corosync:series"),
     "no other value yet": ("mysql:flavor",),

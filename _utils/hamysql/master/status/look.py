@@ -11,6 +11,9 @@ from hamysql.cib.history import History
 from hamysql.fencing.proof import Proven
 from hamysql.master.deployment import View
 from hamysql.master.members import Answers
+from hamysql.master.replicas import seeding
+from hamysql.replica.server import Looked
+from hamysql.resolved.software import Replica
 from hamysql.survey import Survey
 from hamysql.system.mounts import Room
 
@@ -45,6 +48,16 @@ class Seen:
     unknown: str = ""
 
 
+@dataclass(frozen=True)
+class Machine:
+    """A replica: what the pillar has of it, what it follows, and what its machine says; ``unknown`` says why that says nothing."""
+
+    replica: Replica
+    source: str
+    looked: Looked | None = None
+    unknown: str = ""
+
+
 def members(view: View, bring: bool = True) -> dict[str, Seen]:
     """All members of a cluster, in the pillar's order.
 
@@ -75,6 +88,24 @@ def members(view: View, bring: bool = True) -> dict[str, Seen]:
         else Seen(minion, surveys.values[node], details.values.get(node), partly.get(node, ""))
         for node, minion in view.members.minions.items()
     }
+
+
+def replicas(view: View, seen: Mapping[str, Seen]) -> dict[str, Machine]:
+    """What the replicas' machines say, by the replicas' names; none where no member could be asked for the pillar."""
+    known = [member.survey["settings"] for member in seen.values() if member.survey]
+    if not known:
+        return {}
+    first, found = known[0], {}
+    for name, replica in first["replicas"].items():
+        third = seeding.of(view.members, name, replica)
+        # It fails alone on a machine on which the formula never was: there is no replica yet, either.
+        there = third.answers("hamysql_replica.there", patience=10)
+        is_one = any(there.values.values())
+        answers = third.answers("hamysql_replica.look", patience=10) if is_one else Answers({}, there.silent, {})
+        looked = next(iter(answers.values.values()), None)
+        unknown = next(iter((*answers.silent.values(), *answers.failed.values())), "")
+        found[name] = Machine(replica, seeding.source(first), looked, unknown)
+    return found
 
 
 def _is_behind(view: View, node: str, survey: Mapping[str, Any]) -> bool:

@@ -13,6 +13,7 @@ from hamysql.master.deployment import View
 from hamysql.master.members import clusters as of_pillars
 from hamysql.master.salt import Master, Opts
 from hamysql.master.status import look, screen, verdict
+from hamysql.master.status.shape import Status
 
 CLEAR = "\033[H\033[2J"  # of a terminal: to its upper left corner, and all is erased (ECMA-48)
 
@@ -33,7 +34,7 @@ def status(view: View, watch: float | None, say: Say | None) -> dict[str, object
         raise Refused(f"watch={watch} is no number of seconds: say watch=5")
     if watch is not None and say is None:
         raise Refused("watch shows words on a terminal again and again: leave out --out, or leave out watch")
-    found = verdict.status(view.members.cluster, look.members(view))
+    found = _seen(view)
     if say is None:
         return {**found}
     with _ctrl_c() as pressed, suppress(KeyboardInterrupt, SystemExit):  # Salt makes the one of the other
@@ -41,8 +42,13 @@ def status(view: View, watch: float | None, say: Say | None) -> dict[str, object
             clear = CLEAR if sys.stdout.isatty() else ""
             say(f"{clear}{screen.text(found, time.time())}\n\nEvery {watch} s; Ctrl-C ends this.")
             pressed.sleep(watch)
-            found = verdict.status(view.members.cluster, look.members(view, bring=False))
+            found = _seen(view, bring=False)
     return {**found, "outputter": OUTPUTTER}
+
+
+def _seen(view: View, bring: bool = True) -> Status:
+    members = look.members(view, bring)
+    return verdict.status(view.members.cluster, members, look.replicas(view, members))
 
 
 class _Pressed:
@@ -84,4 +90,4 @@ def _ctrl_c() -> Iterator[_Pressed]:
 def cluster_lines(opts: Opts) -> list[str]:
     """All clusters of the master, each in one line."""
     names = sorted(of_pillars(Master(opts).pillars()))
-    return [screen.line(verdict.status(name, look.members(View(opts, name)))) for name in names]
+    return [screen.line(_seen(View(opts, name))) for name in names]

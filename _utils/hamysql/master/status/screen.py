@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime, timezone
 
 from hamysql.backup.manifest import Glance
-from hamysql.master.status.shape import Device, Link, Node, Status
+from hamysql.master.replicas.situation import FOLLOWS
+from hamysql.master.status.shape import Device, Link, Node, Replica, Status
 
 _COLUMN = 10  # the width of the names on the left
 _WIDTH = 110
@@ -34,6 +35,8 @@ def text(status: Status, now: float) -> str:
     shown += _block("fencing", _fencing_lines(status, now))
     if status["backup"]:
         shown += _block("backup", [_backup_text(status["backup"], now)])
+    if status["replicas"]:
+        shown += _block("replicas", [_replica_text(name, replica) for name, replica in status["replicas"].items()])
     shown += _block("failures", _failure_lines(status))
     shown += _block(
         "pending", [f"{name}: {line}" for name, node in status["nodes"].items() for line in node["pending"]]
@@ -133,6 +136,13 @@ def _backup_text(backup: Glance, now: float) -> str:
     proven = f"proven {_ago(backup['proven'], now)}" if backup["proven"] else "never proven (hamysql.orch.restore_test)"
     point = f"; can be restored to {_ago(backup['point'], now)}" if backup["point"] else ""
     return f"{newest}, {proven}{point}"
+
+
+def _replica_text(name: str, replica: Replica) -> str:
+    if replica["state"] != FOLLOWS:
+        return f"{name}: {replica['why']}"
+    behind = "nobody knows how far behind" if replica["lag"] is None else f"{span(replica['lag'])} behind"
+    return f"{name}: {replica['why']}, {behind}, at {replica['position']}"
 
 
 def _failure_lines(status: Status) -> Iterator[str]:

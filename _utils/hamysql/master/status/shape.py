@@ -69,6 +69,24 @@ class Link(TypedDict):
     connected: bool | None
 
 
+class Replica(TypedDict):
+    """A replica of the virtual IP. ``unknown`` says why nothing more is known, and is empty where it is.
+
+    ``state`` is new, foreign, seeding, promoted, down, stopped, broken, follows or unknown; ``why`` says it in words. ``lag`` is in
+    seconds, ``error`` what its server says last.
+    """
+
+    minion: str
+    unknown: str
+    state: str
+    why: str
+    receives: str
+    applies: str
+    lag: int | None
+    position: str
+    error: str
+
+
 class Failure(TypedDict):
     """A failed action that nobody has cleaned up."""
 
@@ -91,6 +109,7 @@ class Status(TypedDict):
     nodes: dict[str, Node]
     links: list[Link]
     backup: Glance | None
+    replicas: dict[str, Replica]
     failures: list[Failure]
     left: list[str]
     notes: list[str]

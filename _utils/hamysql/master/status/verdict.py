@@ -9,8 +9,8 @@ from hamysql.backup.manifest import Glance
 from hamysql.cib.names import ADDRESS, REPLICA, SERVER
 from hamysql.config.placement import CARRIER, REACH
 from hamysql.master import health
-from hamysql.master.status import cause, screen
-from hamysql.master.status.look import Details, Seen
+from hamysql.master.status import cause, replica, screen
+from hamysql.master.status.look import Details, Machine, Seen
 from hamysql.master.status.shape import DEGRADED, DOWN, STATES, WHOLE, Device, Failure, Link, Node, Status, Vip
 from hamysql.resolved import Resolved
 from hamysql.storage import backends
@@ -20,12 +20,15 @@ from hamysql.survey import Cluster, Resource, Survey, Surveys
 SHARE, ROOM = 0.05, 2**30  # of its size; bytes
 
 
-def status(cluster: str, seen: Mapping[str, Seen]) -> Status:
+def status(cluster: str, seen: Mapping[str, Seen], machines: Mapping[str, Machine] | None = None) -> Status:
     """The status of a cluster.
 
     seen
         Its members in the pillar's order, see :func:`hamysql.master.status.look.members`.
+    machines
+        Its replicas, see :func:`hamysql.master.status.look.replicas`; none by default.
     """
+    replicas = {name: replica.seen(cluster, machine) for name, machine in (machines or {}).items()}
     known = {node: member.survey for node, member in seen.items() if member.survey}
     # Whose pacemaker runs comes first: what is asked of one member is asked of that one.
     known = dict(sorted(known.items(), key=lambda item: not item[1]["cluster"]["running"]))
@@ -52,6 +55,7 @@ def status(cluster: str, seen: Mapping[str, Seen]) -> Status:
         *_network_lines(links, pacemaker, details),
         *_stuck_lines(pacemaker),
         *_score_lines(known, details),
+        *(line for name, machine in (machines or {}).items() for line in replica.trouble(name, cluster, machine)),
         *_room_lines(seen),
         *left,
     ]
@@ -67,6 +71,7 @@ def status(cluster: str, seen: Mapping[str, Seen]) -> Status:
         "nodes": _nodes(seen, known, serving, behind, pacemaker, details),
         "links": links,
         "backup": _backup(seen),
+        "replicas": replicas,
         "failures": [_failure(failure) for failure in (pacemaker["failures"] if pacemaker else ())],
         "left": left,
         "notes": _notes(viewer, seen),

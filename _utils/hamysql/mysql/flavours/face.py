@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from hamysql.errors import Refused
 from hamysql.mysql.flavours.allowed import Allowed
+from hamysql.mysql.flavours.replication import Replication
 from hamysql.mysql.flavours.tools import BackupTool, LogTool
 from hamysql.mysql.grants import Grant, Privileges
 from hamysql.mysql.sql import Account
@@ -144,6 +145,8 @@ class Flavour(ABC):
 
     backs_up = False  # whether `backup` knows the tools
 
+    replicates = False  # whether `replication` knows how
+
     goes_back = True  # whether an older release of the same series starts on what a newer one has written
 
     # --- programs
@@ -192,6 +195,10 @@ class Flavour(ABC):
     def logging(self, mysql: Mysql) -> LogTool:
         """The programs of the server's binary logs. Raises ``Refused`` where hamysql cannot back up the flavour."""
         raise Refused(f"hamysql cannot back up {self.name} yet: its backups know MariaDB alone")
+
+    def replication(self, mysql: Mysql) -> Replication:
+        """How a server follows another one. Raises ``Refused`` where hamysql does not know that of the flavour."""
+        raise Refused(f"hamysql cannot replicate {self.name} yet: its replicas know MariaDB alone")
 
     @abstractmethod
     def is_answer(self, output: str) -> bool:

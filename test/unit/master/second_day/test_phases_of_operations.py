@@ -37,6 +37,7 @@ FILES = [
     ("update", {"confirm": "galaxy-db"}, "update", 5),
     ("rotate_secrets", {"file": "/srv/a.sls", "gpg_key": "K"}, "rotate_secrets", 4),
     ("replace_node", {"replace": "db2"}, "replace_node", 4),
+    ("replica", {"replica": "reports", "backup": "B", "confirm": "galaxy-db"}, "replica", 5),
     ("grow", {"size": "200G"}, "grow", 3),
     ("teardown", {"confirm": "galaxy-db"}, "teardown", 3),
 ]

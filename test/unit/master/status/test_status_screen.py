@@ -12,7 +12,7 @@ import status_world
 from status_world import NOW, WORLDS
 
 from hamysql.master.status import screen, verdict
-from hamysql.master.status.shape import STATES, Node, Status
+from hamysql.master.status.shape import STATES, Node, Replica, Status
 from support import ROOT
 
 FIXTURES = Path(__file__).parent / "fixtures"
@@ -48,11 +48,11 @@ def test_the_page_has_a_real_screen_and_each_key():
     page = (ROOT / "docs" / "status.md").read_text(encoding="utf-8")
     assert (FIXTURES / "status-node_off.txt").read_text(encoding="utf-8") in page
     data = page.partition("\n## The data\n")[2]
-    first, second = (
-        re.findall(r"^\| `(\w+)` \|", part, re.MULTILINE) for part in data.split("\nA node has these keys:")
-    )
+    parts = re.split("\n(?:A node|A replica) has these keys:", data)
+    first, second, third = (re.findall(r"^\| `(\w+)`", part, re.MULTILINE) for part in parts)
     assert set(first) == set(Status.__annotations__)
     assert set(second) == set(Node.__annotations__)
+    assert {*third, "applies"} == set(Replica.__annotations__)  # it shares a row with another one
 
 
 def test_a_whole_cluster_has_no_reasons_and_each_other_one_has():

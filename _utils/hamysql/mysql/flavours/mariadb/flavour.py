@@ -12,6 +12,8 @@ from hamysql.mysql.flavours.face import Flavour, Names, Observed, Terms, Variabl
 from hamysql.mysql.flavours.mariadb.options import OPTIONS
 from hamysql.mysql.flavours.mariadb.passwords import DIGESTS, HASHES, random_password
 from hamysql.mysql.flavours.mariadb.privileges import PRIVILEGES
+from hamysql.mysql.flavours.mariadb.replication import REPLICATION
+from hamysql.mysql.flavours.replication import Replication
 from hamysql.mysql.flavours.tools import SCRATCH_LOG, BackupTool, LogTool
 from hamysql.mysql.sql import Account, identifier, text, unescape
 from hamysql.resolved.software import Mysql
@@ -54,6 +56,7 @@ class MariaDB(Flavour):
     privileges = PRIVILEGES
     accounts = ("mariadb.sys", "mysql.sys", "mysql.session", "mysql.infoschema")
     backs_up = True
+    replicates = True
     socket_plugin, password_plugin = "unix_socket", "mysql_native_password"
     hashes = HASHES
     limits = LIMITS
@@ -149,6 +152,9 @@ class MariaDB(Flavour):
             idle=frozenset(("Format_desc", "Gtid_list", "Binlog_checkpoint", "Rotate", "Stop")),
             begins=(162, 12),  # GTID_EVENT: number and domain come before the flags
         )
+
+    def replication(self, mysql: Mysql) -> Replication:
+        return REPLICATION
 
     def is_answer(self, output: str) -> bool:
         # 2000 to 2999 and 5000 to 5999 are errors of the client itself: no connection, connection lost (errmsg.h).
