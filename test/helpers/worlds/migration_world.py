@@ -87,8 +87,6 @@ class Move(Programs):
     def _have_datadir(self, node: Node) -> None:
         """What the cluster has mounted there: see ``_obey``."""
 
-    # --- the verbs, on a node
-
     def _load(self, node: Node) -> None:
         self.verbs = (*type(self).verbs, "hamysql_migration")
         super()._load(node)
