@@ -115,7 +115,7 @@ OPERATIONS: dict[str, dict[str, tuple[Callable[..., phases.Outcome], dict[str, A
     "replace_node": {
         "checked": (replacement.check, {"node": None, "newer": False}),
         "released": (replacement.release, {"node": None}),
-        "joined": (replacement.join, {"node": None, "timeout": 180}),
+        "joined": (replacement.join, {"node": None, "timeout": 180, "newer": False}),
         "synchronised": (replacement.synchronise, {"node": None, "timeout": 86400}),
     },
     "replica": {

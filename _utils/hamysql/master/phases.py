@@ -130,6 +130,20 @@ def check(
     return "".join(f"\nWARNING: {finding}" for finding in findings)
 
 
+def same_versions(deployment: Deployment, newer: str = "") -> None:
+    """Raise ``Refused`` where the packages that were just installed do not go together: a node without repositories offered none.
+
+    newer
+        As in :func:`hamysql.preflight.judge.judge`.
+    """
+    deployment.look_again()
+    findings = preflight_judge.judge(deployment.survey(), newer=newer)
+    apart = [finding for finding in findings if finding.refuses and finding.path.startswith("hamysql:package")]
+    if apart:
+        lines = "\n".join(f"  - {finding}" for finding in apart)
+        raise Refused(f"the packages are installed, and no node may join with these:\n{lines}")
+
+
 def keep(deployment: Deployment, before: str, cib_only: bool = False) -> None:
     """Have all members keep what is configured now, in a checkpoint of the same name.
 

@@ -33,6 +33,8 @@ def configure(deployment: Deployment) -> Outcome:
         phases.keep(deployment, "a deployment")
     changes = deployments.apply(deployment, "hamysql")
     deployments.apply_together(deployment, changes)
+    if changes and not deployment.test:
+        phases.same_versions(deployment)
     return changes, deployments.counted(changes, "changes")
 
 

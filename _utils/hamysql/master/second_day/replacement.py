@@ -94,11 +94,13 @@ def release(deployment: Deployment, dead: str | None) -> Outcome:
     return changes, f"{survivor} knows {new} in the place of {dead}; gone: {', '.join(gone) or 'nothing more'}; {found}"
 
 
-def join(deployment: Deployment, dead: str | None, timeout: float) -> Outcome:
+def join(deployment: Deployment, dead: str | None, timeout: float, newer: bool = False) -> Outcome:
     """The phase "joined": the new machine is a member, with a disk that the other one's data flows to.
 
     timeout
         Seconds for it to be online.
+    newer
+        As in :func:`check`.
 
     The new fence devices are in the cluster's configuration before the machine joins, so it can be fenced from its first moment.
     """
@@ -113,6 +115,7 @@ def join(deployment: Deployment, dead: str | None, timeout: float) -> Outcome:
         deployment.say("step", "joined", f"packages and files on {new}")
         changes |= deployments.apply(deployment, "hamysql", [new])
         deployments.apply_together(deployment, changes)
+        phases.same_versions(deployment, new if newer else "")
         deployment.say("step", "joined", f"the cluster gets the resources and fence devices of {new}")
         changes |= phases.apply_resources(deployment, survivor)
         deployment.look_again()
