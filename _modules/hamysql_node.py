@@ -208,7 +208,7 @@ def spare_foreign(saltenv: str | None = None) -> bool:
     from hamysql.system.command import run
 
     site = __salt__["hamysql.config"](saltenv=saltenv)
-    if there := foreign.seen(run, site, begun=True):
+    if there := foreign.seen(run, site):
         raise Refused(f"this node has a cluster that hamysql has not made ({there}), expected {foreign.EXPECTED}")
     return True
 

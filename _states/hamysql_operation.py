@@ -12,7 +12,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hamysql.master import phases
-from hamysql.master.adoption import operation as adoption
 from hamysql.master.replicas import seeding as replicas
 from hamysql.master.second_day import (
     backups,
@@ -77,12 +76,6 @@ OPERATIONS: dict[str, dict[str, tuple[Callable[..., phases.Outcome], dict[str, A
     "restore_confirm": {
         "checked": (restores.check_confirm, {"confirm": None}),
         "confirmed": (restores.confirm, {}),
-    },
-    "adopt": {
-        "checked": (adoption.check, {"confirm": None}),
-        "held": (adoption.hold, {}),
-        "laid": (adoption.lay, {}),
-        "exchanged": (adoption.exchange, {"timeout": 900}),
     },
     "undo": {
         "checked": (undo.check, {"checkpoint": None}),

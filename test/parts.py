@@ -241,7 +241,7 @@ PARTS = (
             ),
         ),
     ),
-    Part("a cluster of the 2013 procedure described, and taken over", 18, (Some("test_adopted.py"),)),
+    Part("a cluster of the 2013 procedure described, and not touched", 14, (Some("test_adopted.py"),)),
     Part(
         "a larger disk in service, killed at each step, and one that grew while DRBD was down",
         17,

@@ -14,12 +14,9 @@ from hamysql.adoption import look as adoption_look
 from hamysql.adoption import outcome as adoption_outcome
 from hamysql.adoption import sealed
 from hamysql.config import resolution
-from hamysql.corosync import conf as corosync_conf
-from hamysql.corosync import pending as corosync_pending
 from hamysql.errors import ConfigError, HamysqlError, Refused
 from hamysql.master.members import Answer
 from hamysql.master.proposal import adopt, text
-from hamysql.storage.drbd import written
 from hamysql.system import root
 from hamysql.system.command import Result
 from hamysql.system.command import run as really
@@ -47,7 +44,6 @@ srcversion: 1234567890ABCDEF
 INSIDE = """
 hostname {name}; ip link set lo up; ip address add {address}/24 dev lo
 test ! -e {folder}/etc/drbd.conf || mount --bind {folder}/etc/drbd.conf /etc/drbd.conf
-mount --bind {folder}/etc/drbd.d /etc/drbd.d
 exec "$@"
 """
 
@@ -59,7 +55,6 @@ class Node:
         self.cib = folder / "cib.xml"
         self.cib.write_text(EMPTY)
         (folder / "proc").mkdir()
-        (folder / "etc/drbd.d").mkdir(parents=True)
         (folder / "proc/drbd").write_text(
             KERNEL.format(role="Primary/Secondary" if number == 1 else "Secondary/Primary")
         )
@@ -77,7 +72,7 @@ class Node:
         inside = ["unshare", "--uts", "--net", "--mount", "sh", "-ec", script, "sh"]
         if argv[0] == "drbdsetup":  # the kernel has no DRBD here to ask
             return Result(0, "", "")
-        alone = [] if argv[0] in ("openssl", "crm_diff", "crm_resource") else inside
+        alone = [] if argv[0] in ("openssl", "crm_diff") else inside
         return really(
             [*alone, *argv], env={"CIB_file": str(self.cib), "HOME": str(self.folder), **(env or {})}, **options
         )
@@ -134,10 +129,10 @@ class Site:
         with root.below(node.folder):
             return sealed.seal(node.run, certificate, adoption_look.secrets(node.run))
 
-    def hamysql_adopt_outcome(self, minion, pillar):
+    def hamysql_adopt_outcome(self, minion, pillar, adopt):
         node = self.nodes[minion]
         with root.below(node.folder):
-            return adoption_outcome.outcome(node.run, self._resolved(minion, pillar))
+            return adoption_outcome.seen(node.run, self._resolved(minion, pillar), adopt)
 
     def adopt(self, path=None):
         said = []
@@ -164,7 +159,9 @@ def todo(done, made):
 def test_the_2013_procedure_s_cluster_is_described(site):
     done, made = site.adopt()
     found = todo(done, made)
-    assert done["unfit"] == []
+    assert done["unfit"] == [
+        "the resource mysql is in /etc/drbd.conf, and hamysql writes /etc/drbd.d/mysql.res: drbdadm reads a resource in one place"
+    ]
     assert found["cluster"] == {
         "name": "openstack",
         "nodes": {
@@ -260,10 +257,9 @@ def test_other_names_and_an_agent_that_no_pillar_names_are_told(site):
         node.script("resources", SERVER="systemd:mariadb")
         node.cib.write_text(node.cib.read_text().replace("p_fs_mysql", "fs_db"))
     done, made = site.adopt()
-    assert "# fs_db is called p_fs_mysql when it is taken over" in made
-    assert not any("fs_db" in sentence for sentence in done["unfit"])
+    assert "fs_db is called p_fs_mysql by hamysql" in done["unfit"]
     assert any("hamysql:mysql:agent: found 'systemd:mariadb'" in sentence for sentence in done["unfit"])
-    assert "p_fs_mysql" in done["adopt"]
+    assert "p_fs_mysql" not in done["adopt"]
     assert "agent" not in text.pillar(made)["mysql"]
 
 
@@ -288,107 +284,3 @@ def test_a_replica_that_is_not_up_to_date_is_told(site):
     path = site.nodes[MINIONS[1]].folder / "proc/drbd"
     path.write_text(path.read_text().replace("UpToDate/UpToDate", "Outdated/UpToDate"))
     assert "db2: the resource mysql is Connected Secondary Outdated/UpToDate" in site.adopt()[0]["unfit"]
-
-
-# --- the takeover's part on a node
-
-
-@pytest.fixture
-def ours(site):
-    """What a pillar makes of the procedure's cluster, resolved; and its first node."""
-    done, made = site.adopt()
-    found = todo(done, made)
-    found["storage"]["drbd"]["shared_secret"] = SECRET
-    return site._resolved(MINIONS[0], found), site.nodes[MINIONS[0]]
-
-
-def make_way(resolved, node):
-    with root.below(node.folder):
-        return written.make_way(node.run, resolved, "9")
-
-
-def where(node):
-    with root.below(node.folder):
-        return written.seen(node.run, "mysql")["file"]
-
-
-def test_the_resource_comes_into_hamysql_s_own_file_and_stays_the_same(ours):
-    resolved, node = ours
-    old = (node.folder / "etc/drbd.conf").read_text()
-    assert make_way(resolved, node) == [
-        "/etc/drbd.conf is /etc/drbd.conf.before-hamysql now",
-        "/etc/drbd.d/mysql.res has the resource mysql",
-    ]
-    assert where(node) == "/etc/drbd.d/mysql.res"
-    kept = node.folder / "etc/drbd.conf.before-hamysql"
-    assert (kept.read_text(), kept.stat().st_mode & 0o777) == (old, 0o600)
-    assert (node.folder / "etc/drbd.d/mysql.res").stat().st_mode & 0o777 == 0o600
-    assert make_way(resolved, node) == []
-
-
-def test_killed_between_both_files_the_next_run_goes_on(ours, monkeypatch):
-    resolved, node = ours
-    aside = written._aside
-
-    def killed(file):
-        aside(file)
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(written, "_aside", killed)
-        with pytest.raises(KeyboardInterrupt):
-            make_way(resolved, node)
-    assert not (node.folder / "etc/drbd.d/mysql.res").exists()
-    assert make_way(resolved, node) == ["/etc/drbd.d/mysql.res has the resource mysql"]
-    assert where(node) == "/etc/drbd.d/mysql.res"
-
-
-def test_another_file_of_drbd_d_makes_way_too(ours):
-    resolved, node = ours
-    (node.folder / "etc/drbd.d/r0.res").write_text((node.folder / "etc/drbd.conf").read_text().partition("\n")[2])
-    (node.folder / "etc/drbd.conf").write_text(written.INCLUDES)
-    (node.folder / "etc/drbd.d/global_common.conf").write_text("global { usage-count no; }\n")
-    assert where(node) == "/etc/drbd.d/r0.res"
-    make_way(resolved, node)
-    assert where(node) == "/etc/drbd.d/mysql.res"
-    assert not (node.folder / "etc/drbd.d/r0.res").exists()
-
-
-def test_a_file_that_is_about_other_resources_too_is_left_alone(ours):
-    resolved, node = ours
-    path = node.folder / "etc/drbd.conf"
-    text = path.read_text()
-    other = (
-        text.partition("\n")[2]
-        .replace("resource mysql", "resource web")
-        .replace("drbd0", "drbd1")
-        .replace("7788", "7789")
-    )
-    path.write_text(text + other.replace("/dev/sdb", "/dev/sdc"))
-    with pytest.raises(Refused, match=r"/etc/drbd.conf has other resources besides mysql \(web\)"):
-        make_way(resolved, node)
-    path.write_text(text)
-    (node.folder / "etc/drbd.d/web.res").write_text(other)
-    with pytest.raises(Refused, match=r"/etc/drbd.d has web.res, which /etc/drbd.conf does not read yet"):
-        make_way(resolved, node)
-    assert path.read_text() == text
-
-
-def test_nothing_that_corosync_runs_with_stands_against_the_pillar(ours):
-    """As the file has it, and as corosync itself fills in what is not there."""
-    resolved, node = ours
-    sections = corosync_conf.parse((node.folder / "etc/corosync/corosync.conf").read_text())
-    for part in sections:
-        for below in part["sections"]:
-            below["options"] = [
-                ("linknumber" if key == "ringnumber" else key, value) for key, value in below["options"]
-            ]
-    running = corosync_pending.keys(sections)
-    assert running["totem.secauth"] == "off"
-    for more in ({}, {"totem.crypto_cipher": "none", "totem.crypto_hash": "none"}):
-        found = {item.path: item.kind for item in corosync_pending.pending(resolved, {**running, **more}, False)}
-        assert {*found.values()} == {"live"}, found
-        assert not any("secauth" in path or "crypto" in path for path in found)
-    running["totem.secauth"] = "on"
-    refused = [item.path for item in corosync_pending.pending(resolved, running, False) if item.kind == "refused"]
-    assert refused == ["hamysql:corosync:crypto_cipher", "hamysql:corosync:crypto_hash"]

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TypedDict
 
 from hamysql import pending as pending_changes
-from hamysql.adoption import take_over
+from hamysql.cib import live as cib_live
 from hamysql.config import resources
 from hamysql.corosync import pending as corosync_pending
 from hamysql.errors import CommandFailed, HamysqlError
@@ -29,17 +29,16 @@ class Outcome(TypedDict):
     unclear: list[str]
 
 
-def outcome(run: Run, site: Resolved) -> Outcome:
-    """All of it, on a node whose pacemaker runs."""
+def seen(run: Run, site: Resolved, adopt: Collection[str]) -> Outcome:
+    """All of it, on a node whose pacemaker runs; ``adopt`` are the ids that hamysql would own."""
     found: Outcome = {"changes": [], "actions": [], "waits": [], "unclear": []}
     try:
-        seen = take_over.planned(run, lambda _: resources.desired(site))
+        outcome = cib_live.preview(run, lambda _: resources.desired(site), adopt=adopt)
         found["changes"] = [
-            f"{change['kind']} {change['id']}: {' -> '.join(filter(None, (change['old'], change['new'])))}"
-            for change in seen["changes"]
+            f"{change.kind} {change.id}: {' -> '.join(filter(None, (change.old, change.new)))}"
+            for change in outcome.plan.changes
         ]
-        found["actions"] = list(seen["actions"])
-        found["unclear"] += seen["problems"]
+        found["actions"] = list(outcome.actions)
     except HamysqlError as exc:
         found["unclear"].append(str(exc))
     try:

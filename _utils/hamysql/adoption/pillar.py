@@ -218,8 +218,9 @@ def _pacemaker(found: Described, cluster: Cluster) -> None:
 
 
 def _names(found: Described, cluster: Cluster) -> None:
-    """Those that hamysql would own, under its own names: the takeover gives them to what is called otherwise."""
+    """Those that hamysql would own: where a name is another one, it is not taken over yet."""
     for ours, theirs in cluster["names"].items():
-        found.adopt.append(ours)
-        if ours != theirs:
-            found.say(f"{theirs} is called {ours} when it is taken over: nothing stops for that.", "pacemaker")
+        if ours == theirs:
+            found.adopt.append(ours)
+        else:
+            found.lacks(f"{theirs} is called {ours} by hamysql", "pacemaker")

@@ -98,21 +98,6 @@ def simulate(run: Run, xml: str) -> tuple[str, ...]:
     return cib_status.parse_actions(result.stdout)
 
 
-def digests(run: Run, xml: str, places: Collection[tuple[str, str]]) -> dict[tuple[str, str], str]:
-    """By what pacemaker would know the parameters of resources on nodes: ``{(resource, node): digest}``.
-
-    It notes that with each operation, and restarts what was started by another one (crm_resource(8), ``--digests``).
-    """
-    found = {}
-    with _scratch({"cib.xml": xml}) as folder:
-        for name, node in places:
-            argv = ["crm_resource", "--digests", "--resource", name, "--node", node, "--output-as=xml"]
-            said = model.parse(run(argv, env={"CIB_file": f"{folder}/cib.xml"}).stdout)
-            for digest in said.iterfind("digests/digest[@type='all']"):
-                found[(name, node)] = digest.get("hash", "")
-    return found
-
-
 def patch(run: Run, live: str, new: str) -> None:
     """Turn the live CIB into the new one, in one step or not at all.
 
@@ -207,21 +192,21 @@ def _apply_once(run: Run, wanted: Wanted, tag: str, adopt: Collection[str]) -> O
     outcome = preview(run, wanted, tag=tag, adopt=adopt)
     new = outcome.plan.xml
     if cib_agents.running(new) or cib_agents.begun(outcome.live):
-        _exchange(run, outcome.live, new)
+        _exchange(run, outcome)
     elif outcome.plan.changes:
         patch(run, outcome.live, new)
     return outcome
 
 
-def _exchange(run: Run, live: str, new: str) -> None:
+def _exchange(run: Run, outcome: Outcome) -> None:
     """Make the live CIB the new one without a stop of what gets another agent, or finish what a run that was cut off has begun."""
+    live, new = outcome.live, outcome.plan.xml
     settle(run)
     stay = cib_agents.names(live) & cib_agents.names(new)
     before = _places(run, stay)
-    holding = cib_agents.held(new)
-    # Where an operator has held it before, a run that was cut off has changed all that there was.
-    if holding != live:
-        patch(run, live, holding)
+    held = cib_agents.held(new)
+    if outcome.plan.changes or held != new:  # not where an operator has maintenance mode on, and a run was cut off
+        patch(run, live, held)
     settle(run)  # what was under way when pacemaker was held: it would be forgotten as well
     for name in cib_agents.exchanged(query(run)):
         run(["crm_resource", "--refresh", "--resource", name], timeout=_LOOK)

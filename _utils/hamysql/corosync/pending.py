@@ -24,9 +24,9 @@ from hamysql.resolved.sections import Section
 _LINE = re.compile(r"^(\S+) \(\w+\) = (.*)$")
 _SECTIONS = ("totem.", "nodelist.", "quorum.", "logging.", "system.")
 
-# Written by corosync itself, or by an operator for the moment (votequorum(5)). totem.secauth is an older word for both ciphers.
+# Written by corosync itself, or by an operator for the moment (votequorum(5)).
 _NOT_OURS = re.compile(
-    r"totem\.secauth|nodelist\.local_node_pos|totem\.interface\.\d+\.bindnetaddr|totem\.config_version"
+    r"nodelist\.local_node_pos|totem\.interface\.\d+\.bindnetaddr|totem\.config_version"
     r"|quorum\.(cancel_wait_for_all|expected_votes_tracking)"
 )
 _TOGETHER = re.compile(
@@ -50,7 +50,6 @@ _PATHS = {
     "totem.crypto_hash": "corosync:crypto_hash",
     "logging.logfile": "corosync:logfile",
 }
-_CIPHERS = ("totem.crypto_cipher", "totem.crypto_hash")
 _LINK_PATHS = {"mcastport": "corosync:port", "mcastaddr": "corosync:mcastaddr", "ttl": "corosync:ttl"}
 
 
@@ -97,9 +96,6 @@ def pending(
     wanted = keys(config["corosync"]["sections"])
     # An option of all links is one setting, not one of each link.
     nodes = config["cluster"]["nodes"]
-    if config["corosync"]["series"] != 2 and running.get("totem.secauth") not in ("on", "yes"):
-        running = {**dict.fromkeys(_CIPHERS, "none"), **running}  # corosync.conf(5): its own default since 3.0
-        wanted = {**dict.fromkeys(_CIPHERS, "none"), **wanted}
     theirs = replaced_node.keys_of(nodes[config["self"]]["id"], running, wanted)
     yield from dict.fromkeys(_keys_pending(running, wanted, list(nodes), theirs, replaced))
     yield from _third_vote(running, wanted)

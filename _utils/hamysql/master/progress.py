@@ -59,12 +59,6 @@ ORDERS = {
         "checked": "which data is kept and not in use",
         "confirmed": "it is taken away",
     },
-    "adopt": {
-        "checked": "the cluster is whole, the pillar describes it, and nothing is to be interrupted",
-        "held": "pacemaker does nothing from here on, and what runs goes on",
-        "laid": "hamysql's packages and files on both nodes, and what is taken over in service",
-        "exchanged": "the cluster's configuration becomes hamysql's, and pacemaker acts again",
-    },
     "undo": {
         "checked": "the cluster is whole, and the checkpoint can be put back",
         "restored": "the cluster's configuration of the checkpoint comes back",

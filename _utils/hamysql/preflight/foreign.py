@@ -10,14 +10,12 @@ import ipaddress
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
-from hamysql.cib import agents as cib_agents
 from hamysql.cib import kept, model
 from hamysql.cib import plan as cib_plan
 from hamysql.cib.model import Item
 from hamysql.corosync import conf as corosync_conf
 from hamysql.corosync import node_ids
 from hamysql.errors import ParseError
-from hamysql.mysql.flavours import registry
 from hamysql.resolved import Resolved
 from hamysql.resolved.sections import Section
 from hamysql.system import files, root
@@ -26,8 +24,7 @@ from hamysql.system.files import Unreadable
 
 MARK = "# Managed by Salt: /etc/corosync/corosync.conf, from the pillar hamysql:cluster"  # how the file begins where it is ours
 EXPECTED = (
-    "none, or hamysql's own. Nothing of it is changed: `salt-run hamysql.adopt` with both minions describes it as a pillar, with "
-    "which `salt-run state.orchestrate hamysql.orch.adopt` takes it over. Only "
+    "none, or hamysql's own. Nothing of it is changed: `salt-run hamysql.adopt` with both minions describes it as a pillar. Only "
     "if nothing of it is needed any more: end it on both nodes with `systemctl disable --now pacemaker corosync`, and move "
     "/etc/corosync/corosync.conf and /var/lib/pacemaker/cib away"
 )
@@ -39,32 +36,19 @@ _RING, _BOUND = re.compile(r"ring.*_addr"), re.compile("bindnetaddr")
 _SHOWN = 6
 
 
-def seen(run: Run, site: Resolved, begun: bool = False) -> str:
-    """What is there of a cluster that is not hamysql's, in words; "" where there is none.
-
-    begun
-        Whether a cluster that is just being taken over counts as hamysql's: its files are laid down then. False by default.
-    """
+def seen(run: Run, site: Resolved) -> str:
+    """What is there of a cluster that is not hamysql's, in words; "" where there is none."""
     text = _corosync_conf()
+    if text.startswith(MARK):
+        return ""
     try:
         xml = kept.kept()
         have = model.index(model.configuration(model.parse(xml))) if xml else {}
     except (ParseError, Unreadable) as exc:
-        return "" if text.startswith(MARK) else f"pacemaker has a configuration that cannot be read: {exc}"
-    owned = {name for tag in (cib_plan.TAG, cib_plan.TEXT_TAG) for name in cib_plan.listed(have, tag)}
-    if owned == {cib_plan.TAG, cib_agents.ID} and not begun:  # no more than the hold
-        if not any(map(_is_server, have.values())):
-            return ""
-        return "its takeover has begun and has not ended: run `salt-run state.orchestrate hamysql.orch.adopt` again"
-    # The file alone is no proof where somebody else's database server is: a takeover that was undone leaves its files.
-    if owned or (text.startswith(MARK) and not any(map(_is_server, have.values()))):
+        return f"pacemaker has a configuration that cannot be read: {exc}"
+    if any(cib_plan.listed(have, tag) for tag in (cib_plan.TAG, cib_plan.TEXT_TAG)):
         return ""
     return "; ".join([*_corosync(run, text, site), *_pacemaker(have)])
-
-
-def _is_server(item: Item) -> bool:
-    services = {name.removesuffix(".service") for name in registry.services()}
-    return item.element.tag == "primitive" and item.element.get("type", "").removesuffix(".service") in services
 
 
 def _corosync_conf() -> str:

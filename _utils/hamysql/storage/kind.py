@@ -307,14 +307,6 @@ class Kind:
             {}, {}, ["a cluster that somebody else has built on this kind of storage cannot be taken over"]
         )
 
-    def make_way(self, site: Resolved, run: Run) -> Sequence[str]:
-        """Put aside what stands in the way of hamysql's files of the storage, while it runs; returns what was done, in words."""
-        return []
-
-    def uuid_to_adopt(self, site: Resolved, run: Run) -> str:
-        """What identifies the data on this node's disk; "" where nothing does."""
-        return ""
-
     # --- a node, while the data is moved
 
     def left_out_of_step(self, run: Run, known: Latch, values: Parameters) -> str:

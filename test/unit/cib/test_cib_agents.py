@@ -224,8 +224,7 @@ def test_what_an_operator_says_of_maintenance_is_still_said_afterwards(pacemaker
     assert cib_agents.ID not in tools.read()
 
 
-def test_a_run_that_was_cut_off_in_maintenance_mode_of_an_operator_is_finished_by_the_next(pacemaker, apply, tools):
-    """The configuration has it all already, so there is nothing to patch."""
+def test_a_run_that_was_cut_off_while_an_operator_has_maintenance_on_is_finished_by_the_next(pacemaker, apply, tools):
     root = pacemaker.root
     root.find("configuration/crm_config/*[@id='cib-bootstrap-options']").append(ET.fromstring(EXPLICIT.format("true")))
     tools.write(ET.tostring(root, "unicode"))
@@ -233,8 +232,7 @@ def test_a_run_that_was_cut_off_in_maintenance_mode_of_an_operator_is_finished_b
     with pytest.raises(KeyboardInterrupt):
         apply()
     pacemaker.dies_at = ""
-    assert cib_agents.exchanged(tools.read()) == tuple(sorted(AGENTS))
-    assert apply().plan.changes == ()
+    apply()
     assert cib_agents.exchanged(tools.read()) == ()
     assert pacemaker.maintenance
 

@@ -108,7 +108,7 @@ def _fit(members: Members, found: Described) -> bool:
 def _outcome(members: Members, found: Described) -> dict[str, list[str]]:
     """What the cluster would do about it, by one node."""
     first = next(iter(members.minions))
-    answers = members.answers("hamysql_adopt.outcome", [first], 120, pillar=_whole(found))
+    answers = members.answers("hamysql_adopt.outcome", [first], 120, pillar=_whole(found), adopt=found.adopt)
     found.unfit += [*answers.silent.values(), *answers.failed.values()]
     seen = {"unclear": [], **_NOTHING, **answers.values.get(first, {})}
     found.unfit += seen.pop("unclear")

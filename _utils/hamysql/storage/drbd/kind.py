@@ -187,13 +187,6 @@ class Drbd(Kind):
         said = cast(Mapping[str, Written], nodes)
         return written.described(values[(cib_names.REPLICA, "drbd_resource")], said)
 
-    def make_way(self, site: Resolved, run: Run) -> Sequence[str]:
-        return written.make_way(run, site, replica.kernel(run))
-
-    def uuid_to_adopt(self, site: Resolved, run: Run) -> str:
-        found = replica.signatures(run, site, disk.size(run, replica.disk(site)) or 0)
-        return next((one.uuid for one in found if one.type == "drbd"), "")
-
     # --- the latch
 
     def latch_name(self, config: Resolved) -> str:

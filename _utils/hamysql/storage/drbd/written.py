@@ -5,24 +5,17 @@ Source: what ``drbdadm dump-xml`` prints (drbd-utils 9.22). A resource's own opt
 
 from __future__ import annotations
 
-import os
 import xml.etree.ElementTree as ET
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping
 from typing import TypedDict
 
-from hamysql.errors import CommandFailed, ParseError, Refused
-from hamysql.resolved import Resolved
+from hamysql.errors import CommandFailed, ParseError
 from hamysql.storage.drbd import drbdadm, replica
 from hamysql.storage.drbd.link import RESOURCES
 from hamysql.storage.drbd.settings import FENCE_HANDLERS, OWN_DRBD
 from hamysql.storage.kind import Described
-from hamysql.system import files, root
 from hamysql.system.command import Run
 
-MAIN = Path("/etc/drbd.conf")
-INCLUDES = 'include "drbd.d/global_common.conf";\ninclude "drbd.d/*.res";\n'  # as the package of drbd-utils has it
-ASIDE = ".before-hamysql"
 _SECRET = "shared-secret"
 _SECTIONS = ("startup", "disk", "net", "handlers", "options")
 
@@ -135,6 +128,11 @@ def described(resource: str, nodes: Mapping[str, Written]) -> Described:
     unclear += [
         f"{name}: the resource {resource} is {said['state']}" for name, said in read.items() if not _whole(said)
     ]
+    own = str(RESOURCES / f"{resource}.res")
+    if first["file"] != own:
+        unclear.append(
+            f"the resource {resource} is in {first['file']}, and hamysql writes {own}: drbdadm reads a resource in one place"
+        )
     hosts = first["hosts"]
     section: dict[str, object] = {"resource": resource}
     one = next(iter(hosts.values()))
@@ -183,69 +181,3 @@ def _options(options: Mapping[str, Mapping[str, str]], unclear: list[str]) -> di
     if "rate" not in found:
         found["rate"] = "auto"
     return found | ({"options": further} if further else {})
-
-
-def make_way(run: Run, site: Resolved, kernel: str) -> Sequence[str]:
-    """Have the resource in hamysql's own file, and in no other: drbdadm reads it in one place. The kernel's resource runs on.
-
-    kernel
-        Which configuration the kernel module understands.
-
-    The file of before stays beside it, under another name. Killed in between, the next run finds no resource and writes hamysql's.
-    Raises ``Refused`` where that file is also about something else.
-    """
-    resource = site["storage"]["drbd"]["resource"]
-    own, text = RESOURCES / f"{resource}.res", site["storage"]["drbd"]["resource_texts"][kernel]
-    file, others = _where(run, resource)
-    if file == own:
-        return []
-    if others:
-        raise Refused(
-            f"{file} has other resources besides {resource} ({', '.join(others)}): have each in a file of its own first"
-        )
-    done = []
-    if file is not None:
-        included = file.parent == RESOURCES and file.suffix == ".res"
-        if file != MAIN and not included:
-            raise Refused(f"the resource {resource} is in {file}: expected {MAIN}, or a file of {RESOURCES}")
-        beside = [path.name for path in sorted(root.at(RESOURCES).glob("*.res")) if path.name != file.name]
-        if file == MAIN and beside:
-            raise Refused(f"{RESOURCES} has {', '.join(beside)}, which {MAIN} does not read yet: move that away first")
-        common = root.at(RESOURCES / "global_common.conf")
-        if not common.exists():  # drbdadm reads nothing at all without it
-            files.create(common, site["storage"]["drbd"]["global_text"])
-        _aside(file)
-        done.append(f"{file} is {file}{ASIDE} now")
-    target = root.at(own)
-    target.unlink(missing_ok=True)
-    files.create(target, text, 0o600)
-    return [*done, f"{own} has the resource {resource}"]
-
-
-def _where(run: Run, resource: str) -> tuple[Path | None, list[str]]:
-    """The file of a resource, and which others are in it; ``None`` where no file has it."""
-    text = _dump(run)
-    try:
-        found = ET.fromstring(text) if text.strip() else ET.Element("config")
-    except ET.ParseError:
-        raise ParseError("drbdadm dump-xml printed no XML") from None
-    at = {item.get("name", ""): item.get("conf-file-line", "").rpartition(":")[0] for item in found.iter("resource")}
-    if resource not in at:
-        return None, []
-    return Path(at[resource]), [name for name, file in at.items() if file == at[resource] and name != resource]
-
-
-def _aside(file: Path) -> None:
-    """Give a file another name; instead of the main one there is Debian's own, in one step."""
-    path = root.at(file)
-    kept = path.with_name(path.name + ASIDE)
-    kept.unlink(missing_ok=True)
-    os.link(path, kept)
-    kept.chmod(0o600)  # it may have the secret
-    if file != MAIN:
-        path.unlink()
-        return
-    new = path.with_name(f"{path.name}.new")
-    new.unlink(missing_ok=True)
-    files.create(new, INCLUDES, 0o644)
-    new.replace(path)

@@ -28,7 +28,6 @@ FILES = [
     ("restore", {"backup": "B", "confirm": "galaxy-db"}, "restore", 3),
     ("restore_undo", {"confirm": "galaxy-db"}, "restore_undo", 2),
     ("restore_confirm", {"confirm": "galaxy-db"}, "restore_confirm", 2),
-    ("adopt", {"confirm": "galaxy-db"}, "adopt", 4),
     ("undo", {"checkpoint": "C"}, "undo", 2),
     ("verify", {}, "verify", 2),
     ("verify", {"resynchronise": True}, "verify", 3),
