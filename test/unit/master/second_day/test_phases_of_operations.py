@@ -37,6 +37,7 @@ FILES = [
     ("rotate_secrets", {"file": "/srv/a.sls", "gpg_key": "K"}, "rotate_secrets", 4),
     ("replace_node", {"replace": "db2"}, "replace_node", 4),
     ("grow", {"size": "200G"}, "grow", 3),
+    ("adopt", {}, "adopt", 2),
     ("teardown", {"confirm": "galaxy-db"}, "teardown", 3),
 ]
 
