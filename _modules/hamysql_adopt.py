@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from hamysql import fingerprint
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
     from typing import Any
 
     from injected import __grains__, __salt__
@@ -92,29 +92,28 @@ def problems(pillar: Mapping[str, Any]) -> list[dict[str, str]]:
     return []
 
 
-def outcome(pillar: Mapping[str, Any], adopt: Sequence[str]) -> dict[str, Any]:
+def outcome(pillar: Mapping[str, Any]) -> dict[str, Any]:
     """
-    What would become of the running cluster with a pillar: what pacemaker would do, and what corosync and the storage wait for.
+    What would become of the running cluster with a pillar, when hamysql takes it over: what pacemaker would do, and what corosync and
+    the storage wait for.
 
     pillar
         As in ``hamysql_adopt.problems``.
-    adopt
-        The ids that hamysql would own from then on.
 
-    Returns ``{"changes": [in words], "actions": [what pacemaker would do], "waits": [sentences]}``. Raises ``NotReady`` where
-    pacemaker does not run, and ``Refused`` where pacemaker would not accept the result.
+    Returns ``{"renamed": [in words], "changes": [in words], "actions": [what pacemaker would do], "waits":
+    [sentences], "unclear": [why something could not be found out]}``.
 
     CLI Example:
 
     .. code-block:: bash
 
-        salt db1 hamysql_adopt.outcome '{cluster: {...}}' adopt='[p_mysql]'
+        salt db1 hamysql_adopt.outcome '{cluster: {...}}'
     """
     from hamysql.adoption import outcome as adoption_outcome
     from hamysql.system.command import run
 
     site = __salt__["hamysql.config"](misnamed=True, pillar=pillar)
-    return {**adoption_outcome.seen(run, site, adopt)}
+    return {**adoption_outcome.seen(run, site)}
 
 
 # --- the takeover

@@ -129,10 +129,10 @@ class Site:
         with root.below(node.folder):
             return sealed.seal(node.run, certificate, adoption_look.secrets(node.run))
 
-    def hamysql_adopt_outcome(self, minion, pillar, adopt):
+    def hamysql_adopt_outcome(self, minion, pillar):
         node = self.nodes[minion]
         with root.below(node.folder):
-            return adoption_outcome.seen(node.run, self._resolved(minion, pillar), adopt)
+            return adoption_outcome.seen(node.run, self._resolved(minion, pillar))
 
     def adopt(self, path=None):
         said = []
@@ -159,9 +159,7 @@ def todo(done, made):
 def test_the_2013_procedure_s_cluster_is_described(site):
     done, made = site.adopt()
     found = todo(done, made)
-    assert done["unfit"] == [
-        "the resource mysql is in /etc/drbd.conf, and hamysql writes /etc/drbd.d/mysql.res: drbdadm reads a resource in one place"
-    ]
+    assert done["unfit"] == []
     assert found["cluster"] == {
         "name": "openstack",
         "nodes": {
@@ -257,9 +255,10 @@ def test_other_names_and_an_agent_that_no_pillar_names_are_told(site):
         node.script("resources", SERVER="systemd:mariadb")
         node.cib.write_text(node.cib.read_text().replace("p_fs_mysql", "fs_db"))
     done, made = site.adopt()
-    assert "fs_db is called p_fs_mysql by hamysql" in done["unfit"]
+    assert done["renamed"] == ["fs_db becomes p_fs_mysql"]
+    assert "fs_db becomes p_fs_mysql when hamysql takes the cluster over" in made
     assert any("hamysql:mysql:agent: found 'systemd:mariadb'" in sentence for sentence in done["unfit"])
-    assert "p_fs_mysql" not in done["adopt"]
+    assert "p_fs_mysql" in done["adopt"]
     assert "agent" not in text.pillar(made)["mysql"]
 
 

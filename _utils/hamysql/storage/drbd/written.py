@@ -137,11 +137,6 @@ def described(resource: str, nodes: Mapping[str, Written]) -> Described:
     unclear += [
         f"{name}: the resource {resource} is {said['state']}" for name, said in read.items() if not _whole(said)
     ]
-    own = str(RESOURCES / f"{resource}.res")
-    if first["file"] != own:
-        unclear.append(
-            f"the resource {resource} is in {first['file']}, and hamysql writes {own}: drbdadm reads a resource in one place"
-        )
     hosts = first["hosts"]
     section: dict[str, object] = {"resource": resource}
     one = next(iter(hosts.values()))
