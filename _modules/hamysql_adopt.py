@@ -3,6 +3,8 @@ A cluster that somebody else has built: what ``hamysql.adopt`` asks its nodes fo
 ``hamysql.orch.adopt`` takes it over.
 """
 
+# Long because half of it is documentation: of every function for `salt sys.doc`.
+
 from __future__ import annotations
 
 from typing import TYPE_CHECKING

@@ -61,7 +61,7 @@ def check(deployment: Deployment) -> Outcome:
         raise Refused("\n".join([heading, *(f"  - {reason}" for reason in dict.fromkeys(reasons))]))
     serving = " and ".join(health.serving(deployment.survey()))
     begun = ", a takeover was begun and goes on" if standing["held"] else ""
-    said = [f"the cluster is whole, the pillar describes it, and {serving} serves{begun}", *_told(deployment, standing)]
+    said = [f"the cluster is whole, the pillar describes it, and {serving} serves{begun}", *_told_lines(deployment, standing)]
     return {}, "\n".join(said)
 
 
@@ -98,7 +98,7 @@ def take(deployment: Deployment, timeout: float) -> Outcome:
             f"the cluster is hamysql's, and the database serves on {after}, and not on {before} any more: look at "
             f"`salt-run hamysql.status`. {measured}"
         )
-    said = "\n".join([f"the cluster is hamysql's, and {after} serves as before; {measured}", *_waiting(deployment)])
+    said = "\n".join([f"the cluster is hamysql's, and {after} serves as before; {measured}", *_waiting_lines(deployment)])
     deployment.say("finished", "taken", said)
     return changes, said
 
@@ -135,17 +135,17 @@ def _planned(deployment: Deployment, standing: Standing) -> Outcome:
     if not standing["ours"]:
         changes = deployments.apply(deployment, "hamysql", pillar=PLAN)
         changes["resources"] = [*(f"~ {line}" for line in standing["renamed"]), *shown.cib(standing["changes"])]
-    lines = [deployments.counted(changes, "changes"), *_told(deployment, standing)]
+    lines = [deployments.counted(changes, "changes"), *_told_lines(deployment, standing)]
     lines += ["what pacemaker would do in the end:", *(f"  {line}" for line in shown.actions(standing["actions"]) or ["nothing"])]
     return {key: value for key, value in changes.items() if value}, "\n".join(lines)
 
 
-def _told(deployment: Deployment, standing: Standing) -> list[str]:
+def _told_lines(deployment: Deployment, standing: Standing) -> list[str]:
     """What an operator has to know before."""
-    return [*filter(None, [standing["fencing"]]), *_waiting(deployment)]
+    return [*filter(None, [standing["fencing"]]), *_waiting_lines(deployment)]
 
 
-def _waiting(deployment: Deployment) -> list[str]:
+def _waiting_lines(deployment: Deployment) -> list[str]:
     """What waits for a restart, and who makes it."""
     left = pending.by_members(pending.RESTART, deployment.survey())
     how = f"this waits for a restart, which the next deployment makes ({DEPLOY}), with one switchover:"
