@@ -96,8 +96,8 @@ def problems(pillar: Mapping[str, Any]) -> list[dict[str, str]]:
 
 def outcome(pillar: Mapping[str, Any]) -> dict[str, Any]:
     """
-    What would become of the running cluster with a pillar, when hamysql takes it over: what pacemaker would do, and what corosync and
-    the storage wait for.
+    What would become of the running cluster with a pillar, when hamysql takes it over: what pacemaker would do, and what corosync
+    and the storage wait for.
 
     pillar
         As in ``hamysql_adopt.problems``.
@@ -128,10 +128,10 @@ def standing(outcome: bool = True) -> dict[str, Any]:
     outcome
         Whether pacemaker is asked what it would do; True by default. One node is enough for that.
 
-    Returns ``{"ours": whether the cluster is hamysql's, "begun": whether a takeover was begun on this node and has not ended, "held":
-    whether pacemaker is held by it, "problems": why the pillar is not about this cluster, "fencing": what becomes of it, "renamed":
-    sentences, "changes": as in ``hamysql_cib.diff``, "actions": what pacemaker would do in the end, "interruptions": those of them
-    that are more than the start of something new}``. Raises ``NotReady`` where pacemaker does not run.
+    Returns ``{"ours": whether the cluster is hamysql's, "begun": whether a takeover was begun on this node and has not ended,
+    "held": whether pacemaker is held by it, "problems": why the pillar is not about this cluster, "fencing": what becomes of it,
+    "renamed": sentences, "changes": as in ``hamysql_cib.diff``, "actions": what pacemaker would do in the end, "interruptions":
+    those of them that are more than the start of something new}``. Raises ``NotReady`` where pacemaker does not run.
 
     CLI Example:
 

@@ -189,8 +189,8 @@ def spare_foreign(saltenv: str | None = None) -> bool:
     saltenv
         As for ``hamysql.config``.
 
-    Returns True, also while a takeover holds pacemaker, and for its plan (``test=True``). Raises ``Refused`` where there is one, and
-    says what it is.
+    Returns True, also while a takeover holds pacemaker, and for its plan (``test=True``). Raises ``Refused`` where there is one,
+    and says what it is.
 
     CLI Example:
 

@@ -10,10 +10,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from hamysql.adoption import exchange, fits, kept
+from hamysql.adoption import exchange, fits, kept, sealed
 from hamysql.adoption import look as adoption_look
 from hamysql.adoption import outcome as adoption_outcome
-from hamysql.adoption import sealed
 from hamysql.cib.names import ADOPTION
 from hamysql.config import resolution
 from hamysql.errors import ConfigError, HamysqlError, Refused
@@ -337,6 +336,12 @@ def test_what_becomes_of_the_fencing_is_told(node):
     assert "nodes are not fenced, and are fenced from then on (p_fence_db1" in fits.fencing(
         node.resolved(), node.cib.read_text()
     )
+
+
+def test_fencing_is_not_lost_by_a_takeover(node):
+    node.crm("primitive", "st-db1", "stonith:fence_ipmilan", "params", "pcmk_host_list=db1", "ip=192.0.2.21")
+    node.crm("property", "stonith-enabled=true")
+    assert any(line.startswith("the cluster fences its nodes, and the pillar has no") for line in lacking(node))
 
 
 def test_files_and_configuration_of_before_are_kept_once(node):

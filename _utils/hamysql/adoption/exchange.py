@@ -1,7 +1,7 @@
 """A cluster's configuration that somebody else has made becomes hamysql's, in one change. Pure; ``turn`` carries it out.
 
-pacemaker is in maintenance mode meanwhile (:data:`hamysql.cib.names.ADOPTION`), so nothing of it is started or stopped. A resource is
-renamed by that: pacemaker forgets the old name, and looks at what runs by the new one (:mod:`hamysql.cib.agents` does it for agents).
+pacemaker is in maintenance mode meanwhile (:data:`hamysql.cib.names.ADOPTION`), so nothing of it is started or stopped. A resource
+is renamed by that: pacemaker forgets the old name, and looks at what runs by the new one (:mod:`hamysql.cib.agents`, for agents).
 """
 
 from __future__ import annotations

@@ -25,6 +25,8 @@ def lacking(run: Run, site: Resolved, xml: str) -> list[str]:
     """
     cluster = adoption_cluster.read(xml)
     reasons = [*cluster["unclear"], *_nodes(site, xml), *_resources(site, cluster)]
+    if cluster["fencing"] and cluster["fences"] and not site["fencing"]["enabled"]:
+        reasons.append("the cluster fences its nodes, and the pillar has no fence devices (hamysql:fencing:devices)")
     storage = backends.used(site)
     values = adoption_cluster.values(cluster)
     kind = backends.recognised(values)
@@ -71,7 +73,5 @@ def fencing(site: Resolved, xml: str) -> str:
         names = ", ".join(device["id"] for device in site["fencing"]["devices"])
         return f"nodes are not fenced, and are fenced from then on ({names}): prove the devices with `salt-run hamysql.fence_test`"
     if not site["fencing"]["enabled"]:
-        return "WARNING: no node is fenced, before and after: when the nodes lose sight of each other, what one of them wrote is lost"
+        return "WARNING: no node is fenced: when the nodes lose sight of each other, what one of them wrote is lost"
     return ""
-
-

@@ -1,4 +1,4 @@
-"""What a takeover keeps of the cluster of before, on each node, for the way back and for people; root alone can enter the folder."""
+"""What a takeover keeps of the cluster of before, on each node, for the way back and for people; for root alone."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def begin(paths: Iterable[str]) -> list[str]:
 
 
 def keep(run: Run, timeout: float) -> bool:
-    """Keep the cluster's configuration with what runs where, once this node's pacemaker is held; ``False`` where it was kept before.
+    """Keep the cluster's configuration with what runs where, once this node's pacemaker is held; ``False`` where it was kept.
 
     timeout
         Seconds.

@@ -222,4 +222,6 @@ def _names(found: Described, cluster: Cluster) -> None:
     for ours, theirs in cluster["names"].items():
         found.adopt.append(ours)
         if ours != theirs:
-            found.say(f"{theirs} becomes {ours} when hamysql takes the cluster over: nothing stops for that", "pacemaker")
+            found.say(
+                f"{theirs} becomes {ours} when hamysql takes the cluster over: nothing stops for that", "pacemaker"
+            )

@@ -1,7 +1,7 @@
 """Somebody else's cluster becomes hamysql's while nothing of it stops; or it is put back as it was, if pacemaker would act.
 
-All steps can be done again: what has been reached is in the cluster's configuration. ``before`` is that of the moment in which pacemaker
-was held, with what ran where. From then on pacemaker has moved nothing.
+All steps can be done again: what has been reached is in the cluster's configuration. ``before`` is that of the moment in which
+pacemaker was held, with what ran where. From then on pacemaker has moved nothing.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from hamysql.cib import names as cib_names
 from hamysql.cib import plan as cib_plan
 from hamysql.cib import status as cib_status
 from hamysql.cib.live import Wanted
-from hamysql.errors import CommandFailed, HamysqlError, NotReady, Refused
+from hamysql.errors import HamysqlError, NotReady, Refused
 from hamysql.system import files, wait
 from hamysql.system.command import Run
 
@@ -72,7 +72,9 @@ def release(run: Run) -> bool:
     if not exchange.begun(cib_live.query(run)):
         return False
     if _changed(run):
-        raise Refused("the configuration was exchanged already: run `salt-run state.orchestrate hamysql.orch.adopt` to its end")
+        raise Refused(
+            "the configuration was exchanged already: run `salt-run state.orchestrate hamysql.orch.adopt` to its end"
+        )
     cib_live.edit(run, exchange.released)
     return True
 
@@ -156,7 +158,7 @@ def _change(run: Run, change: Callable[[str], str]) -> None:
     cib_live.settle(run)
 
 
-def _look(run: Run, ran: Collection[str], known: Names) -> None:
+def _look(run: Run, ran: set[str], known: Names) -> None:
     """Have pacemaker forget what it knows of the service, and look at it; it has to find what ran."""
     for name, node in exchange.forgotten(cib_live.query(run)):
         argv = ["crm_resource", "--refresh", "--force", "--resource", name, "--node", node]

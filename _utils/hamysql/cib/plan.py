@@ -23,9 +23,7 @@ from hamysql.cib.names import ADOPTION
 from hamysql.errors import Refused
 
 TAG = "hamysql"
-BEGUN = (
-    "a takeover of this cluster was begun and has not ended: `salt-run state.orchestrate hamysql.orch.adopt` goes on with it"
-)
+BEGUN = "a takeover of this cluster was begun and has not ended: `salt-run state.orchestrate hamysql.orch.adopt` goes on with it"
 TEXT_TAG = "hamysql-configure"  # owns what the pillar's own crm text makes, so that neither plan removes the other's
 
 

@@ -71,7 +71,7 @@ def begun() -> bool:
 def _held() -> bool:
     try:
         xml = kept.kept()
-        return bool(xml) and ADOPTION in model.index(model.configuration(model.parse(xml)))
+        return xml is not None and ADOPTION in model.index(model.configuration(model.parse(xml)))
     except (ParseError, Unreadable):
         return False
 

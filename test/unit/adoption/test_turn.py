@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import shutil
-from xml.etree import ElementTree as ET
 
 import pytest
 from adopted_world import PROGRAMS, World
 
-from hamysql.adoption import cluster, exchange, turn
+from hamysql.adoption import exchange, turn
 from hamysql.cib import drift, model
 from hamysql.cib import live as cib_live
 from hamysql.cib import plan as cib_plan
@@ -113,7 +112,9 @@ def test_what_the_new_agent_does_not_find_has_the_cluster_put_back(world, wanted
     world.lost = {"p_fs_mysql"} if OTHERS["p_fs_mysql"] in before else set()
     if not world.lost:
         pytest.skip("the same name is lost before and after")
-    with pytest.raises(Refused, match=r"as it was before: before the change: p_fs_mysql Started on db1; it was not found"):
+    with pytest.raises(
+        Refused, match=r"as it was before: before the change: p_fs_mysql Started on db1; it was not found"
+    ):
         turn.turn(world.run, wanted, before)
     assert world.configuration() == configuration
     assert not world.maintenance
@@ -159,7 +160,8 @@ def test_a_change_that_would_move_the_service_is_refused_before_anything_is_chan
 
 def test_fence_devices_of_before_are_replaced(tmp_path):
     words = [
-        ["primitive", f"st-{node}", "stonith:fence_ipmilan", "params", f"pcmk_host_list={node}"] for node in ("db1", "db2")
+        ["primitive", f"st-{node}", "stonith:fence_ipmilan", "params", f"pcmk_host_list={node}"]
+        for node in ("db1", "db2")
     ]
     words += [["location", "l-st", "st-db1", "-inf:", "db1"], ["property", "stonith-enabled=false"]]
     world = World(tmp_path / "world", words=words)

@@ -61,7 +61,10 @@ def check(deployment: Deployment) -> Outcome:
         raise Refused("\n".join([heading, *(f"  - {reason}" for reason in dict.fromkeys(reasons))]))
     serving = " and ".join(health.serving(deployment.survey()))
     begun = ", a takeover was begun and goes on" if standing["held"] else ""
-    said = [f"the cluster is whole, the pillar describes it, and {serving} serves{begun}", *_told_lines(deployment, standing)]
+    said = [
+        f"the cluster is whole, the pillar describes it, and {serving} serves{begun}",
+        *_told_lines(deployment, standing),
+    ]
     return {}, "\n".join(said)
 
 
@@ -98,7 +101,9 @@ def take(deployment: Deployment, timeout: float) -> Outcome:
             f"the cluster is hamysql's, and the database serves on {after}, and not on {before} any more: look at "
             f"`salt-run hamysql.status`. {measured}"
         )
-    said = "\n".join([f"the cluster is hamysql's, and {after} serves as before; {measured}", *_waiting_lines(deployment)])
+    said = "\n".join(
+        [f"the cluster is hamysql's, and {after} serves as before; {measured}", *_waiting_lines(deployment)]
+    )
     deployment.say("finished", "taken", said)
     return changes, said
 
@@ -136,7 +141,10 @@ def _planned(deployment: Deployment, standing: Standing) -> Outcome:
         changes = deployments.apply(deployment, "hamysql", pillar=PLAN)
         changes["resources"] = [*(f"~ {line}" for line in standing["renamed"]), *shown.cib(standing["changes"])]
     lines = [deployments.counted(changes, "changes"), *_told_lines(deployment, standing)]
-    lines += ["what pacemaker would do in the end:", *(f"  {line}" for line in shown.actions(standing["actions"]) or ["nothing"])]
+    lines += [
+        "what pacemaker would do in the end:",
+        *(f"  {line}" for line in shown.actions(standing["actions"]) or ["nothing"]),
+    ]
     return {key: value for key, value in changes.items() if value}, "\n".join(lines)
 
 

@@ -129,14 +129,19 @@ def test_it_is_shown_before_and_nothing_is_touched(deploy):
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda cluster: cluster.problems.update(db2=["the pillar has another VIP"]), "db2: the pillar has another VIP"),
+        (
+            lambda cluster: cluster.problems.update(db2=["the pillar has another VIP"]),
+            "db2: the pillar has another VIP",
+        ),
         (lambda cluster: cluster.set(interruptions=["stop p_mysql on db2"]), "pacemaker would stop p_mysql on db2"),
         (lambda cluster: cluster.set(interventions=["node db1 is in standby"]), "node db1 is in standby"),
         (lambda cluster: cluster.surveys["db1"]["storage"]["status"].update(up_to_date=False), "db1: "),
         (lambda cluster: cluster.surveys["db1"]["cluster"].update(maintenance=True), "in maintenance mode"),
         (lambda cluster: cluster.surveys["db2"].update(database=False), "the database answers on no node"),
         (
-            lambda cluster: cluster.surveys["db1"].update(pending=[{**RESTART, "kind": "refused", "advice": "keep it"}]),
+            lambda cluster: cluster.surveys["db1"].update(
+                pending=[{**RESTART, "kind": "refused", "advice": "keep it"}]
+            ),
             "it cannot be changed in place: db1: hamysql:mysql:config:mysqld:x",
         ),
         (lambda cluster: cluster.surveys["db1"]["facts"].update(nodename="other"), "'other' as `uname -n`"),
