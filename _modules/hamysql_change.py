@@ -148,6 +148,28 @@ def apply(both: bool = False) -> dict[str, dict[str, Any]]:
     return {item.path: {"old": item.old, "new": item.new} for item in live}
 
 
+def observe() -> bool:
+    """
+    Note what the database runs with that somebody else has started, before hamysql's option file is written for the first time.
+
+    Returns whether there was such a server. What is pending is compared with that note, until the server starts anew.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt db1 hamysql_change.observe
+    """
+    config = _site()["mysql"]
+    known = process.found(config, NOTES)
+    if known is None or process.options(config, known, RECORD) is not None:
+        return False
+    running = _as_started(config)
+    if running is not None:
+        process.note(known, running, RECORD)
+    return running is not None
+
+
 def read_units() -> None:
     """
     Have systemd read the files of its units again (``systemctl daemon-reload``): what runs goes on as it is.
@@ -256,6 +278,8 @@ def _mysql(config: Mysql) -> list[Pending]:
         return []
     running = process.options(config, known, root.at(RECORD))
     if running is None:
+        running = _as_started(config)
+    if running is None:
         return [mysql_pending.UNKNOWN]
     want = mysql_pending.wanted(config)
     running |= _persisted(config, want)
@@ -263,6 +287,14 @@ def _mysql(config: Mysql) -> list[Pending]:
     if unread := in_service.unread(run, config, known, running, TLS, TLS_RECORD):
         found.append(unread)
     return [*found, *mysql_pending.left_flushing(running, _left_flushing(config))]
+
+
+def _as_started(config: Mysql) -> mysql_pending.Options | None:
+    """What a server runs with that was never hamysql's; ``None`` where it is, or does not answer."""
+    want = mysql_pending.wanted(config)
+    if Path(config["config_fragment"]).exists():
+        return None
+    return mysql_pending.as_started(want, found) if (found := _variables(config, list(want))) else None
 
 
 def _left_flushing(config: Mysql) -> dict[str, float]:

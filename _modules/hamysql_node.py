@@ -195,7 +195,8 @@ def spare_foreign(saltenv: str | None = None) -> bool:
     saltenv
         As for ``hamysql.config``.
 
-    Returns True. Raises ``Refused`` where there is one, and says what it is.
+    Returns True, also while a takeover holds pacemaker, and for its plan (``test=True``). Raises ``Refused`` where there is one,
+    and says what it is.
 
     CLI Example:
 
@@ -208,7 +209,9 @@ def spare_foreign(saltenv: str | None = None) -> bool:
     from hamysql.system.command import run
 
     site = __salt__["hamysql.config"](saltenv=saltenv)
-    if there := foreign.seen(run, site):
+    if __opts__.get("test") and __pillar__.get("hamysql_adopting"):  # of the job, from hamysql.orch.adopt
+        return True
+    if there := foreign.seen(run, site, adopting=True):
         raise Refused(f"this node has a cluster that hamysql has not made ({there}), expected {foreign.EXPECTED}")
     return True
 

@@ -201,9 +201,10 @@ def adopt(node1: str, node2: str, path: str | None = None) -> dict[str, Any]:
         come into a second one beside it, ``NAME-secrets.sls``. By default the text is printed, without secrets.
 
     Returns ``{"file": path or None, "secrets_file": path or None, "secrets": [pillar paths], "todo": [pillar paths], "unfit":
-    [sentences about what is not taken over], "warnings": [sentences], "adopt": [ids that hamysql would own], "changes": [those of
-    the cluster's configuration], "actions": [what pacemaker would do about them], "waits": [what corosync and the storage do not
-    take over at once]}``. Raises ``Refused`` where there is no cluster, and where a file exists or every minion could read it, and
+    [sentences about what is not taken over], "warnings": [sentences], "adopt": [ids that hamysql would own], "renamed": [what
+    gets another name], "changes": [those of the cluster's configuration by a takeover], "actions": [what pacemaker would do in the
+    end], "waits": [what corosync and the storage do not take over at once]}``. Raises ``Refused`` where there is no cluster, and
+    where a file exists or every minion could read it, and
     ``NoAnswer``.
 
     CLI Example:

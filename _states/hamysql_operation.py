@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hamysql.master import phases
+from hamysql.master.adopting import takeover
 from hamysql.master.replicas import seeding as replicas
 from hamysql.master.second_day import (
     backups,
@@ -122,6 +123,10 @@ OPERATIONS: dict[str, dict[str, tuple[Callable[..., phases.Outcome], dict[str, A
         "checked": (grow.check, {"size": None}),
         "disks": (grow.grow_disks, {"size": None}),
         "grown": (grow.grow, {"size": None, "timeout": 86400}),
+    },
+    "adopt": {
+        "checked": (takeover.check, {}),
+        "taken": (takeover.take, {"timeout": 900}),
     },
     "teardown": {
         "checked": (teardown.check, {"confirm": None}),

@@ -241,7 +241,19 @@ PARTS = (
             ),
         ),
     ),
-    Part("a cluster of the 2013 procedure described, and not touched", 14, (Some("test_adopted.py"),)),
+    Part(
+        "a cluster of the 2013 procedure described, and not touched",
+        14,
+        (
+            Some(
+                "test_adopted.py",
+                (
+                    "test_the_cluster_is_described_and_nothing_is_touched",
+                    "test_a_deployment_of_it_is_refused_and_the_service_runs_on",
+                ),
+            ),
+        ),
+    ),
     Part(
         "a larger disk in service, killed at each step, and one that grew while DRBD was down",
         17,
@@ -278,6 +290,21 @@ PARTS = (
     ),
     Part("file systems that are full: either system, the data", 14, (Some("test_full_disks.py"),)),
     Part("from Debian 12 to Debian 13, a node at a time", 18, (Some("test_rolling_release.py"),)),
+    Part(
+        "a cluster of the 2013 procedure taken over in service, killed at each step",
+        18,
+        (
+            Some(
+                "test_adopted.py",
+                (
+                    "test_what_would_be_taken_over_is_shown_and_nothing_is_touched",
+                    "test_it_is_taken_over_while_a_client_writes_though_it_is_killed_at_each_step",
+                    "test_a_deployment_makes_what_is_left_and_a_second_one_changes_nothing",
+                    "test_the_service_moves_and_comes_back",
+                ),
+            ),
+        ),
+    ),
 )
 
 

@@ -10,13 +10,15 @@ from pathlib import Path
 import pytest
 import yaml
 
+from hamysql.adoption import exchange, fits, kept, sealed
 from hamysql.adoption import look as adoption_look
 from hamysql.adoption import outcome as adoption_outcome
-from hamysql.adoption import sealed
+from hamysql.cib.names import ADOPTION
 from hamysql.config import resolution
 from hamysql.errors import ConfigError, HamysqlError, Refused
 from hamysql.master.members import Answer
 from hamysql.master.proposal import adopt, text
+from hamysql.preflight import foreign
 from hamysql.system import root
 from hamysql.system.command import Result
 from hamysql.system.command import run as really
@@ -129,10 +131,10 @@ class Site:
         with root.below(node.folder):
             return sealed.seal(node.run, certificate, adoption_look.secrets(node.run))
 
-    def hamysql_adopt_outcome(self, minion, pillar, adopt):
+    def hamysql_adopt_outcome(self, minion, pillar):
         node = self.nodes[minion]
         with root.below(node.folder):
-            return adoption_outcome.seen(node.run, self._resolved(minion, pillar), adopt)
+            return adoption_outcome.seen(node.run, self._resolved(minion, pillar))
 
     def adopt(self, path=None):
         said = []
@@ -159,9 +161,7 @@ def todo(done, made):
 def test_the_2013_procedure_s_cluster_is_described(site):
     done, made = site.adopt()
     found = todo(done, made)
-    assert done["unfit"] == [
-        "the resource mysql is in /etc/drbd.conf, and hamysql writes /etc/drbd.d/mysql.res: drbdadm reads a resource in one place"
-    ]
+    assert done["unfit"] == []
     assert found["cluster"] == {
         "name": "openstack",
         "nodes": {
@@ -257,9 +257,10 @@ def test_other_names_and_an_agent_that_no_pillar_names_are_told(site):
         node.script("resources", SERVER="systemd:mariadb")
         node.cib.write_text(node.cib.read_text().replace("p_fs_mysql", "fs_db"))
     done, made = site.adopt()
-    assert "fs_db is called p_fs_mysql by hamysql" in done["unfit"]
+    assert done["renamed"] == ["fs_db becomes p_fs_mysql"]
+    assert "fs_db becomes p_fs_mysql when hamysql takes the cluster over" in made
     assert any("hamysql:mysql:agent: found 'systemd:mariadb'" in sentence for sentence in done["unfit"])
-    assert "p_fs_mysql" not in done["adopt"]
+    assert "p_fs_mysql" in done["adopt"]
     assert "agent" not in text.pillar(made)["mysql"]
 
 
@@ -284,3 +285,108 @@ def test_a_replica_that_is_not_up_to_date_is_told(site):
     path = site.nodes[MINIONS[1]].folder / "proc/drbd"
     path.write_text(path.read_text().replace("UpToDate/UpToDate", "Outdated/UpToDate"))
     assert "db2: the resource mysql is Connected Secondary Outdated/UpToDate" in site.adopt()[0]["unfit"]
+
+
+# --- what a takeover looks at, and keeps
+
+
+@pytest.fixture
+def node(site):
+    """The first node, with its own configuration from the pillar that describes the cluster."""
+    done, made = site.adopt()
+    found = site.nodes[MINIONS[0]]
+    found.pillar = todo(done, made)
+    found.pillar["storage"]["drbd"]["shared_secret"] = SECRET
+    found.cib.write_text(
+        found.cib.read_text().replace("<nodes/>", '<nodes><node id="1" uname="db1"/><node id="2" uname="db2"/></nodes>')
+    )
+    found.resolved = lambda: site._resolved(MINIONS[0], found.pillar)
+    return found
+
+
+def lacking(node):
+    with root.below(node.folder):
+        return fits.lacking(node.run, node.resolved(), node.cib.read_text())
+
+
+def test_the_described_pillar_is_about_this_cluster_and_another_one_is_not(node):
+    assert lacking(node) == []
+    node.pillar["vip"]["address"] = "10.1.0.99"
+    node.pillar["mysql"]["datadir"] = "/srv/mysql"
+    node.pillar["cluster"]["nodes"]["db2"]["disk"] = "/dev/sdz"
+    told = "\n".join(lacking(node))
+    assert "hamysql:vip:address is 10.1.0.99 in the pillar, and the cluster has 10.1.0.10" in told
+    assert "hamysql:mysql:datadir is /srv/mysql in the pillar, and the cluster has /var/lib/mysql" in told
+    assert "for db2, and the pillar has /dev/drbd0 /dev/sdz" in told
+
+
+def test_a_server_that_systemd_has_started_and_another_node_are_told(node):
+    node.cib.write_text(node.cib.read_text().replace('uname="db2"', 'uname="db3"'))
+    assert "the cluster has the nodes db1 and db3, and the pillar has db1 and db2" in lacking(node)
+    kind = 'class="ocf" provider="heartbeat" type="mysql"'
+    node.cib.write_text(node.cib.read_text().replace(kind, 'class="systemd" type="mariadb"'))
+    assert any(line.startswith("the server is started by systemd:mariadb") for line in lacking(node))
+
+
+def test_what_becomes_of_the_fencing_is_told(node):
+    assert fits.fencing(node.resolved(), node.cib.read_text()).startswith("WARNING: no node is fenced")
+    device = {"agent": "fence_ipmilan", "options": {"ip": "192.0.2.9"}}
+    node.pillar["fencing"] = {"devices": {"db1": [device], "db2": [device]}}
+    del node.pillar["pacemaker"]["properties"]["no-quorum-policy"]
+    assert "nodes are not fenced, and are fenced from then on (p_fence_db1" in fits.fencing(
+        node.resolved(), node.cib.read_text()
+    )
+
+
+def test_fencing_is_not_lost_by_a_takeover(node):
+    node.crm("primitive", "st-db1", "stonith:fence_ipmilan", "params", "pcmk_host_list=db1", "ip=192.0.2.21")
+    node.crm("property", "stonith-enabled=true")
+    assert any(line.startswith("the cluster fences its nodes, and the pillar has no") for line in lacking(node))
+
+
+def test_files_and_configuration_of_before_are_kept_once(node):
+    there = node.folder / "var/lib/pacemaker/cib/cib.xml"
+    there.parent.mkdir(parents=True)
+    with root.below(node.folder):
+        assert not foreign.begun()
+        kept_files = kept.begin(["/etc/drbd.conf", "/etc/none"])
+        assert kept_files == ["/etc/corosync/corosync.conf", "/etc/drbd.conf"]
+        folder = node.folder / "var/lib/hamysql/adopted"
+        assert folder.stat().st_mode & 0o777 == 0o700
+        assert SECRET in (folder / "etc-drbd.conf").read_text()
+        assert foreign.begun()
+        with pytest.raises(Refused, match="keeps it before it goes on"):
+            kept.needed()
+        there.write_text(node.cib.read_text())
+        with pytest.raises(HamysqlError, match="has written down that it is held"):
+            kept.keep(node.run, 0)
+        held(node, there)
+        assert kept.keep(node.run, 0) is True
+        assert "p_mysql" in kept.needed()
+        assert ADOPTION not in kept.needed()
+        assert kept.keep(node.run, 0) is False
+        assert kept.finish() is True
+        assert not foreign.begun()
+        assert kept.finish() is False
+
+
+def held(node, there):
+    node.cib.write_text(exchange.held(node.cib.read_text()))
+    there.write_text(node.cib.read_text())
+
+
+def test_the_gate_is_open_for_files_while_pacemaker_is_held_and_a_deployment_is_refused_until_the_end(node):
+    there = node.folder / "var/lib/pacemaker/cib/cib.xml"
+    there.parent.mkdir(parents=True)
+    there.write_text(node.cib.read_text())
+    site = node.resolved()
+    with root.below(node.folder):
+        assert "pacemaker's configuration has" in foreign.seen(node.run, site, adopting=True)
+        kept.begin([])
+        assert foreign.seen(node.run, site, adopting=True) == foreign.UNFINISHED
+        held(node, there)
+        assert foreign.seen(node.run, site, adopting=True) == ""
+        assert foreign.seen(node.run, site) == foreign.UNFINISHED
+        conf = node.folder / "etc/corosync/corosync.conf"
+        conf.write_text(f"{foreign.MARK}\n{conf.read_text()}")
+        assert foreign.seen(node.run, site) == foreign.UNFINISHED, "hamysql's file alone does not open it"

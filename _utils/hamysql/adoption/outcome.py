@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import TypedDict
 
 from hamysql import pending as pending_changes
+from hamysql.adoption import turn
 from hamysql.cib import live as cib_live
 from hamysql.config import resources
 from hamysql.corosync import pending as corosync_pending
@@ -23,22 +24,25 @@ class Outcome(TypedDict):
     ``unclear`` says why that could not be found out, "" where it could.
     """
 
+    renamed: list[str]
     changes: list[str]
     actions: list[str]
     waits: list[str]
     unclear: list[str]
 
 
-def seen(run: Run, site: Resolved, adopt: Collection[str]) -> Outcome:
-    """All of it, on a node whose pacemaker runs; ``adopt`` are the ids that hamysql would own."""
-    found: Outcome = {"changes": [], "actions": [], "waits": [], "unclear": []}
+def seen(run: Run, site: Resolved) -> Outcome:
+    """All of it, on a node whose pacemaker runs."""
+    found: Outcome = {"renamed": [], "changes": [], "actions": [], "waits": [], "unclear": []}
     try:
-        outcome = cib_live.preview(run, lambda _: resources.desired(site), adopt=adopt)
+        wanted = resources.desired(site)
+        outcome = turn.foreseen(run, lambda _: wanted, cib_live.query(run))
+        found["renamed"] = outcome["renamed"]
         found["changes"] = [
-            f"{change.kind} {change.id}: {' -> '.join(filter(None, (change.old, change.new)))}"
-            for change in outcome.plan.changes
+            f"{change['kind']} {change['id']}: {' -> '.join(filter(None, (change['old'], change['new'])))}"
+            for change in outcome["changes"]
         ]
-        found["actions"] = list(outcome.actions)
+        found["actions"] = outcome["actions"]
     except HamysqlError as exc:
         found["unclear"].append(str(exc))
     try:

@@ -218,9 +218,10 @@ def _pacemaker(found: Described, cluster: Cluster) -> None:
 
 
 def _names(found: Described, cluster: Cluster) -> None:
-    """Those that hamysql would own: where a name is another one, it is not taken over yet."""
+    """Those that hamysql owns after a takeover, which renames them."""
     for ours, theirs in cluster["names"].items():
-        if ours == theirs:
-            found.adopt.append(ours)
-        else:
-            found.lacks(f"{theirs} is called {ours} by hamysql", "pacemaker")
+        found.adopt.append(ours)
+        if ours != theirs:
+            found.say(
+                f"{theirs} becomes {ours} when hamysql takes the cluster over: nothing stops for that", "pacemaker"
+            )

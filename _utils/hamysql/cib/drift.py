@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 from hamysql.cib import agents as cib_agents
 from hamysql.cib import maintenance, model
-from hamysql.cib.names import MOVE
-from hamysql.cib.plan import TAG, TEXT_TAG, listed
+from hamysql.cib.names import ADOPTION, MOVE
+from hamysql.cib.plan import BEGUN, TAG, TEXT_TAG, listed
 from hamysql.system import shells
 
 
@@ -84,6 +84,8 @@ def _settings(have: dict[str, model.Item], ours: set[str]) -> Iterator[str]:
                 f"the whole cluster has {setting}=true, because a run that changed an agent was interrupted; "
                 "the next `salt-run state.orchestrate hamysql.orch` finishes it"
             )
+        if name == ADOPTION:
+            yield f"the whole cluster has {setting}=true, because {BEGUN}"
         if setting in {"maintenance-mode", "stop-all-resources"} and name not in ours and model.is_true(item.element):
             yield f"the whole cluster has {setting}=true; `crm_attribute --delete --name {setting}` ends it"
 

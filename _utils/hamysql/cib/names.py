@@ -23,3 +23,6 @@ NOT_WHERE_LEAVING = "l_mysql_leaving"
 NOT_WITHOUT_CARRIER = "l_mysql_carrier"
 NOT_OUT_OF_REACH = "l_mysql_reach"
 MOVE = "hamysql-move"
+
+# A setting, while somebody else's cluster becomes hamysql's: pacemaker does nothing then.
+ADOPTION = "hamysql-adoption"

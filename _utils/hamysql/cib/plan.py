@@ -19,9 +19,11 @@ from dataclasses import dataclass, replace
 
 from hamysql.cib import model
 from hamysql.cib.model import Item
+from hamysql.cib.names import ADOPTION
 from hamysql.errors import Refused
 
 TAG = "hamysql"
+BEGUN = "a takeover of this cluster was begun and has not ended: `salt-run state.orchestrate hamysql.orch.adopt` goes on with it"
 TEXT_TAG = "hamysql-configure"  # owns what the pillar's own crm text makes, so that neither plan removes the other's
 
 
@@ -60,6 +62,8 @@ def plan(live_xml: str, wanted: ET.Element, *, tag: str = TAG, adopt: Collection
     """
     root = model.parse(live_xml)
     have = model.index(model.configuration(root))
+    if ADOPTION in have:
+        raise Refused(BEGUN)
     want = _wanted(root, have, wanted, tag)
     ours = listed(have, tag) | (set(adopt) & set(want)) | _distributions(have, want)
     taken = listed(have, TEXT_TAG) & set(want) if tag == TAG else set()

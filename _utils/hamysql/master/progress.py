@@ -105,6 +105,10 @@ ORDERS = {
         "disks": "the volume below DRBD, on each node",
         "grown": "the device and the file system, while the database serves",
     },
+    "adopt": {
+        "checked": "the cluster is whole, the pillar describes it, and nothing of it would stop",
+        "taken": "files come to both nodes, and the cluster's configuration becomes hamysql's",
+    },
     "teardown": {
         "checked": "all members answer, and the cluster was named once more",
         "stopped": "the cluster stops, the standby first",

@@ -103,6 +103,22 @@ def changed(running: Options, want: Options) -> list[str]:
     return [name for name in sorted({*running, *want} - {"datadir"}) if running.get(name) != want.get(name)]
 
 
+def as_started(want: Options, variables: Mapping[str, Variable]) -> Options:
+    """What a server runs with that somebody else has started, as far as the pillar names it: by its variables.
+
+    A variable that has the pillar's value counts as started with it. An option that is no variable counts as another one, but for
+    the account, which the server's resource gives it.
+    """
+    found: Options = {}
+    for name, values in want.items():
+        variable = variables.get(name)
+        if name == "user" or (variable and values and _plain_value(variable.value) == _plain_value(values[-1])):
+            found[name] = values
+        elif variable is not None:
+            found[name] = [variable.value]
+    return found
+
+
 def statements(running: Options, want: Options, variables: Mapping[str, Variable]) -> dict[str, str | None]:
     """The SQL for each option that differs, ``None`` where only a start makes the change."""
     names = changed(running, want)

@@ -9,10 +9,12 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 
 from hamysql.cib import kept, model
 from hamysql.cib import plan as cib_plan
 from hamysql.cib.model import Item
+from hamysql.cib.names import ADOPTION
 from hamysql.corosync import conf as corosync_conf
 from hamysql.corosync import node_ids
 from hamysql.errors import ParseError
@@ -23,10 +25,14 @@ from hamysql.system.command import Run, exists
 from hamysql.system.files import Unreadable
 
 MARK = "# Managed by Salt: /etc/corosync/corosync.conf, from the pillar hamysql:cluster"  # how the file begins where it is ours
+# What a takeover keeps of the cluster of before, and that it has not ended.
+FOLDER = Path("/var/lib/hamysql/adopted")
+BEGUN = FOLDER / "begun"
+UNFINISHED = "a takeover of it was begun and has not ended"
 EXPECTED = (
-    "none, or hamysql's own. Nothing of it is changed: `salt-run hamysql.adopt` with both minions describes it as a pillar. Only "
-    "if nothing of it is needed any more: end it on both nodes with `systemctl disable --now pacemaker corosync`, and move "
-    "/etc/corosync/corosync.conf and /var/lib/pacemaker/cib away"
+    "none, or hamysql's own. Nothing of it is changed: `salt-run hamysql.adopt` with both minions describes it as a pillar, and "
+    "`salt-run state.orchestrate hamysql.orch.adopt` takes it over. Only if nothing of it is needed any more: end it on both nodes "
+    "with `systemctl disable --now pacemaker corosync`, and move /etc/corosync/corosync.conf and /var/lib/pacemaker/cib away"
 )
 # What pacemaker writes by itself, and what a distribution's build of it begins with.
 _PACEMAKERS = re.compile(
@@ -36,8 +42,14 @@ _RING, _BOUND = re.compile(r"ring.*_addr"), re.compile("bindnetaddr")
 _SHOWN = 6
 
 
-def seen(run: Run, site: Resolved) -> str:
-    """What is there of a cluster that is not hamysql's, in words; "" where there is none."""
+def seen(run: Run, site: Resolved, adopting: bool = False) -> str:
+    """What is there of a cluster that is not hamysql's, in words; "" where there is none.
+
+    adopting
+        Whether one that is being taken over counts as hamysql's, while pacemaker is held for that. False by default.
+    """
+    if begun():
+        return "" if adopting and _held() else UNFINISHED
     text = _corosync_conf()
     if text.startswith(MARK):
         return ""
@@ -49,6 +61,19 @@ def seen(run: Run, site: Resolved) -> str:
     if any(cib_plan.listed(have, tag) for tag in (cib_plan.TAG, cib_plan.TEXT_TAG)):
         return ""
     return "; ".join([*_corosync(run, text, site), *_pacemaker(have)])
+
+
+def begun() -> bool:
+    """Whether a takeover was begun on this node, and has not ended."""
+    return root.at(BEGUN).exists()
+
+
+def _held() -> bool:
+    try:
+        xml = kept.kept()
+        return xml is not None and ADOPTION in model.index(model.configuration(model.parse(xml)))
+    except (ParseError, Unreadable):
+        return False
 
 
 def _corosync_conf() -> str:

@@ -17,6 +17,7 @@ from typing import Any
 
 from hamysql.cib import model as cib_model
 from hamysql.cib import names as cib_names
+from hamysql.errors import Refused
 from hamysql.fencing.take_over import Evidence, one_copy
 from hamysql.finding import Finding, Machine
 from hamysql.pending import Pending
@@ -306,6 +307,22 @@ class Kind:
         return Described(
             {}, {}, ["a cluster that somebody else has built on this kind of storage cannot be taken over"]
         )
+
+    def unlike(self, site: Resolved, said: Any) -> list[str]:
+        """How it differs from the pillar's in what cannot be changed in place, as sentences.
+
+        said
+            What this node has returned of :meth:`written`.
+        """
+        return ["a cluster that somebody else has built on this kind of storage cannot be taken over"]
+
+    def own_files(self, site: Resolved) -> list[str]:
+        """The files of this node in which somebody else has written about it."""
+        return []
+
+    def take(self, site: Resolved, run: Run, latches: Latches) -> list[str]:
+        """Have hamysql's files alone be about it, and the latch say that its data is the cluster's; returns what was done."""
+        raise Refused("a cluster that somebody else has built on this kind of storage cannot be taken over")
 
     # --- a node, while the data is moved
 

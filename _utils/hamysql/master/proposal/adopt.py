@@ -28,7 +28,7 @@ Placed = dict[tuple[str, ...], Any]
 
 # What makes the cluster the one that it is: a value there that hamysql does not take is told, and stays in the text.
 _KEPT = ("cluster", "vip")
-_NOTHING: Mapping[str, list[str]] = {"changes": [], "actions": [], "waits": []}
+_NOTHING: Mapping[str, list[str]] = {"renamed": [], "changes": [], "actions": [], "waits": []}
 
 
 def adopt(master: Master, run: Run, minions: Sequence[str], path: str | None, say: Callable[[str], None]) -> Config:
@@ -108,7 +108,7 @@ def _fit(members: Members, found: Described) -> bool:
 def _outcome(members: Members, found: Described) -> dict[str, list[str]]:
     """What the cluster would do about it, by one node."""
     first = next(iter(members.minions))
-    answers = members.answers("hamysql_adopt.outcome", [first], 120, pillar=_whole(found), adopt=found.adopt)
+    answers = members.answers("hamysql_adopt.outcome", [first], 120, pillar=_whole(found))
     found.unfit += [*answers.silent.values(), *answers.failed.values()]
     seen = {"unclear": [], **_NOTHING, **answers.values.get(first, {})}
     found.unfit += seen.pop("unclear")

@@ -187,6 +187,16 @@ class Drbd(Kind):
         said = cast(Mapping[str, Written], nodes)
         return written.described(values[(cib_names.REPLICA, "drbd_resource")], said)
 
+    def unlike(self, site: Resolved, said: object) -> list[str]:
+        return list(written.unlike(site, cast(Written, said)))
+
+    def own_files(self, site: Resolved) -> list[str]:
+        return written.own_files(site["storage"]["drbd"]["resource"])
+
+    def take(self, site: Resolved, run: Run, latches: Latches) -> list[str]:
+        with storage_lock.held("take"):
+            return written.take(run, site, latches)
+
     # --- the latch
 
     def latch_name(self, config: Resolved) -> str:

@@ -5,16 +5,25 @@ Source: what ``drbdadm dump-xml`` prints (drbd-utils 9.22). A resource's own opt
 
 from __future__ import annotations
 
+import re
 import xml.etree.ElementTree as ET
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import TypedDict
 
-from hamysql.errors import CommandFailed, ParseError
-from hamysql.storage.drbd import drbdadm, replica
+from hamysql.errors import CommandFailed, NotReady, ParseError, Refused
+from hamysql.resolved import Resolved
+from hamysql.storage.drbd import drbdadm, replica, verbs
 from hamysql.storage.drbd.link import RESOURCES
 from hamysql.storage.drbd.settings import FENCE_HANDLERS, OWN_DRBD
 from hamysql.storage.kind import Described
+from hamysql.storage.latch import Latches
+from hamysql.system import disk, files, root
 from hamysql.system.command import Run
+
+MAIN = Path("/etc/drbd.conf")
+# As drbd-utils has it: hamysql's files are in that folder.
+STANDARD = 'include "drbd.d/global_common.conf";\ninclude "drbd.d/*.res";\n'
 
 _SECRET = "shared-secret"
 _SECTIONS = ("startup", "disk", "net", "handlers", "options")
@@ -128,11 +137,6 @@ def described(resource: str, nodes: Mapping[str, Written]) -> Described:
     unclear += [
         f"{name}: the resource {resource} is {said['state']}" for name, said in read.items() if not _whole(said)
     ]
-    own = str(RESOURCES / f"{resource}.res")
-    if first["file"] != own:
-        unclear.append(
-            f"the resource {resource} is in {first['file']}, and hamysql writes {own}: drbdadm reads a resource in one place"
-        )
     hosts = first["hosts"]
     section: dict[str, object] = {"resource": resource}
     one = next(iter(hosts.values()))
@@ -181,3 +185,80 @@ def _options(options: Mapping[str, Mapping[str, str]], unclear: list[str]) -> di
     if "rate" not in found:
         found["rate"] = "auto"
     return found | ({"options": further} if further else {})
+
+
+# --- a resource that becomes hamysql's
+
+
+def unlike(site: Resolved, said: Written) -> Iterator[str]:
+    """How a resource of somebody else's differs from the pillar's, as sentences; options aside, which are taken over in service.
+
+    said
+        What this node says of it.
+    """
+    drbd, nodes = site["storage"]["drbd"], site["cluster"]["nodes"]
+    if said["why"]:
+        yield f"DRBD's configuration cannot be read: {said['why']}"
+        return
+    if not _whole(said):
+        yield f"the resource {drbd['resource']} is {said['state']}, expected Connected and UpToDate on both sides"
+    if set(said["hosts"]) != set(nodes):
+        yield f"drbd.conf has the nodes {' and '.join(said['hosts'])}, and the pillar has {' and '.join(nodes)}"
+        return
+    for name, host in said["hosts"].items():
+        there = (host["device"], host["disk"], host["address"], host["port"], host["meta"])
+        wanted = (drbd["device"], str(nodes[name]["disk"]), nodes[name]["replication"], str(drbd["port"]), "internal")
+        if there != wanted:
+            yield f"drbd.conf has {' '.join(there)} for {name}, and the pillar has {' '.join(wanted)}"
+    for path, others in _homes(drbd["resource"]).items():
+        if others:
+            yield f"{path} has {', '.join(others)} beside {drbd['resource']}: give each of them a file of its own in /etc/drbd.d"
+
+
+def own_files(resource: str) -> list[str]:
+    """The files in which somebody else has written about a resource."""
+    return list(_homes(resource))
+
+
+def take(run: Run, site: Resolved, latches: Latches) -> list[str]:
+    """The resource is in hamysql's files alone, and this node's latch says that its data is the cluster's; returns what was done.
+
+    hamysql's files have to be there. Raises ``Refused`` where the disk has no metadata of DRBD that has carried data.
+    """
+    resource, device = site["storage"]["drbd"]["resource"], replica.disk(site)
+    own = RESOURCES / f"{resource}.res"
+    if not root.at(own).exists():
+        raise NotReady(f"{own} is not there yet: run `salt-run state.orchestrate hamysql.orch.adopt` again")
+    done = []
+    for path in _homes(resource):
+        if Path(path) == MAIN:
+            new = root.at(MAIN).with_suffix(".hamysql")
+            files.create(new, STANDARD)
+            new.replace(root.at(MAIN))
+            files.synchronise(new.parent)
+        else:
+            root.at(Path(path)).unlink()
+        done.append(f"{path} leaves {resource} to {own}")
+    found = replica.signatures(run, site, disk.size(run, device) or 0)
+    uuid = next((one.uuid for one in found if one.type == "drbd"), "")
+    if not uuid:
+        raise Refused(f"{device} has no metadata of DRBD with an identifier: it cannot be taken over")
+    if verbs.adopt(run, site, latches, uuid):
+        done.append(f"{device} is noted as the cluster's replica")
+    return done
+
+
+def _homes(resource: str) -> dict[str, list[str]]:
+    """The files that somebody else has written about a resource, each with the other resources in it."""
+    found = {}
+    own = f"{resource}.res"
+    folder = root.at(RESOURCES)
+    beside = sorted(path.name for path in folder.glob("*.res")) if folder.is_dir() else []
+    for path in (MAIN, *(RESOURCES / name for name in beside if name != own)):
+        there = _RESOURCE.findall(files.text_if_any(root.at(path), links=True) or "")
+        if resource in there:
+            found[str(path)] = [name for name in there if name != resource]
+    return found
+
+
+_RESOURCE = re.compile(r"""^\s*resource\s+["']?([^\s"'{]+)["']?\s*\{""", re.MULTILINE)

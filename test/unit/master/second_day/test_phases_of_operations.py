@@ -38,6 +38,7 @@ FILES = [
     ("replace_node", {"replace": "db2"}, "replace_node", 4),
     ("replica", {"replica": "reports", "backup": "B", "confirm": "galaxy-db"}, "replica", 5),
     ("grow", {"size": "200G"}, "grow", 3),
+    ("adopt", {}, "adopt", 2),
     ("teardown", {"confirm": "galaxy-db"}, "teardown", 3),
 ]
 
