@@ -153,8 +153,9 @@ def facts(running: bool = False) -> Facts:
     comes: whether it answers}}, "packages": {name: version that is installed, or would be}, "unreachable": [addresses of the
     peer that do not answer a ping], "absent": [those of them that provably nobody has: no neighbour answers for them on their
     own network; not asked where the cluster runs], "vip_owner": hardware address that answers for the virtual IP, or "",
-    "tls": see hamysql_tls.judge, "foreign": what is there of a cluster that hamysql has not made, or ""}``. With DRBD ``storage``
-    also has "module": {"version": of the loaded one or "", "loadable": bool}, with a LUN "initiator": the node's iSCSI name, or "".
+    "tls": see hamysql_tls.judge, "foreign": what is there of a cluster that hamysql has not made, or "", "account": [numbers of the
+    server's account and its group, where there is one]}``. With DRBD ``storage`` also has "module": {"version": of the loaded one or
+    "", "loadable": bool}, with a LUN "initiator": the node's iSCSI name, or "".
 
     CLI Example:
 
@@ -185,6 +186,7 @@ def facts(running: bool = False) -> Facts:
         "vip_owner": "" if running else _vip_owner(site["vip"], found),
         "tls": __salt__["hamysql_tls.judge"](),
         "foreign": foreign.seen(run, site),
+        "account": machine.account(site["mysql"]["user"]),
     }
 
 

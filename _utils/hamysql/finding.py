@@ -45,6 +45,8 @@ class Machine:
         What the kind of storage in use has to know of the machine.
     foreign
         What is there of a cluster that hamysql has not made, in words.
+    account
+        The numbers of the server's account and its group, where there is one.
     """
 
     name: str
@@ -62,6 +64,7 @@ class Machine:
     settings: Resolved = field(repr=False)
     tls: Mapping[str, Sequence[Mapping[str, str]]] = field(default_factory=dict)
     foreign: str = ""
+    account: tuple[int, ...] = ()
 
     @classmethod
     def from_survey(cls, name: str, survey: Survey) -> Machine:
@@ -83,6 +86,7 @@ class Machine:
             settings=survey["settings"],
             tls=facts.get("tls", {}),
             foreign=facts.get("foreign", ""),
+            account=tuple(facts.get("account", ())),
         )
 
     @property

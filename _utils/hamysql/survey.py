@@ -63,6 +63,7 @@ class Facts(TypedDict):
     vip_owner: str
     tls: Mapping[str, Sequence[Mapping[str, str]]]
     foreign: str
+    account: Sequence[int]
 
 
 class Survey(TypedDict):

@@ -511,6 +511,27 @@ def test_data_on_which_a_newer_server_has_run_is_left_alone(resource, datadir):
         assert resource.does("stop") == SUCCESS
 
 
+def test_data_of_an_account_with_another_number_becomes_this_node_s(resource, datadir, tmp_path):
+    """As after a failover from a node on which packages have numbered the account otherwise."""
+    elsewhere, others = tmp_path / "elsewhere", datadir / "mysql" / "others"
+    for path in (elsewhere, others):
+        path.write_text("")
+    os.chown(elsewhere, 4711, 4712)
+    link = datadir / "mysql" / "link"
+    link.symlink_to(elsewhere)
+    for path in (datadir, *datadir.rglob("*")):
+        os.chown(path, 4711, 4712, follow_symlinks=False)
+    os.chown(others, 5000, 5000)
+    assert resource.does("start") == SUCCESS
+    assert {
+        (path.lstat().st_uid, path.lstat().st_gid) for path in (datadir, *datadir.rglob("*")) if path != others
+    } == {(0, 0)}
+    assert [(path.stat().st_uid, path.stat().st_gid) for path in (others, elsewhere)] == [(5000, 5000), (4711, 4712)]
+    assert resource.does("stop") == SUCCESS
+    link.unlink()
+    others.unlink()
+
+
 def test_a_package_that_was_updated_since_the_last_probe_counts(resource, datadir):
     (datadir / "hamysql-series").write_text("10.1\n")
     assert resource.does("start") == SUCCESS

@@ -138,7 +138,8 @@ def same_versions(deployment: Deployment, newer: str = "") -> None:
     """
     deployment.look_again()
     findings = preflight_judge.judge(deployment.survey(), newer=newer)
-    apart = [finding for finding in findings if finding.refuses and finding.path.startswith("hamysql:package")]
+    paths = ("hamysql:package", "hamysql:mysql:user")
+    apart = [finding for finding in findings if finding.refuses and finding.path.startswith(paths)]
     if apart:
         lines = "\n".join(f"  - {finding}" for finding in apart)
         raise Refused(f"the packages are installed, and no node may join with these:\n{lines}")

@@ -60,6 +60,7 @@ def judge(surveys: Surveys, window: tuple[float, float] | None = None, newer: st
         *_vip_owner(machines),
         *_versions(machines, newer),
         *_series(machines),
+        *_accounts(machines),
         *_one_link(machines[0]),
     ]
     found += [Finding(name, seen, expected, NODES) for name, seen, expected in node_ids.disagreement(surveys)]
@@ -245,6 +246,19 @@ def _series(machines: Sequence[Machine]) -> Iterator[Finding]:
         if version and major(version) != str(series):
             path = "hamysql:corosync:series"
             yield Finding(machine.name, f"corosync {version}", f"corosync {series}", path, not machine.settled)
+
+
+def _accounts(machines: Sequence[Machine]) -> Iterator[Finding]:
+    """Files have the numbers of their owners. Packages number an account as they come, so it may have another one on each node.
+
+    The agent gives the files to its node's account before it starts the server. On a file server root may not do that.
+    """
+    for one, two in combinations(machines, 2):
+        if one.account and two.account and one.account != two.account:
+            own, others = (":".join(map(str, machine.account)) for machine in (two, one))
+            seen = f"the account {two.settings['mysql']['user']} with the numbers {own}"
+            expected = f"{others}, as on {one.name}: else all files of the data change their owner in each failover"
+            yield Finding(two.name, seen, expected, "hamysql:mysql:user", not backends.used(one.settings).local)
 
 
 def major(version: str, parts: int = 1) -> str:

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from hamysql.errors import ParseError
 from hamysql.survey import Interface
+from hamysql.system import root
 from hamysql.system.command import Run
 
 
@@ -42,6 +43,16 @@ def system(grains: Mapping[str, Any]) -> dict[str, str]:
     name = grains["os"]
     alike = grains["os_family"] == "RedHat" and name != "Fedora"
     return {"name": "Enterprise Linux" if alike else name, "release": str(grains["osrelease"])}
+
+
+def account(user: str) -> list[int]:
+    """The numbers of a local account, its own and its group's: ``[100, 102]``; empty where there is none (yet)."""
+    try:
+        lines = root.at("/etc/passwd").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return []
+    parts = next((line.split(":") for line in lines if line.startswith(f"{user}:")), [])
+    return [int(part) for part in parts[2:4]]
 
 
 def compared(package: Mapping[str, Any], keys: Iterable[str]) -> list[str]:

@@ -107,7 +107,7 @@ def follows(server: Server) -> Following:
                 f"{server.task['name']} follows {seen['source'] or 'nobody'}, expected {wanted}: somebody has changed that, and "
                 "where its data stands is unknown. Seed it again"
             )
-        server.sql(server.replication.begin(noted["position"], _source(server.task)))
+        server.sql(server.replication.begin_at(noted["position"], _source(server.task)))
     server.sql(server.replication.start)
     return server.following()
 

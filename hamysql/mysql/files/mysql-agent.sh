@@ -196,6 +196,18 @@ note_series() {
 	as_account sh -c 'rm -f "$1" && echo "$2" >"$1"' sh "$series" "$version" 2>/dev/null
 }
 
+# Have this node's account own the data. Packages number it as they come, so it may have another number on the node that had the data last.
+# The folder comes last: a node that dies meanwhile leaves the rest to the next start.
+own_data() {
+	owner=$(stat --format=%u:%g "$datadir") || return 0
+	case $owner in
+	"$uid:$gid" | 0:*) return 0 ;;
+	esac
+	echo "$datadir is the account $owner's: its files become $user's ($uid:$gid)" >&2
+	find "$datadir" -xdev -depth \( -uid "${owner%:*}" -o -gid "${owner#*:}" \) -exec chown --no-dereference "$uid:$gid" {} + ||
+		fail $OCF_ERR_INSTALLED "the files in $datadir are the account $owner's, and cannot be given to $user ($uid:$gid): give the account the same number on both nodes"
+}
+
 # Whether the server answers within so many seconds: answers SECONDS [exec]. One that refuses the login has answered.
 answers() {
 	$2 timeout --kill-after=1 "$1" "$admin_binary" --no-defaults --socket="$socket" --user=root ping >/dev/null 2>&1 </dev/null
@@ -354,6 +366,7 @@ start() {
 		account || fail $OCF_ERR_INSTALLED "$user: no such account"
 		keep_notes
 		! too_old || fail $OCF_ERR_INSTALLED "a server of series $newest has run on this data, and the one here is $version: update this node"
+		own_data
 		forget
 		for folder in "${pid_file%/*}" "${socket%/*}"; do
 			[ -d "$folder" ] || make_folder "$folder" || fail $OCF_ERR_GENERIC "$folder: could not be made"

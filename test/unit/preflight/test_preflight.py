@@ -333,6 +333,20 @@ def test_versions_that_do_not_go_together(site, package, version, same):
         assert found == [f"db2: found {package} {version}, {expected}"]
 
 
+@pytest.mark.parametrize("backend", ["drbd", "shared", "nfs"])
+@pytest.mark.parametrize(
+    ("one", "two", "found"), [([100, 102], [102, 107], 1), ([100, 102], [100, 102], 0), ([], [102, 107], 0)]
+)
+def test_an_account_with_another_number_is_told_and_refused_where_files_cannot_change_their_owner(
+    site, backend, one, two, found
+):
+    site = on(site, backend)
+    for name, numbers in (("db1", one), ("db2", two)):
+        site[name]["facts"]["account"] = numbers
+    told = [finding for finding in preflight_judge.judge(site, WINDOW) if finding.path == "hamysql:mysql:user"]
+    assert [(finding.node, finding.refuses) for finding in told] == [("db2", backend == "nfs")] * found
+
+
 NEWER = {"mariadb-server": "1:11.8.3-0+deb13u1", "drbd-utils": "10.1-1"}
 
 

@@ -81,7 +81,7 @@ class Replication(ABC):
         """The position in what the backup's tool has noted of the binary logs. Raises ``Refused`` where it has none."""
 
     @abstractmethod
-    def begin(self, position: str, source: Source) -> str:
+    def begin_at(self, position: str, source: Source) -> str:
         """The SQL with which a server that follows nobody knows whom it follows, and from where on. It does not start."""
 
     @abstractmethod

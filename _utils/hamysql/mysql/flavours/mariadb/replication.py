@@ -116,7 +116,7 @@ class MariaDBs(Replication):
             )
         return found
 
-    def begin(self, position: str, source: Source) -> str:
+    def begin_at(self, position: str, source: Source) -> str:
         if not _POSITION.fullmatch(position):
             raise Refused(f"{position!r} is no position of MariaDB's")
         words = [
