@@ -154,8 +154,8 @@ def facts(running: bool = False) -> Facts:
     peer that do not answer a ping], "absent": [those of them that provably nobody has: no neighbour answers for them on their
     own network; not asked where the cluster runs], "vip_owner": hardware address that answers for the virtual IP, or "",
     "tls": see hamysql_tls.judge, "foreign": what is there of a cluster that hamysql has not made, or "", "account": [numbers of the
-    server's account and its group, where there is one]}``. With DRBD ``storage`` also has "module": {"version": of the loaded one or
-    "", "loadable": bool}, with a LUN "initiator": the node's iSCSI name, or "".
+    server's account and its group, where there is one]}``. With DRBD ``storage`` also has "module": {"version": of the loaded one
+    or "", "loadable": bool}, with a LUN "initiator": the node's iSCSI name, or "".
 
     CLI Example:
 
