@@ -278,6 +278,7 @@ PARTS = (
     ),
     Part("file systems that are full: either system, the data", 14, (Some("test_full_disks.py"),)),
     Part("from Debian 12 to Debian 13, a node at a time", 18, (Some("test_rolling_release.py"),)),
+    Part("a replica on a third machine: seeded, killed, seeded again, promoted", 18, (Some("test_replica.py"),)),
 )
 
 
