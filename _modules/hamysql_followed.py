@@ -4,6 +4,7 @@ What a node of the cluster does for a replica that follows it: the account, the 
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 from hamysql.errors import Refused
@@ -57,6 +58,23 @@ def source() -> str:
     """
     config = __salt__["hamysql.config"]()
     return account.source(run, config["mysql"], config["self"])
+
+
+def renumber() -> bool:
+    """
+    On the node that serves, once a backup has replaced the data: give transactions numbers that none had before.
+
+    A replica of the data of before then stops with an error, and does not follow into other data.
+
+    Returns whether that was to be done.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt db1 hamysql_followed.renumber
+    """
+    return account.renumber(run, __salt__["hamysql.config"]()["mysql"], time.time())
 
 
 def verifies() -> bool:

@@ -305,6 +305,7 @@ PARTS = (
             ),
         ),
     ),
+    Part("a replica on a third machine: seeded, killed, seeded again, promoted", 18, (Some("test_replica.py"),)),
 )
 
 

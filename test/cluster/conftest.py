@@ -38,6 +38,7 @@ ORDER = {
     "test_deployment.py": -2,
     "test_changes.py": 1,
     "test_interrupted.py": 2,
+    "test_replica.py": 3,
     "test_third_vote.py": 3,
     "test_other_storage.py": 4,
     "test_migration.py": 6,

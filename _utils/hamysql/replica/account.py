@@ -61,6 +61,25 @@ def source(run: Run, mysql: Mysql, node: str) -> str:
     return position
 
 
+def renumber(run: Run, mysql: Mysql, moment: float) -> bool:
+    """After other data has replaced the cluster's: its transactions get numbers that none had before.
+
+    Binary logs begin anew then, and so do the numbers. As soon as they have come so far, a replica of the data before would take
+    the new transactions for those that follow its own. Its data would silently be neither the one nor the other.
+
+    moment
+        Seconds since 1970.
+
+    Returns whether that was to be done.
+    """
+    replication = registry.of(mysql).replication(mysql)
+    position, _ = replication.unfit(_answered(run, mysql, replication.source_query))
+    statements = replication.renumbered(position, moment)
+    if statements:
+        _answered(run, mysql, statements)
+    return bool(statements)
+
+
 def has_address(run: Run, tls: Tls, address: str) -> bool:
     """Whether a replica can insist on the server's certificate: authorities vouch for it, and it has the virtual IP."""
     if not tls["enabled"] or not tls["cert"] or not tls["ca"]:

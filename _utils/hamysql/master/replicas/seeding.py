@@ -99,7 +99,8 @@ def prepare(
         raise Refused(f"{name} is between two states of its data, with {noted}: name that one, or none")
     words = ""
     if chosen is None:
-        chosen, words, _ = backups.taken(deployment, serving, "prepared")
+        chosen, taken, gap = backups.taken(deployment, serving, "prepared")
+        words = f"{taken}; {gap}"
     try:
         third.ask("hamysql_replica.begin", name=chosen)
     except HamysqlError as exc:

@@ -202,6 +202,8 @@ def _accounts(deployment: Deployment, phase: str) -> None:
     if serving is not None:
         deployment.say("step", phase, f"{serving} serves, and gets the pillar's accounts")
         deployment.members.ask("hamysql_mysql.apply", [serving])
+        if phase == "replaced" and deployment.first["replicas"]:  # an undo has the binary logs of before
+            deployment.members.ask("hamysql_followed.renumber", [serving])
 
 
 def _left(deployment: Deployment, node: str, under_way: bool, before: State) -> str:

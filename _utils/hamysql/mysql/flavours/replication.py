@@ -85,5 +85,13 @@ class Replication(ABC):
         """The SQL with which a server that follows nobody knows whom it follows, and from where on. It does not start."""
 
     @abstractmethod
+    def renumbered(self, position: str, moment: float) -> str:
+        """The SQL that gives later transactions of the cluster's server numbers that none had before; "" where they have such.
+
+        moment
+            Seconds since 1970.
+        """
+
+    @abstractmethod
     def reached(self, position: str) -> str:
         """The SQL that prints 0 where a server has applied all up to a position, at once."""

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import copy
+import json
 
+import jinja2
 import pytest
+import yaml
 from answering import fails
 from orchestration import NOTHING
 from test_phase_backups import MANIFEST, Backed
@@ -13,6 +16,7 @@ from hamysql.errors import HamysqlError, Refused
 from hamysql.master.replicas import seeding, situation
 from hamysql.master.status import replica as status_replica
 from hamysql.master.status.look import Machine
+from support import ROOT
 
 NAME = MANIFEST["name"]
 SOURCE = "10.77.1.100:3306"
@@ -279,3 +283,43 @@ def test_a_plan_changes_nothing_and_shows_each_step(deploy):
         "the database of reports stops, gets the backup's data, and starts",
         "reports follows the virtual IP, and catches up",
     ]
+
+
+def test_the_states_of_its_machine_are_what_the_orchestration_gives_them(deploy):
+    cluster = Replicated()
+    cluster.surveys["db1"]["settings"]["repo"]["repositories"] = {
+        "main": {"options": {"name": "deb file:/srv bookworm main"}, "packages": [], "disable_after_install": False},
+        "other": {
+            "options": {"name": "deb file:/other bookworm main"},
+            "packages": ["x"],
+            "disable_after_install": True,
+        },
+    }
+    for survey in cluster.surveys.values():  # what a site with backups has
+        survey["settings"]["package"]["pkgs"].append("mariadb-backup")
+    cluster.surveys["db2"]["settings"]["repo"] = cluster.surveys["db1"]["settings"]["repo"]
+    seeding.configure(deploy(cluster), None, 900)
+    (given,) = [asked[2]["pillar"] for asked in cluster.asked if asked[0] == "state.apply"]
+    environment = jinja2.Environment()
+    environment.filters["json"] = json.dumps
+    template = (ROOT / "hamysql" / "replica" / "server.sls").read_text(encoding="utf-8")
+    states = yaml.safe_load(environment.from_string(template).render(pillar=given))
+    assert {id_ for id_ in states if "repo" in id_} == {"hamysql-replica-repo-main-managed"}
+    said = {}
+    for id_, state in states.items():
+        ((function, items),) = state.items()
+        said[id_] = (function, {key: value for item in items for key, value in item.items()})
+    assert said["hamysql-replica-server-installed"][1]["pkgs"] == ["mariadb-server", "mariadb-client", "mariadb-backup"]
+    function, options = said["hamysql-replica-options-file-managed"]
+    assert (function, options["contents"][1:]) == ("file.managed", ["[mysqld]"])
+    task = json.loads(said["hamysql-replica-task-file-managed"][1]["contents"])
+    assert (task["cluster"], task["name"]) == ("galaxy-db", "reports")
+    assert said["hamysql-replica-authorities-file"][0] == "file.absent"
+    assert said["hamysql-replica-server-boot-enabled"] == (
+        "service.enabled",
+        said["hamysql-replica-server-boot-enabled"][1],
+    )
+    for _, options in said.values():
+        for need in options.get("require", []):
+            ((_, name),) = need.items()
+            assert name in states

@@ -333,3 +333,22 @@ def test_what_is_kept_of_another_moment_is_in_the_way(deploy):
 def test_a_backup_that_does_not_lead_there_is_refused(deploy):
     with pytest.raises(Refused, match=f"the backup {NAME} leads to {TO}, and 20250101T000000Z was named"):
         restores.check(deploy(moments(Restored())), "20250101T000000Z", CLUSTER, TO)
+
+
+@pytest.mark.parametrize("replicas", [{}, {"reports": {}}])
+def test_a_restore_numbers_transactions_anew_where_somebody_follows_and_an_undo_does_not(deploy, replicas):
+    cluster = Restored()
+    for seen in cluster.surveys.values():
+        seen["settings"]["replicas"] = replicas
+    cluster.answers["hamysql_followed.renumber"] = True
+    deployment = deploy(cluster)
+    restores.check(deployment, NAME, CLUSTER)
+    restores.prepare(deployment, NAME, 60)
+    restores.replace(deployment, NAME, 60)
+    numbered = [asked for asked in cluster.functions if asked == "hamysql_followed.renumber"]
+    assert len(numbered) == len(replicas)
+    if replicas:
+        assert cluster.functions.index("hamysql_mysql.apply") < cluster.functions.index("hamysql_followed.renumber")
+    restores.check_undo(deployment, CLUSTER)
+    restores.undo(deployment, 60)
+    assert [asked for asked in cluster.functions if asked == "hamysql_followed.renumber"] == numbered

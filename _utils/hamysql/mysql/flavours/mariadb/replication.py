@@ -13,6 +13,7 @@ from hamysql.mysql.flavours.replication import Following, Replication, Source
 from hamysql.mysql.sql import PROLOGUE, text, unescape
 
 _POSITION = re.compile(r"\d+-\d+-\d+(?:,\d+-\d+-\d+)*")
+_BY_TIME = 10**15  # numbers from here on are microseconds since 1970: no server has written so many transactions
 _RETRY = 5  # seconds between two attempts to connect: a failover takes some
 _QUIETLY = "SET SESSION sql_log_off = 1; SET SESSION slow_query_log = 0; SET SESSION sql_log_bin = 0;\n"
 
@@ -136,6 +137,12 @@ class MariaDBs(Replication):
             f"{PROLOGUE}{_QUIETLY}STOP SLAVE; RESET SLAVE ALL; RESET MASTER;\n"
             f"SET GLOBAL gtid_slave_pos = {text(position)};\nCHANGE MASTER TO {', '.join(words)};\n"
         )
+
+    def renumbered(self, position: str, moment: float) -> str:
+        # A replica says its last number, and its strict mode has the server refuse one that is not in its binary logs.
+        if any(int(item.rpartition("-")[2]) >= _BY_TIME for item in position.split(",") if item):
+            return ""
+        return f"SET SESSION gtid_seq_no = {int(moment * 1e6)};\nFLUSH PRIVILEGES;\n"  # a statement that is logged
 
     def reached(self, position: str) -> str:
         return f"SELECT MASTER_GTID_WAIT({text(position)}, 0);\n"
