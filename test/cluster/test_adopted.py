@@ -41,7 +41,7 @@ OPTIONS = "[mysqld]\nbind-address = 0.0.0.0\ninnodb_buffer_pool_size_max = 256M\
 ADOPT = "hamysql.orch.adopt"
 # The beginnings of the lines at which the takeover is killed: held, files, storage, configuration, end.
 MOMENTS = ("- pacemaker is held", "- files and packages", "- the storage is noted", "- db", "- pacemaker acts again")
-SERVES = "mariadb --batch --skip-column-names -e 'SELECT @@server_id' 2>/dev/null; pidof mariadbd; true"
+SERVES = "mariadb --batch --skip-column-names -e 'SELECT @@server_id' 2>/dev/null; cat /run/mysqld/mysqld.pid 2>/dev/null; true"
 
 
 def steps(lab, node, *words):
@@ -60,7 +60,7 @@ def unchanged(lab):
     """What a deployment must not touch: files, the cluster's configuration, and the server's process."""
     look = (
         "sha256sum /etc/corosync/corosync.conf /etc/drbd.conf; ls /etc/drbd.d /var/lib/hamysql /etc/hamysql 2>/dev/null;"
-        " cibadmin --query --scope configuration | sha256sum; pidof mariadbd corosync pacemakerd; true"
+        " cibadmin --query --scope configuration | sha256sum; cat /run/mysqld/mysqld.pid 2>/dev/null; pidof corosync pacemakerd; true"
     )
     return {node: api.ssh(lab, node, look) for node in NODES}
 
