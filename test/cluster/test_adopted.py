@@ -162,7 +162,7 @@ def foreign(built, progress, figures):
 
 def processes(lab):
     """What must not be another one: the server and its mount, of the node that has them, and the daemons of both."""
-    look = "pidof mariadbd && grep ' /var/lib/mysql ' /proc/self/mountinfo; true"
+    look = "cat /run/mysqld/mysqld.pid && grep ' /var/lib/mysql ' /proc/self/mountinfo; true"
     return {node: said for node in NODES if (said := api.ssh(lab, node, look))}
 
 
