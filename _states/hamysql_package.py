@@ -164,9 +164,8 @@ def _guarded(name: str, act: Callable[[], dict[str, Any]], services: Sequence[st
     if __opts__["test"]:
         ret = act()
     else:
-        if services is None:
-            services = packages.guarded_units(__salt__["hamysql.config"]()["package"])
-        with debian.quiet_services(services):
+        own = services is None and packages.guarded_units(__salt__["hamysql.config"]()["package"])
+        with debian.quiet_services(own or services or ()):
             if "dpkg" in mended:
                 debian.finish_dpkg(run)
             ret = act()
