@@ -11,6 +11,7 @@ import threading
 import time
 from dataclasses import replace as changed
 
+import certificates
 import pytest
 from database_server import CLIENT, MISSING, SERVER, Server, make_datadir
 
@@ -447,6 +448,39 @@ def test_a_promotion_applies_what_was_received_and_not_applied_yet(world):
     world.replica.sql("START SLAVE SQL_THREAD;")
     verbs.promote(world.server, 60)
     assert world.replica.rows() == [1, 2, 3]
+
+
+def test_with_tls_it_insists_on_a_certificate_that_an_authority_vouches_for(world):
+    """The certificate has the address; one that another authority has signed is not believed, and nothing is sent there."""
+    found = certificates.pair(extensions="subjectAltName=IP:127.0.0.1")
+    cert, key, ca = found["cert"], found["key"], found["ca"]
+    folder = world.path / "tls"
+    folder.mkdir()
+    other, _ = certificates.authority("other")
+    for name, text in {"cert": cert, "key": key, "ca": ca, "other": other}.items():
+        (folder / f"{name}.pem").write_text(text)
+    tls = {"enabled": True, "cert": cert, "key": None, "ca": ca, "required": False}
+    assert account.has_address(command.run, tls, "127.0.0.1")
+    assert not account.has_address(command.run, tls, "192.0.2.1")
+    world.source.end()
+    lines = [f"ssl-{name} = {folder}/{name}.pem" for name in ("cert", "key")]
+    world.source.options.write_text("\n".join([world.source.options.read_text(), *lines, ""]))
+    world.source.start()
+    world.source.server.config["tls"] = tls
+    world.task |= {"tls": True, "ca": str(folder / "other.pem"), "verify": True}
+    world.admit()
+    verbs.begin(world.server, {}, take.take(command.run, world.site)["name"])
+    verbs.prepared(world.server, {}, 120)
+    verbs.exchanged(world.server, 120)
+    verbs.follows(world.server)
+    refused = wait.until(world.server.following, lambda seen: seen["error"], "it is refused", timeout=30)
+    assert "SSL connection error" in refused["error"]
+    world.replica.sql("STOP SLAVE; RESET SLAVE ALL;")
+    world.task["ca"] = str(folder / "ca.pem")
+    verbs.follows(world.server)
+    world.caught_up()
+    (shown,) = world.source.sql("SHOW CREATE USER 'hamysql-replica'@'127.0.0.1';")
+    assert "REQUIRE SSL" in shown
 
 
 def test_what_is_no_replica_is_refused(world):
