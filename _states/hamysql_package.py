@@ -164,8 +164,8 @@ def _guarded(name: str, act: Callable[[], dict[str, Any]], services: Sequence[st
     if __opts__["test"]:
         ret = act()
     else:
-        guarded = packages.guarded_units(__salt__["hamysql.config"]()["package"]) if services is None else services
-        with debian.quiet_services(guarded):
+        own = services is None and packages.guarded_units(__salt__["hamysql.config"]()["package"])
+        with debian.quiet_services(own or services or ()):
             if "dpkg" in mended:
                 debian.finish_dpkg(run)
             ret = act()

@@ -6,6 +6,7 @@ import json
 import shutil
 from types import SimpleNamespace
 
+import certificates
 import pytest
 from salt_node import SYSTEMS, Node
 
@@ -25,6 +26,7 @@ def given():
     found["replicas"] = {"reports": {"address": "192.0.2.31", "config": {"innodb_buffer_pool_size": "96M"}}}
     options = found.setdefault("mysql", {}).setdefault("config", {})
     options["mysqld"] = {**options.get("mysqld", {}), "max_connections": 77, "innodb_buffer_pool_size": "64M"}
+    found["mysql"]["tls"] = certificates.pair("db")
     options["client"] = {"default-character-set": "utf8mb4"}
     return found
 
@@ -84,6 +86,14 @@ def test_no_secret_travels(said):
     shown = json.dumps(said("debian12"))
     for secret in ("authkey", "shared_secret", "lab-only", "password"):
         assert secret not in shown
+    assert certificates.pair("db")["key"].splitlines()[1] not in shown
+
+
+def test_the_clusters_authorities_are_in_its_file_and_the_servers_own_certificate_is_not(low, said):
+    assert said("debian12")["ca"] == certificates.pair("db")["ca"]
+    assert "ssl" not in " ".join(said("debian12")["lines"]), "a replica has no key for a certificate of the cluster's"
+    (file,) = [chunk for chunk in low("debian12") if chunk["__id__"] == "hamysql-replica-authorities-file"]
+    assert (file["fun"], file["contents"]) == ("managed", certificates.pair("db")["ca"])
 
 
 def test_the_options_are_the_clusters_and_then_its_own(said, tmp_path):
