@@ -39,7 +39,7 @@ def operations(lab, progress, figures):
 
 
 def versions(lab, node):
-    """The series of pacemaker and of the database: ``["2.1", "10.11"]``."""
+    """The series of the database and of pacemaker, as dpkg-query sorts them: ``["10.11", "2.1"]``."""
     return [".".join(line.split(".")[:2]) for line in api.ssh(lab, node, VERSIONS).split()]
 
 
@@ -69,7 +69,7 @@ def test_each_node_in_turn_gets_the_new_release_and_no_write_is_lost(operations)
         operations.figures.append(f"tables upgraded by {found[first] or 'nothing: not needed'}")
         # From here on the older server must not have this data.
         series = api.ssh(lab, first, "cat /var/lib/mysql/hamysql-series").strip()
-        assert series == versions(lab, first)[1]
+        assert series == versions(lab, first)[0]
         reinstall(operations, second)
         operations.done(REPLACE, hamysql_replace=second, hamysql_newer=True)
 

@@ -201,7 +201,7 @@ note_series() {
 own_data() {
 	owner=$(stat --format=%u:%g "$datadir") || return 0
 	case $owner in
-	"$uid:$gid" | 0:*) return 0 ;;
+	"$uid:$gid" | 0:* | *[!0-9:]*) return 0 ;;
 	esac
 	echo "$datadir is the account $owner's: its files become $user's ($uid:$gid)" >&2
 	find "$datadir" -xdev -depth \( -uid "${owner%:*}" -o -gid "${owner#*:}" \) -exec chown --no-dereference "$uid:$gid" {} + ||
