@@ -62,11 +62,13 @@ def test_each_node_in_turn_gets_the_new_release_and_no_write_is_lost(operations)
         reinstall(operations, first)
         refused = operations.run(REPLACE, hamysql_replace=first)
         assert "the same major version" in " ".join(refused.failures.values())
-        operations.done(REPLACE, hamysql_replace=first, hamysql_newer=True)
+        said = operations.done(REPLACE, hamysql_replace=first, hamysql_newer=True)
+        assert f"replace {second} next" in said
         assert versions(lab, first) != versions(lab, second) == before
-        operations.done(SWITCHOVER, hamysql_to=first)
-        found = api.salt_json(lab, first, "hamysql_update.tables")
-        operations.figures.append(f"tables upgraded by {found[first] or 'nothing: not needed'}")
+        assert f"mariadb-upgrade has run on {first}" in operations.done(SWITCHOVER, hamysql_to=first)
+        assert f"{second} cannot take over: it has mariadb-server 10.11" in api.salt_run(lab, "hamysql.status").stdout
+        back = operations.run(SWITCHOVER, hamysql_to=second)
+        assert f"{second} cannot take over" in " ".join(back.failures.values())
         # From here on the older server must not have this data.
         series = api.ssh(lab, first, "cat /var/lib/mysql/hamysql-series").strip()
         assert series == versions(lab, first)[0]

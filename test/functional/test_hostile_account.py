@@ -388,3 +388,23 @@ def test_a_process_that_took_the_number_of_a_server_that_died_is_not_the_server(
     assert node.does("monitor") == NOT_RUNNING
     assert node.does("stop") == SUCCESS
     assert processes[0].poll() is None
+
+
+@pytest.mark.parametrize("name", ["hamysql-series", "mariadb_upgrade_info"])
+@pytest.mark.parametrize("kind", ["link", "pipe", "folder", "dangling"])
+def test_what_tells_of_the_data_s_series_is_never_followed_nor_waited_for(node, name, kind):
+    there = node.home / "data" / name
+    there.unlink(missing_ok=True)
+    node.victim.write_text("99.9\n")
+    make = {
+        "link": ("ln", "--symbolic", node.victim, there),
+        "pipe": ("mkfifo", there),
+        "folder": ("mkdir", there),
+        "dangling": ("ln", "--symbolic", node.folder / "new", there),
+    }
+    done_by_the_account(*make[kind])
+    assert node.does("start") == SUCCESS
+    assert node.does("stop") == SUCCESS
+    assert node.victim.read_text() == "99.9\n"
+    node.victim.write_text("root's\n")
+    node.unharmed()

@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from hamysql.cib import status as cib_status
+from hamysql.preflight import mixed
 from hamysql.storage import backends
 from hamysql.survey import Cluster, Survey, Surveys
 
@@ -148,6 +149,11 @@ def devices_run(surveys: Surveys) -> list[str]:
 def alike(surveys: Surveys) -> list[str]:
     """No comparison has found copies of the data that differ: a node that takes over would serve other data."""
     return backends.seen(next(iter(surveys.values()))).differing(surveys)
+
+
+def can_take_over(surveys: Surveys) -> list[str]:
+    """No node has an older database than the one that serves: its data is not for an older server."""
+    return mixed.behind(surveys)
 
 
 # --- what the parts are made of

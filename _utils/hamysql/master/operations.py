@@ -40,11 +40,11 @@ def unhealthy(surveys: Surveys) -> list[str]:
     surveys
         What every member says (``hamysql_node.survey``).
     """
-    return [*unsound(surveys), *health.alike(surveys)]
+    return [*unsound(surveys), *health.alike(surveys), *health.can_take_over(surveys)]
 
 
 def unsound(surveys: Surveys) -> list[str]:
-    """The same, but for what a comparison of the replicas has found."""
+    """The same, but for what matters only where the other node serves afterwards: the data's comparison, the database's series."""
     return health.lacking(surveys, _NODES, _CLUSTER)
 
 

@@ -68,7 +68,7 @@ def _why(paths: Sequence[str]) -> str:
 
 # What a cluster needs to stand the restart of a node. A standby and a cluster in maintenance mode are interventions.
 _NODES = (health.is_member, health.has_quorum, health.sees(health.PASSING), health.storage_is_fit)
-_CLUSTER = (health.all_start, health.one_serves, health.alike)
+_CLUSTER = (health.all_start, health.one_serves, health.alike, health.can_take_over)
 
 
 def obstacles(surveys: Surveys, drift: Sequence[str] = ()) -> tuple[str, ...]:

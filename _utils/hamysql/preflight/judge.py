@@ -212,6 +212,8 @@ def _versions(machines: Sequence[Machine], newer: str) -> Iterator[Finding]:
     """Members that would talk to each other in different versions; what is not installed counts by its candidate."""
     for one, two in combinations(machines, 2):
         both = {name: (one.packages[name], two.packages[name]) for name in one.packages if name in two.packages}
+        if not all(first and second for first, second in both.values()):
+            yield from _releases(one, two, newer)
         own, others = (backends.used(machine.settings).versions(machine) for machine in (one, two))
         both |= {name: (own[name], others[name]) for name in own if name in others}
         series = set(one.settings["package"]["database"])
@@ -219,7 +221,7 @@ def _versions(machines: Sequence[Machine], newer: str) -> Iterator[Finding]:
             parts = 2 if name in series else 1  # of a database: 10.6 and 10.11 are as far apart as 10 and 11
             if first and second and major(first, parts) != major(second, parts):
                 expected = f"the same major version as on {one.name}, which has {first}"
-                ahead = two.name if _number(first, parts) < _number(second, parts) else one.name
+                ahead = two.name if number(first, parts) < number(second, parts) else one.name
                 refuses = not (one.settled and two.settled) and ahead != newer
                 yield Finding(two.name, f"{name} {second}", expected, "hamysql:package", refuses)
                 if name in series and ahead == newer:
@@ -229,8 +231,14 @@ def _versions(machines: Sequence[Machine], newer: str) -> Iterator[Finding]:
                     yield Finding(older, says, expected, "hamysql:package", refuses=False)
 
 
-def _number(version: str, parts: int) -> tuple[int, ...]:
-    return tuple(int(part) for part in major(version, parts).split(".") if part.isdecimal())
+def _releases(one: Machine, two: Machine, newer: str) -> Iterator[Finding]:
+    """A machine whose repositories are not there yet offers no versions; that they will differ, its release tells before."""
+    first, second = one.system["release"], two.system["release"]
+    if one.system["name"] == two.system["name"] and major(first) != major(second):
+        ahead = two.name if number(first) < number(second) else one.name
+        refuses = not (one.settled and two.settled) and ahead != newer
+        expected = f"the same major version as on {one.name}, which has {first}"
+        yield Finding(two.name, f"{two.system['name']} {second}", expected, "", refuses)
 
 
 def _series(machines: Sequence[Machine]) -> Iterator[Finding]:
@@ -264,6 +272,11 @@ def _accounts(machines: Sequence[Machine]) -> Iterator[Finding]:
 def major(version: str, parts: int = 1) -> str:
     """The first parts of a version of a package: ``major("1:10.11.6-0+deb12u1", 2)`` is ``"10.11"``."""
     return ".".join(re.split(r"[.~+-]", version.rpartition(":")[2])[:parts])
+
+
+def number(version: str, parts: int = 1) -> tuple[int, ...]:
+    """The same as numbers, which can be compared: ``number("1:10.11.6-0+deb12u1", 2)`` is ``(10, 11)``."""
+    return tuple(int(part) for part in major(version, parts).split(".") if part.isdecimal())
 
 
 def _clocks(machines: Sequence[Machine], window: tuple[float, float]) -> Iterator[Finding]:

@@ -28,8 +28,8 @@ timeout=$((${OCF_RESKEY_CRM_meta_timeout:-120000} / 1000)) # of the operation, s
 run=${HA_RSCTMP:-/run/resource-agents}/hamysql
 own=$run/${OCF_RESOURCE_INSTANCE:-mysql}.pid        # "ID BORN": the server's process, and the tick in which it was born (proc(5))
 hung_file=$run/${OCF_RESOURCE_INSTANCE:-mysql}.hung # the process that a monitor found hanging
-series=$datadir/hamysql-series # "11.8": of the newest server that has run on this data; it goes with the data
-version_file=$run/${OCF_RESOURCE_INSTANCE:-mysql}.version # "11.8": of the binary here, as last asked
+newest=$datadir/hamysql-series # "11.8": the series of the newest server that was started on this data; it goes with the data
+version_file=$run/${OCF_RESOURCE_INSTANCE:-mysql}.version # "11.8 BINARY": the series of the binary here; "-" where it does not tell
 said=$run/${OCF_RESOURCE_INSTANCE:-mysql}.out       # what the server says before it has its error log open
 KILL_AFTER_HUNG=5 # seconds: what has not answered for $ping_timeout will not shut down either
 KILL_AFTER_FROZEN=0 # seconds: what does nothing at all does not shut down
@@ -156,44 +156,75 @@ runs_binary() {
 	[ "$(readlink "/proc/$pid/exe")" = "$(readlink -f "$binary") (deleted)" ]
 }
 
-# The series of the binary, as $version: ask_version [again]. It is asked at a probe, so that a failover does not wait for that.
+# The series (major.minor) that a text begins with, as $series; fails where it begins with none. The text may be the account's.
+series_in() {
+	series=${1%%[!0-9.]*}
+	case $series in
+	.* | *..* | *[0-9][0-9][0-9][0-9]*) series='' ;;
+	*.[0-9]*)
+		minor=${series#*.}
+		series=${series%%.*}.${minor%%.*}
+		;;
+	*) series='' ;;
+	esac
+	[ -n "$series" ]
+}
+
+# Whether the first series is newer than the second one.
+is_newer() {
+	[ "${1%.*}" -gt "${2%.*}" ] || { [ "${1%.*}" -eq "${2%.*}" ] && [ "${1#*.}" -gt "${2#*.}" ]; }
+}
+
+# The series of the binary as $version, "" or "-" where it does not tell. It is asked only where the note is not younger than the binary
+# and its folder: a package manager gives the file the time of its build, and the folder that of its installation. Probes and monitors
+# come by here as well, so a start finds the note, and a failover does not wait for that.
 ask_version() {
-	version=''
-	[ -n "$1" ] || ! trusted || { read -r version <"$version_file"; } 2>/dev/null
-	[ -z "$version" ] || return 0
+	version='' noted=''
+	[ -O / ] && [ -x "$binary" ] || return 0 # an unprivileged caller may look
+	# shellcheck disable=SC2174 # as in keep_notes, which would fail a probe
+	{ trusted || { mkdir -p -m 0700 "$run" && trusted; }; } 2>/dev/null || return 0
+	[ ! -r "$version_file" ] || read -r version noted <"$version_file"
+	# shellcheck disable=SC3013
+	[ "$noted" = "$binary" ] && [ "$version_file" -nt "$binary" ] && [ "$version_file" -nt "${binary%/*}" ] && return 0
 	version=$(timeout --kill-after=1 5 "$binary" --no-defaults --version 2>/dev/null </dev/null)
-	version=${version#*Ver }
-	version=${version%%[!0-9.]*}
-	rest=${version#*.}
-	version=${version%%.*}.${rest%%.*}
-	case $version in *[0-9].[0-9]*) ;; *) version='' ;; esac
-	[ -n "$version" ] && { ! trusted || echo "$version" >"$version_file"; }
+	ended_with=$?
+	series_in "${version#*Ver }"
+	version=$series
+	case $ended_with in
+	124 | 137) ;; # it had no time
+	*) echo "${version:--} $binary" >"$version_file" ;;
+	esac
 }
 
-# The series of the newest server that has run on this data, as $newest. The file is the account's: no link is followed, no pipe waited for.
-newest_server() {
-	newest=''
-	[ ! -f "$series" ] || newest=$(dd if="$series" bs=16 count=1 iflag=nofollow,nonblock 2>/dev/null)
-	case $newest in *[!0-9.]* | *.*.* | .* | *.) newest='' ;; *.*) ;; *) newest='' ;; esac
+# Leave where a newer server was started on this data than the one here: that would not read it, or read it wrongly. A start has noted it
+# in the data, and mariadb-upgrade has where somebody has upgraded the data by other means since. The files are the account's: no link is
+# followed, no pipe waited for. $stale says that the note has to be written.
+refuse_newer_data() {
+	stale=''
+	ask_version
+	case $version in [0-9]*) ;; *) return 0 ;; esac
+	set -- "$newest"
+	for file in "$datadir/mariadb_upgrade_info" "$datadir/mysql_upgrade_info"; do
+		# shellcheck disable=SC3013
+		if [ -f "$file" ] && ! [ "$newest" -nt "$file" ]; then
+			set -- "$@" "$file"
+			stale=1
+		fi
+	done
+	for file; do
+		[ -f "$file" ] && series_in "$(dd if="$file" bs=64 count=1 iflag=nofollow,nonblock 2>/dev/null)" || series=''
+		[ -z "$series" ] || ! is_newer "$series" "$version" ||
+			fail $OCF_ERR_INSTALLED "a server of series $series has run on this data, and the one here is $version: update this node ($file tells)"
+		[ "$series" = "$version" ] || stale=1
+	done
 }
 
-# Whether a newer server has run on this data than the one here. Its server would not read it, or read it wrongly.
-too_old() {
-	newest_server
-	[ -n "$newest" ] && ask_version && older || return 1
-	ask_version again && older # the package may have been updated since
-}
-
-older() {
-	[ "${version%.*}" -lt "${newest%.*}" ] || { [ "${version%.*}" -eq "${newest%.*}" ] && [ "${version#*.}" -lt "${newest#*.}" ]; }
-}
-
-# Note in the data that this server has run on it. A process only where that is new.
+# Note in the data that a server of this series is about to be started, and have that on the disk before the server writes: one that dies
+# at once has changed the data all the same. Processes only where that is new. On a full disk the server is started without a note.
 note_series() {
-	ask_version || return 0
-	[ "$version" != "$newest" ] || return 0
+	[ -n "$stale" ] || return 0
 	# shellcheck disable=SC2016 # it is the other shell that expands it
-	as_account sh -c 'rm -f "$1" && echo "$2" >"$1"' sh "$series" "$version" 2>/dev/null
+	as_account sh -c 'umask 022; rm -f "$1.new" && echo "$2" >"$1.new" && sync "$1.new" && mv -fT "$1.new" "$1"' sh "$newest" "$version" 2>/dev/null
 }
 
 # Have this node's account own the data. Packages number it as they come, so it may have another number on the node that had the data last.
@@ -342,13 +373,8 @@ validate() {
 }
 
 monitor() {
-	if ! running; then
-		if [ "${OCF_RESKEY_CRM_meta_interval:-}" = 0 ] && [ -O / ] && [ -x "$binary" ]; then # a probe
-			keep_notes
-			ask_version again
-		fi
-		return $OCF_NOT_RUNNING
-	fi
+	ask_version
+	running || return $OCF_NOT_RUNNING
 	clock
 	began=$now
 	responds && return $OCF_SUCCESS
@@ -365,7 +391,7 @@ start() {
 		[ -d "$datadir/mysql" ] || fail $OCF_ERR_INSTALLED "$datadir: no data of a database server is there"
 		account || fail $OCF_ERR_INSTALLED "$user: no such account"
 		keep_notes
-		! too_old || fail $OCF_ERR_INSTALLED "a server of series $newest has run on this data, and the one here is $version: update this node"
+		refuse_newer_data
 		own_data
 		forget
 		for folder in "${pid_file%/*}" "${socket%/*}"; do
@@ -377,6 +403,7 @@ start() {
 		if [ ! -f "$log" ] || { [ -O "$log" ] && [ "$uid" -ne 0 ]; }; then
 			make_log || fail $OCF_ERR_GENERIC "$log: the account $user cannot write to it"
 		fi
+		note_series
 		launch
 	fi
 	# The server makes its socket when the recovery is over and its ports are open.
@@ -387,7 +414,6 @@ start() {
 		fi
 		sleep $START_POLL
 	done
-	note_series
 	# Younger than the server's own pid file, which is not looked at then.
 	! trusted || echo "$pid $born" >"$own"
 	return $OCF_SUCCESS

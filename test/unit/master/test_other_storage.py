@@ -58,7 +58,12 @@ class Reserved(Machines):
 def test_a_healthy_cluster_has_no_reasons(shared):
     assert operations.unhealthy(shared) == []
     assert (
-        operations.unhealthy({name: {**seen, "storage": EXPORT, "facts": reach(True)} for name, seen in shared.items()})
+        operations.unhealthy(
+            {
+                name: {**seen, "storage": EXPORT, "facts": {**seen["facts"], **reach(True)}}
+                for name, seen in shared.items()
+            }
+        )
         == []
     )
 

@@ -29,6 +29,7 @@ class World:
         self.old_stack = dict.fromkeys(NODES, stack)
         self.old_server = database  # the server that runs was started with the old options
         self.hands: list[str] = []
+        self.series = dict.fromkeys(NODES, "1:10.11.6-0")
         self.moves = 0
         self.questions = 0
         self.cut_at: int | None = None
@@ -58,6 +59,8 @@ class World:
                 "status": {"up_to_date": whole, "disk": "UpToDate", "peer_disk": "UpToDate", "connection": "Connected"}
             },
             "database": node == self.active,
+            "settings": {"package": {"database": ["mariadb-server"]}},
+            "facts": {"packages": {"mariadb-server": self.series[node]}},
             "pending": [item.as_dict() for item in pending],
         }
 
@@ -160,6 +163,15 @@ def test_a_hand_on_the_cluster_stops_everything():
     ret = run(world)
     assert ret["result"] is False
     assert "node db2 is in standby" in ret["comment"]
+    assert (ret["changes"], world.active, world.moves) == ({}, "db1", 0)
+
+
+def test_nothing_that_would_move_the_service_to_an_older_database_is_restarted():
+    world = World()  # db1 serves
+    world.series["db1"] = "1:11.8.3-0"
+    ret = run(world)
+    assert ret["result"] is False
+    assert "db2 cannot take over: it has mariadb-server 10.11, and db1 serves with 11.8" in ret["comment"]
     assert (ret["changes"], world.active, world.moves) == ({}, "db1", 0)
 
 

@@ -16,6 +16,7 @@ from hamysql.master.highstate import Changes
 from hamysql.master.orchestration import nodes, service, start
 from hamysql.master.phases import Outcome
 from hamysql.master.second_day import gap, handover
+from hamysql.preflight import mixed
 from hamysql.storage import backends
 from hamysql.survey import Survey, Surveys
 
@@ -148,6 +149,8 @@ def synchronise(deployment: Deployment, dead: str | None, timeout: float) -> Out
         deployment.say("step", "synchronised", f"{new} gets the data of {survivor}")
         deployment.members.ask("hamysql_rolling.wait_whole", [survivor], nodes=names, timeout=timeout)
         service.manage_accounts(deployment)
+        # Where a failover, and no switchover, had the node serve that has a newer release: nobody has done that then.
+        ran = deployment.members.ask("hamysql_update.tables", [survivor])[survivor]
     _note(deployment, found)
     deployment.look_again()
     handover.whole(deployment)
@@ -156,8 +159,11 @@ def synchronise(deployment: Deployment, dead: str | None, timeout: float) -> Out
     fencing = deployment.first["fencing"]["enabled"]
     proof = f"; prove the fence devices of {new}: `salt-run hamysql.fence_test`" if fencing else ""
     said = f"{new} has taken the place of {dead}, with the data of {survivor}; {measured}{proof}"
+    if next_step := mixed.ahead(deployment.survey()):
+        said += f"\nWARNING: {next_step}"
     deployment.say("finished", "synchronised", said)
-    return {"synchronised": [f"{new} has all data"]}, said
+    upgraded = {"database": [f"{ran} on {survivor}"]} if ran else {}
+    return {"synchronised": [f"{new} has all data"], **upgraded}, said
 
 
 def _sides(deployment: Deployment) -> tuple[str, str]:

@@ -26,5 +26,9 @@ def move(deployment: Deployment, to: str | None, timeout: float) -> Outcome:
     changes, said = handover.move(deployment, node, "moved", timeout)
     if not deployment.test and health.active(deployment.survey()) != node:
         raise HamysqlError(f"the service does not run on {node} any more: look at `salt-run hamysql.status`. {said}")
+    # The first one to serve with its series: what that needs of the server's own tables comes at once.
+    first = not deployment.test and bool(health.can_take_over(deployment.survey()))
+    if first and (ran := deployment.members.ask("hamysql_update.tables", [node])[node]):
+        changes, said = {**changes, "database": [f"{ran} on {node}"]}, f"{said}; {ran} has run on {node}"
     deployment.say("finished", "moved", said)
     return changes, said

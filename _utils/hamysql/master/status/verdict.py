@@ -40,7 +40,7 @@ def status(cluster: str, seen: Mapping[str, Seen], machines: Mapping[str, Machin
     links = _links(viewer["settings"], seen) if viewer else []
     vip = _vip(viewer, known, pacemaker)
     apart = backends.of(known).apart(known) if len(known) == len(seen) else []
-    differing = health.alike(known) if known else []
+    differing = [*health.alike(known), *health.can_take_over(known)] if known else []
     behind = (
         backends.of(known).behind(known) if known and not apart else {}
     )  # no side is ahead of one that has gone its own way

@@ -60,6 +60,7 @@ class Site(Cluster):
             "hamysql_rolling.wait_whole": self.whole,
             "hamysql_cib.interventions": [],
             "hamysql_rolling.settle": True,
+            "hamysql_update.tables": "",
             "hamysql_node.pending": {"service": "", "resources": [], "drift": [], "accounts": []},
         }
 
@@ -264,3 +265,44 @@ def test_it_is_shown_before_and_nothing_is_asked_for_that_changes(deploy):
     planned = [phase(deployment, "db9")[0] for phase in PHASES.values()]
     assert [list(changes) for changes in planned] == [[], ["released"], ["joined"], ["synchronised"]]
     assert set(site.functions) == {"hamysql_replace.look"}
+
+
+def release(site, node, packages):
+    """Another release of the system on a node."""
+    facts = site.surveys[node]["facts"]
+    facts["packages"] = {**facts["packages"], "pacemaker": packages[0], "mariadb-server": packages[1]}
+
+
+BOOKWORM, TRIXIE = ("2.1.5-1", "1:10.11.6-0+deb12u1"), ("3.0.0-1", "1:11.8.3-0+deb13u1")
+
+
+def test_a_machine_with_a_newer_release_needs_the_word_and_then_the_next_step_is_told(deploy):
+    site = Site()
+    release(site, "db1", TRIXIE)
+    release(site, "db2", BOOKWORM)
+    said = refused(deploy, site)
+    assert "pacemaker" in said
+    assert "mariadb-server" in said
+    deployment = deploy(site)
+    _, said = replacement.check(deployment, "db9", True)
+    assert "once db1 has served, db2 cannot take over" in said
+    replacement.release(deployment, "db9")
+    replacement.join(deployment, "db9", 180, True)
+    _, said = replacement.synchronise(deployment, "db9", 900)
+    assert "WARNING: db1 has mariadb-server 11.8, and db2 has 10.11: once db1 has served, db2 cannot take over" in said
+    assert "replace db2 next" in said
+
+
+def test_a_machine_with_an_older_release_is_refused_with_the_word_as_well(deploy):
+    site = Site()
+    release(site, "db1", BOOKWORM)
+    release(site, "db2", TRIXIE)
+    with pytest.raises(Refused, match="mariadb-server"):
+        replacement.check(deploy(site), "db9", True)
+
+
+def test_tables_that_nobody_has_upgraded_after_a_failover_are_upgraded_on_the_node_that_serves(deploy):
+    site = Site()
+    site.answers["hamysql_update.tables"] = lambda minion: {"db2": "mariadb-upgrade"}[minion]
+    changes, _ = run(deploy(site), "db9")
+    assert changes["database"] == ["mariadb-upgrade on db2"]

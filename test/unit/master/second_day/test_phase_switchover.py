@@ -144,3 +144,38 @@ def test_the_writers_go_where_the_move_fails(deploy):
 
 def test_each_phase_has_its_words():
     assert list(progress.ORDERS["switchover"]) == ["checked", "moved"]
+
+
+def older(cluster, node):
+    """A node whose database is of an older series than the other one's."""
+    for name, seen in cluster.surveys.items():
+        version = "1:10.11.6-0+deb12u1" if name == node else "1:11.8.3-0+deb13u1"
+        seen["facts"]["packages"] = {**seen["facts"]["packages"], "mariadb-server": version}
+
+
+def test_after_the_move_to_a_newer_series_the_server_s_own_tables_are_upgraded_at_once(deploy):
+    cluster = Whole()
+    older(cluster, "db2")
+    cluster.answers["hamysql_update.tables"] = lambda minion: {"db1": "mariadb-upgrade"}[minion]
+    deployment = deploy(cluster)
+    switchover.check(deployment, "db1")
+    changes, said = switchover.move(deployment, "db1", 900)
+    assert changes == {"service": ["moved from db2 to db1"], "database": ["mariadb-upgrade on db1"]}
+    assert "mariadb-upgrade has run on db1" in said
+    assert cluster.functions[-1] == "hamysql_update.tables"
+
+
+def test_run_again_after_a_move_that_was_cut_off_they_are_upgraded_as_well(deploy):
+    cluster = Whole()
+    older(cluster, "db1")
+    cluster.answers["hamysql_update.tables"] = "mariadb-upgrade"
+    changes, _ = switchover.move(deploy(cluster), "db2", 900)
+    assert changes == {"database": ["mariadb-upgrade on db2"]}
+
+
+def test_the_service_does_not_go_back_to_an_older_series(deploy):
+    cluster = Whole()
+    older(cluster, "db1")
+    with pytest.raises(Refused, match=r"db1 cannot take over: it has mariadb-server 10\.11, and db2 serves with 11\.8"):
+        switchover.check(deploy(cluster), "db1")
+    assert "hamysql_cib.move" not in cluster.functions

@@ -55,6 +55,22 @@ def test_the_page_has_a_real_screen_and_each_key():
     assert {*third, "applies"} == set(Replica.__annotations__)  # it shares a row with another one
 
 
+def test_a_standby_with_an_older_database_cannot_take_over():
+    world = WORLDS["whole"]()  # db2 serves
+
+    def has(db1, db2):
+        for name, version in (("db1", db1), ("db2", db2)):
+            world.nodes[name].packages = {"mariadb-server": version}
+        return of(world)
+
+    found = has("1:10.11.6-0+deb12u1", "1:11.8.3-0+deb13u1")
+    assert found["state"] == "degraded"
+    assert found["verdict"].startswith(
+        "db2 serves; db1 cannot take over: it has mariadb-server 10.11, and db2 serves with 11.8"
+    )
+    assert has("1:11.8.3-0+deb13u1", "1:10.11.6-0+deb12u1")["state"] == "whole"
+
+
 def test_a_whole_cluster_has_no_reasons_and_each_other_one_has():
     for name, make in WORLDS.items():
         found = of(make())
