@@ -36,7 +36,9 @@ def check_replicas(config: Config, report: Report) -> None:
         return
     flavour = registry.of(config["mysql"])
     if not flavour.replicates:
-        report.add(PATH, f"a replica, and the flavour {flavour.name}", "nothing: hamysql replicates MariaDB alone yet")
+        report.add(
+            PATH, f"a replica, and the flavour {flavour.name}", "nothing: hamysql has no replicas of that flavour yet"
+        )
         return
     if not config["backup"]["binary_logs"]:
         report.add(

@@ -189,10 +189,10 @@ def test_ctrl_c_while_the_members_are_asked_ends_after_their_answer(runner, caps
     site, looked = Site(new=NAMES), overview.look.members
     before = signal.getsignal(signal.SIGINT)
 
-    def members(view, **options):
-        if not options.get("bring", True):
+    def members(view, bring=True):
+        if not bring:
             signal.raise_signal(signal.SIGINT)
-        return looked(view, **options)
+        return looked(view, bring)
 
     monkeypatch.setattr(overview.look, "members", members)
     monkeypatch.setattr(overview.time, "sleep", lambda _: None)

@@ -89,7 +89,7 @@ def test_its_options_are_the_clusters_but_for_what_a_replica_needs(resolve, give
     ("change", "path", "expected"),
     [
         (lambda given: given["backup"].pop("binary_logs"), "backup:binary_logs", "a replica begins with a backup"),
-        (lambda given: given["mysql"].update(flavor="mysql"), "replicas", "hamysql replicates MariaDB alone yet"),
+        (lambda given: given["mysql"].update(flavor="mysql"), "replicas", "hamysql has no replicas of that flavour yet"),
         (
             lambda given: given["mysql"].update(config={"mysqld": {"innodb_flush_log_at_trx_commit": 2}}),
             "mysql:config:mysqld:innodb_flush_log_at_trx_commit",

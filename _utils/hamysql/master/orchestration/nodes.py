@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from hamysql.errors import NotReady
+from hamysql.finding import Machine
 from hamysql.master import deployment as deployments
 from hamysql.master import phases
 from hamysql.master.deployment import Deployment
@@ -33,9 +34,14 @@ def configure(deployment: Deployment) -> Outcome:
         phases.keep(deployment, "a deployment")
     changes = deployments.apply(deployment, "hamysql")
     deployments.apply_together(deployment, changes)
-    if changes and not deployment.test:
+    if changes and not deployment.test and not _settled(deployment):
         phases.same_versions(deployment)
     return changes, deployments.counted(changes, "changes")
+
+
+def _settled(deployment: Deployment) -> bool:
+    """Whether all members belong to an initialised cluster: whatever their packages are, they work together already."""
+    return all(Machine.from_survey(name, survey).settled for name, survey in deployment.survey().items())
 
 
 def initialise_storage(deployment: Deployment) -> Outcome:

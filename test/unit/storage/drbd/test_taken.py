@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from storage_world import Metadata, World
+from storage_nodes import Metadata
+from storage_world import World
 
 from hamysql.errors import NotReady, Refused
 from hamysql.storage.drbd import written
