@@ -17,10 +17,12 @@ from typing import Any
 import pytest
 import yaml
 from cluster import Cluster
+from day import Day
 from witness import Witness
 
 from lab import api
 from lab.basics.context import PROJECT
+from lab.basics.topology import DEFAULT
 from lab.lifecycle import leftovers
 
 TEST_DIR = PROJECT / ".lab" / "test"
@@ -130,6 +132,14 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         terminalreporter.section("figures")
         for line in figures:
             terminalreporter.write_line(line)
+
+
+@pytest.fixture
+def day(cluster: Cluster, figures: list[str]) -> Day:
+    """A healthy cluster, whose pacemaker remembers no fencing."""
+    for node in DEFAULT.data_nodes:
+        api.ssh(cluster.lab, node.name, "stonith_admin --cleanup --history '*' >/dev/null", check=False)
+    return Day(cluster, figures)
 
 
 @pytest.fixture

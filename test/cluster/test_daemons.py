@@ -6,10 +6,8 @@ Whatever happens, nothing acknowledged is lost, and the cluster gets over it wit
 from __future__ import annotations
 
 import pytest
-from test_everyday import Day
 
 from lab import api
-from lab.basics.topology import DEFAULT
 
 pytestmark = pytest.mark.long
 
@@ -20,14 +18,6 @@ CLUSTER = (
 )
 NOT_NOTICED = ("pacemakerd", "watch-network", "salt-minion", "systemd-journald")
 SERVERS = ("mariadb", "mysql", "mysqld")
-
-
-@pytest.fixture
-def day(deployed, figures):
-    deployed.wait_healthy()
-    for node in DEFAULT.data_nodes:
-        api.ssh(deployed.lab, node.name, "stonith_admin --cleanup --history '*' >/dev/null", check=False)
-    return Day(deployed, figures)
 
 
 def processes(day, node, daemon):

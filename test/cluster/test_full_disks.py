@@ -9,10 +9,9 @@ import time
 from contextlib import contextmanager
 
 import pytest
-from test_everyday import Day, leave
+from day import leave
 
 from lab import api
-from lab.basics.topology import DEFAULT
 
 pytestmark = pytest.mark.long
 # The rest is written: root may use what ext4 keeps for it.
@@ -23,14 +22,6 @@ dd if=/dev/zero of={0}/fill.more bs=1M status=none 2>/dev/null
 dd if=/dev/zero of={0}/fill.rest bs=4k status=none 2>/dev/null
 df --output=avail {0} | tail -1
 """
-
-
-@pytest.fixture
-def day(deployed, figures):
-    deployed.wait_healthy()
-    for node in DEFAULT.data_nodes:
-        api.ssh(deployed.lab, node.name, "stonith_admin --cleanup --history '*' >/dev/null", check=False)
-    return Day(deployed, figures)
 
 
 @contextmanager

@@ -275,14 +275,18 @@ class Writer:
             except CommandFailed:
                 time.sleep(0.05)
 
+    def writes_more(self):
+        """Wait until more than 20 further rows are acknowledged."""
+        seen = len(self.acknowledged)
+        wait.until(lambda: len(self.acknowledged), lambda count: count > seen + 20, "", timeout=60)
+
 
 def test_it_survives_failovers_without_a_loss_or_a_duplicate(world):
     """The server is killed under a writer and started on the same data, as behind the virtual IP."""
     world.seed()
     with Writer(world) as writer:
         for _ in range(3):
-            seen = len(writer.acknowledged)
-            wait.until(lambda: len(writer.acknowledged), lambda count, seen=seen: count > seen + 20, "", timeout=60)
+            writer.writes_more()
             world.source.end(signal.SIGKILL)
             world.source.start()
     world.caught_up(120)
@@ -296,8 +300,7 @@ def test_it_survives_its_own_power_cut(world):
     world.seed()
     with Writer(world) as writer:
         for _ in range(2):
-            seen = len(writer.acknowledged)
-            wait.until(lambda: len(writer.acknowledged), lambda count, seen=seen: count > seen + 20, "", timeout=60)
+            writer.writes_more()
             world.replica.end(signal.SIGKILL)
             world.replica.start()
     world.caught_up(120)
